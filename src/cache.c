@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handle: checks each op, stamps it, sends it down, and counts what comes back.
+ *
+ * An op is in one of three states. IDLE: the caller's. SENT: below, and, unless the store is
+ * immediate, in `pending` with a deadline. ANSWERED: its result stands, but `done` waits because
+ * another `done` of this handle is running; the outermost one then runs the queue, so that a chain
+ * of ops that submit each other needs no deeper stack.
+ *
+ * `depth` counts the calls into the handle that are on the stack. A handle closed from inside
+ * one is freed when the last of them returns.
+ */
+#include "cache.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "error.h"
+#include "fork.h"
+#include "pending.h"
+
+enum state { IDLE, SENT, ANSWERED };
+
+#define NOT_PENDING SIZE_MAX /* the place of an op that is not in the heap */
+
+struct cachette {
+  cachette__store *store; /* the top layer, or the store itself */
+  cachette_options *options;
+  cachette__clock clock;
+  int64_t ttl_ms, timeout_ms; /* of ops that say nothing */
+  cachette__store_context context;
+  uv_loop_t loop;
+  uv_timer_t timer;  /* for the earliest deadline */
+  int64_t timer_due; /* or INT64_MAX while it is not started */
+  cachette__pending pending;
+  cachette_op *answered, **answered_tail;
+  cachette_stats stats;
+  unsigned fork_generation;
+  unsigned depth;
+  bool immediate, answering, closing;
+};
+
+const char *cachette_version(void) { return CACHETTE_VERSION; }
+
+/* ---- Coming back -------------------------------------------------------------- */
+
+static void count_result(cachette *handle, const cachette_op *op) {
+  cachette_stats *stats = &handle->stats;
+  if (op->status < 0) {
+    stats->errors++;
+    return;
+  }
+  switch (op->verb) {
+    case CACHETTE_FETCH:
+      stats->hits += (uint64_t)op->number;
+      stats->misses += op->count - (uint64_t)op->number;
+      break;
+    case CACHETTE_PUT:
+      stats->puts += (uint64_t)op->number;
+      break;
+    default:
+      stats->clears += (uint64_t)op->number;
+  }
+}
+
+static void run_done(cachette_op *op) {
+  op->priv.state = IDLE;
+  if (op->done != NULL) op->done(op);
+}
+
+/* The op is at the top again: count it and call `done`, or queue it behind the one that runs. */
+static void answer(cachette *handle, cachette_op *op) {
+  if (op->priv.place != NOT_PENDING) cachette__pending_remove(&handle->pending, op);
+  count_result(handle, op);
+  if (handle->answering) {
+    op->priv.state = ANSWERED;
+    op->priv.next = NULL;
+    *handle->answered_tail = op;
+    handle->answered_tail = &op->priv.next;
+    return;
+  }
+  handle->answering = true;
+  run_done(op);
+  while ((op = handle->answered) != NULL) {
+    handle->answered = op->priv.next;
+    if (handle->answered == NULL) handle->answered_tail = &handle->answered;
+    run_done(op);
+  }
+  handle->answering = false;
+}
+
+void cachette__op_complete(cachette_op *op, int status) {
+  assert(op->priv.state == SENT);
+  op->status = status;
+  cachette__frame *frame = op->priv.frame;
+  if (frame != NULL) {
+    op->priv.frame = frame->above;
+    frame->done(frame, op);
+  } else {
+    answer(op->priv.handle, op);
+  }
+}
+
+void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  cachette__vfail(op->error, code, subject, format, arguments);
+  va_end(arguments);
+  cachette__op_complete(op, code);
+}
+
+/* Ends an op from above: the store forgets it, and it comes back with `code`. */
+static void end_op(cachette *handle, cachette_op *op, int code) {
+  handle->store->vtable->detach(handle->store, op);
+  assert(op->priv.frame == NULL);
+  cachette__op_fail(op, code, NULL, NULL);
+}
+
+/* ---- Deadlines ------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm_timer(cachette *handle) {
+  if (handle->pending.count == 0) return;
+  int64_t due = handle->pending.ops[0]->priv.deadline_ms;
+  if (due >= handle->timer_due) return;
+  int64_t delay = due - cachette__machine_now();
+  uv_update_time(&handle->loop);
+  uv_timer_start(&handle->timer, on_timer, delay > 0 ? (uint64_t)delay : 0, 0);
+  handle->timer_due = due;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  cachette *handle = timer->data;
+  handle->timer_due = INT64_MAX;
+  int64_t now = cachette__machine_now();
+  while (handle->pending.count > 0 && handle->pending.ops[0]->priv.deadline_ms <= now)
+    end_op(handle, handle->pending.ops[0], CACHETTE_ETIMEDOUT);
+  arm_timer(handle);
+}
+
+/* ---- Open and close ------------------------------------------------------------------ */
+
+static void open_loop(cachette *handle) {
+  uv_timer_init(&handle->loop, &handle->timer);
+  handle->timer.data = handle;
+  handle->timer_due = INT64_MAX;
+}
+
+/* Runs the loop until everything on it is closed. */
+static void close_loop(cachette *handle) {
+  uv_close((uv_handle_t *)&handle->timer, NULL);
+  while (uv_loop_close(&handle->loop) == UV_EBUSY) uv_run(&handle->loop, UV_RUN_ONCE);
+}
+
+int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,
+                        cachette **opened, cachette_error *error) {
+  cachette_error fault;
+  if (cachette_options_check(options, &fault, 1) > 0) {
+    if (error != NULL) *error = fault;
+    return fault.code;
+  }
+  int code = cachette__fork_watch();
+  if (code < 0) return cachette__fail(error, code, NULL, NULL);
+
+  cachette *handle = cachette__calloc(1, sizeof *handle);
+  if (handle == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  handle->answered_tail = &handle->answered;
+  handle->fork_generation = cachette__fork_generation;
+  handle->options = cachette__options_copy(options);
+  if (handle->options == NULL) {
+    code = cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+    goto fail;
+  }
+  handle->clock = cachette__options_clock(options);
+  handle->ttl_ms = 1000 * cachette__options_number(options, CACHETTE__OPTION_ttl);
+  handle->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+
+  int uv_code = uv_loop_init(&handle->loop);
+  if (uv_code < 0) {
+    code = cachette__fail(error, uv_code == UV_ENOMEM ? CACHETTE_ENOMEM : CACHETTE_EBACKEND, NULL,
+                          "The event loop could not be opened: %s.", uv_strerror(uv_code));
+    goto fail;
+  }
+  open_loop(handle);
+  handle->context = (cachette__store_context){&handle->loop, handle->options};
+  code = open_store(&handle->context, &handle->store, error);
+  if (code < 0) {
+    close_loop(handle);
+    goto fail;
+  }
+  handle->immediate = handle->store->vtable->immediate;
+  *opened = handle;
+  return CACHETTE_OK;
+
+fail:
+  cachette_options_free(handle->options);
+  cachette__free(handle);
+  return code;
+}
+
+int cachette_open(const cachette_options *options, cachette **handle, cachette_error *error) {
+  return cachette__open_with(options, cachette__store_open, handle, error);
+}
+
+static bool forked(const cachette *handle) {
+  return handle->fork_generation != cachette__fork_generation;
+}
+
+static void free_handle(cachette *handle) {
+  bool is_forked = forked(handle);
+  handle->store->vtable->close(handle->store, is_forked);
+  if (is_forked)
+    close(uv_backend_fd(&handle->loop)); /* the rest of the loop is shared with the parent */
+  else
+    close_loop(handle);
+  cachette__pending_deinit(&handle->pending);
+  cachette_options_free(handle->options);
+  cachette__free(handle);
+}
+
+/* Every call that may run a `done` stands between these two. */
+static void enter(cachette *handle) { handle->depth++; }
+
+static void leave(cachette *handle) {
+  if (--handle->depth == 0 && handle->closing) free_handle(handle);
+}
+
+void cachette_close(cachette *handle) {
+  if (handle == NULL || handle->closing) return;
+  int code = forked(handle) ? CACHETTE_EFORK : CACHETTE_ECLOSED;
+  enter(handle);
+  handle->closing = true;
+  while (handle->pending.count > 0) end_op(handle, handle->pending.ops[0], code);
+  leave(handle);
+}
+
+/* ---- Going down -------------------------------------------------------------------------- */
+
+static bool takes_items(enum cachette_verb verb) {
+  return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
+}
+
+static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
+  char key[32];
+  cachette_error *error = op->error;
+  if (item->key.size == 0)
+    return cachette__fail(error, CACHETTE_EINVAL, NULL, "A key must not be empty.");
+  cachette__key_text(item->key, key, sizeof key);
+  if (item->key.size > CACHETTE_KEY_MAX)
+    return cachette__fail(error, CACHETTE_EINVAL, key,
+                          "A key must have at most %d bytes; \"%s\" has %zu.", CACHETTE_KEY_MAX,
+                          key, item->key.size);
+  if (op->verb != CACHETTE_PUT) return CACHETTE_OK;
+  if (item->ttl_ms == 0) item->ttl_ms = ttl_ms;
+  if (item->ttl_ms < 0 || item->ttl_ms > CACHETTE_TTL_MAX)
+    return cachette__fail(error, CACHETTE_EINVAL, key,
+                          "The time to live of \"%s\" must be between 1 ms and a hundred years.",
+                          key);
+  return CACHETTE_OK;
+}
+
+/* Checks the caller's part of an op and clears the rest. */
+static int check_op(cachette *handle, cachette_op *op) {
+  if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_FLUSH_EXPIRED || op->timeout_ms < 0)
+    return cachette__fail(op->error, CACHETTE_EINVAL, NULL, NULL);
+  if (!takes_items(op->verb)) return CACHETTE_OK;
+  for (size_t i = 0; i < op->count; i++) {
+    int code = check_item(op, &op->items[i], handle->ttl_ms);
+    if (code < 0) return code;
+    op->items[i].status = CACHETTE_MISS;
+    if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
+  }
+  return CACHETTE_OK;
+}
+
+static int refuse(cachette *handle, cachette_op *op) {
+  if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
+  if (handle->closing) return cachette__fail(op->error, CACHETTE_ECLOSED, NULL, NULL);
+  return check_op(handle, op);
+}
+
+/* Gives the op its time and, unless it will be answered at once, a place among the pending. */
+static int stamp(cachette *handle, cachette_op *op) {
+  int64_t now = cachette__machine_now();
+  op->priv.now_ms = handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : now;
+  if (handle->immediate) return CACHETTE_OK;
+  int64_t timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
+  op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
+  int code = cachette__pending_add(&handle->pending, op);
+  if (code < 0) {
+    op->priv.place = NOT_PENDING;
+    return cachette__fail(op->error, code, NULL, NULL);
+  }
+  return CACHETTE_OK;
+}
+
+void cachette_submit(cachette *handle, cachette_op *op) {
+  assert(op->priv.state == IDLE);
+  op->priv.handle = handle;
+  op->priv.frame = NULL;
+  op->priv.place = NOT_PENDING;
+  op->priv.state = SENT;
+  op->status = CACHETTE_OK;
+  op->number = 0;
+
+  enter(handle);
+  int code = refuse(handle, op);
+  if (code == CACHETTE_OK) code = stamp(handle, op);
+  if (code < 0 || (takes_items(op->verb) && op->count == 0))
+    cachette__op_complete(op, code);
+  else
+    handle->store->vtable->submit(handle->store, op);
+  arm_timer(handle);
+  leave(handle);
+}
+
+bool cachette_op_pending(const cachette_op *op) { return op->priv.state != IDLE; }
+
+int cachette_cancel(cachette *handle, cachette_op *op) {
+  if (op->priv.state != SENT || op->priv.handle != handle) return CACHETTE_EINVAL;
+  enter(handle);
+  end_op(handle, op, CACHETTE_ECANCELED);
+  leave(handle);
+  return CACHETTE_OK;
+}
+
+/* ---- The loop -------------------------------------------------------------------------------- */
+
+int cachette_run(cachette *handle, cachette_op *op) {
+  if (handle->depth > 0) return cachette__fail(op->error, CACHETTE_EBUSY, NULL, NULL);
+  enter(handle);
+  if (!cachette_op_pending(op)) cachette_submit(handle, op);
+  while (cachette_op_pending(op) && !forked(handle)) uv_run(&handle->loop, UV_RUN_ONCE);
+  int status = cachette_op_pending(op) ? CACHETTE_EFORK : op->status;
+  leave(handle);
+  return status;
+}
+
+int cachette_fd(const cachette *handle) {
+  return forked(handle) ? CACHETTE_EFORK : uv_backend_fd(&handle->loop);
+}
+
+int cachette_timeout(const cachette *handle) {
+  if (forked(handle)) return 0;
+  uv_update_time((uv_loop_t *)&handle->loop);
+  return uv_backend_timeout(&handle->loop);
+}
+
+int cachette_process(cachette *handle) {
+  if (forked(handle)) return CACHETTE_EFORK;
+  if (handle->depth > 0) return CACHETTE_EBUSY;
+  enter(handle);
+  uv_run(&handle->loop, UV_RUN_NOWAIT);
+  size_t pending = handle->pending.count;
+  leave(handle);
+  return pending < INT_MAX ? (int)pending : INT_MAX;
+}
+
+bool cachette_immediate(const cachette *handle) { return handle->immediate; }
+
+int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
+  if (forked(handle)) return CACHETTE_EFORK;
+  *stats = handle->stats;
+  stats->pending = handle->pending.count;
+  stats->entries = stats->bytes = stats->limit = -1;
+  stats->evictions = stats->expirations = -1;
+  handle->store->vtable->stats(handle->store, stats);
+  return CACHETTE_OK;
+}

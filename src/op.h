@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What layers and stores do with an op.
+ *
+ * An op goes down by submit and comes back once by cachette__op_complete(). A layer that
+ * wants to see it on its way back pushes a frame before it passes the op on; completing pops
+ * one frame after another, and with none left the cache counts the op and calls its `done`.
+ *
+ *     submit   cache -> layer (push) -> store
+ *     done     cache <- layer  (pop) <- store
+ */
+#ifndef CACHETTE_OP_H
+#define CACHETTE_OP_H
+
+#include "cachette.h"
+
+typedef struct cachette__frame cachette__frame;
+struct cachette__frame {
+  /* Popped already; passes the op on by cachette__op_complete(), now or later. */
+  void (*done)(cachette__frame *frame, cachette_op *op);
+  cachette__frame *above;
+};
+
+static inline void cachette__op_push(cachette_op *op, cachette__frame *frame) {
+  frame->above = op->priv.frame;
+  op->priv.frame = frame;
+}
+
+/* Sends the op back up. After this call the op belongs to whoever is above. */
+void cachette__op_complete(cachette_op *op, int status);
+
+/* The same with a reason, which stands in the op's error struct if it has one. */
+void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/*
+ * The place for a fetched value of `size` bytes: the item's buffer, or what the caller's
+ * allocator gives. The item's value is set to it. NULL: out of memory, and the item says so.
+ * No lock may be held.
+ */
+void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size);
+
+/* The key's first bytes as text, for error messages. */
+void cachette__key_text(cachette_slice key, char *text, size_t size);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of options, and what the library reads of them.
+ *
+ * Everything that is said about an option anywhere (parser, checks, messages, the Python
+ * keyword names, flags, the manual) comes from the rows below.
+ */
+#ifndef CACHETTE_OPTIONS_H
+#define CACHETTE_OPTIONS_H
+
+#include "cachette.h"
+#include "clock.h"
+
+/* Each backend: identifier, name in the configuration, name in sentences. */
+#define CACHETTE__BACKENDS(X)            \
+  X(INMEMORY, "inmemory", "inmemory")    \
+  X(DYNAMODB, "dynamodb", "DynamoDB")    \
+  X(MEMCACHED, "memcached", "memcached") \
+  X(MONGODB, "mongodb", "MongoDB")       \
+  X(REDIS, "redis", "redis")             \
+  X(VALKEY, "valkey", "valkey")          \
+  X(PICKLE, "pickle", "pickle")
+
+/* Their names, joined by '|'. */
+#define CACHETTE__BACKEND_CHOICE(identifier, name, display) "|" name
+#define CACHETTE__BACKEND_CHOICES &(CACHETTE__BACKENDS(CACHETTE__BACKEND_CHOICE))[1]
+
+#define CACHETTE__CODECS "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla"
+
+/*
+ * identifier, type, default, choices, least, most, backends that need it, exposure, help.
+ * A backend that needs an option refuses it as NULL or empty, even where there is a default.
+ */
+#define CACHETTE__OPTIONS(X)                                                                       \
+  X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN, "where entries live") \
+  X(codec, CHOICE, "vanilla", CACHETTE__CODECS, 0, 0, "", SHOWN,                                   \
+    "how values become bytes; the Python package applies it")                                      \
+  X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "how long an entry lives unless put says so")    \
+  X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN,                                           \
+    "how long an operation may take, in seconds")                                                  \
+  X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                         \
+    "bytes that the in-memory backend may hold")                                                   \
+  X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
+    "caches of one process that name the same in-memory store share its entries")                  \
+  X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
+    "redis://[[user]:password@]host[:port][/db]")                                                  \
+  X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
+    "valkey://[[user]:password@]host[:port][/db]")                                                 \
+  X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
+    "host[:port] of a memcached server")                                                           \
+  X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
+    "the table (DynamoDB) or collection (MongoDB) of the entries")                                 \
+  X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                   \
+    "the AWS region of DynamoDB; it needs this or dynamodb_url")                                   \
+  X(dynamodb_url, STRING, NULL, NULL, 0, 0, "", SHOWN_URL,                                         \
+    "another endpoint that speaks DynamoDB")                                                       \
+  X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")    \
+  X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                   \
+    "mongodb://[user:password@]host[:port]")                                                       \
+  X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle", SHOWN, "the file of the pickle backend")
+
+enum cachette__option {
+#define X(name, ...) CACHETTE__OPTION_##name,
+  CACHETTE__OPTIONS(X)
+#undef X
+      CACHETTE__OPTION_COUNT
+};
+
+enum cachette__backend {
+#define X(identifier, ...) CACHETTE__BACKEND_##identifier,
+  CACHETTE__BACKENDS(X)
+#undef X
+};
+
+/* The text of an option, or NULL. */
+const char *cachette__options_text(const cachette_options *options, enum cachette__option option);
+
+/* The number of an option: bytes, seconds, or for a DURATION milliseconds. */
+int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
+
+cachette__clock cachette__options_clock(const cachette_options *options);
+
+/* A copy that outlives the original; NULL when out of memory. */
+cachette_options *cachette__options_copy(const cachette_options *options);
+
+#endif

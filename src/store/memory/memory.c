@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The in-memory store as the cache sees it: each op is carried out item by item, at once. */
+#include "memory.h"
+
+#include "../../alloc.h"
+#include "../../error.h"
+#include "registry.h"
+#include "table.h"
+
+typedef struct memory_store {
+  cachette__store store;
+  cachette__table *table;
+} memory_store;
+
+static int open_memory(const cachette__store_context *context, cachette__store **store,
+                       cachette_error *error) {
+  size_t limit = (size_t)cachette__options_number(context->options, CACHETTE__OPTION_memory_limit);
+  const char *name = cachette__options_text(context->options, CACHETTE__OPTION_memory_name);
+  memory_store *memory = cachette__malloc(sizeof *memory);
+  if (memory == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  memory->store.vtable = &cachette__memory_store;
+  int code = cachette__registry_acquire(name, limit, &memory->table, error);
+  if (code < 0) {
+    cachette__free(memory);
+    return code;
+  }
+  *store = &memory->store;
+  return CACHETTE_OK;
+}
+
+static void fetch(cachette__table *table, cachette_op *op) {
+  for (size_t i = 0; i < op->count; i++) {
+    cachette__table_fetch(table, op, &op->items[i]);
+    if (op->items[i].status == CACHETTE_HIT) op->number++;
+  }
+}
+
+static void put(cachette__table *table, cachette_op *op) {
+  cachette_error *error = op->error;
+  for (size_t i = 0; i < op->count; i++) {
+    cachette_item *item = &op->items[i];
+    item->status = cachette__table_put(table, item, op->priv.now_ms, error);
+    if (item->status < 0)
+      error = NULL; /* the first reason stands */
+    else
+      op->number++;
+  }
+}
+
+static void clear(cachette__table *table, cachette_op *op) {
+  for (size_t i = 0; i < op->count; i++) {
+    cachette_item *item = &op->items[i];
+    item->status = cachette__table_clear(table, item->key, op->priv.now_ms);
+    op->number += item->status;
+  }
+}
+
+static void clear_namespaces(cachette__table *table, cachette_op *op) {
+  for (size_t i = 0; i < op->count; i++)
+    op->number += cachette__table_clear_namespace(table, op->items[i].key, op->priv.now_ms);
+}
+
+static void submit(cachette__store *store, cachette_op *op) {
+  cachette__table *table = ((memory_store *)store)->table;
+  switch (op->verb) {
+    case CACHETTE_FETCH:
+      fetch(table, op);
+      break;
+    case CACHETTE_PUT:
+      put(table, op);
+      break;
+    case CACHETTE_CLEAR:
+      clear(table, op);
+      break;
+    case CACHETTE_CLEAR_NAMESPACE:
+      clear_namespaces(table, op);
+      break;
+    case CACHETTE_FLUSH:
+      op->number = cachette__table_flush(table, op->priv.now_ms);
+      break;
+    case CACHETTE_FLUSH_EXPIRED:
+      op->number = cachette__table_flush_expired(table, op->priv.now_ms);
+      break;
+  }
+  cachette__op_complete(op, CACHETTE_OK);
+}
+
+static void stats(cachette__store *store, cachette_stats *stats) {
+  cachette__table_stats(((memory_store *)store)->table, stats);
+}
+
+static void close_memory(cachette__store *store, bool forked) {
+  (void)forked; /* the table is this process's own copy */
+  cachette__registry_release(((memory_store *)store)->table);
+  cachette__free(store);
+}
+
+const cachette__store_vtable cachette__memory_store = {
+    .name = "inmemory",
+    .immediate = true,
+    .open = open_memory,
+    .submit = submit,
+    .detach = NULL,
+    .stats = stats,
+    .close = close_memory,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table of entries, bounded in bytes: what the in-memory store keeps its entries in.
+ *
+ * Every call may come from any thread. `now_ms` is the caller's clock; an entry whose time is over
+ * at `now_ms` is never returned and never counted as there.
+ */
+#ifndef CACHETTE_MEMORY_TABLE_H
+#define CACHETTE_MEMORY_TABLE_H
+
+#include "../../op.h"
+
+typedef struct cachette__table cachette__table;
+
+/* A table of at most `limit` bytes, all that it needs included; NULL when out of memory. */
+cachette__table *cachette__table_new(size_t limit);
+void cachette__table_free(cachette__table *table);
+
+/* Fills the item: value and time left on a hit, and the status. The op gives clock and allocator.
+ */
+void cachette__table_fetch(cachette__table *table, cachette_op *op, cachette_item *item);
+
+/*
+ * Puts the item's value, replacing what stood under the key. Returns CACHETTE_MISS or
+ * CACHETTE_HIT (something stood there); errors: ETOOBIG (more than a quarter of the limit; what
+ * stood there is gone) and ENOMEM (what stood there stands).
+ */
+int cachette__table_put(cachette__table *table, const cachette_item *item, int64_t now_ms,
+                        cachette_error *error);
+
+/* Removes an entry: 1, or 0 if there was none. */
+int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms);
+
+/* Removes all entries whose keys begin with the name and a colon; all; those whose time is over. */
+int64_t cachette__table_clear_namespace(cachette__table *table, cachette_slice name,
+                                        int64_t now_ms);
+int64_t cachette__table_flush(cachette__table *table, int64_t now_ms);
+int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms);
+
+/* Fills the store's half of the figures. */
+void cachette__table_stats(cachette__table *table, cachette_stats *stats);
+
+/* Holds all other threads off, around a fork. */
+void cachette__table_lock(cachette__table *table);
+void cachette__table_unlock(cachette__table *table);
+
+#endif

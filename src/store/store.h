@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between the cache and what keeps its entries. A store is a folder beside this
+ * file that closes with one `const cachette__store_vtable`; a layer (src/layer/) has the same
+ * vtable and a store beneath it.
+ *
+ * Everything here runs on the thread that uses the handle.
+ */
+#ifndef CACHETTE_STORE_H
+#define CACHETTE_STORE_H
+
+#include <uv.h>
+
+#include "op.h"
+#include "options.h"
+
+typedef struct cachette__store_vtable cachette__store_vtable;
+
+/* The head of every store's own struct. */
+typedef struct cachette__store {
+  const cachette__store_vtable *vtable;
+} cachette__store;
+
+/* What a store is given to open with; it stays in place until the store is closed. */
+typedef struct cachette__store_context {
+  uv_loop_t *loop;
+  const cachette_options *options;
+} cachette__store_context;
+
+struct cachette__store_vtable {
+  const char *name;
+
+  /* Every op is complete when submit returns. */
+  bool immediate;
+
+  /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
+  int (*open)(const cachette__store_context *context, cachette__store **store,
+              cachette_error *error);
+
+  /*
+   * Carries out an op whose arguments have been checked: keys and times to live are in their
+   * range (put: `ttl_ms` is never 0), `count` is at least 1 where the verb has items, `now_ms` is
+   * set. Ends in exactly one cachette__op_complete(), unless detach comes first.
+   */
+  void (*submit)(cachette__store *store, cachette_op *op);
+
+  /*
+   * The op ends now, above: forget it, pop the frame that was pushed for it, if any, and
+   * pass this on to the store beneath, if any. It must not complete the op. What was sent stays
+   * sent; its late answer is dropped. NULL for an immediate store.
+   */
+  void (*detach)(cachette__store *store, cachette_op *op);
+
+  /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
+  void (*stats)(cachette__store *store, cachette_stats *stats);
+
+  /*
+   * Closes and frees the store; every op has been detached. What it has on the loop it closes with
+   * uv_close(), and its memory may go in the last callback: the loop is run until
+   * nothing is left on it. If `forked`, loop and connections are the parent's: close descriptors,
+   * free memory, but touch no loop and send nothing.
+   */
+  void (*close)(cachette__store *store, bool forked);
+};
+
+/* Opens the store that the options name; errors as cachette_open(). */
+int cachette__store_open(const cachette__store_context *context, cachette__store **store,
+                         cachette_error *error);
+
+#endif
