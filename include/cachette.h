@@ -275,8 +275,8 @@ struct cachette_op {
   /*
    * Called exactly once for each submitted op, on the thread that uses the handle: before
    * cachette_submit() returns if the answer is at hand, else from cachette_process(),
-   * cachette_run(), cachette_cancel() or cachette_close(). It may submit, cancel and close,
-   * and may free the op. NULL is allowed with cachette_run().
+   * cachette_run(), cachette_cancel() or cachette_close(). It may submit, cancel and close, and
+   * may free the op unless cachette_run() waits for it. NULL: nothing is called.
    */
   void (*done)(cachette_op *op);
   void *data; /* the caller's */

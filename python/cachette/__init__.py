@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""A cache for ASGI frameworks: in-memory or in a server, one API."""
+
+from ._cachette import __version__
+from ._core import Cachette
+from ._exceptions import (
+  BackendError,
+  BackendTimeout,
+  BackendUnavailable,
+  CachetteError,
+  CodecError,
+  ConfigError,
+)
+
+__all__ = [
+  'BackendError',
+  'BackendTimeout',
+  'BackendUnavailable',
+  'Cachette',
+  'CachetteError',
+  'CodecError',
+  'ConfigError',
+  '__version__',
+]

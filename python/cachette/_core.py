@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The class that applications use."""
+
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar
+
+from . import _codecs
+from ._cachette import Cache, Config, configure
+from ._config import load_settings
+
+if TYPE_CHECKING:
+  from inspect import Signature
+
+Settings = TypeVar('Settings', bound=Callable[[], Any])
+
+
+async def _build() -> 'Cachette':
+  """What FastAPI takes the class for; it calls the class all the same, and awaits the instance."""
+  return Cachette()
+
+
+def _is_plain(owner: type) -> bool:
+  """Whether a class is built without arguments, as Cachette itself is."""
+  return owner.__init__ is object.__init__ and owner.__new__ is object.__new__
+
+
+class _AsyncDependency:
+  """`Cachette.__wrapped__`, by which FastAPI decides whether a dependency is a coroutine function.
+
+  FastAPI runs a class in its thread pool, at several times the cost of the request itself; one that
+  unwraps to a coroutine function it awaits. A subclass with an `__init__` of its own is none.
+  """
+
+  def __get__(self, instance: Optional[object], owner: type) -> Any:
+    if instance is not None or not _is_plain(owner):
+      raise AttributeError('__wrapped__')
+    return _build
+
+
+class _PlainSignature:
+  """`Cachette.__signature__`, so that inspect.signature() looks at the class, not behind it."""
+
+  def __get__(self, instance: Optional[object], owner: type) -> 'Signature':
+    if instance is not None or not _is_plain(owner):
+      raise AttributeError('__signature__')
+    from inspect import Signature
+
+    return Signature()
+
+
+class Cachette(Cache):
+  """A cache whose backend, codec and time to live were stated once, at start-up.
+
+  Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one class
+  share the same entries. A subclass with a `load_config` of its own is another, independent cache.
+
+  >>> import asyncio
+  >>> from cachette import Cachette
+  >>> @Cachette.load_config
+  ... def get_cachette_config():
+  ...   return [('backend', 'inmemory'), ('ttl', 60)]
+  >>> async def main():
+  ...   cachette = Cachette()
+  ...   await cachette.put('greeting', 'hello')
+  ...   return await cachette.fetch('greeting')
+  >>> asyncio.run(main())
+  'hello'
+  """
+
+  _config: ClassVar[Config]
+
+  if not TYPE_CHECKING:
+    __wrapped__ = _AsyncDependency()
+    __signature__ = _PlainSignature()
+
+  @classmethod
+  def load_config(cls, settings: Settings) -> Settings:
+    """Configures the cache with what a function returns; to be used as a decorator.
+
+    settings: called once, now, without arguments; returns (name, value) tuples, a mapping, or a settings
+    object with the options as fields. Names are case-insensitive. A second call replaces the
+    configuration from then on; an in-memory cache begins empty then.
+
+    Returns the function. Raises pydantic.ValidationError, or ConfigError where pydantic is not
+    installed, with every fault that was found; TypeError if it cannot read what the function returned.
+    """
+    configure(cls, load_settings(settings()))
+    return settings
+
+  @staticmethod
+  def register_codec(
+    name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]
+  ) -> None:
+    """Adds a codec of the application's own, for a `load_config` that comes after.
+
+    name: how the option `codec` names it. dumps: gives bytes for a value. loads: gives the value back.
+    """
+    _codecs.register(name, dumps, loads)
+
+
+configure(Cachette, load_settings([]))

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A configuration: options that were checked, the codec, and the handle opened with them.
+ *
+ * In-memory ops complete inside cachette_submit() while the GIL is held, so one handle serves
+ * every thread and event loop; holding it also keeps the entries while loops come and go.
+ */
+#include "ext.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- From Python values to options -------------------------------------------- */
+
+static const char *type_name(enum cachette_option_type type) {
+  switch (type) {
+    case CACHETTE_OPTION_SECONDS:
+      return "an int (whole seconds)";
+    case CACHETTE_OPTION_DURATION:
+      return "a number of seconds";
+    case CACHETTE_OPTION_SIZE:
+      return "an int (bytes) or a str such as \"64M\"";
+    default:
+      return "a str";
+  }
+}
+
+/* The option's value as text, a new reference; NULL without an exception if the type is wrong. */
+static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
+  bool is_int = PyLong_Check(value) && !PyBool_Check(value);
+  switch (info->type) {
+    case CACHETTE_OPTION_SECONDS:
+      return is_int ? PyObject_Str(value) : NULL;
+    case CACHETTE_OPTION_SIZE:
+      if (is_int) return PyObject_Str(value);
+      break;
+    case CACHETTE_OPTION_DURATION:
+      if (is_int) return PyObject_Str(value);
+      if (!PyFloat_Check(value)) return NULL;
+      char *digits = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'f', 3, 0, NULL);
+      if (digits == NULL) return NULL;
+      PyObject *text = PyUnicode_FromString(digits);
+      PyMem_Free(digits);
+      return text;
+    default:
+      break;
+  }
+  return PyUnicode_Check(value) ? Py_NewRef(value) : NULL;
+}
+
+static const cachette_option_info *find_info(const char *name) {
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++)
+    if (PyOS_stricmp(table[i].name, name) == 0) return &table[i];
+  return NULL;
+}
+
+static int add_fault(PyObject *faults, const char *name, const char *message) {
+  PyObject *fault = Py_BuildValue("(ss)", name, message);
+  if (fault == NULL) return -1;
+  int code = PyList_Append(faults, fault);
+  Py_DECREF(fault);
+  return code;
+}
+
+static int add_type_fault(PyObject *faults, const cachette_option_info *info, PyObject *value) {
+  char message[256];
+  PyOS_snprintf(message, sizeof message, "The \"%s\" value must be %s, not %.50s.", info->name,
+                type_name(info->type), Py_TYPE(value)->tp_name);
+  return add_fault(faults, info->name, message);
+}
+
+/* Sets one option; a fault goes to the list. Returns -1 with an exception only if Python fails. */
+static int set_option(config_object *self, PyObject *name, PyObject *value, bool lenient,
+                      PyObject *faults) {
+  const char *name_text = PyUnicode_AsUTF8(name);
+  if (name_text == NULL) return -1;
+  const cachette_option_info *info = find_info(name_text);
+  if (info == NULL && lenient) return 0;
+
+  cachette_error error;
+  PyObject *text = NULL;
+  const char *bytes = NULL;
+  if (info != NULL && value != Py_None) {
+    text = value_text(info, value);
+    if (text == NULL) return PyErr_Occurred() ? -1 : add_type_fault(faults, info, value);
+    Py_ssize_t size;
+    bytes = PyUnicode_AsUTF8AndSize(text, &size);
+    if (bytes == NULL) {
+      Py_DECREF(text);
+      return -1;
+    }
+    if (strlen(bytes) != (size_t)size) bytes = "\x01"; /* a NUL: refused as a control character */
+  }
+  int code = cachette_options_set(self->options, name_text, bytes, &error);
+  Py_XDECREF(text);
+  if (code == CACHETTE_ENOMEM) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  return code < 0 ? add_fault(faults, name_text, error.message) : 0;
+}
+
+static int add_check_faults(config_object *self, PyObject *faults) {
+  cachette_error found[16];
+  size_t count = cachette_options_check(self->options, found, 16);
+  for (size_t i = 0; i < count && i < 16; i++)
+    if (add_fault(faults, found[i].subject, found[i].message) < 0) return -1;
+  return 0;
+}
+
+static int set_options(config_object *self, PyObject *pairs, bool lenient, PyObject *faults) {
+  PyObject *sequence = PySequence_Fast(pairs, "pairs must be a sequence");
+  if (sequence == NULL) return -1;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); i++) {
+    PyObject *name, *value;
+    if (!PyArg_ParseTuple(PySequence_Fast_GET_ITEM(sequence, i), "UO", &name, &value) ||
+        set_option(self, name, value, lenient, faults) < 0) {
+      Py_DECREF(sequence);
+      return -1;
+    }
+  }
+  Py_DECREF(sequence);
+  return add_check_faults(self, faults);
+}
+
+/* Names the in-memory store after this configuration, unless the application named it. */
+static int name_store(config_object *self) {
+  const char *named = cachette_options_get(self->options, "memory_name");
+  if (named != NULL && *named != '\0') return 0;
+  char name[40];
+  PyOS_snprintf(name, sizeof name, "python:%p", (void *)self);
+  if (cachette_options_set(self->options, "memory_name", name, NULL) == CACHETTE_OK) return 0;
+  PyErr_NoMemory();
+  return -1;
+}
+
+static config_object *config_new(ext_state *state) {
+  config_object *self = PyObject_GC_New(config_object, state->config_type);
+  if (self == NULL) return NULL;
+  self->handle = NULL;
+  self->codec = self->dumps = self->loads = NULL;
+  self->vanilla = false;
+  self->options = cachette_options_new();
+  PyObject_GC_Track(self);
+  if (self->options != NULL) return self;
+  Py_DECREF(self);
+  PyErr_NoMemory();
+  return NULL;
+}
+
+static int name_codec(config_object *self, PyObject *codec) {
+  if (codec != Py_None) {
+    self->codec = Py_NewRef(codec);
+    return 0;
+  }
+  const char *name = cachette_options_get(self->options, "codec");
+  self->vanilla = strcmp(name, "vanilla") == 0;
+  self->codec = PyUnicode_FromString(name);
+  return self->codec != NULL ? 0 : -1;
+}
+
+PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  if (count != 3) {
+    PyErr_SetString(PyExc_TypeError, "load() takes pairs, lenient and codec");
+    return NULL;
+  }
+  PyObject *faults = PyList_New(0);
+  config_object *self = faults != NULL ? config_new(state) : NULL;
+  if (self == NULL || set_options(self, args[0], PyObject_IsTrue(args[1]), faults) < 0 ||
+      name_store(self) < 0 || name_codec(self, args[2]) < 0) {
+    Py_XDECREF(faults);
+    Py_XDECREF(self);
+    return NULL;
+  }
+  return Py_BuildValue("(NN)", self, faults);
+}
+
+/* ---- Errors ------------------------------------------------------------------------ */
+
+int raise_error(ext_state *state, int code, const cachette_error *error) {
+  PyObject *type = state->backend_error;
+  switch (code) {
+    case CACHETTE_EINVAL:
+      type = PyExc_ValueError;
+      break;
+    case CACHETTE_ECONFIG:
+      type = state->config_error;
+      break;
+    case CACHETTE_ENOMEM:
+      PyErr_NoMemory();
+      return -1;
+    case CACHETTE_ETIMEDOUT:
+      type = state->backend_timeout;
+      break;
+    case CACHETTE_EUNAVAILABLE:
+    case CACHETTE_ECLOSED:
+    case CACHETTE_EFORK:
+      type = state->backend_unavailable;
+      break;
+    default:
+      break;
+  }
+  PyErr_SetString(type, error != NULL ? error->message : cachette_strerror(code));
+  return -1;
+}
+
+/* ---- The handle ---------------------------------------------------------------------- */
+
+/* Opens a handle, in the place of one from before a fork if there is one. The old one goes last,
+ * for it holds the entries. */
+static int open_handle(config_object *self, ext_state *state) {
+  cachette_error error;
+  cachette *opened;
+  int code = cachette_open(self->options, &opened, &error);
+  if (code < 0) return raise_error(state, code, &error);
+  cachette_close(self->handle);
+  self->handle = opened;
+  return 0;
+}
+
+int config_run(config_object *self, ext_state *state, cachette_op *op) {
+  cachette_error error;
+  op->error = &error;
+  if (self->handle == NULL && open_handle(self, state) < 0) return -1;
+  cachette_submit(self->handle, op);
+  if (op->status == CACHETTE_EFORK) {
+    if (open_handle(self, state) < 0) return -1;
+    cachette_submit(self->handle, op);
+  }
+  int status = op->status;
+  for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
+    if (op->items[i].status < 0) status = op->items[i].status;
+  op->error = NULL;
+  if (status == CACHETTE_OK) return 0;
+  return PyErr_Occurred() ? -1 : raise_error(state, status, &error);
+}
+
+int config_find_codec(config_object *self, ext_state *state) {
+  (void)state;
+  PyObject *codecs = PyImport_ImportModule("cachette._codecs");
+  if (codecs == NULL) return -1;
+  PyObject *pair = PyObject_CallMethod(codecs, "find", "O", self->codec);
+  Py_DECREF(codecs);
+  if (pair == NULL) return -1;
+  PyObject *dumps, *loads;
+  int parsed = PyArg_ParseTuple(pair, "OO", &dumps, &loads);
+  if (parsed && self->dumps == NULL) { /* the import may have let another thread in */
+    self->dumps = Py_NewRef(dumps);
+    self->loads = Py_NewRef(loads);
+  }
+  Py_DECREF(pair);
+  return parsed ? 0 : -1;
+}
+
+/* ---- The type ------------------------------------------------------------------------- */
+
+static int config_traverse(config_object *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self->codec);
+  Py_VISIT(self->dumps);
+  Py_VISIT(self->loads);
+  return 0;
+}
+
+static int config_clear(config_object *self) {
+  Py_CLEAR(self->codec);
+  Py_CLEAR(self->dumps);
+  Py_CLEAR(self->loads);
+  return 0;
+}
+
+static void config_dealloc(config_object *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  cachette_close(self->handle);
+  cachette_options_free(self->options);
+  config_clear(self);
+  PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+/* The text of an option that may be shown, or None. */
+static PyObject *config_get(config_object *self, PyObject *name) {
+  const char *text = PyUnicode_AsUTF8(name);
+  if (text == NULL) return NULL;
+  const cachette_option_info *info = find_info(text);
+  if (info == NULL || info->exposure != CACHETTE_SHOWN) Py_RETURN_NONE;
+  const char *value = cachette_options_get(self->options, text);
+  if (value == NULL) Py_RETURN_NONE;
+  return PyUnicode_FromString(value);
+}
+
+static PyMethodDef config_methods[] = {
+    {"get", (PyCFunction)config_get, METH_O,
+     "get($self, name, /)\n--\n\nThe text of an option that may be shown, or None."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot config_slots[] = {
+    {Py_tp_doc, (char *)"A configuration that was checked."},
+    {Py_tp_dealloc, config_dealloc},
+    {Py_tp_traverse, config_traverse},
+    {Py_tp_clear, config_clear},
+    {Py_tp_methods, config_methods},
+    {0, NULL},
+};
+
+PyType_Spec config_spec = {
+    .name = "cachette._cachette.Config",
+    .basicsize = sizeof(config_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+#if PY_VERSION_HEX >= 0x030A0000
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
+#endif
+    ,
+    .slots = config_slots,
+};

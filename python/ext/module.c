@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The module: its state, made when it is imported and cleared with it. */
+#include "ext.h"
+
+static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
+  ext_state *state = PyModule_GetState(module);
+  Py_VISIT(state->cache_type);
+  Py_VISIT(state->config_type);
+  Py_VISIT(state->ready_type);
+  Py_VISIT(state->known_class);
+  Py_VISIT(state->known_config);
+  Py_VISIT(state->config_error);
+  Py_VISIT(state->backend_error);
+  Py_VISIT(state->backend_unavailable);
+  Py_VISIT(state->backend_timeout);
+  Py_VISIT(state->codec_error);
+  return 0;
+}
+
+static int ext_clear(PyObject *module) {
+  ext_state *state = PyModule_GetState(module);
+  Py_CLEAR(state->cache_type);
+  Py_CLEAR(state->config_type);
+  Py_CLEAR(state->ready_type);
+  Py_CLEAR(state->known_class);
+  Py_CLEAR(state->known_config);
+  Py_CLEAR(state->config_error);
+  Py_CLEAR(state->backend_error);
+  Py_CLEAR(state->backend_unavailable);
+  Py_CLEAR(state->backend_timeout);
+  Py_CLEAR(state->codec_error);
+  Py_CLEAR(state->str_config);
+  Py_CLEAR(state->str_key);
+  Py_CLEAR(state->str_value);
+  Py_CLEAR(state->str_ttl);
+  Py_CLEAR(state->str_namespace);
+  Py_CLEAR(state->str_default);
+  ready_clear_kept(state);
+  return 0;
+}
+
+static void ext_free(void *module) { ext_clear(module); }
+
+static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
+  return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+}
+
+static int make_types(PyObject *module, ext_state *state) {
+  state->cache_type = make_type(module, &cache_spec);
+  state->config_type = make_type(module, &config_spec);
+  state->ready_type = make_type(module, &ready_spec);
+  if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL)
+    return -1;
+  if (PyModule_AddType(module, state->cache_type) < 0) return -1;
+  return PyModule_AddType(module, state->config_type);
+}
+
+static int make_names(ext_state *state) {
+  state->str_config = PyUnicode_InternFromString("_config");
+  state->str_key = PyUnicode_InternFromString("key");
+  state->str_value = PyUnicode_InternFromString("value");
+  state->str_ttl = PyUnicode_InternFromString("ttl");
+  state->str_namespace = PyUnicode_InternFromString("namespace");
+  state->str_default = PyUnicode_InternFromString("default");
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+static int find_exceptions(ext_state *state) {
+  PyObject *module = PyImport_ImportModule("cachette._exceptions");
+  if (module == NULL) return -1;
+  state->config_error = PyObject_GetAttrString(module, "ConfigError");
+  state->backend_error = PyObject_GetAttrString(module, "BackendError");
+  state->backend_unavailable = PyObject_GetAttrString(module, "BackendUnavailable");
+  state->backend_timeout = PyObject_GetAttrString(module, "BackendTimeout");
+  state->codec_error = PyObject_GetAttrString(module, "CodecError");
+  Py_DECREF(module);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+static int ext_exec(PyObject *module) {
+  ext_state *state = PyModule_GetState(module);
+  if (make_types(module, state) < 0 || make_names(state) < 0 || find_exceptions(state) < 0)
+    return -1;
+  return PyModule_AddStringConstant(module, "__version__", cachette_version());
+}
+
+static PyMethodDef ext_methods[] = {
+    {"load", (PyCFunction)(void (*)(void))config_load, METH_FASTCALL,
+     "load($module, pairs, lenient, codec, /)\n--\n\n"
+     "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
+    {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
+     "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot ext_slots[] = {
+    {Py_mod_exec, ext_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef ext_module = {
+    PyModuleDef_HEAD_INIT,       .m_name = "cachette._cachette", .m_doc = "libcachette for Python.",
+    .m_size = sizeof(ext_state), .m_methods = ext_methods,       .m_slots = ext_slots,
+    .m_traverse = ext_traverse,  .m_clear = ext_clear,           .m_free = ext_free,
+};
+
+PyMODINIT_FUNC PyInit__cachette(void);
+
+PyMODINIT_FUNC PyInit__cachette(void) { return PyModuleDef_Init(&ext_module); }
