@@ -7,11 +7,13 @@
  * same calls serve every backend.
  *
  *     cachette_options *options = cachette_options_new();
- *     cachette_options_set(options, "backend", "inmemory", NULL);
- *     cachette *cache = NULL;
+ *     cachette_options_set(options, "ttl", "300", NULL);
+ *     cachette *cache;
  *     cachette_error error;
- *     if (cachette_open(options, &cache, &error) < 0)
+ *     if (cachette_open(options, &cache, &error) < 0) {
  *       fprintf(stderr, "%s\n", error.message);
+ *       exit(1);
+ *     }
  *     cachette_put(cache, cachette_str("greeting"), cachette_str("hello"), 0, NULL);
  *     cachette_close(cache);
  *     cachette_options_free(options);
@@ -179,7 +181,7 @@ typedef struct cachette cachette;
 
 /*
  * Opens a cache. Servers are connected to when first needed, so a server that is
- * down fails operations, not this call.
+ * down fails operations, not this call. NULL options: every option at its default.
  * Errors: ECONFIG (the first fault of cachette_options_check()), EUNSUPPORTED (the
  * backend is not part of this build), ENOMEM, EBACKEND (the system refused a resource).
  * The handle is the caller's, to be given to cachette_close().

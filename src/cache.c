@@ -143,10 +143,15 @@ static void on_timer(uv_timer_t *timer) {
 
 /* ---- Open and close ------------------------------------------------------------------ */
 
-static void open_loop(cachette *handle) {
+static int open_loop(cachette *handle, cachette_error *error) {
+  int code = uv_loop_init(&handle->loop);
+  if (code < 0)
+    return cachette__fail(error, code == UV_ENOMEM ? CACHETTE_ENOMEM : CACHETTE_EBACKEND, NULL,
+                          "The event loop could not be opened: %s.", uv_strerror(code));
   uv_timer_init(&handle->loop, &handle->timer);
   handle->timer.data = handle;
   handle->timer_due = INT64_MAX;
+  return CACHETTE_OK;
 }
 
 /* Runs the loop until everything on it is closed. */
@@ -155,36 +160,32 @@ static void close_loop(cachette *handle) {
   while (uv_loop_close(&handle->loop) == UV_EBUSY) uv_run(&handle->loop, UV_RUN_ONCE);
 }
 
+/* Takes from the options what ops need, and a copy for the store. */
+static int read_options(cachette *handle, const cachette_options *options, cachette_error *error) {
+  handle->options = options != NULL ? cachette__options_copy(options) : cachette_options_new();
+  if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  cachette_error fault;
+  if (cachette_options_check(handle->options, &fault, 1) > 0)
+    return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
+  handle->clock = cachette__options_clock(handle->options);
+  handle->ttl_ms = 1000 * cachette__options_number(handle->options, CACHETTE__OPTION_ttl);
+  handle->timeout_ms = cachette__options_number(handle->options, CACHETTE__OPTION_timeout);
+  return CACHETTE_OK;
+}
+
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,
                         cachette **opened, cachette_error *error) {
-  cachette_error fault;
-  if (cachette_options_check(options, &fault, 1) > 0) {
-    if (error != NULL) *error = fault;
-    return fault.code;
-  }
   int code = cachette__fork_watch();
   if (code < 0) return cachette__fail(error, code, NULL, NULL);
-
   cachette *handle = cachette__calloc(1, sizeof *handle);
   if (handle == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   handle->answered_tail = &handle->answered;
   handle->fork_generation = cachette__fork_generation;
-  handle->options = cachette__options_copy(options);
-  if (handle->options == NULL) {
-    code = cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-    goto fail;
-  }
-  handle->clock = cachette__options_clock(options);
-  handle->ttl_ms = 1000 * cachette__options_number(options, CACHETTE__OPTION_ttl);
-  handle->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
 
-  int uv_code = uv_loop_init(&handle->loop);
-  if (uv_code < 0) {
-    code = cachette__fail(error, uv_code == UV_ENOMEM ? CACHETTE_ENOMEM : CACHETTE_EBACKEND, NULL,
-                          "The event loop could not be opened: %s.", uv_strerror(uv_code));
-    goto fail;
-  }
-  open_loop(handle);
+  code = read_options(handle, options, error);
+  if (code < 0) goto fail;
+  code = open_loop(handle, error);
+  if (code < 0) goto fail;
   handle->context = (cachette__store_context){&handle->loop, handle->options};
   code = open_store(&handle->context, &handle->store, error);
   if (code < 0) {

@@ -43,11 +43,11 @@
   X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
     "caches of one process that name the same in-memory store share its entries")                  \
   X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
-    "redis://[[user]:password@]host[:port][/db]")                                                  \
+    "a Redis server, as redis://[[user]:password@]host[:port][/db]")                               \
   X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
-    "valkey://[[user]:password@]host[:port][/db]")                                                 \
+    "a Valkey server, as valkey://[[user]:password@]host[:port][/db]")                             \
   X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
-    "host[:port] of a memcached server")                                                           \
+    "a memcached server, as host[:port]")                                                          \
   X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
     "the table (DynamoDB) or collection (MongoDB) of the entries")                                 \
   X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                   \
@@ -56,7 +56,7 @@
     "another endpoint that speaks DynamoDB")                                                       \
   X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")    \
   X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                   \
-    "mongodb://[user:password@]host[:port]")                                                       \
+    "a MongoDB server, as mongodb://[user:password@]host[:port]")                                  \
   X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle", SHOWN, "the file of the pickle backend")
 
 enum cachette__option {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from collections.abc import Coroutine, Generator
-from typing import Any, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 _T = TypeVar('_T')
 
@@ -26,3 +26,4 @@ def load(
   pairs: Sequence[Tuple[str, Any]], lenient: bool, codec: Optional[str], /
 ) -> Tuple[Config, List[Tuple[str, str]]]: ...
 def configure(cls: type, config: Config, /) -> None: ...
+def options() -> List[Dict[str, Any]]: ...

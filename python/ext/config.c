@@ -178,6 +178,31 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
   return Py_BuildValue("(NN)", self, faults);
 }
 
+static const char *type_word(enum cachette_option_type type) {
+  static const char *const words[] = {
+      [CACHETTE_OPTION_CHOICE] = "choice",   [CACHETTE_OPTION_STRING] = "string",
+      [CACHETTE_OPTION_SECONDS] = "seconds", [CACHETTE_OPTION_DURATION] = "duration",
+      [CACHETTE_OPTION_SIZE] = "size",
+  };
+  return words[type];
+}
+
+PyObject *config_options(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  PyObject *list = PyList_New(0);
+  for (size_t i = 0; i < count && list != NULL; i++) {
+    PyObject *row = Py_BuildValue("{ss ss sz sz sL sL ss ss}", "name", table[i].name, "type",
+                                  type_word(table[i].type), "default", table[i].fallback, "choices",
+                                  table[i].choices, "least", (long long)table[i].least, "most",
+                                  (long long)table[i].most, "needed_by", table[i].needed_by, "help",
+                                  table[i].help);
+    if (row == NULL || PyList_Append(list, row) < 0) Py_CLEAR(list);
+    Py_XDECREF(row);
+  }
+  return list;
+}
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 int raise_error(ext_state *state, int code, const cachette_error *error) {

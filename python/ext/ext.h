@@ -75,6 +75,9 @@ struct config_object {
 /* load(pairs, lenient) -> (Config or None, [(name, message), ...]) */
 PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* options() -> the library's table of options, a dict each */
+PyObject *config_options(PyObject *module, PyObject *ignored);
+
 /* Runs an op on the handle, which is opened if need be, anew after a fork. Returns 0, or -1 with
  * an exception set. */
 int config_run(config_object *self, ext_state *state, cachette_op *op);

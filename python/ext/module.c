@@ -90,6 +90,8 @@ static PyMethodDef ext_methods[] = {
      "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
      "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration."},
+    {"options", config_options, METH_NOARGS,
+     "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
     {NULL, NULL, 0, NULL},
 };
 
