@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""What the tests share: the backends, and a cache of its own for each test."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+from typing import Any, Callable, Dict, Iterator, Optional, Type
+
+import pytest
+
+from cachette import Cachette
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Every test of the calls runs on each of these.
+BACKENDS = ['inmemory']
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
+  """The settings that choose a backend whose server, if it has one, runs."""
+  return {'backend': request.param}
+
+
+Make = Callable[..., Type[Cachette]]
+
+
+@pytest.fixture
+def make(backend: Dict[str, Any]) -> Iterator[Make]:
+  """Makes a class that is an empty cache of its own on the backend, with further settings."""
+  made = []
+
+  def make(**settings: Any) -> Type[Cachette]:
+    class Own(Cachette):
+      pass
+
+    Own.load_config(lambda: {**backend, **settings})
+    made.append(Own)
+    return Own
+
+  yield make
+
+  async def flush() -> None:
+    for each in made:
+      await each().flush()
+
+  if backend['backend'] != 'inmemory':
+    asyncio.run(flush())
+
+
+@pytest.fixture
+def cache(make: Make) -> Cachette:
+  """An empty cache with the default codec and time to live."""
+  return make()()
+
+
+def run_python(
+  code: str,
+  *,
+  python: str = sys.executable,
+  env: Optional[Dict[str, str]] = None,
+  timeout: float = 120,
+) -> str:
+  """What a program prints in a fresh interpreter, which must end well and quietly."""
+  done = subprocess.run(
+    [python, '-X', 'faulthandler', '-W', 'error::RuntimeWarning', '-c', textwrap.dedent(code)],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    encoding='utf-8',
+    env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **(env or {})},
+    timeout=timeout,
+  )
+  assert done.returncode == 0, f'exit status {done.returncode}\n{done.stdout}\n{done.stderr}'
+  assert done.stderr == ''
+  return done.stdout
+
+
+def count_descriptors() -> int:
+  """How many descriptors this process has open."""
+  return len(os.listdir('/proc/self/fd'))
+
+
+linux_only = pytest.mark.skipif(
+  not os.path.isdir('/proc/self/fd'), reason='descriptors are counted through /proc'
+)
