@@ -2,7 +2,7 @@
 """From what `load_config` is given to a configuration that was checked."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, List, NoReturn, Tuple
+from typing import Any, List, NoReturn, Optional, Tuple
 
 from . import _codecs
 from ._cachette import Config, load
@@ -33,19 +33,32 @@ def load_settings(settings: object) -> Config:
 
 def _read(settings: object) -> Tuple[_Pairs, bool]:
   """The settings as pairs, and whether names that are no options are to be left alone."""
-  fields = getattr(type(settings), 'model_fields', None) or getattr(
-    type(settings), '__dataclass_fields__', None
-  )
+  fields = _fields(settings)
   if fields is not None:
     return [(name, _plain(getattr(settings, name))) for name in fields], True
-  if isinstance(settings, Mapping):
-    settings = settings.items()
-  if not isinstance(settings, Iterable) or isinstance(settings, (str, bytes)):
+  items = settings.items() if isinstance(settings, Mapping) else settings
+  if not isinstance(items, Iterable) or isinstance(items, (str, bytes)):
     _refuse_type(settings)
-  pairs = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in settings]
+  pairs = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in items]
   if not all(len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
     _refuse_type(settings)
-  return [(name, _plain(value)) for name, value in pairs], False
+  return [(_name(name), _plain(value)) for name, value in pairs], False
+
+
+def _fields(settings: object) -> Optional[List[str]]:
+  """The names of the fields of a settings object; None of what is no such object."""
+  if hasattr(type(settings), 'model_fields'):
+    return list(type(settings).model_fields)
+  if hasattr(type(settings), '__dataclass_fields__'):
+    from dataclasses import fields
+
+    return [field.name for field in fields(settings)]  # type: ignore[arg-type]
+  return None
+
+
+def _name(name: str) -> str:
+  """A name without what C text cannot hold; no option has a question mark in its name."""
+  return name.replace('\0', '?').encode('utf-8', 'replace').decode()
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@
  */
 #include "ext.h"
 
-#include <math.h>
+#include <limits.h>
 #include <string.h>
 
 /* ---- From Python values to options -------------------------------------------- */
@@ -25,17 +25,25 @@ static const char *type_name(enum cachette_option_type type) {
   }
 }
 
+/* An int as text; one that does not fit 64 bits is out of every option's range at their ends, too. */
+static PyObject *int_text(PyObject *value) {
+  int overflow;
+  long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+  if (overflow != 0) number = overflow < 0 ? LLONG_MIN : LLONG_MAX;
+  return PyUnicode_FromFormat("%lld", number);
+}
+
 /* The option's value as text, a new reference; NULL without an exception if the type is wrong. */
 static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
   bool is_int = PyLong_Check(value) && !PyBool_Check(value);
   switch (info->type) {
     case CACHETTE_OPTION_SECONDS:
-      return is_int ? PyObject_Str(value) : NULL;
+      return is_int ? int_text(value) : NULL;
     case CACHETTE_OPTION_SIZE:
-      if (is_int) return PyObject_Str(value);
+      if (is_int) return int_text(value);
       break;
     case CACHETTE_OPTION_DURATION:
-      if (is_int) return PyObject_Str(value);
+      if (is_int) return int_text(value);
       if (!PyFloat_Check(value)) return NULL;
       char *digits = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'f', 3, 0, NULL);
       if (digits == NULL) return NULL;
@@ -56,8 +64,13 @@ static const cachette_option_info *find_info(const char *name) {
   return NULL;
 }
 
+/* A message as a str. What was cut to fit may end in the middle of a character; that goes. */
+static PyObject *message_text(const char *message) {
+  return PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "ignore");
+}
+
 static int add_fault(PyObject *faults, const char *name, const char *message) {
-  PyObject *fault = Py_BuildValue("(ss)", name, message);
+  PyObject *fault = Py_BuildValue("(sN)", name, message_text(message));
   if (fault == NULL) return -1;
   int code = PyList_Append(faults, fault);
   Py_DECREF(fault);
@@ -87,11 +100,13 @@ static int set_option(config_object *self, PyObject *name, PyObject *value, bool
     if (text == NULL) return PyErr_Occurred() ? -1 : add_type_fault(faults, info, value);
     Py_ssize_t size;
     bytes = PyUnicode_AsUTF8AndSize(text, &size);
-    if (bytes == NULL) {
+    if (bytes == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
       Py_DECREF(text);
       return -1;
     }
-    if (strlen(bytes) != (size_t)size) bytes = "\x01"; /* a NUL: refused as a control character */
+    PyErr_Clear();
+    /* A NUL or half a surrogate pair: refused as a control character. */
+    if (bytes == NULL || strlen(bytes) != (size_t)size) bytes = "\x01";
   }
   int code = cachette_options_set(self->options, name_text, bytes, &error);
   Py_XDECREF(text);
@@ -228,7 +243,9 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
     default:
       break;
   }
-  PyErr_SetString(type, error != NULL ? error->message : cachette_strerror(code));
+  PyObject *message = message_text(error != NULL ? error->message : cachette_strerror(code));
+  if (message != NULL) PyErr_SetObject(type, message);
+  Py_XDECREF(message);
   return -1;
 }
 
