@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""Codecs: what goes in comes out, and what cannot is a CodecError with its cause."""
+
+import asyncio
+import itertools
+import json
+import pickle
+from typing import Any, Dict, List, Tuple
+
+import pytest
+from conftest import Make, run_python
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cachette import Cachette, CodecError
+
+names = (f'own{number}' for number in itertools.count())
+shared_settings = settings(
+  max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+texts = st.text(st.characters(exclude_categories=['Cs'])) | st.text('ab').map(lambda x: x * 1000)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
+jsonables = st.recursive(
+  scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20
+)
+objects = st.recursive(
+  scalars | st.binary() | st.decimals(allow_nan=False) | st.dates() | st.uuids(),
+  lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(texts, inner),
+  max_leaves=20,
+)
+
+
+def there_and_back(cache: Cachette, value: Any) -> Any:
+  async def main() -> Tuple[Any, Tuple[int, Any]]:
+    await cache.put('key', value)
+    return await cache.fetch('key'), await cache.fetch_with_ttl('key')
+
+  fetched, (left, again) = asyncio.run(main())
+  assert left == 60 and type(again) is type(fetched) and again == fetched
+  return fetched
+
+
+@given(value=texts)
+@shared_settings
+def test_vanilla_gives_back_text(cache: Cachette, value: str) -> None:
+  assert there_and_back(cache, value) == value
+
+
+@pytest.mark.parametrize('value', [5, -1.5, True, None, [1, 'two'], {'a': 1}, b'bytes', ...], ids=repr)
+def test_vanilla_stores_the_text_of_what_is_no_text(cache: Cachette, value: Any) -> None:
+  assert there_and_back(cache, value) == str(value)
+
+
+def test_vanilla_stores_the_text_of_a_str_of_a_subclass(cache: Cachette) -> None:
+  class Loud(str):
+    def __str__(self) -> str:
+      return self.upper()
+
+  assert there_and_back(cache, Loud('loud')) == 'LOUD'
+
+
+@given(value=jsonables)
+@shared_settings
+def test_json_gives_back_what_json_can_hold(backend: Dict[str, Any], value: Any) -> None:
+  assert there_and_back(configured('json', backend), value) == value
+
+
+@given(value=objects)
+@shared_settings
+def test_pickle_gives_back_objects(backend: Dict[str, Any], value: Any) -> None:
+  assert there_and_back(configured('pickle', backend), value) == value
+
+
+_configured: Dict[Tuple[str, str], Cachette] = {}
+
+
+def configured(codec: str, backend: Dict[str, Any]) -> Cachette:
+  """One cache for all examples."""
+  if (codec, backend['backend']) not in _configured:
+
+    class Own(Cachette):
+      pass
+
+    Own.load_config(lambda: {**backend, 'codec': codec})
+    _configured[codec, backend['backend']] = Own()
+  return _configured[codec, backend['backend']]
+
+
+def put_raw(make: Make, codec: str, raw: bytes) -> Cachette:
+  """A cache of the codec that holds bytes of another's making under "key"."""
+  name = next(names)
+  Cachette.register_codec(name, lambda value: value, bytes)
+  writer = make(codec=name, memory_name=name)()
+  reader = make(codec=codec, memory_name=name)()
+  asyncio.run(writer.put('key', raw))
+  return reader
+
+
+def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
+  name = next(names)
+  Cachette.register_codec(name, lambda value: value, bytes)
+  for codec, value, raw in [
+    ('vanilla', 'grüß', 'grüß'.encode()),
+    ('json', {'a': [1, None]}, json.dumps({'a': [1, None]}).encode()),
+    ('pickle', (1, 2), pickle.dumps((1, 2))),
+  ]:
+    shared = next(names)
+    writer, reader = make(codec=codec, memory_name=shared)(), make(codec=name, memory_name=shared)()
+    asyncio.run(writer.put('key', value))
+    assert asyncio.run(reader.fetch('key')) == raw
+
+
+@pytest.mark.parametrize(
+  ('codec', 'raw', 'cause'),
+  [
+    ('vanilla', b'\xff\xfe', UnicodeDecodeError),
+    ('vanilla', b'a' * 5000 + b'\xff', UnicodeDecodeError),
+    ('json', b'{', json.JSONDecodeError),
+    ('json', b'', json.JSONDecodeError),
+    ('pickle', b'', EOFError),
+    ('pickle', b'cno_such_module\nName\n.', ModuleNotFoundError),
+  ],
+)
+def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
+  make: Make, codec: str, raw: bytes, cause: type
+) -> None:
+  cache = put_raw(make, codec, raw)
+  for awaitable in (cache.fetch('key', default=1), cache.fetch_with_ttl('key')):
+    with pytest.raises(CodecError) as caught:
+      asyncio.run(awaitable)
+    assert str(caught.value) == f'The "{codec}" codec cannot decode the value of "key".'
+    assert isinstance(caught.value.__cause__, cause)
+  assert asyncio.run(cache.clear(key='key')) == 1
+
+
+@pytest.mark.parametrize(
+  ('codec', 'value', 'cause'),
+  [
+    ('vanilla', '\udc80', UnicodeEncodeError),
+    ('json', {1, 2}, TypeError),
+    ('json', object(), TypeError),
+    ('pickle', lambda: None, Exception),
+  ],
+  ids=['vanilla', 'json-set', 'json-object', 'pickle'],
+)
+def test_a_value_that_the_codec_does_not_take_is_a_codec_error_with_its_cause(
+  make: Make, codec: str, value: Any, cause: type
+) -> None:
+  cache = make(codec=codec)()
+  asyncio.run(cache.put('key', 'before'))
+  with pytest.raises(CodecError) as caught:
+    asyncio.run(cache.put('key', value))
+  assert str(caught.value) == f'The "{codec}" codec cannot encode the value of "key".'
+  assert isinstance(caught.value.__cause__, cause)
+  assert asyncio.run(cache.fetch('key')) == 'before'
+
+
+def test_the_exception_of_a_str_method_is_the_cause(cache: Cachette) -> None:
+  class Broken:
+    def __str__(self) -> str:
+      raise LookupError('no text')
+
+  with pytest.raises(CodecError) as caught:
+    asyncio.run(cache.put('key', Broken()))
+  assert repr(caught.value.__cause__) == "LookupError('no text')"
+  assert caught.value.__cause__.__traceback__ is not None
+
+
+@pytest.mark.parametrize('exception', [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_is_no_fault_of_the_value_is_not_made_a_codec_error(
+  cache: Cachette, exception: type
+) -> None:
+  class Broken:
+    def __str__(self) -> str:
+      raise exception
+
+  async def main() -> None:
+    with pytest.raises(exception):
+      await cache.put('key', Broken())
+
+  asyncio.run(main())
+
+
+@pytest.mark.parametrize('codec', ['csv', 'feather', 'msgpack', 'orjson', 'parquet'])
+def test_a_codec_not_in_this_release_is_accepted_and_refused_by_what_needs_it(
+  make: Make, codec: str
+) -> None:
+  cache = make(codec=codec)()
+  assert asyncio.run(cache.fetch('key')) is None
+  assert asyncio.run(cache.clear('namespace')) == 0
+  message = f'The "{codec}" codec is not part of this release; there are .*"json", .*"vanilla"'
+  with pytest.raises(CodecError, match=message):
+    asyncio.run(cache.put('key', 'value'))
+  reader = put_raw(make, codec, b'raw')
+  with pytest.raises(CodecError, match=message):
+    asyncio.run(reader.fetch('key'))
+
+
+# ---- Codecs of the application's own
+
+
+def test_a_registered_codec_encodes_and_decodes(make: Make) -> None:
+  name = next(names)
+  Cachette.register_codec(name, lambda value: repr(value).encode(), lambda raw: eval(raw))
+  cache = make(codec=name.upper())()
+  assert there_and_back(cache, {1, 2}) == {1, 2}
+  assert f"codec='{name}'" in repr(cache)
+
+
+@pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
+def test_a_codec_may_give_any_object_that_holds_bytes(make: Make, kind: Any) -> None:
+  name = next(names)
+  Cachette.register_codec(name, kind, lambda raw: (type(raw), raw))
+  cache = make(codec=name)()
+  for value in (b'', b'short', b'long' * 2000):
+    assert there_and_back(cache, value) == (bytes, value)
+
+
+def test_a_codec_that_gives_no_bytes_is_a_codec_error(make: Make) -> None:
+  name = next(names)
+  Cachette.register_codec(name, str, str)
+  with pytest.raises(CodecError) as caught:
+    asyncio.run(make(codec=name)().put('key', 'value'))
+  assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_stop_iteration_of_a_codec_is_a_codec_error(make: Make) -> None:
+  def stop(_: Any) -> Any:
+    raise StopIteration('value')
+
+  name = next(names)
+  Cachette.register_codec(name, stop, stop)
+  with pytest.raises(CodecError) as caught:
+    asyncio.run(make(codec=name)().put('key', 'value'))
+  assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_a_codec_may_replace_one_of_the_package(make: Make) -> None:
+  told = run_python("""
+    import asyncio
+    from cachette import Cachette
+    for name in ('json', 'Vanilla'):
+      Cachette.register_codec(name, lambda value: b'own', lambda raw: raw)
+      Cachette.load_config(lambda: [('codec', name)])
+      asyncio.run(Cachette().put('key', 'value'))
+      print(asyncio.run(Cachette().fetch('key')), Cachette())
+    """)
+  assert told == (
+    "b'own' <Cachette backend='inmemory' codec='json' ttl=60>\n"
+    "b'own' <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
+  )
+
+
+def test_a_codec_may_use_and_reconfigure_caches(make: Make) -> None:
+  name = next(names)
+  made: List[Any] = []
+
+  def dumps(value: Any) -> bytes:
+    made[0].load_config(lambda: [('codec', name)])
+    asyncio.get_running_loop()
+    made[0]().fetch('inner')
+    return bytes(value)
+
+  Cachette.register_codec(name, dumps, bytes)
+  made.append(make(codec=name))
+
+  async def main() -> None:
+    for _ in range(10):
+      await made[0]().put('key', b'value')
+      await made[0]().fetch('key')
+
+  asyncio.run(main())
+
+
+@pytest.mark.parametrize('name', ['', 5, None, b'name'])
+def test_a_codec_needs_a_name(name: Any) -> None:
+  with pytest.raises(ValueError):
+    Cachette.register_codec(name, bytes, bytes)
+
+
+def test_a_codec_needs_two_functions() -> None:
+  with pytest.raises(TypeError):
+    Cachette.register_codec('name', None, bytes)  # type: ignore[arg-type]
+  with pytest.raises(TypeError):
+    Cachette.register_codec('name', bytes, 5)  # type: ignore[arg-type]
+
+
