@@ -330,6 +330,7 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   if (text == NULL) return NULL;
   const cachette_option_info *info = find_info(text);
   if (info == NULL || info->exposure != CACHETTE_SHOWN) Py_RETURN_NONE;
+  if (strcmp(info->name, "codec") == 0) return Py_NewRef(self->codec); /* perhaps of their own */
   const char *value = cachette_options_get(self->options, text);
   if (value == NULL) Py_RETURN_NONE;
   return PyUnicode_FromString(value);
