@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""The calls: what they give, and what they refuse."""
+
+import asyncio
+import decimal
+import math
+import time
+from typing import Any
+
+import pytest
+from conftest import Make
+
+from cachette import BackendError, Cachette, CodecError
+
+HUNDRED_YEARS = 100 * 365.25 * 24 * 3600
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+# ---- Fetch and put
+
+
+def test_a_value_put_is_fetched(cache: Cachette) -> None:
+  assert run(cache.put('key', 'value')) is None
+  assert run(cache.fetch('key')) == 'value'
+
+
+def test_a_key_that_is_not_there_gives_the_default(cache: Cachette) -> None:
+  default = object()
+  assert run(cache.fetch('key')) is None
+  assert run(cache.fetch('key', default)) is default
+  assert run(cache.fetch(key='key', default=default)) is default
+  assert run(cache.fetch_with_ttl('key')) == (-1, None)
+
+
+def test_a_value_that_is_there_is_not_the_default(cache: Cachette) -> None:
+  run(cache.put('key', ''))
+  assert run(cache.fetch('key', 'default')) == ''
+
+
+def test_a_second_put_replaces_value_and_time_to_live(cache: Cachette) -> None:
+  run(cache.put('key', 'one', 1000))
+  run(cache.put('key', 'two', ttl=10))
+  assert run(cache.fetch_with_ttl('key')) == (10, 'two')
+
+
+@pytest.mark.parametrize('size', [0, 1, 2047, 2048, 2049, 100_000, 10_000_000])
+def test_values_of_every_size_come_back(make: Make, size: int) -> None:
+  for codec, value in [('vanilla', 'ü' * (size // 2) + 'x' * (size % 2)), ('pickle', b'\0' * size)]:
+    cache = make(codec=codec)()
+    run(cache.put('key', value))
+    assert run(cache.fetch('key')) == value
+    assert run(cache.fetch_with_ttl('key')) == (60, value)
+
+
+def test_a_value_larger_than_the_backend_takes_is_an_error_and_the_old_one_is_gone(
+  make: Make, backend: Any
+) -> None:
+  if backend['backend'] != 'inmemory':
+    pytest.skip('what a server takes is its own affair')
+  cache = make(memory_limit='1M')()
+  run(cache.put('key', 'value'))
+  with pytest.raises(BackendError, match='takes up to'):
+    run(cache.put('key', 'v' * (1 << 20)))
+  assert run(cache.fetch('key')) is None
+
+
+def test_the_memory_limit_holds(make: Make, backend: Any) -> None:
+  if backend['backend'] != 'inmemory':
+    pytest.skip('what a server holds is its own affair')
+  cache = make(memory_limit='1M')()
+
+  async def main() -> None:
+    for number in range(3000):
+      await cache.put(f'key:{number}', 'v' * 1000)
+    assert await cache.fetch('key:2999') is not None
+    assert await cache.fetch('key:0') is None
+    assert 100 < await cache.flush() < 1100
+
+  run(main())
+
+
+# ---- Time to live
+
+
+def test_without_a_ttl_the_configured_one_counts(make: Make) -> None:
+  cache = make(ttl=3600)()
+  run(cache.put('key', 'value'))
+  assert run(cache.fetch_with_ttl('key')) == (3600, 'value')
+  run(cache.put('key', 'value', None))
+  assert run(cache.fetch_with_ttl('key')) == (3600, 'value')
+
+
+@pytest.mark.parametrize(
+  'ttl', [1, 7, 3601, 10**9, 0.2, 1.0, 2.5, 1e9, HUNDRED_YEARS, int(HUNDRED_YEARS)]
+)
+def test_the_seconds_left_are_whole_and_rounded_up(cache: Cachette, ttl: float) -> None:
+  run(cache.put('key', 'value', ttl))
+  left, value = run(cache.fetch_with_ttl('key'))
+  assert type(left) is int
+  assert (left, value) == (math.ceil(ttl), 'value')
+
+
+@pytest.mark.parametrize(
+  'ttl',
+  [0, -1, 0.0, -0.0, -0.5, math.inf, -math.inf, math.nan, 10**400, -(10**400), HUNDRED_YEARS + 1],
+)
+def test_a_ttl_that_is_not_positive_and_finite_is_a_value_error(cache: Cachette, ttl: Any) -> None:
+  run(cache.put('key', 'before'))
+  with pytest.raises(ValueError, match='ttl must be a positive number of seconds'):
+    run(cache.put('key', 'value', ttl))
+  assert run(cache.fetch('key')) == 'before'
+
+
+def test_a_ttl_too_long_to_be_printed_is_a_value_error(cache: Cachette) -> None:
+  with pytest.raises(ValueError):
+    run(cache.put('key', 'value', 10**5000))
+
+
+@pytest.mark.parametrize('ttl', ['60', True, False, [], b'1', decimal.Decimal(5), 1j])
+def test_a_ttl_that_is_no_int_or_float_is_a_type_error(cache: Cachette, ttl: Any) -> None:
+  with pytest.raises(TypeError, match='ttl must be a number of seconds, not'):
+    run(cache.put('key', 'value', ttl))
+
+
+def test_an_entry_is_gone_when_its_time_has_passed(cache: Cachette) -> None:
+  async def main() -> None:
+    await cache.put('short', 'value', ttl=0.05)
+    await cache.put('shortest', 'value', ttl=1e-9)
+    await cache.put('long', 'value', ttl=5)
+    assert await cache.fetch('short') == 'value'
+    deadline = time.monotonic() + 5
+    while await cache.fetch('short') is not None:
+      assert time.monotonic() < deadline
+      await asyncio.sleep(0.01)
+    assert await cache.fetch('shortest', 'default') == 'default'
+    assert await cache.fetch_with_ttl('short') == (-1, None)
+    assert await cache.clear(key='short') == 0
+    assert await cache.fetch('long') == 'value'
+
+  begun = time.monotonic()
+  run(main())
+  assert time.monotonic() - begun >= 0.04
+
+
+# ---- Clear and flush
+
+
+def fill(cache: Cachette, *keys: str) -> None:
+  async def main() -> None:
+    for key in keys:
+      await cache.put(key, 'value')
+
+  run(main())
+
+
+def test_clearing_a_key_tells_whether_it_was_there(cache: Cachette) -> None:
+  fill(cache, 'a', 'b')
+  assert run(cache.clear(key='a')) == 1
+  assert run(cache.clear(key='a')) == 0
+  assert run(cache.fetch('a')) is None
+  assert run(cache.fetch('b')) == 'value'
+
+
+def test_a_namespace_is_the_keys_that_begin_with_it_and_a_colon(cache: Cachette) -> None:
+  stay = ['ns', 'nsa:1', 'NS:1', 'ans:1', 'n:1', ' ns:1', 'a:ns:1']
+  fill(cache, 'ns:', 'ns:1', 'ns:2', 'ns::', 'ns:a:b', *stay)
+  assert run(cache.clear('ns')) == 5
+  assert run(cache.clear(namespace='ns')) == 0
+  assert run(cache.flush()) == len(stay)
+
+
+def test_a_namespace_may_have_colons_and_any_script(cache: Cachette) -> None:
+  fill(cache, 'a:b:c', 'a:b', 'a:bc:d', 'schlüssel:1', '鍵:1', '*:1', 'x:1', '[a]:1', '%:1', '\\:1')
+  assert run(cache.clear('a:b')) == 1
+  for namespace in ('schlüssel', '鍵', '*', '[a]', '%', '\\'):
+    assert run(cache.clear(namespace)) == 1
+  assert run(cache.flush()) == 3
+
+
+def test_clearing_a_namespace_and_a_key_clears_the_namespace(cache: Cachette) -> None:
+  fill(cache, 'ns:1', 'ns:2', 'key')
+  assert run(cache.clear('ns', 'key')) == 2
+  assert run(cache.fetch('key')) == 'value'
+
+
+def test_clearing_nothing_clears_nothing(cache: Cachette) -> None:
+  fill(cache, 'ns:1', 'key')
+  assert run(cache.clear()) == 0
+  assert run(cache.clear(None, None)) == 0
+  assert run(cache.flush()) == 2
+
+
+def test_flush_tells_how_many_entries_went(cache: Cachette) -> None:
+  assert run(cache.flush()) == 0
+  fill(cache, 'a', 'b', 'c')
+  assert run(cache.flush()) == 3
+  assert run(cache.fetch('a')) is None
+  assert run(cache.flush()) == 0
+
+
+def test_flush_expired_leaves_what_still_lives(cache: Cachette, backend: Any) -> None:
+  async def main() -> None:
+    await cache.put('dead', 'value', ttl=0.01)
+    await cache.put('alive', 'value')
+    await asyncio.sleep(0.05)
+    gone = await cache.flush_expired()
+    assert gone == 1 or (gone == 0 and backend['backend'] != 'inmemory')
+    assert await cache.flush_expired() == 0
+    assert await cache.fetch('alive') == 'value'
+
+  run(main())
+
+
+# ---- Keys
+
+
+@pytest.mark.parametrize(
+  'key',
+  ['a', ' ', '\0', 'a\0b', '\n', 'a b\r\n', 'ключ', '鍵', '🗝', '\U0010ffff', '\x7f', 'k' * 65536],
+  ids=ascii,
+)
+def test_any_text_is_a_key(cache: Cachette, key: str) -> None:
+  run(cache.put(key, 'value'))
+  assert run(cache.fetch(key)) == 'value'
+  assert run(cache.fetch(key[:-1] or 'other')) is None
+  assert run(cache.clear(key=key)) == 1
+
+
+def test_keys_that_differ_after_a_nul_are_two_keys(cache: Cachette) -> None:
+  run(cache.put('a\0b', 'one'))
+  run(cache.put('a\0c', 'two'))
+  assert run(cache.fetch('a\0b')) == 'one'
+  assert run(cache.fetch('a')) is None
+
+
+def test_a_key_may_be_of_a_subclass_of_str(cache: Cachette) -> None:
+  class Key(str):
+    pass
+
+  run(cache.put(Key('key'), 'value'))
+  assert run(cache.fetch('key')) == 'value'
+
+
+def calls_with_key(cache: Cachette, key: Any) -> Any:
+  yield lambda: cache.fetch(key)
+  yield lambda: cache.fetch(key, 'default')
+  yield lambda: cache.fetch_with_ttl(key)
+  yield lambda: cache.put(key, 'value')
+  yield lambda: cache.clear(key=key)
+
+
+@pytest.mark.parametrize(
+  'key', ['', 'k' * 65537, 'ü' * 32769, '\udc80', 'a\ud800'], ids=lambda key: ascii(key)[:20]
+)
+def test_a_key_that_is_empty_too_long_or_no_text_is_a_value_error(cache: Cachette, key: str) -> None:
+  for call in calls_with_key(cache, key):
+    with pytest.raises(ValueError) as caught:
+      run(call())
+    assert not isinstance(caught.value, CodecError)
+  assert run(cache.flush()) == 0
+
+
+@pytest.mark.parametrize('key', [5, b'key', None, ['key'], object()], ids=repr)
+def test_a_key_that_is_no_str_is_a_type_error(cache: Cachette, key: Any) -> None:
+  for call in list(calls_with_key(cache, key))[: 4 if key is None else None]:
+    with pytest.raises(TypeError, match='key must be a str'):
+      run(call())
+
+
+@pytest.mark.parametrize('namespace', ['', 'n' * 65537, '\udc80'], ids=lambda name: ascii(name)[:20])
+def test_a_namespace_that_no_key_could_begin_with_is_a_value_error(
+  cache: Cachette, namespace: str
+) -> None:
+  fill(cache, ':1', 'key')
+  with pytest.raises(ValueError):
+    run(cache.clear(namespace))
+  assert run(cache.flush()) == 2
+
+
+def test_a_namespace_that_is_no_str_is_a_type_error(cache: Cachette) -> None:
+  with pytest.raises(TypeError, match='namespace must be a str'):
+    run(cache.clear(5))  # type: ignore[arg-type]
+
+
+# ---- Signatures
+
+
+@pytest.mark.parametrize(
+  ('call', 'message'),
+  [
+    (lambda c: c.fetch(), r"fetch\(\) missing required argument 'key'"),
+    (lambda c: c.fetch(default=1), r"fetch\(\) missing required argument 'key'"),
+    (lambda c: c.fetch('a', 'b', 'c'), r'fetch\(\) takes at most 2 arguments \(3 given\)'),
+    (lambda c: c.fetch('a', key='a'), r"fetch\(\) got multiple values for argument 'key'"),
+    (lambda c: c.fetch('a', ttl=1), r"fetch\(\) got an unexpected keyword argument 'ttl'"),
+    (lambda c: c.fetch_with_ttl(), r"fetch_with_ttl\(\) missing required argument 'key'"),
+    (lambda c: c.fetch_with_ttl('a', 'b'), r'fetch_with_ttl\(\) takes at most 1 argument'),
+    (lambda c: c.put('a'), r"put\(\) missing required argument 'value'"),
+    (lambda c: c.put(value=1), r"put\(\) missing required argument 'key'"),
+    (lambda c: c.put('a', 'b', 1, 2), r'put\(\) takes at most 3 arguments \(4 given\)'),
+    (lambda c: c.clear('a', 'b', 'c'), r'clear\(\) takes at most 2 arguments \(3 given\)'),
+    (lambda c: c.clear(keys='a'), r"clear\(\) got an unexpected keyword argument 'keys'"),
+    (lambda c: c.flush('a'), r'flush\(\) takes '),
+    (lambda c: c.flush(x=1), r"flush\(\) got an unexpected keyword argument 'x'"),
+    (lambda c: c.flush_expired('a'), r'flush_expired\(\) takes '),
+  ],
+)
+def test_a_call_with_the_wrong_parameters_is_a_type_error_at_once(
+  cache: Cachette, call: Any, message: str
+) -> None:
+  with pytest.raises(TypeError, match=message):
+    call(cache)
+
+
+def test_parameters_may_be_named(cache: Cachette) -> None:
+  run(cache.put(ttl=7, value='value', key='key'))
+  assert run(cache.fetch(default=1, key='key')) == 'value'
+  assert run(cache.fetch_with_ttl(key='key')) == (7, 'value')
+  assert run(cache.clear(key='key', namespace=None)) == 1
