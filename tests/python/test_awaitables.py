@@ -1,0 +1,482 @@
+# SPDX-License-Identifier: MIT
+"""What the calls return passes as a coroutine wherever asyncio takes one."""
+
+import asyncio
+import collections.abc
+import contextlib
+import gc
+import inspect
+import sys
+import traceback
+import warnings
+import weakref
+from typing import Any, Awaitable, Callable, Iterator, List
+
+import pytest
+
+from cachette import BackendError, Cachette
+
+REUSED = '^cannot reuse already awaited coroutine$'
+
+
+def run_on_asyncio(main: Awaitable[Any], debug: bool = False) -> Any:
+  return asyncio.run(main, debug=debug)  # type: ignore[arg-type]
+
+
+def run_on_uvloop(main: Awaitable[Any], debug: bool = False) -> Any:
+  uvloop = pytest.importorskip('uvloop', reason='uvloop is not installed')
+  loop = uvloop.new_event_loop()
+  try:
+    loop.set_debug(debug)
+    return loop.run_until_complete(main)
+  finally:
+    loop.close()
+
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(params=[run_on_asyncio, run_on_uvloop], ids=['asyncio', 'uvloop'])
+def run(request: pytest.FixtureRequest) -> Run:
+  function: Run = request.param
+  return function
+
+
+@pytest.fixture
+def full(cache: Cachette) -> Cachette:
+  """A cache that holds "value" under "key"."""
+  asyncio.run(cache.put('key', 'value'))
+  return cache
+
+
+class Odd(Cachette):
+  """Gives any Python object as it is, so that results of every type can be tried."""
+
+
+objects: List[Any] = []
+
+
+def keep(value: Any) -> bytes:
+  objects.append(value)
+  return b'%d' % (len(objects) - 1)
+
+
+Cachette.register_codec('kept', keep, lambda raw: objects[int(raw)])
+Odd.load_config(lambda: [('codec', 'kept')])
+
+
+# ---- In an event loop
+
+
+def test_all_calls_can_be_awaited(run: Run, cache: Cachette) -> None:
+  async def main() -> None:
+    assert await cache.put('ns:1', 'value') is None
+    assert await cache.fetch('ns:1') == 'value'
+    assert await cache.fetch_with_ttl('ns:1') == (60, 'value')
+    assert await cache.clear('ns') == 1
+    assert await cache.flush() == 0
+    assert await cache.flush_expired() == 0
+
+  run(main())
+  run(main(), debug=True)
+
+
+def test_calls_can_be_gathered(run: Run, cache: Cachette) -> None:
+  async def main() -> None:
+    assert await asyncio.gather(*(cache.put(f'{i}', i) for i in range(100))) == [None] * 100
+    found = await asyncio.gather(*(cache.fetch(f'{i}') for i in range(101)))
+    assert found == [str(i) for i in range(100)] + [None]
+    mixed = await asyncio.gather(cache.fetch('7'), cache.fetch(''), return_exceptions=True)
+    assert mixed[0] == '7' and isinstance(mixed[1], ValueError)
+
+  run(main())
+
+
+def test_calls_can_be_tasks(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    task = asyncio.get_running_loop().create_task(full.fetch('key'))
+    assert 'Ready' in repr(task)
+    assert await task == 'value'
+    assert await asyncio.create_task(full.fetch_with_ttl('key')) == (60, 'value')
+    assert await asyncio.ensure_future(full.fetch('key')) == 'value'
+    assert await asyncio.shield(full.fetch('key')) == 'value'
+    failing = asyncio.create_task(full.fetch(''))
+    with pytest.raises(ValueError):
+      await failing
+
+  run(main())
+  run(main(), debug=True)
+
+
+def test_calls_can_be_waited_for(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    assert await asyncio.wait_for(full.fetch('key'), 10) == 'value'
+    assert await asyncio.wait_for(full.fetch('key'), None) == 'value'
+    for each in asyncio.as_completed([full.fetch('key'), full.fetch('other', 'value')]):
+      assert await each == 'value'
+    with pytest.raises(ValueError):
+      await asyncio.wait_for(full.fetch(''), 10)
+
+  run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='TaskGroup came with Python 3.11')
+def test_calls_can_join_a_task_group(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    async with asyncio.TaskGroup() as group:
+      tasks = [group.create_task(full.fetch('key')) for _ in range(10)]
+    assert [task.result() for task in tasks] == ['value'] * 10
+
+  run(main())
+
+
+def test_a_call_can_be_run_by_itself(run: Run, full: Cachette) -> None:
+  assert run(full.fetch('key')) == 'value'
+  assert run(full.fetch_with_ttl('key')) == (60, 'value')
+  with pytest.raises(ValueError):
+    run(full.fetch(''))
+
+
+def test_a_task_of_a_call_can_be_cancelled_before_it_begins(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    task = asyncio.create_task(full.fetch('key'))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+      await task
+    assert task.cancelled()
+
+  run(main())
+
+
+def test_a_call_can_be_made_in_another_thread(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    loop = asyncio.get_running_loop()
+
+    def ask() -> Any:
+      return asyncio.run_coroutine_threadsafe(full.fetch('key'), loop).result(10)
+
+    assert await loop.run_in_executor(None, ask) == 'value'
+
+  run(main())
+
+
+def test_a_cache_awaited_is_itself(run: Run, cache: Cachette) -> None:
+  async def main() -> None:
+    assert await cache is cache  # type: ignore[comparison-overlap]
+    assert await asyncio.wait_for(cache, 1) is cache
+
+  run(main())
+
+
+def test_a_call_needs_no_event_loop(full: Cachette) -> None:
+  with pytest.raises(StopIteration) as caught:
+    full.fetch('key').send(None)
+  assert caught.value.value == 'value'
+
+
+@pytest.mark.parametrize(
+  'value',
+  [
+    None,
+    (),
+    (1,),
+    (1, 2),
+    StopIteration('inner'),
+    ValueError('a value, not an error'),
+    ValueError,
+    StopIteration,
+    [],
+    GeneratorExit(),
+  ],
+  ids=repr,
+)
+def test_results_of_every_type_arrive_as_they_are(run: Run, value: Any) -> None:
+  async def main() -> None:
+    await Odd().put('key', value)
+    assert await Odd().fetch('key') is value
+    assert await Odd().fetch('other', value) is value
+    assert await asyncio.create_task(Odd().fetch('key')) is value
+    assert await asyncio.gather(Odd().fetch('key')) == [value]
+
+  run(main())
+  with pytest.raises(StopIteration) as caught:
+    Odd().fetch('key').send(None)
+  assert caught.value.value is value
+  with pytest.raises(StopIteration) as caught:
+    next(Odd().fetch('key').__await__())
+  assert caught.value.value is value
+
+  def delegate() -> Iterator[Any]:
+    return (yield from Odd().fetch('key').__await__())
+
+  with pytest.raises(StopIteration) as caught:
+    next(delegate())
+  assert caught.value.value is value
+
+
+# ---- Errors
+
+
+def test_errors_of_a_call_are_raised_when_it_is_awaited(run: Run, cache: Cachette) -> None:
+  class Elsewhere(Cachette):
+    pass
+
+  Elsewhere.load_config(lambda: [('backend', 'redis'), ('redis_url', 'redis://there')])
+  calls: List[Any] = [
+    (cache.fetch(''), ValueError),
+    (cache.fetch(5), TypeError),  # type: ignore[arg-type]
+    (cache.fetch_with_ttl(''), ValueError),
+    (cache.put('', 'value'), ValueError),
+    (cache.put('key', 'value', -1), ValueError),
+    (cache.put('key', 'value', '1'), TypeError),  # type: ignore[arg-type]
+    (cache.clear(''), ValueError),
+    (cache.clear(key=''), ValueError),
+    (Elsewhere().fetch('key'), BackendError),
+    (Elsewhere().flush(), BackendError),
+  ]
+
+  async def main() -> None:
+    for call, exception in calls:
+      with pytest.raises(exception):
+        await call
+
+  run(main())
+
+
+def test_the_traceback_of_an_error_shows_who_awaited(cache: Cachette) -> None:
+  async def ask_for_nothing() -> None:
+    await cache.fetch('')
+
+  with pytest.raises(ValueError) as caught:
+    asyncio.run(ask_for_nothing())
+  names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+  assert names[-1] == 'ask_for_nothing'
+
+
+def test_an_error_in_an_except_block_has_its_context(cache: Cachette) -> None:
+  async def main() -> None:
+    try:
+      raise LookupError('first')
+    except LookupError:
+      await cache.fetch('')
+
+  with pytest.raises(ValueError) as caught:
+    asyncio.run(main())
+  assert repr(caught.value.__context__) == "LookupError('first')"
+  assert caught.value.__cause__ is None
+
+
+# ---- The protocol of a coroutine
+
+
+def test_it_is_a_coroutine_to_the_abstract_classes_and_inspect(cache: Cachette) -> None:
+  call = cache.fetch('key')
+  assert isinstance(call, collections.abc.Coroutine)
+  assert isinstance(call, collections.abc.Awaitable)
+  assert inspect.isawaitable(call)
+  assert asyncio.iscoroutine(call)
+  assert not asyncio.isfuture(call)
+  assert inspect.isawaitable(cache)
+  assert not asyncio.iscoroutine(cache)
+
+
+def resume_by_send(call: Any) -> Any:
+  return call.send(None)
+
+
+def resume_by_next(call: Any) -> Any:
+  return next(call.__await__())
+
+
+def resume_by_await(call: Any) -> Any:
+  async def main() -> Any:
+    return await call
+
+  main_call = main()
+  try:
+    return main_call.send(None)
+  finally:
+    main_call.close()
+
+
+@pytest.mark.parametrize('resume', [resume_by_send, resume_by_next, resume_by_await])
+def test_it_can_be_awaited_once(full: Cachette, resume: Callable[[Any], Any]) -> None:
+  for call in (full.fetch('key'), full.put('key', 'value')):
+    with pytest.raises(StopIteration):
+      resume(call)
+    for _ in range(2):
+      with pytest.raises(RuntimeError, match=REUSED):
+        resume(call)
+  failing = full.fetch('')
+  with pytest.raises(ValueError):
+    resume(failing)
+  with pytest.raises(RuntimeError, match=REUSED):
+    resume(failing)
+
+
+def test_two_tasks_cannot_await_the_same_call(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    call = full.fetch('key')
+    found = await asyncio.gather(
+      asyncio.create_task(call), asyncio.create_task(call), return_exceptions=True
+    )
+    assert found[0] == 'value'
+    assert isinstance(found[1], RuntimeError)
+
+  run(main())
+
+
+def test_gather_takes_the_same_call_twice_for_one(run: Run, full: Cachette) -> None:
+  async def main() -> None:
+    call = full.fetch('key')
+    assert await asyncio.gather(call, call) == ['value', 'value']
+
+  run(main())
+
+
+def test_close_drops_the_result(full: Cachette) -> None:
+  call = full.fetch('key')
+  assert call.close() is None  # type: ignore[func-returns-value]
+  call.close()
+  with pytest.raises(RuntimeError, match=REUSED):
+    call.send(None)
+
+
+@contextlib.contextmanager
+def as_coroutine() -> Iterator[Any]:
+  """A coroutine to compare with."""
+
+  async def coroutine() -> str:
+    return 'value'
+
+  made = coroutine()
+  yield made
+  made.close()
+
+
+THROWN: List[Any] = [
+  (ValueError('thrown'),),
+  (ValueError,),
+  (ValueError, 'thrown'),
+  (ValueError, ValueError('thrown')),
+  (ValueError, None, None),
+  (KeyboardInterrupt,),
+  (GeneratorExit,),
+]
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('args', THROWN, ids=repr)
+def test_throw_raises_at_the_await_as_a_coroutine_does(full: Cachette, args: Any) -> None:
+  with as_coroutine() as model:
+    call = full.fetch('key')
+    with pytest.raises(BaseException) as expected:
+      model.throw(*args)
+    with pytest.raises(type(expected.value)) as caught:
+      call.throw(*args)
+    assert caught.value.args == expected.value.args
+    for each in (call, model):
+      with pytest.raises(RuntimeError, match=REUSED):
+        each.send(None)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('args', [(), (5,), (int,), (None,), (ValueError(), 5)], ids=repr)
+def test_throwing_what_is_no_exception_is_a_type_error(full: Cachette, args: Any) -> None:
+  call = full.fetch('key')
+  with pytest.raises(TypeError):
+    call.throw(*args)
+  with pytest.raises(StopIteration):
+    call.send(None)
+
+
+def test_throw_at_a_call_that_was_awaited_is_refused(full: Cachette) -> None:
+  call = full.fetch('key')
+  with pytest.raises(StopIteration):
+    call.send(None)
+  with pytest.raises(RuntimeError, match=REUSED):
+    call.throw(ValueError)
+
+
+def test_a_value_cannot_be_sent_before_it_began(full: Cachette) -> None:
+  call = full.fetch('key')
+  with pytest.raises(TypeError, match="can't send non-None value to a just-started coroutine"):
+    call.send('value')
+  with pytest.raises(StopIteration):
+    call.send(None)
+
+
+def test_awaitables_cannot_be_made_or_subclassed_by_hand(full: Cachette) -> None:
+  kind: Any = type(full.fetch('key'))
+  for make in (kind, lambda: kind.__new__(kind), lambda: type('Sub', (kind,), {})):
+    with pytest.raises(TypeError):
+      make()
+  config: Any = type(type(full)._config)  # type: ignore[attr-defined]
+  for make in (config, lambda: config.__new__(config), lambda: type('Sub', (config,), {})):
+    with pytest.raises(TypeError):
+      make()
+
+
+def test_a_call_that_is_never_awaited_is_done_and_warns_of_nothing(cache: Cachette) -> None:
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    cache.put('key', 'value')
+    cache.fetch('key')
+    cache.fetch('')
+    cache.clear(key=5)  # type: ignore[arg-type]
+    gc.collect()
+  assert asyncio.run(cache.fetch('key')) in ('value', None)
+
+
+def test_what_is_returned_is_not_kept(cache: Cachette) -> None:
+  class Value:
+    pass
+
+  value = Value()
+  gone = weakref.ref(value)
+  call = cache.fetch('key', value)
+  del value
+  assert gone() is not None
+  with pytest.raises(StopIteration):
+    call.send(None)
+  assert gone() is None
+  value = Value()
+  gone = weakref.ref(value)
+  call = cache.fetch('key', value)
+  del value, call
+  assert gone() is None
+
+
+def test_a_cycle_through_a_call_is_collected(cache: Cachette) -> None:
+  class Value:
+    call: Any
+
+  value = Value()
+  value.call = cache.fetch('key', value)
+  gone = weakref.ref(value)
+  del value
+  assert gone() is not None
+  gc.collect()
+  assert gone() is None
+
+
+def test_a_call_can_hold_a_call_that_holds_a_call(cache: Cachette) -> None:
+  call: Any = None
+  for _ in range(200_000):
+    call = cache.fetch('key', call)
+  del call
+  gc.collect()
+
+
+def test_a_call_may_be_made_while_another_is_given_up(cache: Cachette) -> None:
+  class Value:
+    def __del__(self) -> None:
+      for _ in range(20):
+        cache.put('key', 'value')
+        cache.fetch('key')
+
+  for _ in range(100):
+    calls = [cache.fetch('other', Value()) for _ in range(20)]
+    calls.pop().close()
+    del calls
+  assert asyncio.run(cache.fetch('key')) == 'value'
