@@ -125,15 +125,19 @@ static PyObject *ready_throw(ready *self, PyObject *args) {
   PyObject *type, *value = NULL, *traceback = NULL;
   if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback)) return NULL;
   if (self->result == NULL) return take(self);
-  Py_CLEAR(self->result);
-  if (PyExceptionInstance_Check(type)) {
-    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-  } else if (PyExceptionClass_Check(type)) {
-    PyErr_SetObject(type, value != Py_None ? value : NULL);
-  } else {
-    PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
-                 Py_TYPE(type)->tp_name);
+  bool is_class = PyExceptionClass_Check(type);
+  if (!is_class && !PyExceptionInstance_Check(type))
+    return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
+                        Py_TYPE(type)->tp_name);
+  if (!is_class && value != NULL && value != Py_None) {
+    PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+    return NULL;
   }
+  Py_CLEAR(self->result);
+  if (is_class)
+    PyErr_SetObject(type, value != Py_None ? value : NULL);
+  else
+    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
   return NULL;
 }
 
@@ -150,6 +154,7 @@ static PyType_Slot ready_slots[] = {
     {Py_tp_traverse, ready_traverse},
     {Py_tp_clear, ready_clear},
     {Py_tp_methods, ready_methods},
+    {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
     {Py_tp_iternext, stop},
     {Py_am_await, PyObject_SelfIter},
 #if PY_VERSION_HEX >= 0x030A0000
