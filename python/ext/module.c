@@ -51,6 +51,9 @@ static int make_types(PyObject *module, ext_state *state) {
   state->ready_type = make_type(module, &ready_spec);
   if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL)
     return -1;
+#if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
+  state->config_type->tp_new = state->ready_type->tp_new = NULL;
+#endif
   if (PyModule_AddType(module, state->cache_type) < 0) return -1;
   return PyModule_AddType(module, state->config_type);
 }
