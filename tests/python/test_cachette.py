@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""`Cachette()` is an ordinary class to Python and to everything that inspects classes."""
+
+import abc
+import asyncio
+import copy
+import functools
+import inspect
+import pickle
+import pydoc
+import threading
+import typing
+import unittest.mock
+import weakref
+from typing import Any, List
+
+import pytest
+from conftest import run_python
+
+from cachette import Cachette
+
+METHODS = {
+  'fetch': '(self, /, key, default=None)',
+  'fetch_with_ttl': '(self, /, key)',
+  'put': '(self, /, key, value, ttl=None)',
+  'clear': '(self, /, namespace=None, key=None)',
+  'flush': '(self, /)',
+  'flush_expired': '(self, /)',
+}
+
+
+class Sub(Cachette):
+  """A subclass without anything of its own."""
+
+
+class WithInit(Cachette):
+  """A subclass that takes arguments."""
+
+  def __init__(self, prefix: str = 'none', *, limit: int = 5) -> None:
+    self.prefix = prefix
+    self.limit = limit
+
+
+class WithNew(Cachette):
+  """A subclass that makes its instances itself."""
+
+  def __new__(cls, prefix: str) -> 'WithNew':
+    return super().__new__(cls)
+
+
+# ---- Signatures
+
+
+@pytest.mark.parametrize('cls', [Cachette, Sub])
+def test_it_takes_no_arguments(cls: Any) -> None:
+  assert str(inspect.signature(cls)) == '()'
+  assert isinstance(cls(), Cachette)
+  for args, kwargs in [((1,), {}), ((), {'key': 1}), ((None,), {})]:
+    with pytest.raises(TypeError, match='takes no arguments'):
+      cls(*args, **kwargs)
+
+
+def test_a_subclass_with_an_init_has_its_signature() -> None:
+  signature = inspect.signature(WithInit)
+  assert list(signature.parameters) == ['prefix', 'limit']
+  made = WithInit('here', limit=7)
+  assert (made.prefix, made.limit) == ('here', 7)
+  assert inspect.unwrap(WithInit) is WithInit
+  assert list(inspect.signature(WithNew).parameters) == ['prefix']
+  assert inspect.unwrap(WithNew) is WithNew
+  assert WithNew('here').fetch('key') is not None
+
+
+def test_a_subclass_of_a_subclass_with_an_init_has_its_signature() -> None:
+  class Deeper(WithInit):
+    pass
+
+  assert list(inspect.signature(Deeper).parameters) == ['prefix', 'limit']
+  assert inspect.unwrap(Deeper) is Deeper
+
+
+def test_a_class_with_a_metaclass_is_built_by_it() -> None:
+  class Meta(type):
+    made: List[Any] = []
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+      Meta.made.append(cls)
+      return super().__call__(*args, **kwargs)
+
+  class Own(Cachette, metaclass=Meta):
+    pass
+
+  Own()
+  assert Meta.made == [Own]
+
+
+def test_it_unwraps_to_a_coroutine_function() -> None:
+  for cls in (Cachette, Sub):
+    assert inspect.iscoroutinefunction(inspect.unwrap(cls))
+  assert inspect.isclass(Cachette)
+  assert not hasattr(Cachette(), '__wrapped__')
+  assert not hasattr(Cachette(), '__signature__')
+
+
+def test_what_it_unwraps_to_builds_the_very_class() -> None:
+  for cls in (Cachette, Sub):
+    build: Any = inspect.unwrap(cls)
+    assert type(asyncio.run(build())) is cls
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_each_method_has_its_signature_and_a_text(name: str) -> None:
+  method = getattr(Cachette, name)
+  assert str(inspect.signature(method)) == METHODS[name]
+  assert str(inspect.signature(getattr(Cachette(), name))) == METHODS[name].replace(
+    'self, /, ', ''
+  ).replace('self, /', '')
+  assert inspect.getdoc(method)
+
+
+def test_help_shows_the_class_and_its_methods() -> None:
+  text = pydoc.plain(pydoc.render_doc(Cachette))
+  assert 'class Cachette' in text and 'A cache whose backend, codec and time to live' in text
+  for name, signature in METHODS.items():
+    assert f'{name}{signature}' in text
+  assert 'load_config(settings' in text and 'register_codec(' in text
+  assert 'class Sub' in pydoc.plain(pydoc.render_doc(Sub))
+  assert 'limit' in pydoc.plain(pydoc.render_doc(WithInit))
+
+
+def test_its_source_and_file_are_those_of_the_class() -> None:
+  assert inspect.getfile(Cachette).endswith('_core.py')
+  assert (Cachette.__module__, Cachette.__qualname__) == ('cachette._core', 'Cachette') or (
+    Cachette.__module__ == 'cachette'
+  )
+  typing.get_type_hints(Cachette)
+  typing.get_type_hints(Sub)
+
+
+# ---- What Python does with objects
+
+
+def test_it_can_be_copied_and_pickled() -> None:
+  for made in (Cachette(), Sub(), WithInit('here')):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+      again = pickle.loads(pickle.dumps(made, protocol))
+      assert type(again) is type(made) and again.__dict__ == made.__dict__
+    assert type(copy.copy(made)) is type(made)
+    assert type(copy.deepcopy(made)) is type(made)
+  assert pickle.loads(pickle.dumps(Cachette)) is Cachette
+
+
+def test_it_can_be_referred_to_weakly_hashed_and_given_attributes() -> None:
+  made = Cachette()
+  gone = weakref.ref(made)
+  assert gone() is made and {made: 1}[made] == 1
+  made.noted = 1  # type: ignore[attr-defined]
+  del made
+  assert gone() is None
+
+
+def test_its_repr_names_class_backend_codec_and_ttl() -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: [('codec', 'json'), ('ttl', 7)])
+  assert repr(Own()) == "<Own backend='inmemory' codec='json' ttl=7>"
+
+
+def test_it_can_be_a_base_beside_others() -> None:
+  class Service(abc.ABC):
+    @abc.abstractmethod
+    def serve(self) -> str: ...
+
+  class Own(Cachette, Service):
+    def serve(self) -> str:
+      return 'served'
+
+  class Slotted(Cachette):
+    __slots__ = ('name',)
+
+  T = typing.TypeVar('T')
+
+  class Typed(Cachette, typing.Generic[T]):
+    pass
+
+  assert Own().serve() == 'served'
+  with pytest.raises(TypeError):
+    type('Unfinished', (Cachette, Service), {})()
+  for made in (Own(), Slotted(), Typed[int]()):
+    assert asyncio.run(made.fetch('no such key', 5)) == 5
+
+
+def test_a_method_can_be_overridden_and_called_by_super() -> None:
+  class Own(Cachette):
+    async def fetch(self, key: str, default: Any = None) -> Any:
+      return await super().fetch('prefix:' + key, default)
+
+    def put(self, key: str, value: Any, ttl: Any = None) -> Any:
+      return super().put('prefix:' + key, value, ttl)
+
+  Own.load_config(lambda: [])
+
+  async def main() -> None:
+    await Own().put('key', 'value')
+    assert await Own().fetch('key') == 'value'
+    assert await Cachette.fetch(Own(), 'prefix:key') == 'value'
+
+  asyncio.run(main())
+
+
+def test_a_method_refuses_what_is_no_cachette() -> None:
+  with pytest.raises(TypeError):
+    Cachette.fetch(object(), 'key')  # type: ignore[arg-type]
+
+
+def test_functools_and_mock_take_it() -> None:
+  assert isinstance(functools.partial(Cachette)(), Cachette)
+
+  @functools.wraps(Cachette)
+  def wrapper() -> Cachette:
+    return Cachette()
+
+  assert isinstance(wrapper(), Cachette)
+  assert isinstance(functools.lru_cache(maxsize=None)(Cachette)(), Cachette)
+
+  for spec in (Cachette, Sub):
+    mock = unittest.mock.create_autospec(spec)
+    mock().fetch.return_value = 'value'
+    assert mock().fetch('key') == 'value'
+    with pytest.raises(AttributeError):
+      mock().no_such_call()
+  instance = unittest.mock.create_autospec(Cachette, instance=True)
+  instance.put('key', 'value', ttl=3)
+  instance.put.assert_called_once_with('key', 'value', ttl=3)
+  with unittest.mock.patch.object(Cachette, 'flush') as flush:
+    Cachette().flush()
+    flush.assert_called_once_with()
+
+
+def test_it_can_be_built_and_used_on_any_thread() -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: [])
+  made: List[Cachette] = []
+  thread = threading.Thread(target=lambda: made.append(Own()))
+  thread.start()
+  thread.join()
+
+  async def main() -> None:
+    await made[0].put('key', 'value')
+    assert await Own().fetch('key') == 'value'
+
+  asyncio.run(main())
+  found: List[Any] = []
+  thread = threading.Thread(target=lambda: found.append(asyncio.run(made[0].fetch('key'))))
+  thread.start()
+  thread.join()
+  assert found == ['value']
+
+
+def test_load_config_and_register_codec_work_on_an_instance_too() -> None:
+  class Own(Cachette):
+    pass
+
+  Own().load_config(lambda: [('ttl', 7)])
+  assert 'ttl=7' in repr(Own())
+  assert 'ttl=60' in repr(Sub())
+
+
+def test_a_future_import_of_annotations_does_not_confuse_signatures() -> None:
+  run_python("""
+    from __future__ import annotations
+    import inspect
+    from cachette import Cachette
+    class Own(Cachette):
+      name: str
+    assert str(inspect.signature(Own)) == '()'
+    """)
