@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 Settings = TypeVar('Settings', bound=Callable[[], Any])
 
 
-async def _build() -> 'Cachette':
-  """What FastAPI takes the class for; it calls the class all the same, and awaits the instance."""
-  return Cachette()
-
-
 def _is_plain(owner: type) -> bool:
   """Whether a class is built without arguments, as Cachette itself is."""
   return owner.__init__ is object.__init__ and owner.__new__ is object.__new__
@@ -33,7 +28,12 @@ class _AsyncDependency:
   def __get__(self, instance: Optional[object], owner: type) -> Any:
     if instance is not None or not _is_plain(owner):
       raise AttributeError('__wrapped__')
-    return _build
+
+    async def build() -> object:
+      """What FastAPI takes the class for; it calls the class all the same, and awaits the instance."""
+      return owner()
+
+    return build
 
 
 class _PlainSignature:
