@@ -244,22 +244,29 @@ static bool takes_items(enum cachette_verb verb) {
   return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
 }
 
+static int fail_key(cachette_op *op, cachette_slice key) {
+  char text[32];
+  cachette__key_text(key, text, sizeof text);
+  if (key.size == 0)
+    return cachette__fail(op->error, CACHETTE_EINVAL, NULL, "A key must not be empty.");
+  return cachette__fail(op->error, CACHETTE_EINVAL, text,
+                        "A key must have at most %d bytes; \"%s\" has %zu.", CACHETTE_KEY_MAX, text,
+                        key.size);
+}
+
+static int fail_ttl(cachette_op *op, cachette_slice key) {
+  char text[32];
+  cachette__key_text(key, text, sizeof text);
+  return cachette__fail(op->error, CACHETTE_EINVAL, text,
+                        "The time to live of \"%s\" must be between 1 ms and a hundred years.",
+                        text);
+}
+
 static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
-  char key[32];
-  cachette_error *error = op->error;
-  if (item->key.size == 0)
-    return cachette__fail(error, CACHETTE_EINVAL, NULL, "A key must not be empty.");
-  cachette__key_text(item->key, key, sizeof key);
-  if (item->key.size > CACHETTE_KEY_MAX)
-    return cachette__fail(error, CACHETTE_EINVAL, key,
-                          "A key must have at most %d bytes; \"%s\" has %zu.", CACHETTE_KEY_MAX,
-                          key, item->key.size);
+  if (item->key.size == 0 || item->key.size > CACHETTE_KEY_MAX) return fail_key(op, item->key);
   if (op->verb != CACHETTE_PUT) return CACHETTE_OK;
   if (item->ttl_ms == 0) item->ttl_ms = ttl_ms;
-  if (item->ttl_ms < 0 || item->ttl_ms > CACHETTE_TTL_MAX)
-    return cachette__fail(error, CACHETTE_EINVAL, key,
-                          "The time to live of \"%s\" must be between 1 ms and a hundred years.",
-                          key);
+  if (item->ttl_ms < 0 || item->ttl_ms > CACHETTE_TTL_MAX) return fail_ttl(op, item->key);
   return CACHETTE_OK;
 }
 
