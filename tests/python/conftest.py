@@ -69,6 +69,7 @@ def run_python(
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     encoding='utf-8',
+    errors='replace',
     env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **(env or {})},
     timeout=timeout,
   )

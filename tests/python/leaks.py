@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""Makes each call many times, and tells on what grew. Run by test_leaks.py in an interpreter of
+its own, which may be a debug one; needs nothing beside the package.
+
+usage: leaks.py CALLS
+"""
+
+import asyncio
+import gc
+import sys
+from typing import Any, Callable, Dict, List
+
+from cachette import Cachette, CachetteError
+
+
+class Json(Cachette):
+  pass
+
+
+class Own(Cachette):
+  pass
+
+
+class Elsewhere(Cachette):
+  pass
+
+
+class Missing(Cachette):
+  pass
+
+
+def fail(_: Any) -> Any:
+  raise LookupError('never')
+
+
+Cachette.register_codec('failing', fail, fail)
+Json.load_config(lambda: [('codec', 'json')])
+Own.load_config(lambda: [('codec', 'failing')])
+Elsewhere.load_config(lambda: [('backend', 'redis'), ('redis_url', 'redis://there')])
+Missing.load_config(lambda: [('codec', 'orjson')])
+
+KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
+LARGE = 'v' * 5000
+cache, json = Cachette(), Json()
+
+
+def end(call: Any) -> None:
+  """Awaits a call, without an event loop."""
+  try:
+    call.send(None)
+  except StopIteration:
+    pass
+
+
+def refuse(call: Any) -> None:
+  """Awaits a call that must fail."""
+  try:
+    call.send(None)
+  except (CachetteError, ValueError, TypeError):
+    return
+  raise AssertionError('it did not fail')
+
+
+def refuse_at_once(call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+  try:
+    call(*args, **kwargs)
+  except TypeError:
+    return
+  raise AssertionError('it did not fail')
+
+
+def reuse() -> None:
+  call = cache.fetch(KEY)
+  end(call)
+  try:
+    call.send(None)
+  except RuntimeError:
+    pass
+
+
+def throw() -> None:
+  for error in (ValueError('thrown'), ValueError):
+    try:
+      cache.fetch(KEY).throw(error)
+    except ValueError:
+      pass
+  try:
+    cache.fetch(KEY).throw(5)  # type: ignore[call-overload]
+  except TypeError:
+    pass
+
+
+def close() -> None:
+  cache.fetch(KEY).close()
+
+
+def cycle() -> None:
+  held: List[Any] = []
+  held.append(cache.fetch('absent', held))
+
+
+def put_and_clear() -> None:
+  end(cache.put('other', VALUE))
+  end(cache.clear(key='other'))
+
+
+def put_expiring() -> None:
+  end(cache.put('short', VALUE, 0.001))
+
+
+def fail_config() -> None:
+  try:
+    Json.load_config(lambda: [('ttl', 0), ('backends', 'x'), ('redis_url', b''), ('\0', '\udc80')])
+  except ValueError:
+    pass
+
+
+CALLS: Dict[str, Callable[[], Any]] = {
+  'construct': Cachette,
+  'repr': lambda: repr(cache),
+  'await a cache': lambda: end(cache.__await__()),  # type: ignore[attr-defined]
+  'fetch, hit': lambda: end(cache.fetch(KEY)),
+  'fetch, large': lambda: end(cache.fetch('large')),
+  'fetch, miss': lambda: end(cache.fetch('absent', VALUE)),
+  'fetch, never awaited': lambda: cache.fetch(KEY),
+  'fetch, by name': lambda: end(cache.fetch(key=KEY, default=VALUE)),
+  'fetch_with_ttl, hit': lambda: end(cache.fetch_with_ttl(KEY)),
+  'fetch_with_ttl, miss': lambda: end(cache.fetch_with_ttl('absent')),
+  'put': lambda: end(cache.put(KEY, VALUE)),
+  'put, ttl': lambda: end(cache.put(KEY, VALUE, ttl=5.5)),
+  'put, no text': lambda: end(cache.put('number', 123456)),
+  'put, large': lambda: end(cache.put('large', LARGE)),
+  'put, expiring': put_expiring,
+  'put and clear': put_and_clear,
+  'clear a namespace': lambda: end(cache.clear('none')),
+  'clear nothing': lambda: end(cache.clear()),
+  'flush_expired': lambda: end(cache.flush_expired()),
+  'flush': lambda: end(Missing().flush()),
+  'json, put': lambda: end(json.put(KEY, [VALUE])),
+  'json, fetch': lambda: end(json.fetch(KEY)),
+  'json, wrong value': lambda: refuse(json.put(KEY, {1})),
+  'failing codec': lambda: refuse(Own().put(KEY, VALUE)),
+  'missing codec': lambda: refuse(Missing().put(KEY, VALUE)),
+  'missing backend': lambda: refuse(Elsewhere().fetch(KEY)),
+  'empty key': lambda: refuse(cache.fetch('')),
+  'long key': lambda: refuse(cache.put(LONG, VALUE)),
+  'no key': lambda: refuse(cache.fetch(5)),  # type: ignore[arg-type]
+  'surrogate key': lambda: refuse(cache.fetch('\udc80')),
+  'surrogate value': lambda: refuse(cache.put(KEY, '\udc80')),
+  'wrong ttl': lambda: refuse(cache.put(KEY, VALUE, -1)),
+  'wrong type of ttl': lambda: refuse(cache.put(KEY, VALUE, '1')),  # type: ignore[arg-type]
+  'error, never awaited': lambda: cache.fetch(''),
+  'too many arguments': lambda: refuse_at_once(cache.fetch, 1, 2, 3),
+  'too few arguments': lambda: refuse_at_once(cache.put, KEY),
+  'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
+  'twice': reuse,
+  'throw': throw,
+  'close': close,
+  'cycle': cycle,
+}
+
+SLOW: Dict[str, Callable[[], Any]] = {
+  'load_config': lambda: Own.load_config(lambda: [('codec', 'failing'), ('table_name', 'x' * 50)]),
+  'load_config and use': lambda: (Json.load_config(lambda: [('codec', 'json')]), end(json.put(KEY, 1))),
+  'load_config, failing': fail_config,
+  'a class': lambda: type('Sub', (Cachette,), {})().fetch(KEY),
+  'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]
+}
+
+
+def resident() -> int:
+  """Bytes of memory that this process has in RAM."""
+  with open('/proc/self/statm') as statm:
+    return int(statm.read().split()[1]) * 4096
+
+
+def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
+  """What grew while a call was made `count` times."""
+
+  def figures() -> Dict[str, int]:
+    gc.collect()
+    found = {
+      'blocks': sys.getallocatedblocks(),
+      'objects': len(gc.get_objects()),
+      'references to None': sys.getrefcount(None),
+      'references to the key': sys.getrefcount(KEY),
+      'references to the value': sys.getrefcount(VALUE),
+      'references to the class': sys.getrefcount(Cachette),
+      'references to the awaitables': sys.getrefcount(type(cache.fetch(KEY))),
+    }
+    if hasattr(sys, 'gettotalrefcount'):
+      found['references'] = sys.gettotalrefcount()
+    return found
+
+  for _ in range(200):
+    call()
+  figures()
+  before, memory = figures(), resident()
+  for _ in range(count):
+    call()
+  after = figures()
+  grown = {name: after[name] - before[name] for name in before}
+  grown['pages'] = (resident() - memory) // 4096
+  return grown
+
+
+def main(calls: int) -> int:
+  end(cache.put(KEY, VALUE))
+  end(cache.put('large', LARGE))
+  end(json.put(KEY, [VALUE]))
+  leaking = 0
+  for table, count in ((CALLS, calls), (SLOW, 1000)):
+    for name, call in table.items():
+      # Interpreters specialise code and fill caches as they run: only what grows with the number
+      # of calls is a leak. Memory that the C library allocates shows in the pages.
+      grown = measure(call, count)
+      limits = {'pages': 256}
+      suspect = {what: n for what, n in grown.items() if n > limits.get(what, count // 5)}
+      print(f'{name}: {suspect or "nothing grew"}')
+      leaking += bool(suspect)
+  return leaking
+
+
+if __name__ == '__main__':
+  sys.exit(main(int(sys.argv[1])))
