@@ -57,8 +57,8 @@ extern PyType_Spec ready_spec;
  * like are raised at once). */
 PyObject *ready_new(ext_state *state, PyObject *result);
 
-/* Frees the kept objects. */
-void ready_clear_kept(ext_state *state);
+/* Frees the kept objects, then lets go of their type; from then on none is kept. */
+void ready_forget(ext_state *state);
 
 /* ---- config.c ---- */
 

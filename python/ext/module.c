@@ -19,9 +19,9 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
 
 static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
+  ready_forget(state);
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
-  Py_CLEAR(state->ready_type);
   Py_CLEAR(state->known_class);
   Py_CLEAR(state->known_config);
   Py_CLEAR(state->config_error);
@@ -35,7 +35,6 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_ttl);
   Py_CLEAR(state->str_namespace);
   Py_CLEAR(state->str_default);
-  ready_clear_kept(state);
   return 0;
 }
 

@@ -40,8 +40,17 @@ PyObject *ready_new(ext_state *state, PyObject *result) {
   return (PyObject *)self;
 }
 
-void ready_clear_kept(ext_state *state) {
-  while (state->kept_count > 0) PyObject_GC_Del(state->kept[--state->kept_count]);
+void ready_forget(ext_state *state) {
+  PyTypeObject *type = state->ready_type;
+  state->ready_type = NULL;
+  while (state->kept_count > 0) PyObject_GC_Del(state->kept[--state->kept_count]); /* asks the type */
+  Py_XDECREF(type);
+}
+
+/* The state of the module of the type; NULL when the garbage collector has cleared either. */
+static ext_state *state_of(PyTypeObject *type) {
+  PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
+  return module != NULL ? PyModule_GetState(module) : NULL;
 }
 
 static int ready_traverse(ready *self, visitproc visit, void *arg) {
@@ -59,7 +68,7 @@ static void ready_dealloc(ready *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   Py_CLEAR(self->result);
-  ext_state *state = PyType_GetModuleState(type);
+  ext_state *state = state_of(type);
   if (state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
     state->kept[state->kept_count++] = self;
   else
