@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# The commands of the project. Each sets up what it needs first; see scripts/setup.
+.PHONY: help demo test bench format lint clean install
+.DEFAULT_GOAL := help
+
+SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+
+help:
+	@echo 'make demo    the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
+	@echo 'make test    all tests; the last line says N passed, N failed'
+	@echo 'make bench   figures, beside those of the peers'
+	@echo 'make lint    form and types of all code'
+	@echo 'make format  puts all code into form'
+	@echo 'make clean   removes what was built, and .venv/'
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory install
+	@scripts/demo
+
+test:
+	@scripts/setup test
+	@$(MAKE) --no-print-directory install
+	@.venv/bin/python tests/run
+
+bench:
+	@scripts/setup build
+	@$(MAKE) --no-print-directory install
+	@bench/run $(BENCH)
+
+lint:
+	@scripts/setup lint
+	@$(MAKE) --no-print-directory install
+	@scripts/lint
+
+format:
+	@scripts/setup lint
+	clang-format -i $$(git ls-files '*.c' '*.h')
+	.venv/bin/ruff check --quiet --fix . || true
+	.venv/bin/ruff format --quiet .
+
+# The package in .venv/, as a user gets it; built again only when a source has changed.
+install: .venv/.installed
+
+.venv/.installed: $(SOURCES)
+	@echo 'make: building the package'
+	@$(PIP) install --no-build-isolation --no-deps --force-reinstall -Cbuild-dir=build/wheel .
+	@touch $@
+
+clean:
+	rm -rf build .venv .venv-peer dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
