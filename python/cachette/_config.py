@@ -39,20 +39,20 @@ def _read(settings: object) -> Tuple[_Pairs, bool]:
   items = settings.items() if isinstance(settings, Mapping) else settings
   if not isinstance(items, Iterable) or isinstance(items, (str, bytes)):
     _refuse_type(settings)
-  pairs = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in items]
+  pairs: List[Any] = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in items]
   if not all(len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
     _refuse_type(settings)
   return [(_name(name), _plain(value)) for name, value in pairs], False
 
 
-def _fields(settings: object) -> Optional[List[str]]:
+def _fields(settings: Any) -> Optional[List[str]]:
   """The names of the fields of a settings object; None of what is no such object."""
   if hasattr(type(settings), 'model_fields'):
     return list(type(settings).model_fields)
   if hasattr(type(settings), '__dataclass_fields__'):
     from dataclasses import fields
 
-    return [field.name for field in fields(settings)]  # type: ignore[arg-type]
+    return [field.name for field in fields(settings)]
   return None
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 Settings = TypeVar('Settings', bound=Callable[[], Any])
 
 
-def _is_plain(owner: type) -> bool:
+def _is_plain(owner: Any) -> bool:
   """Whether a class is built without arguments, as Cachette itself is."""
-  return owner.__init__ is object.__init__ and owner.__new__ is object.__new__
+  return bool(owner.__init__ is object.__init__ and owner.__new__ is object.__new__)
 
 
 class _AsyncDependency:
@@ -87,9 +87,7 @@ class Cachette(Cache):
     return settings
 
   @staticmethod
-  def register_codec(
-    name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]
-  ) -> None:
+  def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
     """Adds a codec of the application's own, for a `load_config` that comes after.
 
     name: how the option `codec` names it. dumps: gives bytes for a value. loads: gives the value back.

@@ -25,7 +25,8 @@ static const char *type_name(enum cachette_option_type type) {
   }
 }
 
-/* An int as text; one that does not fit 64 bits is out of every option's range at their ends, too. */
+/* An int as text; one that does not fit 64 bits is out of every option's range at their ends, too.
+ */
 static PyObject *int_text(PyObject *value) {
   int overflow;
   long long number = PyLong_AsLongLongAndOverflow(value, &overflow);

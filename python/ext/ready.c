@@ -43,7 +43,8 @@ PyObject *ready_new(ext_state *state, PyObject *result) {
 void ready_forget(ext_state *state) {
   PyTypeObject *type = state->ready_type;
   state->ready_type = NULL;
-  while (state->kept_count > 0) PyObject_GC_Del(state->kept[--state->kept_count]); /* asks the type */
+  while (state->kept_count > 0)
+    PyObject_GC_Del(state->kept[--state->kept_count]); /* asks the type */
   Py_XDECREF(type);
 }
 
