@@ -21,8 +21,8 @@ def _is_plain(owner: Any) -> bool:
 class _AsyncDependency:
   """`Cachette.__wrapped__`, by which FastAPI decides whether a dependency is a coroutine function.
 
-  FastAPI runs a class in its thread pool, at several times the cost of the request itself; one that
-  unwraps to a coroutine function it awaits. A subclass with an `__init__` of its own is none.
+  FastAPI runs a class in its thread pool, at several times the cost of the request itself; one
+  that unwraps to a coroutine function it awaits. A subclass with its own `__init__` is none.
   """
 
   def __get__(self, instance: Optional[object], owner: type) -> Any:
@@ -30,7 +30,7 @@ class _AsyncDependency:
       raise AttributeError('__wrapped__')
 
     async def build() -> object:
-      """What FastAPI takes the class for; it calls the class all the same, and awaits the instance."""
+      """What FastAPI takes the class for; it calls the class all the same, and awaits that."""
       return owner()
 
     return build
@@ -50,8 +50,9 @@ class _PlainSignature:
 class Cachette(Cache):
   """A cache whose backend, codec and time to live were stated once, at start-up.
 
-  Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one class
-  share the same entries. A subclass with a `load_config` of its own is another, independent cache.
+  Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one
+  class share the same entries. A subclass with a `load_config` of its own is another,
+  independent cache.
 
   >>> import asyncio
   >>> from cachette import Cachette
@@ -76,12 +77,13 @@ class Cachette(Cache):
   def load_config(cls, settings: Settings) -> Settings:
     """Configures the cache with what a function returns; to be used as a decorator.
 
-    settings: called once, now, without arguments; returns (name, value) tuples, a mapping, or a settings
-    object with the options as fields. Names are case-insensitive. A second call replaces the
-    configuration from then on; an in-memory cache begins empty then.
+    settings: called once, now, without arguments; returns (name, value) tuples, a mapping, or a
+    settings object with the options as fields. Names are case-insensitive. A second call replaces
+    the configuration from then on; an in-memory cache begins empty then.
 
     Returns the function. Raises pydantic.ValidationError, or ConfigError where pydantic is not
-    installed, with every fault that was found; TypeError if it cannot read what the function returned.
+    installed, with every fault that was found; TypeError if it cannot read what the function
+    returned.
     """
     configure(cls, load_settings(settings()))
     return settings
@@ -90,7 +92,8 @@ class Cachette(Cache):
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
     """Adds a codec of the application's own, for a `load_config` that comes after.
 
-    name: how the option `codec` names it. dumps: gives bytes for a value. loads: gives the value back.
+    name: how the option `codec` names it. dumps: gives bytes for a value. loads: gives the
+    value back.
     """
     _codecs.register(name, dumps, loads)
 
