@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 from typing import Dict, List, Optional, Tuple
 
+from cachette import Cachette
 from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
-
-from cachette import Cachette
 
 app = FastAPI()
 
