@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""Every code block of README.md does what it says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import Dict, Iterator, List, NamedTuple
+
+import pytest
+from conftest import ROOT
+from servers import request, serve
+
+import cachette
+from cachette._cachette import options
+
+
+class Block(NamedTuple):
+  line: int
+  language: str
+  code: str
+
+  @property
+  def is_app(self) -> bool:
+    return 'FastAPI()' in self.code
+
+
+def read_blocks(name: str) -> List[Block]:
+  """The fenced blocks of a Markdown file."""
+  with open(os.path.join(ROOT, name), encoding='utf-8') as file:
+    text = file.read()
+  found = re.finditer(r'^```(\w*)\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+  return [Block(text.count('\n', 0, each.start()) + 1, each[1], each[2]) for each in found]
+
+
+BLOCKS = read_blocks('README.md')
+
+
+def of(language: str) -> List[Block]:
+  return [each for each in BLOCKS if each.language == language]
+
+
+def name_block(block: Block) -> str:
+  return f'line {block.line}'
+
+
+def read_example() -> str:
+  path = os.path.join(ROOT, 'examples', 'asgi', 'fastapi_inmemory.py')
+  with open(path, encoding='utf-8') as file:
+    return file.read()
+
+
+def test_every_block_is_of_a_language_that_is_tested() -> None:
+  assert {block.language for block in BLOCKS} == {'python', 'sh', 'c'}
+
+
+def test_the_fastapi_example_is_the_file_word_for_word() -> None:
+  (block,) = [each for each in of('python') if each.is_app]
+  assert read_example() == '# SPDX-License-Identifier: MIT\n' + block.code
+
+
+# ---- Python
+
+PRINTED = {'asyncio.run(main())': "Ada\nnobody\n(3, 'Ada')\n1\n"}
+
+
+@pytest.mark.parametrize('block', [each for each in of('python') if not each.is_app], ids=name_block)
+def test_a_python_block_runs(block: Block) -> None:
+  done = subprocess.run(
+    [sys.executable, '-W', 'error', '-c', block.code],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    encoding='utf-8',
+  )
+  assert done.returncode == 0, done.stdout
+  expected = [text for mark, text in PRINTED.items() if mark in block.code]
+  assert done.stdout == ''.join(expected)
+
+
+@pytest.fixture(scope='module')
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+  """Where the README's application is served."""
+  pytest.importorskip('fastapi')
+  pytest.importorskip('uvicorn')
+  folder = tmp_path_factory.mktemp('readme')
+  (block,) = [each for each in of('python') if each.is_app]
+  (folder / 'fastapi_inmemory.py').write_text(block.code, encoding='utf-8')
+  with serve('fastapi_inmemory:app', str(folder)) as port:
+    yield port
+
+
+def test_the_fastapi_block_serves_requests(port: int) -> None:
+  assert request(port, 'POST', '/', {'key': 'k', 'value': 'hello'}) == (200, b'OK')
+  assert request(port, 'GET', '/k') == (200, b'hello')
+  assert request(port, 'DELETE', '/k') == (200, b'{"cleared":1}')
+  assert request(port, 'GET', '/k') == (200, b'')
+
+
+# ---- The shell
+
+
+def read_targets() -> List[str]:
+  with open(os.path.join(ROOT, 'Makefile'), encoding='utf-8') as makefile:
+    return re.findall(r'^([a-z][\w-]*):', makefile.read(), re.MULTILINE)
+
+
+MAKE_LINES = [
+  (name, line)
+  for name in ('README.md', 'CONTRIBUTING.md')
+  for block in read_blocks(name)
+  for line in block.code.splitlines()
+  if line.startswith('make ')
+]
+
+
+@pytest.mark.parametrize(('name', 'line'), MAKE_LINES)
+def test_a_make_target_that_is_named_exists(name: str, line: str) -> None:
+  targets = [word for word in shlex.split(line, comments=True)[1:] if '=' not in word]
+  assert targets and set(targets) <= set(read_targets())
+
+
+def test_the_curl_lines_say_what_the_example_does(port: int) -> None:
+  if shutil.which('curl') is None:
+    pytest.skip('curl is not installed')
+  lines = [each for block in of('sh') for each in block.code.splitlines() if 'curl' in each]
+  told = []
+  for line in [*lines, 'curl http://127.0.0.1:8000/greeting']:
+    assert 'http://127.0.0.1:8000/' in line
+    command = [*shlex.split(line.replace(':8000/', f':{port}/')), '--silent', '--show-error']
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', timeout=20)
+    assert done.returncode == 0
+    told.append(done.stdout)
+  assert told == ['OK', 'hello', '{"cleared":1}', '']
+
+
+def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
+  tested = ('make ', 'curl ', 'pip install .', 'meson ', 'cc -o ')
+  for block in of('sh'):
+    for line in block.code.splitlines():
+      assert line.startswith(tested), f'README.md, block of line {block.line}: {line}'
+  assert os.path.exists(os.path.join(ROOT, 'pyproject.toml'))
+
+
+# ---- C
+
+
+def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+  folder = tmp_path_factory.mktemp('c')
+  beside = os.path.dirname(sys.executable)
+  env: Dict[str, str] = {**os.environ, 'PATH': f'{beside}{os.pathsep}{os.environ["PATH"]}'}
+  for tool in ('meson', 'ninja', 'cc', 'pkg-config'):
+    if shutil.which(tool, path=env['PATH']) is None:
+      pytest.skip(f'{tool} is not installed')
+  (block,) = of('c')
+  (folder / 'hello.c').write_text(block.code, encoding='utf-8')
+  (commands,) = [each.code for each in of('sh') if 'meson setup' in each.code]
+  place = f'{shlex.quote(ROOT)} --prefix={folder}/prefix --libdir=lib'
+  commands = commands.replace('meson setup build', f'meson setup build {place}')
+  env['PKG_CONFIG_PATH'] = f'{folder}/prefix/lib/pkgconfig'
+  env['LD_LIBRARY_PATH'] = f'{folder}/prefix/lib'
+  done = subprocess.run(
+    ['sh', '-ec', f'{commands}\n./hello'],
+    cwd=folder,
+    env=env,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    encoding='utf-8',
+    timeout=300,
+  )
+  assert done.returncode == 0, done.stdout
+  assert done.stdout.endswith('\nhello\n')
+
+
+# ---- What the words say
+
+
+def test_the_table_of_options_is_the_one_of_the_library() -> None:
+  with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as readme:
+    table = readme.read().split('<!-- options -->')[1].split('<!-- /options -->')[0]
+  rows = [line.split('|')[1:4] for line in table.strip().splitlines()[2:]]
+  told = [tuple(cell.strip().strip('`') for cell in row) for row in rows]
+  assert [row[:2] for row in told] == [(row['name'], row['default'] or '') for row in options()]
+  for row, (_, _, what) in zip(options(), told):
+    assert what.startswith(row['help'].split(';')[0].split(' of the in-memory')[0][:20]) or what
+    for choice in (row['choices'] or '').split('|'):
+      assert choice in what
+
+
+def test_every_public_name_is_mentioned() -> None:
+  with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as file:
+    readme = file.read()
+  for name in cachette.__all__:
+    assert name in readme or name == '__version__'
+  for name in ('fetch', 'fetch_with_ttl', 'put', 'clear', 'flush', 'flush_expired'):
+    assert f'await {name}(' in readme
+
+

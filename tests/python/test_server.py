@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The README's example serves real requests on real sockets, and loses none."""
+
+import asyncio
+import os
+import time
+from typing import Dict
+
+import pytest
+from conftest import ROOT
+from servers import COMMANDS, Connection, request, serve
+
+pytest.importorskip('fastapi')
+
+EXAMPLES = os.path.join(ROOT, 'examples', 'asgi')
+APP = 'fastapi_inmemory:app'
+REQUESTS, CONNECTIONS = 10_000, 32
+
+
+@pytest.mark.parametrize('server', COMMANDS)
+def test_the_example_answers(server: str) -> None:
+  pytest.importorskip({'uvloop': 'uvloop', 'hypercorn': 'hypercorn'}.get(server, 'uvicorn'))
+  with serve(APP, EXAMPLES, server) as port:
+    assert request(port, 'GET', '/greeting') == (200, b'')
+    assert request(port, 'POST', '/', {'key': 'greeting', 'value': 'grüß dich'}) == (200, b'OK')
+    assert request(port, 'GET', '/greeting') == (200, 'grüß dich'.encode())
+    assert request(port, 'DELETE', '/greeting') == (200, b'{"cleared":1}')
+    assert request(port, 'DELETE', '/greeting') == (200, b'{"cleared":0}')
+    assert request(port, 'GET', '/greeting') == (200, b'')
+    assert request(port, 'POST', '/', {'key': 'greeting'})[0] == 422
+
+
+def test_a_value_is_gone_when_its_time_has_passed(tmp_path: object) -> None:
+  with open(os.path.join(EXAMPLES, 'fastapi_inmemory.py'), encoding='utf-8') as example:
+    code = example.read()
+  assert "('ttl', 60)" in code
+  with open(f'{tmp_path}/brief.py', 'w', encoding='utf-8') as brief:
+    brief.write(code.replace("('ttl', 60)", "('ttl', 1)"))
+  with serve('brief:app', str(tmp_path)) as port:
+    begun = time.monotonic()
+    request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
+    assert request(port, 'GET', '/greeting') == (200, b'hello')
+    while request(port, 'GET', '/greeting') != (200, b''):
+      assert time.monotonic() - begun < 10
+      time.sleep(0.02)
+    assert time.monotonic() - begun >= 0.9
+
+
+def test_ten_thousand_requests_of_32_connections_are_all_answered_right() -> None:
+  pytest.importorskip('uvicorn')
+  each = REQUESTS // CONNECTIONS + 1
+  counted = 0
+
+  async def work(port: int, number: int) -> None:
+    nonlocal counted
+    model: Dict[str, str] = {}
+    async with Connection(port) as connection:
+      for turn in range(each if number < REQUESTS % CONNECTIONS else each - 1):
+        key = f'{number}:{turn // 3 % 20}'
+        if turn % 3 == 0:
+          model[key] = f'value {number} {turn} ' + 'x' * (turn % 300)
+          answer = await connection.request('POST', '/', {'key': key, 'value': model[key]})
+          assert answer == (200, b'OK')
+        elif turn % 15 == 14:
+          expected = b'{"cleared":%d}' % (key in model)
+          assert await connection.request('DELETE', f'/{key}') == (200, expected)
+          model.pop(key, None)
+        else:
+          answer = await connection.request('GET', f'/{key}')
+          assert answer == (200, model.get(key, '').encode())
+        counted += 1
+
+  async def main(port: int) -> None:
+    await asyncio.gather(*(work(port, number) for number in range(CONNECTIONS)))
+
+  with serve(APP, EXAMPLES) as port:
+    asyncio.run(main(port))
+  assert counted == REQUESTS
