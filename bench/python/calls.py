@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One round of timings of the package's calls: a JSON object of seconds per call, on one line.
+"""Times the package's calls, one case at a time, in seconds per call; see worker.py.
 
 It runs with whatever package `cachette` stands in the interpreter's environment: this project's,
-or the peer of the same name from PyPI. Every round is a process of its own, because the first figure is
-what the import takes in a fresh one, and because where code and data happen to lie differs from
-process to process.
+or the peer of the same name from PyPI.
 """
 
 import asyncio
@@ -15,12 +13,11 @@ import cachette  # noqa: E402
 
 IMPORT_SECONDS = perf_counter() - _begin
 
-import json  # noqa: E402
-import sys  # noqa: E402
-from statistics import median  # noqa: E402
-from typing import Callable, Dict, List  # noqa: E402
+from typing import List  # noqa: E402
 
-REPEATS = 5
+from worker import serve, time_chunks  # noqa: E402
+
+CHUNK = 1000  # calls
 VALUE = 'v' * 100
 ONE_KEY = ['user:1']
 MANY_KEYS = [f'user:{number}' for number in range(1000)]
@@ -59,27 +56,26 @@ CASES = {
 }
 
 
-async def time_case(cache: cachette.Cachette, loop: Callable, keys: List[str], calls: int) -> float:
-  """The median of some repeats, in seconds a call, the turns of the `for` included."""
-  keys = (keys * (calls // len(keys) + 1))[:calls]
-  taken = []
-  for _ in range(REPEATS):
-    begin = perf_counter()
-    await loop(cache, keys)
-    taken.append((perf_counter() - begin) / calls)
-  return median(taken)
-
-
-async def main(calls: int) -> Dict[str, float]:
-  cache = cachette.Cachette()
+async def fill(cache: cachette.Cachette) -> None:
   for key in MANY_KEYS:
     await cache.put(key, VALUE)
-  figures = {'import': IMPORT_SECONDS}
-  for name, (loop, keys) in CASES.items():
-    figures[name] = await time_case(cache, loop, keys, calls)
-  return figures
+
+
+async def time_case(cache: cachette.Cachette, case: str) -> float:
+  """Seconds a call, the turns of the `for` included."""
+  loop, keys = CASES[case]
+  keys = keys * (CHUNK // len(keys))
+  return await time_chunks(lambda: loop(cache, keys)) / CHUNK
+
+
+def main() -> None:
+  cachette.Cachette.load_config(lambda: [('backend', 'inmemory'), ('ttl', 3600)])
+  cache = cachette.Cachette()
+  asyncio.run(fill(cache))
+  serve(
+    lambda case: IMPORT_SECONDS if case == 'import' else asyncio.run(time_case(cache, case))
+  )
 
 
 if __name__ == '__main__':
-  cachette.Cachette.load_config(lambda: [('backend', 'inmemory'), ('ttl', 3600)])
-  print(json.dumps(asyncio.run(main(1000 if '--quick' in sys.argv else 20000))))
+  main()

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""One round of timings of a FastAPI GET: a JSON object of seconds per request, on one line.
+"""Times a FastAPI GET, one case at a time, in seconds per request; see worker.py.
 
 Two routes that differ in their dependency alone, a `Cachette` from which the value is fetched or an
-async function that gives a constant, are called in turns as an ASGI server calls them, without a
-network. It runs with whatever package `cachette` stands in the interpreter's environment.
+async function that gives a constant, are called as an ASGI server calls them, without a network. It runs with whatever package `cachette` stands in the interpreter's environment.
 """
 
 import asyncio
-import json
-import sys
-from statistics import median
-from time import perf_counter
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from cachette import Cachette
 from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
+from worker import serve, time_chunks
+
+CHUNK = 10  # requests
 
 VALUE = 'v' * 100
 
@@ -71,26 +69,29 @@ async def get(path: str) -> bytes:
   return body
 
 
-async def time_path(path: str, requests: int) -> float:
-  """Seconds a request."""
-  begin = perf_counter()
-  for _ in range(requests):
-    await get(path)
-  return (perf_counter() - begin) / requests
-
-
-async def main(turns: int, requests: int) -> Dict[str, float]:
+async def fill() -> None:
   await Cachette().put('one', VALUE)
+
+
+async def time_case(path: str) -> float:
+  """Seconds a request. The first request of all builds the application's middleware, untimed."""
+
+  async def chunk() -> None:
+    for _ in range(CHUNK):
+      await get(path)
+
+  assert await get(path) == VALUE.encode()
+  return await time_chunks(chunk) / CHUNK
+
+
+def main() -> None:
   paths = {'cached': '/cached/one', 'constant': '/constant/one'}
-  taken: Dict[str, List[float]] = {name: [] for name in paths}
-  for path in paths.values():  # the first request builds the application's middleware
-    assert await get(path) == VALUE.encode(), path
-  for _ in range(turns):
-    for name, path in paths.items():
-      taken[name].append(await time_path(path, requests))
-  return {name: median(each) for name, each in taken.items()}
+  loop = asyncio.new_event_loop()
+  loop.run_until_complete(fill())
+  serve(lambda case: loop.run_until_complete(time_case(paths[case])))
+  loop.run_until_complete(loop.shutdown_default_executor())
+  loop.close()
 
 
 if __name__ == '__main__':
-  turns, requests = (2, 10) if '--quick' in sys.argv else (25, 80)
-  print(json.dumps(asyncio.run(main(turns, requests))))
+  main()
