@@ -9,7 +9,6 @@ import textwrap
 from typing import Any, Callable, Dict, Iterator, Optional, Type
 
 import pytest
-
 from cachette import Cachette
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -66,8 +65,7 @@ def run_python(
   """What a program prints in a fresh interpreter, which must end well and quietly."""
   done = subprocess.run(
     [python, '-X', 'faulthandler', '-W', 'error::RuntimeWarning', '-c', textwrap.dedent(code)],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
+    capture_output=True,
     encoding='utf-8',
     errors='replace',
     env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **(env or {})},

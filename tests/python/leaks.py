@@ -161,7 +161,10 @@ CALLS: Dict[str, Callable[[], Any]] = {
 
 SLOW: Dict[str, Callable[[], Any]] = {
   'load_config': lambda: Own.load_config(lambda: [('codec', 'failing'), ('table_name', 'x' * 50)]),
-  'load_config and use': lambda: (Json.load_config(lambda: [('codec', 'json')]), end(json.put(KEY, 1))),
+  'load_config and use': lambda: (
+    Json.load_config(lambda: [('codec', 'json')]),
+    end(json.put(KEY, 1)),
+  ),
   'load_config, failing': fail_config,
   'a class': lambda: type('Sub', (Cachette,), {})().fetch(KEY),
   'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ import weakref
 from typing import Any, Awaitable, Callable, Iterator, List
 
 import pytest
-
 from cachette import BackendError, Cachette
 
 REUSED = '^cannot reuse already awaited coroutine$'

@@ -15,9 +15,8 @@ import weakref
 from typing import Any, List
 
 import pytest
-from conftest import run_python
-
 from cachette import Cachette
+from conftest import run_python
 
 METHODS = {
   'fetch': '(self, /, key, default=None)',

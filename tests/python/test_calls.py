@@ -8,9 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Make
-
 from cachette import BackendError, Cachette, CodecError
+from conftest import Make
 
 HUNDRED_YEARS = 100 * 365.25 * 24 * 3600
 
@@ -255,7 +254,9 @@ def calls_with_key(cache: Cachette, key: Any) -> Any:
 @pytest.mark.parametrize(
   'key', ['', 'k' * 65537, 'ü' * 32769, '\udc80', 'a\ud800'], ids=lambda key: ascii(key)[:20]
 )
-def test_a_key_that_is_empty_too_long_or_no_text_is_a_value_error(cache: Cachette, key: str) -> None:
+def test_a_key_that_is_empty_too_long_or_no_text_is_a_value_error(
+  cache: Cachette, key: str
+) -> None:
   for call in calls_with_key(cache, key):
     with pytest.raises(ValueError) as caught:
       run(call())
@@ -270,7 +271,9 @@ def test_a_key_that_is_no_str_is_a_type_error(cache: Cachette, key: Any) -> None
       run(call())
 
 
-@pytest.mark.parametrize('namespace', ['', 'n' * 65537, '\udc80'], ids=lambda name: ascii(name)[:20])
+@pytest.mark.parametrize(
+  'namespace', ['', 'n' * 65537, '\udc80'], ids=lambda name: ascii(name)[:20]
+)
 def test_a_namespace_that_no_key_could_begin_with_is_a_value_error(
   cache: Cachette, namespace: str
 ) -> None:

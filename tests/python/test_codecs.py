@@ -8,11 +8,10 @@ import pickle
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from cachette import Cachette, CodecError
 from conftest import Make, run_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from cachette import Cachette, CodecError
 
 names = (f'own{number}' for number in itertools.count())
 shared_settings = settings(
@@ -47,7 +46,9 @@ def test_vanilla_gives_back_text(cache: Cachette, value: str) -> None:
   assert there_and_back(cache, value) == value
 
 
-@pytest.mark.parametrize('value', [5, -1.5, True, None, [1, 'two'], {'a': 1}, b'bytes', ...], ids=repr)
+@pytest.mark.parametrize(
+  'value', [5, -1.5, True, None, [1, 'two'], {'a': 1}, b'bytes', ...], ids=repr
+)
 def test_vanilla_stores_the_text_of_what_is_no_text(cache: Cachette, value: Any) -> None:
   assert there_and_back(cache, value) == str(value)
 
@@ -284,5 +285,3 @@ def test_a_codec_needs_two_functions() -> None:
     Cachette.register_codec('name', None, bytes)  # type: ignore[arg-type]
   with pytest.raises(TypeError):
     Cachette.register_codec('name', bytes, 5)  # type: ignore[arg-type]
-
-

@@ -15,10 +15,9 @@ from typing import Any, ClassVar, List, Optional, Tuple
 import pydantic
 import pydantic_settings
 import pytest
-from conftest import count_descriptors, linux_only, run_python
-
 from cachette import BackendError, Cachette, CachetteError, ConfigError
 from cachette._cachette import options
+from conftest import count_descriptors, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'
 REDIS = 'The "redis_url" cannot be null when using redis as backend.'
@@ -269,7 +268,8 @@ def test_an_int_of_a_subclass_counts_as_its_number() -> None:
 
 
 def test_each_fault_has_the_same_message_in_a_config_error_without_pydantic() -> None:
-  told = run_python("""
+  told = run_python(
+    """
     import json, sys
     sys.modules['pydantic'] = None
     from cachette import Cachette, CachetteError, ConfigError
@@ -286,7 +286,8 @@ def test_each_fault_has_the_same_message_in_a_config_error_without_pydantic() ->
       else:
         raise AssertionError(settings)
     print('all refused')
-    """.replace('sys.stdin.read()', repr(repr(FAULTY))))
+    """.replace('sys.stdin.read()', repr(repr(FAULTY)))
+  )
   assert told == 'all refused\n'
 
 
@@ -373,7 +374,19 @@ def test_a_password_is_not_in_what_a_cache_says_of_itself() -> None:
 
 @pytest.mark.parametrize(
   'settings',
-  [None, 7, 'ttl', b'ttl', ['ttl'], [('ttl',)], [('ttl', 1, 2)], [(7, 7)], {7: 7}, [None], object()],
+  [
+    None,
+    7,
+    'ttl',
+    b'ttl',
+    ['ttl'],
+    [('ttl',)],
+    [('ttl', 1, 2)],
+    [(7, 7)],
+    {7: 7},
+    [None],
+    object(),
+  ],
   ids=repr,
 )
 def test_what_is_no_configuration_is_a_type_error(settings: Any) -> None:
@@ -500,7 +513,10 @@ def test_a_subclass_without_load_config_shares_the_cache_it_inherits() -> None:
 
 def test_classes_that_name_the_same_memory_share_its_entries() -> None:
   async def main() -> None:
-    one, two = own({'memory_name': 'shared here'})(), own({'memory_name': 'shared here', 'ttl': 7})()
+    one, two = (
+      own({'memory_name': 'shared here'})(),
+      own({'memory_name': 'shared here', 'ttl': 7})(),
+    )
     await one.put('key', 'value')
     await two.put('other', 'value')
     assert await two.fetch_with_ttl('key') == (60, 'value')

@@ -6,9 +6,8 @@ import multiprocessing
 import pickle
 from typing import Any, Tuple, Type
 
-import pytest
-
 import cachette
+import pytest
 from cachette import (
   BackendError,
   BackendTimeout,
@@ -30,7 +29,9 @@ TREE: Tuple[Tuple[Type[CachetteError], Tuple[type, ...]], ...] = (
 ALL = [each for each, _ in TREE]
 
 
-@pytest.mark.parametrize(('exception', 'bases'), TREE, ids=lambda value: getattr(value, '__name__', ''))
+@pytest.mark.parametrize(
+  ('exception', 'bases'), TREE, ids=lambda value: getattr(value, '__name__', '')
+)
 def test_the_tree_is_as_documented(exception: type, bases: Tuple[type, ...]) -> None:
   assert exception.__bases__ == bases
   assert exception.__name__ in cachette.__all__

@@ -9,7 +9,6 @@ import threading
 from typing import Any, Callable, Dict, Type
 
 import pytest
-
 from cachette import Cachette
 
 httpx = pytest.importorskip('httpx')

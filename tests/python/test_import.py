@@ -8,14 +8,13 @@ import pkgutil
 import re
 import sys
 
+import cachette
 import pytest
 from conftest import ROOT, run_python
 
-import cachette
-
 HEAVY = """
-  pydantic pydantic_core json pickle dataclasses csv sqlite3 decimal orjson msgpack pandas pyarrow numpy
-  multiprocessing email http urllib ctypes unittest xml
+  pydantic pydantic_core json pickle dataclasses csv sqlite3 decimal orjson msgpack pandas pyarrow
+  numpy multiprocessing email http urllib ctypes unittest xml
 """.split()
 
 
@@ -89,7 +88,8 @@ def test_it_is_typed() -> None:
 
 
 @pytest.mark.parametrize(
-  'name', ['cachette', *(f'cachette.{each.name}' for each in pkgutil.iter_modules(cachette.__path__))]
+  'name',
+  ['cachette', *(f'cachette.{each.name}' for each in pkgutil.iter_modules(cachette.__path__))],
 )
 def test_the_examples_of_the_docstrings_run(name: str) -> None:
   failed, _ = doctest.testmod(importlib.import_module(name), verbose=False)

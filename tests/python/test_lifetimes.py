@@ -13,11 +13,10 @@ import threading
 import time
 from typing import Any, List
 
-import pytest
-from conftest import ROOT, Make, count_descriptors, linux_only, run_python
-
 import cachette as package
+import pytest
 from cachette import Cachette
+from conftest import ROOT, Make, count_descriptors, linux_only, run_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = 100_000
@@ -64,8 +63,9 @@ def find_debug_python() -> str:
 @linux_only
 def test_a_debug_interpreter_counts_no_lost_reference(tmp_path: Any) -> None:
   python = find_debug_python()
-  meson = shutil.which('meson') or os.path.join(os.path.dirname(sys.executable), 'meson')
-  if not os.path.exists(meson) or shutil.which('ninja') is None:
+  path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+  meson = shutil.which('meson', path=path)
+  if meson is None or shutil.which('ninja', path=path) is None:
     pytest.skip('meson and ninja are needed to build for the debug interpreter')
   (tmp_path / 'debug.ini').write_text(f"[binaries]\npython = '{python}'\n")
   build, target = str(tmp_path / 'build'), str(tmp_path / 'target')
@@ -78,7 +78,7 @@ def test_a_debug_interpreter_counts_no_lost_reference(tmp_path: Any) -> None:
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       encoding='utf-8',
-      env={**os.environ, 'DESTDIR': target},
+      env={**os.environ, 'PATH': path, 'DESTDIR': target},
     )
     assert done.returncode == 0, done.stdout
   measure_leaks(python, os.path.join(target, 'lib'), CALLS // 10)
@@ -389,9 +389,10 @@ def test_a_subinterpreter_has_its_own_or_refuses() -> None:
       held = [Cachette().fetch('key') for _ in range(20)]
     '''.format(path=sys.path)
     for _ in range(5):
-      legacy = ('legacy',) if sys.version_info >= (3, 13) else ()
-      options = {} if legacy else {'isolated': False} if sys.version_info < (3, 12) else {'isolated': 0}
-      interpreter = interpreters.create(*legacy, **options)
+      if sys.version_info >= (3, 13):
+        interpreter = interpreters.create('legacy')
+      else:
+        interpreter = interpreters.create(isolated=False)
       error = interpreters.run_string(interpreter, script)
       assert error is None, error
       interpreters.destroy(interpreter)

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from typing import Dict, Iterator, List, NamedTuple
 
+import cachette
 import pytest
+from cachette._cachette import options
 from conftest import ROOT
 from servers import request, serve
-
-import cachette
-from cachette._cachette import options
 
 
 class Block(NamedTuple):
@@ -66,7 +65,9 @@ def test_the_fastapi_example_is_the_file_word_for_word() -> None:
 PRINTED = {'asyncio.run(main())': "Ada\nnobody\n(3, 'Ada')\n1\n"}
 
 
-@pytest.mark.parametrize('block', [each for each in of('python') if not each.is_app], ids=name_block)
+@pytest.mark.parametrize(
+  'block', [each for each in of('python') if not each.is_app], ids=name_block
+)
 def test_a_python_block_runs(block: Block) -> None:
   done = subprocess.run(
     [sys.executable, '-W', 'error', '-c', block.code],
@@ -195,5 +196,3 @@ def test_every_public_name_is_mentioned() -> None:
     assert name in readme or name == '__version__'
   for name in ('fetch', 'fetch_with_ttl', 'put', 'clear', 'flush', 'flush_expired'):
     assert f'await {name}(' in readme
-
-
