@@ -36,6 +36,7 @@ struct cachette {
   int64_t timer_due; /* or INT64_MAX while it is not started */
   cachette__pending pending;
   cachette_op *answered, **answered_tail;
+  const cachette_op *awaited; /* by cachette_run(), while it is in the loop */
   cachette_stats stats;
   unsigned fork_generation;
   unsigned depth;
@@ -65,8 +66,9 @@ static void count_result(cachette *handle, const cachette_op *op) {
   }
 }
 
-static void run_done(cachette_op *op) {
+static void run_done(cachette *handle, cachette_op *op) {
   op->priv.state = IDLE;
+  if (op == handle->awaited) uv_stop(&handle->loop);
   if (op->done != NULL) op->done(op);
 }
 
@@ -82,11 +84,11 @@ static void answer(cachette *handle, cachette_op *op) {
     return;
   }
   handle->answering = true;
-  run_done(op);
+  run_done(handle, op);
   while ((op = handle->answered) != NULL) {
     handle->answered = op->priv.next;
     if (handle->answered == NULL) handle->answered_tail = &handle->answered;
-    run_done(op);
+    run_done(handle, op);
   }
   handle->answering = false;
 }
@@ -341,7 +343,10 @@ int cachette_run(cachette *handle, cachette_op *op) {
   if (handle->depth > 0) return cachette__fail(op->error, CACHETTE_EBUSY, NULL, NULL);
   enter(handle);
   if (!cachette_op_pending(op)) cachette_submit(handle, op);
+  /* The loop is stopped when the op is done, or it would go on to wait for what comes next. */
+  handle->awaited = op;
   while (cachette_op_pending(op) && !forked(handle)) uv_run(&handle->loop, UV_RUN_ONCE);
+  handle->awaited = NULL;
   int status = cachette_op_pending(op) ? CACHETTE_EFORK : op->status;
   leave(handle);
   return status;
