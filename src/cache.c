@@ -358,6 +358,7 @@ int cachette_fd(const cachette *handle) {
 
 int cachette_timeout(const cachette *handle) {
   if (forked(handle)) return 0;
+  if (!uv_loop_alive(&handle->loop)) return -1; /* of such a loop libuv says 0 */
   uv_update_time((uv_loop_t *)&handle->loop);
   return uv_backend_timeout(&handle->loop);
 }
