@@ -330,6 +330,7 @@ void cachette_submit(cachette *handle, cachette_op *op) {
 bool cachette_op_pending(const cachette_op *op) { return op->priv.state != IDLE; }
 
 int cachette_cancel(cachette *handle, cachette_op *op) {
+  if (forked(handle)) return CACHETTE_EFORK;
   if (op->priv.state != SENT || op->priv.handle != handle) return CACHETTE_EINVAL;
   enter(handle);
   end_op(handle, op, CACHETTE_ECANCELED);
