@@ -272,7 +272,15 @@ static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
   return CACHETTE_OK;
 }
 
-/* Checks the caller's part of an op and clears the rest. */
+/* Clears what the op will tell of its items, so that a refused one tells nothing. */
+static void clear_items(cachette_op *op) {
+  if (!takes_items(op->verb)) return;
+  for (size_t i = 0; i < op->count; i++) {
+    op->items[i].status = CACHETTE_MISS;
+    if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
+  }
+}
+
 static int check_op(cachette *handle, cachette_op *op) {
   if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_FLUSH_EXPIRED || op->timeout_ms < 0)
     return cachette__fail(op->error, CACHETTE_EINVAL, NULL, NULL);
@@ -280,13 +288,12 @@ static int check_op(cachette *handle, cachette_op *op) {
   for (size_t i = 0; i < op->count; i++) {
     int code = check_item(op, &op->items[i], handle->ttl_ms);
     if (code < 0) return code;
-    op->items[i].status = CACHETTE_MISS;
-    if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
   }
   return CACHETTE_OK;
 }
 
 static int refuse(cachette *handle, cachette_op *op) {
+  clear_items(op);
   if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
   if (handle->closing) return cachette__fail(op->error, CACHETTE_ECLOSED, NULL, NULL);
   return check_op(handle, op);
