@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "op.h"
 
 static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
 #define ROW(name, type, fallback, choices, least, most, needed_by, exposure, help) \
@@ -191,8 +192,10 @@ static int fail_name(const char *name, cachette_error *error) {
       nearest = table[i].name;
     }
   }
-  return cachette__fail(error, CACHETTE_ECONFIG, name,
-                        "There is no option \"%.64s\"; did you mean \"%s\"?", name, nearest);
+  char shown[sizeof error->subject];
+  cachette__key_text(cachette_str(name), shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, shown,
+                        "There is no option \"%s\"; did you mean \"%s\"?", shown, nearest);
 }
 
 /* ---- Life cycle --------------------------------------------------------------- */
