@@ -2,6 +2,7 @@
 """What the tests share: the backends, and a cache of its own for each test."""
 
 import asyncio
+import inspect
 import os
 import subprocess
 import sys
@@ -74,6 +75,17 @@ def run_python(
   assert done.returncode == 0, f'exit status {done.returncode}\n{done.stdout}\n{done.stderr}'
   assert done.stderr == ''
   return done.stdout
+
+
+class _Wrapper:
+  __wrapped__ = len
+
+
+unwraps_classes = pytest.mark.skipif(
+  inspect.unwrap(_Wrapper) is _Wrapper,
+  reason="this Python's inspect.unwrap() stops at classes (CPython issue 112006), so that FastAPI "
+  'builds every class in its thread pool',
+)
 
 
 def count_descriptors() -> int:

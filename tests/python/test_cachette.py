@@ -16,7 +16,7 @@ from typing import Any, List
 
 import pytest
 from cachette import Cachette
-from conftest import run_python
+from conftest import run_python, unwraps_classes
 
 METHODS = {
   'fetch': '(self, /, key, default=None)',
@@ -93,14 +93,19 @@ def test_a_class_with_a_metaclass_is_built_by_it() -> None:
   assert Meta.made == [Own]
 
 
+@unwraps_classes
 def test_it_unwraps_to_a_coroutine_function() -> None:
   for cls in (Cachette, Sub):
     assert inspect.iscoroutinefunction(inspect.unwrap(cls))
+
+
+def test_it_is_a_class_and_its_instances_wrap_nothing() -> None:
   assert inspect.isclass(Cachette)
   assert not hasattr(Cachette(), '__wrapped__')
   assert not hasattr(Cachette(), '__signature__')
 
 
+@unwraps_classes
 def test_what_it_unwraps_to_builds_the_very_class() -> None:
   for cls in (Cachette, Sub):
     build: Any = inspect.unwrap(cls)

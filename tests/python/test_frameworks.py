@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Type
 
 import pytest
 from cachette import Cachette
+from conftest import unwraps_classes
 
 httpx = pytest.importorskip('httpx')
 
@@ -92,6 +93,14 @@ def refuse_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('cls', CLASSES)
+def test_fastapi_injects_it(cls: Type[Cachette]) -> None:
+  fastapi = pytest.importorskip('fastapi')
+  asyncio.run(exercise(make_fastapi(cls, fastapi.Depends())))
+  asyncio.run(exercise(make_fastapi(cls, fastapi.Depends(cls))))
+
+
+@unwraps_classes
+@pytest.mark.parametrize('cls', CLASSES)
 def test_fastapi_injects_it_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
 ) -> None:
@@ -101,6 +110,7 @@ def test_fastapi_injects_it_without_a_thread(
   asyncio.run(exercise(app))
 
 
+@unwraps_classes
 @pytest.mark.parametrize('cls', CLASSES)
 def test_fastapi_injects_it_named_in_depends_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
