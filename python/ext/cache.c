@@ -197,6 +197,21 @@ static PyObject *decode(ext_state *state, config_object *config, PyObject *key,
   return value;
 }
 
+/* Prepares an op field by field: zeroing all of it, as compilers do it (`rep stos`), takes a tenth
+ * of a fetch. What the library fills in by itself is left alone. */
+static void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count) {
+  op->verb = verb;
+  op->flags = 0;
+  op->items = items;
+  op->count = count;
+  op->timeout_ms = 0;
+  op->alloc = NULL;
+  op->done = NULL;
+  op->data = NULL;
+  op->error = NULL;
+  op->priv.state = 0;
+}
+
 /* ---- Fetch -------------------------------------------------------------------------------- */
 
 /* A fetch of one key. Small values come to `buffer`, larger ones to a bytes object. */
@@ -224,14 +239,11 @@ static PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
 static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
                        unsigned flags) {
   fetch_op self;
-  memset(&self, 0, offsetof(fetch_op, buffer));
+  self.bytes = NULL;
+  self.item = (cachette_item){.buffer = self.buffer, .buffer_size = sizeof self.buffer};
   if (!read_text("key", key, &self.item.key)) return NULL;
-  self.item.buffer = self.buffer;
-  self.item.buffer_size = sizeof self.buffer;
-  self.op.verb = CACHETTE_FETCH;
+  init_op(&self.op, CACHETTE_FETCH, &self.item, 1);
   self.op.flags = flags;
-  self.op.items = &self.item;
-  self.op.count = 1;
   self.op.alloc = fetch_alloc;
   self.op.data = &self;
 
@@ -285,7 +297,8 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
       !encode(state, config, key, value, &encoded))
     return NULL;
   item.value = encoded.slice;
-  cachette_op op = {.verb = CACHETTE_PUT, .items = &item, .count = 1};
+  cachette_op op;
+  init_op(&op, CACHETTE_PUT, &item, 1);
   int code = config_run(config, state, &op);
   encoded_release(&encoded);
   return code == 0 ? Py_NewRef(Py_None) : NULL;
@@ -308,7 +321,8 @@ static PyObject *cache_put(CALL_PARAMETERS) {
 static PyObject *clear(ext_state *state, PyTypeObject *type, enum cachette_verb verb,
                        const char *what, PyObject *name) {
   cachette_item item = {0};
-  cachette_op op = {.verb = verb, .items = &item, .count = name != NULL};
+  cachette_op op;
+  init_op(&op, verb, &item, name != NULL);
   config_object *config = find_config(state, type);
   if (config == NULL) return NULL;
   PyObject *result = NULL;
