@@ -22,9 +22,13 @@ static bool is_owned(const cachette_op *op, const cachette_item *item) {
   return op->alloc == NULL && item->value.data != NULL && item->value.data != item->buffer;
 }
 
-void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
+void cachette__item_drop(const cachette_op *op, cachette_item *item) {
   if (is_owned(op, item)) cachette__free((void *)item->value.data);
   item->value = (cachette_slice){NULL, 0};
+}
+
+void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
+  cachette__item_drop(op, item);
   void *place;
   if (item->buffer != NULL && size <= item->buffer_size)
     place = item->buffer;
@@ -39,11 +43,7 @@ void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
 
 void cachette_op_deinit(cachette_op *op) {
   if (op->verb != CACHETTE_FETCH) return;
-  for (size_t i = 0; i < op->count; i++) {
-    cachette_item *item = &op->items[i];
-    if (is_owned(op, item)) cachette__free((void *)item->value.data);
-    item->value = (cachette_slice){NULL, 0};
-  }
+  for (size_t i = 0; i < op->count; i++) cachette__item_drop(op, &op->items[i]);
 }
 
 int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, int64_t *ttl_ms,

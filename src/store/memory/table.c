@@ -176,7 +176,11 @@ void cachette__table_fetch(cachette__table *table, cachette_op *op, cachette_ite
     bool copied = found != NULL && copy_out(found, now_ms, item, place, size);
     size_t wanted = found != NULL ? found->value_size : 0;
     uv_mutex_unlock(&table->lock);
-    if (copied || found == NULL) return;
+    if (copied) return;
+    if (found == NULL) {
+      cachette__item_drop(op, item);
+      return;
+    }
     place = cachette__item_place(op, item, wanted);
     size = wanted;
     if (place == NULL) return;
