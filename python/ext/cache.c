@@ -177,12 +177,28 @@ static bool encode(ext_state *state, config_object *config, PyObject *key, PyObj
   return false;
 }
 
+/* UTF-8 as a str. Most text is ASCII, and for that a look at eight bytes at a time is enough. */
+static PyObject *decode_text(const char *bytes, size_t size) {
+  if (size < 8) return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, NULL);
+  uint64_t bits, word;
+  memcpy(&bits, bytes + size - 8, 8); /* overlaps the last whole word */
+  for (size_t i = 0; i + 8 <= size; i += 8) {
+    memcpy(&word, bytes + i, 8);
+    bits |= word;
+  }
+  if ((bits & UINT64_C(0x8080808080808080)) != 0)
+    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, NULL);
+  PyObject *text = PyUnicode_New((Py_ssize_t)size, 127);
+  if (text != NULL) memcpy(PyUnicode_1BYTE_DATA(text), bytes, size);
+  return text;
+}
+
 /* The value of bytes; `bytes` is the object that holds them, or NULL. */
 static PyObject *decode(ext_state *state, config_object *config, PyObject *key,
                         cachette_slice slice, PyObject *bytes) {
   PyObject *value = NULL;
   if (config->vanilla) {
-    value = PyUnicode_DecodeUTF8(slice.data, (Py_ssize_t)slice.size, NULL);
+    value = decode_text(slice.data, slice.size);
   } else {
     if (config->loads == NULL && config_find_codec(config, state) < 0) return NULL;
     if (bytes != NULL && slice.data == PyBytes_AS_STRING(bytes))
