@@ -36,7 +36,7 @@ PyObject *ready_new(ext_state *state, PyObject *result) {
   }
   self->result = result;
   self->failed = failed;
-  PyObject_GC_Track(self);
+  if (PyObject_IS_GC(result)) PyObject_GC_Track(self); /* text and numbers form no cycles */
   return (PyObject *)self;
 }
 
