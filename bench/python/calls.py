@@ -72,9 +72,7 @@ def main() -> None:
   cachette.Cachette.load_config(lambda: [('backend', 'inmemory'), ('ttl', 3600)])
   cache = cachette.Cachette()
   asyncio.run(fill(cache))
-  serve(
-    lambda case: IMPORT_SECONDS if case == 'import' else asyncio.run(time_case(cache, case))
-  )
+  serve(lambda case: IMPORT_SECONDS if case == 'import' else asyncio.run(time_case(cache, case)))
 
 
 if __name__ == '__main__':

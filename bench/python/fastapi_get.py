@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Times a FastAPI GET, one case at a time, in seconds per request; see worker.py.
 
-Two routes that differ in their dependency alone, a `Cachette` from which the value is fetched or an
-async function that gives a constant, are called as an ASGI server calls them, without a network. It runs with whatever package `cachette` stands in the interpreter's environment.
+Two routes that differ in their dependency alone, a `Cachette` from which the value is fetched or
+an async function that gives a constant, are called as an ASGI server calls them, without a
+network. It runs with whatever package `cachette` stands in the interpreter's environment.
 """
 
 import asyncio

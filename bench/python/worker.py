@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How a program of this folder talks to `bench/run`.
 
-It reads the name of a case from each line of standard input, times it once, and answers with a line of
-JSON. So two of them, in the environments of ours and of a peer, are asked in turns a few milliseconds
-apart, and what disturbs the machine disturbs both alike. By hand: echo fetch_hit | python calls.py
+It reads the name of a case from each line of standard input, times it once, and answers with a
+line of JSON. So two of them, in the environments of ours and of a peer, are asked in turns a few
+milliseconds apart, and what disturbs the machine disturbs both alike. By hand:
+echo fetch_hit | python calls.py
 """
 
 import json
