@@ -249,7 +249,12 @@ static void *fetch_alloc(cachette_op *op, cachette_item *item, size_t size) {
 /* (seconds left, rounded up; value); takes the value. */
 static PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
   long long seconds = ttl_ms < 0 ? -1 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
-  return value != NULL ? Py_BuildValue("(LN)", seconds, value) : NULL;
+  if (value == NULL) return NULL;
+  PyObject *left = PyLong_FromLongLong(seconds);
+  PyObject *pair = left != NULL ? PyTuple_Pack(2, left, value) : NULL;
+  Py_XDECREF(left);
+  Py_DECREF(value);
+  return pair;
 }
 
 static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
