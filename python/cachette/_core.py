@@ -10,6 +10,8 @@ from ._config import load_settings
 if TYPE_CHECKING:
   from inspect import Signature
 
+  from typing_extensions import Self
+
 Settings = TypeVar('Settings', bound=Callable[[], Any])
 
 
@@ -87,6 +89,16 @@ class Cachette(Cache):
     """
     configure(cls, load_settings(settings()))
     return settings
+
+  @classmethod
+  async def inject(cls) -> 'Self':
+    """Gives a cache of the class: a dependency for `Depends(Cachette.inject)`.
+
+    FastAPI awaits it on every Python. `Depends()` on the class itself is awaited too where
+    `inspect.unwrap` looks behind classes, which it no longer does from Python 3.13 on; there it
+    works all the same, but costs a turn through FastAPI's thread pool.
+    """
+    return cls()
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:

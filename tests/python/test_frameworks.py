@@ -121,6 +121,15 @@ def test_fastapi_injects_it_named_in_depends_without_a_thread(
   asyncio.run(exercise(make_fastapi(cls, fastapi.Depends(cls, use_cache=False))))
 
 
+@pytest.mark.parametrize('cls', CLASSES)
+def test_fastapi_awaits_inject_on_every_python(
+  monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
+) -> None:
+  fastapi = pytest.importorskip('fastapi')
+  refuse_threads(monkeypatch)
+  asyncio.run(exercise(make_fastapi(cls, fastapi.Depends(cls.inject))))
+
+
 def test_a_class_of_the_users_own_does_hop_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
   """The control: the trap of the two tests above does catch."""
   fastapi = pytest.importorskip('fastapi')
