@@ -348,6 +348,7 @@ int cachette_cancel(cachette *handle, cachette_op *op) {
 /* ---- The loop -------------------------------------------------------------------------------- */
 
 int cachette_run(cachette *handle, cachette_op *op) {
+  if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
   if (handle->depth > 0) return cachette__fail(op->error, CACHETTE_EBUSY, NULL, NULL);
   enter(handle);
   if (!cachette_op_pending(op)) cachette_submit(handle, op);
