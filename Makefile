@@ -4,7 +4,8 @@
 .DEFAULT_GOAL := help
 
 SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
-PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+# For what looks for meson and ninja: those of .venv/ come first.
+WITH_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help:
 	@echo 'make demo    the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
@@ -27,7 +28,7 @@ test:
 bench:
 	@scripts/setup build
 	@$(MAKE) --no-print-directory install
-	@bench/run $(BENCH)
+	@$(WITH_VENV) bench/run $(BENCH)
 
 lint:
 	@scripts/setup lint
@@ -36,16 +37,16 @@ lint:
 
 format:
 	@scripts/setup lint
-	clang-format -i $$(git ls-files '*.c' '*.h')
-	.venv/bin/ruff check --quiet --fix . || true
-	.venv/bin/ruff format --quiet .
+	@scripts/lint --fix
 
 # The package in .venv/, as a user gets it; built again only when a source has changed.
 install: .venv/.installed
+	@:
 
 .venv/.installed: $(SOURCES)
 	@echo 'make: building the package'
-	@$(PIP) install --no-build-isolation --no-deps --force-reinstall -Cbuild-dir=build/wheel .
+	@$(WITH_VENV) .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-build-isolation --no-deps --force-reinstall -Cbuild-dir=build/wheel .
 	@touch $@
 
 clean:
