@@ -50,4 +50,4 @@ install: .venv/.installed
 	@touch $@
 
 clean:
-	rm -rf build .venv .venv-peer dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build build-bench .venv .venv-peer dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
