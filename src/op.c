@@ -35,7 +35,7 @@ void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
   else
     place = op->alloc != NULL ? op->alloc(op, item, size) : cachette__malloc(size);
   if (place == NULL)
-    item->status = CACHETTE_ENOMEM;
+    item->status = cachette__fail(op->error, CACHETTE_ENOMEM, NULL, NULL);
   else
     item->value = (cachette_slice){place, size};
   return place;

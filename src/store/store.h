@@ -45,9 +45,9 @@ struct cachette__store_vtable {
   void (*submit)(cachette__store *store, cachette_op *op);
 
   /*
-   * The op ends now, above: forget it, pop the frame that was pushed for it, if any, and
-   * pass this on to the store beneath, if any. It must not complete the op. What was sent stays
-   * sent; its late answer is dropped. NULL for an immediate store.
+   * The op ends now, above: forget it. A layer passes this on to the store beneath, if the op is
+   * there, and then pops its own frame, which is the top one again. It must not complete the op.
+   * What was sent stays sent; its late answer is dropped. NULL for an immediate store.
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
