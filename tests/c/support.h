@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the C tests share: ops that record how they ended, a clock that a test moves, an
+ * allocator that fails when told to, and a child process that cannot take the test with it.
+ */
+#ifndef CACHETTE_TESTS_SUPPORT_H
+#define CACHETTE_TESTS_SUPPORT_H
+
+/* cmocka.h wants these four before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "cachette.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* Whether a slice holds the bytes of a C string. */
+#define assert_slice(slice, text)                          \
+  do {                                                     \
+    assert_int_equal((slice).size, strlen(text));          \
+    assert_memory_equal((slice).data, text, (slice).size); \
+  } while (0)
+
+/* An op on one item that records how it came back. */
+struct probe {
+  cachette_op op;
+  cachette_item item;
+  cachette_error error;
+  pthread_t submitter;
+  int done;                          /* how often `done` has been called */
+  int place;                         /* which of all probes this was when it came back, from 1 */
+  void (*then)(struct probe *probe); /* runs inside `done`, or NULL */
+  void *data;
+};
+
+/* Makes an op ready to be submitted, forgetting all that was recorded. */
+void probe_init(struct probe *probe, enum cachette_verb verb, const char *key);
+
+void probe_submit(cachette *handle, struct probe *probe);
+
+/* Drives the handle until an op that was submitted is done; returns its status. */
+int probe_wait(cachette *handle, struct probe *probe);
+
+/* Makes, submits and runs an op; returns its status. */
+int probe_run(cachette *handle, struct probe *probe, enum cachette_verb verb, const char *key);
+
+/* Holds that the op came back once and with this status. */
+void probe_expect(const struct probe *probe, int status);
+
+/* Starts counting places from 1 again; a cmocka set-up function. */
+int probe_reset(void **state);
+
+/* Options that are set from pairs of names and values, ended by NULL. */
+cachette_options *options_with(const char *name, ...);
+
+/* A handle on the in-memory store with these options, which are freed; NULL for the defaults. */
+cachette *open_memory(cachette_options *options);
+
+/* Milliseconds that a test moves by hand: `data` is an int64_t. */
+int64_t moved_clock(void *data);
+
+/* Milliseconds of the machine, as fine as it has them. */
+int64_t machine_ms(void);
+
+/* Puts text under a key, or reports whether the key holds that text. */
+void put_text(cachette *handle, const char *key, const char *value, int64_t ttl_ms);
+bool holds_text(cachette *handle, const char *key, const char *value);
+bool holds(cachette *handle, const char *key);
+
+cachette_stats stats_of(const cachette *handle);
+
+/* How many descriptors this process has open. */
+int count_descriptors(void);
+
+/* ---- An allocator that fails ---- */
+
+/*
+ * Puts the counting allocator in the place of the library's and of libuv's. Call it before anything
+ * else. libuv's realloc is left alone: it aborts when its table of descriptors cannot grow.
+ */
+void failing_allocator_install(void);
+
+/* Fails the allocation after `countdown` more, once; a negative number fails none. */
+void failing_allocator_arm(long countdown);
+
+/* Lets all allocations through for a while, without counting them down. */
+void failing_allocator_pause(bool paused);
+
+/* Whether an allocation has been failed since it was armed. */
+bool failing_allocator_fired(void);
+
+/* Blocks that are allocated and not yet freed. */
+long failing_allocator_live(void);
+
+/* ---- Children ---- */
+
+/* Ends the child with a failure that says where, for cmocka's own asserts would run the parent's.
+ */
+#define child_assert(condition)                                   \
+  do {                                                            \
+    if (!(condition)) child_fail(#condition, __FILE__, __LINE__); \
+  } while (0)
+
+_Noreturn void child_fail(const char *condition, const char *file, int line);
+
+/* Runs `body` in a forked child; holds that it returns in time and fails no child_assert(). */
+void run_in_child(void (*body)(void *data), void *data);
+
+#endif

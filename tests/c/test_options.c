@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: its table, its checks, and its messages, some of which users match. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support.h"
+
+static cachette_options *options;
+
+static int set_up(void **state) {
+  (void)state;
+  options = cachette_options_new();
+  return options == NULL;
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  cachette_options_free(options);
+  return 0;
+}
+
+static void set(const char *name, const char *value) {
+  assert_int_equal(cachette_options_set(options, name, value, NULL), CACHETTE_OK);
+}
+
+/* Holds that the value is refused with this message, and that the option stays as it was. */
+static void refuse(const char *name, const char *value, const char *message) {
+  char before[64] = "none";
+  const char *text = cachette_options_get(options, name);
+  if (text != NULL) snprintf(before, sizeof before, "%s", text);
+  cachette_error error;
+  assert_int_equal(cachette_options_set(options, name, value, &error), CACHETTE_ECONFIG);
+  assert_int_equal(error.code, CACHETTE_ECONFIG);
+  assert_string_equal(error.message, message);
+  text = cachette_options_get(options, name);
+  assert_string_equal(text != NULL ? text : "none", before);
+}
+
+/* Holds that the only fault is this one. */
+static void expect_fault(const char *subject, const char *message) {
+  cachette_error fault;
+  assert_int_equal(cachette_options_check(options, &fault, 1), 1);
+  assert_int_equal(fault.code, CACHETTE_ECONFIG);
+  assert_string_equal(fault.subject, subject);
+  assert_string_equal(fault.message, message);
+}
+
+/* ---- The table ---- */
+
+static const struct row {
+  const char *name;
+  enum cachette_option_type type;
+  const char *fallback;
+  int64_t least, most;
+  const char *needed_by;
+  enum cachette_option_exposure exposure;
+} rows[] = {
+    {"backend", CACHETTE_OPTION_CHOICE, "inmemory", 0, 0, "", CACHETTE_SHOWN},
+    {"codec", CACHETTE_OPTION_CHOICE, "vanilla", 0, 0, "", CACHETTE_SHOWN},
+    {"ttl", CACHETTE_OPTION_SECONDS, "60", 1, 3600, "", CACHETTE_SHOWN},
+    {"timeout", CACHETTE_OPTION_DURATION, "1", 1, 3600000, "", CACHETTE_SHOWN},
+    {"memory_limit", CACHETTE_OPTION_SIZE, "64M", 1 << 20, INT64_C(1) << 46, "", CACHETTE_SHOWN},
+    {"memory_name", CACHETTE_OPTION_STRING, NULL, 0, 0, "", CACHETTE_SHOWN},
+    {"redis_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "redis", CACHETTE_SHOWN_URL},
+    {"valkey_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "valkey", CACHETTE_SHOWN_URL},
+    {"memcached_host", CACHETTE_OPTION_STRING, NULL, 0, 0, "memcached", CACHETTE_SHOWN},
+    {"table_name", CACHETTE_OPTION_STRING, "cachette", 0, 0, "mongodb|dynamodb", CACHETTE_SHOWN},
+    {"region", CACHETTE_OPTION_STRING, NULL, 0, 0, "", CACHETTE_SHOWN},
+    {"dynamodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "", CACHETTE_SHOWN_URL},
+    {"database_name", CACHETTE_OPTION_STRING, "cachette-db", 0, 0, "mongodb", CACHETTE_SHOWN},
+    {"mongodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "mongodb", CACHETTE_SHOWN_URL},
+    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle", CACHETTE_SHOWN},
+};
+
+static const cachette_option_info *info_of(const char *name) {
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(table[i].name, name) == 0) return &table[i];
+  return NULL;
+}
+
+static void the_table_has_these_rows(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(rows); i++) {
+    const cachette_option_info *info = info_of(rows[i].name);
+    assert_non_null(info);
+    assert_int_equal(info->type, rows[i].type);
+    if (rows[i].fallback != NULL)
+      assert_string_equal(info->fallback, rows[i].fallback);
+    else
+      assert_null(info->fallback);
+    assert_true(info->least == rows[i].least && info->most == rows[i].most);
+    assert_string_equal(info->needed_by, rows[i].needed_by);
+    assert_int_equal(info->exposure, rows[i].exposure);
+  }
+}
+
+static void every_row_is_whole(void **state) {
+  (void)state;
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  assert_ptr_equal(table, cachette_option_table(NULL));
+  assert_true(count >= LENGTH(rows));
+  for (size_t i = 0; i < count; i++) {
+    assert_true(strlen(table[i].name) < sizeof((cachette_error *)NULL)->subject);
+    for (const char *at = table[i].name; *at != '\0'; at++) assert_true(islower(*at) || *at == '_');
+    assert_true(strlen(table[i].help) > 0);
+    assert_null(strchr(table[i].help, '\n'));
+    assert_int_equal(table[i].choices != NULL, table[i].type == CACHETTE_OPTION_CHOICE);
+    /* The default is a value that the option accepts. */
+    if (table[i].fallback != NULL) set(table[i].name, table[i].fallback);
+  }
+}
+
+static void every_choice_is_accepted(void **state) {
+  (void)state;
+  assert_string_equal(info_of("backend")->choices,
+                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle");
+  assert_string_equal(info_of("codec")->choices,
+                      "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla");
+  static const char *const names[] = {"backend", "codec"};
+  for (size_t i = 0; i < LENGTH(names); i++) {
+    char choices[128];
+    snprintf(choices, sizeof choices, "%s", info_of(names[i])->choices);
+    for (char *choice = strtok(choices, "|"); choice != NULL; choice = strtok(NULL, "|")) {
+      set(names[i], choice);
+      assert_string_equal(cachette_options_get(options, names[i]), choice);
+    }
+  }
+}
+
+/* ---- Set and get ---- */
+
+static void defaults_stand_until_they_are_set(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(rows); i++) {
+    const char *text = cachette_options_get(options, rows[i].name);
+    if (rows[i].fallback != NULL)
+      assert_string_equal(text, rows[i].fallback);
+    else
+      assert_null(text);
+  }
+  assert_null(cachette_options_get(options, "no_such_option"));
+  assert_null(cachette_options_get(options, NULL));
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+}
+
+static void values_are_copied_and_replaced(void **state) {
+  (void)state;
+  char text[] = "redis://one";
+  set("redis_url", text);
+  text[8] = 'X';
+  assert_string_equal(cachette_options_get(options, "redis_url"), "redis://one");
+  set("redis_url", "redis://two");
+  assert_string_equal(cachette_options_get(options, "redis_url"), "redis://two");
+  set("redis_url", cachette_options_get(options, "redis_url"));
+  assert_string_equal(cachette_options_get(options, "redis_url"), "redis://two");
+  set("redis_url", NULL);
+  assert_null(cachette_options_get(options, "redis_url"));
+}
+
+static void names_and_choices_ignore_case(void **state) {
+  (void)state;
+  set("Backend", "ReDiS");
+  assert_string_equal(cachette_options_get(options, "BACKEND"), "redis");
+  set("REDIS_URL", "redis://Host");
+  assert_string_equal(cachette_options_get(options, "redis_url"), "redis://Host");
+  set("Codec", "JSON");
+  assert_string_equal(cachette_options_get(options, "codec"), "json");
+}
+
+static void null_brings_the_default_back(void **state) {
+  (void)state;
+  set("ttl", "5");
+  set("ttl", NULL);
+  assert_string_equal(cachette_options_get(options, "ttl"), "60");
+  set("backend", "redis");
+  set("backend", NULL);
+  assert_string_equal(cachette_options_get(options, "backend"), "inmemory");
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+}
+
+static void freeing_nothing_is_allowed(void **state) {
+  (void)state;
+  cachette_options_free(NULL);
+}
+
+/* ---- Numbers ---- */
+
+static void ttl_is_whole_seconds_in_its_range(void **state) {
+  (void)state;
+  static const char *const good[] = {"1", "60", "3600", "0060"};
+  static const char *const bad[] = {"0",
+                                    "3601",
+                                    "-1",
+                                    "+5",
+                                    "",
+                                    " 5",
+                                    "5 ",
+                                    "1.5",
+                                    "5s",
+                                    "x",
+                                    "0x10",
+                                    "1e2",
+                                    "99999999999999999999"};
+  for (size_t i = 0; i < LENGTH(good); i++) set("ttl", good[i]);
+  for (size_t i = 0; i < LENGTH(bad); i++)
+    refuse("ttl", bad[i], "The \"ttl\" value must between 1 or 3600 seconds.");
+}
+
+static void timeout_is_seconds_with_fractions(void **state) {
+  (void)state;
+  static const char *const good[] = {"1", "0.001", "0.0019", "0.5", "3600", "3600.000", "2."};
+  static const char *const bad[] = {"0",   "0.0009", "3600.001", "3601", "-1", ".5",
+                                    "1..", "1.2.3",  "1,5",      "",     "nan"};
+  for (size_t i = 0; i < LENGTH(good); i++) set("timeout", good[i]);
+  for (size_t i = 0; i < LENGTH(bad); i++)
+    refuse("timeout", bad[i], "The \"timeout\" value must be between 0.001 and 3600 seconds.");
+}
+
+static void sizes_take_a_suffix(void **state) {
+  (void)state;
+  static const char *const good[] = {"1M", "1m", "1048576", "1024K",         "1024k",
+                                     "2G", "2g", "65536G",  "70368744177664"};
+  static const char *const bad[] = {"0",
+                                    "1048575",
+                                    "1023K",
+                                    "65537G",
+                                    "64MB",
+                                    "64 M",
+                                    "M",
+                                    "",
+                                    "-1M",
+                                    "1.5M",
+                                    "64M\n",
+                                    "9223372036854775807G",
+                                    "8589934592G",
+                                    "9223372036854775808",
+                                    "18446744073709551617"};
+  for (size_t i = 0; i < LENGTH(good); i++) set("memory_limit", good[i]);
+  for (size_t i = 0; i < LENGTH(bad); i++)
+    refuse("memory_limit", bad[i],
+           "The \"memory_limit\" value must be a number of bytes from 1M to 65536G; a suffix K, M "
+           "or G is accepted.");
+}
+
+static void sizes_mean_what_they_say(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t bytes;
+  } sizes[] = {{"1M", 1 << 20}, {"2048K", 1 << 21}, {"1048577", 1048577}, {"2G", INT64_C(1) << 31}};
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    cachette *handle = open_memory(options_with("memory_limit", sizes[i].text, NULL));
+    assert_true(stats_of(handle).limit == sizes[i].bytes);
+    cachette_close(handle);
+  }
+}
+
+/* ---- Messages ---- */
+
+static void a_wrong_choice_names_the_right_ones(void **state) {
+  (void)state;
+  static const char backends[] =
+      "The \"backend\" value must be one of \"inmemory\", \"dynamodb\", \"memcached\", "
+      "\"mongodb\", \"redis\", \"valkey\" or \"pickle\".";
+  static const char codecs[] =
+      "The \"codec\" value must be one of \"csv\", \"feather\", \"json\", \"msgpack\", "
+      "\"orjson\", \"parquet\", \"pickle\" or \"vanilla\".";
+  static const char *const bad[] = {"", "memory", "redi", "rediss", "redis|valkey", "|", " redis"};
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    refuse("backend", bad[i], backends);
+    refuse("codec", bad[i], codecs);
+  }
+}
+
+static void an_unknown_name_brings_the_nearest(void **state) {
+  (void)state;
+  static const char *const names[][2] = {{"tll", "ttl"},
+                                         {"redisurl", "redis_url"},
+                                         {"valky_url", "valkey_url"},
+                                         {"TIMEOUTS", "timeout"},
+                                         {"memory_limits", "memory_limit"},
+                                         {"database", "database_name"},
+                                         {"mongo_url", "mongodb_url"}};
+  for (size_t i = 0; i < LENGTH(names); i++) {
+    char expected[256];
+    snprintf(expected, sizeof expected, "There is no option \"%s\"; did you mean \"%s\"?",
+             names[i][0], names[i][1]);
+    refuse(names[i][0], "1", expected);
+  }
+}
+
+static void any_name_is_survived(void **state) {
+  (void)state;
+  static char longest[4096];
+  memset(longest, 'x', sizeof longest - 1);
+  cachette_error error;
+  assert_int_equal(cachette_options_set(options, longest, "1", &error), CACHETTE_ECONFIG);
+  assert_int_equal(strlen(error.subject), sizeof error.subject - 1);
+  assert_non_null(strstr(error.message, "did you mean"));
+  assert_int_equal(cachette_options_set(options, "", "1", &error), CACHETTE_ECONFIG);
+  assert_int_equal(cachette_options_set(options, NULL, "1", &error), CACHETTE_ECONFIG);
+  assert_int_equal(cachette_options_set(options, longest, "1", NULL), CACHETTE_ECONFIG);
+}
+
+static void messages_have_no_control_characters(void **state) {
+  (void)state;
+  cachette_error error;
+  int code = cachette_options_set(options, "tt\033[2Jl\n\x7f", "1", &error);
+  assert_int_equal(code, CACHETTE_ECONFIG);
+  for (const char *at = error.message; *at != '\0'; at++) assert_false(iscntrl((unsigned char)*at));
+  for (const char *at = error.subject; *at != '\0'; at++) assert_false(iscntrl((unsigned char)*at));
+}
+
+static void control_characters_are_refused_in_every_text(void **state) {
+  (void)state;
+  static const char *const bad[] = {"a\nb", "\r", "a\tb", "\x01", "end\x7f", "\033[2J"};
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++) {
+    if (table[i].type != CACHETTE_OPTION_STRING) continue;
+    char expected[256];
+    snprintf(expected, sizeof expected, "The \"%s\" value must not contain control characters.",
+             table[i].name);
+    for (size_t j = 0; j < LENGTH(bad); j++) refuse(table[i].name, bad[j], expected);
+    set(table[i].name,
+        "gr\xc3\xbc\xc3\x9f"
+        "e, \xe6\x97\xa5\xe6\x9c\xac"); /* UTF-8 is text */
+  }
+}
+
+static void no_value_is_ever_in_a_message(void **state) {
+  (void)state;
+  static const char secret[] = "redis://user:hunter2@host\n";
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++) {
+    cachette_error error;
+    assert_int_equal(cachette_options_set(options, table[i].name, secret, &error),
+                     CACHETTE_ECONFIG);
+    assert_null(strstr(error.message, "hunter2"));
+    assert_string_equal(error.subject, table[i].name);
+  }
+  set("redis_url", "redis://user:hunter2@host");
+  set("backend", "redis");
+  cachette *handle;
+  cachette_error error;
+  assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_EUNSUPPORTED);
+  assert_null(strstr(error.message, "hunter2"));
+}
+
+/* ---- Faults between options ---- */
+
+static const struct need {
+  const char *backend, *name, *message;
+} needs[] = {
+    {"redis", "redis_url", "The \"redis_url\" cannot be null when using redis as backend."},
+    {"valkey", "valkey_url", "The \"valkey_url\" cannot be null when using valkey as backend."},
+    {"memcached", "memcached_host",
+     "The \"memcached_host\" cannot be null when using memcached as backend."},
+    {"mongodb", "mongodb_url", "The \"mongodb_url\" cannot be null when using MongoDB as backend."},
+    {"mongodb", "database_name",
+     "The \"database_name\" cannot be null when using MongoDB as backend."},
+    {"mongodb", "table_name", "The \"table_name\" cannot be null when using MongoDB as backend."},
+    {"pickle", "pickle_path", "The \"pickle_path\" cannot be null when using pickle as backend."},
+    {"dynamodb", "table_name", "The \"table_name\" cannot be null when using DynamoDB as backend."},
+};
+
+/* Gives every text option a value, so that a test can take one away. */
+static void set_all_texts(void) {
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++)
+    if (table[i].type == CACHETTE_OPTION_STRING) set(table[i].name, "given");
+}
+
+static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {
+  (void)state;
+  static const char *const absent[] = {NULL, ""};
+  for (size_t i = 0; i < LENGTH(needs); i++)
+    for (size_t j = 0; j < LENGTH(absent); j++) {
+      set_all_texts();
+      set("backend", needs[i].backend);
+      assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+      set(needs[i].name, absent[j]);
+      expect_fault(needs[i].name, needs[i].message);
+      cachette *handle = NULL;
+      cachette_error error;
+      assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_ECONFIG);
+      assert_string_equal(error.message, needs[i].message);
+      assert_string_equal(error.subject, needs[i].name);
+      assert_null(handle);
+    }
+}
+
+static void null_is_nothing_where_the_backend_needs_it_not(void **state) {
+  (void)state;
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++) set(table[i].name, NULL);
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+  cachette *handle;
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  cachette_close(handle);
+}
+
+static void a_default_serves_where_nothing_was_set(void **state) {
+  (void)state;
+  set("backend", "mongodb");
+  set("mongodb_url", "mongodb://host");
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+}
+
+static void dynamodb_needs_a_region_or_an_endpoint(void **state) {
+  (void)state;
+  set("backend", "dynamodb");
+  expect_fault("dynamodb_url",
+               "The \"dynamodb_url\" cannot be null when using DynamoDB as backend and no region "
+               "defined.");
+  set("region", "eu-west-1");
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+  set("region", NULL);
+  set("dynamodb_url", "http://host:8000");
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+}
+
+static void all_faults_are_reported(void **state) {
+  (void)state;
+  set("backend", "mongodb");
+  set("database_name", NULL);
+  set("table_name", "");
+  cachette_error faults[4];
+  memset(faults, 0, sizeof faults);
+  assert_int_equal(cachette_options_check(options, faults, LENGTH(faults)), 3);
+  assert_string_equal(faults[0].subject, "table_name");
+  assert_string_equal(faults[1].subject, "database_name");
+  assert_string_equal(faults[2].subject, "mongodb_url");
+  assert_int_equal(faults[3].code, 0);
+  /* Too little room: the count is still whole, and nothing is written beyond it. */
+  memset(faults, 0, sizeof faults);
+  assert_int_equal(cachette_options_check(options, faults, 2), 3);
+  assert_int_equal(faults[2].code, 0);
+  assert_int_equal(cachette_options_check(options, NULL, 0), 3);
+}
+
+static void a_backend_that_does_not_stand_is_refused_at_open(void **state) {
+  (void)state;
+  set_all_texts();
+  static const char *const backends[] = {"dynamodb", "memcached", "mongodb",
+                                         "redis",    "valkey",    "pickle"};
+  for (size_t i = 0; i < LENGTH(backends); i++) {
+    set("backend", backends[i]);
+    cachette *handle = NULL;
+    cachette_error error;
+    assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_EUNSUPPORTED);
+    assert_string_equal(error.subject, "backend");
+    assert_non_null(strstr(error.message, backends[i]));
+    assert_null(handle);
+  }
+}
+
+static void a_handle_keeps_what_it_was_opened_with(void **state) {
+  (void)state;
+  int64_t now = 0;
+  set("ttl", "10");
+  cachette_options_set_clock(options, moved_clock, &now);
+  cachette *handle;
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  set("ttl", "20");
+  cachette_options_set_clock(options, NULL, NULL);
+  put_text(handle, "key", "value", 0);
+  cachette_slice value;
+  int64_t ttl_ms;
+  assert_int_equal(cachette_fetch(handle, cachette_str("key"), &value, &ttl_ms, NULL), 1);
+  assert_true(ttl_ms == 10000);
+  cachette_free(value.data);
+  cachette_close(handle);
+}
+
+static void every_code_has_a_sentence(void **state) {
+  (void)state;
+#define X(name, number, text)                \
+  assert_int_equal(CACHETTE_##name, number); \
+  assert_string_equal(cachette_strerror(CACHETTE_##name), text);
+  CACHETTE_CODES(X)
+#undef X
+  assert_string_equal(cachette_strerror(CACHETTE_OK), "no error");
+  assert_string_equal(cachette_strerror(-1000), "an unknown error");
+  assert_string_equal(cachette_strerror(1), "an unknown error");
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test(the_table_has_these_rows),
+      test(every_row_is_whole),
+      test(every_choice_is_accepted),
+      test(defaults_stand_until_they_are_set),
+      test(values_are_copied_and_replaced),
+      test(names_and_choices_ignore_case),
+      test(null_brings_the_default_back),
+      test(freeing_nothing_is_allowed),
+      test(ttl_is_whole_seconds_in_its_range),
+      test(timeout_is_seconds_with_fractions),
+      test(sizes_take_a_suffix),
+      test(sizes_mean_what_they_say),
+      test(a_wrong_choice_names_the_right_ones),
+      test(an_unknown_name_brings_the_nearest),
+      test(any_name_is_survived),
+      test(messages_have_no_control_characters),
+      test(control_characters_are_refused_in_every_text),
+      test(no_value_is_ever_in_a_message),
+      test(what_a_backend_needs_cannot_be_null_or_empty),
+      test(null_is_nothing_where_the_backend_needs_it_not),
+      test(a_default_serves_where_nothing_was_set),
+      test(dynamodb_needs_a_region_or_an_endpoint),
+      test(all_faults_are_reported),
+      test(a_backend_that_does_not_stand_is_refused_at_open),
+      test(a_handle_keeps_what_it_was_opened_with),
+      test(every_code_has_a_sentence),
+  };
+  return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
