@@ -248,7 +248,7 @@ enum { CACHETTE_MISS = 0, CACHETTE_HIT = 1 };
 typedef struct cachette_item {
   cachette_slice key;
   cachette_slice value; /* put: in. Fetch: out, on a hit; in `buffer` or in what `alloc` gave */
-  int64_t ttl_ms;       /* put: in; 0 takes the option `ttl`. Fetch WITH_TTL: out, on a hit */
+  int64_t ttl_ms;       /* put: in; 0 becomes the option `ttl`. Fetch WITH_TTL: out, on a hit */
   void *buffer;         /* fetch: a place of the caller's that is used if the value fits; or NULL */
   size_t buffer_size;
   int status; /* out: CACHETTE_HIT or CACHETTE_MISS (fetch, clear: was it there?), or an error */
@@ -310,7 +310,8 @@ CACHETTE_API void cachette_submit(cachette *handle, cachette_op *op);
 
 /*
  * Gives an op up: it completes at once with CACHETTE_ECANCELED. What was sent to a server
- * may still take effect there. Returns CACHETTE_EINVAL if the op is not pending.
+ * may still take effect there. Errors: EINVAL (the op is not pending, or has its answer and
+ * waits for another `done` to return), EFORK.
  */
 CACHETTE_API int cachette_cancel(cachette *handle, cachette_op *op);
 
@@ -321,8 +322,9 @@ CACHETTE_API bool cachette_op_pending(const cachette_op *op);
 CACHETTE_API void cachette_op_deinit(cachette_op *op);
 
 /*
- * Submits the op unless it is pending already, and waits until it is done.
- * Returns its status; CACHETTE_EBUSY from inside a `done`, when the op is not submitted.
+ * Submits the op unless it is pending already (one that is done already is carried out once
+ * more), and waits until it is done. Returns its status. Errors of the call itself, with which the
+ * op is not submitted: EBUSY (from inside a `done`), EFORK.
  */
 CACHETTE_API int cachette_run(cachette *handle, cachette_op *op);
 
@@ -333,7 +335,7 @@ CACHETTE_API int cachette_fd(const cachette *handle);
 
 /*
  * Milliseconds until cachette_process() has work even if the descriptor stays quiet; -1 for
- * never. Ask after each submit and each process.
+ * never. Ask after each submit and each process. In a forked child 0.
  */
 CACHETTE_API int cachette_timeout(const cachette *handle);
 
