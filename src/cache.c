@@ -56,8 +56,7 @@ static void count_result(cachette *handle, const cachette_op *op) {
   switch (op->verb) {
     case CACHETTE_FETCH:
       stats->hits += (uint64_t)op->number;
-      for (size_t i = 0; i < op->count; i++)
-        stats->misses += op->items[i].status == CACHETTE_MISS;
+      for (size_t i = 0; i < op->count; i++) stats->misses += op->items[i].status == CACHETTE_MISS;
       break;
     case CACHETTE_PUT:
       stats->puts += (uint64_t)op->number;

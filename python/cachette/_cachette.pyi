@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 from collections.abc import Coroutine, Generator
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union, final
 
 _T = TypeVar('_T')
 
 __version__: str
 
+@final
 class Config:
   def get(self, name: str, /) -> Optional[str]: ...
 
