@@ -20,6 +20,7 @@
 #include "error.h"
 #include "fork.h"
 #include "pending.h"
+#include "slice.h"
 
 enum state { IDLE, SENT, ANSWERED };
 

@@ -43,7 +43,4 @@ void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size);
 /* Takes the place back, when the value went while its place was sought: a miss has no value. */
 void cachette__item_drop(const cachette_op *op, cachette_item *item);
 
-/* The key's first bytes as text, for error messages. */
-void cachette__key_text(cachette_slice key, char *text, size_t size);
-
 #endif

@@ -9,6 +9,7 @@
 #include "alloc.h"
 #include "error.h"
 #include "op.h"
+#include "slice.h"
 
 static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
 #define ROW(name, type, fallback, choices, least, most, needed_by, exposure, help) \

@@ -13,6 +13,7 @@
 
 #include "../../alloc.h"
 #include "../../error.h"
+#include "../../slice.h"
 #include "siphash.h"
 
 typedef struct entry {
