@@ -28,13 +28,6 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   return CACHETTE_OK;
 }
 
-static void fetch(cachette__table *table, cachette_op *op) {
-  for (size_t i = 0; i < op->count; i++) {
-    cachette__table_fetch(table, op, &op->items[i]);
-    if (op->items[i].status == CACHETTE_HIT) op->number++;
-  }
-}
-
 static void put(cachette__table *table, cachette_op *op) {
   cachette_error *error = op->error;
   for (size_t i = 0; i < op->count; i++) {
@@ -64,7 +57,7 @@ static void submit(cachette__store *store, cachette_op *op) {
   cachette__table *table = ((memory_store *)store)->table;
   switch (op->verb) {
     case CACHETTE_FETCH:
-      fetch(table, op);
+      cachette__table_fetch(table, op);
       break;
     case CACHETTE_PUT:
       put(table, op);

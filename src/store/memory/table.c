@@ -1,45 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table of chained entries under one lock, in the order in which they were put; the
- * oldest goes when there is no room.
+ * A table: shards over one arena. A key's hash says which shard is its own.
  *
- *     buckets[hash]  ->  entry -> entry (chain)
- *     oldest <-> entry <-> entry <-> newest
+ * A put that needs a segment when the arena has none left makes room in its own shard, or in the
+ * largest one if its own has less than its share; so a value of a quarter of the limit finds room,
+ * and shards grow and shrink with what they hold. No two locks are held at once.
  */
 #include "table.h"
 
 #include <string.h>
-#include <uv.h>
 
 #include "../../alloc.h"
 #include "../../error.h"
 #include "../../slice.h"
+#include "check.h"
+#include "shard.h"
 #include "siphash.h"
 
-typedef struct entry {
-  struct entry *chain;
-  struct entry *older, *newer;
-  uint64_t hash;
-  int64_t expires_ms;
-  size_t value_size;
-  uint32_t key_size;
-  unsigned char bytes[]; /* key, value */
-} entry;
-
-struct cachette__table {
-  uv_mutex_t lock; /* guards everything below */
-  uint64_t hash_key[2];
-  entry **buckets;
-  size_t bucket_count; /* a power of two */
-  entry *oldest, *newest;
-  size_t entries, bytes, limit;
-  int64_t evictions, expirations;
+enum {
+  SHARD_SIZE = 4 << 20,
+  MOST_SHARDS = 256,
+  GROUP = 16,  /* keys that are looked up together */
+  SLICE = 32,  /* buckets visited without a pause */
+  PATIENCE = 4 /* steps without a free segment before live entries are evicted unjudged */
 };
 
-enum { FIRST_BUCKETS = 256 };
+struct cachette__table {
+  cachette__arena arena;
+  uint32_t shard_count; /* a power of two */
+  size_t limit;
+};
 
-static size_t size_of(const entry *each) {
-  return sizeof *each + each->key_size + each->value_size;
+static cachette__shard_ref shard_number(cachette__table *table, uint32_t number, int64_t now_ms) {
+  cachette__shard *shards = (cachette__shard *)table->arena.shards;
+  return (cachette__shard_ref){&table->arena, &shards[number], now_ms};
+}
+
+static cachette__shard_ref shard_of(cachette__table *table, uint64_t hash, int64_t now_ms) {
+  return shard_number(table, (uint32_t)(hash >> 32) & (table->shard_count - 1), now_ms);
+}
+
+static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
+  return cachette__siphash13(table->arena.header->hash_key, key.data, key.size);
 }
 
 /* ---- Life cycle ----------------------------------------------------------------- */
@@ -48,158 +50,138 @@ cachette__table *cachette__table_new(size_t limit) {
   cachette__table *table = cachette__calloc(1, sizeof *table);
   if (table == NULL) return NULL;
   table->limit = limit;
-  table->bucket_count = FIRST_BUCKETS;
-  table->bytes = FIRST_BUCKETS * sizeof(entry *);
-  table->buckets = cachette__calloc(FIRST_BUCKETS, sizeof(entry *));
-  if (table->buckets == NULL) goto fail;
-  if (uv_random(NULL, NULL, table->hash_key, sizeof table->hash_key, 0, NULL) < 0) goto fail;
-  if (uv_mutex_init(&table->lock) < 0) goto fail;
+  table->shard_count = 1;
+  while (table->shard_count < MOST_SHARDS && (size_t)table->shard_count * 2 * SHARD_SIZE <= limit)
+    table->shard_count *= 2;
+  if (cachette__arena_init(&table->arena, limit, table->shard_count, sizeof(cachette__shard)) < 0) {
+    cachette__free(table);
+    return NULL;
+  }
+  uint64_t *key = table->arena.header->hash_key;
+  uint32_t made = 0;
+  if (uv_random(NULL, NULL, key, sizeof table->arena.header->hash_key, 0, NULL) < 0) goto fail;
+  for (; made < table->shard_count; made++)
+    if (cachette__shard_init(&table->arena, made) < 0) goto fail;
   return table;
 
 fail:
-  cachette__free(table->buckets);
+  while (made-- > 0) cachette__shard_deinit(shard_number(table, made, 0).shard);
+  cachette__arena_deinit(&table->arena);
   cachette__free(table);
   return NULL;
 }
 
 void cachette__table_free(cachette__table *table) {
-  for (entry *each = table->oldest, *next; each != NULL; each = next) {
-    next = each->newer;
-    cachette__free(each);
-  }
-  uv_mutex_destroy(&table->lock);
-  cachette__free(table->buckets);
+  for (uint32_t i = 0; i < table->shard_count; i++)
+    cachette__shard_deinit(shard_number(table, i, 0).shard);
+  cachette__arena_deinit(&table->arena);
   cachette__free(table);
 }
 
-void cachette__table_lock(cachette__table *table) { uv_mutex_lock(&table->lock); }
-
-void cachette__table_unlock(cachette__table *table) { uv_mutex_unlock(&table->lock); }
-
-/* ---- Links ---------------------------------------------------------------------- */
-
-static entry **find_locked(cachette__table *table, cachette_slice key, uint64_t hash) {
-  entry **link = &table->buckets[hash & (table->bucket_count - 1)];
-  for (; *link != NULL; link = &(*link)->chain)
-    if ((*link)->hash == hash && (*link)->key_size == key.size &&
-        memcmp((*link)->bytes, key.data, key.size) == 0)
-      break;
-  return link;
+void cachette__table_lock(cachette__table *table) {
+  for (uint32_t i = 0; i < table->shard_count; i++)
+    uv_mutex_lock(&shard_number(table, i, 0).shard->lock);
+  uv_mutex_lock(&table->arena.header->lock);
 }
 
-static void remove_locked(cachette__table *table, entry **link) {
-  entry *gone = *link;
-  *link = gone->chain;
-  *(gone->older != NULL ? &gone->older->newer : &table->oldest) = gone->newer;
-  *(gone->newer != NULL ? &gone->newer->older : &table->newest) = gone->older;
-  table->entries--;
-  table->bytes -= size_of(gone);
-  cachette__free(gone);
+void cachette__table_unlock(cachette__table *table) {
+  uv_mutex_unlock(&table->arena.header->lock);
+  for (uint32_t i = table->shard_count; i-- > 0;)
+    uv_mutex_unlock(&shard_number(table, i, 0).shard->lock);
 }
 
-static entry **link_of_locked(cachette__table *table, const entry *each) {
-  entry **link = &table->buckets[each->hash & (table->bucket_count - 1)];
-  while (*link != each) link = &(*link)->chain;
-  return link;
-}
+/* ---- Fetch ---------------------------------------------------------------------- */
 
-static void insert_locked(cachette__table *table, entry *fresh) {
-  entry **bucket = &table->buckets[fresh->hash & (table->bucket_count - 1)];
-  fresh->chain = *bucket;
-  *bucket = fresh;
-  fresh->newer = NULL;
-  fresh->older = table->newest;
-  *(table->newest != NULL ? &table->newest->newer : &table->oldest) = fresh;
-  table->newest = fresh;
-  table->entries++;
-  table->bytes += size_of(fresh);
-}
-
-/* Doubles the buckets when chains get long; without memory they stay as they are. */
-static void grow_locked(cachette__table *table) {
-  if (table->entries <= table->bucket_count) return;
-  size_t count = 2 * table->bucket_count;
-  entry **buckets = cachette__calloc(count, sizeof *buckets);
-  if (buckets == NULL) return;
-  for (entry *each = table->oldest; each != NULL; each = each->newer) {
-    entry **bucket = &buckets[each->hash & (count - 1)];
-    each->chain = *bucket;
-    *bucket = each;
-  }
-  cachette__free(table->buckets);
-  table->bytes += (count - table->bucket_count) * sizeof *buckets;
-  table->buckets = buckets;
-  table->bucket_count = count;
-}
-
-static void make_room_locked(cachette__table *table, int64_t now_ms) {
-  while (table->bytes > table->limit && table->oldest != table->newest) {
-    if (table->oldest->expires_ms <= now_ms)
-      table->expirations++;
-    else
-      table->evictions++;
-    remove_locked(table, link_of_locked(table, table->oldest));
-  }
-}
-
-/* ---- Verbs ------------------------------------------------------------------------ */
-
-/* The live entry of the key, or NULL; one whose time is over is removed. */
-static entry *find_live_locked(cachette__table *table, cachette_slice key, uint64_t hash,
-                               int64_t now_ms) {
-  entry **link = find_locked(table, key, hash);
-  if (*link == NULL || (*link)->expires_ms > now_ms) return *link;
-  table->expirations++;
-  remove_locked(table, link);
-  return NULL;
-}
-
-/* Copies the entry out, or returns false if `place` is too small. */
-static bool copy_out(const entry *found, int64_t now_ms, cachette_item *item, void *place,
-                     size_t size) {
-  if (found->value_size > size || place == NULL) return false;
-  memcpy(place, found->bytes + found->key_size, found->value_size);
-  item->value = (cachette_slice){place, found->value_size};
-  item->ttl_ms = found->expires_ms - now_ms;
-  item->status = CACHETTE_HIT;
-  return true;
-}
-
-void cachette__table_fetch(cachette__table *table, cachette_op *op, cachette_item *item) {
-  int64_t now_ms = op->priv.now_ms;
-  uint64_t hash = cachette__siphash13(table->hash_key, item->key.data, item->key.size);
-  void *place = item->buffer;
-  size_t size = item->buffer_size;
+static void fetch(cachette__table *table, cachette_op *op, cachette_item *item, uint64_t hash) {
+  cachette__fetch fetch = {
+      .arena = &table->arena,
+      .shard = shard_of(table, hash, 0).shard,
+      .item = item,
+      .hash = hash,
+      .now_ms = op->priv.now_ms,
+      .place = item->buffer,
+      .size = item->buffer != NULL ? item->buffer_size : 0,
+  };
   /* The value may have changed while its place was sought; then another place is. */
   for (;;) {
-    uv_mutex_lock(&table->lock);
-    const entry *found = find_live_locked(table, item->key, hash, now_ms);
-    bool copied = found != NULL && copy_out(found, now_ms, item, place, size);
-    size_t wanted = found != NULL ? found->value_size : 0;
-    uv_mutex_unlock(&table->lock);
-    if (copied) return;
-    if (found == NULL) {
+    enum cachette__found found = cachette__shard_fetch(&fetch);
+    if (found == CACHETTE__ABSENT) {
       cachette__item_drop(op, item);
       return;
     }
-    place = cachette__item_place(op, item, wanted);
-    size = wanted;
-    if (place == NULL) return;
+    if (found == CACHETTE__FOUND && fetch.place != NULL) break;
+    fetch.place = cachette__item_place(op, item, (size_t)fetch.wanted);
+    fetch.size = (size_t)fetch.wanted;
+    if (fetch.place == NULL) return;
+  }
+  item->value = (cachette_slice){fetch.place, (size_t)fetch.wanted};
+  item->status = CACHETTE_HIT;
+  op->number++;
+}
+
+void cachette__table_fetch(cachette__table *table, cachette_op *op) {
+  if (op->count == 1) {
+    fetch(table, op, op->items, hash_key(table, op->items[0].key));
+    return;
+  }
+  uint64_t hashes[GROUP];
+  for (size_t begin = 0; begin < op->count; begin += GROUP) {
+    size_t count = op->count - begin < GROUP ? op->count - begin : GROUP;
+    cachette_item *items = &op->items[begin];
+    for (size_t i = 0; i < count; i++) {
+      hashes[i] = hash_key(table, items[i].key);
+      cachette__shard_prefetch(shard_of(table, hashes[i], 0), hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+      cachette__shard_prefetch_entry(shard_of(table, hashes[i], 0), hashes[i]);
+    for (size_t i = 0; i < count; i++) fetch(table, op, &items[i], hashes[i]);
   }
 }
 
-/* What the key's entry will be; NULL when out of memory. */
-static entry *make_entry(const cachette_item *item, uint64_t hash, int64_t now_ms) {
-  entry *fresh = cachette__malloc(sizeof *fresh + item->key.size + item->value.size);
-  if (fresh == NULL) return NULL;
-  fresh->hash = hash;
-  fresh->expires_ms = now_ms < INT64_MAX - item->ttl_ms ? now_ms + item->ttl_ms : INT64_MAX;
-  fresh->key_size = (uint32_t)item->key.size;
-  fresh->value_size = item->value.size;
-  memcpy(fresh->bytes, item->key.data, item->key.size);
-  if (item->value.size > 0)
-    memcpy(fresh->bytes + item->key.size, item->value.data, item->value.size);
-  return fresh;
+/* ---- Put ------------------------------------------------------------------------- */
+
+/* The shard to take a segment from: this one if it has its share, else the largest. */
+static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard_ref own) {
+  uint32_t share = cachette__arena_allowed(&table->arena) / table->shard_count;
+  uint32_t most = atomic_load_explicit(&own.shard->segments, memory_order_relaxed);
+  cachette__shard_ref victim = own;
+  for (uint32_t i = 0; i < table->shard_count && most < share; i++) {
+    cachette__shard_ref other = shard_number(table, i, own.now_ms);
+    uint32_t count = atomic_load_explicit(&other.shard->segments, memory_order_relaxed);
+    if (count <= most) continue;
+    most = count;
+    victim = other;
+  }
+  return victim;
+}
+
+/* Takes one step towards a free segment. The lock of `own` is held, and let go in between. */
+static void make_room(cachette__table *table, cachette__shard_ref own, bool force) {
+  cachette__shard_ref victim = choose_victim(table, own);
+  if (victim.shard == own.shard) {
+    cachette__shard_reclaim_locked(own, force);
+    return;
+  }
+  uv_mutex_unlock(&own.shard->lock);
+  uv_mutex_lock(&victim.shard->lock);
+  cachette__shard_reclaim_locked(victim, force);
+  uv_mutex_unlock(&victim.shard->lock);
+  uv_mutex_lock(&own.shard->lock);
+}
+
+/* Sees that the shard has the segments for an entry. The lock is held, but not throughout. */
+static void reserve(cachette__table *table, cachette__shard_ref ref, uint64_t words) {
+  /* Segments kept back, with which entries are moved when there is nothing else. */
+  uint32_t kept = table->shard_count + 1;
+  for (int steps = 0; cachette__shard_need(ref, words) > 0; steps++) {
+    uint32_t segment = cachette__arena_take(&table->arena, kept);
+    if (segment != CACHETTE__NO_SEGMENT) {
+      cachette__shard_add_spare(ref, segment);
+      steps = 0;
+    } else {
+      make_room(table, ref, steps > PATIENCE);
+    }
+  }
 }
 
 static int fail_size(const cachette__table *table, const cachette_item *item,
@@ -218,72 +200,230 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
     cachette__table_clear(table, item->key, now_ms);
     return fail_size(table, item, error);
   }
-  uint64_t hash = cachette__siphash13(table->hash_key, item->key.data, item->key.size);
-  entry *fresh = make_entry(item, hash, now_ms);
-  if (fresh == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  uv_mutex_lock(&table->lock);
-  bool stood = find_live_locked(table, item->key, hash, now_ms) != NULL;
-  if (stood) remove_locked(table, find_locked(table, item->key, hash));
-  insert_locked(table, fresh);
-  grow_locked(table);
-  make_room_locked(table, now_ms);
-  uv_mutex_unlock(&table->lock);
+  uint64_t hash = hash_key(table, item->key);
+  cachette__shard_ref ref = shard_of(table, hash, now_ms);
+  uv_mutex_lock(&ref.shard->lock);
+  cachette__shard_sweep_locked(ref);
+  reserve(table, ref, cachette__entry_words(item->key.size, item->value.size));
+  bool stood = cachette__shard_put_locked(ref, hash, item);
+  /* The index may have grown into the segments' share. */
+  for (int steps = 0; cachette__arena_over(&table->arena) && steps < PATIENCE; steps++)
+    make_room(table, ref, false);
+  uv_mutex_unlock(&ref.shard->lock);
   return stood ? CACHETTE_HIT : CACHETTE_MISS;
 }
 
 int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms) {
-  uint64_t hash = cachette__siphash13(table->hash_key, key.data, key.size);
-  uv_mutex_lock(&table->lock);
-  bool live = find_live_locked(table, key, hash, now_ms) != NULL;
-  if (live) remove_locked(table, find_locked(table, key, hash));
-  uv_mutex_unlock(&table->lock);
-  return live;
+  uint64_t hash = hash_key(table, key);
+  cachette__shard_ref ref = shard_of(table, hash, now_ms);
+  uv_mutex_lock(&ref.shard->lock);
+  bool removed = cachette__shard_remove_locked(ref, hash, key);
+  uv_mutex_unlock(&ref.shard->lock);
+  return removed;
 }
 
-static bool in_namespace(const entry *each, cachette_slice name) {
-  return each->key_size > name.size && each->bytes[name.size] == ':' &&
-         memcmp(each->bytes, name.data, name.size) == 0;
-}
+/* ---- Walks -------------------------------------------------------------------------- */
 
-/* Removes the live entries of a namespace (NULL: of all) if `live`, and all whose time is over. */
-static int64_t sweep(cachette__table *table, const cachette_slice *name, bool live,
-                     int64_t now_ms) {
-  int64_t removed_live = 0, expired = 0;
-  uv_mutex_lock(&table->lock);
-  for (entry *each = table->oldest, *next; each != NULL; each = next) {
-    next = each->newer;
-    if (each->expires_ms <= now_ms)
-      expired++;
-    else if (live && (name == NULL || in_namespace(each, *name)))
-      removed_live++;
-    else
-      continue;
-    remove_locked(table, link_of_locked(table, each));
+/* Visits every entry, some buckets at a time, so that others get their turn at the lock. */
+static void walk(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
+  for (uint32_t i = 0; i < table->shard_count; i++) {
+    cachette__shard_ref ref = shard_number(table, i, now_ms);
+    uv_mutex_lock(&ref.shard->lock);
+    ref.shard->walkers++;
+    for (uint32_t bucket = 0; cachette__shard_walk_locked(ref, bucket, SLICE, visitor);
+         bucket += SLICE) {
+      uv_mutex_unlock(&ref.shard->lock);
+      uv_mutex_lock(&ref.shard->lock);
+    }
+    ref.shard->walkers--;
+    uv_mutex_unlock(&ref.shard->lock);
   }
-  table->expirations += expired;
-  uv_mutex_unlock(&table->lock);
-  return live ? removed_live : expired;
+}
+
+/* Removes what is in a namespace, or everything. */
+typedef struct sweeper {
+  cachette__visitor visitor;
+  const cachette_slice *name; /* or NULL */
+  int64_t removed;
+} sweeper;
+
+static bool in_namespace(cachette__shard_ref ref, const cachette__entry *entry,
+                         cachette_slice name) {
+  unsigned char piece[256];
+  const unsigned char *bytes = name.data;
+  if (entry->key_size <= name.size) return false;
+  for (size_t done = 0; done < name.size;) {
+    size_t size = name.size - done < sizeof piece ? name.size - done : sizeof piece;
+    cachette__entry_copy(ref.arena, entry, done, size, piece);
+    if (memcmp(piece, bytes + done, size) != 0) return false;
+    done += size;
+  }
+  cachette__entry_copy(ref.arena, entry, name.size, 1, piece);
+  return piece[0] == ':';
+}
+
+static bool sweep(cachette__visitor *visitor, cachette__shard_ref ref,
+                  const cachette__entry *entry) {
+  sweeper *self = (sweeper *)visitor;
+  if (self->name != NULL && !in_namespace(ref, entry, *self->name)) return false;
+  self->removed++;
+  return true;
 }
 
 int64_t cachette__table_clear_namespace(cachette__table *table, cachette_slice name,
                                         int64_t now_ms) {
-  return sweep(table, &name, true, now_ms);
+  sweeper self = {.visitor.visit = sweep, .name = &name};
+  walk(table, now_ms, &self.visitor);
+  return self.removed;
 }
 
 int64_t cachette__table_flush(cachette__table *table, int64_t now_ms) {
-  return sweep(table, NULL, true, now_ms);
+  sweeper self = {.visitor.visit = sweep};
+  walk(table, now_ms, &self.visitor);
+  return self.removed;
 }
 
 int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms) {
-  return sweep(table, NULL, false, now_ms);
+  cachette__visitor visitor = {.visit = NULL};
+  walk(table, now_ms, &visitor);
+  return visitor.expired;
 }
 
+/* ---- Figures ---------------------------------------------------------------------------- */
+
 void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
-  uv_mutex_lock(&table->lock);
-  stats->entries = (int64_t)table->entries;
-  stats->bytes = (int64_t)table->bytes;
+  cachette__arena_header *header = table->arena.header;
+  stats->entries = stats->evictions = stats->expirations = 0;
+  for (uint32_t i = 0; i < table->shard_count; i++) {
+    cachette__shard *shard = shard_number(table, i, 0).shard;
+    uv_mutex_lock(&shard->lock);
+    stats->entries += (int64_t)shard->index.entries;
+    stats->evictions += (int64_t)shard->evictions;
+    stats->expirations += (int64_t)shard->expirations;
+    uv_mutex_unlock(&shard->lock);
+  }
+  uv_mutex_lock(&header->lock);
+  uint64_t segments = atomic_load_explicit(&header->in_use, memory_order_relaxed);
+  stats->bytes = (int64_t)((segments + header->warm_count) * table->arena.segment_words * 8 +
+                           atomic_load_explicit(&header->overhead, memory_order_relaxed));
   stats->limit = (int64_t)table->limit;
-  stats->evictions = table->evictions;
-  stats->expirations = table->expirations;
-  uv_mutex_unlock(&table->lock);
+  uv_mutex_unlock(&header->lock);
+}
+
+/* ---- Check ------------------------------------------------------------------------------ */
+
+/* What a walk over the index adds up to, a row a segment. */
+typedef struct tally {
+  uint32_t *live;
+  bool *seen;
+} tally;
+
+static const char *check_entry(cachette__shard_ref ref, uint32_t bucket, uint64_t position,
+                               tally *sums) {
+  cachette__entry entry;
+  unsigned char *key = cachette__malloc(CACHETTE_KEY_MAX);
+  if (key == NULL) return "out of memory";
+  bool read = cachette__entry_read(ref.arena, position, &entry) &&
+              cachette__entry_copy(ref.arena, &entry, 0, entry.key_size, key);
+  uint64_t hash = read ? cachette__siphash13(ref.arena->header->hash_key, key, entry.key_size) : 0;
+  cachette__free(key);
+  if (!read) return "an entry's chain is broken";
+  cachette__bucket *pair[2], *own = &cachette__index_buckets(&ref.shard->index)[bucket];
+  cachette__index_pair(&ref.shard->index, hash, atomic_load(&ref.shard->index.count), &pair[0],
+                       &pair[1]);
+  if (pair[0] != own && pair[1] != own) return "an entry stands in a bucket that is not its own";
+  uint64_t words = cachette__entry_size(&entry);
+  uint32_t segment = cachette__segment_of(ref.arena, position);
+  uint32_t word = (uint32_t)position & (ref.arena->segment_words - 1);
+  while (words > 0) {
+    uint32_t room = ref.arena->segment_words - word;
+    uint32_t piece = words < room ? (uint32_t)words : room;
+    if (segment >= ref.arena->segment_count) return "an entry ends outside of the arena";
+    sums->live[segment] += piece;
+    words -= piece;
+    word = 0;
+    segment = atomic_load(&ref.arena->segments[segment].next);
+  }
+  return NULL;
+}
+
+static const char *check_index(cachette__shard_ref ref, tally *sums) {
+  size_t entries = 0;
+  const char *fault = NULL;
+  for (uint32_t i = 0; i < atomic_load(&ref.shard->index.count) && fault == NULL; i++) {
+    cachette__bucket *bucket = &cachette__index_buckets(&ref.shard->index)[i];
+    for (int j = 0; j < CACHETTE__SLOTS && fault == NULL; j++) {
+      uint64_t position = cachette__slot_position(cachette__load_word(&bucket->slots[j]));
+      if (position == 0) continue;
+      entries++;
+      fault = check_entry(ref, i, position, sums);
+    }
+  }
+  if (fault == NULL && entries != ref.shard->index.entries)
+    fault = "the index miscounts its entries";
+  return fault;
+}
+
+static const char *check_log(cachette__shard_ref ref, uint32_t queue, tally *sums,
+                             uint32_t *segments) {
+  const cachette__log *log = &ref.shard->logs[queue];
+  uint32_t previous = CACHETTE__NO_SEGMENT, count = 0;
+  uint64_t live = 0;
+  for (uint32_t each = log->tail; each != CACHETTE__NO_SEGMENT;) {
+    const cachette__segment *segment = &ref.arena->segments[each];
+    if (sums->seen[each]) return "a segment is in two places";
+    sums->seen[each] = true;
+    if (segment->previous != previous || segment->queue != queue) return "a log's links are broken";
+    if (segment->live != sums->live[each]) return "a segment miscounts what lives in it";
+    if (each != log->head && segment->used != ref.arena->segment_words)
+      return "a segment that is no head is not full";
+    if (each != log->head && segment->live == 0) return "an empty segment was kept";
+    live += segment->live;
+    count++;
+    previous = each;
+    each = atomic_load(&segment->next);
+  }
+  if (previous != log->head || count != log->count) return "a log miscounts its segments";
+  if (live != log->live) return "a log miscounts what lives in it";
+  *segments += count;
+  return NULL;
+}
+
+static const char *check_shard(cachette__shard_ref ref, tally *sums, uint32_t *segments) {
+  const char *fault = check_index(ref, sums);
+  uint32_t own = 0, spares = 0;
+  for (uint32_t i = 0; i < CACHETTE__QUEUES && fault == NULL; i++)
+    fault = check_log(ref, i, sums, &own);
+  for (uint32_t each = ref.shard->spares.first; each != CACHETTE__NO_SEGMENT && fault == NULL;
+       each = atomic_load(&ref.arena->segments[each].next)) {
+    if (sums->seen[each]) fault = "a spare segment is in two places";
+    sums->seen[each] = true;
+    spares++;
+  }
+  if (fault == NULL && spares != ref.shard->spares.count) fault = "a shard miscounts its spares";
+  if (fault == NULL && own + spares != atomic_load(&ref.shard->segments))
+    fault = "a shard miscounts its segments";
+  if (fault == NULL && (atomic_load(&ref.shard->version) & 1)) fault = "a change was left open";
+  *segments += own + spares;
+  return fault;
+}
+
+const char *cachette__table_check(cachette__table *table) {
+  cachette__arena_header *header = table->arena.header;
+  tally sums = {cachette__calloc(table->arena.segment_count, sizeof(uint32_t)),
+                cachette__calloc(table->arena.segment_count, sizeof(bool))};
+  const char *fault = sums.live == NULL || sums.seen == NULL ? "out of memory" : NULL;
+  uint32_t segments = 0;
+  for (uint32_t i = 0; i < table->shard_count && fault == NULL; i++)
+    fault = check_shard(shard_number(table, i, 0), &sums, &segments);
+  if (fault == NULL && segments != atomic_load(&header->in_use))
+    fault = "the arena miscounts its segments";
+  if (fault == NULL && segments + header->warm_count + header->cold_count + 1 != header->untouched)
+    fault = "the arena has lost a segment";
+  cachette_stats stats;
+  cachette__table_stats(table, &stats);
+  if (fault == NULL && stats.bytes > stats.limit) fault = "more bytes are held than may be";
+  cachette__free(sums.live);
+  cachette__free(sums.seen);
+  return fault;
 }

@@ -16,9 +16,8 @@ typedef struct cachette__table cachette__table;
 cachette__table *cachette__table_new(size_t limit);
 void cachette__table_free(cachette__table *table);
 
-/* Fills the item: value and time left on a hit, and the status. The op gives clock and allocator.
- */
-void cachette__table_fetch(cachette__table *table, cachette_op *op, cachette_item *item);
+/* Fills the op's items: value and time left on a hit, and the status; and its `number` of hits. */
+void cachette__table_fetch(cachette__table *table, cachette_op *op);
 
 /*
  * Puts the item's value, replacing what stood under the key. Returns CACHETTE_MISS or
