@@ -114,7 +114,7 @@ static void check_fetched(model *self, const cachette_item *item, entry *wanted)
   bool live = is_live(self, wanted);
   if (item->status == CACHETTE_MISS) {
     check(self, !live || self->evicts);
-    wanted->present = false;
+    if (live) wanted->present = false; /* what is past its time may still be held */
     self->misses++;
     return;
   }

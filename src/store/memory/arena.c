@@ -86,6 +86,7 @@ int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, 
   header->limit = limit;
   header->untouched = 1;
   atomic_init(&header->overhead, at_indexes);
+  atomic_init(&header->epoch_ms, CACHETTE__NO_EPOCH);
   return CACHETTE_OK;
 }
 

@@ -27,6 +27,7 @@
 #include <uv.h>
 
 #define CACHETTE__NO_SEGMENT UINT32_MAX
+#define CACHETTE__NO_EPOCH INT64_MIN
 
 typedef struct cachette__segment {
   _Atomic uint32_t next; /* in its queue; readers follow it without a lock */
@@ -48,6 +49,7 @@ typedef struct cachette__arena_header {
   uint64_t limit;
   uint64_t hash_key[2];
   _Atomic uint64_t overhead; /* bytes touched besides segments */
+  _Atomic int64_t epoch_ms;  /* the caller's clock at the first call; entries count from there */
 
   uv_mutex_t lock;         /* guards what follows */
   _Atomic uint32_t in_use; /* segments handed out */

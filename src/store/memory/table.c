@@ -36,6 +36,15 @@ static cachette__shard_ref shard_number(cachette__table *table, uint32_t number,
   return (cachette__shard_ref){&table->arena, &shards[number], now_ms};
 }
 
+/* Time as the table counts it: from its first call on, so that it fits into an entry's 48 bits. */
+static int64_t since_epoch(cachette__table *table, int64_t now_ms) {
+  _Atomic int64_t *epoch = &table->arena.header->epoch_ms;
+  int64_t begin = atomic_load_explicit(epoch, memory_order_relaxed);
+  if (begin == CACHETTE__NO_EPOCH && atomic_compare_exchange_strong(epoch, &begin, now_ms))
+    begin = now_ms;
+  return now_ms > begin ? now_ms - begin : 0;
+}
+
 static cachette__shard_ref shard_of(cachette__table *table, uint64_t hash, int64_t now_ms) {
   return shard_number(table, (uint32_t)(hash >> 32) & (table->shard_count - 1), now_ms);
 }
@@ -98,7 +107,7 @@ static void fetch(cachette__table *table, cachette_op *op, cachette_item *item, 
       .shard = shard_of(table, hash, 0).shard,
       .item = item,
       .hash = hash,
-      .now_ms = op->priv.now_ms,
+      .now_ms = since_epoch(table, op->priv.now_ms),
       .place = item->buffer,
       .size = item->buffer != NULL ? item->buffer_size : 0,
   };
@@ -201,7 +210,7 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
     return fail_size(table, item, error);
   }
   uint64_t hash = hash_key(table, item->key);
-  cachette__shard_ref ref = shard_of(table, hash, now_ms);
+  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
   cachette__shard_sweep_locked(ref);
   reserve(table, ref, cachette__entry_words(item->key.size, item->value.size));
@@ -215,7 +224,7 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
 
 int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms) {
   uint64_t hash = hash_key(table, key);
-  cachette__shard_ref ref = shard_of(table, hash, now_ms);
+  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
   bool removed = cachette__shard_remove_locked(ref, hash, key);
   uv_mutex_unlock(&ref.shard->lock);
@@ -226,6 +235,7 @@ int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t no
 
 /* Visits every entry, some buckets at a time, so that others get their turn at the lock. */
 static void walk(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
+  now_ms = since_epoch(table, now_ms);
   for (uint32_t i = 0; i < table->shard_count; i++) {
     cachette__shard_ref ref = shard_number(table, i, now_ms);
     uv_mutex_lock(&ref.shard->lock);
