@@ -15,14 +15,14 @@
 #define LONG_GHOSTS_BELOW 0.9f /* admission below which old ghosts count too */
 #define REGRET_WINDOW 0.7f     /* of the entries: how soon is soon */
 #define SHORT_WINDOW 0.9f      /* the same for a ghost to count as young */
-#define SECOND_PAYS 0.2f
+#define SECOND_PAYS 0.25f
 #define PROMISE_FULL \
   0.02f /* share of used entries in the small queue that earns it its full size */
 
 enum {
   LEAST_WINDOW = 2048,
   LEAST_MEMORY = 100, /* averages remember between so many events ... */
-  MOST_MEMORY = 800,  /* ... and so many */
+  MOST_MEMORY = 400,  /* ... and so many */
   WAYS = 8,
   EXPLORE = 8 /* one in so many is evicted though it could stay, to learn whether it comes back */
 };

@@ -413,6 +413,7 @@ typedef struct cursor {
 
 static bool next_entry(cachette__shard_ref ref, cursor *at, cachette__entry *entry) {
   if (at->word >= segment_at(ref, at->segment)->used) return false;
+  ref.shard->spent++;
   uint64_t position = ((uint64_t)at->segment << ref.arena->segment_shift) + at->word;
   cachette__entry_read(ref.arena, position, entry);
   at->word += cachette__entry_size(entry);
@@ -492,6 +493,9 @@ static bool reserve_for_move(cachette__shard_ref ref, const cachette__log *log, 
   return true;
 }
 
+/* Adds to what has been spent: one for each entry that is looked at, and one for each KiB moved. */
+static void spend(cachette__shard_ref ref, uint64_t words) { ref.shard->spent += words / 128; }
+
 /* Moves an entry to the head of a queue. False: there is no room. */
 static bool move(cachette__shard_ref ref, const cachette__entry *entry, uint64_t *slot,
                  uint64_t hash, uint32_t queue, unsigned use) {
@@ -501,6 +505,7 @@ static bool move(cachette__shard_ref ref, const cachette__entry *entry, uint64_t
   uint64_t position =
       cachette__log_append(ref.arena, log, queue, &ref.shard->spares, words, entry->expires_ms);
   cachette__entry_move(ref.arena, entry->position, position, words);
+  spend(ref, words);
   cachette__slot_store(slot, cachette__slot_make(position, hash, use));
   bury(ref, entry->position, words);
   return true;

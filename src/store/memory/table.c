@@ -20,9 +20,9 @@
 enum {
   SHARD_SIZE = 4 << 20,
   MOST_SHARDS = 256,
-  GROUP = 16,  /* keys that are looked up together */
-  SLICE = 32,  /* buckets visited without a pause */
-  PATIENCE = 4 /* steps without a free segment before live entries are evicted unjudged */
+  GROUP = 16,     /* keys that are looked up together */
+  SLICE = 32,     /* buckets visited without a pause */
+  PATIENCE = 3000 /* effort without a free segment before entries are evicted unjudged */
 };
 
 struct cachette__table {
@@ -164,33 +164,46 @@ static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard
   return victim;
 }
 
-/* Takes one step towards a free segment. The lock of `own` is held, and let go in between. */
-static void make_room(cachette__table *table, cachette__shard_ref own, bool force) {
+/* Takes one step towards a free segment. The lock of `own` is held, and let go in between. Returns
+ * the effort that it took, at least 1. */
+static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool force) {
   cachette__shard_ref victim = choose_victim(table, own);
-  if (victim.shard == own.shard) {
-    cachette__shard_reclaim_locked(own, force);
-    return;
+  bool foreign = victim.shard != own.shard;
+  if (foreign) {
+    uv_mutex_unlock(&own.shard->lock);
+    uv_mutex_lock(&victim.shard->lock);
   }
-  uv_mutex_unlock(&own.shard->lock);
-  uv_mutex_lock(&victim.shard->lock);
+  uint64_t spent = victim.shard->spent;
   cachette__shard_reclaim_locked(victim, force);
-  uv_mutex_unlock(&victim.shard->lock);
-  uv_mutex_lock(&own.shard->lock);
+  spent = victim.shard->spent - spent;
+  if (foreign) {
+    uv_mutex_unlock(&victim.shard->lock);
+    uv_mutex_lock(&own.shard->lock);
+  }
+  return spent + 1;
 }
 
 /* Sees that the shard has the segments for an entry. The lock is held, but not throughout. */
 static void reserve(cachette__table *table, cachette__shard_ref ref, uint64_t words) {
   /* Segments kept back, with which entries are moved when there is nothing else. */
   uint32_t kept = table->shard_count + 1;
-  for (int steps = 0; cachette__shard_need(ref, words) > 0; steps++) {
+  uint64_t spent = 0;
+  while (cachette__shard_need(ref, words) > 0) {
     uint32_t segment = cachette__arena_take(&table->arena, kept);
     if (segment != CACHETTE__NO_SEGMENT) {
       cachette__shard_add_spare(ref, segment);
-      steps = 0;
+      spent = 0;
     } else {
-      make_room(table, ref, steps > PATIENCE);
+      spent += make_room(table, ref, spent > PATIENCE);
     }
   }
+}
+
+/* The index may have grown into the segments' share: gives that back. */
+static void settle(cachette__table *table, cachette__shard_ref ref) {
+  uint64_t spent = 0;
+  while (cachette__arena_over(&table->arena) && spent < 2 * PATIENCE)
+    spent += make_room(table, ref, spent > PATIENCE);
 }
 
 static int fail_size(const cachette__table *table, const cachette_item *item,
@@ -215,9 +228,7 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
   cachette__shard_sweep_locked(ref);
   reserve(table, ref, cachette__entry_words(item->key.size, item->value.size));
   bool stood = cachette__shard_put_locked(ref, hash, item);
-  /* The index may have grown into the segments' share. */
-  for (int steps = 0; cachette__arena_over(&table->arena) && steps < PATIENCE; steps++)
-    make_room(table, ref, false);
+  settle(table, ref);
   uv_mutex_unlock(&ref.shard->lock);
   return stood ? CACHETTE_HIT : CACHETTE_MISS;
 }
