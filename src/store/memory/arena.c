@@ -11,8 +11,7 @@ enum {
   LAYOUT_VERSION = 1,
   SEGMENTS_A_SHARD = 256,
   LEAST_SEGMENT = 4 << 10,
-  MOST_SEGMENT = 256 << 10,
-  HUGE_PAGE = 2 << 20
+  MOST_SEGMENT = 256 << 10
 };
 
 static size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
@@ -30,15 +29,11 @@ static size_t choose_segment_size(size_t limit, uint32_t shards) {
   return size;
 }
 
-/* An anonymous mapping that begins at a multiple of the huge page; NULL if there is none. */
-static unsigned char *map_aligned(size_t size) {
-  unsigned char *map = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (map == MAP_FAILED) return NULL;
-  size_t before = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
-  if (before > 0) munmap(map, before);
-  if (before < HUGE_PAGE) munmap(map + before + size, HUGE_PAGE - before);
-  return map + before;
+/* No huge pages: one takes milliseconds to be zeroed, in the middle of somebody's put. */
+static unsigned char *map_zeros(size_t size) {
+  unsigned char *map =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return map != MAP_FAILED ? map : NULL;
 }
 
 int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, size_t shard_size) {
@@ -56,10 +51,10 @@ int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, 
   arena->index_stride = round_up(limit / shards * 2, page_size());
   arena->ghost_stride = round_up(limit / shards / 4, page_size());
   size_t at_ghosts = at_indexes + shards * arena->index_stride;
-  size_t at_words = round_up(at_ghosts + shards * arena->ghost_stride, HUGE_PAGE);
-  arena->size = round_up(at_words + segment_size * arena->segment_count, HUGE_PAGE);
+  size_t at_words = at_ghosts + shards * arena->ghost_stride;
+  arena->size = at_words + segment_size * arena->segment_count;
 
-  unsigned char *base = map_aligned(arena->size);
+  unsigned char *base = map_zeros(arena->size);
   if (base == NULL) return CACHETTE_ENOMEM;
   arena->header = (cachette__arena_header *)base;
   arena->shards = base + at_shards;
@@ -68,10 +63,6 @@ int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, 
   arena->indexes = base + at_indexes;
   arena->ghosts = base + at_ghosts;
   arena->words = (uint64_t *)(base + at_words);
-#ifdef MADV_HUGEPAGE
-  if (limit >= 16 * (size_t)HUGE_PAGE)
-    madvise(arena->words, segment_size * arena->segment_count, MADV_HUGEPAGE);
-#endif
 
   cachette__arena_header *header = arena->header;
   if (uv_mutex_init(&header->lock) < 0) {

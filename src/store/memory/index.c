@@ -2,8 +2,11 @@
 #include "index.h"
 
 /* In slots of a bucket: above this it grows, below that it shrinks. */
-#define MOST_FILL 6.8
-#define LEAST_FILL 4.0
+#define MOST_FILL 6.4
+#define LEAST_FILL 3.6
+
+/* How far entries are moved to make room for one, and how many ways are tried. */
+enum { LONGEST_SHIFT = 5, SHIFT_TRIES = 32 };
 
 void cachette__index_init(cachette__index *index, void *data, size_t size) {
   size_t most = size / sizeof(cachette__bucket);
@@ -48,22 +51,41 @@ uint64_t *cachette__index_room(cachette__index *index, uint64_t hash) {
   return first_empty >= second_empty ? in_first : in_second;
 }
 
+/* The other bucket in which the entry of a slot may stand. */
+static cachette__bucket *other_bucket(const cachette__index *index, const cachette__bucket *own,
+                                      uint64_t word, const cachette__hasher *hasher) {
+  cachette__bucket *choice[2];
+  uint64_t hash = hasher->hash(hasher->owner, cachette__slot_position(word));
+  cachette__index_pair(index, hash, count_of(index), &choice[0], &choice[1]);
+  return choice[choice[0] == own];
+}
+
+/* Follows entries from one full bucket to the next until one has room, then moves them all by one
+ * place, the last first. `choices` says which entry of each bucket to follow. */
+static bool shift_entries(cachette__index *index, cachette__bucket *bucket, uint32_t choices,
+                          const cachette__hasher *hasher) {
+  uint64_t *path[LONGEST_SHIFT], *room;
+  for (int length = 0; length < LONGEST_SHIFT; length++, choices /= CACHETTE__SLOTS) {
+    uint64_t *slot = path[length] = &bucket->slots[choices % CACHETTE__SLOTS];
+    for (int i = 0; i < length; i++)
+      if (path[i] == slot) return false;
+    bucket = other_bucket(index, bucket, cachette__load_word(slot), hasher);
+    if (empty_slots(bucket, &room) == 0) continue;
+    for (int i = length; i >= 0; room = path[i--])
+      cachette__slot_store(room, cachette__load_word(path[i]));
+    cachette__slot_store(path[0], 0);
+    return true;
+  }
+  return false;
+}
+
 bool cachette__index_make_room(cachette__index *index, uint64_t hash,
                                const cachette__hasher *hasher) {
   cachette__bucket *pair[2];
   cachette__index_pair(index, hash, count_of(index), &pair[0], &pair[1]);
-  for (int i = 0; i < 2 * CACHETTE__SLOTS; i++) {
-    cachette__bucket *own = pair[i / CACHETTE__SLOTS];
-    uint64_t *slot = &own->slots[i % CACHETTE__SLOTS];
-    uint64_t word = cachette__load_word(slot);
-    cachette__bucket *choice[2];
-    uint64_t of_entry = hasher->hash(hasher->owner, cachette__slot_position(word));
-    cachette__index_pair(index, of_entry, count_of(index), &choice[0], &choice[1]);
-    uint64_t *room;
-    if (empty_slots(choice[choice[0] == own], &room) == 0) continue;
-    cachette__slot_store(room, word);
-    cachette__slot_store(slot, 0);
-    return true;
+  for (uint32_t tries = 0; tries < SHIFT_TRIES; tries++) {
+    uint32_t choices = (uint32_t)(hash >> 16) + tries * UINT32_C(0x9e3779b1);
+    if (shift_entries(index, pair[tries & 1], choices, hasher)) return true;
   }
   return false;
 }

@@ -98,8 +98,11 @@ uint64_t *cachette__index_slot_of(const cachette__index *index, uint64_t hash, u
 /* A slot for a new entry of this hash, to be filled at once; NULL if both buckets are full. */
 uint64_t *cachette__index_room(cachette__index *index, uint64_t hash);
 
-/* Moves one entry out of the two full buckets of this hash into the other bucket that it may stand
- * in. False: all of those are full too. The caller keeps readers off. */
+/*
+ * Makes room in one of the two full buckets of this hash, by moving entries of theirs to their
+ * other bucket, and what stands in the way there to its other one, and so on (cuckoo hashing).
+ * False: none was found. The caller keeps readers off.
+ */
 bool cachette__index_make_room(cachette__index *index, uint64_t hash,
                                const cachette__hasher *hasher);
 

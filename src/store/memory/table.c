@@ -18,7 +18,9 @@
 #include "siphash.h"
 
 enum {
-  SHARD_SIZE = 4 << 20,
+  LEAST_SHARD = 4 << 20, /* bytes; so small only while there are few shards */
+  FAIR_SHARD = 16 << 20,
+  FEW_SHARDS = 16,
   MOST_SHARDS = 256,
   GROUP = 16,     /* keys that are looked up together */
   SLICE = 32,     /* buckets visited without a pause */
@@ -55,13 +57,22 @@ static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
 
 /* ---- Life cycle ----------------------------------------------------------------- */
 
+/* A power of two. Shards keep writers apart, but each has two segments that are not full yet. */
+static uint32_t choose_shard_count(size_t limit) {
+  uint32_t count = 1;
+  while (count < MOST_SHARDS) {
+    size_t size = count < FEW_SHARDS ? LEAST_SHARD : FAIR_SHARD;
+    if (limit / (2 * count) < size) break;
+    count *= 2;
+  }
+  return count;
+}
+
 cachette__table *cachette__table_new(size_t limit) {
   cachette__table *table = cachette__calloc(1, sizeof *table);
   if (table == NULL) return NULL;
   table->limit = limit;
-  table->shard_count = 1;
-  while (table->shard_count < MOST_SHARDS && (size_t)table->shard_count * 2 * SHARD_SIZE <= limit)
-    table->shard_count *= 2;
+  table->shard_count = choose_shard_count(limit);
   if (cachette__arena_init(&table->arena, limit, table->shard_count, sizeof(cachette__shard)) < 0) {
     cachette__free(table);
     return NULL;
