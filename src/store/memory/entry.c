@@ -152,7 +152,7 @@ static inline bool equal_piece(const uint64_t *word, unsigned offset, size_t siz
     memcpy(&bytes, data, size);
     return load_few_bytes(word, offset, size) == IN_MEMORY_ORDER(bytes);
   }
-  for (size_t i = 0; i + 8 <= size; i += 8) {
+  for (size_t i = 0; i + 8 < size; i += 8) {
     memcpy(&bytes, data + i, 8);
     if (load_bytes(word, offset + i) != bytes) return false;
   }
