@@ -9,9 +9,9 @@
  * bit of the first one set. The bytes go on from one word to the next, and from one segment to the
  * next of its queue.
  *
- * Readers hold no lock: each word is read and written as a relaxed atomic, and whoever reads
- * checks afterwards that the shard's version has not changed. What is read before that check may be
- * nonsense, so sizes are bounded by what the caller has room for, and a broken chain ends the read.
+ * Readers hold no lock: whoever reads checks afterwards that the shard's version has not changed.
+ * What is read before that check may be nonsense, so sizes are bounded by what the caller has room
+ * for, and a broken chain ends the read.
  */
 #ifndef CACHETTE_MEMORY_ENTRY_H
 #define CACHETTE_MEMORY_ENTRY_H
@@ -21,8 +21,8 @@
 
 typedef struct cachette__entry {
   uint64_t position;
-  const uint64_t *words; /* where it begins, */
-  uint32_t left;         /* and how many words are left in that segment */
+  const unsigned char *bytes; /* where it begins, */
+  uint64_t left;              /* and how many bytes are left in that segment */
   int64_t expires_ms;
   uint32_t key_size;
   uint32_t head; /* bytes before the key */
