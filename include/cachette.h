@@ -361,7 +361,10 @@ typedef struct cachette_stats {
   uint64_t pending;      /* ops that wait for an answer now */
   /* Of the store, shared by all its handles; -1 where the backend does not tell. */
   int64_t entries, bytes, limit; /* held now, expired ones not yet removed included */
-  int64_t evictions;             /* live entries that had to make room */
+  int64_t evictions;             /* live entries that had to make room: all of them; */
+  int64_t evictions_new;         /*   those that were not used enough while they were new, */
+  int64_t evictions_old;         /*   those that were not used any more, */
+  int64_t evictions_forced;      /*   those that went unjudged, so that a put need not wait */
   int64_t expirations;           /* entries removed because their time was over */
 } cachette_stats;
 

@@ -390,7 +390,8 @@ int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
   *stats = handle->stats;
   stats->pending = handle->pending.count;
   stats->entries = stats->bytes = stats->limit = -1;
-  stats->evictions = stats->expirations = -1;
+  stats->evictions = stats->evictions_new = stats->evictions_old = -1;
+  stats->evictions_forced = stats->expirations = -1;
   handle->store->vtable->stats(handle->store, stats);
   return CACHETTE_OK;
 }

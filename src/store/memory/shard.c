@@ -294,7 +294,7 @@ static uint64_t *find_room(cachette__shard_ref ref, uint64_t hash) {
   uint64_t *slot = &first->slots[hash >> 40 & (CACHETTE__SLOTS - 1)];
   cachette__entry entry;
   cachette__entry_read(ref.arena, cachette__slot_position(cachette__load_word(slot)), &entry);
-  ref.shard->evictions++;
+  ref.shard->evictions[CACHETTE__EVICTED_FORCED]++;
   cachette__slot_store(slot, 0);
   ref.shard->index.entries--;
   bury(ref, entry.position, cachette__entry_size(&entry));
@@ -540,7 +540,8 @@ static void drain(cachette__shard_ref ref, uint32_t queue, bool force) {
         cachette__policy_judge(&shard->policy, queue, use, hash, shard->index.entries);
     if (verdict.keep && !force && move(ref, &entry, slot, hash, CACHETTE__MAIN, verdict.use))
       continue;
-    shard->evictions++;
+    int reason = queue == CACHETTE__SMALL ? CACHETTE__EVICTED_NEW : CACHETTE__EVICTED_OLD;
+    shard->evictions[verdict.keep ? CACHETTE__EVICTED_FORCED : reason]++;
     drop(ref, slot, &entry);
   }
   shard->pinned = CACHETTE__NO_SEGMENT;

@@ -15,6 +15,9 @@
 #include "log.h"
 #include "policy.h"
 
+/* Why an entry was evicted. */
+enum { CACHETTE__EVICTED_NEW, CACHETTE__EVICTED_OLD, CACHETTE__EVICTED_FORCED, CACHETTE__REASONS };
+
 typedef struct cachette__shard {
   /* Read by everyone, written seldom. */
   _Atomic uint32_t version;
@@ -29,7 +32,7 @@ typedef struct cachette__shard {
   uint32_t walkers;          /* walks under way that visit bucket after bucket */
   int64_t due_ms;            /* the earliest of its segments */
   size_t index_bytes;        /* charged to the arena */
-  uint64_t evictions, expirations;
+  uint64_t evictions[CACHETTE__REASONS], expirations;
   uint64_t spent; /* effort so far: entries looked at, KiB moved */
   cachette__policy policy;
   bool full; /* something had to make room */

@@ -325,15 +325,20 @@ int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms) {
 
 void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
   cachette__arena_header *header = table->arena.header;
-  stats->entries = stats->evictions = stats->expirations = 0;
+  uint64_t evictions[CACHETTE__REASONS] = {0};
+  stats->entries = stats->expirations = 0;
   for (uint32_t i = 0; i < table->shard_count; i++) {
     cachette__shard *shard = shard_number(table, i, 0).shard;
     uv_mutex_lock(&shard->lock);
     stats->entries += (int64_t)shard->index.entries;
-    stats->evictions += (int64_t)shard->evictions;
+    for (int j = 0; j < CACHETTE__REASONS; j++) evictions[j] += shard->evictions[j];
     stats->expirations += (int64_t)shard->expirations;
     uv_mutex_unlock(&shard->lock);
   }
+  stats->evictions_new = (int64_t)evictions[CACHETTE__EVICTED_NEW];
+  stats->evictions_old = (int64_t)evictions[CACHETTE__EVICTED_OLD];
+  stats->evictions_forced = (int64_t)evictions[CACHETTE__EVICTED_FORCED];
+  stats->evictions = stats->evictions_new + stats->evictions_old + stats->evictions_forced;
   uv_mutex_lock(&header->lock);
   uint64_t segments = atomic_load_explicit(&header->in_use, memory_order_relaxed);
   stats->bytes = (int64_t)((segments + header->warm_count) * table->arena.segment_words * 8 +
