@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection to a server, as bytes: TCP or a Unix socket, TLS upon it if asked for.
+ *
+ *     open:  resolve the name (off the loop) -> each address in turn: connect -> TLS handshake
+ *
+ * The owner gives room for what arrives and appends what is to be sent to the output buffer. It is
+ * told of what happens by events, which come from inside uv_run() only, never from inside a
+ * call. A stream is used once: after `closed`, or after cachette__stream_close(), it frees itself.
+ */
+#ifndef CACHETTE_NET_STREAM_H
+#define CACHETTE_NET_STREAM_H
+
+#include <uv.h>
+
+#include "buffer.h"
+#include "cachette.h"
+#include "tls.h"
+
+typedef struct cachette__stream cachette__stream;
+
+/* Where to. The texts and the TLS settings stay in place until the stream has closed. */
+typedef struct cachette__target {
+  const char *host; /* a name or a numeric address without brackets; NULL: `path` */
+  uint16_t port;
+  const char *path;           /* of a Unix socket */
+  cachette__tls *tls;         /* NULL: plain */
+  int64_t connect_timeout_ms; /* for all of opening: resolving, every address, TLS */
+} cachette__target;
+
+typedef struct cachette__stream_events {
+  /* Bytes can be sent. */
+  void (*opened)(void *owner);
+
+  /* Where the next bytes shall go; `size` comes back as at least 1. */
+  char *(*room)(void *owner, size_t *size);
+
+  /* `size` bytes were placed in that room. The owner may append output, flush and close. */
+  void (*received)(void *owner, size_t size);
+
+  /* Nothing more is at hand: the batch of `received` since the last one is over. */
+  void (*paused)(void *owner);
+
+  /*
+   * It could not be opened (`was_open` is false), broke, or was ended by the peer. `error` says
+   * why, in a whole sentence that names the server; its code is EUNAVAILABLE. The stream is gone.
+   */
+  void (*closed)(void *owner, bool was_open, const cachette_error *error);
+} cachette__stream_events;
+
+/*
+ * Begins to open. Errors: ENOMEM, EBACKEND (the system refused a resource); then there is no
+ * stream and no event.
+ */
+int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
+                          const cachette__stream_events *events, void *owner,
+                          cachette__stream **stream, cachette_error *error);
+
+/* What is to be sent: append to its end. It is sent by a flush only. Empty until it was opened. */
+cachette__buffer *cachette__stream_output(cachette__stream *stream);
+
+/*
+ * Sends what the socket takes now, and sees to the rest when it takes more. What breaks
+ * here comes as `closed`, later. Before it was opened: does nothing.
+ */
+void cachette__stream_flush(cachette__stream *stream);
+
+/* Bytes sent since it was opened, as the owner appended them. */
+uint64_t cachette__stream_sent(const cachette__stream *stream);
+
+/*
+ * Ends it, open or not: no event follows. Its memory goes in a later turn of the loop. `forked`:
+ * the loop and the peer are the parent's; descriptors are closed and memory is freed at once, with
+ * nothing sent and the loop untouched.
+ */
+void cachette__stream_close(cachette__stream *stream, bool forked);
+
+#endif
