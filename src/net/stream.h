@@ -28,6 +28,9 @@ typedef struct cachette__target {
   int64_t connect_timeout_ms; /* for all of opening: resolving, every address, TLS */
 } cachette__target;
 
+/* The server's name in messages, such as "127.0.0.1:6379", "[::1]:6379" or a socket's path. */
+void cachette__target_text(const cachette__target *target, char *text, size_t size);
+
 typedef struct cachette__stream_events {
   /* Bytes can be sent. */
   void (*opened)(void *owner);
@@ -43,7 +46,8 @@ typedef struct cachette__stream_events {
 
   /*
    * It could not be opened (`was_open` is false), broke, or was ended by the peer. `error` says
-   * why, in a whole sentence that names the server; its code is EUNAVAILABLE. The stream is gone.
+   * why, in a whole sentence that names the server; its code is EUNAVAILABLE. The stream is gone
+   * when this returns; until then cachette__stream_sent() may be asked.
    */
   void (*closed)(void *owner, bool was_open, const cachette_error *error);
 } cachette__stream_events;
