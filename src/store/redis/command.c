@@ -73,7 +73,7 @@ bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, b
 
 bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cachette_slice value,
                          int64_t ttl_ms) {
-  static const cachette_slice head = TEXT("*5\r\n$3\r\nSET\r\n"), px = TEXT("$2\r\nPX\r\n");
+  const cachette_slice head = TEXT("*5\r\n$3\r\nSET\r\n"), px = TEXT("$2\r\nPX\r\n");
   char digits[20];
   cachette_slice ttl = {digits, (size_t)(append_number(digits, (uint64_t)ttl_ms) - digits)};
   char *at = cachette__buffer_room(

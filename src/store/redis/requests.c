@@ -131,17 +131,14 @@ void cachette__redis_encode(cachette__redis *self) {
 
 /* ---- Ends ---------------------------------------------------------------------------------- */
 
-/* All replies are there: sums the items up. */
+/* All replies are there: sums the items up, each of which says for itself how it fared. */
 static void complete(cachette_op *op, int code) {
   if (op->verb != CACHETTE_FLUSH) {
-    size_t failed = 0;
     op->number = 0;
     for (size_t i = 0; i < op->count; i++) {
       int status = op->items[i].status;
-      if (status < 0) failed++, code = status;
       op->number += op->verb == CACHETTE_PUT ? status >= 0 : status == CACHETTE_HIT;
     }
-    if (failed < op->count) code = CACHETTE_OK; /* each item says for itself */
   }
   cachette__op_complete(op, code);
 }
