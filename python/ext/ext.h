@@ -103,7 +103,7 @@ void host_cancel(host *self, cachette_op *op);
 /* A new future of the host's loop. */
 PyObject *host_future(ext_state *state, host *self);
 
-/* Closes the handle: what waits is told. */
+/* Closes the handle: what waits is told. The caller holds a reference. */
 void host_close(host *self);
 
 /* ---- values.c ---- */

@@ -109,32 +109,35 @@ static PyObject *host_tick(host *self, PyObject *Py_UNUSED(ignored)) {
 /* ---- Open and close ---------------------------------------------------------------------------
  */
 
+/* Takes the timer and the reader out of the loop. */
+static void unwatch(ext_state *state, host *self, PyObject *loop) {
+  cancel_timer(state, self);
+  if (is_closed(state, loop)) return;
+  PyObject *fd = PyLong_FromLong(self->fd);
+  if (fd != NULL) Py_XDECREF(PyObject_CallMethodOneArg(loop, state->str_remove_reader, fd));
+  Py_XDECREF(fd);
+  PyErr_Clear();
+}
+
 void host_close(host *self) {
   ext_state *state = host_state(self);
   cachette *handle = self->handle;
+  PyObject *loop = self->loop;
   self->config = NULL;
   if (handle == NULL) return;
+  self->handle = NULL;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  self->handle = NULL;
+  Py_XINCREF(loop); /* the timer may have held it last */
   /* In a forked child the loop's selector is the parent's too: it is left as it is. */
-  if (state != NULL && self->loop != NULL && cachette_fd(handle) >= 0) {
-    cancel_timer(state, self);
-    if (!is_closed(state, self->loop)) {
-      PyObject *fd = PyLong_FromLong(self->fd);
-      PyObject *done =
-          fd == NULL ? NULL : PyObject_CallMethodOneArg(self->loop, state->str_remove_reader, fd);
-      Py_XDECREF(done);
-      Py_XDECREF(fd);
-    }
-  }
-  PyErr_Clear();
+  if (state != NULL && loop != NULL && cachette_fd(handle) >= 0) unwatch(state, self, loop);
   Py_CLEAR(self->timer);
   cachette_close(handle);
   Py_CLEAR(self->process);
   Py_CLEAR(self->tick);
   Py_CLEAR(self->loop_reference);
   self->loop = NULL;
+  Py_XDECREF(loop);
   PyErr_Restore(type, value, traceback);
 }
 

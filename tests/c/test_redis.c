@@ -495,10 +495,13 @@ static void an_old_server_is_spoken_to_in_old_words(void **state) {
 
 static void passwords(void **state) {
   (void)state;
-  static const char *const settings[] = {"--requirepass", "p@ss/word", "--user",
-                                         "ann on >se:cret ~* +@all", NULL};
   struct redis_server other;
-  redis_server_start(&other, settings);
+  redis_server_start(&other, NULL);
+  char reply[64];
+  redis_server_say(&other, "ACL SETUSER ann on >se:cret ~* +@all", reply, sizeof reply);
+  assert_string_equal(reply, "+OK\r\n");
+  redis_server_say(&other, "CONFIG SET requirepass p@ss/word", reply, sizeof reply);
+  assert_string_equal(reply, "+OK\r\n");
   struct {
     const char *user_info, *fault;
   } cases[] = {
