@@ -138,9 +138,10 @@ static PyObject *call_fetch(ext_state *state, PyTypeObject *type, PyObject *key,
                             unsigned flags) {
   config_object *config = find_config(state, type);
   if (config == NULL) return NULL;
-  PyObject *awaitable = config->waits
-                            ? pending_fetch(state, config, key, fallback, flags)
-                            : ready_new(state, fetch(state, config, key, fallback, flags));
+  int waits = config_waits(config, state);
+  PyObject *awaitable = waits > 0    ? pending_fetch(state, config, key, fallback, flags)
+                        : waits == 0 ? ready_new(state, fetch(state, config, key, fallback, flags))
+                                     : ready_new(state, NULL);
   Py_DECREF(config);
   return awaitable;
 }
@@ -183,9 +184,11 @@ static PyObject *cache_put(CALL_PARAMETERS) {
   if (!parse("put", names, 3, 2, args, count, keywords, given)) return NULL;
   config_object *config = find_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  PyObject *awaitable = config->waits
-                            ? pending_put(state, config, given[0], given[1], given[2])
-                            : ready_new(state, put(state, config, given[0], given[1], given[2]));
+  int waits = config_waits(config, state);
+  PyObject *awaitable = waits > 0 ? pending_put(state, config, given[0], given[1], given[2])
+                        : waits == 0
+                            ? ready_new(state, put(state, config, given[0], given[1], given[2]))
+                            : ready_new(state, NULL);
   Py_DECREF(config);
   return awaitable;
 }
@@ -196,8 +199,10 @@ static PyObject *clear(ext_state *state, PyTypeObject *type, enum cachette_verb 
                        const char *what, PyObject *name) {
   config_object *config = find_config(state, type);
   if (config == NULL) return NULL;
-  if (config->waits) {
-    PyObject *awaitable = pending_clear(state, config, verb, what, name);
+  int waits = config_waits(config, state);
+  if (waits != 0) {
+    PyObject *awaitable =
+        waits > 0 ? pending_clear(state, config, verb, what, name) : ready_new(state, NULL);
     Py_DECREF(config);
     return awaitable;
   }

@@ -199,7 +199,6 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Py_XDECREF(self);
     return NULL;
   }
-  self->waits = strcmp(cachette_options_get(self->options, "backend"), "inmemory") != 0;
   return Py_BuildValue("(NN)", self, faults);
 }
 
@@ -261,7 +260,7 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
 
 /* ---- The handle ---------------------------------------------------------------------- */
 
-int config_open(config_object *self, ext_state *state, cachette **handle) {
+static int config_open(config_object *self, ext_state *state, cachette **handle) {
   cachette_error error;
   int code = cachette_open(self->options, handle, &error);
   return code < 0 ? raise_error(state, code, &error) : 0;
@@ -275,6 +274,20 @@ static int open_handle(config_object *self, ext_state *state) {
   cachette_close(self->handle);
   self->handle = opened;
   return 0;
+}
+
+int config_look(config_object *self, ext_state *state) {
+  if (open_handle(self, state) < 0) return -1;
+  self->waits = !cachette_immediate(self->handle);
+  return self->waits;
+}
+
+cachette *config_take(config_object *self, ext_state *state) {
+  cachette *handle = self->handle;
+  self->handle = NULL;
+  if (handle != NULL && cachette_fd(handle) >= 0) return handle;
+  cachette_close(handle); /* from before a fork */
+  return config_open(self, state, &handle) == 0 ? handle : NULL;
 }
 
 int config_run(config_object *self, ext_state *state, cachette_op *op) {

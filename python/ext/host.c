@@ -14,6 +14,8 @@
 
 #include "ext.h"
 
+enum { ROUNDS = 3 }; /* of the handle in a turn of the loop, at most */
+
 struct host {
   PyObject_HEAD cachette *handle; /* NULL: closed */
   config_object *config;          /* that lists it; not owned; NULL: none any more */
@@ -23,7 +25,9 @@ struct host {
   PyObject *timer;                /* of call_later(), or NULL */
   double timer_due;               /* by the machine's clock, in ms */
   int fd;
-  bool soon; /* call_soon() is under way */
+  bool soon;                  /* call_soon() is under way */
+  bool turning;               /* process() or tick() is */
+  waiter *woken, *woken_last; /* whose tasks are to be woken, in their order */
 };
 
 /* ---- The loop's calls ----------------------------------------------------------------------- */
@@ -84,15 +88,62 @@ static int schedule(ext_state *state, host *self) {
   return 0;
 }
 
+/* Puts waiters that could not be woken now, for no turn of the loop is under way, into its queue.
+ */
+static void wake_later(ext_state *state, host *self) {
+  while (self->woken != NULL) {
+    waiter *first = self->woken;
+    self->woken = waiter_next(first);
+    if (self->loop == NULL || waiter_wake_later(state, first, self->loop) < 0)
+      PyErr_Clear(); /* the loop was closed, and the task with it */
+    Py_DECREF((PyObject *)first);
+  }
+}
+
+/* Wakes tasks; what they submit goes out together. */
+static int wake(ext_state *state, host *self) {
+  int code = 0;
+  while (self->woken != NULL && code == 0) {
+    waiter *first = self->woken;
+    self->woken = waiter_next(first);
+    code = waiter_wake(first);
+    Py_DECREF((PyObject *)first);
+  }
+  if (self->woken == NULL) return code;
+  PyObject *type, *value, *traceback; /* KeyboardInterrupt or its like; the others still wait */
+  PyErr_Fetch(&type, &value, &traceback);
+  wake_later(state, self);
+  PyErr_Restore(type, value, traceback);
+  return code;
+}
+
+void host_wake(host *self, waiter *woken) {
+  waiter_finish(woken);
+  if (self->woken == NULL)
+    self->woken = woken;
+  else
+    waiter_append(self->woken_last, woken);
+  self->woken_last = woken;
+  ext_state *state = host_state(self);
+  if (!self->turning && state != NULL) wake_later(state, self);
+}
+
 static PyObject *turn(host *self) {
   ext_state *state = host_state(self);
-  if (self->handle != NULL && state != NULL) {
-    Py_INCREF(self);
+  int code = 0;
+  if (self->handle == NULL || state == NULL) Py_RETURN_NONE;
+  Py_INCREF(self);
+  /* What the woken tasks submit is sent at the end of this turn, not in one more. */
+  for (int round = 0; round < ROUNDS && code == 0 && self->handle != NULL; round++) {
+    if (round > 0 && cachette_timeout(self->handle) != 0) break;
+    self->turning = true;
     cachette_process(self->handle);
-    int code = schedule(state, self);
-    Py_DECREF(self);
-    if (code < 0) return NULL;
+    self->turning = false;
+    if (self->woken != NULL) code = wake(state, self);
   }
+  if (code == 0) code = schedule(state, self);
+  Py_DECREF(self);
+  if (code < 0) return NULL;
   Py_RETURN_NONE;
 }
 
@@ -196,9 +247,11 @@ static host *host_open(ext_state *state, config_object *config, PyObject *loop) 
   self->handle = NULL;
   self->config = NULL;
   self->loop = self->loop_reference = self->process = self->tick = self->timer = NULL;
-  self->soon = false;
+  self->soon = self->turning = false;
+  self->woken = self->woken_last = NULL;
   PyObject_GC_Track(self);
-  if (config_open(config, state, &self->handle) == 0) {
+  self->handle = config_take(config, state);
+  if (self->handle != NULL) {
     self->fd = cachette_fd(self->handle);
     if (bind(self, loop) == 0 && watch(state, self) == 0) return self;
     host_close(self);
@@ -210,12 +263,14 @@ static host *host_open(ext_state *state, config_object *config, PyObject *loop) 
 /* ---- Which host ---------------------------------------------------------------------------------
  */
 
-/* The running event loop, a new reference. */
+/* The running event loop or None, a new reference. */
 static PyObject *running_loop(ext_state *state) {
   if (state->get_running_loop == NULL) {
     PyObject *asyncio = PyImport_ImportModule("asyncio");
     if (asyncio == NULL) return NULL;
-    state->get_running_loop = PyObject_GetAttrString(asyncio, "get_running_loop");
+    Py_XSETREF(state->cancelled_error, PyObject_GetAttrString(asyncio, "CancelledError"));
+    if (state->cancelled_error != NULL)
+      state->get_running_loop = PyObject_GetAttrString(asyncio, "_get_running_loop");
     Py_DECREF(asyncio);
     if (state->get_running_loop == NULL) return NULL;
   }
@@ -231,22 +286,22 @@ static void sweep_hosts(ext_state *state, config_object *config) {
   }
 }
 
-static host *add_host(ext_state *state, config_object *config, PyObject *loop) {
+static int add_host(ext_state *state, config_object *config, PyObject *loop) {
   sweep_hosts(state, config);
   size_t size = sizeof *config->hosts * (size_t)(config->host_count + 1);
   host *opened = host_open(state, config, loop);
-  if (opened == NULL) return NULL;
+  if (opened == NULL) return -1;
   host **hosts = PyMem_Realloc(config->hosts, size + sizeof *hosts);
   if (hosts == NULL) {
     host_close(opened);
     Py_DECREF(opened);
     PyErr_NoMemory();
-    return NULL;
+    return -1;
   }
   config->hosts = hosts;
   opened->config = config;
   hosts[config->host_count++] = opened;
-  return opened;
+  return 0;
 }
 
 /* Puts the one that is used now in front. */
@@ -257,14 +312,19 @@ static host *promote(config_object *config, Py_ssize_t place) {
   return found;
 }
 
-host *host_find(ext_state *state, config_object *config) {
+int host_find(ext_state *state, config_object *config, host **found) {
   PyObject *loop = running_loop(state);
-  if (loop == NULL) return NULL;
+  *found = NULL;
+  if (loop == NULL) return -1;
   Py_DECREF(loop); /* it runs, so it stays */
-  for (Py_ssize_t i = 0; i < config->host_count; i++)
-    if (config->hosts[i]->loop == loop) return promote(config, i);
-  host *added = add_host(state, config, loop);
-  return added != NULL ? promote(config, config->host_count - 1) : NULL;
+  if (loop == Py_None) return 0;
+  Py_ssize_t place = 0;
+  while (place < config->host_count && config->hosts[place]->loop != loop) place++;
+  if (place == config->host_count && add_host(state, config, loop) < 0) return -1;
+  if (place >= config->host_count)
+    place = config->host_count - 1; /* others were closed meanwhile */
+  *found = promote(config, place);
+  return 1;
 }
 
 /* ---- Ops
@@ -280,11 +340,7 @@ void host_cancel(host *self, cachette_op *op) {
     host_close(self); /* which lets go of all ops */
 }
 
-PyObject *host_future(ext_state *state, host *self) {
-  if (self->loop != NULL) return PyObject_CallMethodNoArgs(self->loop, state->str_create_future);
-  PyErr_SetString(PyExc_RuntimeError, "the event loop is closed");
-  return NULL;
-}
+PyObject *host_loop(const host *self) { return self->loop; }
 
 /* ---- The type
  * --------------------------------------------------------------------------------------- */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An awaitable whose op waits for a server. The op is on its way when the call returns; `await`
- * waits on a future of the running loop, unless the answer is there before.
+ * waits on a waiter, unless the answer is there before.
  *
  * It has a coroutine's methods, so that asyncio takes it for one wherever it takes a coroutine.
  * Given up (cancelled, closed, or never awaited), it gives its op up.
  */
 #include "ext.h"
 
-enum { WAITING, ANSWERED, GIVEN }; /* GIVEN: the result was taken, or there is none to come */
+/* NEW: to be sent when it is awaited. GIVEN: the result was taken, or there is none to come. */
+enum { NEW, WAITING, ANSWERED, GIVEN };
 
 struct pending {
   PyObject_HEAD cachette_op op;
@@ -19,8 +20,8 @@ struct pending {
   config_object *config;
   PyObject *key; /* or the namespace; NULL: none */
   PyObject *fallback;
-  PyObject *future; /* that is waited on, or NULL */
-  PyObject *bytes;  /* of a fetched value that did not fit the buffer */
+  waiter *waiter;  /* that a task waits on, or NULL */
+  PyObject *bytes; /* of a fetched value that did not fit the buffer */
   encoded_value encoded;
   char buffer[1024];
 };
@@ -42,18 +43,15 @@ static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
   return self->bytes != NULL ? PyBytes_AS_STRING(self->bytes) : NULL;
 }
 
-/* Wakes who waits. A future that was cancelled, or whose loop was closed, needs no waking. */
+/* Wakes who waits. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
   if (self->stage == WAITING) self->stage = ANSWERED;
-  ext_state *state = pending_state(self);
-  if (self->future == NULL || state == NULL) return;
-  PyObject *future = self->future;
-  self->future = NULL;
-  PyObject *set = PyObject_CallMethodOneArg(future, state->str_set_result, Py_None);
-  if (set == NULL) PyErr_Clear();
-  Py_XDECREF(set);
-  Py_DECREF(future);
+  waiter *woken = self->waiter;
+  if (woken == NULL) return;
+  self->waiter = NULL;
+  waiter_leave(woken);
+  host_wake(self->host, woken);
 }
 
 /* ---- Making one ---------------------------------------------------------------------------------
@@ -77,7 +75,8 @@ static pending *pending_new(ext_state *state, config_object *config, enum cachet
   self->item = (cachette_item){0};
   self->stage = GIVEN;
   self->host = NULL;
-  self->key = self->fallback = self->future = self->bytes = NULL;
+  self->key = self->fallback = self->bytes = NULL;
+  self->waiter = NULL;
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
   self->config = config;
@@ -85,17 +84,30 @@ static pending *pending_new(ext_state *state, config_object *config, enum cachet
   return self;
 }
 
-/* Sends the op. What fails before it is sent is raised when the result is awaited. */
+/* Sends the op. Returns 1; 0 if no event loop is running; or -1 with an exception set. */
+static int send_op(ext_state *state, pending *self) {
+  host *found;
+  int code = host_find(state, self->config, &found);
+  if (code <= 0) return code;
+  self->host = (host *)Py_NewRef((PyObject *)found);
+  self->stage = WAITING;
+  return host_submit(state, found, &self->op) < 0 ? -1 : 1;
+}
+
+/*
+ * The op goes out at once, so that many that are made before the first is awaited go together; made
+ * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. What
+ * fails is raised then.
+ */
 static PyObject *begin(ext_state *state, pending *self, bool fine) {
-  host *found = fine ? host_find(state, self->config) : NULL;
-  if (found != NULL) {
-    self->host = (host *)Py_NewRef((PyObject *)found);
-    self->stage = WAITING;
+  if (fine) {
+    self->stage = NEW;
     PyObject_GC_Track(self);
-    if (host_submit(state, found, &self->op) == 0) return (PyObject *)self;
+    if (send_op(state, self) >= 0) return (PyObject *)self;
   }
+  PyObject *failed = ready_new(state, NULL);
   Py_DECREF(self);
-  return ready_new(state, NULL);
+  return failed;
 }
 
 static bool set_key(pending *self, const char *what, PyObject *key) {
@@ -156,12 +168,19 @@ static PyObject *make_result(ext_state *state, pending *self) {
   return op->flags & CACHETTE_WITH_TTL ? with_ttl(hit ? self->item.ttl_ms : -1, value) : value;
 }
 
+void pending_give_up(pending *self) {
+  bool waited = self->stage == WAITING;
+  waiter *left = self->waiter;
+  self->waiter = NULL;
+  if (left != NULL) waiter_leave(left);
+  if (waited) host_cancel(self->host, &self->op);
+  Py_XDECREF((PyObject *)left);
+}
+
 /* Lets go of everything; an op that is on its way is given up. */
 static int pending_drop(pending *self) {
-  bool waited = self->stage == WAITING;
+  pending_give_up(self);
   self->stage = GIVEN;
-  Py_CLEAR(self->future);
-  if (waited) host_cancel(self->host, &self->op);
   encoded_release(&self->encoded);
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
@@ -173,7 +192,7 @@ static int pending_drop(pending *self) {
   return 0;
 }
 
-/* Goes on: 1 and the result, 0 and a future to wait on, or -1 with an exception set. */
+/* Goes on: 1 and the result, 0 and a waiter, or -1 with an exception set. */
 static int step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
@@ -181,17 +200,24 @@ static int step(pending *self, PyObject **result) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return -1;
   }
+  if (self->stage == NEW) {
+    int code = send_op(state, self);
+    if (code == 0) PyErr_SetString(PyExc_RuntimeError, "no running event loop");
+    if (code <= 0) return -1;
+  }
   if (self->stage == ANSWERED) {
     self->stage = GIVEN;
     *result = make_result(state, self);
     pending_drop(self);
     return *result != NULL ? 1 : -1;
   }
-  if (self->future == NULL) self->future = host_future(state, self->host);
-  if (self->future == NULL || PyObject_SetAttr(self->future, state->str_blocking, Py_True) < 0)
-    return -1;
-  *result = Py_NewRef(self->future);
-  return 0;
+  if (self->waiter == NULL)
+    self->waiter = waiter_new(state, self->host, self);
+  else
+    waiter_block(self->waiter);
+  *result = (PyObject *)self->waiter;
+  Py_XINCREF(*result);
+  return *result != NULL ? 0 : -1;
 }
 
 #if PY_VERSION_HEX >= 0x030A0000
@@ -202,7 +228,7 @@ static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **r
 }
 #endif
 
-/* The next future, or the result as a StopIteration. */
+/* The waiter, or the result as a StopIteration. */
 static PyObject *pending_next(pending *self) {
   PyObject *result;
   int code = step(self, &result);
@@ -263,7 +289,7 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->host);
   Py_VISIT((PyObject *)self->config);
   Py_VISIT(self->fallback);
-  Py_VISIT(self->future);
+  Py_VISIT((PyObject *)self->waiter);
   Py_VISIT(self->encoded.owner);
   return 0;
 }

@@ -67,6 +67,7 @@ typedef struct cachette__redis {
   size_t bytes; /* of all in the ring */
 
   size_t batch, last_batch; /* replies in this read batch, and in the last one */
+  size_t unflushed;         /* requests encoded since output was last sent */
   bool in_batch, flush_due;
   bool suspect; /* an op ran out of time, and nothing at all was heard meanwhile */
   bool old;     /* the server knows no UNLINK */

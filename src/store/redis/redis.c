@@ -8,9 +8,17 @@
 #include "../../error.h"
 #include "client.h"
 
-enum { DIRECT = 4096 }; /* bytes of a value to come, from which on they are read to their place */
+enum {
+  DIRECT = 4096, /* bytes of a value to come, from which on they are read to their place */
+  BATCH = 32     /* requests after which those of this turn are sent, if there are more to come */
+};
 
 /* ---- Sending --------------------------------------------------------------------------------- */
+
+static void send_now(cachette__redis *self) {
+  self->unflushed = 0;
+  if (self->link.stream != NULL) cachette__stream_flush(self->link.stream);
+}
 
 static void on_idle(uv_idle_t *idle) {
   cachette__redis *self = idle->data;
@@ -21,19 +29,22 @@ static void on_idle(uv_idle_t *idle) {
     cachette__link_fail(&self->link, true, CACHETTE_EUNAVAILABLE,
                         "%s has not answered for %g s; the connection was given up.", self->name,
                         (double)self->timeout_ms / 1000);
-  } else if (self->link.stream != NULL) {
-    cachette__stream_flush(self->link.stream);
+  } else {
+    send_now(self);
   }
 }
 
 /* In the next turn of the loop, which an idle handle makes it have at once. */
 static void do_later(cachette__redis *self) { uv_idle_start(&self->idle, on_idle); }
 
+/*
+ * The first of a quiet turn goes at once. The others of a turn go together at its end, but a write
+ * for each few of them lets the server begin while the rest is still being made.
+ */
 void cachette__redis_flush(cachette__redis *self, bool quiet) {
-  if (self->in_batch || self->flush_due) return;
-  if (quiet) {
-    cachette__stream_flush(self->link.stream);
-  } else {
+  if ((quiet && !self->in_batch) || ++self->unflushed >= BATCH) {
+    send_now(self);
+  } else if (!self->flush_due && !self->in_batch) {
     self->flush_due = true;
     do_later(self);
   }
@@ -83,14 +94,14 @@ static void on_paused(void *owner) {
   self->in_batch = false;
   self->last_batch = self->batch;
   self->batch = 0;
-  if (self->link.stream != NULL) cachette__stream_flush(self->link.stream);
+  send_now(self);
 }
 
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__redis *self = owner;
   self->place = NULL;
   self->in_batch = self->suspect = false;
-  self->batch = self->last_batch = 0;
+  self->batch = self->last_batch = self->unflushed = 0;
   self->old = false; /* what comes back may be another version */
   cachette__redis_break(self, was_ready, error);
 }
