@@ -151,6 +151,7 @@ enum cachette_option_type {
   CACHETTE_OPTION_STRING,   /* text */
   CACHETTE_OPTION_SECONDS,  /* whole seconds from `least` to `most` */
   CACHETTE_OPTION_DURATION, /* seconds, fractions allowed; `least` and `most` are milliseconds */
+  CACHETTE_OPTION_BOOLEAN,  /* true or false; also 1 or 0, yes or no, on or off */
   CACHETTE_OPTION_SIZE      /* bytes; a suffix K, M or G multiplies by 1024, its square or cube */
 };
 
@@ -296,6 +297,7 @@ struct cachette_op {
     int64_t now_ms;
     int64_t deadline_ms;
     size_t place;
+    uintptr_t below;
     unsigned state;
   } priv;
 };

@@ -114,11 +114,21 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
   cachette__op_complete(op, code);
 }
 
+/* How long an op may take. */
+static int64_t patience(const cachette *handle, const cachette_op *op) {
+  return op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
+}
+
 /* Ends an op from above: the store forgets it, and it comes back with `code`. */
 static void end_op(cachette *handle, cachette_op *op, int code) {
-  handle->store->vtable->detach(handle->store, op);
+  const cachette__store_vtable *store = handle->store->vtable;
+  store->detach(handle->store, op);
   assert(op->priv.frame == NULL);
-  cachette__op_fail(op, code, NULL, NULL);
+  if (code == CACHETTE_ETIMEDOUT && store->server != NULL)
+    cachette__op_fail(op, code, NULL, "%s did not answer within %g s.",
+                      store->server(handle->store), (double)patience(handle, op) / 1000);
+  else
+    cachette__op_fail(op, code, NULL, NULL);
 }
 
 /* ---- Deadlines ------------------------------------------------------------------- */
@@ -305,7 +315,7 @@ static int stamp(cachette *handle, cachette_op *op) {
   int64_t now = cachette__machine_now();
   op->priv.now_ms = handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : now;
   if (handle->immediate) return CACHETTE_OK;
-  int64_t timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
+  int64_t timeout_ms = patience(handle, op);
   op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
   int code = cachette__pending_add(&handle->pending, op);
   if (code < 0) {

@@ -19,12 +19,6 @@ static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
 #undef ROW
 };
 
-static const char *const backend_in_sentences[] = {
-#define ROW(identifier, name, display) display,
-    CACHETTE__BACKENDS(ROW)
-#undef ROW
-};
-
 struct setting {
   char *text; /* NULL: the table's default, unless `null` */
   int64_t number;
@@ -98,8 +92,16 @@ static bool parse_size(const char *text, int64_t *number) {
   return true;
 }
 
+/* 1 or 0, in a word. */
+static bool parse_boolean(const char *text, int64_t *number) {
+  int place = choice_place("false|true|0|1|no|yes|off|on", text);
+  *number = place % 2;
+  return place >= 0;
+}
+
 static bool parse_number(const cachette_option_info *info, const char *text, int64_t *number) {
   const char *end;
+  if (info->type == CACHETTE_OPTION_BOOLEAN) return parse_boolean(text, number);
   if (info->type == CACHETTE_OPTION_SIZE) {
     if (!parse_size(text, number)) return false;
   } else {
@@ -141,6 +143,9 @@ static int fail_value(const cachette_option_info *info, cachette_error *error) {
       spell_choices(info->choices, choices, sizeof choices);
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
                             "The \"%s\" value must be one of %s.", info->name, choices);
+    case CACHETTE_OPTION_BOOLEAN:
+      return cachette__fail(error, CACHETTE_ECONFIG, info->name,
+                            "The \"%s\" value must be true or false.", info->name);
     case CACHETTE_OPTION_STRING:
       break;
   }
@@ -293,35 +298,9 @@ void cachette_options_set_clock(cachette_options *options, int64_t (*now)(void *
   options->clock = (cachette__clock){now, data};
 }
 
-cachette__clock cachette__options_clock(const cachette_options *options) { return options->clock; }
-
-/* ---- Faults between options ---------------------------------------------------------- */
-
-/* Not given, given as NULL, or empty. */
-static bool is_absent(const cachette_options *options, enum cachette__option option) {
+bool cachette__options_absent(const cachette_options *options, enum cachette__option option) {
   const char *text = cachette__options_text(options, option);
   return options->settings[option].null || text == NULL || *text == '\0';
 }
 
-size_t cachette_options_check(const cachette_options *options, cachette_error *faults,
-                              size_t capacity) {
-  const char *backend = cachette__options_text(options, CACHETTE__OPTION_backend);
-  int place = choice_place(table[CACHETTE__OPTION_backend].choices, backend);
-  const char *display = backend_in_sentences[place];
-  size_t count = 0;
-  for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) {
-    if (choice_place(table[i].needed_by, backend) < 0) continue;
-    if (!is_absent(options, (enum cachette__option)i)) continue;
-    cachette__fail(count < capacity ? &faults[count] : NULL, CACHETTE_ECONFIG, table[i].name,
-                   "The \"%s\" cannot be null when using %s as backend.", table[i].name, display);
-    count++;
-  }
-  if (place == CACHETTE__BACKEND_DYNAMODB && is_absent(options, CACHETTE__OPTION_region) &&
-      is_absent(options, CACHETTE__OPTION_dynamodb_url)) {
-    cachette__fail(count < capacity ? &faults[count] : NULL, CACHETTE_ECONFIG, "dynamodb_url",
-                   "The \"dynamodb_url\" cannot be null when using DynamoDB as backend and no "
-                   "region defined.");
-    count++;
-  }
-  return count;
-}
+cachette__clock cachette__options_clock(const cachette_options *options) { return options->clock; }

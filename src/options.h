@@ -38,14 +38,25 @@
   X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "how long an entry lives unless put says so")    \
   X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN,                                           \
     "how long an operation may take, in seconds")                                                  \
+  X(connect_timeout, DURATION, "2", NULL, 1, 3600000, "", SHOWN,                                   \
+    "how long connecting to a server may take, in seconds")                                        \
+  X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                               \
+    "what stands before every key in a server that others use too")                                \
+  X(tls_ca_file, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
+    "PEM file of the authorities that servers' certificates must come from; else the system's")    \
+  X(tls_cert_file, STRING, NULL, NULL, 0, 0, "", SHOWN,                                            \
+    "PEM file of the certificate that is shown to servers")                                        \
+  X(tls_key_file, STRING, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")       \
+  X(tls_verify, BOOLEAN, "true", NULL, 0, 1, "", SHOWN,                                            \
+    "whether a server's certificate and name are checked")                                         \
   X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                         \
     "bytes that the in-memory backend may hold")                                                   \
   X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
     "caches of one process that name the same in-memory store share its entries")                  \
   X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
-    "a Redis server, as redis://[[user]:password@]host[:port][/db]")                               \
+    "a Redis server, as redis://[[user]:password@]host[:port][/db]; rediss:// with TLS")           \
   X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
-    "a Valkey server, as valkey://[[user]:password@]host[:port][/db]")                             \
+    "a Valkey server, as valkey://[[user]:password@]host[:port][/db]; valkeys:// with TLS")        \
   X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
     "a memcached server, as host[:port]")                                                          \
   X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
@@ -75,7 +86,10 @@ enum cachette__backend {
 /* The text of an option, or NULL. */
 const char *cachette__options_text(const cachette_options *options, enum cachette__option option);
 
-/* The number of an option: bytes, seconds, or for a DURATION milliseconds. */
+/* Not given, given as NULL, or empty. */
+bool cachette__options_absent(const cachette_options *options, enum cachette__option option);
+
+/* The number of an option: bytes, seconds, for a DURATION milliseconds, for a BOOLEAN 1 or 0. */
 int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
 
 cachette__clock cachette__options_clock(const cachette_options *options);

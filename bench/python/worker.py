@@ -11,7 +11,7 @@ import json
 import sys
 from statistics import median
 from time import perf_counter
-from typing import Awaitable, Callable
+from typing import Awaitable, Callable, Dict
 
 SECONDS = 0.001 if '--quick' in sys.argv else 0.02
 
@@ -36,3 +36,10 @@ async def time_chunks(chunk: Callable[[], Awaitable[object]]) -> float:
     end = perf_counter()
     taken.append(end - start)
   return median(taken)
+
+
+def serve_cases(measure: Callable[[str, bool], Dict[str, float]]) -> None:
+  """As serve(), for a case of which several figures are taken at once."""
+  for line in sys.stdin:
+    case = line.strip()
+    print(json.dumps({'case': case, **measure(case, '--quick' in sys.argv)}), flush=True)

@@ -18,6 +18,8 @@ static const char *type_name(enum cachette_option_type type) {
       return "an int (whole seconds)";
     case CACHETTE_OPTION_DURATION:
       return "a number of seconds";
+    case CACHETTE_OPTION_BOOLEAN:
+      return "a bool";
     case CACHETTE_OPTION_SIZE:
       return "an int (bytes) or a str such as \"64M\"";
     default:
@@ -38,6 +40,9 @@ static PyObject *int_text(PyObject *value) {
 static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
   bool is_int = PyLong_Check(value) && !PyBool_Check(value);
   switch (info->type) {
+    case CACHETTE_OPTION_BOOLEAN:
+      if (PyBool_Check(value)) return PyUnicode_FromString(value == Py_True ? "true" : "false");
+      break;
     case CACHETTE_OPTION_SECONDS:
       return is_int ? int_text(value) : NULL;
     case CACHETTE_OPTION_SIZE:
@@ -155,7 +160,10 @@ static int name_store(config_object *self) {
 static config_object *config_new(ext_state *state) {
   config_object *self = PyObject_GC_New(config_object, state->config_type);
   if (self == NULL) return NULL;
+  self->waits = false;
   self->handle = NULL;
+  self->hosts = NULL;
+  self->host_count = 0;
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = false;
   self->options = cachette_options_new();
@@ -198,7 +206,7 @@ static const char *type_word(enum cachette_option_type type) {
   static const char *const words[] = {
       [CACHETTE_OPTION_CHOICE] = "choice",   [CACHETTE_OPTION_STRING] = "string",
       [CACHETTE_OPTION_SECONDS] = "seconds", [CACHETTE_OPTION_DURATION] = "duration",
-      [CACHETTE_OPTION_SIZE] = "size",
+      [CACHETTE_OPTION_BOOLEAN] = "boolean", [CACHETTE_OPTION_SIZE] = "size",
   };
   return words[type];
 }
@@ -252,16 +260,34 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
 
 /* ---- The handle ---------------------------------------------------------------------- */
 
+static int config_open(config_object *self, ext_state *state, cachette **handle) {
+  cachette_error error;
+  int code = cachette_open(self->options, handle, &error);
+  return code < 0 ? raise_error(state, code, &error) : 0;
+}
+
 /* Opens a handle, in the place of one from before a fork if there is one. The old one goes last,
  * for it holds the entries. */
 static int open_handle(config_object *self, ext_state *state) {
-  cachette_error error;
   cachette *opened;
-  int code = cachette_open(self->options, &opened, &error);
-  if (code < 0) return raise_error(state, code, &error);
+  if (config_open(self, state, &opened) < 0) return -1;
   cachette_close(self->handle);
   self->handle = opened;
   return 0;
+}
+
+int config_look(config_object *self, ext_state *state) {
+  if (open_handle(self, state) < 0) return -1;
+  self->waits = !cachette_immediate(self->handle);
+  return self->waits;
+}
+
+cachette *config_take(config_object *self, ext_state *state) {
+  cachette *handle = self->handle;
+  self->handle = NULL;
+  if (handle != NULL && cachette_fd(handle) >= 0) return handle;
+  cachette_close(handle); /* from before a fork */
+  return config_open(self, state, &handle) == 0 ? handle : NULL;
 }
 
 int config_run(config_object *self, ext_state *state, cachette_op *op) {
@@ -305,10 +331,16 @@ static int config_traverse(config_object *self, visitproc visit, void *arg) {
   Py_VISIT(self->codec);
   Py_VISIT(self->dumps);
   Py_VISIT(self->loads);
+  for (Py_ssize_t i = 0; i < self->host_count; i++) Py_VISIT((PyObject *)self->hosts[i]);
   return 0;
 }
 
 static int config_clear(config_object *self) {
+  while (self->host_count > 0) {
+    host *last = self->hosts[--self->host_count];
+    host_close(last);
+    Py_DECREF((PyObject *)last);
+  }
   Py_CLEAR(self->codec);
   Py_CLEAR(self->dumps);
   Py_CLEAR(self->loads);
@@ -318,9 +350,10 @@ static int config_clear(config_object *self) {
 static void config_dealloc(config_object *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
+  config_clear(self);
+  PyMem_Free(self->hosts);
   cachette_close(self->handle);
   cachette_options_free(self->options);
-  config_clear(self);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }

@@ -2,9 +2,12 @@
 /*
  * The Python extension `cachette._cachette`: libcachette's public API as Python objects.
  *
- *     Cache    the base of `Cachette`: calls become ops              cache.c
- *     Config   options, codec, and the handle opened with them       config.c
+ *     Cache    the base of `Cachette`: calls become ops              cache.c, values.c
+ *     Config   options, codec, and the handles opened with them      config.c
  *     Ready    an awaitable whose result is there already            ready.c
+ *     Pending  an awaitable whose op waits for a server              pending.c
+ *     Waiter   what a task waits on meanwhile                        waiter.c
+ *     Host     a handle in an event loop, which wakes those tasks    host.c
  *
  * A Cache has no state: its class names its Config, so that building one in each request
  * costs next to nothing. Handles are used with the GIL held.
@@ -26,12 +29,15 @@ static inline PyObject *Py_NewRef(PyObject *object) {
 
 typedef struct config_object config_object;
 typedef struct ready ready;
+typedef struct pending pending;
+typedef struct host host;
+typedef struct waiter waiter;
 
-enum { READY_KEPT = 8 };
+enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
-  PyTypeObject *cache_type, *config_type, *ready_type;
+  PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -42,10 +48,17 @@ typedef struct ext_state {
 
   /* Interned names. */
   PyObject *str_config, *str_key, *str_value, *str_ttl, *str_namespace, *str_default;
+  PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
+  PyObject *str_is_closed;
+  PyObject *context_keyword; /* ("context",) */
 
-  /* Ready objects to use again. */
+  PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
+
+  /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
   int kept_count;
+  pending *kept_pending[PENDING_KEPT];
+  int kept_pending_count;
 } ext_state;
 
 /* ---- ready.c ---- */
@@ -60,14 +73,116 @@ PyObject *ready_new(ext_state *state, PyObject *result);
 /* Frees the kept objects, then lets go of their type; from then on none is kept. */
 void ready_forget(ext_state *state);
 
+/* ---- pending.c ---- */
+
+extern PyType_Spec pending_spec;
+
+/* The calls, for a backend whose answers have to be waited for: awaitables whose op is on its way.
+ * NULL with an exception set only if Python fails. */
+PyObject *pending_fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
+                        unsigned flags);
+PyObject *pending_put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
+                      PyObject *ttl);
+PyObject *pending_clear(ext_state *state, config_object *config, enum cachette_verb verb,
+                        const char *what, PyObject *name);
+
+/* Its task is cancelled: gives the op up. */
+void pending_give_up(pending *self);
+
+void pending_forget(ext_state *state);
+
+/* ---- waiter.c ---- */
+
+extern PyType_Spec waiter_spec;
+
+waiter *waiter_new(ext_state *state, host *host, pending *pending);
+
+/* Says to the task that it is to wait (again). */
+void waiter_block(waiter *self);
+
+/* The Pending has gone. */
+void waiter_leave(waiter *self);
+
+/* Its op is done. */
+void waiter_finish(waiter *self);
+
+/* Puts `next` behind it. */
+void waiter_append(waiter *self, waiter *next);
+
+/* Takes it out of a list and returns what was behind it. */
+waiter *waiter_next(waiter *self);
+
+/* Wakes the task: now, which must not be from inside a task; or by call_soon(). Return 0, or -1
+ * with an exception set. */
+int waiter_wake(waiter *self);
+int waiter_wake_later(ext_state *state, waiter *self, PyObject *loop);
+
+/* ---- host.c ---- */
+
+extern PyType_Spec host_spec;
+
+/*
+ * Finds the configuration's handle in the running event loop, which is opened if need be; borrowed.
+ * Returns 1; 0 if no loop is running in this thread; or -1 with an exception set.
+ */
+int host_find(ext_state *state, config_object *config, host **found);
+
+/* Sends an op; its `done` is called from the loop, or from inside. Returns 0, or -1 with an
+ * exception set. */
+int host_submit(ext_state *state, host *self, cachette_op *op);
+
+/* Gives an op up, whose `done` is called from inside. */
+void host_cancel(host *self, cachette_op *op);
+
+/* Its loop, borrowed; NULL when that is gone. */
+PyObject *host_loop(const host *self);
+
+/* The waiter's op is done: its task is woken in the turn of the loop that is under way, or in the
+ * next one. Takes the reference. */
+void host_wake(host *self, waiter *woken);
+
+/* Closes the handle: what waits is told. The caller holds a reference. */
+void host_close(host *self);
+
+/* ---- values.c ---- */
+
+/* A view of a str's UTF-8, which lives as long as the str. False with an exception set. */
+bool read_text(const char *what, PyObject *text, cachette_slice *slice);
+
+/* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
+bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
+
+/* A value as bytes: a view, and what keeps it in place. */
+typedef struct encoded_value {
+  cachette_slice slice;
+  PyObject *owner;
+  Py_buffer buffer; /* in use if `obj` is not NULL */
+} encoded_value;
+
+/* False with an exception set, and nothing to release. */
+bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *value,
+            encoded_value *encoded);
+void encoded_release(encoded_value *encoded);
+
+/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
+                 PyObject *bytes);
+
+/* (seconds left, rounded up; value); takes the value. */
+PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
+
 /* ---- config.c ---- */
 
 extern PyType_Spec config_spec;
 
 struct config_object {
   PyObject_HEAD cachette_options *options;
-  cachette *handle; /* opened by the first op */
-  PyObject *codec;  /* its name */
+  bool waits; /* ops have to be waited for, on a handle for each event loop */
+  cachette
+      *handle;  /* that all share if they have not; else one that no loop has taken yet, or NULL */
+  host **hosts; /* one for each loop; the last used is the first */
+  Py_ssize_t host_count;
+  PyObject *codec; /* its name */
   bool vanilla;
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 };
@@ -85,12 +200,26 @@ int config_run(config_object *self, ext_state *state, cachette_op *op);
 /* Looks the codec up by its name. Returns 0, or -1 with an exception set. */
 int config_find_codec(config_object *self, ext_state *state);
 
+/* Whether ops have to be waited for, which the first handle tells: 1, 0, or -1 with an exception
+ * set. */
+int config_look(config_object *self, ext_state *state);
+
+static inline int config_waits(config_object *self, ext_state *state) {
+  return self->waits ? 1 : self->handle != NULL ? 0 : config_look(self, state);
+}
+
+/* A handle for a loop, the caller's. NULL with an exception set. */
+cachette *config_take(config_object *self, ext_state *state);
+
 /* Raises what a code of libcachette means. `error` may be NULL. Returns -1. */
 int raise_error(ext_state *state, int code, const cachette_error *error);
 
 /* ---- cache.c ---- */
 
 extern PyType_Spec cache_spec;
+
+/* Prepares an op field by field. What the library fills in by itself is left alone. */
+void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
 
 /* configure(cls, config): what calls on the class use from now on. */
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -7,6 +7,11 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->cache_type);
   Py_VISIT(state->config_type);
   Py_VISIT(state->ready_type);
+  Py_VISIT(state->pending_type);
+  Py_VISIT(state->waiter_type);
+  Py_VISIT(state->host_type);
+  Py_VISIT(state->get_running_loop);
+  Py_VISIT(state->cancelled_error);
   Py_VISIT(state->known_class);
   Py_VISIT(state->known_config);
   Py_VISIT(state->config_error);
@@ -20,6 +25,12 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
 static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
   ready_forget(state);
+  pending_forget(state);
+  Py_CLEAR(state->waiter_type);
+  Py_CLEAR(state->host_type);
+  Py_CLEAR(state->get_running_loop);
+  Py_CLEAR(state->cancelled_error);
+  Py_CLEAR(state->context_keyword);
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
   Py_CLEAR(state->known_class);
@@ -35,6 +46,12 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_ttl);
   Py_CLEAR(state->str_namespace);
   Py_CLEAR(state->str_default);
+  Py_CLEAR(state->str_add_reader);
+  Py_CLEAR(state->str_remove_reader);
+  Py_CLEAR(state->str_call_soon);
+  Py_CLEAR(state->str_call_later);
+  Py_CLEAR(state->str_cancel);
+  Py_CLEAR(state->str_is_closed);
   return 0;
 }
 
@@ -48,10 +65,15 @@ static int make_types(PyObject *module, ext_state *state) {
   state->cache_type = make_type(module, &cache_spec);
   state->config_type = make_type(module, &config_spec);
   state->ready_type = make_type(module, &ready_spec);
-  if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL)
+  state->pending_type = make_type(module, &pending_spec);
+  state->waiter_type = make_type(module, &waiter_spec);
+  state->host_type = make_type(module, &host_spec);
+  if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL ||
+      state->pending_type == NULL || state->waiter_type == NULL || state->host_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
   state->config_type->tp_new = state->ready_type->tp_new = NULL;
+  state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->cache_type) < 0) return -1;
   return PyModule_AddType(module, state->config_type);
@@ -64,6 +86,13 @@ static int make_names(ext_state *state) {
   state->str_ttl = PyUnicode_InternFromString("ttl");
   state->str_namespace = PyUnicode_InternFromString("namespace");
   state->str_default = PyUnicode_InternFromString("default");
+  state->str_add_reader = PyUnicode_InternFromString("add_reader");
+  state->str_remove_reader = PyUnicode_InternFromString("remove_reader");
+  state->str_call_soon = PyUnicode_InternFromString("call_soon");
+  state->str_call_later = PyUnicode_InternFromString("call_later");
+  state->str_cancel = PyUnicode_InternFromString("cancel");
+  state->str_is_closed = PyUnicode_InternFromString("is_closed");
+  state->context_keyword = Py_BuildValue("(N)", PyUnicode_InternFromString("context"));
   return PyErr_Occurred() ? -1 : 0;
 }
 

@@ -33,6 +33,10 @@ struct cachette__store_vtable {
   /* Every op is complete when submit returns. */
   bool immediate;
 
+  /* Looks at the options that only this store understands; as cachette__store_check(). May be NULL.
+   */
+  int (*check)(const cachette_options *options, cachette_error *error);
+
   /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
   int (*open)(const cachette__store_context *context, cachette__store **store,
               cachette_error *error);
@@ -51,6 +55,9 @@ struct cachette__store_vtable {
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
+  /* The server's name, for messages; in place until the store is closed. NULL: there is none. */
+  const char *(*server)(const cachette__store *store);
+
   /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
   void (*stats)(cachette__store *store, cachette_stats *stats);
 
@@ -62,6 +69,12 @@ struct cachette__store_vtable {
    */
   void (*close)(cachette__store *store, bool forked);
 };
+
+/*
+ * Whether the store that the options name can be opened with them, as far as they tell. Errors:
+ * ECONFIG, ENOMEM. A backend that is not part of this build has no faults here.
+ */
+int cachette__store_check(const cachette_options *options, cachette_error *error);
 
 /* Opens the store that the options name; errors as cachette_open(). */
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,

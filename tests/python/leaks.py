@@ -36,7 +36,7 @@ def fail(_: Any) -> Any:
 Cachette.register_codec('failing', fail, fail)
 Json.load_config(lambda: [('codec', 'json')])
 Own.load_config(lambda: [('codec', 'failing')])
-Elsewhere.load_config(lambda: [('backend', 'redis'), ('redis_url', 'redis://there')])
+Elsewhere.load_config(lambda: [('backend', 'memcached'), ('memcached_host', 'there')])
 Missing.load_config(lambda: [('codec', 'orjson')])
 
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20

@@ -219,7 +219,7 @@ def test_the_last_of_two_settings_of_one_name_counts() -> None:
 
 def test_all_backends_and_codecs_are_accepted_in_any_case() -> None:
   table = {row['name']: row for row in options()}
-  urls = {row['name']: 'there' for row in options() if row['needed_by']}
+  urls = {row['name']: 'redis://there' for row in options() if row['needed_by']}
   urls['region'] = 'eu-west-1'
   for backend in table['backend']['choices'].split('|'):
     for codec in table['codec']['choices'].split('|'):
@@ -540,8 +540,6 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
 @pytest.mark.parametrize(
   ('name', 'option'),
   [
-    ('redis', 'redis_url'),
-    ('valkey', 'valkey_url'),
     ('memcached', 'memcached_host'),
     ('mongodb', 'mongodb_url'),
     ('dynamodb', 'region'),

@@ -54,13 +54,14 @@ typedef struct cachette__resp_token {
 
 typedef struct cachette__resp {
   struct {
-    uint32_t left; /* values to come */
-    bool push, attribute;
+    uint32_t left;        /* values to come */
+    bool push, attribute; /* it belongs to one, or is one */
+    bool apart;           /* an attribute itself, which is no value */
   } levels[CACHETTE__RESP_DEPTH];
   unsigned depth;
   enum cachette__resp_type bulk_type;
   size_t bulk_size, bulk_offset; /* of the bulk that is under way */
-  unsigned tail;                 /* bytes of the CR LF behind a bulk that are to come */
+  bool in_bulk, fresh;           /* a bulk is under way; no token of it was given yet */
 } cachette__resp;
 
 /* Ready for a new connection. */

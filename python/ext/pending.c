@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An awaitable whose op waits for a server. The op is on its way when the call returns; `await`
+ * waits on a waiter, unless the answer is there before.
+ *
+ * It has a coroutine's methods, so that asyncio takes it for one wherever it takes a coroutine.
+ * Given up (cancelled, closed, or never awaited), it gives its op up.
+ */
+#include "ext.h"
+
+/* NEW: to be sent when it is awaited. GIVEN: the result was taken, or there is none to come. */
+enum { NEW, WAITING, ANSWERED, GIVEN };
+
+struct pending {
+  PyObject_HEAD cachette_op op;
+  cachette_item item;
+  cachette_error error;
+  int stage;
+  host *host;
+  config_object *config;
+  PyObject *key; /* or the namespace; NULL: none */
+  PyObject *fallback;
+  waiter *waiter;  /* that a task waits on, or NULL */
+  PyObject *bytes; /* of a fetched value that did not fit the buffer */
+  encoded_value encoded;
+  char buffer[1024];
+};
+
+static ext_state *pending_state(pending *self) {
+  PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
+  return module != NULL ? PyModule_GetState(module) : NULL;
+}
+
+/* ---- The op -----------------------------------------------------------------------------------
+ */
+
+static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
+  pending *self = op->data;
+  (void)item;
+  Py_XDECREF(self->bytes);
+  self->bytes = size <= PY_SSIZE_T_MAX ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : NULL;
+  if (self->bytes == NULL) PyErr_Clear(); /* the op fails with ENOMEM */
+  return self->bytes != NULL ? PyBytes_AS_STRING(self->bytes) : NULL;
+}
+
+/* Wakes who waits. */
+static void on_done(cachette_op *op) {
+  pending *self = op->data;
+  if (self->stage == WAITING) self->stage = ANSWERED;
+  waiter *woken = self->waiter;
+  if (woken == NULL) return;
+  self->waiter = NULL;
+  waiter_leave(woken);
+  host_wake(self->host, woken);
+}
+
+/* ---- Making one ---------------------------------------------------------------------------------
+ */
+
+/* Not tracked by the garbage collector yet. */
+static pending *pending_new(ext_state *state, config_object *config, enum cachette_verb verb,
+                            size_t count) {
+  pending *self;
+  if (state->kept_pending_count > 0) {
+    self = state->kept_pending[--state->kept_pending_count];
+    PyObject_Init((PyObject *)self, state->pending_type);
+  } else {
+    self = PyObject_GC_New(pending, state->pending_type);
+    if (self == NULL) return NULL;
+  }
+  init_op(&self->op, verb, &self->item, count);
+  self->op.done = on_done;
+  self->op.data = self;
+  self->op.error = &self->error;
+  self->item = (cachette_item){0};
+  self->stage = GIVEN;
+  self->host = NULL;
+  self->key = self->fallback = self->bytes = NULL;
+  self->waiter = NULL;
+  self->encoded.owner = NULL;
+  self->encoded.buffer.obj = NULL;
+  self->config = config;
+  Py_INCREF((PyObject *)config);
+  return self;
+}
+
+/* Sends the op. Returns 1; 0 if no event loop is running; or -1 with an exception set. */
+static int send_op(ext_state *state, pending *self) {
+  host *found;
+  int code = host_find(state, self->config, &found);
+  if (code <= 0) return code;
+  self->host = (host *)Py_NewRef((PyObject *)found);
+  self->stage = WAITING;
+  return host_submit(state, found, &self->op) < 0 ? -1 : 1;
+}
+
+/*
+ * The op goes out at once, so that many that are made before the first is awaited go together; made
+ * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. What
+ * fails is raised then.
+ */
+static PyObject *begin(ext_state *state, pending *self, bool fine) {
+  if (fine) {
+    self->stage = NEW;
+    PyObject_GC_Track(self);
+    if (send_op(state, self) >= 0) return (PyObject *)self;
+  }
+  PyObject *failed = ready_new(state, NULL);
+  Py_DECREF(self);
+  return failed;
+}
+
+static bool set_key(pending *self, const char *what, PyObject *key) {
+  if (!read_text(what, key, &self->item.key)) return false;
+  self->key = Py_NewRef(key);
+  return true;
+}
+
+PyObject *pending_fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
+                        unsigned flags) {
+  pending *self = pending_new(state, config, CACHETTE_FETCH, 1);
+  if (self == NULL) return NULL;
+  self->op.flags = flags;
+  self->op.alloc = place_value;
+  self->item.buffer = self->buffer;
+  self->item.buffer_size = sizeof self->buffer;
+  self->fallback = Py_NewRef(fallback);
+  return begin(state, self, set_key(self, "key", key));
+}
+
+PyObject *pending_put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
+                      PyObject *ttl) {
+  pending *self = pending_new(state, config, CACHETTE_PUT, 1);
+  if (self == NULL) return NULL;
+  bool fine = set_key(self, "key", key) && read_ttl(ttl, &self->item.ttl_ms) &&
+              encode(state, config, key, value, &self->encoded);
+  if (fine)
+    self->item.value = self->encoded.slice;
+  else
+    self->encoded.owner = NULL, self->encoded.buffer.obj = NULL; /* released there */
+  return begin(state, self, fine);
+}
+
+PyObject *pending_clear(ext_state *state, config_object *config, enum cachette_verb verb,
+                        const char *what, PyObject *name) {
+  pending *self = pending_new(state, config, verb, name != NULL);
+  if (self == NULL) return NULL;
+  return begin(state, self, name == NULL || set_key(self, what, name));
+}
+
+/* ---- Waiting for it
+ * -------------------------------------------------------------------------------- */
+
+/* What the op brought, or NULL with an exception set. */
+static PyObject *make_result(ext_state *state, pending *self) {
+  const cachette_op *op = &self->op;
+  int status = op->status;
+  if (status == CACHETTE_OK && op->count > 0 && self->item.status < 0) status = self->item.status;
+  if (status < 0) {
+    raise_error(state, status, &self->error);
+    return NULL;
+  }
+  if (op->verb == CACHETTE_PUT) Py_RETURN_NONE;
+  if (op->verb != CACHETTE_FETCH) return PyLong_FromLongLong(op->number);
+  bool hit = self->item.status == CACHETTE_HIT;
+  PyObject *value = hit ? decode(state, self->config, self->key, self->item.value, self->bytes)
+                        : Py_NewRef(self->fallback);
+  return op->flags & CACHETTE_WITH_TTL ? with_ttl(hit ? self->item.ttl_ms : -1, value) : value;
+}
+
+void pending_give_up(pending *self) {
+  bool waited = self->stage == WAITING;
+  waiter *left = self->waiter;
+  self->waiter = NULL;
+  if (left != NULL) waiter_leave(left);
+  if (waited) host_cancel(self->host, &self->op);
+  Py_XDECREF((PyObject *)left);
+}
+
+/* Lets go of everything; an op that is on its way is given up. */
+static int pending_drop(pending *self) {
+  pending_give_up(self);
+  self->stage = GIVEN;
+  encoded_release(&self->encoded);
+  self->encoded.owner = NULL;
+  self->encoded.buffer.obj = NULL;
+  Py_CLEAR(self->bytes);
+  Py_CLEAR(self->key);
+  Py_CLEAR(self->fallback);
+  Py_CLEAR(self->host);
+  Py_CLEAR(self->config);
+  return 0;
+}
+
+/* Goes on: 1 and the result, 0 and a waiter, or -1 with an exception set. */
+static int step(pending *self, PyObject **result) {
+  ext_state *state = pending_state(self);
+  *result = NULL;
+  if (self->stage == GIVEN || state == NULL) {
+    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+    return -1;
+  }
+  if (self->stage == NEW) {
+    int code = send_op(state, self);
+    if (code == 0) PyErr_SetString(PyExc_RuntimeError, "no running event loop");
+    if (code <= 0) return -1;
+  }
+  if (self->stage == ANSWERED) {
+    self->stage = GIVEN;
+    *result = make_result(state, self);
+    pending_drop(self);
+    return *result != NULL ? 1 : -1;
+  }
+  if (self->waiter == NULL)
+    self->waiter = waiter_new(state, self->host, self);
+  else
+    waiter_block(self->waiter);
+  *result = (PyObject *)self->waiter;
+  Py_XINCREF(*result);
+  return *result != NULL ? 0 : -1;
+}
+
+#if PY_VERSION_HEX >= 0x030A0000
+static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **result) {
+  (void)value;
+  int code = step(self, result);
+  return code > 0 ? PYGEN_RETURN : code == 0 ? PYGEN_NEXT : PYGEN_ERROR;
+}
+#endif
+
+/* The waiter, or the result as a StopIteration. */
+static PyObject *pending_next(pending *self) {
+  PyObject *result;
+  int code = step(self, &result);
+  if (code <= 0) return result;
+  PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+  if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
+  Py_XDECREF(stop);
+  Py_DECREF(result);
+  return NULL;
+}
+
+static PyObject *pending_send(pending *self, PyObject *Py_UNUSED(value)) {
+  return pending_next(self);
+}
+
+static PyObject *pending_close(pending *self, PyObject *Py_UNUSED(ignored)) {
+  pending_drop(self);
+  Py_RETURN_NONE;
+}
+
+/* throw(exception) and the older throw(type, value, traceback). */
+static PyObject *pending_throw(pending *self, PyObject *args) {
+  PyObject *type, *value = NULL, *traceback = NULL;
+  if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback)) return NULL;
+  if (self->stage == GIVEN) {
+    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+    return NULL;
+  }
+  bool is_class = PyExceptionClass_Check(type);
+  if (!is_class && !PyExceptionInstance_Check(type))
+    return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
+                        Py_TYPE(type)->tp_name);
+  if (!is_class && value != NULL && value != Py_None) {
+    PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+    return NULL;
+  }
+  pending_drop(self);
+  if (is_class)
+    PyErr_SetObject(type, value != Py_None ? value : NULL);
+  else
+    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
+  return NULL;
+}
+
+/* ---- The type
+ * ------------------------------------------------------------------------------------------ */
+
+void pending_forget(ext_state *state) {
+  PyTypeObject *type = state->pending_type;
+  state->pending_type = NULL;
+  while (state->kept_pending_count > 0)
+    PyObject_GC_Del(state->kept_pending[--state->kept_pending_count]); /* asks the type */
+  Py_XDECREF(type);
+}
+
+static int pending_traverse(pending *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT((PyObject *)self->host);
+  Py_VISIT((PyObject *)self->config);
+  Py_VISIT(self->fallback);
+  Py_VISIT((PyObject *)self->waiter);
+  Py_VISIT(self->encoded.owner);
+  return 0;
+}
+
+static void pending_dealloc(pending *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  pending_drop(self);
+  ext_state *state = pending_state(self);
+  if (state != NULL && state->kept_pending_count < PENDING_KEPT && type == state->pending_type)
+    state->kept_pending[state->kept_pending_count++] = self;
+  else
+    PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+static PyMethodDef pending_methods[] = {
+    {"send", (PyCFunction)pending_send, METH_O, "Goes on, as a coroutine does."},
+    {"throw", (PyCFunction)pending_throw, METH_VARARGS,
+     "Gives the call up and raises an exception."},
+    {"close", (PyCFunction)pending_close, METH_NOARGS, "Gives the call up."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot pending_slots[] = {
+    {Py_tp_doc, (char *)"An awaitable whose call is under way."},
+    {Py_tp_dealloc, pending_dealloc},
+    {Py_tp_traverse, pending_traverse},
+    {Py_tp_clear, pending_drop},
+    {Py_tp_methods, pending_methods},
+    {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
+    {Py_tp_iternext, pending_next},
+    {Py_am_await, PyObject_SelfIter},
+#if PY_VERSION_HEX >= 0x030A0000
+    {Py_am_send, pending_am_send},
+#endif
+    {0, NULL},
+};
+
+PyType_Spec pending_spec = {
+    .name = "cachette._cachette.Pending",
+    .basicsize = sizeof(pending),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+#if PY_VERSION_HEX >= 0x030A0000
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
+#endif
+    ,
+    .slots = pending_slots,
+};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults that lie between options, or that only the backend can see. */
+#include <string.h>
+
+#include "error.h"
+#include "options.h"
+#include "store/store.h"
+
+/* Faults found so far, of which the first few are kept. */
+struct faults {
+  cachette_error *kept;
+  size_t capacity, count;
+};
+
+/* Where the next one goes; NULL if it is only counted. */
+static cachette_error *add(struct faults *faults) {
+  size_t place = faults->count++;
+  return place < faults->capacity ? &faults->kept[place] : NULL;
+}
+
+static bool is_among(const char *names, const char *name) {
+  size_t length = strlen(name);
+  for (; *names != '\0'; names += *names == '|') {
+    size_t span = strcspn(names, "|");
+    if (span == length && strncmp(names, name, length) == 0) return true;
+    names += span;
+  }
+  return false;
+}
+
+/* A backend as it is called in sentences. */
+static const char *display_name(const char *backend) {
+#define ROW(identifier, name, display) \
+  if (strcmp(backend, name) == 0) return display;
+  CACHETTE__BACKENDS(ROW)
+#undef ROW
+  return backend;
+}
+
+static void find_absent(const cachette_options *options, const char *backend,
+                        struct faults *faults) {
+  const cachette_option_info *table = cachette_option_table(NULL);
+  for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) {
+    if (!is_among(table[i].needed_by, backend)) continue;
+    if (!cachette__options_absent(options, (enum cachette__option)i)) continue;
+    cachette__fail(add(faults), CACHETTE_ECONFIG, table[i].name,
+                   "The \"%s\" cannot be null when using %s as backend.", table[i].name,
+                   display_name(backend));
+  }
+  if (strcmp(backend, "dynamodb") == 0 &&
+      cachette__options_absent(options, CACHETTE__OPTION_region) &&
+      cachette__options_absent(options, CACHETTE__OPTION_dynamodb_url))
+    cachette__fail(add(faults), CACHETTE_ECONFIG, "dynamodb_url",
+                   "The \"dynamodb_url\" cannot be null when using DynamoDB as backend and no "
+                   "region defined.");
+}
+
+size_t cachette_options_check(const cachette_options *options, cachette_error *kept,
+                              size_t capacity) {
+  struct faults faults = {kept, capacity, 0};
+  find_absent(options, cachette__options_text(options, CACHETTE__OPTION_backend), &faults);
+  if (faults.count > 0) return faults.count;
+  cachette_error error;
+  if (cachette__store_check(options, &error) < 0)
+    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
+  return faults.count;
+}

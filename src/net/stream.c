@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../alloc.h"
+#include "../error.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
+#endif
+
+enum {
+  ROUNDS = 16,       /* of reading at a time, so that one peer cannot hold the loop */
+  LEAST_SHARE = 100, /* ms for an address, so that a late one gets a chance */
+  IDLE_SECONDS = 60, /* of silence, till keep-alive asks whether the peer lives */
+  PROBE_SECONDS = 10,
+  PROBES = 3
+};
+
+/* A descriptor and its watcher, which outlives it by a turn of the loop. */
+typedef struct watched_socket {
+  cachette__stream *stream;
+  uv_poll_t poll;
+  int fd;
+  int mask;
+} watched_socket;
+
+struct cachette__stream {
+  uv_loop_t *loop;
+  const cachette__target *target;
+  const cachette__stream_events *events;
+  void *owner;
+  enum { RESOLVING, CONNECTING, SECURING, OPEN, FAILED, CLOSED } state;
+  uv_timer_t timer;         /* for the step of opening that is under way */
+  uv_idle_t kick;           /* while the loop has to come round */
+  uv_getaddrinfo_t resolve; /* in use while `resolving` */
+  bool resolving;
+  int users; /* of this memory: handles that are not closed, and the resolver */
+  struct addrinfo *addresses, *next;
+  uint64_t deadline; /* of opening, by the loop's clock */
+  watched_socket *socket;
+  cachette__tls_session *session;
+  bool write_wants_read, read_wants_write; /* TLS only */
+  bool more;                               /* and TLS may hold more than was read */
+  cachette__buffer output;
+  uint64_t sent;
+  bool was_open;
+  cachette_error failure; /* to be told in the next turn of the loop */
+};
+
+void cachette__target_text(const cachette__target *target, char *text, size_t size) {
+  if (target->host == NULL)
+    snprintf(text, size, "%s", target->path);
+  else
+    snprintf(text, size, strchr(target->host, ':') != NULL ? "[%.100s]:%u" : "%.100s:%u",
+             target->host, target->port);
+}
+
+/* ---- The end ------------------------------------------------------------------------------------
+ */
+
+static void release(cachette__stream *self) {
+  if (--self->users > 0) return;
+  cachette__buffer_deinit(&self->output);
+  cachette__free(self);
+}
+
+static void on_handle_closed(uv_handle_t *handle) { release(handle->data); }
+
+static void on_socket_closed(uv_handle_t *handle) { cachette__free(handle->data); }
+
+static void close_socket(cachette__stream *self) {
+  cachette__tls_close(self->session, self->state != OPEN);
+  self->session = NULL;
+  if (self->socket == NULL) return;
+  uv_close((uv_handle_t *)&self->socket->poll, on_socket_closed);
+  close(self->socket->fd);
+  self->socket = NULL;
+}
+
+void cachette__stream_close(cachette__stream *self, bool forked) {
+  if (self->state == CLOSED) return;
+  if (forked) {
+    cachette__tls_close(self->session, true);
+    if (self->socket != NULL) close(self->socket->fd);
+    cachette__free(self->socket);
+    if (self->addresses != NULL) uv_freeaddrinfo(self->addresses);
+    cachette__buffer_deinit(&self->output);
+    cachette__free(self);
+    return;
+  }
+  close_socket(self);
+  self->state = CLOSED;
+  if (self->resolving) uv_cancel((uv_req_t *)&self->resolve); /* its callback comes all the same */
+  if (self->addresses != NULL) uv_freeaddrinfo(self->addresses);
+  self->addresses = NULL;
+  uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+  uv_close((uv_handle_t *)&self->kick, on_handle_closed);
+}
+
+/* Tells the owner of its failure, from inside the loop. */
+static void tell(cachette__stream *self) {
+  const cachette__stream_events *events = self->events;
+  void *owner = self->owner;
+  cachette_error failure = self->failure;
+  events->closed(owner, self->was_open, &failure);
+  cachette__stream_close(self, false);
+}
+
+static void receive(cachette__stream *self);
+
+static void on_kick(uv_idle_t *kick) {
+  cachette__stream *self = kick->data;
+  uv_idle_stop(kick);
+  if (self->state == FAILED) {
+    tell(self);
+  } else if (self->state == OPEN && self->more) {
+    self->more = false;
+    receive(self);
+  }
+}
+
+/* Makes the loop come round at once: to tell a failure, or only to notice a change of watchers. */
+static void come_round(cachette__stream *self) { uv_idle_start(&self->kick, on_kick); }
+
+/* It is broken; the owner hears of it in the next turn of the loop. */
+static void break_later(cachette__stream *self, int code, const char *format, const char *reason) {
+  if (self->state == FAILED || self->state == CLOSED) return;
+  char name[128];
+  cachette__target_text(self->target, name, sizeof name);
+  /* The format is one of this file's, with the server's name and the reason in it. */
+  char message[256];
+  snprintf(message, sizeof message, format, name, reason);
+  cachette__fail(&self->failure, code, NULL, "%s", message);
+  uv_timer_stop(&self->timer);
+  close_socket(self);
+  self->state = FAILED;
+  come_round(self);
+}
+
+static void fail_opening(cachette__stream *self, const char *reason) {
+  break_later(self, CACHETTE_EUNAVAILABLE, "Cannot connect to %s: %s.", reason);
+}
+
+static void fail_open(cachette__stream *self, const char *reason) {
+  break_later(self, CACHETTE_EUNAVAILABLE, "The connection to %s broke: %s.", reason);
+}
+
+/* ---- Watching ----------------------------------------------------------------------------------
+ */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(cachette__stream *self, int mask) {
+  if (self->socket->mask == mask) return;
+  self->socket->mask = mask;
+  uv_poll_start(&self->socket->poll, mask, on_poll);
+  come_round(self);
+}
+
+static void watch_open(cachette__stream *self) {
+  bool sending = cachette__buffer_size(&self->output) > 0 && !self->write_wants_read;
+  watch(self, UV_READABLE | (sending || self->read_wants_write ? UV_WRITABLE : 0));
+}
+
+/* ---- Sending ------------------------------------------------------------------------------------
+ */
+
+static const char *system_reason(int code) { return uv_strerror(uv_translate_sys_error(code)); }
+
+static ssize_t send_some(cachette__stream *self, const char *data, size_t size) {
+  if (self->session != NULL) return cachette__tls_write(self->session, data, size);
+  for (;;) {
+    ssize_t count = send(self->socket->fd, data, size, MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? CACHETTE__IO_WRITE
+                                                                       : CACHETTE__IO_FAILED;
+  }
+}
+
+static const char *io_reason(const cachette__stream *self) {
+  return self->session != NULL ? cachette__tls_reason(self->session) : system_reason(errno);
+}
+
+void cachette__stream_flush(cachette__stream *self) {
+  if (self->state != OPEN) return;
+  cachette__buffer *output = &self->output;
+  self->write_wants_read = false;
+  while (cachette__buffer_size(output) > 0) {
+    ssize_t count = send_some(self, output->data + output->begin, cachette__buffer_size(output));
+    if (count == CACHETTE__IO_WRITE) break;
+    if (count == CACHETTE__IO_READ) {
+      self->write_wants_read = true;
+      break;
+    }
+    if (count <= 0) {
+      fail_open(self, count == 0 ? "the server ended it" : io_reason(self));
+      return;
+    }
+    self->sent += (uint64_t)count;
+    cachette__buffer_drop(output, (size_t)count);
+  }
+  watch_open(self);
+}
+
+/* ---- Receiving
+ * ----------------------------------------------------------------------------------- */
+
+static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
+  self->read_wants_write = false;
+  if (self->session != NULL) return cachette__tls_read(self->session, data, size);
+  for (;;) {
+    ssize_t count = recv(self->socket->fd, data, size, 0);
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? CACHETTE__IO_READ : CACHETTE__IO_FAILED;
+  }
+}
+
+static void receive(cachette__stream *self) {
+  bool received = false;
+  ssize_t count = 1;
+  for (int round = 0; self->state == OPEN; round++) {
+    size_t size;
+    char *room = self->events->room(self->owner, &size);
+    count = receive_some(self, room, size);
+    if (count <= 0) break;
+    received = true;
+    self->events->received(self->owner, (size_t)count);
+    if (self->session == NULL && (size_t)count < size) break; /* there was no more */
+    if (round == ROUNDS) {
+      self->more = self->session != NULL; /* what TLS holds makes no descriptor readable */
+      if (self->more) come_round(self);
+      break;
+    }
+  }
+  if (received && self->state == OPEN) self->events->paused(self->owner);
+  if (self->state != OPEN) return;
+  if (count == CACHETTE__IO_WRITE)
+    self->read_wants_write = true;
+  else if (count == CACHETTE__IO_END)
+    fail_open(self, "the server ended it");
+  else if (count == CACHETTE__IO_FAILED)
+    fail_open(self, io_reason(self));
+  if (self->state == OPEN) watch_open(self);
+}
+
+/* ---- Opening
+ * -------------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+static void connect_next(cachette__stream *self, const char *reason);
+
+static uint64_t time_left(const cachette__stream *self) {
+  uint64_t now = uv_now(self->loop);
+  return self->deadline > now ? self->deadline - now : 0;
+}
+
+static void set_option(int fd, int level, int option, int value) {
+  setsockopt(fd, level, option, &value, sizeof value); /* where it fails, it was only for speed */
+}
+
+static int open_socket(int family) {
+  int fd = socket(family, SOCK_STREAM, 0);
+  if (fd < 0) return -1;
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+    close(fd);
+    return -1;
+  }
+#ifdef SO_NOSIGPIPE
+  set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+#endif
+  if (family == AF_UNIX) return fd;
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+#ifdef TCP_KEEPIDLE
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_SECONDS);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_SECONDS);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+#endif
+  return fd;
+}
+
+static void become_open(cachette__stream *self) {
+  uv_timer_stop(&self->timer);
+  self->state = OPEN;
+  self->was_open = true;
+  watch_open(self);
+  self->events->opened(self->owner);
+}
+
+static void go_on_securing(cachette__stream *self) {
+  int step = cachette__tls_handshake(self->session);
+  if (step == 1)
+    become_open(self);
+  else if (step == CACHETTE__IO_READ)
+    watch(self, UV_READABLE);
+  else if (step == CACHETTE__IO_WRITE)
+    watch(self, UV_WRITABLE);
+  else
+    fail_opening(self, step == CACHETTE__IO_END ? "the server ended the TLS handshake"
+                                                : cachette__tls_reason(self->session));
+}
+
+static void on_connected(cachette__stream *self) {
+  if (self->target->tls == NULL) {
+    become_open(self);
+    return;
+  }
+  self->session = cachette__tls_open(self->target->tls, self->socket->fd, self->target->host);
+  if (self->session == NULL) {
+    fail_opening(self, "out of memory");
+    return;
+  }
+  self->state = SECURING;
+  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
+  go_on_securing(self);
+}
+
+/* The descriptor is writable, so connect() has ended. */
+static void look_at_connect(cachette__stream *self) {
+  int code = 0;
+  socklen_t size = sizeof code;
+  if (getsockopt(self->socket->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0) code = errno;
+  if (code != 0)
+    connect_next(self, system_reason(code));
+  else
+    on_connected(self);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  cachette__stream *self = ((watched_socket *)poll->data)->stream;
+  if (self->state == CONNECTING)
+    look_at_connect(self);
+  else if (self->state == SECURING)
+    go_on_securing(self);
+  else if (status < 0)
+    fail_open(self, uv_strerror(status));
+  else {
+    if (events & UV_WRITABLE || self->write_wants_read) cachette__stream_flush(self);
+    if (self->state == OPEN) receive(self);
+  }
+}
+
+/* Begins to connect to an address. False: that failed at once, for `*reason`. */
+static bool begin_connect(cachette__stream *self, const struct sockaddr *address, socklen_t size,
+                          const char **reason) {
+  watched_socket *opened = cachette__calloc(1, sizeof *opened);
+  *reason = "out of memory";
+  if (opened == NULL) return false;
+  opened->stream = self;
+  opened->fd = open_socket(address->sa_family);
+  if (opened->fd < 0 || uv_poll_init(self->loop, &opened->poll, opened->fd) < 0) {
+    *reason = opened->fd < 0 ? system_reason(errno) : "the loop cannot watch it";
+    if (opened->fd >= 0) close(opened->fd);
+    cachette__free(opened);
+    return false;
+  }
+  opened->poll.data = opened;
+  self->socket = opened;
+  if (connect(opened->fd, address, size) == 0 || errno == EINPROGRESS || errno == EINTR) {
+    watch(self, UV_WRITABLE);
+    return true;
+  }
+  *reason = system_reason(errno);
+  close_socket(self);
+  return false;
+}
+
+/*
+ * Tries the next address; each gets an even share of the time that is left, so that one that
+ * swallows packets leaves some for those behind it. `reason`: why the last one failed.
+ */
+static void connect_next(cachette__stream *self, const char *reason) {
+  close_socket(self);
+  self->state = CONNECTING;
+  while (self->next != NULL) {
+    const struct addrinfo *address = self->next;
+    uint64_t rest = 0;
+    for (const struct addrinfo *each = address; each != NULL; each = each->ai_next) rest++;
+    self->next = address->ai_next;
+    uint64_t share = time_left(self) / rest;
+    if (rest > 1 && share < LEAST_SHARE) share = LEAST_SHARE;
+    if (begin_connect(self, address->ai_addr, address->ai_addrlen, &reason)) {
+      uv_timer_start(&self->timer, on_timer, share, 0);
+      return;
+    }
+  }
+  fail_opening(self, reason);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  cachette__stream *self = timer->data;
+  char reason[64];
+  snprintf(reason, sizeof reason, "%s within %g s",
+           self->state == RESOLVING  ? "the name was not resolved"
+           : self->state == SECURING ? "no end of the TLS handshake"
+                                     : "no answer",
+           (double)self->target->connect_timeout_ms / 1000);
+  if (self->state == CONNECTING)
+    connect_next(self, reason);
+  else
+    fail_opening(self, reason);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses) {
+  cachette__stream *self = request->data;
+  self->resolving = false;
+  if (self->state != RESOLVING) {
+    if (addresses != NULL) uv_freeaddrinfo(addresses);
+  } else if (status < 0) {
+    fail_opening(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "the name is not known"
+                                                                          : uv_strerror(status));
+  } else {
+    self->addresses = self->next = addresses;
+    connect_next(self, "the name has no address");
+  }
+  release(self);
+}
+
+static int begin_resolve(cachette__stream *self, cachette_error *error) {
+  const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  char port[8];
+  snprintf(port, sizeof port, "%u", self->target->port);
+  self->resolve.data = self;
+  int code =
+      uv_getaddrinfo(self->loop, &self->resolve, on_resolved, self->target->host, port, &hints);
+  if (code < 0)
+    return cachette__fail(error, code == UV_ENOMEM ? CACHETTE_ENOMEM : CACHETTE_EUNAVAILABLE, NULL,
+                          "The name \"%.100s\" cannot be looked up: %s.", self->target->host,
+                          uv_strerror(code));
+  self->resolving = true;
+  self->users++;
+  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
+  return CACHETTE_OK;
+}
+
+/* A numeric address needs no resolver, and no thread of its pool. */
+static bool begin_numeric(cachette__stream *self) {
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  const struct sockaddr *address = (const struct sockaddr *)&v4;
+  socklen_t size = sizeof v4;
+  if (uv_ip4_addr(self->target->host, self->target->port, &v4) != 0) {
+    if (uv_ip6_addr(self->target->host, self->target->port, &v6) != 0) return false;
+    address = (const struct sockaddr *)&v6;
+    size = sizeof v6;
+  }
+  const char *reason;
+  self->state = CONNECTING;
+  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
+  if (!begin_connect(self, address, size, &reason)) fail_opening(self, reason);
+  return true;
+}
+
+static void begin_unix(cachette__stream *self) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *reason = "the path is too long for a socket";
+  self->state = CONNECTING;
+  if (strlen(self->target->path) < sizeof address.sun_path) {
+    memcpy(address.sun_path, self->target->path, strlen(self->target->path));
+    uv_timer_start(&self->timer, on_timer, time_left(self), 0);
+    if (begin_connect(self, (const struct sockaddr *)&address, sizeof address, &reason)) return;
+  }
+  fail_opening(self, reason);
+}
+
+int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
+                          const cachette__stream_events *events, void *owner,
+                          cachette__stream **stream, cachette_error *error) {
+  cachette__stream *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->loop = loop;
+  self->target = target;
+  self->events = events;
+  self->owner = owner;
+  uv_timer_init(loop, &self->timer);
+  uv_idle_init(loop, &self->kick);
+  self->timer.data = self->kick.data = self;
+  self->users = 2;
+  uv_update_time(loop);
+  self->deadline = uv_now(loop) + (uint64_t)target->connect_timeout_ms;
+  int code = CACHETTE_OK;
+  if (target->host == NULL)
+    begin_unix(self);
+  else if (!begin_numeric(self))
+    code = begin_resolve(self, error);
+  if (code < 0)
+    cachette__stream_close(self, false);
+  else
+    *stream = self;
+  return code;
+}
+
+cachette__buffer *cachette__stream_output(cachette__stream *self) { return &self->output; }
+
+uint64_t cachette__stream_sent(const cachette__stream *self) { return self->sent; }

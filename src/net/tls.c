@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../alloc.h"
+#include "../error.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
+#endif
+
+struct cachette__tls {
+  SSL_CTX *context;
+  BIO_METHOD *method; /* the descriptor, without SIGPIPE */
+  bool verify;
+};
+
+struct cachette__tls_session {
+  SSL *ssl;
+  int fd;
+  char reason[128];
+};
+
+/* ---- The descriptor, as OpenSSL wants it ---------------------------------------------------- */
+
+static int after(BIO *bio, ssize_t count) {
+  BIO_clear_retry_flags(bio);
+  return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 1 : 0;
+}
+
+static int bio_write(BIO *bio, const char *data, int size) {
+  const cachette__tls_session *session = BIO_get_data(bio);
+  ssize_t count = send(session->fd, data, (size_t)size, MSG_NOSIGNAL);
+  if (after(bio, count)) BIO_set_retry_write(bio);
+  return (int)count;
+}
+
+static int bio_read(BIO *bio, char *data, int size) {
+  const cachette__tls_session *session = BIO_get_data(bio);
+  ssize_t count = recv(session->fd, data, (size_t)size, 0);
+  if (after(bio, count)) BIO_set_retry_read(bio);
+  return (int)count;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *data) {
+  (void)bio;
+  (void)number;
+  (void)data;
+  return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *make_method(void) {
+  BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "cachette socket");
+  if (method == NULL) return NULL;
+  BIO_meth_set_write(method, bio_write);
+  BIO_meth_set_read(method, bio_read);
+  BIO_meth_set_ctrl(method, bio_ctrl);
+  return method;
+}
+
+/* ---- Settings -----------------------------------------------------------------------------------
+ */
+
+/* OpenSSL's own words for the last thing that went wrong. */
+static const char *last_words(void) {
+  const char *words = ERR_reason_error_string(ERR_peek_last_error());
+  return words != NULL ? words : "no reason given";
+}
+
+static int fail_file(cachette_error *error, const char *option, const char *file) {
+  return cachette__fail(error, CACHETTE_ECONFIG, option,
+                        "The \"%s\" file \"%.100s\" cannot be used: %s.", option, file,
+                        last_words());
+}
+
+static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
+                      cachette_error *error) {
+  ERR_clear_error();
+  if (settings->ca_file != NULL) {
+    if (SSL_CTX_load_verify_locations(context, settings->ca_file, NULL) != 1)
+      return fail_file(error, "tls_ca_file", settings->ca_file);
+  } else if (settings->verify) {
+    SSL_CTX_set_default_verify_paths(context);
+  }
+  if (settings->cert_file == NULL && settings->key_file == NULL) return CACHETTE_OK;
+  if (settings->cert_file == NULL || settings->key_file == NULL)
+    return cachette__fail(
+        error, CACHETTE_ECONFIG, settings->cert_file == NULL ? "tls_cert_file" : "tls_key_file",
+        "The options \"tls_cert_file\" and \"tls_key_file\" go together; one of them is missing.");
+  if (SSL_CTX_use_certificate_chain_file(context, settings->cert_file) != 1)
+    return fail_file(error, "tls_cert_file", settings->cert_file);
+  if (SSL_CTX_use_PrivateKey_file(context, settings->key_file, SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1)
+    return fail_file(error, "tls_key_file", settings->key_file);
+  return CACHETTE_OK;
+}
+
+int cachette__tls_new(const cachette__tls_settings *settings, cachette__tls **tls,
+                      cachette_error *error) {
+  cachette__tls *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->verify = settings->verify;
+  self->context = SSL_CTX_new(TLS_client_method());
+  self->method = make_method();
+  int code = CACHETTE_ENOMEM;
+  if (self->context == NULL || self->method == NULL ||
+      SSL_CTX_set_min_proto_version(self->context, TLS1_2_VERSION) != 1) {
+    cachette__fail(error, code, NULL, NULL);
+    goto fail;
+  }
+  SSL_CTX_set_mode(self->context,
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(self->context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_verify(self->context, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+  code = load_files(self->context, settings, error);
+  if (code < 0) goto fail;
+  *tls = self;
+  return CACHETTE_OK;
+
+fail:
+  cachette__tls_free(self);
+  return code;
+}
+
+void cachette__tls_free(cachette__tls *tls) {
+  if (tls == NULL) return;
+  SSL_CTX_free(tls->context);
+  BIO_meth_free(tls->method);
+  cachette__free(tls);
+}
+
+/* ---- Sessions
+ * -------------------------------------------------------------------------------------- */
+
+static bool is_address(const char *host) {
+  unsigned char bytes[16];
+  return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+/* Whom the peer must prove to be. */
+static bool set_host(SSL *ssl, const char *host, bool verify) {
+  if (host == NULL) return true; /* a Unix socket is proof by itself */
+  if (is_address(host))
+    return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+  if (SSL_set_tlsext_host_name(ssl, host) != 1) return false;
+  return !verify || SSL_set1_host(ssl, host) == 1;
+}
+
+cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char *host) {
+  cachette__tls_session *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return NULL;
+  self->fd = fd;
+  self->ssl = SSL_new(tls->context);
+  BIO *bio = self->ssl != NULL ? BIO_new(tls->method) : NULL;
+  if (bio == NULL || !set_host(self->ssl, host, tls->verify)) {
+    BIO_free(bio);
+    cachette__tls_close(self, true);
+    return NULL;
+  }
+  BIO_set_data(bio, self);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(self->ssl, bio, bio);
+  SSL_set_connect_state(self->ssl);
+  return self;
+}
+
+static void note_reason(cachette__tls_session *self, int system) {
+  long verdict = SSL_get_verify_result(self->ssl);
+  unsigned long last = ERR_peek_last_error();
+  const char *words;
+  if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
+    words = X509_verify_cert_error_string(verdict);
+  else if (ERR_GET_REASON(last) == SSL_R_WRONG_VERSION_NUMBER)
+    words = "it does not speak TLS, or only an old version of it";
+  else if (last != 0)
+    words = ERR_reason_error_string(last);
+  else
+    words = system != 0 ? strerror(system) : "the connection was ended";
+  snprintf(self->reason, sizeof self->reason, "%s", words != NULL ? words : "unknown");
+}
+
+/* What OpenSSL's answer means. */
+static int outcome(cachette__tls_session *self, int result) {
+  int system = errno;
+  switch (SSL_get_error(self->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+      return CACHETTE__IO_READ;
+    case SSL_ERROR_WANT_WRITE:
+      return CACHETTE__IO_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+      return CACHETTE__IO_END;
+    default:
+      note_reason(self, system);
+      return CACHETTE__IO_FAILED;
+  }
+}
+
+int cachette__tls_handshake(cachette__tls_session *self) {
+  ERR_clear_error();
+  errno = 0;
+  int result = SSL_do_handshake(self->ssl);
+  return result == 1 ? 1 : outcome(self, result);
+}
+
+ssize_t cachette__tls_read(cachette__tls_session *self, void *data, size_t size) {
+  size_t got;
+  ERR_clear_error();
+  errno = 0;
+  int result = SSL_read_ex(self->ssl, data, size, &got);
+  return result == 1 ? (ssize_t)got : outcome(self, result);
+}
+
+ssize_t cachette__tls_write(cachette__tls_session *self, const void *data, size_t size) {
+  size_t put;
+  ERR_clear_error();
+  errno = 0;
+  int result = SSL_write_ex(self->ssl, data, size, &put);
+  return result == 1 ? (ssize_t)put : outcome(self, result);
+}
+
+const char *cachette__tls_reason(const cachette__tls_session *self) { return self->reason; }
+
+void cachette__tls_close(cachette__tls_session *self, bool silently) {
+  if (self == NULL) return;
+  if (!silently && SSL_is_init_finished(self->ssl)) SSL_shutdown(self->ssl);
+  ERR_clear_error();
+  SSL_free(self->ssl);
+  cachette__free(self);
+}

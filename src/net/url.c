@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "url.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../alloc.h"
+#include "../error.h"
+
+/* A piece of the text. */
+typedef struct span {
+  const char *begin, *end;
+} span;
+
+static const char out_of_memory[] = "";
+
+static size_t span_size(span text) { return (size_t)(text.end - text.begin); }
+
+static const char *find(span text, char mark) {
+  return text.begin < text.end ? memchr(text.begin, mark, span_size(text)) : NULL;
+}
+
+static const char *find_last(span text, char mark) {
+  for (const char *at = text.end; at > text.begin; at--)
+    if (at[-1] == mark) return at - 1;
+  return NULL;
+}
+
+/* Cuts the text at a mark: what is before stays in it, what is behind is returned. */
+static span cut(span *text, const char *mark) {
+  span behind = {text->end, text->end};
+  if (mark == NULL) return behind;
+  behind.begin = mark + 1;
+  text->end = mark;
+  return behind;
+}
+
+static int hex(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+/* A decoded copy into `*copy`; what is wrong with the text, or NULL. */
+static const char *decode(span text, char **copy) {
+  char *to = cachette__malloc(span_size(text) + 1);
+  if (to == NULL) return out_of_memory;
+  *copy = to;
+  for (const char *at = text.begin; at < text.end; at++) {
+    if (*at != '%') {
+      *to++ = *at;
+      continue;
+    }
+    int high = text.end - at > 2 ? hex(at[1]) : -1;
+    int low = high >= 0 ? hex(at[2]) : -1;
+    *to = '\0';
+    if (low < 0) return "a % in it is not followed by two hexadecimal digits";
+    if (high == 0 && low == 0) return "it contains %00";
+    *to++ = (char)(high * 16 + low);
+    at += 2;
+  }
+  *to = '\0';
+  return NULL;
+}
+
+/* ---- The parts ---------------------------------------------------------------------------------
+ */
+
+static const char *read_scheme(span scheme, cachette__url *url) {
+  if (scheme.begin == scheme.end) return "it has no scheme";
+  const char *fault = decode(scheme, &url->scheme);
+  if (fault != NULL) return fault;
+  for (char *at = url->scheme; *at != '\0'; at++) {
+    if (*at >= 'A' && *at <= 'Z') *at = (char)(*at - 'A' + 'a');
+    bool letter = *at >= 'a' && *at <= 'z';
+    if (!letter && (at == url->scheme || strchr("0123456789+-.", *at) == NULL))
+      return "its scheme is not valid";
+  }
+  return NULL;
+}
+
+static const char *read_user(span user, cachette__url *url) {
+  bool has_password = find(user, ':') != NULL;
+  span password = cut(&user, find(user, ':'));
+  const char *fault = decode(user, &url->user);
+  return fault == NULL && has_password ? decode(password, &url->password) : fault;
+}
+
+static const char *read_port(span port, cachette__url *url) {
+  int number = 0;
+  if (port.begin == port.end) return NULL; /* as if there were no colon; RFC 3986, 3.2.3 */
+  for (const char *at = port.begin; at < port.end; at++) {
+    if (*at < '0' || *at > '9' || span_size(port) > 5) return "its port is not a number";
+    number = number * 10 + (*at - '0');
+  }
+  if (number < 1 || number > 65535) return "its port is not between 1 and 65535";
+  url->port = number;
+  return NULL;
+}
+
+static const char *read_host(span host, cachette__url *url) {
+  span port = {host.end, host.end};
+  if (host.begin < host.end && *host.begin == '[') {
+    const char *end = find(host, ']');
+    if (end == NULL) return "a bracket of its host is not closed";
+    if (end + 1 < host.end && end[1] != ':') return "something stands between its host and port";
+    if (end + 1 < host.end) port.begin = end + 2;
+    host = (span){host.begin + 1, end};
+  } else {
+    port = cut(&host, find(host, ':'));
+    if (find(port, ':') != NULL) return "an IPv6 address must stand in brackets";
+  }
+  const char *fault = read_port(port, url);
+  if (fault != NULL || host.begin == host.end) return fault;
+  return decode(host, &url->host);
+}
+
+static const char *read_parameters(span query, cachette__url *url) {
+  while (query.begin < query.end) {
+    span value, rest = cut(&query, find(query, '&'));
+    if (url->parameter_count == CACHETTE__URL_PARAMETERS) return "it has too many parameters";
+    cachette__url_parameter *parameter = &url->parameters[url->parameter_count++];
+    value = cut(&query, find(query, '='));
+    const char *fault = decode(query, &parameter->name);
+    if (fault == NULL) fault = decode(value, &parameter->value);
+    if (fault != NULL) return fault;
+    query = rest;
+  }
+  return NULL;
+}
+
+static const char *read_all(const char *text, cachette__url *url) {
+  span rest = {text, text + strlen(text)};
+  for (const char *at = text; *at != '\0'; at++)
+    if ((unsigned char)*at <= ' ' || *at == 0x7f) return "it contains a space or control character";
+  const char *mark = strstr(text, "://");
+  if (mark == NULL) return "it has no ://";
+  const char *fault = read_scheme((span){text, mark}, url);
+  if (fault != NULL) return fault;
+  rest.begin = mark + 3;
+  if (find(rest, '#') != NULL) return "it contains a #; inside a password that is written %23";
+  span query = cut(&rest, find(rest, '?'));
+  if (find(query, '@') != NULL)
+    return "it contains a ? before its @; inside a password that is written %3F";
+  const char *slash = find(rest, '/');
+  span path = {slash != NULL ? slash : rest.end, rest.end};
+  rest.end = path.begin;
+  const char *at_sign = find_last(rest, '@');
+  if (find(path, '@') != NULL && at_sign == NULL)
+    return "it contains a / before its @; inside a password that is written %2F";
+  if (at_sign != NULL) {
+    fault = read_user((span){rest.begin, at_sign}, url);
+    if (fault != NULL) return fault;
+    rest.begin = at_sign + 1;
+  }
+  fault = read_host(rest, url);
+  if (fault == NULL) fault = decode(path, &url->path);
+  return fault == NULL ? read_parameters(query, url) : fault;
+}
+
+int cachette__url_parse(const char *text, const char *option, const char *example,
+                        cachette__url *url, cachette_error *error) {
+  *url = (cachette__url){.port = -1};
+  const char *fault = read_all(text, url);
+  if (fault == NULL) return CACHETTE_OK;
+  cachette__url_deinit(url);
+  if (fault == out_of_memory) return cachette__fail(error, CACHETTE_ENOMEM, option, NULL);
+  char shown[96];
+  cachette__url_show(text, shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, option,
+                        "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
+                        shown, fault, example);
+}
+
+/* What is before the last @, wherever that is, may be a password, and so may be what is behind a ?
+ * or #. */
+void cachette__url_show(const char *text, char *shown, size_t size) {
+  const char *mark = strstr(text, "://");
+  const char *begin = mark != NULL ? mark + 3 : text;
+  const char *at_sign = strrchr(begin, '@');
+  const char *rest = at_sign != NULL ? at_sign + 1 : begin;
+  int visible = (int)strcspn(rest, "?#");
+  if (at_sign == NULL && mark == NULL) visible = 0; /* it may be anything */
+  snprintf(shown, size, "%.*s%s%.*s%s", mark != NULL ? (int)(begin - text) : 0, text,
+           at_sign != NULL || mark == NULL ? "***" : "", visible, rest,
+           rest[visible] != '\0' && mark != NULL ? "?***" : "");
+}
+
+static void wipe(char *text) {
+  if (text != NULL) cachette__wipe(text, strlen(text));
+  cachette__free(text);
+}
+
+void cachette__url_deinit(cachette__url *url) {
+  wipe(url->scheme);
+  wipe(url->user);
+  wipe(url->password);
+  wipe(url->host);
+  wipe(url->path);
+  for (size_t i = 0; i < url->parameter_count; i++) {
+    wipe(url->parameters[i].name);
+    wipe(url->parameters[i].value);
+  }
+  *url = (cachette__url){.port = -1};
+}

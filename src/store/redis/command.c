@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include <string.h>
+
+enum { HEAD_MOST = 24 }; /* bytes of "$18446744073709551615\r\n", at most */
+
+#define TEXT(text) ((cachette_slice){text, sizeof text - 1})
+
+static char *append(char *at, const void *data, size_t size) {
+  if (size > 0) memcpy(at, data, size);
+  return at + size;
+}
+
+/* The digits of a number. */
+static char *append_number(char *at, uint64_t number) {
+  char digits[20];
+  size_t begin = sizeof digits;
+  do {
+    digits[--begin] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number > 0);
+  return append(at, digits + begin, sizeof digits - begin);
+}
+
+static char *append_head(char *at, char mark, uint64_t number) {
+  *at++ = mark;
+  at = append_number(at, number);
+  *at++ = '\r';
+  *at++ = '\n';
+  return at;
+}
+
+static char *append_bulk(char *at, cachette_slice first, cachette_slice second) {
+  at = append_head(at, '$', first.size + second.size);
+  at = append(at, first.data, first.size);
+  at = append(at, second.data, second.size);
+  *at++ = '\r';
+  *at++ = '\n';
+  return at;
+}
+
+static size_t key_most(cachette__redis_key key) {
+  return key.prefix.size + key.key.size + HEAD_MOST + 2;
+}
+
+/* Says that the bytes from the last room up to `end` are in the buffer. */
+static bool finish(cachette__buffer *output, const char *end) {
+  output->end = (size_t)(end - output->data);
+  return true;
+}
+
+/* A command of one word, whose head is written out, and a key. */
+static bool append_keyed(cachette__buffer *output, cachette_slice head, cachette__redis_key key) {
+  char *at = cachette__buffer_room(output, head.size + key_most(key));
+  if (at == NULL) return false;
+  at = append(at, head.data, head.size);
+  return finish(output, append_bulk(at, key.prefix, key.key));
+}
+
+bool cachette__redis_get(cachette__buffer *output, cachette__redis_key key) {
+  return append_keyed(output, TEXT("*2\r\n$3\r\nGET\r\n"), key);
+}
+
+bool cachette__redis_pttl(cachette__buffer *output, cachette__redis_key key) {
+  return append_keyed(output, TEXT("*2\r\n$4\r\nPTTL\r\n"), key);
+}
+
+bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old) {
+  return append_keyed(output, old ? TEXT("*2\r\n$3\r\nDEL\r\n") : TEXT("*2\r\n$6\r\nUNLINK\r\n"),
+                      key);
+}
+
+bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cachette_slice value,
+                         int64_t ttl_ms) {
+  const cachette_slice head = TEXT("*5\r\n$3\r\nSET\r\n"), px = TEXT("$2\r\nPX\r\n");
+  char digits[20];
+  cachette_slice ttl = {digits, (size_t)(append_number(digits, (uint64_t)ttl_ms) - digits)};
+  char *at = cachette__buffer_room(
+      output, head.size + key_most(key) + value.size + px.size + sizeof digits + 2 * HEAD_MOST + 4);
+  if (at == NULL) return false;
+  at = append(at, head.data, head.size);
+  at = append_bulk(at, key.prefix, key.key);
+  at = append_bulk(at, value, TEXT(""));
+  at = append(at, px.data, px.size);
+  return finish(output, append_bulk(at, ttl, TEXT("")));
+}
+
+char *cachette__redis_bulk_head(char *at, size_t size) { return append_head(at, '$', size); }
+
+bool cachette__redis_bulk(cachette__buffer *output, cachette_slice word) {
+  char *at = cachette__buffer_room(output, word.size + HEAD_MOST + 2);
+  return at != NULL && finish(output, append_bulk(at, word, TEXT("")));
+}
+
+bool cachette__redis_head(cachette__buffer *output, size_t count, cachette_slice word) {
+  char *at = cachette__buffer_room(output, word.size + 2 * HEAD_MOST + 2);
+  if (at == NULL) return false;
+  return finish(output, append_bulk(append_head(at, '*', count), word, TEXT("")));
+}
+
+bool cachette__redis_words(cachette__buffer *output, const cachette_slice *words, size_t count) {
+  size_t before = output->end - output->begin;
+  bool fine = cachette__redis_head(output, count, words[0]);
+  for (size_t i = 1; i < count && fine; i++) fine = cachette__redis_bulk(output, words[i]);
+  if (!fine) output->end = output->begin + before;
+  return fine;
+}
+
+bool cachette__redis_scan(cachette__buffer *output, cachette_slice cursor, cachette_slice pattern) {
+  const cachette_slice words[] = {TEXT("SCAN"), cursor,        TEXT("MATCH"),
+                                  pattern,      TEXT("COUNT"), TEXT("1000")};
+  return cachette__redis_words(output, words, sizeof words / sizeof *words);
+}
+
+static char *append_escaped(char *at, cachette_slice text) {
+  const char *bytes = text.data;
+  for (size_t i = 0; i < text.size; i++) {
+    if (memchr("*?[]\\", bytes[i], 5) != NULL) *at++ = '\\';
+    *at++ = bytes[i];
+  }
+  return at;
+}
+
+bool cachette__redis_pattern(cachette__buffer *output, cachette_slice first, cachette_slice second,
+                             cachette_slice third) {
+  char *at = cachette__buffer_room(output, 2 * (first.size + second.size + third.size) + 1);
+  if (at == NULL) return false;
+  at = append_escaped(append_escaped(append_escaped(at, first), second), third);
+  *at++ = '*';
+  return finish(output, at);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands as a Redis server reads them: an array of bulk strings.
+ *
+ * Each call appends one command, whole or not at all, and answers false when out of memory.
+ */
+#ifndef CACHETTE_REDIS_COMMAND_H
+#define CACHETTE_REDIS_COMMAND_H
+
+#include "../../net/buffer.h"
+#include "cachette.h"
+
+/* A key as the server knows it: what stands before every key, and the key. */
+typedef struct cachette__redis_key {
+  cachette_slice prefix, key;
+} cachette__redis_key;
+
+bool cachette__redis_get(cachette__buffer *output, cachette__redis_key key);
+bool cachette__redis_pttl(cachette__buffer *output, cachette__redis_key key);
+bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cachette_slice value,
+                         int64_t ttl_ms);
+
+/* UNLINK, or DEL for a server that is too `old`. */
+bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old);
+
+/* SCAN of the keys that match, about a thousand at a time. */
+bool cachette__redis_scan(cachette__buffer *output, cachette_slice cursor, cachette_slice pattern);
+
+/* Any other command, of up to eight words. */
+bool cachette__redis_words(cachette__buffer *output, const cachette_slice *words, size_t count);
+
+/* The head of a command of `count` words, the first of which is `word`; the others follow by
+ * ..._bulk(). */
+bool cachette__redis_head(cachette__buffer *output, size_t count, cachette_slice word);
+bool cachette__redis_bulk(cachette__buffer *output, cachette_slice word);
+
+/* Writes the head of a bulk string, at most 24 bytes; returns the place behind it. */
+char *cachette__redis_bulk_head(char *at, size_t size);
+
+/*
+ * The pattern of all keys that begin with the texts, one behind the other, whatever characters are
+ * in them.
+ */
+bool cachette__redis_pattern(cachette__buffer *output, cachette_slice first, cachette_slice second,
+                             cachette_slice third);
+
+#endif
