@@ -327,11 +327,23 @@ static void on_connected(cachette__stream *self) {
   go_on_securing(self);
 }
 
-/* The descriptor is writable, so connect() has ended. */
-static void look_at_connect(cachette__stream *self) {
+/* The error that the system has noted on the socket, or 0. */
+static int socket_error(const cachette__stream *self) {
   int code = 0;
   socklen_t size = sizeof code;
   if (getsockopt(self->socket->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0) code = errno;
+  return code;
+}
+
+/* libuv says EBADF of every error. */
+static const char *socket_reason(const cachette__stream *self) {
+  int code = socket_error(self);
+  return system_reason(code != 0 ? code : ECONNRESET);
+}
+
+/* The descriptor is writable, so connect() has ended. */
+static void look_at_connect(cachette__stream *self) {
+  int code = socket_error(self);
   if (code != 0)
     connect_next(self, system_reason(code));
   else
@@ -342,10 +354,12 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   cachette__stream *self = ((watched_socket *)poll->data)->stream;
   if (self->state == CONNECTING)
     look_at_connect(self);
+  else if (self->state == SECURING && status < 0)
+    fail_opening(self, socket_reason(self));
   else if (self->state == SECURING)
     go_on_securing(self);
   else if (status < 0)
-    fail_open(self, uv_strerror(status));
+    fail_open(self, socket_reason(self));
   else {
     if (events & UV_WRITABLE || self->write_wants_read) cachette__stream_flush(self);
     if (self->state == OPEN) receive(self);

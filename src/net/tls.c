@@ -69,16 +69,18 @@ static BIO_METHOD *make_method(void) {
 /* ---- Settings -----------------------------------------------------------------------------------
  */
 
-/* OpenSSL's own words for the last thing that went wrong. */
-static const char *last_words(void) {
-  const char *words = ERR_reason_error_string(ERR_peek_last_error());
+/* The words for what went wrong first, which is what the rest follows from. */
+static const char *first_words(void) {
+  unsigned long first = ERR_peek_error();
+  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return strerror(ERR_GET_REASON(first));
+  const char *words = ERR_reason_error_string(first);
   return words != NULL ? words : "no reason given";
 }
 
 static int fail_file(cachette_error *error, const char *option, const char *file) {
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" file \"%.100s\" cannot be used: %s.", option, file,
-                        last_words());
+                        first_words());
 }
 
 static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,

@@ -257,21 +257,22 @@ static int read_settings(cachette__redis *self, const cachette_options *options,
   return CACHETTE_OK;
 }
 
-static int check_url(const cachette_options *options, enum cachette__option url,
-                     const char *url_name, cachette_error *error) {
-  cachette__redis_address address;
-  int code = cachette__redis_address_parse(cachette__options_text(options, url), url_name, &address,
-                                           error);
-  if (code == CACHETTE_OK) cachette__redis_address_deinit(&address);
+/* All that opening may find fault with: the URL, and the files of TLS. */
+static int check_settings(const cachette_options *options, enum cachette__option url,
+                          const char *url_name, cachette_error *error) {
+  cachette__redis *draft = cachette__calloc(1, sizeof *draft);
+  if (draft == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  int code = read_settings(draft, options, url, url_name, error);
+  free_client(draft);
   return code;
 }
 
 static int check_redis(const cachette_options *options, cachette_error *error) {
-  return check_url(options, CACHETTE__OPTION_redis_url, "redis_url", error);
+  return check_settings(options, CACHETTE__OPTION_redis_url, "redis_url", error);
 }
 
 static int check_valkey(const cachette_options *options, cachette_error *error) {
-  return check_url(options, CACHETTE__OPTION_valkey_url, "valkey_url", error);
+  return check_settings(options, CACHETTE__OPTION_valkey_url, "valkey_url", error);
 }
 
 static int open_client(const cachette__store_context *context, const cachette__store_vtable *vtable,

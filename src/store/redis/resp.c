@@ -1,261 +1,329 @@
 /* SPDX-License-Identifier: MIT */
-#include "resp.h"
+/*
+ * The reader of the Redis protocol. A call reads one token: a whole line, or a part of a bulk.
+ *
+ *     $ 1 0 0 CR LF  payload ...  CR LF     between two calls the parser stands either before a
+ *     ^              ^            ^         type byte (tail == 0), or in a bulk (tail > 0): in its
+ *     tail 0         tail 2       tail 2    payload, or before what is left of the CR LF behind it
+ *
+ * A line is taken once all of it is there, and else read again from its first byte; so nothing is
+ * kept of half a line, and what comes of some bytes does not depend on how they were cut. Numbers
+ * are as strict as in hiredis: no plus, no leading zero, no minus before zero. Redis sends none of
+ * these, and a peer that does is more likely no Redis than a generous one.
+ */
+#include "store/redis/resp.h"
 
+#include <assert.h>
 #include <string.h>
+
+enum { MORE = CACHETTE__RESP_MORE, TOKEN = CACHETTE__RESP_TOKEN };
+
+/* What one call reads from, and where it puts what it found. */
+typedef struct input {
+  const char *begin, *end;
+  size_t *used;
+  cachette__resp_token *token;
+  const char **reason;
+} input;
 
 void cachette__resp_init(cachette__resp *parser) { memset(parser, 0, sizeof *parser); }
 
-static int fail(const char **reason, const char *text) {
-  *reason = text;
+static int refuse(const input *in, const char *reason) {
+  *in->reason = reason;
   return CACHETTE_EBACKEND;
 }
 
-/* ---- Where in a reply ---------------------------------------------------------------------- */
-
-/* Whether the next value belongs to a push, or to an attribute. */
-static void place_token(const cachette__resp *parser, cachette__resp_token *token) {
-  unsigned depth = parser->depth;
-  token->depth = depth;
-  token->push = depth > 0 && parser->levels[depth - 1].push;
-  token->attribute = depth > 0 && parser->levels[depth - 1].attribute;
+/* Takes the bytes before `after` for a token, which is blank but for where it belongs. */
+static cachette__resp_token *begin_token(const cachette__resp *parser, const input *in,
+                                         const char *after, enum cachette__resp_type type) {
+  *in->used = (size_t)(after - in->begin);
+  *in->token = (cachette__resp_token){.type = type, .depth = parser->depth};
+  if (parser->depth > 0) {
+    in->token->push = parser->levels[parser->depth - 1].push;
+    in->token->attribute = parser->levels[parser->depth - 1].attribute;
+  }
+  return in->token;
 }
 
-/* A value is complete, and with it perhaps what it lies in. True: the reply is. */
+/* A value is complete, and with it the aggregates that it is the last of. True: the reply is. */
 static bool end_value(cachette__resp *parser) {
   while (parser->depth > 0) {
     if (--parser->levels[parser->depth - 1].left > 0) return false;
     parser->depth--;
-    if (parser->levels[parser->depth].apart)
-      return false; /* the value that it speaks of is still to come */
+    if (parser->levels[parser->depth].is_attribute) return false; /* its value is to come */
   }
   return true;
 }
 
-static int begin_aggregate(cachette__resp *parser, cachette__resp_token *token, int64_t values,
-                           const char **reason) {
-  bool push = token->type == CACHETTE__RESP_PUSH;
-  bool attribute = token->type == CACHETTE__RESP_ATTRIBUTE;
-  token->push |= push;
-  token->attribute |= attribute;
-  if (push && parser->depth > 0) return fail(reason, "a push inside a reply");
-  if (parser->depth == CACHETTE__RESP_DEPTH) return fail(reason, "a reply nested too deeply");
-  if (values == 0) {
-    /* An empty attribute speaks of the next value all the same. */
-    token->last = !attribute && end_value(parser);
-    return CACHETTE__RESP_TOKEN;
+/* ---- Lines ---- */
+
+/* The end of the line that begins with the type byte. */
+static int find_line(const input *in, const char **line_end) {
+  size_t size = (size_t)(in->end - in->begin);
+  const char *limit = size > CACHETTE__RESP_LINE ? in->begin + CACHETTE__RESP_LINE + 1 : in->end;
+  const char *at = in->begin + 1;
+  while (at < limit && *at != '\r' && *at != '\n') at++;
+  if (at == limit) return size > CACHETTE__RESP_LINE ? refuse(in, "a line without an end") : MORE;
+  if (*at == '\n') return refuse(in, "a line feed without a carriage return");
+  if (at + 1 == in->end) return MORE;
+  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  *line_end = at;
+  return TOKEN;
+}
+
+/* Reads the number behind the type byte and its CR LF, in one pass; `after` is behind them. */
+static int read_number(const input *in, int64_t *number, const char **after) {
+  const char *at = in->begin + 1;
+  bool negative = at < in->end && *at == '-';
+  if (negative) at++;
+  const char *first = at;
+  uint64_t sum = 0;
+  for (; at < in->end; at++) {
+    unsigned digit = (unsigned)(unsigned char)*at - '0';
+    if (digit > 9) break;
+    if (sum > INT64_MAX / 10) return refuse(in, "a number too large");
+    if (sum == 0 && at > first) return refuse(in, "a number with leading zeros");
+    sum = sum * 10 + digit; /* at most INT64_MAX + 2 */
   }
-  parser->levels[parser->depth].left = (uint32_t)values;
-  parser->levels[parser->depth].push = token->push;
-  parser->levels[parser->depth].attribute = token->attribute;
-  parser->levels[parser->depth].apart = attribute;
-  parser->depth++;
-  return CACHETTE__RESP_TOKEN;
+  if (at == in->end) return MORE;
+  if (at == first && *at == '?') return refuse(in, "a streamed type, which was not asked for");
+  if (at == first || *at != '\r') return refuse(in, "a number that is none");
+  if (sum > (uint64_t)INT64_MAX + negative) return refuse(in, "a number too large");
+  if (sum == 0 && negative) return refuse(in, "a number that is none");
+  if (at + 1 == in->end) return MORE;
+  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  *number = negative ? (int64_t)(0 - sum) : (int64_t)sum;
+  *after = at + 2;
+  return TOKEN;
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------
- */
+static int read_integer(cachette__resp *parser, const input *in) {
+  int64_t number;
+  const char *after;
+  int status = read_number(in, &number, &after);
+  if (status != TOKEN) return status;
+  begin_token(parser, in, after, CACHETTE__RESP_INTEGER)->number = number;
+  in->token->last = end_value(parser);
+  return TOKEN;
+}
 
-/* The digits of a whole number, with a sign or none; false if there is anything else. */
-static bool read_number(const char *text, size_t size, int64_t *number) {
-  bool negative = size > 0 && *text == '-';
-  if (size > 0 && (*text == '-' || *text == '+')) text++, size--;
-  if (size == 0 || size > 19) return false;
-  uint64_t value = 0;
-  for (size_t i = 0; i < size; i++) {
-    unsigned digit = (unsigned char)text[i] - (unsigned)'0';
-    if (digit > 9) return false;
-    value = value * 10 + digit; /* nineteen digits fit */
+static const char *skip_sign(const char *at, const char *end) {
+  return at < end && (*at == '-' || *at == '+') ? at + 1 : at;
+}
+
+/* Behind the digits at `at`; NULL if there are none. */
+static const char *skip_digits(const char *at, const char *end) {
+  const char *begin = at;
+  while (at < end && *at >= '0' && *at <= '9') at++;
+  return at > begin ? at : NULL;
+}
+
+static bool is_big(const char *at, const char *end) {
+  return skip_digits(skip_sign(at, end), end) == end;
+}
+
+static bool is_text(const char *at, const char *end, const char *text) {
+  return (size_t)(end - at) == strlen(text) && memcmp(at, text, strlen(text)) == 0;
+}
+
+/* Redis before 7.2 prints a NaN as the C library does, which may be with a sign. */
+static bool is_double(const char *at, const char *end) {
+  if (is_text(at, end, "inf") || is_text(at, end, "-inf")) return true;
+  if (is_text(at, end, "nan") || is_text(at, end, "-nan")) return true;
+  at = skip_digits(skip_sign(at, end), end);
+  if (at != NULL && at < end && *at == '.') at = skip_digits(at + 1, end);
+  if (at != NULL && at < end && (*at == 'e' || *at == 'E'))
+    at = skip_digits(skip_sign(at + 1, end), end);
+  return at == end;
+}
+
+/* What is wrong with the text of a line, or NULL. */
+static const char *find_fault(enum cachette__resp_type type, const char *at, const char *end) {
+  switch (type) {
+    case CACHETTE__RESP_NULL:
+      return at == end ? NULL : "a null that holds something";
+    case CACHETTE__RESP_BOOLEAN:
+      return is_text(at, end, "t") || is_text(at, end, "f") ? NULL : "a boolean that is none";
+    case CACHETTE__RESP_DOUBLE:
+      return is_double(at, end) ? NULL : "a double that is none";
+    case CACHETTE__RESP_BIG:
+      return is_big(at, end) ? NULL : "a big number that is none";
+    default:
+      return NULL;
   }
-  if (value > (uint64_t)INT64_MAX + negative) return false;
-  *number = negative ? (int64_t)(0 - value) : (int64_t)value;
-  return true;
 }
 
-static bool is_double(const char *text, size_t size) {
-  if (size > 0 && (*text == '-' || *text == '+')) text++, size--;
-  if (size == 3 && (memcmp(text, "inf", 3) == 0 || memcmp(text, "nan", 3) == 0)) return true;
-  bool digits = false;
-  for (size_t i = 0; i < size; i++) {
-    if (text[i] >= '0' && text[i] <= '9')
-      digits = true;
-    else if (memchr(".eE+-", text[i], 5) == NULL)
-      return false;
+static int read_line(cachette__resp *parser, const input *in, enum cachette__resp_type type) {
+  const char *text = in->begin + 1, *line_end;
+  int status = find_line(in, &line_end);
+  if (status != TOKEN) return status;
+  const char *fault = find_fault(type, text, line_end);
+  if (fault != NULL) return refuse(in, fault);
+  cachette__resp_token *token = begin_token(parser, in, line_end + 2, type);
+  if (type == CACHETTE__RESP_BOOLEAN) {
+    token->number = *text == 't';
+  } else if (type != CACHETTE__RESP_NULL) {
+    token->size = (size_t)(line_end - text);
+    token->bytes = (cachette_slice){text, token->size};
+    token->end = true;
   }
-  return digits;
+  token->last = end_value(parser);
+  return TOKEN;
 }
 
-static bool is_big(const char *text, size_t size) {
-  if (size > 0 && (*text == '-' || *text == '+')) text++, size--;
-  for (size_t i = 0; i < size; i++)
-    if (text[i] < '0' || text[i] > '9') return false;
-  return size > 0;
+/* The nulls of version 2. */
+static int read_null(cachette__resp *parser, const input *in, const char *after) {
+  begin_token(parser, in, after, CACHETTE__RESP_NULL)->last = end_value(parser);
+  return TOKEN;
 }
 
-/*
- * The line that begins behind the mark: its size without CR LF; -1: not all of it is here; -2: it
- * is no line. Lines that begin with a number are a few bytes, so a loop is as fast as memchr().
- */
-static long find_line(const char *bytes, size_t size) {
-  size_t most = size < CACHETTE__RESP_LINE + 1 ? size : CACHETTE__RESP_LINE + 1;
-  for (size_t i = 0; i < most; i++) {
-    if (bytes[i] == '\n') return -2;
-    if (bytes[i] != '\r') continue;
-    if (i + 1 == size) return -1;
-    return bytes[i + 1] == '\n' ? (long)i : -2;
+/* ---- Bulks ---- */
+
+/* The fourth byte of a verbatim string ends its format, if it is in this part. */
+static bool lacks_format(const cachette__resp *parser, const char *at, size_t size) {
+  return parser->bulk_type == CACHETTE__RESP_VERBATIM && parser->bulk_offset <= 3 &&
+         size > 3 - parser->bulk_offset && at[3 - parser->bulk_offset] != ':';
+}
+
+/* Reads on in the bulk under way from `at`. Its first token comes even if it has no bytes. */
+static int read_part(cachette__resp *parser, const input *in, const char *at, bool first) {
+  size_t here = (size_t)(in->end - at), left = cachette__resp_bulk_left(parser);
+  size_t size = here < left ? here : left;
+  if (lacks_format(parser, at, size)) return refuse(in, "a verbatim string without a format");
+  const char *after = at + size;
+  if (size == left) {
+    for (; parser->tail > 0 && after < in->end; after++, parser->tail--)
+      if (*after != (parser->tail == 2 ? '\r' : '\n')) return refuse(in, "a bulk without an end");
   }
-  return size > CACHETTE__RESP_LINE ? -2 : -1;
+  *in->used = (size_t)(after - in->begin);
+  if (size == 0 && parser->tail > 0 && !first) return MORE;
+  cachette__resp_token *token = begin_token(parser, in, after, parser->bulk_type);
+  token->bytes = (cachette_slice){at, size};
+  token->size = parser->bulk_size;
+  token->offset = parser->bulk_offset;
+  parser->bulk_offset += size;
+  if (parser->tail > 0) return TOKEN;
+  parser->bulk_size = parser->bulk_offset = 0;
+  token->end = true;
+  token->last = end_value(parser);
+  return TOKEN;
 }
 
-/* ---- Values
- * -------------------------------------------------------------------------------------- */
+static int begin_part(cachette__resp *parser, const input *in, const char *at, size_t size,
+                      enum cachette__resp_type type) {
+  parser->bulk_type = type;
+  parser->bulk_size = size;
+  parser->bulk_offset = 0;
+  parser->tail = 2;
+  return read_part(parser, in, at, true);
+}
 
-static int read_text(cachette__resp *parser, cachette__resp_token *token, const char *line,
-                     size_t size) {
-  token->bytes = (cachette_slice){line, size};
+static int read_bulk(cachette__resp *parser, const input *in, enum cachette__resp_type type) {
+  int64_t number;
+  const char *at;
+  int status = read_number(in, &number, &at);
+  if (status != TOKEN) return status;
+  if (number == -1 && type == CACHETTE__RESP_BULK) return read_null(parser, in, at);
+  if (number < 0 || number > CACHETTE__RESP_BULK_MAX) return refuse(in, "a length out of range");
+  if (number < 4 && type == CACHETTE__RESP_VERBATIM)
+    return refuse(in, "a verbatim string without a format");
+  size_t size = (size_t)number;
+  /* By far the most bulks are here with all of their bytes, and need not be under way. */
+  if (type != CACHETTE__RESP_BULK || (size_t)(in->end - at) < size + 2 ||
+      memcmp(at + size, "\r\n", 2) != 0)
+    return begin_part(parser, in, at, size, type);
+  cachette__resp_token *token = begin_token(parser, in, at + size + 2, type);
+  token->bytes = (cachette_slice){at, size};
   token->size = size;
   token->end = true;
   token->last = end_value(parser);
-  return CACHETTE__RESP_TOKEN;
+  return TOKEN;
 }
 
-static int read_null(cachette__resp *parser, cachette__resp_token *token) {
-  token->type = CACHETTE__RESP_NULL;
-  token->last = end_value(parser);
-  return CACHETTE__RESP_TOKEN;
+bool cachette__resp_bulk_placed(cachette__resp *parser, size_t size) {
+  assert(size <= cachette__resp_bulk_left(parser));
+  parser->bulk_offset += size;
+  return cachette__resp_bulk_left(parser) == 0;
 }
 
-/* The bulk that is under way: what is here of it, and its end if that is here too. */
-static int read_bulk(cachette__resp *parser, cachette_slice bytes, size_t *used,
-                     cachette__resp_token *token, const char **reason) {
-  const char *at = bytes.data;
-  size_t left = cachette__resp_bulk_left(parser);
-  size_t part = bytes.size < left ? bytes.size : left;
-  if (left > 0 && part == 0 && !parser->fresh) return CACHETTE__RESP_MORE;
-  if (left == 0 && !parser->fresh && bytes.size < 2) return CACHETTE__RESP_MORE;
-  place_token(parser, token);
-  token->type = parser->bulk_type;
-  token->size = parser->bulk_size;
-  token->offset = parser->bulk_offset;
-  token->bytes = (cachette_slice){at, part};
-  token->end = token->last = false;
-  parser->fresh = false;
-  *used += part;
-  parser->bulk_offset += part;
-  if (parser->bulk_offset < parser->bulk_size || bytes.size - part < 2)
-    return CACHETTE__RESP_TOKEN; /* the rest follows */
-  if (at[part] != '\r' || at[part + 1] != '\n')
-    return fail(reason, "a string that is longer than it said");
-  *used += 2;
-  parser->in_bulk = false;
-  parser->bulk_offset = parser->bulk_size = 0;
-  token->end = true;
-  token->last = end_value(parser);
-  return CACHETTE__RESP_TOKEN;
-}
+/* ---- Aggregates ---- */
 
-static int begin_bulk(cachette__resp *parser, enum cachette__resp_type type, int64_t size,
-                      cachette_slice rest, size_t *used, cachette__resp_token *token,
-                      const char **reason) {
-  if (size < 0 || size > CACHETTE__RESP_BULK_MAX) return fail(reason, "a string of no good size");
-  parser->bulk_type = type;
-  parser->bulk_size = (size_t)size;
-  parser->bulk_offset = 0;
-  parser->in_bulk = parser->fresh = true;
-  return read_bulk(parser, rest, used, token, reason);
-}
+static int read_aggregate(cachette__resp *parser, const input *in, enum cachette__resp_type type) {
+  int64_t number;
+  const char *after;
+  int status = read_number(in, &number, &after);
+  if (status != TOKEN) return status;
+  if (number == -1 && type == CACHETTE__RESP_ARRAY) return read_null(parser, in, after);
+  bool is_attribute = type == CACHETTE__RESP_ATTRIBUTE;
+  int64_t each = is_attribute || type == CACHETTE__RESP_MAP ? 2 : 1;
+  if (number < 0 || number > CACHETTE__RESP_COUNT / each) return refuse(in, "a count out of range");
+  if (type == CACHETTE__RESP_PUSH && parser->depth > 0) return refuse(in, "a push inside a reply");
+  if (parser->depth == CACHETTE__RESP_DEPTH) return refuse(in, "aggregates nested too deeply");
 
-/* What a mark stands for, and for those with a count or a size what that must be. */
-static int read_line(cachette__resp *parser, char mark, const char *line, size_t size,
-                     cachette_slice rest, size_t *used, cachette__resp_token *token,
-                     const char **reason) {
-  int64_t number = 0;
-  bool numeric = read_number(line, size, &number);
-  switch (mark) {
-    case '+':
-      token->type = CACHETTE__RESP_SIMPLE;
-      return read_text(parser, token, line, size);
-    case '-':
-      token->type = CACHETTE__RESP_ERROR;
-      return read_text(parser, token, line, size);
-    case ':':
-      if (!numeric) return fail(reason, "a number that is none");
-      token->type = CACHETTE__RESP_INTEGER;
-      token->number = number;
-      return read_text(parser, token, line, size);
-    case ',':
-      if (!is_double(line, size)) return fail(reason, "a number that is none");
-      token->type = CACHETTE__RESP_DOUBLE;
-      return read_text(parser, token, line, size);
-    case '(':
-      if (!is_big(line, size)) return fail(reason, "a number that is none");
-      token->type = CACHETTE__RESP_BIG;
-      return read_text(parser, token, line, size);
-    case '#':
-      if (size != 1 || (*line != 't' && *line != 'f'))
-        return fail(reason, "neither true nor false");
-      token->type = CACHETTE__RESP_BOOLEAN;
-      token->number = *line == 't';
-      return read_text(parser, token, line, size);
-    case '_':
-      if (size != 0) return fail(reason, "a null with something in it");
-      return read_null(parser, token);
-  }
-  if (!numeric) return fail(reason, "a size that is no number");
-  if (number == -1 && (mark == '$' || mark == '*')) return read_null(parser, token);
-  switch (mark) {
-    case '$':
-      return begin_bulk(parser, CACHETTE__RESP_BULK, number, rest, used, token, reason);
-    case '!':
-      return begin_bulk(parser, CACHETTE__RESP_ERROR, number, rest, used, token, reason);
-    case '=':
-      if (number < 4) return fail(reason, "a string of no good size");
-      return begin_bulk(parser, CACHETTE__RESP_VERBATIM, number, rest, used, token, reason);
-    case '*':
-      token->type = CACHETTE__RESP_ARRAY;
-      break;
-    case '%':
-      token->type = CACHETTE__RESP_MAP;
-      break;
-    case '~':
-      token->type = CACHETTE__RESP_SET;
-      break;
-    case '>':
-      token->type = CACHETTE__RESP_PUSH;
-      break;
-    case '|':
-      token->type = CACHETTE__RESP_ATTRIBUTE;
-      break;
-  }
-  int64_t each = mark == '%' || mark == '|' ? 2 : 1;
-  if (number < 0 || number > CACHETTE__RESP_COUNT / each)
-    return fail(reason, "more values than can be");
+  cachette__resp_token *token = begin_token(parser, in, after, type);
   token->number = number;
-  return begin_aggregate(parser, token, number * each, reason);
+  token->push |= type == CACHETTE__RESP_PUSH;
+  token->attribute |= is_attribute;
+  if (number == 0) {
+    token->last = !is_attribute && end_value(parser);
+    return TOKEN;
+  }
+  parser->levels[parser->depth].left = (uint32_t)(number * each);
+  parser->levels[parser->depth].is_attribute = is_attribute;
+  parser->levels[parser->depth].push = token->push;
+  parser->levels[parser->depth].attribute = token->attribute;
+  parser->depth++;
+  return TOKEN;
+}
+
+/* ---- One token ---- */
+
+static int read_typed(cachette__resp *parser, const input *in) {
+  switch (*in->begin) {
+    case '$':
+      return read_bulk(parser, in, CACHETTE__RESP_BULK);
+    case '!':
+      return read_bulk(parser, in, CACHETTE__RESP_ERROR);
+    case '=':
+      return read_bulk(parser, in, CACHETTE__RESP_VERBATIM);
+    case ':':
+      return read_integer(parser, in);
+    case '+':
+      return read_line(parser, in, CACHETTE__RESP_SIMPLE);
+    case '-':
+      return read_line(parser, in, CACHETTE__RESP_ERROR);
+    case '_':
+      return read_line(parser, in, CACHETTE__RESP_NULL);
+    case '#':
+      return read_line(parser, in, CACHETTE__RESP_BOOLEAN);
+    case ',':
+      return read_line(parser, in, CACHETTE__RESP_DOUBLE);
+    case '(':
+      return read_line(parser, in, CACHETTE__RESP_BIG);
+    case '*':
+      return read_aggregate(parser, in, CACHETTE__RESP_ARRAY);
+    case '%':
+      return read_aggregate(parser, in, CACHETTE__RESP_MAP);
+    case '~':
+      return read_aggregate(parser, in, CACHETTE__RESP_SET);
+    case '>':
+      return read_aggregate(parser, in, CACHETTE__RESP_PUSH);
+    case '|':
+      return read_aggregate(parser, in, CACHETTE__RESP_ATTRIBUTE);
+    case ';':
+    case '.':
+      return refuse(in, "a streamed type, which was not asked for");
+    default:
+      return refuse(in, "a type that is none");
+  }
 }
 
 int cachette__resp_read(cachette__resp *parser, cachette_slice bytes, size_t *used,
                         cachette__resp_token *token, const char **reason) {
-  const char *at = bytes.data;
   *used = 0;
-  if (parser->in_bulk) return read_bulk(parser, bytes, used, token, reason);
-  if (bytes.size == 0) return CACHETTE__RESP_MORE;
-  if (memchr("+-:$_,#(=!*%~>|", *at, 15) == NULL) return fail(reason, "a reply of no known type");
-  long line = find_line(at + 1, bytes.size - 1);
-  if (line == -1) return CACHETTE__RESP_MORE;
-  if (line < 0) return fail(reason, "a line without a proper end");
-  size_t head = (size_t)line + 3;
-  place_token(parser, token);
-  token->bytes = (cachette_slice){NULL, 0};
-  token->number = 0;
-  token->size = token->offset = 0;
-  token->end = token->last = false;
-  *used = head;
-  return read_line(parser, *at, at + 1, (size_t)line,
-                   (cachette_slice){at + head, bytes.size - head}, used, token, reason);
-}
-
-bool cachette__resp_bulk_placed(cachette__resp *parser, size_t size) {
-  parser->bulk_offset += size;
-  parser->fresh = false;
-  return parser->bulk_offset == parser->bulk_size;
+  if (bytes.size == 0) return MORE;
+  const char *begin = bytes.data;
+  const input in = {begin, begin + bytes.size, used, token, reason};
+  if (parser->tail > 0) return read_part(parser, &in, begin, false);
+  return read_typed(parser, &in);
 }
