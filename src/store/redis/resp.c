@@ -11,7 +11,7 @@
  * are as strict as in hiredis: no plus, no leading zero, no minus before zero. Redis sends none of
  * these, and a peer that does is more likely no Redis than a generous one.
  */
-#include "store/redis/resp.h"
+#include "resp.h"
 
 #include <assert.h>
 #include <string.h>

@@ -52,7 +52,7 @@ typedef struct cachette__resp_token {
   bool attribute;       /* it belongs to an attribute (its head included) */
 } cachette__resp_token;
 
-/* To its user all of it is private, and the same bytes may be moved elsewhere. */
+/* Private but for `bulk_offset`: where in a bulk the bytes belong that its reader places itself. */
 typedef struct cachette__resp {
   struct {
     uint32_t left;        /* values to come, at least 1 */
