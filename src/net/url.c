@@ -15,6 +15,9 @@ typedef struct span {
 
 static const char out_of_memory[] = "";
 
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+
 static size_t span_size(span text) { return (size_t)(text.end - text.begin); }
 
 static const char *find(span text, char mark) {
@@ -68,16 +71,18 @@ static const char *decode(span text, char **copy) {
 /* ---- The parts ---------------------------------------------------------------------------------
  */
 
+static bool is_scheme(span text) {
+  if (text.begin == text.end || strchr(LETTERS, *text.begin) == NULL) return false;
+  return strspn(text.begin, LETTERS DIGITS "+-.") >= span_size(text);
+}
+
 static const char *read_scheme(span scheme, cachette__url *url) {
   if (scheme.begin == scheme.end) return "it has no scheme";
-  const char *fault = decode(scheme, &url->scheme);
-  if (fault != NULL) return fault;
-  for (char *at = url->scheme; *at != '\0'; at++) {
+  if (!is_scheme(scheme)) return "its scheme is not valid";
+  url->scheme = cachette__strndup(scheme.begin, span_size(scheme));
+  if (url->scheme == NULL) return out_of_memory;
+  for (char *at = url->scheme; *at != '\0'; at++)
     if (*at >= 'A' && *at <= 'Z') *at = (char)(*at - 'A' + 'a');
-    bool letter = *at >= 'a' && *at <= 'z';
-    if (!letter && (at == url->scheme || strchr("0123456789+-.", *at) == NULL))
-      return "its scheme is not valid";
-  }
   return NULL;
 }
 
@@ -114,7 +119,13 @@ static const char *read_host(span host, cachette__url *url) {
   }
   const char *fault = read_port(port, url);
   if (fault != NULL || host.begin == host.end) return fault;
-  return decode(host, &url->host);
+  fault = decode(host, &url->host);
+  if (fault != NULL) return fault;
+  /* A host is shown in messages; these would deceive there, and no host has them. */
+  for (const unsigned char *at = (unsigned char *)url->host; *at != '\0'; at++)
+    if (*at <= ' ' || *at == 0x7f || strchr("@/?#", *at) != NULL)
+      return "its host has a character that no host has";
+  return NULL;
 }
 
 static const char *read_parameters(span query, cachette__url *url) {
@@ -148,7 +159,7 @@ static const char *read_all(const char *text, cachette__url *url) {
   span path = {slash != NULL ? slash : rest.end, rest.end};
   rest.end = path.begin;
   const char *at_sign = find_last(rest, '@');
-  if (find(path, '@') != NULL && at_sign == NULL)
+  if (find(path, '@') != NULL)
     return "it contains a / before its @; inside a password that is written %2F";
   if (at_sign != NULL) {
     fault = read_user((span){rest.begin, at_sign}, url);
@@ -174,18 +185,49 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
                         shown, fault, example);
 }
 
-/* What is before the last @, wherever that is, may be a password, and so may be what is behind a ?
- * or #. */
+/* ---- What may be shown --------------------------------------------------------------------------
+ */
+
+/* How much of the text is a host, and a port if it has one; 0 unless something fit follows. */
+static size_t host_size(const char *text) {
+  const char *at = text;
+  if (*at == '[') {
+    at += 1 + strspn(at + 1, "ABCDEFabcdef" DIGITS ":.");
+    if (*at++ != ']') return 0;
+  } else {
+    at += strspn(at, LETTERS DIGITS "-._");
+  }
+  if (*at == ':') {
+    size_t digits = strspn(at + 1, DIGITS);
+    if (digits > 5) return 0;
+    at += 1 + digits;
+  }
+  return strchr("/?#", *at) != NULL ? (size_t)(at - text) : 0; /* its NUL is one of them */
+}
+
+/*
+ * What is before the last @, wherever that is, may be a password, and so may be what is behind a
+ * ? or #, or stands where a port should be. So only what looks as it should is shown.
+ */
 void cachette__url_show(const char *text, char *shown, size_t size) {
   const char *mark = strstr(text, "://");
-  const char *begin = mark != NULL ? mark + 3 : text;
-  const char *at_sign = strrchr(begin, '@');
-  const char *rest = at_sign != NULL ? at_sign + 1 : begin;
-  int visible = (int)strcspn(rest, "?#");
-  if (at_sign == NULL && mark == NULL) visible = 0; /* it may be anything */
-  snprintf(shown, size, "%.*s%s%.*s%s", mark != NULL ? (int)(begin - text) : 0, text,
-           at_sign != NULL || mark == NULL ? "***" : "", visible, rest,
-           rest[visible] != '\0' && mark != NULL ? "?***" : "");
+  if (mark == NULL || !is_scheme((span){text, mark})) {
+    snprintf(shown, size, "***");
+    return;
+  }
+  const char *rest = mark + 3;
+  const char *at_sign = strrchr(rest, '@');
+  if (at_sign != NULL) rest = at_sign + 1;
+  size_t visible = host_size(rest);
+  bool hidden = visible == 0 && *rest != '/';
+  if (!hidden) visible += strcspn(rest + visible, "?#");
+  snprintf(shown, size, "%.*s%s%.*s%s", (int)(mark + 3 - text), text, at_sign != NULL ? "***@" : "",
+           (int)visible, rest,
+           hidden                  ? "***"
+           : rest[visible] != '\0' ? "?***"
+                                   : "");
+  for (char *at = shown; *at != '\0'; at++)
+    if (*at <= ' ' || *at > '~') *at = '?';
 }
 
 static void wipe(char *text) {

@@ -15,7 +15,8 @@ enum { CACHETTE__URL_PARAMETERS = 16 };
 typedef struct cachette__url {
   char *scheme;          /* in lower case */
   char *user, *password; /* NULL: not given; may be empty */
-  char *host;            /* without brackets; NULL: none. Not checked to be a good name */
+  char *host;            /* without brackets; NULL: none. Not checked to be a good name, but to
+                            hold no control character, space, '@', '/', '?' or '#' */
   int port;              /* -1: not given */
   char *path;            /* with its leading '/'; "" if there is none */
   cachette__url_parameter parameters[CACHETTE__URL_PARAMETERS];
@@ -23,15 +24,18 @@ typedef struct cachette__url {
 } cachette__url;
 
 /*
- * Takes a URL apart. `option` is the option that it is the value of, for messages, which show the
- * URL without user name and password. Errors: ECONFIG (the message says what is wrong with it and
- * shows how one looks by `example`), ENOMEM.
+ * Takes a URL apart. What is before the last '@' of the authority is user and password, so an '@'
+ * among them may stand as it is; '/', '?' and '#' must be percent-encoded. `option` is the option
+ * that it is the value of, for messages, which show the URL without user name and password. Errors:
+ * ECONFIG (the message says what is wrong with it and shows how one looks by `example`), ENOMEM.
  */
 int cachette__url_parse(const char *text, const char *option, const char *example,
                         cachette__url *url, cachette_error *error);
 
-/* The URL as it may be shown: user name, password and parameters' values replaced by `***`; cut to
- * fit. */
+/*
+ * The URL as it may be shown: user name, password and parameters replaced by `***`, and so is what
+ * might be one of them where the URL is not well formed; printable ASCII, cut to fit.
+ */
 void cachette__url_show(const char *text, char *shown, size_t size);
 
 /* Wipes and frees. */

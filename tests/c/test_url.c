@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/* URLs are taken apart, refused with a reason, and shown without their secrets. */
+#include <stdio.h>
+#include <string.h>
+
+#include "net/buffer.h"
+#include "net/url.h"
+#include "support.h"
+
+static const char example[] = "redis://host:6379/0";
+
+static void parse_into(const char *text, cachette__url *url) {
+  cachette_error error = {.code = 0};
+  int code = cachette__url_parse(text, "redis_url", example, url, &error);
+  if (code != CACHETTE_OK) fail_msg("%s: %s", text, error.message);
+}
+
+static void same(const char *given, const char *expected) {
+  if (expected == NULL)
+    assert_null(given);
+  else {
+    assert_non_null(given);
+    assert_string_equal(given, expected);
+  }
+}
+
+/* ---- Parts ---- */
+
+static const struct {
+  const char *text, *scheme, *user, *password, *host;
+  int port;
+  const char *path;
+} parts[] = {
+    {"redis://host", "redis", NULL, NULL, "host", -1, ""},
+    {"redis://host/", "redis", NULL, NULL, "host", -1, "/"},
+    {"redis://host:6379/0", "redis", NULL, NULL, "host", 6379, "/0"},
+    {"redis://host:1", "redis", NULL, NULL, "host", 1, ""},
+    {"redis://host:65535", "redis", NULL, NULL, "host", 65535, ""},
+    {"redis://host:06379", "redis", NULL, NULL, "host", 6379, ""},
+    {"redis://host:", "redis", NULL, NULL, "host", -1, ""},
+    {"REDIS://HOST", "redis", NULL, NULL, "HOST", -1, ""},
+    {"a1+-.://host", "a1+-.", NULL, NULL, "host", -1, ""},
+    {"redis://10.0.0.1:7000", "redis", NULL, NULL, "10.0.0.1", 7000, ""},
+    {"redis://[::1]", "redis", NULL, NULL, "::1", -1, ""},
+    {"redis://[2001:db8::7]:6379/3", "redis", NULL, NULL, "2001:db8::7", 6379, "/3"},
+    {"redis://user@host", "redis", "user", NULL, "host", -1, ""},
+    {"redis://user:@host", "redis", "user", "", "host", -1, ""},
+    {"redis://:secret@host", "redis", "", "secret", "host", -1, ""},
+    {"redis://user:secret@[::1]:1/2", "redis", "user", "secret", "::1", 1, "/2"},
+    {"redis://user:a:b:c@host", "redis", "user", "a:b:c", "host", -1, ""},
+    {"redis://user:p@ss@host", "redis", "user", "p@ss", "host", -1, ""},
+    {"redis://u%3Aser:%2f%3F%23%40%25%5b@host", "redis", "u:ser", "/?#@%[", "host", -1, ""},
+    {"redis://:line%0Abreak%20@host", "redis", "", "line\nbreak ", "host", -1, ""},
+    {"redis://:p\xc3\xa4ss@host", "redis", "", "p\xc3\xa4ss", "host", -1, ""},
+    {"redis://:a+b@host", "redis", "", "a+b", "host", -1, ""},
+    {"redis://h%6Fst/%30", "redis", NULL, NULL, "host", -1, "/0"},
+    {"unix:///run/redis.sock", "unix", NULL, NULL, NULL, -1, "/run/redis.sock"},
+    {"unix:///run/a%20b%40c.sock", "unix", NULL, NULL, NULL, -1, "/run/a b@c.sock"},
+    {"unix://user:secret@/run/redis.sock", "unix", "user", "secret", NULL, -1, "/run/redis.sock"},
+    {"redis://", "redis", NULL, NULL, NULL, -1, ""},
+    {"redis://host//a/../b", "redis", NULL, NULL, "host", -1, "//a/../b"},
+};
+
+static void a_url_falls_into_its_parts(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(parts); i++) {
+    cachette__url url;
+    parse_into(parts[i].text, &url);
+    same(url.scheme, parts[i].scheme);
+    same(url.user, parts[i].user);
+    same(url.password, parts[i].password);
+    same(url.host, parts[i].host);
+    assert_int_equal(url.port, parts[i].port);
+    same(url.path, parts[i].path);
+    assert_int_equal(url.parameter_count, 0);
+    cachette__url_deinit(&url);
+  }
+}
+
+static void parameters_are_names_and_values(void **state) {
+  (void)state;
+  cachette__url url;
+  parse_into("redis://host?db=3&name&empty=&a%26b=%3d=x", &url);
+  static const char *const expected[][2] = {
+      {"db", "3"}, {"name", ""}, {"empty", ""}, {"a&b", "==x"}};
+  assert_int_equal(url.parameter_count, LENGTH(expected));
+  for (size_t i = 0; i < LENGTH(expected); i++) {
+    same(url.parameters[i].name, expected[i][0]);
+    same(url.parameters[i].value, expected[i][1]);
+  }
+  same(url.path, "");
+  cachette__url_deinit(&url);
+}
+
+static void as_many_parameters_as_there_is_room_for(void **state) {
+  (void)state;
+  char text[256] = "redis://host/?p=0";
+  for (int i = 1; i < CACHETTE__URL_PARAMETERS; i++) strcat(text, "&p=1");
+  cachette__url url;
+  parse_into(text, &url);
+  assert_int_equal(url.parameter_count, CACHETTE__URL_PARAMETERS);
+  cachette__url_deinit(&url);
+  strcat(text, "&p=2");
+  cachette_error error;
+  int code = cachette__url_parse(text, "redis_url", example, &url, &error);
+  assert_int_equal(code, CACHETTE_ECONFIG);
+  assert_non_null(strstr(error.message, "too many parameters"));
+}
+
+/* ---- Faults ---- */
+
+static const struct {
+  const char *text, *words;
+} faults[] = {
+    {"", "no ://"},
+    {"host", "no ://"},
+    {"host:6379", "no ://"},
+    {"redis:/host", "no ://"},
+    {"://host", "no scheme"},
+    {"1redis://host", "scheme is not valid"},
+    {"re dis://host", "space"},
+    {"re_dis://host", "scheme is not valid"},
+    {"%72edis://host", "scheme is not valid"},
+    {"r%00://host", "scheme is not valid"},
+    {" redis://host", "space"},
+    {"redis://host ", "space"},
+    {"redis://ho\tst", "control character"},
+    {"redis://host\n", "control character"},
+    {"redis://host\x7f", "control character"},
+    {"redis://host:0", "between 1 and 65535"},
+    {"redis://host:65536", "between 1 and 65535"},
+    {"redis://host:99999999999999999999", "port is not a number"},
+    {"redis://host:-1", "port is not a number"},
+    {"redis://host:+1", "port is not a number"},
+    {"redis://host:port", "port is not a number"},
+    {"redis://host:%31", "port is not a number"},
+    {"redis://::1", "brackets"},
+    {"redis://a:1:2", "brackets"},
+    {"redis://[::1", "not closed"},
+    {"redis://[::1]6379", "between its host and port"},
+    {"redis://[::1]:x", "port is not a number"},
+    {"redis://host#fragment", "#"},
+    {"redis://:a#b@host", "%23"},
+    {"redis://:a?b@host", "%3F"},
+    {"redis://:a/b@host", "%2F"},
+    {"redis://user:1/b@host", "%2F"},
+    {"redis://:a@b/c@host", "%2F"},
+    {"redis://:%@host", "hexadecimal"},
+    {"redis://:%4@host", "hexadecimal"},
+    {"redis://:%4g@host", "hexadecimal"},
+    {"redis://:%g4@host", "hexadecimal"},
+    {"redis://host/%", "hexadecimal"},
+    {"redis://host?a=%f", "hexadecimal"},
+    {"redis://host?%f=a", "hexadecimal"},
+    {"redis://:%00@host", "%00"},
+    {"redis://us%00er@host", "%00"},
+    {"redis://h%00st", "%00"},
+    {"redis://host/%00", "%00"},
+    {"redis://host?a=%00", "%00"},
+    {"redis://ho%0Ast", "no host has"},
+    {"redis://ho%20st", "no host has"},
+    {"redis://a%40host", "no host has"},
+    {"redis://a%2Fb", "no host has"},
+    {"redis://[::1%0A]", "no host has"},
+};
+
+static void a_malformed_url_is_refused_with_the_reason(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(faults); i++) {
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    int code = cachette__url_parse(faults[i].text, "redis_url", example, &url, &error);
+    if (code != CACHETTE_ECONFIG || strstr(error.message, faults[i].words) == NULL)
+      fail_msg("\"%s\": %d, %s", faults[i].text, code, error.message);
+    assert_int_equal(error.code, code);
+    assert_string_equal(error.subject, "redis_url");
+    assert_non_null(strstr(error.message, "\"redis_url\""));
+    assert_non_null(strstr(error.message, example));
+    assert_int_equal(error.message[strlen(error.message) - 1], '.');
+  }
+}
+
+/* ---- What is shown ---- */
+
+static const struct {
+  const char *text, *shown;
+} shows[] = {
+    {"redis://host:6379/0", "redis://host:6379/0"},
+    {"redis://host", "redis://host"},
+    {"redis://host:/", "redis://host:/"},
+    {"redis://[::1]:6379", "redis://[::1]:6379"},
+    {"unix:///run/redis.sock", "unix:///run/redis.sock"},
+    {"redis://user:secret@host:1/2", "redis://***@host:1/2"},
+    {"redis://secret@host", "redis://***@host"},
+    {"unix://:secret@/run/redis.sock", "unix://***@/run/redis.sock"},
+    {"redis://host?password=secret", "redis://host?***"},
+    {"unix:///run/x?password=secret", "unix:///run/x?***"},
+    {"redis://host#secret", "redis://host?***"},
+    /* Marks of a URL that stand in a password as they are. */
+    {"redis://:secret/secret@host", "redis://***@host"},
+    {"redis://:secret?secret@host", "redis://***@host"},
+    {"redis://:secret#secret@host", "redis://***@host"},
+    {"redis://:secret@secret@host", "redis://***@host"},
+    {"redis://:secret@secret/secret@host/1", "redis://***@host/1"},
+    {"redis://:secret://secret@host", "redis://***@host"},
+    /* The host was forgotten, or cannot be told from a password. */
+    {"redis://:secret", "redis://***"},
+    {"redis://user:secret", "redis://***"},
+    {"redis://user:secret/0", "redis://***"},
+    {"redis://user:123456", "redis://***"},
+    {"redis://user:1secret", "redis://***"},
+    {"redis://user:secret%40host", "redis://***"},
+    {"redis://secret%40host", "redis://***"},
+    {"redis://user:@:secret", "redis://***@***"},
+    {"redis://[secret", "redis://***"},
+    {"redis://[::1]secret", "redis://***"},
+    {"redis://a:1:secret", "redis://***"},
+    {"redis://", "redis://***"},
+    /* It is no URL, so it may be anything. */
+    {"", "***"},
+    {"secret", "***"},
+    {"redis:secret@host", "***"},
+    {"user:secret@host://x", "***"},
+    {"user:secret://host", "***"},
+    {"://secret", "***"},
+    /* What would deceive in a terminal or a log. */
+    {"redis://host/a\nb\x1b[2J\xff", "redis://host/a?b?[2J?"},
+    {"redis://ho\nst", "redis://***"},
+};
+
+static void secrets_are_never_shown(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(shows); i++) {
+    char shown[128];
+    cachette__url_show(shows[i].text, shown, sizeof shown);
+    if (strcmp(shown, shows[i].shown) != 0) fail_msg("%s is shown as %s", shows[i].text, shown);
+    assert_null(strstr(shown, "secret"));
+  }
+}
+
+static void no_message_holds_a_secret(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(shows); i++) {
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    if (cachette__url_parse(shows[i].text, "redis_url", example, &url, &error) == CACHETTE_OK)
+      cachette__url_deinit(&url);
+    assert_null(strstr(error.message, "secret"));
+  }
+}
+
+static void what_is_shown_is_cut_to_fit(void **state) {
+  (void)state;
+  static const char text[] = "redis://user:secret@host:6379/0?a=b";
+  char whole[64];
+  cachette__url_show(text, whole, sizeof whole);
+  for (size_t size = 1; size <= sizeof whole; size++) {
+    char *shown = test_malloc(size); /* its ends are guarded */
+    cachette__url_show(text, shown, size);
+    assert_int_equal(strlen(shown), size > strlen(whole) ? strlen(whole) : size - 1);
+    assert_memory_equal(shown, whole, strlen(shown));
+    test_free(shown);
+  }
+}
+
+static void a_long_url_leaves_the_reason_in_the_message(void **state) {
+  (void)state;
+  char text[2048] = "redis://user:secret@";
+  memset(text + strlen(text), 'h', 1500);
+  strcat(text, ":99999");
+  cachette__url url;
+  cachette_error error = {.code = 0};
+  assert_int_equal(cachette__url_parse(text, "redis_url", example, &url, &error), CACHETTE_ECONFIG);
+  assert_non_null(strstr(error.message, "between 1 and 65535"));
+  assert_null(strstr(error.message, "secret"));
+}
+
+/* ---- Memory ---- */
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  static const char text[] = "redis://user:secret@host:6379/0?a=b&c=d";
+  bool fired = true;
+  int failures = -1;
+  for (long countdown = 0; fired; countdown++, failures++) {
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    long before = failing_allocator_live();
+    failing_allocator_arm(countdown);
+    int code = cachette__url_parse(text, "redis_url", example, &url, &error);
+    fired = failing_allocator_fired();
+    failing_allocator_arm(-1);
+    assert_int_equal(code, fired ? CACHETTE_ENOMEM : CACHETTE_OK);
+    assert_int_equal(error.code, code);
+    if (code == CACHETTE_OK) cachette__url_deinit(&url);
+    assert_int_equal(failing_allocator_live(), before);
+  }
+  assert_int_equal(failures, 9); /* scheme, user, password, host, path, two names and values */
+}
+
+static void a_url_that_was_freed_is_empty(void **state) {
+  (void)state;
+  cachette__url url;
+  parse_into("redis://user:secret@host/1?a=b", &url);
+  cachette__url_deinit(&url);
+  assert_null(url.password);
+  assert_int_equal(url.parameter_count, 0);
+  cachette__url_deinit(&url);
+}
+
+/* ---- The buffer ---- */
+
+static char pattern(size_t place) { return (char)(place * 31 + place / 251); }
+
+static void append(cachette__buffer *buffer, size_t place, size_t size) {
+  char *room = cachette__buffer_room(buffer, size);
+  assert_non_null(room);
+  for (size_t i = 0; i < size; i++) room[i] = pattern(place + i);
+  buffer->end += size;
+}
+
+static void take(cachette__buffer *buffer, size_t place, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    assert_int_equal(buffer->data[buffer->begin + i], pattern(place + i));
+  cachette__buffer_drop(buffer, size);
+}
+
+static void a_buffer_gives_bytes_in_the_order_they_came(void **state) {
+  (void)state;
+  cachette__buffer buffer = {0};
+  size_t put = 0, got = 0;
+  uint32_t random = 1;
+  for (int i = 0; i < 20000; i++) {
+    random = random * 1664525 + 1013904223;
+    size_t size = (random >> 8) % (i % 100 == 0 ? 300000 : 700);
+    if (random >> 31) {
+      append(&buffer, put, size);
+      put += size;
+    } else {
+      size_t held = cachette__buffer_size(&buffer);
+      if (size > held || i % 50 == 0) size = held;
+      take(&buffer, got, size);
+      got += size;
+    }
+    assert_int_equal(cachette__buffer_size(&buffer), put - got);
+  }
+  cachette__buffer_deinit(&buffer);
+}
+
+static void a_queue_that_never_empties_does_not_grow(void **state) {
+  (void)state;
+  cachette__buffer buffer = {0};
+  append(&buffer, 0, 1000);
+  for (size_t place = 1000; place < 10000000; place += 1000) {
+    append(&buffer, place, 1000);
+    take(&buffer, place - 1000, 1000);
+    assert_true(buffer.capacity <= 8192);
+  }
+  cachette__buffer_deinit(&buffer);
+}
+
+static void an_emptied_large_buffer_gives_its_memory_back(void **state) {
+  (void)state;
+  long before = failing_allocator_live();
+  cachette__buffer buffer = {0};
+  append(&buffer, 0, 1 << 20);
+  take(&buffer, 0, 1 << 20);
+  assert_int_equal(failing_allocator_live(), before);
+  append(&buffer, 0, 100);
+  take(&buffer, 0, 100);
+  assert_int_equal(failing_allocator_live(), before + 1); /* a small one is kept */
+  cachette__buffer_deinit(&buffer);
+  assert_int_equal(failing_allocator_live(), before);
+}
+
+static void a_buffer_that_cannot_grow_keeps_its_bytes(void **state) {
+  (void)state;
+  cachette__buffer buffer = {0};
+  append(&buffer, 0, 4000);
+  failing_allocator_arm(0);
+  assert_null(cachette__buffer_room(&buffer, 1 << 20));
+  failing_allocator_arm(-1);
+  assert_null(cachette__buffer_room(&buffer, SIZE_MAX));
+  assert_null(cachette__buffer_room(&buffer, SIZE_MAX / 2));
+  take(&buffer, 0, 4000);
+  cachette__buffer_deinit(&buffer);
+}
+
+int main(void) {
+  failing_allocator_install();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_url_falls_into_its_parts),
+      cmocka_unit_test(parameters_are_names_and_values),
+      cmocka_unit_test(as_many_parameters_as_there_is_room_for),
+      cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
+      cmocka_unit_test(secrets_are_never_shown),
+      cmocka_unit_test(no_message_holds_a_secret),
+      cmocka_unit_test(what_is_shown_is_cut_to_fit),
+      cmocka_unit_test(a_long_url_leaves_the_reason_in_the_message),
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(a_url_that_was_freed_is_empty),
+      cmocka_unit_test(a_buffer_gives_bytes_in_the_order_they_came),
+      cmocka_unit_test(a_queue_that_never_empties_does_not_grow),
+      cmocka_unit_test(an_emptied_large_buffer_gives_its_memory_back),
+      cmocka_unit_test(a_buffer_that_cannot_grow_keeps_its_bytes),
+  };
+  return cmocka_run_group_tests_name("url", tests, NULL, NULL);
+}
