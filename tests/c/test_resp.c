@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -492,6 +493,29 @@ static void a_bulk_may_be_as_large_as_the_limit(void **state) {
   assert_int_equal(token.offset, 512 << 20);
 }
 
+/* The memory is the system's zeros, of which few are touched. */
+static void a_larger_bulk_is_refused_even_if_all_of_it_is_here(void **state) {
+  (void)state;
+  enum { HEAD = 12, LARGEST = 512 << 20, SIZE = HEAD + LARGEST + 1 + 2 };
+  char *bytes = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(bytes != MAP_FAILED);
+  for (int over = 0; over <= 1; over++) {
+    memcpy(bytes, over ? "$536870913\r\n" : "$536870912\r\n", HEAD);
+    memcpy(bytes + HEAD + LARGEST + over, "\r\n", 2);
+    cachette__resp parser;
+    cachette__resp_token token;
+    const char *reason = "";
+    size_t used;
+    cachette__resp_init(&parser);
+    int status =
+        cachette__resp_read(&parser, (cachette_slice){bytes, SIZE}, &used, &token, &reason);
+    assert_int_equal(status, over ? CACHETTE_EBACKEND : CACHETTE__RESP_TOKEN);
+    assert_string_equal(reason, over ? LENGTH_RANGE : "");
+    if (!over) assert_true(token.end && token.last && token.size == LARGEST && used == SIZE - 1);
+  }
+  munmap(bytes, SIZE);
+}
+
 /* Reads nulls until the reply ends; how many. */
 static size_t count_nulls(cachette__resp *parser) {
   for (size_t count = 1;; count++) {
@@ -713,6 +737,7 @@ int main(void) {
       cmocka_unit_test(a_bulk_that_does_not_end_where_it_said_is_refused),
       cmocka_unit_test(a_line_may_be_as_long_as_the_limit_and_no_longer),
       cmocka_unit_test(a_bulk_may_be_as_large_as_the_limit),
+      cmocka_unit_test(a_larger_bulk_is_refused_even_if_all_of_it_is_here),
       cmocka_unit_test(an_aggregate_may_have_as_many_values_as_the_limit),
       cmocka_unit_test(bytes_of_a_bulk_may_be_placed_past_the_parser),
       cmocka_unit_test(no_bulk_is_left_between_replies),
