@@ -13,6 +13,7 @@
 
 #include "../alloc.h"
 #include "../error.h"
+#include "../fork.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
@@ -21,6 +22,7 @@
 enum {
   ROUNDS = 16,       /* of reading at a time, so that one peer cannot hold the loop */
   LEAST_SHARE = 100, /* ms for an address, so that a late one gets a chance */
+  RETRY_MS = 10,     /* till a Unix socket is asked again whose queue was full */
   IDLE_SECONDS = 60, /* of silence, till keep-alive asks whether the peer lives */
   PROBE_SECONDS = 10,
   PROBES = 3
@@ -40,6 +42,7 @@ struct cachette__stream {
   const cachette__stream_events *events;
   void *owner;
   enum { RESOLVING, CONNECTING, SECURING, OPEN, FAILED, CLOSED } state;
+  unsigned generation;      /* of forks: in a child socket and loop are the parent's */
   uv_timer_t timer;         /* for the step of opening that is under way */
   uv_idle_t kick;           /* while the loop has to come round */
   uv_getaddrinfo_t resolve; /* in use while `resolving` */
@@ -47,10 +50,13 @@ struct cachette__stream {
   int users; /* of this memory: handles that are not closed, and the resolver */
   struct addrinfo *addresses, *next;
   uint64_t deadline; /* of opening, by the loop's clock */
+  bool retrying;     /* the timer is for another try */
+  char reason[64];   /* why an address could not be connected to: the most telling so far */
   watched_socket *socket;
   cachette__tls_session *session;
   bool write_wants_read, read_wants_write; /* TLS only */
-  bool more;                               /* and TLS may hold more than was read */
+  bool more;   /* there may be bytes to read that no descriptor tells of */
+  bool broken; /* sending failed, for `failure`; what has come is still to be received */
   cachette__buffer output;
   uint64_t sent;
   bool was_open;
@@ -68,6 +74,13 @@ void cachette__target_text(const cachette__target *target, char *text, size_t si
 /* ---- The end ------------------------------------------------------------------------------------
  */
 
+/* Whether it is this process's own: a callback of the parent's may return in a forked child. */
+static bool is_own(const cachette__stream *self) {
+  return self->generation == cachette__fork_generation;
+}
+
+static bool is_open(const cachette__stream *self) { return self->state == OPEN && is_own(self); }
+
 static void release(cachette__stream *self) {
   if (--self->users > 0) return;
   cachette__buffer_deinit(&self->output);
@@ -78,8 +91,8 @@ static void on_handle_closed(uv_handle_t *handle) { release(handle->data); }
 
 static void on_socket_closed(uv_handle_t *handle) { cachette__free(handle->data); }
 
-static void close_socket(cachette__stream *self) {
-  cachette__tls_close(self->session, self->state != OPEN);
+static void close_socket(cachette__stream *self, bool silently) {
+  cachette__tls_close(self->session, silently);
   self->session = NULL;
   if (self->socket == NULL) return;
   uv_close((uv_handle_t *)&self->socket->poll, on_socket_closed);
@@ -98,7 +111,12 @@ void cachette__stream_close(cachette__stream *self, bool forked) {
     cachette__free(self);
     return;
   }
-  close_socket(self);
+  if (!is_own(self)) { /* in a child, inside a callback of the parent's loop that will return */
+    if (self->socket != NULL) close(self->socket->fd);
+    self->state = CLOSED;
+    return;
+  }
+  close_socket(self, self->state != OPEN || cachette__buffer_size(&self->output) > 0);
   self->state = CLOSED;
   if (self->resolving) uv_cancel((uv_req_t *)&self->resolve); /* its callback comes all the same */
   if (self->addresses != NULL) uv_freeaddrinfo(self->addresses);
@@ -120,6 +138,7 @@ static void receive(cachette__stream *self);
 
 static void on_kick(uv_idle_t *kick) {
   cachette__stream *self = kick->data;
+  if (!is_own(self)) return;
   uv_idle_stop(kick);
   if (self->state == FAILED) {
     tell(self);
@@ -132,27 +151,35 @@ static void on_kick(uv_idle_t *kick) {
 /* Makes the loop come round at once: to tell a failure, or only to notice a change of watchers. */
 static void come_round(cachette__stream *self) { uv_idle_start(&self->kick, on_kick); }
 
-/* It is broken; the owner hears of it in the next turn of the loop. */
-static void break_later(cachette__stream *self, int code, const char *format, const char *reason) {
-  if (self->state == FAILED || self->state == CLOSED) return;
-  char name[128];
+/* Notes what the owner is to hear; the format is one of this file's. */
+static void note_failure(cachette__stream *self, const char *format, const char *reason) {
+  char name[128], message[256];
   cachette__target_text(self->target, name, sizeof name);
-  /* The format is one of this file's, with the server's name and the reason in it. */
-  char message[256];
   snprintf(message, sizeof message, format, name, reason);
-  cachette__fail(&self->failure, code, NULL, "%s", message);
+  cachette__fail(&self->failure, CACHETTE_EUNAVAILABLE, NULL, "%s", message);
+}
+
+/* It is over; the owner hears of it in the next turn of the loop. */
+static void fail(cachette__stream *self) {
   uv_timer_stop(&self->timer);
-  close_socket(self);
+  close_socket(self, true);
   self->state = FAILED;
   come_round(self);
 }
 
 static void fail_opening(cachette__stream *self, const char *reason) {
-  break_later(self, CACHETTE_EUNAVAILABLE, "Cannot connect to %s: %s.", reason);
+  note_failure(self, "Cannot connect to %s: %s.", reason);
+  fail(self);
 }
 
-static void fail_open(cachette__stream *self, const char *reason) {
-  break_later(self, CACHETTE_EUNAVAILABLE, "The connection to %s broke: %s.", reason);
+/* `reason` NULL: the server has ended it. */
+static void note_break(cachette__stream *self, const char *reason) {
+  if (self->broken) return; /* and the first reason is what the others come from */
+  self->broken = true;
+  if (reason != NULL)
+    note_failure(self, "The connection to %s broke: %s.", reason);
+  else
+    note_failure(self, "The connection to %s was closed by the server.", "");
 }
 
 /* ---- Watching ----------------------------------------------------------------------------------
@@ -188,12 +215,24 @@ static ssize_t send_some(cachette__stream *self, const char *data, size_t size) 
   }
 }
 
+/* Why reading or writing failed; NULL: the server has ended it. */
 static const char *io_reason(const cachette__stream *self) {
-  return self->session != NULL ? cachette__tls_reason(self->session) : system_reason(errno);
+  if (self->session != NULL) return cachette__tls_reason(self->session);
+  return errno == EPIPE ? NULL : system_reason(errno);
+}
+
+/*
+ * What the server said last may be at hand yet, and may tell why it does not listen any more: it is
+ * received first.
+ */
+static void break_sending(cachette__stream *self, const char *reason) {
+  note_break(self, reason);
+  self->more = true;
+  come_round(self);
 }
 
 void cachette__stream_flush(cachette__stream *self) {
-  if (self->state != OPEN) return;
+  if (!is_open(self) || self->broken) return;
   cachette__buffer *output = &self->output;
   self->write_wants_read = false;
   while (cachette__buffer_size(output) > 0) {
@@ -204,7 +243,7 @@ void cachette__stream_flush(cachette__stream *self) {
       break;
     }
     if (count <= 0) {
-      fail_open(self, count == 0 ? "the server ended it" : io_reason(self));
+      break_sending(self, count == 0 ? NULL : io_reason(self));
       return;
     }
     self->sent += (uint64_t)count;
@@ -217,7 +256,6 @@ void cachette__stream_flush(cachette__stream *self) {
  * ----------------------------------------------------------------------------------- */
 
 static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
-  self->read_wants_write = false;
   if (self->session != NULL) return cachette__tls_read(self->session, data, size);
   for (;;) {
     ssize_t count = recv(self->socket->fd, data, size, 0);
@@ -227,38 +265,51 @@ static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
   }
 }
 
+/* Receives what is at hand, up to a number of rounds. Returns what ended that, or 1. */
+static ssize_t receive_batch(cachette__stream *self, bool *received) {
+  for (int round = 0; round < ROUNDS; round++) {
+    size_t size = 0;
+    char *room = self->events->room(self->owner, &size);
+    if (!is_open(self)) return 1;
+    if (room == NULL) {
+      note_break(self, "out of memory");
+      return CACHETTE__IO_FAILED;
+    }
+    ssize_t count = receive_some(self, room, size);
+    if (count <= 0) {
+      if (count == CACHETTE__IO_END) note_break(self, NULL);
+      if (count == CACHETTE__IO_FAILED) note_break(self, io_reason(self));
+      return count;
+    }
+    *received = true;
+    self->events->received(self->owner, (size_t)count);
+    if (!is_open(self)) return 1;
+    if (self->session == NULL && (size_t)count < size) return CACHETTE__IO_READ;
+  }
+  return 1;
+}
+
 static void receive(cachette__stream *self) {
   bool received = false;
-  ssize_t count = 1;
-  for (int round = 0; self->state == OPEN; round++) {
-    size_t size;
-    char *room = self->events->room(self->owner, &size);
-    count = receive_some(self, room, size);
-    if (count <= 0) break;
-    received = true;
-    self->events->received(self->owner, (size_t)count);
-    if (self->session == NULL && (size_t)count < size) break; /* there was no more */
-    if (round == ROUNDS) {
-      self->more = self->session != NULL; /* what TLS holds makes no descriptor readable */
-      if (self->more) come_round(self);
-      break;
-    }
-  }
-  if (received && self->state == OPEN) self->events->paused(self->owner);
-  if (self->state != OPEN) return;
-  if (count == CACHETTE__IO_WRITE)
-    self->read_wants_write = true;
-  else if (count == CACHETTE__IO_END)
-    fail_open(self, "the server ended it");
-  else if (count == CACHETTE__IO_FAILED)
-    fail_open(self, io_reason(self));
-  if (self->state == OPEN) watch_open(self);
+  ssize_t last = receive_batch(self, &received);
+  if (received && is_open(self)) self->events->paused(self->owner);
+  if (!is_open(self)) return;
+  self->read_wants_write = last == CACHETTE__IO_WRITE;
+  /* What TLS holds makes no descriptor readable. */
+  self->more = last > 0 && (self->session != NULL || self->broken);
+  if (self->more)
+    come_round(self);
+  else if (self->broken)
+    fail(self);
+  else
+    watch_open(self);
 }
 
 /* ---- Opening
  * -------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
+static void begin_unix(cachette__stream *self);
 static void connect_next(cachette__stream *self, const char *reason);
 
 static uint64_t time_left(const cachette__stream *self) {
@@ -327,7 +378,7 @@ static void on_connected(cachette__stream *self) {
   go_on_securing(self);
 }
 
-/* The error that the system has noted on the socket, or 0. */
+/* The error that the system has noted on the socket, or 0; it is told once. */
 static int socket_error(const cachette__stream *self) {
   int code = 0;
   socklen_t size = sizeof code;
@@ -351,19 +402,29 @@ static void look_at_connect(cachette__stream *self) {
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
-  cachette__stream *self = ((watched_socket *)poll->data)->stream;
-  if (self->state == CONNECTING)
+  watched_socket *socket = poll->data;
+  cachette__stream *self = socket->stream;
+  if (!is_own(self)) return;
+  if (status < 0) socket->mask = 0; /* libuv has stopped to watch it */
+  if (self->state == CONNECTING) {
     look_at_connect(self);
-  else if (self->state == SECURING && status < 0)
+  } else if (self->state == SECURING && status < 0) {
     fail_opening(self, socket_reason(self));
-  else if (self->state == SECURING)
+  } else if (self->state == SECURING) {
     go_on_securing(self);
-  else if (status < 0)
-    fail_open(self, socket_reason(self));
-  else {
+  } else if (status < 0) {
+    receive(self); /* what came before the error, and then the error */
+  } else {
     if (events & UV_WRITABLE || self->write_wants_read) cachette__stream_flush(self);
-    if (self->state == OPEN) receive(self);
+    if (is_open(self)) receive(self);
   }
+}
+
+/* The queue of a Unix socket is full, and the system does not tell when it no longer is. */
+static void retry_later(cachette__stream *self) {
+  uint64_t left = time_left(self);
+  self->retrying = left > RETRY_MS;
+  uv_timer_start(&self->timer, on_timer, self->retrying ? RETRY_MS : left, 0);
 }
 
 /* Begins to connect to an address. False: that failed at once, for `*reason`. */
@@ -386,18 +447,34 @@ static bool begin_connect(cachette__stream *self, const struct sockaddr *address
     watch(self, UV_WRITABLE);
     return true;
   }
+  bool full = errno == EAGAIN && address->sa_family == AF_UNIX; /* of one that is not listened to */
   *reason = system_reason(errno);
-  close_socket(self);
-  return false;
+  close_socket(self, true);
+  if (full) retry_later(self);
+  return full;
+}
+
+/* Whether it says more than that this machine has no way to such addresses. */
+static bool is_telling(const char *reason) {
+  static const int silent[] = {ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT};
+  for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
+    if (strcmp(reason, system_reason(silent[i])) == 0) return false;
+  return true;
+}
+
+static void note_reason(cachette__stream *self, const char *reason) {
+  if (self->reason[0] == '\0' || (!is_telling(self->reason) && is_telling(reason)))
+    snprintf(self->reason, sizeof self->reason, "%s", reason);
 }
 
 /*
  * Tries the next address; each gets an even share of the time that is left, so that one that
- * swallows packets leaves some for those behind it. `reason`: why the last one failed.
+ * swallows packets leaves some for those behind it. `reason`: why the last one failed, or NULL.
  */
 static void connect_next(cachette__stream *self, const char *reason) {
-  close_socket(self);
+  close_socket(self, true);
   self->state = CONNECTING;
+  if (reason != NULL) note_reason(self, reason);
   while (self->next != NULL) {
     const struct addrinfo *address = self->next;
     uint64_t rest = 0;
@@ -409,12 +486,19 @@ static void connect_next(cachette__stream *self, const char *reason) {
       uv_timer_start(&self->timer, on_timer, share, 0);
       return;
     }
+    note_reason(self, reason);
   }
-  fail_opening(self, reason);
+  fail_opening(self, self->reason[0] != '\0' ? self->reason : "the name has no address");
 }
 
 static void on_timer(uv_timer_t *timer) {
   cachette__stream *self = timer->data;
+  if (!is_own(self)) return;
+  if (self->retrying) {
+    self->retrying = false;
+    begin_unix(self);
+    return;
+  }
   char reason[64];
   snprintf(reason, sizeof reason, "%s within %g s",
            self->state == RESOLVING  ? "the name was not resolved"
@@ -430,14 +514,14 @@ static void on_timer(uv_timer_t *timer) {
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses) {
   cachette__stream *self = request->data;
   self->resolving = false;
-  if (self->state != RESOLVING) {
+  if (self->state != RESOLVING || !is_own(self)) {
     if (addresses != NULL) uv_freeaddrinfo(addresses);
   } else if (status < 0) {
     fail_opening(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "the name is not known"
                                                                           : uv_strerror(status));
   } else {
     self->addresses = self->next = addresses;
-    connect_next(self, "the name has no address");
+    connect_next(self, NULL);
   }
   release(self);
 }
@@ -498,6 +582,7 @@ int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
   self->target = target;
   self->events = events;
   self->owner = owner;
+  self->generation = cachette__fork_generation;
   uv_timer_init(loop, &self->timer);
   uv_idle_init(loop, &self->kick);
   self->timer.data = self->kick.data = self;

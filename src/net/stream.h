@@ -4,6 +4,10 @@
  *
  *     open:  resolve the name (off the loop) -> each address in turn: connect -> TLS handshake
  *
+ * Each address gets an even share of the time that is left, so that one that swallows packets
+ * leaves some for the next. The first that connects is the one: a TLS handshake that fails there is
+ * final.
+ *
  * The owner gives room for what arrives and appends what is to be sent to the output buffer. It is
  * told of what happens by events, which come from inside uv_run() only, never from inside a
  * call. A stream is used once: after `closed`, or after cachette__stream_close(), it frees itself.
@@ -35,10 +39,12 @@ typedef struct cachette__stream_events {
   /* Bytes can be sent. */
   void (*opened)(void *owner);
 
-  /* Where the next bytes shall go; `size` comes back as at least 1. */
+  /* Where the next bytes shall go; `size` comes back as at least 1. NULL: there is no memory, and
+   * the stream breaks. */
   char *(*room)(void *owner, size_t *size);
 
-  /* `size` bytes were placed in that room. The owner may append output, flush and close. */
+  /* `size` bytes were placed in that room. In this and any other event the owner may append output,
+   * flush, close, and open another stream. */
   void (*received)(void *owner, size_t size);
 
   /* Nothing more is at hand: the batch of `received` since the last one is over. */
@@ -46,14 +52,15 @@ typedef struct cachette__stream_events {
 
   /*
    * It could not be opened (`was_open` is false), broke, or was ended by the peer. `error` says
-   * why, in a whole sentence that names the server; its code is EUNAVAILABLE. The stream is gone
-   * when this returns; until then cachette__stream_sent() may be asked.
+   * why, in a whole sentence that names the server; its code is EUNAVAILABLE. What the server had
+   * said before was received first. The stream is gone when this returns; until then
+   * cachette__stream_sent() may be asked.
    */
   void (*closed)(void *owner, bool was_open, const cachette_error *error);
 } cachette__stream_events;
 
 /*
- * Begins to open. Errors: ENOMEM, EBACKEND (the system refused a resource); then there is no
+ * Begins to open. Errors: ENOMEM, EUNAVAILABLE (such a name cannot be looked up); then there is no
  * stream and no event.
  */
 int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
@@ -73,9 +80,11 @@ void cachette__stream_flush(cachette__stream *stream);
 uint64_t cachette__stream_sent(const cachette__stream *stream);
 
 /*
- * Ends it, open or not: no event follows. Its memory goes in a later turn of the loop. `forked`:
- * the loop and the peer are the parent's; descriptors are closed and memory is freed at once, with
- * nothing sent and the loop untouched.
+ * Ends it, open or not: no event follows. Its memory goes in a later turn of the loop, which, while
+ * a name is being looked up, lasts until the resolver has answered. `forked`: the loop and the
+ * peer are the parent's; descriptors are closed and memory is freed at once, with nothing sent and
+ * the loop untouched. Not from inside an event then: a child that was forked in one returns into
+ * the parent's loop, where the stream does nothing any more.
  */
 void cachette__stream_close(cachette__stream *stream, bool forked);
 

@@ -1,0 +1,858 @@
+/* SPDX-License-Identifier: MIT */
+/* A stream over TCP and Unix sockets, against servers that echo, fall silent, hang up and reset. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fork.h"
+#include "peer.h"
+
+static uv_loop_t loop;
+static int descriptors;
+
+static int set_up(void **state) {
+  (void)state;
+  descriptors = count_descriptors();
+  return uv_loop_init(&loop);
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  loop_finish(&loop);
+  assert_int_equal(count_descriptors(), descriptors);
+  return 0;
+}
+
+/* Holds that it could not be opened, and what the message says. */
+static void expect_unopened(const client *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void expect_unopened(const client *self, const char *format, ...) {
+  char message[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->told[AT_OPENED] + self->told[AT_ROOM], 0);
+  assert_false(self->was_open);
+  assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
+  assert_string_equal(self->error.message, message);
+}
+
+static void expect_broken(const client *self, const char *words) {
+  assert_int_equal(self->told[AT_OPENED], 1);
+  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_true(self->was_open);
+  assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
+  char name[128];
+  cachette__target_text(&self->target, name, sizeof name);
+  if (strstr(self->error.message, words) == NULL || strstr(self->error.message, name) == NULL)
+    fail_msg("%s", self->error.message);
+}
+
+/* ---- Bytes there and back ---- */
+
+static void echo(client *self, size_t size) {
+  assert_int_equal(client_open(self), CACHETTE_OK);
+  self->to_send = self->to_receive = size;
+  client_run(self);
+  if (self->stream == NULL) fail_msg("%s", self->error.message);
+  assert_int_equal(self->received, size);
+  assert_int_equal(cachette__stream_sent(self->stream), size);
+  assert_int_equal(cachette__buffer_size(cachette__stream_output(self->stream)), 0);
+  assert_int_equal(self->told[AT_OPENED], 1);
+  assert_true(self->told[AT_PAUSED] >= 1 && self->told[AT_PAUSED] <= self->told[AT_RECEIVED]);
+  client_close(self);
+}
+
+static const size_t sizes[] = {1, 2, 4095, 65536, 65537, 1 << 20, 10 << 20};
+
+static void tcp_carries_bytes_both_ways(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    peer server;
+    client self;
+    peer_start(&server, serve_echo);
+    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    echo(&self, sizes[i]);
+    peer_stop(&server);
+  }
+}
+
+static void a_unix_socket_carries_bytes_both_ways(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    peer server;
+    client self;
+    peer_start_unix(&server, serve_echo);
+    client_init(&self, &loop, NULL, 0, server.path);
+    echo(&self, sizes[i]);
+    peer_stop(&server);
+  }
+}
+
+static void bytes_may_come_one_by_one(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  server.slice = 1;
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  self.room_size = 3;
+  echo(&self, 2000);
+  peer_stop(&server);
+}
+
+/* Runs the loop as a program does that has one of its own: it waits for what the loop names. */
+static void embed(uv_loop_t *embedded) {
+  enum { LONG_MS = 20000 };
+  int timeout = uv_backend_timeout(embedded);
+  struct pollfd watched = {uv_backend_fd(embedded), POLLIN, 0};
+  int count = poll(&watched, 1, timeout < 0 || timeout > LONG_MS ? LONG_MS : timeout);
+  assert_true(count > 0 || (timeout >= 0 && timeout < LONG_MS)); /* else it was not told */
+  uv_run(embedded, UV_RUN_NOWAIT);
+}
+
+static void a_loop_of_the_programs_own_learns_of_all(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  for (int round = 0; round < 5; round++) {
+    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    self.target.connect_timeout_ms = 3600000;
+    self.to_send = self.to_receive = 300000;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    while (self.received < self.to_receive) embed(&loop);
+    self.to_send = self.to_receive = 3000000;
+    while (self.appended < self.to_send) client_send(&self, SIZE_MAX); /* from outside of it */
+    while (self.received < self.to_receive) embed(&loop);
+    client_close(&self);
+    while (uv_loop_alive(&loop)) embed(&loop);
+  }
+  peer_stop(&server);
+}
+
+/* ---- It does not open ---- */
+
+static void a_refused_port_is_told(void **state) {
+  (void)state;
+  client self;
+  client_init(&self, &loop, "127.0.0.1", free_port(), NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to 127.0.0.1:%d: connection refused.", self.target.port);
+}
+
+static void a_missing_unix_socket_is_told(void **state) {
+  (void)state;
+  client self;
+  client_init(&self, &loop, NULL, 0, "/tmp/cachette-none.sock");
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  assert_int_equal(uv_backend_timeout(&loop), 0);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to /tmp/cachette-none.sock: no such file or directory.");
+}
+
+static void a_path_too_long_for_a_socket_is_told(void **state) {
+  (void)state;
+  char path[200];
+  memset(path, 'p', sizeof path);
+  path[0] = '/';
+  path[sizeof path - 1] = '\0';
+  client self;
+  client_init(&self, &loop, NULL, 0, path);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  assert_false(self.was_open);
+  assert_non_null(strstr(self.error.message, ": the path is too long for a socket."));
+}
+
+static void an_unknown_name_is_told(void **state) {
+  (void)state;
+  resolver_set("nohost.invalid", "");
+  client self;
+  client_init(&self, &loop, "nohost.invalid", 6379, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to nohost.invalid:6379: the name is not known.");
+}
+
+static void a_server_that_does_not_answer_is_told(void **state) {
+  (void)state;
+  struct full_socket full;
+  full_socket_open(&full, "127.0.0.1", 0);
+  client self;
+  client_init(&self, &loop, "127.0.0.1", port_of(full.listener), NULL);
+  self.target.connect_timeout_ms = 200;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to 127.0.0.1:%d: no answer within 0.2 s.",
+                  self.target.port);
+  full_socket_close(&full);
+}
+
+static void a_resolver_that_does_not_answer_is_told(void **state) {
+  (void)state;
+  resolver_set("slow.test", "127.0.0.1");
+  resolver_hold(true);
+  client self;
+  client_init(&self, &loop, "slow.test", 6379, NULL);
+  self.target.connect_timeout_ms = 50;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self,
+                  "Cannot connect to slow.test:6379: the name was not resolved within 0.05 s.");
+  resolver_release();
+  loop_finish(&loop);
+  resolver_hold(false);
+  uv_loop_init(&loop);
+}
+
+/* ---- Names and addresses ---- */
+
+static void the_machines_resolver_knows_localhost(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  client_init(&self, &loop, "localhost", server.port, NULL);
+  echo(&self, 1000);
+  peer_stop(&server);
+}
+
+static void every_address_is_tried(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  resolver_set("four.test", "127.0.0.2 ::1 127.0.0.3 127.0.0.1");
+  client_init(&self, &loop, "four.test", server.port, NULL);
+  echo(&self, 1000);
+  peer_stop(&server);
+  assert_int_equal(server.served, 1);
+}
+
+static void an_address_that_swallows_leaves_time_for_the_next(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  struct full_socket full;
+  peer_start(&server, serve_echo);
+  full_socket_open(&full, "127.0.0.2", server.port);
+  resolver_set("two.test", "127.0.0.2 127.0.0.1");
+  client_init(&self, &loop, "two.test", server.port, NULL);
+  self.target.connect_timeout_ms = 600;
+  echo(&self, 1000);
+  full_socket_close(&full);
+  peer_stop(&server);
+}
+
+/* An address without a route says less than one that refuses. */
+static void the_telling_reason_is_told(void **state) {
+  (void)state;
+  client self;
+  resolver_set("odd.test", "127.0.0.1 255.255.255.255");
+  client_init(&self, &loop, "odd.test", free_port(), NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to odd.test:%d: connection refused.", self.target.port);
+}
+
+static void a_full_unix_socket_is_waited_for(void **state) {
+  (void)state;
+  static const char path[] = "/tmp/cachette-full.sock";
+  unlink(path);
+  int listener = listen_unix(path, 0);
+  client holder, self;
+  client_init(&holder, &loop, NULL, 0, path);
+  assert_int_equal(client_open(&holder), CACHETTE_OK);
+  while (holder.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_init(&self, &loop, NULL, 0, path);
+  self.target.connect_timeout_ms = 50;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_unopened(&self, "Cannot connect to %s: no answer within 0.05 s.", path);
+
+  client_init(&self, &loop, NULL, 0, path);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_ONCE);
+  assert_int_equal(self.told[AT_OPENED] + self.told[AT_CLOSED], 0);
+  close(accept(listener, NULL, NULL)); /* makes room */
+  while (self.told[AT_OPENED] == 0 && self.stream != NULL) uv_run(&loop, UV_RUN_ONCE);
+  assert_non_null(self.stream);
+  client_close(&self);
+  client_close(&holder);
+  close(listener);
+  unlink(path);
+}
+
+/* ---- It breaks ---- */
+
+static void serve_and_hang_up(peer *self, int fd) {
+  (void)self;
+  peer_write(fd, "bye", 3);
+}
+
+static void what_came_before_the_end_is_received(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_and_hang_up);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  assert_string_equal(self.text, "bye");
+  assert_int_equal(self.told[AT_PAUSED], 1);
+  expect_broken(&self, "was closed by the server");
+  peer_stop(&server);
+}
+
+/* Answers without reading what came, and so resets the connection behind its answer. */
+static void serve_and_reset(peer *self, int fd) {
+  (void)self;
+  struct pollfd readable = {fd, POLLIN, 0};
+  poll(&readable, 1, -1);
+  peer_write(fd, "-ERR no", 7);
+}
+
+static void flush_word(client *self) {
+  memcpy(cachette__buffer_room(cachette__stream_output(self->stream), 4), "PING", 4);
+  cachette__stream_output(self->stream)->end += 4;
+  self->in_call = true; /* so that an event from inside would be noticed */
+  cachette__stream_flush(self->stream);
+  self->in_call = false;
+}
+
+static void what_came_before_a_reset_is_received(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_and_reset);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  self.room_size = 2;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  flush_word(&self);
+  peer_wait(&server);
+  client_run_to_end(&self);
+  assert_string_equal(self.text, "-ERR no");
+  expect_broken(&self, "reset");
+  peer_stop(&server);
+}
+
+static void what_breaks_in_a_flush_is_told_by_the_loop(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_and_reset);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  flush_word(&self);
+  peer_wait(&server);
+  flush_word(&self); /* the first one is told ECONNRESET, */
+  flush_word(&self); /* and others would be told EPIPE, and raise a signal */
+  assert_int_equal(self.told[AT_CLOSED], 0);
+  assert_int_equal(uv_backend_timeout(&loop), 0);
+  client_run_to_end(&self);
+  assert_string_equal(self.text, "-ERR no"); /* is not lost by it */
+  assert_int_equal(self.sent, 4);
+  expect_broken(&self, "reset");
+  peer_stop(&server);
+}
+
+static void serve_and_reset_when_told(peer *self, int fd) {
+  while (sem_wait(&self->go) != 0) continue;
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static void a_reset_in_silence_is_told(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_and_reset_when_told);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  sem_post(&server.go);
+  client_run_to_end(&self);
+  expect_broken(&self, "reset");
+  assert_int_equal(self.told[AT_PAUSED], 0);
+  peer_stop(&server);
+}
+
+/* ---- Much at a time ---- */
+
+static void serve_echo_when_told(peer *self, int fd) {
+  while (sem_wait(&self->go) != 0) continue;
+  serve_echo(self, fd);
+}
+
+static void what_the_socket_does_not_take_waits(void **state) {
+  (void)state;
+  enum { MUCH = 30 << 20 };
+  peer server;
+  client self;
+  peer_start(&server, serve_echo_when_told);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  self.to_send = self.to_receive = MUCH;
+  while (self.appended < MUCH) client_send(&self, SIZE_MAX);
+  for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_NOWAIT);
+  uint64_t sent = cachette__stream_sent(self.stream);
+  assert_in_range(sent, 1, MUCH - 1);
+  assert_int_equal(cachette__buffer_size(cachette__stream_output(self.stream)), MUCH - sent);
+  sem_post(&server.go);
+  client_run(&self);
+  assert_int_equal(cachette__stream_sent(self.stream), MUCH);
+  client_close(&self);
+  peer_stop(&server);
+}
+
+static void serve_flood(peer *self, int fd) {
+  static char data[8192];
+  for (size_t i = 0; i < sizeof data; i++) data[i] = pattern_at(i);
+  peer_write(fd, data, sizeof data);
+  sem_post(&self->done);
+  serve_silence(self, fd);
+}
+
+static void one_peer_does_not_hold_the_loop(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_flood);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  self.room_size = 1;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  peer_wait(&server);
+  while (self.received < 8192) {
+    size_t before = self.received;
+    int paused = self.told[AT_PAUSED];
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_in_range(self.received - before, 0, 100);
+    assert_int_equal(self.told[AT_PAUSED] - paused, self.received > before);
+  }
+  client_close(&self);
+  peer_stop(&server);
+}
+
+/* ---- Closing ---- */
+
+static void it_can_be_closed_before_anything_happened(void **state) {
+  (void)state;
+  struct full_socket full;
+  full_socket_open(&full, "127.0.0.1", 0);
+  resolver_set("one.test", "127.0.0.1");
+  uint16_t port = port_of(full.listener);
+  static const char *const hosts[] = {"127.0.0.1", "one.test", "nohost.invalid", "255.255.255.255",
+                                      NULL};
+  for (size_t i = 0; i < LENGTH(hosts); i++) {
+    for (int turns = 0; turns < 6; turns++) {
+      client self;
+      client_init(&self, &loop, hosts[i], port, "/tmp/cachette-none.sock");
+      assert_int_equal(client_open(&self), CACHETTE_OK);
+      for (int turn = 0; turn < turns && self.stream != NULL; turn++) uv_run(&loop, UV_RUN_NOWAIT);
+      client_close(&self);
+      loop_finish(&loop);
+      assert_int_equal(self.told[AT_OPENED], 0);
+      uv_loop_init(&loop);
+    }
+  }
+  full_socket_close(&full);
+}
+
+static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
+  (void)state;
+  resolver_set("slow.test", "127.0.0.1");
+  resolver_hold(true);
+  client self;
+  client_init(&self, &loop, "slow.test", 6379, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  client_close(&self);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  resolver_release();
+  loop_finish(&loop);
+  resolver_hold(false);
+  uv_loop_init(&loop);
+}
+
+static enum stage closing_stage;
+
+static void close_at(client *self, enum stage stage) {
+  if (stage == closing_stage) client_close(self);
+}
+
+static void serve_word(peer *self, int fd) {
+  (void)self;
+  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
+}
+
+/* No event may follow, which `client` holds. */
+static void it_can_be_closed_from_inside_any_event(void **state) {
+  (void)state;
+  peer server;
+  peer_start(&server, serve_word);
+  for (closing_stage = AT_OPENED; closing_stage < STAGES; closing_stage++) {
+    client self;
+    client_init(&self, &loop, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port,
+                NULL);
+    self.then = close_at;
+    self.room_size = 4;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run_to_end(&self);
+    loop_finish(&loop);
+    assert_int_equal(self.told[closing_stage], 1);
+    assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
+    uv_loop_init(&loop);
+  }
+  peer_stop(&server);
+}
+
+static void replace_at(client *self, enum stage stage) {
+  if (stage != closing_stage || self->data == NULL) return;
+  self->data = NULL; /* once */
+  client_close(self);
+  memset(self->told, 0, sizeof self->told);
+  self->received = 0;
+  assert_int_equal(client_open(self), CACHETTE_OK);
+}
+
+static void another_can_be_opened_from_inside_any_event(void **state) {
+  (void)state;
+  peer server;
+  peer_start(&server, serve_word);
+  for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
+    client self;
+    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    self.data = &self;
+    self.then = replace_at;
+    self.to_receive = 10;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run(&self);
+    assert_string_equal(self.text, "some words");
+    assert_null(self.data);
+    client_close(&self);
+  }
+  peer_stop(&server);
+}
+
+static client successor;
+
+static void open_successor(client *self, enum stage stage) {
+  if (stage != AT_CLOSED) return;
+  client_init(&successor, &loop, "127.0.0.1", *(uint16_t *)self->data, NULL);
+  assert_int_equal(client_open(&successor), CACHETTE_OK);
+}
+
+static void another_can_be_opened_when_one_has_closed(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_word);
+  client_init(&self, &loop, "127.0.0.1", free_port(), NULL);
+  self.data = &server.port;
+  self.then = open_successor;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  successor.to_receive = 10;
+  client_run(&successor);
+  assert_string_equal(successor.text, "some words");
+  client_close(&successor);
+  peer_stop(&server);
+}
+
+static void a_close_is_seen_by_the_server(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_silence);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_close(&self);
+  peer_wait(&server); /* before the loop runs again */
+  peer_stop(&server);
+}
+
+/* ---- Forks ---- */
+
+static void close_as_child(void *data) {
+  client *self = data;
+  int before = descriptor_to(self->target.port);
+  child_assert(before >= 0);
+  cachette__stream_close(self->stream, true);
+  child_assert(fcntl(before, F_GETFD) < 0);
+}
+
+static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  run_in_child(close_as_child, &self); /* connecting */
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  run_in_child(close_as_child, &self); /* open */
+  self.to_send = self.to_receive = 1 << 20;
+  client_send(&self, SIZE_MAX);
+  run_in_child(close_as_child, &self); /* with something under way */
+  client_run(&self);
+  assert_int_equal(self.received, 1 << 20);
+  client_close(&self);
+  peer_stop(&server);
+}
+
+static bool is_child;
+static int forks;
+
+/* The child leaves the parent's bytes alone, though it returns into the parent's loop. */
+static void fork_at_received(client *self, enum stage stage) {
+  if (stage != AT_RECEIVED || forks++ > 0) return;
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    is_child = true;
+    alarm(20);
+    self->to_send = 0;
+    return;
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_child_forked_in_an_event_takes_nothing(void **state) {
+  (void)state;
+  assert_int_equal(cachette__fork_watch(), CACHETTE_OK);
+  peer server;
+  client self;
+  forks = 0;
+  peer_start(&server, serve_flood);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  self.then = fork_at_received;
+  self.room_size = 1;
+  self.to_receive = 8192;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  peer_wait(&server);
+  while (self.received < self.to_receive) {
+    uv_run(&loop, UV_RUN_ONCE);
+    if (is_child) {
+      child_assert(self.told[AT_RECEIVED] == 1 && self.told[AT_PAUSED] == 0);
+      cachette__stream_flush(self.stream);
+      cachette__stream_close(self.stream, true);
+      _exit(0);
+    }
+  }
+  client_close(&self);
+  peer_stop(&server);
+}
+
+/* ---- Memory ---- */
+
+static peer *memory_server;
+
+/* Opens, exchanges a few bytes and closes; the code with which it failed. */
+static int exchange(const char *host) {
+  client self;
+  client_init(&self, &loop, host, memory_server->port, memory_server->path);
+  self.to_send = self.to_receive = 200000;
+  int code = client_open(&self);
+  if (code == CACHETTE_OK) {
+    client_run(&self);
+    code = self.starved || self.told[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
+    if (self.told[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
+  } else {
+    assert_int_equal(self.error.code, code);
+  }
+  client_close(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  return code;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  peer servers[2];
+  peer_start(&servers[0], serve_echo);
+  peer_start_unix(&servers[1], serve_echo);
+  resolver_set("three.test", "127.0.0.2 127.0.0.3 127.0.0.1");
+  static const char *const hosts[] = {"127.0.0.1", "three.test", NULL};
+  for (size_t i = 0; i < LENGTH(hosts); i++) {
+    memory_server = &servers[hosts[i] == NULL];
+    assert_int_equal(exchange(hosts[i]), CACHETTE_OK);
+    bool fired = true;
+    for (long countdown = 0; fired; countdown++) {
+      long before = failing_allocator_live();
+      failing_allocator_arm(countdown);
+      int code = exchange(hosts[i]);
+      fired = failing_allocator_fired();
+      failing_allocator_arm(-1);
+      if (!fired) assert_int_equal(code, CACHETTE_OK);
+      assert_int_equal(failing_allocator_live(), before);
+      assert_true(countdown < 100);
+    }
+  }
+  peer_stop(&servers[0]);
+  peer_stop(&servers[1]);
+}
+
+static void run_out_at_room(client *self, enum stage stage) {
+  if (stage == AT_ROOM) self->no_room = self->received > 0;
+}
+
+static void an_owner_without_room_ends_it(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_word);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  self.room_size = 4;
+  self.then = run_out_at_room;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  assert_int_equal(self.received, 4);
+  expect_broken(&self, "out of memory");
+  peer_stop(&server);
+}
+
+/* ---- The socket ---- */
+
+static int option_of(int fd, int level, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  assert_int_equal(getsockopt(fd, level, option, &value, &size), 0);
+  return value;
+}
+
+static void the_socket_is_set_for_small_messages_and_dead_peers(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_silence);
+  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  int fd = descriptor_to(server.port);
+  assert_true(fd >= 0);
+  assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+  assert_true(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
+  assert_true(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
+#ifdef TCP_KEEPIDLE
+  assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+  assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+  assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+#endif
+  client_close(&self);
+  peer_stop(&server);
+}
+
+static void a_server_is_named(void **state) {
+  (void)state;
+  char host[300], text[128];
+  memset(host, 'h', sizeof host);
+  host[sizeof host - 1] = '\0';
+  const struct {
+    cachette__target target;
+    const char *text;
+  } cases[] = {
+      {{.host = "127.0.0.1", .port = 6379}, "127.0.0.1:6379"},
+      {{.host = "::1", .port = 1}, "[::1]:1"},
+      {{.host = "name.test", .port = 65535}, "name.test:65535"},
+      {{.path = "/run/redis.sock"}, "/run/redis.sock"},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette__target_text(&cases[i].target, text, sizeof text);
+    assert_string_equal(text, cases[i].text);
+  }
+  cachette__target long_one = {.host = host, .port = 6379};
+  cachette__target_text(&long_one, text, sizeof text);
+  assert_string_equal(text + strlen(text) - 5, ":6379");
+}
+
+static void a_long_name_leaves_the_reason_in_the_message(void **state) {
+  (void)state;
+  char host[254];
+  memset(host, 'h', sizeof host);
+  host[sizeof host - 1] = '\0';
+  resolver_set(host, "");
+  client self;
+  client_init(&self, &loop, host, 6379, NULL);
+  int code = client_open(&self);
+  if (code == CACHETTE_OK) client_run_to_end(&self);
+  assert_int_equal(self.error.code, CACHETTE_EUNAVAILABLE);
+  assert_int_equal(self.error.message[strlen(self.error.message) - 1], '.');
+  uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+/* Opens what libuv and the resolver keep for the whole process. */
+static int begin(void **state) {
+  resolver_set("first.test", "127.0.0.1");
+  if (set_up(state) != 0) return -1;
+  client self;
+  client_init(&self, &loop, "first.test", free_port(), NULL);
+  if (client_open(&self) != CACHETTE_OK) return -1;
+  client_run_to_end(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  return uv_loop_close(&loop);
+}
+
+int main(void) {
+  failing_allocator_install();
+  const struct CMUnitTest tests[] = {
+      test(tcp_carries_bytes_both_ways),
+      test(a_unix_socket_carries_bytes_both_ways),
+      test(bytes_may_come_one_by_one),
+      test(a_loop_of_the_programs_own_learns_of_all),
+      test(a_refused_port_is_told),
+      test(a_missing_unix_socket_is_told),
+      test(a_path_too_long_for_a_socket_is_told),
+      test(an_unknown_name_is_told),
+      test(a_server_that_does_not_answer_is_told),
+      test(a_resolver_that_does_not_answer_is_told),
+      test(the_machines_resolver_knows_localhost),
+      test(every_address_is_tried),
+      test(an_address_that_swallows_leaves_time_for_the_next),
+      test(the_telling_reason_is_told),
+      test(a_full_unix_socket_is_waited_for),
+      test(what_came_before_the_end_is_received),
+      test(what_came_before_a_reset_is_received),
+      test(what_breaks_in_a_flush_is_told_by_the_loop),
+      test(a_reset_in_silence_is_told),
+      test(what_the_socket_does_not_take_waits),
+      test(one_peer_does_not_hold_the_loop),
+      test(it_can_be_closed_before_anything_happened),
+      test(it_can_be_closed_while_the_name_is_looked_up),
+      test(it_can_be_closed_from_inside_any_event),
+      test(another_can_be_opened_from_inside_any_event),
+      test(another_can_be_opened_when_one_has_closed),
+      test(a_close_is_seen_by_the_server),
+      test(a_forked_child_closes_and_the_parent_goes_on),
+      test(a_child_forked_in_an_event_takes_nothing),
+      test(every_allocation_may_fail),
+      test(an_owner_without_room_ends_it),
+      test(the_socket_is_set_for_small_messages_and_dead_peers),
+      test(a_server_is_named),
+      test(a_long_name_leaves_the_reason_in_the_message),
+  };
+  return cmocka_run_group_tests_name("stream", tests, begin, NULL);
+}
