@@ -10,7 +10,7 @@
 
 #include "bench.h"
 
-enum { KEY_SIZE = 16, VALUE_SIZE = 100, LARGEST = 1 << 18 };
+enum { KEY_SIZE = 16, VALUE_SIZE = 100, LARGEST = 1 << 18, STAGES = 5 };
 
 static char value[LARGEST];
 
@@ -34,13 +34,13 @@ static void measure_overhead(long count) {
   cachette_close(cache);
 }
 
-/* Sizes from 1 byte to 256 KiB, most of them small, whose middle wanders. */
-static size_t draw_size(uint64_t *state, double phase) {
-  uint64_t number = bench_random(state);
-  double middle = 4 + 10 * phase; /* a power of two */
-  double power = middle + (double)(number >> 40) / (1 << 24) * 8 - 4;
+/* Sizes spread over eight powers of two around one that shifts from stage to stage: from 1 B to 256
+ * KiB. */
+static size_t draw_size(uint64_t *state, int stage) {
+  static const int middles[STAGES] = {4, 12, 7, 14, 10};
+  double power = middles[stage] + (double)(bench_random(state) >> 40) / (1 << 24) * 8 - 4;
   size_t size = (size_t)((double)((size_t)1 << (int)power) * (1 + (power - (int)power)));
-  return size < 1 ? 1 : size > LARGEST ? LARGEST : size;
+  return size < LARGEST ? size : LARGEST;
 }
 
 static void measure_fragmentation(long puts, size_t limit) {
@@ -50,11 +50,8 @@ static void measure_fragmentation(long puts, size_t limit) {
   cachette *cache = bench_open("memory_limit", text, NULL);
   long before = bench_resident(), most = 0;
   for (long i = 0; i < puts; i++) {
-    /* Up and down five times, and back to where it began. */
-    double phase = (double)(i % (puts / 5 + 1)) / (double)(puts / 5 + 1);
-    phase = phase < 0.5 ? 2 * phase : 2 - 2 * phase;
     uint64_t id = bench_random(&state) % 2000000;
-    size_t size = draw_size(&state, phase);
+    size_t size = draw_size(&state, (int)(i * STAGES / puts));
     memcpy(value, &id, sizeof id);
     bench_put(cache, (cachette_slice){&id, sizeof id}, (cachette_slice){value, size}, 0);
     if (i % 1000 != 0) continue;

@@ -572,6 +572,38 @@ static void who_shares_must_agree_on_the_limit(void **state) {
   cachette_options_free(options);
 }
 
+/* Puts values of 1/4 to 4 times a size under random keys, of which some are there already. */
+static void put_around(cachette *handle, size_t middle, int count, uint32_t *state) {
+  static char bytes[1 << 18];
+  for (int i = 0; i < count; i++) {
+    *state = *state * 1664525 + 1013904223;
+    uint32_t id = *state >> 8 & 0x3ffff;
+    size_t size = middle / 4 + (size_t)(*state >> 4) % (4 * middle);
+    assert_int_equal(cachette_put(handle, (cachette_slice){&id, sizeof id},
+                                  (cachette_slice){bytes, size}, 3600000, NULL),
+                     CACHETTE_OK);
+  }
+}
+
+static void sizes_that_shift_leave_no_holes(void **state) {
+  (void)state;
+  enum { LIMIT = 16 << 20 };
+  static char bytes[1 << 18];
+  uint32_t random = 1;
+  cachette *handle = open_clocked("memory_limit", "16M");
+  put_around(handle, 16000, 20000, &random);
+  put_around(handle, 300, 400000, &random);
+  size_t live = 0;
+  for (uint32_t id = 0; id <= 0x3ffff; id++) {
+    cachette_item item = {.key = {&id, sizeof id}, .buffer = bytes, .buffer_size = sizeof bytes};
+    cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
+    assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+    if (item.status == CACHETTE_HIT) live += item.value.size + sizeof id;
+  }
+  assert_true(live >= (size_t)LIMIT / 100 * 80); /* what else there is are heads and the index */
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test_setup(name, reset)
 
 int main(void) {
@@ -584,6 +616,7 @@ int main(void) {
       test(flush_expired_counts_what_is_past_its_time),
       test(what_is_past_its_time_is_counted_by_no_other_verb),
       test(values_of_every_size_come_back),
+      test(sizes_that_shift_leave_no_holes),
       test(an_empty_value_needs_no_bytes),
       test(a_value_too_large_takes_the_old_one_with_it),
       test(an_item_that_fails_leaves_the_others),

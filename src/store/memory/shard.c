@@ -8,6 +8,8 @@
 enum {
   OPTIMISTIC_TRIES = 4,
   PAGE = 4096,
+  CLEANING_TRIES = 16, /* segments that are looked at in search of one that can be cleaned */
+  LONGEST_MOVE = 16,  /* segments that an entry spans which is moved to free one */
   SWEEPS_A_LIFE = 32, /* a segment is swept again when this part of its longest life has passed */
   GROWTH_TRIES = 64
 };
@@ -548,19 +550,38 @@ static void drain(cachette__shard_ref ref, uint32_t queue, bool force) {
   if (segment_at(ref, segment)->live == 0) release(ref, segment);
 }
 
-/* The entry that began before a segment and reaches into it. False: none that lives, or too long to
- * move. */
+/*
+ * Whether it pays to move an entry that reaches into a segment from before, so that the segment can
+ * be freed. Where a long one began it leaves a hole, which must be less than what is gained by far,
+ * or cleaning would never end.
+ */
+static bool is_worth_moving(cachette__shard_ref ref, const cachette__entry *entry,
+                            const cachette__segment *freed) {
+  uint64_t segment_words = ref.arena->segment_words;
+  uint64_t size = cachette__entry_size(entry);
+  if (size <= 2 * segment_words) return true;
+  uint64_t hole = segment_words - (entry->position & (segment_words - 1));
+  return size <= LONGEST_MOVE * segment_words && 2 * hole <= segment_words - freed->live;
+}
+
+/* The entry that began before a segment and reaches into it. False: none that lives, or not worth
+ * moving. */
 static bool find_straddler(cachette__shard_ref ref, uint32_t segment, cachette__entry *entry,
                            bool *movable) {
   const cachette__segment *each = segment_at(ref, segment);
   *movable = true;
   if (each->first == 0 || each->previous == CACHETTE__NO_SEGMENT) return false;
-  cursor at = begin_segment(ref, each->previous);
+  uint32_t begin = each->previous;
+  for (int i = 0; i < LONGEST_MOVE && segment_at(ref, begin)->first == ref.arena->segment_words &&
+                  segment_at(ref, begin)->previous != CACHETTE__NO_SEGMENT;
+       i++)
+    begin = segment_at(ref, begin)->previous; /* none begins in it */
+  cursor at = begin_segment(ref, begin);
   bool found = false;
   while (next_entry(ref, &at, entry)) found = true;
   uint64_t hash;
   bool lives = found && at.word > ref.arena->segment_words && slot_of(ref, entry, &hash) != NULL;
-  *movable = found && (!lives || cachette__entry_size(entry) <= 2 * ref.arena->segment_words);
+  *movable = found && (!lives || is_worth_moving(ref, entry, each));
   return lives;
 }
 
@@ -586,24 +607,42 @@ static bool clean_segment(cachette__shard_ref ref, uint32_t segment) {
   return whole;
 }
 
-/* Cleans the segment with the most dead room, if a fair part of the shard is dead. */
+/* The segment with the least that lives, but more than `above`, or as much and behind it. */
+static uint32_t find_deadest(cachette__shard_ref ref, uint32_t above, uint32_t behind) {
+  uint32_t deadest = CACHETTE__NO_SEGMENT, least = ref.arena->segment_words / 8 * 7;
+  for (int i = 0; i < CACHETTE__QUEUES; i++) {
+    const cachette__log *log = &ref.shard->logs[i];
+    for (uint32_t each = log->tail; each != log->head; each = after(ref, each)) {
+      uint32_t live = segment_at(ref, each)->live;
+      if (live < above || (live == above && each <= behind) || live > least) continue;
+      if (live == least && each > deadest) continue;
+      least = live;
+      deadest = each;
+    }
+  }
+  return deadest;
+}
+
+/* Cleans the segment with the most dead room that can be cleaned, if a fair part of the shard is
+ * dead. */
 static bool clean(cachette__shard_ref ref) {
   cachette__shard *shard = ref.shard;
   uint64_t live = 0, all = 0;
-  uint32_t deadest = CACHETTE__NO_SEGMENT, least = ref.arena->segment_words / 8 * 7;
   for (int i = 0; i < CACHETTE__QUEUES; i++) {
     live += shard->logs[i].live;
     all += (uint64_t)shard->logs[i].count * ref.arena->segment_words;
   }
   uint64_t dead = all - live;
   if (dead < 3 * (uint64_t)ref.arena->segment_words || dead < all / 20) return false;
-  for (int i = 0; i < CACHETTE__QUEUES; i++)
-    for (uint32_t each = shard->logs[i].tail; each != shard->logs[i].head; each = after(ref, each))
-      if (segment_at(ref, each)->live < least) {
-        least = segment_at(ref, each)->live;
-        deadest = each;
-      }
-  return deadest != CACHETTE__NO_SEGMENT && clean_segment(ref, deadest);
+  uint32_t above = 0, behind = 0;
+  for (int tries = 0; tries < CLEANING_TRIES; tries++) {
+    uint32_t deadest = find_deadest(ref, above, behind);
+    if (deadest == CACHETTE__NO_SEGMENT) return false;
+    above = segment_at(ref, deadest)->live;
+    behind = deadest;
+    if (clean_segment(ref, deadest)) return true;
+  }
+  return false;
 }
 
 static void fit_ghosts(cachette__shard_ref ref) {
