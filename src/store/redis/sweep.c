@@ -75,9 +75,8 @@ void cachette__sweep_detach(cachette_op *op) {
 }
 
 void cachette__sweep_fail(cachette__sweep *sweep, int code, const char *message) {
-  cachette_op *op = sweep->op;
-  free_sweep(sweep);
-  if (op != NULL) cachette__op_fail(op, code, NULL, "%s", message);
+  if (sweep->op != NULL) cachette__op_fail(sweep->op, code, NULL, "%s", message);
+  free_sweep(sweep); /* only now, for the message may lie in it */
 }
 
 static void finish(cachette__sweep *sweep) {
