@@ -174,7 +174,8 @@ static void fail_opening(cachette__stream *self, const char *reason) {
 
 /* `reason` NULL: the server has ended it. */
 static void note_break(cachette__stream *self, const char *reason) {
-  if (self->broken) return; /* and the first reason is what the others come from */
+  /* The first reason is what the others come from; but in TLS the peer may have told its own. */
+  if (self->broken && (self->session == NULL || reason == NULL)) return;
   self->broken = true;
   if (reason != NULL)
     note_failure(self, "The connection to %s broke: %s.", reason);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 #include "../alloc.h"
 #include "../error.h"
@@ -69,10 +70,12 @@ static BIO_METHOD *make_method(void) {
 /* ---- Settings -----------------------------------------------------------------------------------
  */
 
+static const char *system_words(int code) { return uv_strerror(uv_translate_sys_error(code)); }
+
 /* The words for what went wrong first, which is what the rest follows from. */
 static const char *first_words(void) {
   unsigned long first = ERR_peek_error();
-  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return strerror(ERR_GET_REASON(first));
+  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return system_words(ERR_GET_REASON(first));
   const char *words = ERR_reason_error_string(first);
   return words != NULL ? words : "no reason given";
 }
@@ -81,6 +84,27 @@ static int fail_file(cachette_error *error, const char *option, const char *file
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" file \"%.100s\" cannot be used: %s.", option, file,
                         first_words());
+}
+
+/* OpenSSL would ask at the terminal. */
+static int refuse_passphrase(char *text, int size, int writing, void *asked) {
+  (void)writing;
+  if (size > 0) *text = '\0';
+  *(bool *)asked = true;
+  return -1;
+}
+
+static int load_key(SSL_CTX *context, const char *file, cachette_error *error) {
+  bool asked = false;
+  SSL_CTX_set_default_passwd_cb(context, refuse_passphrase);
+  SSL_CTX_set_default_passwd_cb_userdata(context, &asked);
+  int loaded = SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM);
+  SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+  if (loaded == 1 && SSL_CTX_check_private_key(context) == 1) return CACHETTE_OK;
+  if (!asked) return fail_file(error, "tls_key_file", file);
+  return cachette__fail(error, CACHETTE_ECONFIG, "tls_key_file",
+                        "The \"tls_key_file\" file \"%.100s\" cannot be used: it is encrypted.",
+                        file);
 }
 
 static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
@@ -99,10 +123,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
         "The options \"tls_cert_file\" and \"tls_key_file\" go together; one of them is missing.");
   if (SSL_CTX_use_certificate_chain_file(context, settings->cert_file) != 1)
     return fail_file(error, "tls_cert_file", settings->cert_file);
-  if (SSL_CTX_use_PrivateKey_file(context, settings->key_file, SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1)
-    return fail_file(error, "tls_key_file", settings->key_file);
-  return CACHETTE_OK;
+  return load_key(context, settings->key_file, error);
 }
 
 int cachette__tls_new(const cachette__tls_settings *settings, cachette__tls **tls,
@@ -128,6 +149,7 @@ int cachette__tls_new(const cachette__tls_settings *settings, cachette__tls **tl
   return CACHETTE_OK;
 
 fail:
+  ERR_clear_error(); /* the queue is the thread's, and others of the program look at it */
   cachette__tls_free(self);
   return code;
 }
@@ -174,25 +196,55 @@ cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char
   return self;
 }
 
+static const char *verdict_words(long verdict) {
+  if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+    return "its certificate is not valid for that name or address";
+  return X509_verify_cert_error_string(verdict);
+}
+
+/* Words for what OpenSSL noted, where its own say little to who has not read its source. */
+static const char *words_for(unsigned long noted) {
+  if (ERR_GET_LIB(noted) != ERR_LIB_SSL) return ERR_reason_error_string(noted);
+  switch (ERR_GET_REASON(noted)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_HTTP_REQUEST:
+      return "it does not speak TLS";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+      return "it does not speak TLS 1.2 or later";
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return "it asks for a certificate";
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+      return "it does not trust the certificate that it was shown";
+    default:
+      return ERR_reason_error_string(noted);
+  }
+}
+
 static void note_reason(cachette__tls_session *self, int system) {
   long verdict = SSL_get_verify_result(self->ssl);
   unsigned long last = ERR_peek_last_error();
   const char *words;
   if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
-    words = X509_verify_cert_error_string(verdict);
-  else if (ERR_GET_REASON(last) == SSL_R_WRONG_VERSION_NUMBER)
-    words = "it does not speak TLS, or only an old version of it";
-  else if (last != 0)
-    words = ERR_reason_error_string(last);
+    words = verdict_words(verdict);
   else
-    words = system != 0 ? strerror(system) : "the connection was ended";
+    words = last != 0 ? words_for(last) : system_words(system);
   snprintf(self->reason, sizeof self->reason, "%s", words != NULL ? words : "unknown");
+}
+
+/* Whether the peer is simply gone, without the farewell that TLS has for it. */
+static bool is_end(int error, int system) {
+#ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
+  if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return true;
+#endif
+  return error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0 && (system == 0 || system == EPIPE);
 }
 
 /* What OpenSSL's answer means. */
 static int outcome(cachette__tls_session *self, int result) {
-  int system = errno;
-  switch (SSL_get_error(self->ssl, result)) {
+  int system = errno, error = SSL_get_error(self->ssl, result);
+  switch (error) {
     case SSL_ERROR_WANT_READ:
       return CACHETTE__IO_READ;
     case SSL_ERROR_WANT_WRITE:
@@ -200,6 +252,7 @@ static int outcome(cachette__tls_session *self, int result) {
     case SSL_ERROR_ZERO_RETURN:
       return CACHETTE__IO_END;
     default:
+      if (is_end(error, system)) return CACHETTE__IO_END;
       note_reason(self, system);
       return CACHETTE__IO_FAILED;
   }

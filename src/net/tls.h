@@ -7,7 +7,7 @@
 
 #include "cachette.h"
 
-/* What connections of one server share; counted, so that streams may outlive their maker. */
+/* What connections of one server share; it outlives their sessions. */
 typedef struct cachette__tls cachette__tls;
 
 typedef struct cachette__tls_settings {

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,10 @@ uint16_t free_port(void) {
 
 static void *run_peer(void *data) {
   peer *self = data;
+  sigset_t signals; /* so that one that comes is the client's fault */
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  must(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
   for (;;) {
     struct pollfd fds[] = {{self->listener, POLLIN, 0}, {self->wake[0], POLLIN, 0}};
     must(poll(fds, 2, -1) > 0 || errno == EINTR);

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: MIT */
+/* A stream over TLS, against servers by OpenSSL with certificates that are made here. */
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authority.h"
+#include "peer.h"
+
+enum { HOUR = 3600 };
+
+static uv_loop_t loop;
+static int descriptors;
+static struct authority authority, stranger;
+static struct identity good, expired, early, elsewhere, self_signed, user, foreign_user;
+static char ca_file[128];
+
+/* ---- The server ---- */
+
+/* What a server does, and what it saw. */
+struct tls_server {
+  const struct identity *identity;
+  int least, most;    /* versions of TLS, or 0 */
+  bool asks;          /* for a certificate of the authority's */
+  bool vanishes;      /* without a farewell, when told to */
+  const char *greets; /* with this, behind its handshake */
+  char name[64];      /* that the client asked for, or "" */
+  bool secured, said_farewell;
+  long version;
+};
+
+static SSL_CTX *make_context(const struct tls_server *server) {
+  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_use_certificate(context, server->identity->certificate);
+  SSL_CTX_use_PrivateKey(context, server->identity->key);
+  if (server->least != 0) SSL_CTX_set_min_proto_version(context, server->least);
+  if (server->most != 0) SSL_CTX_set_max_proto_version(context, server->most);
+  /* For TLS 1.1, which is not allowed to any more by default. */
+  if (server->most == TLS1_1_VERSION) SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
+  if (server->asks) {
+    SSL_CTX_load_verify_locations(context, ca_file, NULL);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  }
+  return context;
+}
+
+static void tls_echo(peer *self, SSL *ssl) {
+  char *data = malloc(self->slice);
+  uint32_t random = 7;
+  int count;
+  while ((count = SSL_read(ssl, data, (int)self->slice)) > 0) {
+    for (int sent = 0; sent < count;) {
+      random = random * 1664525 + 1013904223;
+      int size = (int)((random >> 8) % (uint32_t)(count - sent)) + 1;
+      if (SSL_write(ssl, data + sent, size) <= 0) break;
+      sent += size;
+    }
+  }
+  free(data);
+}
+
+static void serve_tls(peer *self, int fd) {
+  struct tls_server *server = self->data;
+  SSL_CTX *context = make_context(server);
+  SSL *ssl = SSL_new(context);
+  SSL_set_fd(ssl, fd);
+  server->secured = SSL_accept(ssl) == 1;
+  if (server->secured) {
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    snprintf(server->name, sizeof server->name, "%s", name != NULL ? name : "");
+    server->version = SSL_version(ssl);
+    if (server->greets != NULL) SSL_write(ssl, server->greets, (int)strlen(server->greets));
+    if (server->vanishes)
+      while (sem_wait(&self->go) != 0) continue;
+    else
+      tls_echo(self, ssl);
+    server->said_farewell = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    if (!server->vanishes) SSL_shutdown(ssl);
+  }
+  ERR_clear_error();
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+}
+
+/* ---- The client ---- */
+
+static cachette__tls *make_tls(const char *ca, const struct identity *identity, bool verify) {
+  const cachette__tls_settings settings = {
+      .ca_file = ca,
+      .cert_file = identity != NULL ? identity->cert_file : NULL,
+      .key_file = identity != NULL ? identity->key_file : NULL,
+      .verify = verify,
+  };
+  cachette__tls *tls = NULL;
+  cachette_error error;
+  if (cachette__tls_new(&settings, &tls, &error) != CACHETTE_OK) fail_msg("%s", error.message);
+  assert_int_equal(ERR_peek_error(), 0);
+  return tls;
+}
+
+/* Opens, and exchanges some bytes if that comes about. */
+static void talk(client *self, peer *server, const char *host, cachette__tls *tls, size_t size) {
+  client_init(self, &loop, host, server->port, NULL);
+  self->target.tls = tls;
+  self->to_send = self->to_receive = size;
+  assert_int_equal(client_open(self), CACHETTE_OK);
+  client_run(self);
+  if (self->stream != NULL) assert_int_equal(cachette__stream_sent(self->stream), size);
+  client_close(self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(ERR_peek_error(), 0); /* nothing is left for others of the thread */
+}
+
+/* One connection between a server and a client; what the client was told is in `self`. */
+static void meet(client *self, struct tls_server *described, const char *host, const char *ca,
+                 const struct identity *identity, bool verify) {
+  peer server;
+  peer_start(&server, serve_tls);
+  server.data = described;
+  cachette__tls *tls = make_tls(ca, identity, verify);
+  talk(self, &server, host, tls, 1000);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+static void expect_met(const client *self) {
+  if (self->told[AT_CLOSED] != 0) fail_msg("%s", self->error.message);
+  assert_int_equal(self->received, 1000);
+}
+
+static void expect_refused(const client *self, const char *words) {
+  assert_int_equal(self->told[AT_OPENED], 0);
+  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
+  const char *message = self->error.message;
+  if (strncmp(message, "Cannot connect to ", 18) != 0 || strstr(message, words) == NULL)
+    fail_msg("%s", message);
+  assert_non_null(strstr(message, self->target.host));
+  assert_int_equal(message[strlen(message) - 1], '.');
+}
+
+/* ---- Bytes there and back ---- */
+
+static void tls_carries_bytes_both_ways(void **state) {
+  (void)state;
+  static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  static const size_t sizes[] = {1, 16384, 16385, 1 << 20, 10 << 20};
+  for (size_t i = 0; i < LENGTH(versions); i++) {
+    struct tls_server described = {.identity = &good, .least = versions[i], .most = versions[i]};
+    peer server;
+    client self;
+    peer_start(&server, serve_tls);
+    server.data = &described;
+    cachette__tls *tls = make_tls(ca_file, NULL, true);
+    for (size_t j = 0; j < LENGTH(sizes); j++) {
+      talk(&self, &server, "server.test", tls, sizes[j]);
+      if (self.told[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
+      peer_wait(&server);
+      assert_int_equal(described.version, versions[i]);
+      assert_true(described.said_farewell);
+    }
+    cachette__tls_free(tls);
+    peer_stop(&server);
+  }
+}
+
+static void tls_bytes_may_come_one_by_one(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good};
+  peer server;
+  client self;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  server.slice = 1;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  talk(&self, &server, "server.test", tls, 500);
+  assert_int_equal(self.received, 500);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+/* What came with the end of the handshake makes no descriptor readable any more. */
+static void what_comes_behind_the_handshake_is_received(void **state) {
+  (void)state;
+  static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (size_t i = 0; i < LENGTH(versions); i++) {
+    struct tls_server described = {.identity = &good, .most = versions[i], .greets = "welcome"};
+    peer server;
+    client self;
+    peer_start(&server, serve_tls);
+    server.data = &described;
+    cachette__tls *tls = make_tls(ca_file, NULL, true);
+    client_init(&self, &loop, "server.test", server.port, NULL);
+    self.target.tls = tls;
+    self.to_receive = 7;
+    self.room_size = 1;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run(&self);
+    assert_string_equal(self.text, "welcome");
+    client_close(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    cachette__tls_free(tls);
+    peer_stop(&server);
+  }
+}
+
+/* More than a batch, in one record, read byte by byte. */
+static void what_tls_holds_back_is_received_in_later_turns(void **state) {
+  (void)state;
+  static char much[10001];
+  memset(much, 'm', sizeof much - 1);
+  struct tls_server described = {.identity = &good, .greets = much};
+  peer server;
+  client self;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(&self, &loop, "server.test", server.port, NULL);
+  self.target.tls = tls;
+  self.to_receive = sizeof much - 1;
+  self.room_size = 1;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.stream != NULL && self.received < self.to_receive) {
+    size_t before = self.received;
+    uv_run(&loop, UV_RUN_ONCE);
+    assert_in_range(self.received - before, 0, 100);
+  }
+  client_close(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+/* ---- Whom the client trusts ---- */
+
+static const struct {
+  const char *host;
+  const struct identity *identity;
+  const char *words; /* of the refusal; NULL: it is trusted */
+} trust[] = {
+    {"server.test", &good, NULL},
+    {"www.wild.test", &good, NULL},
+    {"127.0.0.1", &good, NULL},
+    {"other.test", &good, "not valid for that name"},
+    {"wild.test", &good, "not valid for that name"},
+    {"a.b.wild.test", &good, "not valid for that name"},
+    {"127.0.0.1", &elsewhere, "not valid for that name"},
+    {"server.test", &elsewhere, "not valid for that name"},
+    {"server.test", &expired, "certificate has expired"},
+    {"server.test", &early, "certificate is not yet valid"},
+    {"server.test", &self_signed, "certificate"}, /* "self-signed" is spelt in two ways */
+};
+
+static void a_certificate_must_be_good_and_the_servers(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(trust); i++) {
+    struct tls_server described = {.identity = trust[i].identity};
+    client self;
+    meet(&self, &described, trust[i].host, ca_file, NULL, true);
+    if (trust[i].words == NULL)
+      expect_met(&self);
+    else
+      expect_refused(&self, trust[i].words);
+  }
+}
+
+static void a_strangers_certificate_is_refused(void **state) {
+  (void)state;
+  char path[128];
+  struct tls_server described = {.identity = &good};
+  client self;
+  authority_file(&stranger, "ca.pem", path, sizeof path);
+  meet(&self, &described, "server.test", path, NULL, true);
+  expect_refused(&self, "certificate");
+  meet(&self, &described, "server.test", NULL, NULL, true); /* by the system's authorities */
+  expect_refused(&self, "certificate");
+}
+
+static void any_certificate_will_do_where_none_is_verified(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(trust); i++) {
+    struct tls_server described = {.identity = trust[i].identity};
+    client self;
+    meet(&self, &described, trust[i].host, i % 2 == 0 ? ca_file : NULL, NULL, false);
+    expect_met(&self);
+  }
+}
+
+static void the_server_is_told_the_name_but_no_address(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good};
+  client self;
+  meet(&self, &described, "server.test", ca_file, NULL, true);
+  expect_met(&self);
+  assert_string_equal(described.name, "server.test");
+  meet(&self, &described, "127.0.0.1", ca_file, NULL, true);
+  expect_met(&self);
+  assert_string_equal(described.name, "");
+}
+
+static void an_old_version_is_refused(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good, .least = TLS1_VERSION, .most = TLS1_1_VERSION};
+  client self;
+  meet(&self, &described, "server.test", ca_file, NULL, true);
+  expect_refused(&self, "it does not speak TLS 1.2 or later");
+  assert_false(described.secured);
+}
+
+/* ---- Whom the server trusts ---- */
+
+static void a_server_that_asks_is_shown_the_certificate(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good, .asks = true};
+  client self;
+  meet(&self, &described, "server.test", ca_file, &user, true);
+  expect_met(&self);
+}
+
+/* In TLS 1.3 the client learns of it only when it reads. */
+static void a_server_that_asks_in_vain_says_so(void **state) {
+  (void)state;
+  static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (size_t i = 0; i < LENGTH(versions); i++) {
+    struct tls_server described = {.identity = &good, .asks = true, .most = versions[i]};
+    client self;
+    meet(&self, &described, "server.test", ca_file, NULL, true);
+    assert_int_equal(self.told[AT_CLOSED], 1);
+    assert_int_equal(self.received, 0);
+    assert_false(described.secured);
+    meet(&self, &described, "server.test", ca_file, &foreign_user, true);
+    assert_int_equal(self.told[AT_CLOSED], 1);
+    if (versions[i] == TLS1_2_VERSION)
+      expect_refused(&self, "it does not trust the certificate that it was shown");
+    assert_false(described.secured);
+  }
+}
+
+/* ---- Other ways to fail ---- */
+
+static void serve_plain(peer *self, int fd) {
+  char data[4096];
+  if (recv(fd, data, sizeof data, 0) > 0)
+    peer_write(fd, "-ERR unknown command, with args beginning with: \r\n", 50);
+  serve_silence(self, fd);
+}
+
+static void serve_nothing(peer *self, int fd) {
+  (void)self;
+  (void)fd;
+}
+
+static void fail_with(void (*serve)(peer *self, int fd), const char *words) {
+  peer server;
+  client self;
+  peer_start(&server, serve);
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(&self, &loop, "server.test", server.port, NULL);
+  self.target.tls = tls;
+  self.target.connect_timeout_ms = serve == serve_silence ? 100 : 20000;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  expect_refused(&self, words);
+  assert_int_equal(ERR_peek_error(), 0);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+static void a_server_without_tls_is_told(void **state) {
+  (void)state;
+  fail_with(serve_plain, "it does not speak TLS");
+}
+
+static void a_server_that_hangs_up_in_the_handshake_is_told(void **state) {
+  (void)state;
+  fail_with(serve_nothing, "");
+}
+
+static void a_server_that_does_not_end_the_handshake_is_told(void **state) {
+  (void)state;
+  fail_with(serve_silence, "no end of the TLS handshake within 0.1 s");
+}
+
+static void a_server_that_vanishes_is_told(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good, .vanishes = true, .greets = "bye"};
+  peer server;
+  client self;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(&self, &loop, "server.test", server.port, NULL);
+  self.target.tls = tls;
+  self.to_receive = 3;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run(&self);
+  sem_post(&server.go);
+  client_run_to_end(&self);
+  assert_string_equal(self.text, "bye");
+  assert_true(self.was_open);
+  assert_non_null(strstr(self.error.message, "was closed by the server."));
+  assert_int_equal(ERR_peek_error(), 0);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+static enum stage closing_stage;
+
+static void close_at(client *self, enum stage stage) {
+  if (stage == closing_stage) client_close(self);
+}
+
+static void it_can_be_closed_at_any_time(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good, .greets = "some words"};
+  peer server;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  for (int turns = 0; turns < 12; turns++) {
+    client self;
+    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    self.target.tls = tls;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    for (int turn = 0; turn < turns && self.received < 10; turn++) uv_run(&loop, UV_RUN_ONCE);
+    client_close(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+  }
+  for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
+    client self;
+    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    self.target.tls = tls;
+    self.then = close_at;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run_to_end(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(self.told[closing_stage], 1);
+    assert_int_equal(self.told[AT_CLOSED], 0);
+  }
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+static void close_as_child(void *data) {
+  client *self = data;
+  int fd = descriptor_to(self->target.port);
+  child_assert(fd >= 0);
+  cachette__stream_close(self->stream, true);
+  child_assert(fcntl(fd, F_GETFD) < 0);
+}
+
+/* A farewell of the child's would end the parent's session. */
+static void a_forked_child_says_no_farewell(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good};
+  peer server;
+  client self;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(&self, &loop, "server.test", server.port, NULL);
+  self.target.tls = tls;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  run_in_child(close_as_child, &self);
+  self.to_send = self.to_receive = 100000;
+  client_send(&self, SIZE_MAX);
+  client_run(&self);
+  assert_int_equal(self.received, 100000);
+  client_close(&self);
+  cachette__tls_free(tls);
+  peer_stop(&server);
+}
+
+/* ---- Files ---- */
+
+static void expect_file_fault(const char *ca, const char *cert, const char *key,
+                              const char *subject, const char *words) {
+  const cachette__tls_settings settings = {
+      .ca_file = ca, .cert_file = cert, .key_file = key, .verify = true};
+  cachette__tls *tls = NULL;
+  cachette_error error = {.code = 0};
+  assert_int_equal(cachette__tls_new(&settings, &tls, &error), CACHETTE_ECONFIG);
+  assert_null(tls);
+  assert_int_equal(error.code, CACHETTE_ECONFIG);
+  assert_string_equal(error.subject, subject);
+  if (strstr(error.message, subject) == NULL || strstr(error.message, words) == NULL)
+    fail_msg("%s", error.message);
+  assert_int_equal(error.message[strlen(error.message) - 1], '.');
+  assert_int_equal(ERR_peek_error(), 0);
+}
+
+static void write_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+static void a_file_that_is_no_good_is_named(void **state) {
+  (void)state;
+  char none[128], text[128], locked[128];
+  authority_file(&authority, "none.pem", none, sizeof none);
+  authority_file(&authority, "text.pem", text, sizeof text);
+  authority_file(&authority, "locked.key", locked, sizeof locked);
+  write_text(text, "This is no PEM.\n");
+  FILE *file = fopen(locked, "w");
+  assert_non_null(file);
+  assert_int_equal(PEM_write_PrivateKey(file, user.key, EVP_aes_128_cbc(),
+                                        (const unsigned char *)"secret", 6, NULL, NULL),
+                   1);
+  fclose(file);
+  const char *cert = user.cert_file, *key = user.key_file;
+  expect_file_fault(none, NULL, NULL, "tls_ca_file", "no such file or directory");
+  expect_file_fault(text, NULL, NULL, "tls_ca_file", text);
+  expect_file_fault(ca_file, none, key, "tls_cert_file", "no such file or directory");
+  expect_file_fault(ca_file, text, key, "tls_cert_file", text);
+  expect_file_fault(ca_file, cert, none, "tls_key_file", "no such file or directory");
+  expect_file_fault(ca_file, cert, text, "tls_key_file", text);
+  expect_file_fault(ca_file, cert, good.key_file, "tls_key_file", good.key_file);
+  expect_file_fault(ca_file, cert, locked, "tls_key_file", "it is encrypted");
+  expect_file_fault(ca_file, cert, NULL, "tls_key_file", "go together");
+  expect_file_fault(ca_file, NULL, key, "tls_cert_file", "go together");
+}
+
+/* ---- Memory ---- */
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  struct tls_server described = {.identity = &good};
+  peer server;
+  peer_start(&server, serve_tls);
+  server.data = &described;
+  const cachette__tls_settings settings = {.ca_file = ca_file, .verify = true};
+  bool fired = true;
+  for (long countdown = 0; fired; countdown++) {
+    client self = {.received = 0};
+    cachette__tls *tls = NULL;
+    long before = failing_allocator_live();
+    failing_allocator_arm(countdown);
+    int code = cachette__tls_new(&settings, &tls, NULL);
+    if (code == CACHETTE_OK) {
+      client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+      self.target.tls = tls;
+      self.to_send = self.to_receive = 1000;
+      code = client_open(&self);
+      if (code == CACHETTE_OK) client_run(&self);
+      client_close(&self);
+      uv_run(&loop, UV_RUN_DEFAULT);
+    }
+    fired = failing_allocator_fired();
+    failing_allocator_arm(-1);
+    assert_true(fired || self.received == 1000);
+    cachette__tls_free(tls);
+    assert_int_equal(failing_allocator_live(), before);
+    assert_true(countdown < 100);
+  }
+  peer_stop(&server);
+}
+
+/* ---- All of them ---- */
+
+static int set_up(void **state) {
+  (void)state;
+  descriptors = count_descriptors();
+  return uv_loop_init(&loop);
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  loop_finish(&loop);
+  assert_int_equal(count_descriptors(), descriptors);
+  return 0;
+}
+
+#define NAMES "DNS:server.test,DNS:*.wild.test,IP:127.0.0.1"
+
+static int begin(void **state) {
+  authority_open(&authority);
+  authority_open(&stranger);
+  authority_file(&authority, "ca.pem", ca_file, sizeof ca_file);
+  const struct {
+    const char *name;
+    struct identity *identity;
+    struct claims claims;
+  } all[] = {
+      {"good", &good, {NAMES, -HOUR, HOUR, false}},
+      {"expired", &expired, {NAMES, -2 * HOUR, -HOUR, false}},
+      {"early", &early, {NAMES, HOUR, 2 * HOUR, false}},
+      {"elsewhere", &elsewhere, {"DNS:elsewhere.test,IP:127.0.0.2", -HOUR, HOUR, false}},
+      {"self-signed", &self_signed, {NAMES, -HOUR, HOUR, true}},
+      {"user", &user, {"DNS:user.test", -HOUR, HOUR, false}},
+  };
+  for (size_t i = 0; i < LENGTH(all); i++)
+    authority_issue(&authority, all[i].name, &all[i].claims, all[i].identity);
+  authority_issue(&stranger, "user", &all[5].claims, &foreign_user);
+  static const char *const hosts[] = {"server.test", "www.wild.test", "other.test", "wild.test",
+                                      "a.b.wild.test"};
+  for (size_t i = 0; i < LENGTH(hosts); i++) resolver_set(hosts[i], "127.0.0.1");
+  /* Opens what libuv keeps for the whole process. */
+  if (set_up(state) != 0) return -1;
+  client self;
+  client_init(&self, &loop, "server.test", free_port(), NULL);
+  if (client_open(&self) != CACHETTE_OK) return -1;
+  client_run_to_end(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  return uv_loop_close(&loop);
+}
+
+static int end(void **state) {
+  (void)state;
+  struct identity *all[] = {&good,        &expired, &early,       &elsewhere,
+                            &self_signed, &user,    &foreign_user};
+  for (size_t i = 0; i < LENGTH(all); i++) identity_free(all[i]);
+  authority_close(&authority);
+  authority_close(&stranger);
+  return 0;
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  failing_allocator_install();
+  const struct CMUnitTest tests[] = {
+      test(tls_carries_bytes_both_ways),
+      test(tls_bytes_may_come_one_by_one),
+      test(what_comes_behind_the_handshake_is_received),
+      test(what_tls_holds_back_is_received_in_later_turns),
+      test(a_certificate_must_be_good_and_the_servers),
+      test(a_strangers_certificate_is_refused),
+      test(any_certificate_will_do_where_none_is_verified),
+      test(the_server_is_told_the_name_but_no_address),
+      test(an_old_version_is_refused),
+      test(a_server_that_asks_is_shown_the_certificate),
+      test(a_server_that_asks_in_vain_says_so),
+      test(a_server_without_tls_is_told),
+      test(a_server_that_hangs_up_in_the_handshake_is_told),
+      test(a_server_that_does_not_end_the_handshake_is_told),
+      test(a_server_that_vanishes_is_told),
+      test(it_can_be_closed_at_any_time),
+      test(a_forked_child_says_no_farewell),
+      test(a_file_that_is_no_good_is_named),
+      test(every_allocation_may_fail),
+  };
+  return cmocka_run_group_tests_name("tls", tests, begin, end);
+}
