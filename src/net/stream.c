@@ -387,12 +387,6 @@ static int socket_error(const cachette__stream *self) {
   return code;
 }
 
-/* libuv says EBADF of every error. */
-static const char *socket_reason(const cachette__stream *self) {
-  int code = socket_error(self);
-  return system_reason(code != 0 ? code : ECONNRESET);
-}
-
 /* The descriptor is writable, so connect() has ended. */
 static void look_at_connect(cachette__stream *self) {
   int code = socket_error(self);
@@ -406,15 +400,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   watched_socket *socket = poll->data;
   cachette__stream *self = socket->stream;
   if (!is_own(self)) return;
-  if (status < 0) socket->mask = 0; /* libuv has stopped to watch it */
+  if (status < 0) socket->mask = 0; /* libuv has stopped watching; of any error it says EBADF */
   if (self->state == CONNECTING) {
     look_at_connect(self);
-  } else if (self->state == SECURING && status < 0) {
-    fail_opening(self, socket_reason(self));
   } else if (self->state == SECURING) {
     go_on_securing(self);
   } else if (status < 0) {
-    receive(self); /* what came before the error, and then the error */
+    receive(self); /* what came before the error, and then the error, as in a handshake */
   } else {
     if (events & UV_WRITABLE || self->write_wants_read) cachette__stream_flush(self);
     if (is_open(self)) receive(self);
