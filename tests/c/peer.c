@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+uv_loop_t loop;
+
 /* A server's thread must not use cmocka's assertions, which jump to the test's own stack. */
 #define must(condition)                                                                    \
   do {                                                                                     \
@@ -333,16 +335,15 @@ const cachette__stream_events client_events = {
     .closed = on_closed,
 };
 
-void client_init(client *self, uv_loop_t *loop, const char *host, uint16_t port, const char *path) {
+void client_init(client *self, const char *host, uint16_t port, const char *path) {
   memset(self, 0, sizeof *self);
-  self->loop = loop;
   self->target =
       (cachette__target){.host = host, .port = port, .path = path, .connect_timeout_ms = 20000};
 }
 
 int client_open(client *self) {
   self->in_call = true;
-  int code = cachette__stream_open(self->loop, &self->target, &client_events, self, &self->stream,
+  int code = cachette__stream_open(&loop, &self->target, &client_events, self, &self->stream,
                                    &self->error);
   self->in_call = false;
   return code;
@@ -369,11 +370,11 @@ void client_send(client *self, size_t most) {
 }
 
 void client_run(client *self) {
-  while (self->stream != NULL && self->received < self->to_receive) uv_run(self->loop, UV_RUN_ONCE);
+  while (self->stream != NULL && self->received < self->to_receive) uv_run(&loop, UV_RUN_ONCE);
 }
 
 void client_run_to_end(client *self) {
-  while (self->stream != NULL) uv_run(self->loop, UV_RUN_ONCE);
+  while (self->stream != NULL) uv_run(&loop, UV_RUN_ONCE);
 }
 
 void client_close(client *self) {
@@ -382,11 +383,6 @@ void client_close(client *self) {
   cachette__stream_close(self->stream, false);
   self->in_call = false;
   self->stream = NULL;
-}
-
-void loop_finish(uv_loop_t *loop) {
-  uv_run(loop, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(loop), 0);
 }
 
 int descriptor_to(uint16_t port) {
@@ -398,4 +394,38 @@ int descriptor_to(uint16_t port) {
       return fd;
   }
   return -1;
+}
+
+/* ---- The loop ----------------------------------------------------------------------------------
+ */
+
+static int descriptors;
+
+int loop_set_up(void **state) {
+  (void)state;
+  descriptors = count_descriptors();
+  return uv_loop_init(&loop);
+}
+
+void loop_finish(void) {
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+int loop_tear_down(void **state) {
+  (void)state;
+  loop_finish();
+  assert_int_equal(count_descriptors(), descriptors);
+  return 0;
+}
+
+int loop_warm_up(void **state) {
+  resolver_set("first.test", "127.0.0.1");
+  if (loop_set_up(state) != 0) return -1;
+  client self;
+  client_init(&self, "first.test", free_port(), NULL);
+  if (client_open(&self) != CACHETTE_OK) return -1;
+  client_run_to_end(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  return uv_loop_close(&loop);
 }

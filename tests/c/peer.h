@@ -86,7 +86,6 @@ enum stage { AT_OPENED, AT_ROOM, AT_RECEIVED, AT_PAUSED, AT_CLOSED, STAGES };
 
 typedef struct client client;
 struct client {
-  uv_loop_t *loop;
   cachette__target target;
   cachette__stream *stream; /* NULL once it has closed */
   int told[STAGES];         /* how often each event came */
@@ -108,7 +107,7 @@ struct client {
 extern const cachette__stream_events client_events;
 
 /* Fills the target, and opens nothing yet. `host` NULL: `path`. */
-void client_init(client *self, uv_loop_t *loop, const char *host, uint16_t port, const char *path);
+void client_init(client *self, const char *host, uint16_t port, const char *path);
 
 /* Opens; holds that no event comes from inside. Returns what the stream says. */
 int client_open(client *self);
@@ -127,8 +126,19 @@ void client_close(client *self);
 /* Byte `place` of what is sent in both directions. */
 char pattern_at(size_t place);
 
-/* Runs what is left on a loop, and closes it; holds that nothing keeps it alive. */
-void loop_finish(uv_loop_t *loop);
+/* ---- The loop ---- */
+
+extern uv_loop_t loop;
+
+/* Set-up and tear-down of a test: a fresh loop; and nothing left on it, nor any descriptor open. */
+int loop_set_up(void **state);
+int loop_tear_down(void **state);
+
+/* Set-up of all of them: opens what libuv and the resolver keep for the whole process. */
+int loop_warm_up(void **state);
+
+/* Runs what is left on the loop, and closes it; holds that nothing keeps it alive. */
+void loop_finish(void);
 
 /* The descriptor of this process that is connected to a port of 127.0.0.1. */
 int descriptor_to(uint16_t port);

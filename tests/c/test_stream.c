@@ -8,28 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "fork.h"
 #include "peer.h"
-
-static uv_loop_t loop;
-static int descriptors;
-
-static int set_up(void **state) {
-  (void)state;
-  descriptors = count_descriptors();
-  return uv_loop_init(&loop);
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  loop_finish(&loop);
-  assert_int_equal(count_descriptors(), descriptors);
-  return 0;
-}
 
 /* Holds that it could not be opened, and what the message says. */
 static void expect_unopened(const client *self, const char *format, ...)
@@ -82,7 +63,7 @@ static void tcp_carries_bytes_both_ways(void **state) {
     peer server;
     client self;
     peer_start(&server, serve_echo);
-    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    client_init(&self, "127.0.0.1", server.port, NULL);
     echo(&self, sizes[i]);
     peer_stop(&server);
   }
@@ -94,7 +75,7 @@ static void a_unix_socket_carries_bytes_both_ways(void **state) {
     peer server;
     client self;
     peer_start_unix(&server, serve_echo);
-    client_init(&self, &loop, NULL, 0, server.path);
+    client_init(&self, NULL, 0, server.path);
     echo(&self, sizes[i]);
     peer_stop(&server);
   }
@@ -106,7 +87,7 @@ static void bytes_may_come_one_by_one(void **state) {
   client self;
   peer_start(&server, serve_echo);
   server.slice = 1;
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   self.room_size = 3;
   echo(&self, 2000);
   peer_stop(&server);
@@ -128,7 +109,7 @@ static void a_loop_of_the_programs_own_learns_of_all(void **state) {
   client self;
   peer_start(&server, serve_echo);
   for (int round = 0; round < 5; round++) {
-    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    client_init(&self, "127.0.0.1", server.port, NULL);
     self.target.connect_timeout_ms = 3600000;
     self.to_send = self.to_receive = 300000;
     assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -147,7 +128,7 @@ static void a_loop_of_the_programs_own_learns_of_all(void **state) {
 static void a_refused_port_is_told(void **state) {
   (void)state;
   client self;
-  client_init(&self, &loop, "127.0.0.1", free_port(), NULL);
+  client_init(&self, "127.0.0.1", free_port(), NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   expect_unopened(&self, "Cannot connect to 127.0.0.1:%d: connection refused.", self.target.port);
@@ -156,7 +137,7 @@ static void a_refused_port_is_told(void **state) {
 static void a_missing_unix_socket_is_told(void **state) {
   (void)state;
   client self;
-  client_init(&self, &loop, NULL, 0, "/tmp/cachette-none.sock");
+  client_init(&self, NULL, 0, "/tmp/cachette-none.sock");
   assert_int_equal(client_open(&self), CACHETTE_OK);
   assert_int_equal(uv_backend_timeout(&loop), 0);
   client_run_to_end(&self);
@@ -170,7 +151,7 @@ static void a_path_too_long_for_a_socket_is_told(void **state) {
   path[0] = '/';
   path[sizeof path - 1] = '\0';
   client self;
-  client_init(&self, &loop, NULL, 0, path);
+  client_init(&self, NULL, 0, path);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   assert_false(self.was_open);
@@ -181,7 +162,7 @@ static void an_unknown_name_is_told(void **state) {
   (void)state;
   resolver_set("nohost.invalid", "");
   client self;
-  client_init(&self, &loop, "nohost.invalid", 6379, NULL);
+  client_init(&self, "nohost.invalid", 6379, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   expect_unopened(&self, "Cannot connect to nohost.invalid:6379: the name is not known.");
@@ -192,7 +173,7 @@ static void a_server_that_does_not_answer_is_told(void **state) {
   struct full_socket full;
   full_socket_open(&full, "127.0.0.1", 0);
   client self;
-  client_init(&self, &loop, "127.0.0.1", port_of(full.listener), NULL);
+  client_init(&self, "127.0.0.1", port_of(full.listener), NULL);
   self.target.connect_timeout_ms = 200;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
@@ -206,14 +187,14 @@ static void a_resolver_that_does_not_answer_is_told(void **state) {
   resolver_set("slow.test", "127.0.0.1");
   resolver_hold(true);
   client self;
-  client_init(&self, &loop, "slow.test", 6379, NULL);
+  client_init(&self, "slow.test", 6379, NULL);
   self.target.connect_timeout_ms = 50;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   expect_unopened(&self,
                   "Cannot connect to slow.test:6379: the name was not resolved within 0.05 s.");
   resolver_release();
-  loop_finish(&loop);
+  loop_finish();
   resolver_hold(false);
   uv_loop_init(&loop);
 }
@@ -225,7 +206,7 @@ static void the_machines_resolver_knows_localhost(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_echo);
-  client_init(&self, &loop, "localhost", server.port, NULL);
+  client_init(&self, "localhost", server.port, NULL);
   echo(&self, 1000);
   peer_stop(&server);
 }
@@ -236,7 +217,7 @@ static void every_address_is_tried(void **state) {
   client self;
   peer_start(&server, serve_echo);
   resolver_set("four.test", "127.0.0.2 ::1 127.0.0.3 127.0.0.1");
-  client_init(&self, &loop, "four.test", server.port, NULL);
+  client_init(&self, "four.test", server.port, NULL);
   echo(&self, 1000);
   peer_stop(&server);
   assert_int_equal(server.served, 1);
@@ -250,7 +231,7 @@ static void an_address_that_swallows_leaves_time_for_the_next(void **state) {
   peer_start(&server, serve_echo);
   full_socket_open(&full, "127.0.0.2", server.port);
   resolver_set("two.test", "127.0.0.2 127.0.0.1");
-  client_init(&self, &loop, "two.test", server.port, NULL);
+  client_init(&self, "two.test", server.port, NULL);
   self.target.connect_timeout_ms = 600;
   echo(&self, 1000);
   full_socket_close(&full);
@@ -262,7 +243,7 @@ static void the_telling_reason_is_told(void **state) {
   (void)state;
   client self;
   resolver_set("odd.test", "127.0.0.1 255.255.255.255");
-  client_init(&self, &loop, "odd.test", free_port(), NULL);
+  client_init(&self, "odd.test", free_port(), NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   expect_unopened(&self, "Cannot connect to odd.test:%d: connection refused.", self.target.port);
@@ -274,16 +255,16 @@ static void a_full_unix_socket_is_waited_for(void **state) {
   unlink(path);
   int listener = listen_unix(path, 0);
   client holder, self;
-  client_init(&holder, &loop, NULL, 0, path);
+  client_init(&holder, NULL, 0, path);
   assert_int_equal(client_open(&holder), CACHETTE_OK);
   while (holder.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  client_init(&self, &loop, NULL, 0, path);
+  client_init(&self, NULL, 0, path);
   self.target.connect_timeout_ms = 50;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   expect_unopened(&self, "Cannot connect to %s: no answer within 0.05 s.", path);
 
-  client_init(&self, &loop, NULL, 0, path);
+  client_init(&self, NULL, 0, path);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_ONCE);
   assert_int_equal(self.told[AT_OPENED] + self.told[AT_CLOSED], 0);
@@ -308,7 +289,7 @@ static void what_came_before_the_end_is_received(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_and_hang_up);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run_to_end(&self);
   assert_string_equal(self.text, "bye");
@@ -338,7 +319,7 @@ static void what_came_before_a_reset_is_received(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_and_reset);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   self.room_size = 2;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
@@ -355,7 +336,7 @@ static void what_breaks_in_a_flush_is_told_by_the_loop(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_and_reset);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   flush_word(&self);
@@ -382,13 +363,37 @@ static void a_reset_in_silence_is_told(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_and_reset_when_told);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   sem_post(&server.go);
   client_run_to_end(&self);
   expect_broken(&self, "reset");
   assert_int_equal(self.told[AT_PAUSED], 0);
+  peer_stop(&server);
+}
+
+static void serve_word(peer *self, int fd) {
+  (void)self;
+  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
+}
+
+static void run_out_at_room(client *self, enum stage stage) {
+  if (stage == AT_ROOM) self->no_room = self->received > 0;
+}
+
+static void an_owner_without_room_ends_it(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_word);
+  client_init(&self, "127.0.0.1", server.port, NULL);
+  self.room_size = 4;
+  self.then = run_out_at_room;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  assert_int_equal(self.received, 4);
+  expect_broken(&self, "out of memory");
   peer_stop(&server);
 }
 
@@ -405,7 +410,7 @@ static void what_the_socket_does_not_take_waits(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_echo_when_told);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   self.to_send = self.to_receive = MUCH;
@@ -434,7 +439,7 @@ static void one_peer_does_not_hold_the_loop(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_flood);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   self.room_size = 1;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
@@ -447,288 +452,6 @@ static void one_peer_does_not_hold_the_loop(void **state) {
     assert_int_equal(self.told[AT_PAUSED] - paused, self.received > before);
   }
   client_close(&self);
-  peer_stop(&server);
-}
-
-/* ---- Closing ---- */
-
-static void it_can_be_closed_before_anything_happened(void **state) {
-  (void)state;
-  struct full_socket full;
-  full_socket_open(&full, "127.0.0.1", 0);
-  resolver_set("one.test", "127.0.0.1");
-  uint16_t port = port_of(full.listener);
-  static const char *const hosts[] = {"127.0.0.1", "one.test", "nohost.invalid", "255.255.255.255",
-                                      NULL};
-  for (size_t i = 0; i < LENGTH(hosts); i++) {
-    for (int turns = 0; turns < 6; turns++) {
-      client self;
-      client_init(&self, &loop, hosts[i], port, "/tmp/cachette-none.sock");
-      assert_int_equal(client_open(&self), CACHETTE_OK);
-      for (int turn = 0; turn < turns && self.stream != NULL; turn++) uv_run(&loop, UV_RUN_NOWAIT);
-      client_close(&self);
-      loop_finish(&loop);
-      assert_int_equal(self.told[AT_OPENED], 0);
-      uv_loop_init(&loop);
-    }
-  }
-  full_socket_close(&full);
-}
-
-static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
-  (void)state;
-  resolver_set("slow.test", "127.0.0.1");
-  resolver_hold(true);
-  client self;
-  client_init(&self, &loop, "slow.test", 6379, NULL);
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  uv_run(&loop, UV_RUN_NOWAIT);
-  client_close(&self);
-  uv_run(&loop, UV_RUN_NOWAIT);
-  resolver_release();
-  loop_finish(&loop);
-  resolver_hold(false);
-  uv_loop_init(&loop);
-}
-
-static enum stage closing_stage;
-
-static void close_at(client *self, enum stage stage) {
-  if (stage == closing_stage) client_close(self);
-}
-
-static void serve_word(peer *self, int fd) {
-  (void)self;
-  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
-}
-
-/* No event may follow, which `client` holds. */
-static void it_can_be_closed_from_inside_any_event(void **state) {
-  (void)state;
-  peer server;
-  peer_start(&server, serve_word);
-  for (closing_stage = AT_OPENED; closing_stage < STAGES; closing_stage++) {
-    client self;
-    client_init(&self, &loop, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port,
-                NULL);
-    self.then = close_at;
-    self.room_size = 4;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run_to_end(&self);
-    loop_finish(&loop);
-    assert_int_equal(self.told[closing_stage], 1);
-    assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
-    uv_loop_init(&loop);
-  }
-  peer_stop(&server);
-}
-
-static void replace_at(client *self, enum stage stage) {
-  if (stage != closing_stage || self->data == NULL) return;
-  self->data = NULL; /* once */
-  client_close(self);
-  memset(self->told, 0, sizeof self->told);
-  self->received = 0;
-  assert_int_equal(client_open(self), CACHETTE_OK);
-}
-
-static void another_can_be_opened_from_inside_any_event(void **state) {
-  (void)state;
-  peer server;
-  peer_start(&server, serve_word);
-  for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
-    client self;
-    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
-    self.data = &self;
-    self.then = replace_at;
-    self.to_receive = 10;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run(&self);
-    assert_string_equal(self.text, "some words");
-    assert_null(self.data);
-    client_close(&self);
-  }
-  peer_stop(&server);
-}
-
-static client successor;
-
-static void open_successor(client *self, enum stage stage) {
-  if (stage != AT_CLOSED) return;
-  client_init(&successor, &loop, "127.0.0.1", *(uint16_t *)self->data, NULL);
-  assert_int_equal(client_open(&successor), CACHETTE_OK);
-}
-
-static void another_can_be_opened_when_one_has_closed(void **state) {
-  (void)state;
-  peer server;
-  client self;
-  peer_start(&server, serve_word);
-  client_init(&self, &loop, "127.0.0.1", free_port(), NULL);
-  self.data = &server.port;
-  self.then = open_successor;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
-  successor.to_receive = 10;
-  client_run(&successor);
-  assert_string_equal(successor.text, "some words");
-  client_close(&successor);
-  peer_stop(&server);
-}
-
-static void a_close_is_seen_by_the_server(void **state) {
-  (void)state;
-  peer server;
-  client self;
-  peer_start(&server, serve_silence);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  client_close(&self);
-  peer_wait(&server); /* before the loop runs again */
-  peer_stop(&server);
-}
-
-/* ---- Forks ---- */
-
-static void close_as_child(void *data) {
-  client *self = data;
-  int before = descriptor_to(self->target.port);
-  child_assert(before >= 0);
-  cachette__stream_close(self->stream, true);
-  child_assert(fcntl(before, F_GETFD) < 0);
-}
-
-static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
-  (void)state;
-  peer server;
-  client self;
-  peer_start(&server, serve_echo);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  run_in_child(close_as_child, &self); /* connecting */
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  run_in_child(close_as_child, &self); /* open */
-  self.to_send = self.to_receive = 1 << 20;
-  client_send(&self, SIZE_MAX);
-  run_in_child(close_as_child, &self); /* with something under way */
-  client_run(&self);
-  assert_int_equal(self.received, 1 << 20);
-  client_close(&self);
-  peer_stop(&server);
-}
-
-static bool is_child;
-static int forks;
-
-/* The child leaves the parent's bytes alone, though it returns into the parent's loop. */
-static void fork_at_received(client *self, enum stage stage) {
-  if (stage != AT_RECEIVED || forks++ > 0) return;
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    is_child = true;
-    alarm(20);
-    self->to_send = 0;
-    return;
-  }
-  int status = 0;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void a_child_forked_in_an_event_takes_nothing(void **state) {
-  (void)state;
-  assert_int_equal(cachette__fork_watch(), CACHETTE_OK);
-  peer server;
-  client self;
-  forks = 0;
-  peer_start(&server, serve_flood);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
-  self.then = fork_at_received;
-  self.room_size = 1;
-  self.to_receive = 8192;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  peer_wait(&server);
-  while (self.received < self.to_receive) {
-    uv_run(&loop, UV_RUN_ONCE);
-    if (is_child) {
-      child_assert(self.told[AT_RECEIVED] == 1 && self.told[AT_PAUSED] == 0);
-      cachette__stream_flush(self.stream);
-      cachette__stream_close(self.stream, true);
-      _exit(0);
-    }
-  }
-  client_close(&self);
-  peer_stop(&server);
-}
-
-/* ---- Memory ---- */
-
-static peer *memory_server;
-
-/* Opens, exchanges a few bytes and closes; the code with which it failed. */
-static int exchange(const char *host) {
-  client self;
-  client_init(&self, &loop, host, memory_server->port, memory_server->path);
-  self.to_send = self.to_receive = 200000;
-  int code = client_open(&self);
-  if (code == CACHETTE_OK) {
-    client_run(&self);
-    code = self.starved || self.told[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
-    if (self.told[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
-  } else {
-    assert_int_equal(self.error.code, code);
-  }
-  client_close(&self);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  return code;
-}
-
-static void every_allocation_may_fail(void **state) {
-  (void)state;
-  peer servers[2];
-  peer_start(&servers[0], serve_echo);
-  peer_start_unix(&servers[1], serve_echo);
-  resolver_set("three.test", "127.0.0.2 127.0.0.3 127.0.0.1");
-  static const char *const hosts[] = {"127.0.0.1", "three.test", NULL};
-  for (size_t i = 0; i < LENGTH(hosts); i++) {
-    memory_server = &servers[hosts[i] == NULL];
-    assert_int_equal(exchange(hosts[i]), CACHETTE_OK);
-    bool fired = true;
-    for (long countdown = 0; fired; countdown++) {
-      long before = failing_allocator_live();
-      failing_allocator_arm(countdown);
-      int code = exchange(hosts[i]);
-      fired = failing_allocator_fired();
-      failing_allocator_arm(-1);
-      if (!fired) assert_int_equal(code, CACHETTE_OK);
-      assert_int_equal(failing_allocator_live(), before);
-      assert_true(countdown < 100);
-    }
-  }
-  peer_stop(&servers[0]);
-  peer_stop(&servers[1]);
-}
-
-static void run_out_at_room(client *self, enum stage stage) {
-  if (stage == AT_ROOM) self->no_room = self->received > 0;
-}
-
-static void an_owner_without_room_ends_it(void **state) {
-  (void)state;
-  peer server;
-  client self;
-  peer_start(&server, serve_word);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
-  self.room_size = 4;
-  self.then = run_out_at_room;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
-  assert_int_equal(self.received, 4);
-  expect_broken(&self, "out of memory");
   peer_stop(&server);
 }
 
@@ -746,7 +469,7 @@ static void the_socket_is_set_for_small_messages_and_dead_peers(void **state) {
   peer server;
   client self;
   peer_start(&server, serve_silence);
-  client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+  client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   int fd = descriptor_to(server.port);
@@ -794,7 +517,7 @@ static void a_long_name_leaves_the_reason_in_the_message(void **state) {
   host[sizeof host - 1] = '\0';
   resolver_set(host, "");
   client self;
-  client_init(&self, &loop, host, 6379, NULL);
+  client_init(&self, host, 6379, NULL);
   int code = client_open(&self);
   if (code == CACHETTE_OK) client_run_to_end(&self);
   assert_int_equal(self.error.code, CACHETTE_EUNAVAILABLE);
@@ -802,19 +525,7 @@ static void a_long_name_leaves_the_reason_in_the_message(void **state) {
   uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-/* Opens what libuv and the resolver keep for the whole process. */
-static int begin(void **state) {
-  resolver_set("first.test", "127.0.0.1");
-  if (set_up(state) != 0) return -1;
-  client self;
-  client_init(&self, &loop, "first.test", free_port(), NULL);
-  if (client_open(&self) != CACHETTE_OK) return -1;
-  client_run_to_end(&self);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop);
-}
+#define test(name) cmocka_unit_test_setup_teardown(name, loop_set_up, loop_tear_down)
 
 int main(void) {
   failing_allocator_install();
@@ -840,19 +551,10 @@ int main(void) {
       test(a_reset_in_silence_is_told),
       test(what_the_socket_does_not_take_waits),
       test(one_peer_does_not_hold_the_loop),
-      test(it_can_be_closed_before_anything_happened),
-      test(it_can_be_closed_while_the_name_is_looked_up),
-      test(it_can_be_closed_from_inside_any_event),
-      test(another_can_be_opened_from_inside_any_event),
-      test(another_can_be_opened_when_one_has_closed),
-      test(a_close_is_seen_by_the_server),
-      test(a_forked_child_closes_and_the_parent_goes_on),
-      test(a_child_forked_in_an_event_takes_nothing),
-      test(every_allocation_may_fail),
       test(an_owner_without_room_ends_it),
       test(the_socket_is_set_for_small_messages_and_dead_peers),
       test(a_server_is_named),
       test(a_long_name_leaves_the_reason_in_the_message),
   };
-  return cmocka_run_group_tests_name("stream", tests, begin, NULL);
+  return cmocka_run_group_tests_name("stream", tests, loop_warm_up, NULL);
 }

@@ -14,8 +14,6 @@
 
 enum { HOUR = 3600 };
 
-static uv_loop_t loop;
-static int descriptors;
 static struct authority authority, stranger;
 static struct identity good, expired, early, elsewhere, self_signed, user, foreign_user;
 static char ca_file[128];
@@ -105,7 +103,7 @@ static cachette__tls *make_tls(const char *ca, const struct identity *identity, 
 
 /* Opens, and exchanges some bytes if that comes about. */
 static void talk(client *self, peer *server, const char *host, cachette__tls *tls, size_t size) {
-  client_init(self, &loop, host, server->port, NULL);
+  client_init(self, host, server->port, NULL);
   self->target.tls = tls;
   self->to_send = self->to_receive = size;
   assert_int_equal(client_open(self), CACHETTE_OK);
@@ -195,7 +193,7 @@ static void what_comes_behind_the_handshake_is_received(void **state) {
     peer_start(&server, serve_tls);
     server.data = &described;
     cachette__tls *tls = make_tls(ca_file, NULL, true);
-    client_init(&self, &loop, "server.test", server.port, NULL);
+    client_init(&self, "server.test", server.port, NULL);
     self.target.tls = tls;
     self.to_receive = 7;
     self.room_size = 1;
@@ -220,7 +218,7 @@ static void what_tls_holds_back_is_received_in_later_turns(void **state) {
   peer_start(&server, serve_tls);
   server.data = &described;
   cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, &loop, "server.test", server.port, NULL);
+  client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.to_receive = sizeof much - 1;
   self.room_size = 1;
@@ -360,7 +358,7 @@ static void fail_with(void (*serve)(peer *self, int fd), const char *words) {
   client self;
   peer_start(&server, serve);
   cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, &loop, "server.test", server.port, NULL);
+  client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.target.connect_timeout_ms = serve == serve_silence ? 100 : 20000;
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -395,7 +393,7 @@ static void a_server_that_vanishes_is_told(void **state) {
   peer_start(&server, serve_tls);
   server.data = &described;
   cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, &loop, "server.test", server.port, NULL);
+  client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.to_receive = 3;
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -426,7 +424,7 @@ static void it_can_be_closed_at_any_time(void **state) {
   cachette__tls *tls = make_tls(ca_file, NULL, true);
   for (int turns = 0; turns < 12; turns++) {
     client self;
-    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    client_init(&self, "127.0.0.1", server.port, NULL);
     self.target.tls = tls;
     assert_int_equal(client_open(&self), CACHETTE_OK);
     for (int turn = 0; turn < turns && self.received < 10; turn++) uv_run(&loop, UV_RUN_ONCE);
@@ -435,7 +433,7 @@ static void it_can_be_closed_at_any_time(void **state) {
   }
   for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
     client self;
-    client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+    client_init(&self, "127.0.0.1", server.port, NULL);
     self.target.tls = tls;
     self.then = close_at;
     assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -465,7 +463,7 @@ static void a_forked_child_says_no_farewell(void **state) {
   peer_start(&server, serve_tls);
   server.data = &described;
   cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, &loop, "server.test", server.port, NULL);
+  client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
@@ -547,7 +545,7 @@ static void every_allocation_may_fail(void **state) {
     failing_allocator_arm(countdown);
     int code = cachette__tls_new(&settings, &tls, NULL);
     if (code == CACHETTE_OK) {
-      client_init(&self, &loop, "127.0.0.1", server.port, NULL);
+      client_init(&self, "127.0.0.1", server.port, NULL);
       self.target.tls = tls;
       self.to_send = self.to_receive = 1000;
       code = client_open(&self);
@@ -566,19 +564,6 @@ static void every_allocation_may_fail(void **state) {
 }
 
 /* ---- All of them ---- */
-
-static int set_up(void **state) {
-  (void)state;
-  descriptors = count_descriptors();
-  return uv_loop_init(&loop);
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  loop_finish(&loop);
-  assert_int_equal(count_descriptors(), descriptors);
-  return 0;
-}
 
 #define NAMES "DNS:server.test,DNS:*.wild.test,IP:127.0.0.1"
 
@@ -604,14 +589,7 @@ static int begin(void **state) {
   static const char *const hosts[] = {"server.test", "www.wild.test", "other.test", "wild.test",
                                       "a.b.wild.test"};
   for (size_t i = 0; i < LENGTH(hosts); i++) resolver_set(hosts[i], "127.0.0.1");
-  /* Opens what libuv keeps for the whole process. */
-  if (set_up(state) != 0) return -1;
-  client self;
-  client_init(&self, &loop, "server.test", free_port(), NULL);
-  if (client_open(&self) != CACHETTE_OK) return -1;
-  client_run_to_end(&self);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop);
+  return loop_warm_up(state);
 }
 
 static int end(void **state) {
@@ -624,7 +602,7 @@ static int end(void **state) {
   return 0;
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define test(name) cmocka_unit_test_setup_teardown(name, loop_set_up, loop_tear_down)
 
 int main(void) {
   failing_allocator_install();

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* How a stream ends: closed at any stage and from inside any event, in forks, and out of memory. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fork.h"
+#include "peer.h"
+
+/* ---- Closing ---- */
+
+static void it_can_be_closed_before_anything_happened(void **state) {
+  (void)state;
+  struct full_socket full;
+  full_socket_open(&full, "127.0.0.1", 0);
+  resolver_set("one.test", "127.0.0.1");
+  uint16_t port = port_of(full.listener);
+  static const char *const hosts[] = {"127.0.0.1", "one.test", "nohost.invalid", "255.255.255.255",
+                                      NULL};
+  for (size_t i = 0; i < LENGTH(hosts); i++) {
+    for (int turns = 0; turns < 6; turns++) {
+      client self;
+      client_init(&self, hosts[i], port, "/tmp/cachette-none.sock");
+      assert_int_equal(client_open(&self), CACHETTE_OK);
+      for (int turn = 0; turn < turns && self.stream != NULL; turn++) uv_run(&loop, UV_RUN_NOWAIT);
+      client_close(&self);
+      loop_finish();
+      assert_int_equal(self.told[AT_OPENED], 0);
+      uv_loop_init(&loop);
+    }
+  }
+  full_socket_close(&full);
+}
+
+static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
+  (void)state;
+  resolver_set("slow.test", "127.0.0.1");
+  resolver_hold(true);
+  client self;
+  client_init(&self, "slow.test", 6379, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  client_close(&self);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  resolver_release();
+  loop_finish();
+  resolver_hold(false);
+  uv_loop_init(&loop);
+}
+
+static enum stage closing_stage;
+
+static void close_at(client *self, enum stage stage) {
+  if (stage == closing_stage) client_close(self);
+}
+
+static void serve_word(peer *self, int fd) {
+  (void)self;
+  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
+}
+
+/* No event may follow, which `client` holds. */
+static void it_can_be_closed_from_inside_any_event(void **state) {
+  (void)state;
+  peer server;
+  peer_start(&server, serve_word);
+  for (closing_stage = AT_OPENED; closing_stage < STAGES; closing_stage++) {
+    client self;
+    client_init(&self, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port, NULL);
+    self.then = close_at;
+    self.room_size = 4;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run_to_end(&self);
+    loop_finish();
+    assert_int_equal(self.told[closing_stage], 1);
+    assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
+    uv_loop_init(&loop);
+  }
+  peer_stop(&server);
+}
+
+static void replace_at(client *self, enum stage stage) {
+  if (stage != closing_stage || self->data == NULL) return;
+  self->data = NULL; /* once */
+  client_close(self);
+  memset(self->told, 0, sizeof self->told);
+  self->received = 0;
+  assert_int_equal(client_open(self), CACHETTE_OK);
+}
+
+static void another_can_be_opened_from_inside_any_event(void **state) {
+  (void)state;
+  peer server;
+  peer_start(&server, serve_word);
+  for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
+    client self;
+    client_init(&self, "127.0.0.1", server.port, NULL);
+    self.data = &self;
+    self.then = replace_at;
+    self.to_receive = 10;
+    assert_int_equal(client_open(&self), CACHETTE_OK);
+    client_run(&self);
+    assert_string_equal(self.text, "some words");
+    assert_null(self.data);
+    client_close(&self);
+  }
+  peer_stop(&server);
+}
+
+static client successor;
+
+static void open_successor(client *self, enum stage stage) {
+  if (stage != AT_CLOSED) return;
+  client_init(&successor, "127.0.0.1", *(uint16_t *)self->data, NULL);
+  assert_int_equal(client_open(&successor), CACHETTE_OK);
+}
+
+static void another_can_be_opened_when_one_has_closed(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_word);
+  client_init(&self, "127.0.0.1", free_port(), NULL);
+  self.data = &server.port;
+  self.then = open_successor;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  client_run_to_end(&self);
+  successor.to_receive = 10;
+  client_run(&successor);
+  assert_string_equal(successor.text, "some words");
+  client_close(&successor);
+  peer_stop(&server);
+}
+
+static void a_close_is_seen_by_the_server(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_silence);
+  client_init(&self, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_close(&self);
+  peer_wait(&server); /* before the loop runs again */
+  peer_stop(&server);
+}
+
+/* ---- Forks ---- */
+
+static void close_as_child(void *data) {
+  client *self = data;
+  int before = descriptor_to(self->target.port);
+  child_assert(before >= 0);
+  cachette__stream_close(self->stream, true);
+  child_assert(fcntl(before, F_GETFD) < 0);
+}
+
+static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
+  (void)state;
+  peer server;
+  client self;
+  peer_start(&server, serve_echo);
+  client_init(&self, "127.0.0.1", server.port, NULL);
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  run_in_child(close_as_child, &self); /* connecting */
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  run_in_child(close_as_child, &self); /* open */
+  self.to_send = self.to_receive = 1 << 20;
+  client_send(&self, SIZE_MAX);
+  run_in_child(close_as_child, &self); /* with something under way */
+  client_run(&self);
+  assert_int_equal(self.received, 1 << 20);
+  client_close(&self);
+  peer_stop(&server);
+}
+
+static void serve_flood(peer *self, int fd) {
+  static char data[8192];
+  for (size_t i = 0; i < sizeof data; i++) data[i] = pattern_at(i);
+  peer_write(fd, data, sizeof data);
+  sem_post(&self->done);
+  serve_silence(self, fd);
+}
+
+static bool is_child;
+static int forks;
+
+/* The child leaves the parent's bytes alone, though it returns into the parent's loop. */
+static void fork_at_received(client *self, enum stage stage) {
+  if (stage != AT_RECEIVED || forks++ > 0) return;
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    is_child = true;
+    alarm(20);
+    self->to_send = 0;
+    return;
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_child_forked_in_an_event_takes_nothing(void **state) {
+  (void)state;
+  assert_int_equal(cachette__fork_watch(), CACHETTE_OK);
+  peer server;
+  client self;
+  forks = 0;
+  peer_start(&server, serve_flood);
+  client_init(&self, "127.0.0.1", server.port, NULL);
+  self.then = fork_at_received;
+  self.room_size = 1;
+  self.to_receive = 8192;
+  assert_int_equal(client_open(&self), CACHETTE_OK);
+  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  peer_wait(&server);
+  while (self.received < self.to_receive) {
+    uv_run(&loop, UV_RUN_ONCE);
+    if (is_child) {
+      child_assert(self.told[AT_RECEIVED] == 1 && self.told[AT_PAUSED] == 0);
+      cachette__stream_flush(self.stream);
+      cachette__stream_close(self.stream, true);
+      _exit(0);
+    }
+  }
+  client_close(&self);
+  peer_stop(&server);
+}
+
+/* ---- Memory ---- */
+
+static peer *memory_server;
+
+/* Opens, exchanges a few bytes and closes; the code with which it failed. */
+static int exchange(const char *host) {
+  client self;
+  client_init(&self, host, memory_server->port, memory_server->path);
+  self.to_send = self.to_receive = 200000;
+  int code = client_open(&self);
+  if (code == CACHETTE_OK) {
+    client_run(&self);
+    code = self.starved || self.told[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
+    if (self.told[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
+  } else {
+    assert_int_equal(self.error.code, code);
+  }
+  client_close(&self);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  return code;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  peer servers[2];
+  peer_start(&servers[0], serve_echo);
+  peer_start_unix(&servers[1], serve_echo);
+  resolver_set("three.test", "127.0.0.2 127.0.0.3 127.0.0.1");
+  static const char *const hosts[] = {"127.0.0.1", "three.test", NULL};
+  for (size_t i = 0; i < LENGTH(hosts); i++) {
+    memory_server = &servers[hosts[i] == NULL];
+    assert_int_equal(exchange(hosts[i]), CACHETTE_OK);
+    bool fired = true;
+    for (long countdown = 0; fired; countdown++) {
+      long before = failing_allocator_live();
+      failing_allocator_arm(countdown);
+      int code = exchange(hosts[i]);
+      fired = failing_allocator_fired();
+      failing_allocator_arm(-1);
+      if (!fired) assert_int_equal(code, CACHETTE_OK);
+      assert_int_equal(failing_allocator_live(), before);
+      assert_true(countdown < 100);
+    }
+  }
+  peer_stop(&servers[0]);
+  peer_stop(&servers[1]);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, loop_set_up, loop_tear_down)
+
+int main(void) {
+  failing_allocator_install();
+  const struct CMUnitTest tests[] = {
+      test(it_can_be_closed_before_anything_happened),
+      test(it_can_be_closed_while_the_name_is_looked_up),
+      test(it_can_be_closed_from_inside_any_event),
+      test(another_can_be_opened_from_inside_any_event),
+      test(another_can_be_opened_when_one_has_closed),
+      test(a_close_is_seen_by_the_server),
+      test(a_forked_child_closes_and_the_parent_goes_on),
+      test(a_child_forked_in_an_event_takes_nothing),
+      test(every_allocation_may_fail),
+  };
+  return cmocka_run_group_tests_name("stream_close", tests, loop_warm_up, NULL);
+}
