@@ -97,8 +97,8 @@ extern PyType_Spec waiter_spec;
 
 waiter *waiter_new(ext_state *state, host *host, pending *pending);
 
-/* Says to the task that it is to wait (again). */
-void waiter_block(waiter *self);
+/* Says to the task that it is to wait (again). False: another task waits already. */
+bool waiter_block(waiter *self);
 
 /* The Pending has gone. */
 void waiter_leave(waiter *self);

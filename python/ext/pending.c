@@ -211,10 +211,12 @@ static int step(pending *self, PyObject **result) {
     pending_drop(self);
     return *result != NULL ? 1 : -1;
   }
-  if (self->waiter == NULL)
+  if (self->waiter == NULL) {
     self->waiter = waiter_new(state, self->host, self);
-  else
-    waiter_block(self->waiter);
+  } else if (!waiter_block(self->waiter)) {
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    return -1;
+  }
   *result = (PyObject *)self->waiter;
   Py_XINCREF(*result);
   return *result != NULL ? 0 : -1;
@@ -240,7 +242,11 @@ static PyObject *pending_next(pending *self) {
   return NULL;
 }
 
-static PyObject *pending_send(pending *self, PyObject *Py_UNUSED(value)) {
+static PyObject *pending_send(pending *self, PyObject *value) {
+  if (value != Py_None && self->waiter == NULL && self->stage != GIVEN) {
+    PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
+    return NULL;
+  }
   return pending_next(self);
 }
 
@@ -297,6 +303,7 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
 static void pending_dealloc(pending *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, pending_dealloc) /* one may hold one that holds one, and so on */
   pending_drop(self);
   ext_state *state = pending_state(self);
   if (state != NULL && state->kept_pending_count < PENDING_KEPT && type == state->pending_type)
@@ -304,6 +311,7 @@ static void pending_dealloc(pending *self) {
   else
     PyObject_GC_Del(self);
   Py_DECREF(type);
+  Py_TRASHCAN_END
 }
 
 static PyMethodDef pending_methods[] = {

@@ -31,7 +31,11 @@ waiter *waiter_new(ext_state *state, host *host, pending *pending) {
   return self;
 }
 
-void waiter_block(waiter *self) { self->blocking = true; }
+bool waiter_block(waiter *self) {
+  if (self->callback != NULL) return false;
+  self->blocking = true;
+  return true;
+}
 
 void waiter_leave(waiter *self) { self->pending = NULL; }
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import uuid
 from typing import Any, Callable, Dict, Iterator, Optional, Type
 
 import pytest
@@ -14,15 +15,32 @@ from cachette import Cachette
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# Every test of the calls runs on each of these.
-BACKENDS = ['inmemory']
+sys.path.insert(0, os.path.join(ROOT, 'tests'))
+
+from services.redis import RedisServer, redis_server  # noqa: E402
+
+# Every test of the calls runs on each of these; a server's is started when it is first needed.
+BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
+  'inmemory': lambda request: {},
+  'redis': lambda request: {'redis_url': request.getfixturevalue('redis').url},
+}
+
+
+@pytest.fixture(scope='session')
+def redis() -> Iterator[RedisServer]:
+  """A Redis server that all tests share; each has keys of its own, by a prefix."""
+  with redis_server() as server:
+    yield server
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
   """The settings that choose a backend whose server, if it has one, runs."""
-  return {'backend': request.param}
+  return {'backend': request.param, **BACKENDS[request.param](request)}
 
+
+# For a test of calls that are answered at once, without an event loop.
+at_once = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
 
 Make = Callable[..., Type[Cachette]]
 
@@ -36,7 +54,10 @@ def make(backend: Dict[str, Any]) -> Iterator[Make]:
     class Own(Cachette):
       pass
 
-    Own.load_config(lambda: {**backend, **settings})
+    own = {}
+    if backend['backend'] != 'inmemory':
+      own['key_prefix'] = f'{settings.get("memory_name", uuid.uuid4())}:'
+    Own.load_config(lambda: {**backend, **own, **settings})
     made.append(Own)
     return Own
 
