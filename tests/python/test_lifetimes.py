@@ -16,7 +16,7 @@ from typing import Any, List
 import cachette as package
 import pytest
 from cachette import Cachette
-from conftest import ROOT, Make, count_descriptors, linux_only, run_python
+from conftest import at_once, ROOT, Make, count_descriptors, linux_only, run_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = 100_000
@@ -183,6 +183,7 @@ forks = pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system has no fo
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
+@at_once
 def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache: Cachette) -> None:
   async def main() -> None:
     await cache.put('before', 'value')
@@ -223,6 +224,7 @@ def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache:
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
+@at_once
 def test_a_grandchild_sees_what_its_parent_put(cache: Cachette) -> None:
   asyncio.run(cache.put('key', '0'))
 

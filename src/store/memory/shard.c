@@ -232,6 +232,17 @@ static void bury(cachette__shard_ref ref, uint64_t position, uint64_t words) {
   }
 }
 
+/* Makes room for an entry at the head of a queue; a head before it in which nothing lives goes. */
+static uint64_t extend_log(cachette__shard_ref ref, uint32_t queue, uint64_t words,
+                           int64_t expires_ms) {
+  cachette__log *log = &ref.shard->logs[queue];
+  uint32_t head = log->head;
+  uint64_t position =
+      cachette__log_append(ref.arena, log, queue, &ref.shard->spares, words, expires_ms);
+  if (head != CACHETTE__NO_SEGMENT && can_release(ref, head)) release(ref, head);
+  return position;
+}
+
 /* ---- The index and its memory ---------------------------------------------------------------- */
 
 static void charge_index(cachette__shard_ref ref) {
@@ -347,8 +358,7 @@ static void overwrite(cachette__shard_ref ref, uint64_t position, int64_t expire
 static uint64_t append(cachette__shard_ref ref, uint32_t queue, int64_t expires_ms,
                        const cachette_item *item) {
   uint64_t words = cachette__entry_words(item->key.size, item->value.size);
-  uint64_t position = cachette__log_append(ref.arena, &ref.shard->logs[queue], queue,
-                                           &ref.shard->spares, words, expires_ms);
+  uint64_t position = extend_log(ref, queue, words, expires_ms);
   cachette__entry_write(ref.arena, position, expires_ms, item->key, item->value);
   return position;
 }
@@ -512,8 +522,7 @@ static bool move(cachette__shard_ref ref, const cachette__entry *entry, uint64_t
   uint64_t words = cachette__entry_size(entry);
   cachette__log *log = &ref.shard->logs[queue];
   if (!reserve_for_move(ref, log, words)) return false;
-  uint64_t position =
-      cachette__log_append(ref.arena, log, queue, &ref.shard->spares, words, entry->expires_ms);
+  uint64_t position = extend_log(ref, queue, words, entry->expires_ms);
   cachette__entry_move(ref.arena, entry->position, position, words);
   spend(ref, words);
   cachette__slot_store(slot, cachette__slot_make(position, hash, use));

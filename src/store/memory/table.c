@@ -22,9 +22,10 @@ enum {
   FAIR_SHARD = 16 << 20,
   FEW_SHARDS = 16,
   MOST_SHARDS = 256,
-  GROUP = 16,     /* keys that are looked up together */
-  SLICE = 32,     /* buckets visited without a pause */
-  PATIENCE = 3000 /* effort without a free segment before entries are evicted unjudged */
+  GROUP = 16,            /* keys that are looked up together */
+  SLICE = 32,            /* buckets visited without a pause */
+  SLICE_BYTES = 1 << 18, /* of entries that a snapshot copies without one, and one entry more */
+  PATIENCE = 3000        /* effort without a free segment before entries are evicted unjudged */
 };
 
 struct cachette__table {
@@ -319,6 +320,106 @@ int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms) {
   cachette__visitor visitor = {.visit = NULL};
   walk(table, now_ms, &visitor);
   return visitor.expired;
+}
+
+/* ---- Snapshots --------------------------------------------------------------------------- */
+
+/* What stands before the bytes of each entry in a slice. */
+typedef struct snapshot_head {
+  size_t key_size, value_size;
+  int64_t left_ms;
+} snapshot_head;
+
+typedef struct copier {
+  cachette__visitor visitor;
+  cachette__snapshot *snapshot;
+} copier;
+
+/* Room for `size` bytes more in the slice. */
+static unsigned char *snapshot_room(cachette__snapshot *snapshot, size_t size) {
+  if (snapshot->capacity - snapshot->size < size) {
+    size_t capacity = snapshot->capacity > 0 ? snapshot->capacity : SLICE_BYTES;
+    while (capacity - snapshot->size < size) capacity *= 2;
+    unsigned char *data = cachette__realloc(snapshot->data, capacity);
+    if (data == NULL) return NULL;
+    snapshot->data = data;
+    snapshot->capacity = capacity;
+  }
+  return snapshot->data + snapshot->size;
+}
+
+static bool copy_entry(cachette__visitor *visitor, cachette__shard_ref ref,
+                       const cachette__entry *entry) {
+  cachette__snapshot *snapshot = ((copier *)visitor)->snapshot;
+  snapshot_head head = {entry->key_size, (size_t)entry->value_size, entry->expires_ms - ref.now_ms};
+  size_t bytes = head.key_size + head.value_size;
+  unsigned char *at = snapshot_room(snapshot, sizeof head + bytes);
+  if (at == NULL) {
+    snapshot->failed = true;
+    return false;
+  }
+  memcpy(at, &head, sizeof head);
+  cachette__entry_copy(ref.arena, entry, 0, bytes,
+                       at + sizeof head); /* the value follows the key */
+  snapshot->size += sizeof head + bytes;
+  return false; /* it stays */
+}
+
+/* Copies buckets of the shard that is next until there is a slice. False: that was its last. */
+static bool copy_slice(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms) {
+  copier self = {.visitor.visit = copy_entry, .snapshot = snapshot};
+  cachette__shard_ref ref = shard_number(table, snapshot->shard, since_epoch(table, now_ms));
+  bool more = true;
+  uv_mutex_lock(&ref.shard->lock);
+  ref.shard->walkers += !snapshot->walking;
+  snapshot->walking = true;
+  for (int i = 0; i < SLICE && more && !snapshot->failed && snapshot->size < SLICE_BYTES; i++)
+    more = cachette__shard_walk_locked(ref, snapshot->bucket++, 1, &self.visitor);
+  if (!more) {
+    ref.shard->walkers--;
+    snapshot->walking = false;
+  }
+  uv_mutex_unlock(&ref.shard->lock);
+  return more;
+}
+
+static void visit_slice(const cachette__snapshot *snapshot, cachette__snapshot_visit *visit,
+                        void *data) {
+  snapshot_head head;
+  for (size_t at = 0; at < snapshot->size; at += head.key_size + head.value_size) {
+    memcpy(&head, snapshot->data + at, sizeof head);
+    at += sizeof head;
+    const unsigned char *key = snapshot->data + at;
+    visit(data, (cachette_slice){key, head.key_size},
+          (cachette_slice){key + head.key_size, head.value_size}, head.left_ms);
+  }
+}
+
+int cachette__table_snapshot(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms,
+                             cachette__snapshot_visit *visit, void *data) {
+  snapshot->size = 0;
+  if (snapshot->shard < table->shard_count && !copy_slice(table, snapshot, now_ms)) {
+    snapshot->shard++;
+    snapshot->bucket = 0;
+  }
+  if (!snapshot->failed) {
+    visit_slice(snapshot, visit, data);
+    if (snapshot->shard < table->shard_count) return 1;
+  }
+  int code = snapshot->failed ? CACHETTE_ENOMEM : CACHETTE_OK;
+  cachette__table_snapshot_end(table, snapshot);
+  return code;
+}
+
+void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *snapshot) {
+  if (snapshot->walking) {
+    cachette__shard_ref ref = shard_number(table, snapshot->shard, 0);
+    uv_mutex_lock(&ref.shard->lock);
+    ref.shard->walkers--;
+    uv_mutex_unlock(&ref.shard->lock);
+  }
+  cachette__free(snapshot->data);
+  *snapshot = (cachette__snapshot){.shard = table->shard_count};
 }
 
 /* ---- Figures ---------------------------------------------------------------------------- */

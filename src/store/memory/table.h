@@ -36,6 +36,29 @@ int64_t cachette__table_clear_namespace(cachette__table *table, cachette_slice n
 int64_t cachette__table_flush(cachette__table *table, int64_t now_ms);
 int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms);
 
+/*
+ * A copy of all entries, some at a time, while others go on writing. Zero it; then call
+ * ..._snapshot() until it answers 0, or give it up with ..._end(). An entry that stays as it is
+ * from the first call to the last is visited, some perhaps twice; one that is put or removed
+ * meanwhile may be or not.
+ */
+typedef struct cachette__snapshot {
+  uint32_t shard, bucket; /* that come next */
+  bool walking;           /* in that shard */
+  bool failed;            /* out of memory */
+  unsigned char *data;    /* entries of this slice: sizes, time left, key and value of each */
+  size_t size, capacity;
+} cachette__snapshot;
+
+/* An entry: views into the snapshot, until it returns. No lock is held. */
+typedef void cachette__snapshot_visit(void *data, cachette_slice key, cachette_slice value,
+                                      int64_t left_ms);
+
+/* Visits a slice of the entries. Returns 1 if there are more, 0 at the end, or CACHETTE_ENOMEM. */
+int cachette__table_snapshot(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms,
+                             cachette__snapshot_visit *visit, void *data);
+void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *snapshot);
+
 /* Fills the store's half of the figures. */
 void cachette__table_stats(cachette__table *table, cachette_stats *stats);
 

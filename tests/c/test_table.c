@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of the in-memory store: against a model that knows what may be there, with its whole
+ * structure checked every thousand ops; and snapshots.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memory/check.h"
+#include "store/memory/table.h"
+#include "support.h"
+
+/* ---- A model ----------------------------------------------------------------------------------
+ */
+
+enum { CHECK_EVERY = 1000, NAMESPACES = 3 };
+
+/* What was last put under a key. Its value is bytes that follow from the seed. */
+typedef struct entry {
+  bool there;
+  uint64_t seed;
+  size_t size;
+  int64_t expires_ms;
+} entry;
+
+typedef struct trial_shape {
+  size_t limit, largest;
+  int keys, steps;
+  int put_percent;  /* of steps; the rest are fetches, but for a few others */
+  int64_t ttl_most; /* ms */
+  uint64_t seed;
+} trial_shape;
+
+typedef struct model {
+  const trial_shape *trial;
+  cachette__table *table;
+  entry *entries;
+  uint64_t random;
+  int64_t now;
+  unsigned char *bytes, *fetched;
+} model;
+
+static uint64_t draw(uint64_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state;
+}
+
+static void fill_bytes(unsigned char *bytes, size_t size, uint64_t seed) {
+  for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(seed + i * 7 + (i >> 9));
+}
+
+/* The text of a key; some are long, and lie in the namespaces "n0" to "n2". */
+static cachette_slice key_of(int number, char *text, size_t size) {
+  int length = snprintf(text, size, "n%d:%d", number % NAMESPACES, number);
+  if (number % 50 == 7)
+    while (length < 700) text[length++] = (char)('a' + number % 26);
+  return (cachette_slice){text, (size_t)length};
+}
+
+static void check_structure(const model *self) {
+  const char *fault = cachette__table_check(self->table);
+  if (fault != NULL) fail_msg("limit %zu: %s", self->trial->limit, fault);
+  cachette_stats stats;
+  cachette__table_stats(self->table, &stats);
+  assert_true(stats.bytes <= stats.limit);
+}
+
+static void fetch_one(model *self, int number) {
+  char text[1024];
+  entry *expected = &self->entries[number];
+  cachette_item item = {.key = key_of(number, text, sizeof text),
+                        .buffer = self->fetched,
+                        .buffer_size = self->trial->largest};
+  cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
+  op.priv.now_ms = self->now;
+  cachette__table_fetch(self->table, &op);
+  if (item.status == CACHETTE_MISS) return; /* it may have been evicted */
+  assert_int_equal(item.status, CACHETTE_HIT);
+  assert_true(expected->there && expected->expires_ms > self->now);
+  assert_int_equal(item.value.size, expected->size);
+  assert_int_equal(item.ttl_ms, expected->expires_ms - self->now);
+  fill_bytes(self->bytes, expected->size, expected->seed);
+  assert_int_equal(memcmp(item.value.data, self->bytes, expected->size), 0);
+}
+
+static size_t draw_size(model *self) {
+  uint64_t number = draw(&self->random);
+  size_t most = number % 8 != 0 && self->trial->largest > 127 ? 127 : self->trial->largest;
+  return (size_t)((number >> 8) % (most + 1));
+}
+
+static void put_one(model *self, int number) {
+  char text[1024];
+  entry *each = &self->entries[number];
+  entry fresh = {.there = true, .seed = draw(&self->random), .size = draw_size(self)};
+  int64_t ttl_ms = 1 + (int64_t)(draw(&self->random) % (uint64_t)self->trial->ttl_most);
+  fresh.expires_ms = self->now + ttl_ms;
+  fill_bytes(self->bytes, fresh.size, fresh.seed);
+  cachette_item item = {.key = key_of(number, text, sizeof text),
+                        .value = {self->bytes, fresh.size},
+                        .ttl_ms = ttl_ms};
+  int code = cachette__table_put(self->table, &item, self->now, NULL);
+  if (fresh.size > self->trial->limit / 4) {
+    assert_int_equal(code, CACHETTE_ETOOBIG);
+    each->there = false;
+  } else {
+    assert_true(code == CACHETTE_MISS || code == CACHETTE_HIT);
+    if (code == CACHETTE_HIT) assert_true(each->there && each->expires_ms > self->now);
+    *each = fresh;
+  }
+}
+
+static void clear_one(model *self, int number) {
+  char text[1024];
+  entry *each = &self->entries[number];
+  int was_there = cachette__table_clear(self->table, key_of(number, text, sizeof text), self->now);
+  if (was_there) assert_true(each->there && each->expires_ms > self->now);
+  each->there = false;
+}
+
+/* Clears a namespace, or everything; no more can go than the model knows. */
+static void clear_many(model *self, int which) {
+  char name[8];
+  snprintf(name, sizeof name, "n%d", which);
+  int64_t known = 0, count;
+  for (int i = 0; i < self->trial->keys; i++) {
+    if (which < NAMESPACES && i % NAMESPACES != which) continue;
+    known += self->entries[i].there && self->entries[i].expires_ms > self->now;
+    self->entries[i].there = false;
+  }
+  count = which < NAMESPACES
+              ? cachette__table_clear_namespace(self->table, cachette_str(name), self->now)
+              : cachette__table_flush(self->table, self->now);
+  assert_in_range(count, 0, known);
+}
+
+static void step(model *self) {
+  int percent = (int)(draw(&self->random) % 100);
+  int number = (int)(draw(&self->random) % (uint64_t)self->trial->keys);
+  number = (int)((uint64_t)number * (draw(&self->random) % 1000) / 1000); /* some are popular */
+  if (percent < self->trial->put_percent)
+    put_one(self, number);
+  else if (percent < 94)
+    fetch_one(self, number);
+  else if (percent < 97)
+    clear_one(self, number);
+  else if (draw(&self->random) % 300 == 0)
+    clear_many(self, (int)(draw(&self->random) % (NAMESPACES + 1)));
+  else if (draw(&self->random) % 100 == 0)
+    cachette__table_flush_expired(self->table, self->now);
+  else
+    self->now += (int64_t)(draw(&self->random) % (draw(&self->random) % 50 == 0 ? 20000 : 30));
+}
+
+static void run_trial(const trial_shape *trial) {
+  model self = {.trial = trial, .random = trial->seed, .now = 1000};
+  self.table = cachette__table_new(trial->limit);
+  self.entries = calloc((size_t)trial->keys, sizeof *self.entries);
+  self.bytes = malloc(trial->largest + 1);
+  self.fetched = malloc(trial->largest + 1);
+  assert_non_null(self.table);
+  for (int i = 0; i < trial->steps; i++) {
+    step(&self);
+    if (i % CHECK_EVERY == 0) check_structure(&self);
+  }
+  for (int i = 0; i < trial->keys; i++) fetch_one(&self, i);
+  check_structure(&self);
+  clear_many(&self, NAMESPACES);
+  check_structure(&self);
+  cachette_stats stats;
+  cachette__table_stats(self.table, &stats);
+  assert_int_equal(stats.entries, 0);
+  cachette__table_free(self.table);
+  free(self.entries);
+  free(self.bytes);
+  free(self.fetched);
+}
+
+#define MIB ((size_t)1 << 20)
+
+static void a_table_is_what_a_dictionary_is_but_for_what_had_to_go(void **state) {
+  (void)state;
+  static const trial_shape trials[] = {
+      /* limit, largest, keys, steps, puts, ttl, seed */
+      {MIB, 200, 3000, 60000, 45, 100000, 1},
+      {MIB, 200, 30000, 60000, 60, 100000, 2},
+      {MIB, 300000, 500, 20000, 50, 100000, 3},
+      {MIB + 12345, 5000, 3000, 40000, 45, 3000, 4},
+      {2 * MIB, 20000, 3000, 40000, 80, 50, 5},
+      {8 * MIB, 70000, 5000, 30000, 45, 100000, 6},
+      {8 * MIB, 0, 100000, 100000, 60, 10000000, 7},
+      {64 * MIB, 100000, 10000, 30000, 50, 100000, 8},
+      {200 * MIB, 3000, 60000, 60000, 50, 100000, 9},
+      {100 * MIB, 2000000, 300, 5000, 60, 1000000, 10},
+  };
+  for (size_t i = 0; i < LENGTH(trials); i++) run_trial(&trials[i]);
+}
+
+/* ---- Snapshots
+ * ----------------------------------------------------------------------------------- */
+
+enum { SNAPPED = 20000 };
+
+typedef struct sighting {
+  int seen[SNAPPED];
+  int others, wrong;
+} sighting;
+
+static void put_number(cachette__table *table, uint32_t number, int64_t ttl_ms) {
+  uint32_t value[8];
+  for (int i = 0; i < 8; i++) value[i] = number * 31 + (uint32_t)i;
+  cachette_item item = {
+      .key = {&number, sizeof number}, .value = {value, 4 + number % 29}, .ttl_ms = ttl_ms};
+  assert_true(cachette__table_put(table, &item, 1000, NULL) >= 0);
+}
+
+static void see(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
+  sighting *self = data;
+  uint32_t number, first;
+  memcpy(&number, key.data, sizeof number);
+  memcpy(&first, value.data, sizeof first);
+  if (number >= SNAPPED) {
+    self->others++;
+    return;
+  }
+  self->seen[number]++;
+  self->wrong += key.size != 4 || value.size != 4 + number % 29 || first != number * 31 ||
+                 left_ms != 4999 + number;
+}
+
+static void a_snapshot_sees_every_entry_that_stays(void **state) {
+  (void)state;
+  static sighting sight;
+  memset(&sight, 0, sizeof sight);
+  cachette__table *table = cachette__table_new(80 * MIB);
+  for (uint32_t i = 0; i < SNAPPED; i++) put_number(table, i, 5000 + i);
+  put_number(table, SNAPPED, 1); /* past its time when the snapshot begins */
+  cachette__snapshot snapshot = {.shard = 0};
+  uint32_t more = SNAPPED + 1;
+  int slices = 0;
+  while (cachette__table_snapshot(table, &snapshot, 1001, see, &sight) == 1) {
+    /* Others come meanwhile, so that the index grows under it, and some of those go again. */
+    for (int i = 0; i < 50; i++, more++) put_number(table, more, 50000);
+    uint32_t gone = more - 20;
+    cachette__table_clear(table, (cachette_slice){&gone, sizeof gone}, 1000);
+    slices++;
+  }
+  assert_true(slices > 10);
+  assert_int_equal(sight.wrong, 0);
+  /* A full bucket whose entries may not be moved while it is walked costs one now and then. */
+  int missing = 0;
+  for (int i = 0; i < SNAPPED; i++) missing += sight.seen[i] == 0;
+  cachette_stats stats;
+  cachette__table_stats(table, &stats);
+  assert_true(missing <= stats.evictions && stats.evictions < SNAPPED / 1000);
+  assert_null(cachette__table_check(table));
+  cachette__table_free(table);
+}
+
+static void a_snapshot_given_up_lets_the_table_be(void **state) {
+  (void)state;
+  static sighting sight;
+  cachette__table *table = cachette__table_new(MIB);
+  cachette__snapshot snapshot = {.shard = 0};
+  for (uint32_t i = 0; i < 3000; i++) put_number(table, i, 5000 + i);
+  assert_int_equal(cachette__table_snapshot(table, &snapshot, 1000, see, &sight), 1);
+  cachette__table_snapshot_end(table, &snapshot);
+  assert_int_equal(cachette__table_snapshot(table, &snapshot, 1000, see, &sight), 0);
+  assert_int_equal(cachette__table_flush(table, 1000), 3000);
+  assert_null(cachette__table_check(table));
+  cachette__table_free(table);
+}
+
+static void what_is_past_its_time_is_in_no_snapshot(void **state) {
+  (void)state;
+  static sighting sight;
+  memset(&sight, 0, sizeof sight);
+  cachette__table *table = cachette__table_new(MIB);
+  cachette__snapshot snapshot = {.shard = 0};
+  for (uint32_t i = 0; i < 1000; i++) put_number(table, i, i % 2 == 0 ? 10 : 5000);
+  while (cachette__table_snapshot(table, &snapshot, 1010, see, &sight) == 1) continue;
+  for (int i = 0; i < 1000; i++) assert_int_equal(sight.seen[i], i % 2);
+  cachette__table_free(table);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_snapshot_sees_every_entry_that_stays),
+      cmocka_unit_test(a_snapshot_given_up_lets_the_table_be),
+      cmocka_unit_test(what_is_past_its_time_is_in_no_snapshot),
+      cmocka_unit_test(a_table_is_what_a_dictionary_is_but_for_what_had_to_go),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

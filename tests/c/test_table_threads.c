@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Readers, writers, clears of all kinds, snapshots and a clock that goes on, at once on one table.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "store/memory/check.h"
+#include "store/memory/table.h"
+#include "support.h"
+
+#define MIB ((size_t)1 << 20)
+
+static uint64_t draw(uint64_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state;
+}
+
+enum { THREADS = 5, ROUNDS = 4000, SHARED_KEYS = 500 };
+
+typedef struct crowd {
+  cachette__table *table;
+  _Atomic int64_t now;
+  _Atomic int wrong;
+} crowd;
+
+/* A value tells its key and its own length all the way through, so a torn or foreign one shows. */
+static size_t make_value(unsigned char *bytes, uint32_t number, uint32_t version) {
+  size_t size = 8 + version * 37 % 3000;
+  memcpy(bytes, &number, 4);
+  memcpy(bytes + 4, &version, 4);
+  for (size_t i = 8; i < size; i++) bytes[i] = (unsigned char)(number + version + i);
+  return size;
+}
+
+static void put_and_clear(crowd *self) {
+  unsigned char bytes[4096];
+  uint64_t random = (uint64_t)(uintptr_t)&bytes;
+  for (int i = 0; i < ROUNDS; i++) {
+    uint32_t number = (uint32_t)(draw(&random) % SHARED_KEYS);
+    cachette_item item = {.key = {&number, sizeof number},
+                          .value = {bytes, make_value(bytes, number, (uint32_t)random & 0xffff)},
+                          .ttl_ms = 1 + (int64_t)(random >> 40) % 100};
+    int64_t now = atomic_load(&self->now);
+    if (cachette__table_put(self->table, &item, now, NULL) < 0) atomic_fetch_add(&self->wrong, 1);
+    if (i % 7 == 0) cachette__table_clear(self->table, item.key, now);
+  }
+}
+
+static void fetch_and_compare(crowd *self) {
+  unsigned char bytes[4096], expected[4096];
+  uint64_t random = (uint64_t)(uintptr_t)&bytes;
+  for (int i = 0; i < 3 * ROUNDS; i++) {
+    uint32_t number = (uint32_t)(draw(&random) % SHARED_KEYS), version;
+    cachette_item item = {.key = {&number, sizeof number}, .buffer = bytes};
+    item.buffer_size = sizeof bytes;
+    cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
+    op.priv.now_ms = atomic_load(&self->now);
+    cachette__table_fetch(self->table, &op);
+    if (item.status != CACHETTE_HIT) continue;
+    memcpy(&version, bytes + 4, 4);
+    size_t size = make_value(expected, number, version);
+    if (size != item.value.size || memcmp(expected, bytes, size) != 0)
+      atomic_fetch_add(&self->wrong, 1);
+  }
+}
+
+static void count_sight(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
+  crowd *self = data;
+  uint32_t number;
+  memcpy(&number, value.data, 4);
+  if (key.size == 4 && memcmp(&number, key.data, 4) != 0) atomic_fetch_add(&self->wrong, 1);
+  if (left_ms <= 0) atomic_fetch_add(&self->wrong, 1);
+}
+
+static void disturb(crowd *self) {
+  for (int i = 0; i < ROUNDS / 40; i++) {
+    int64_t now = atomic_fetch_add(&self->now, 3);
+    cachette_stats stats;
+    if (i % 4 == 0) cachette__table_clear_namespace(self->table, cachette_str("ab"), now);
+    if (i % 11 == 0) cachette__table_flush(self->table, now);
+    if (i % 5 == 0) cachette__table_flush_expired(self->table, now);
+    cachette__table_stats(self->table, &stats);
+    cachette__snapshot snapshot = {.shard = 0};
+    while (i % 3 == 0 &&
+           cachette__table_snapshot(self->table, &snapshot, now, count_sight, self) == 1)
+      continue;
+  }
+}
+
+static void *run_fetches(void *data) {
+  fetch_and_compare(data);
+  return NULL;
+}
+
+static void *run_puts(void *data) {
+  put_and_clear(data);
+  return NULL;
+}
+
+static void *run_disturbance(void *data) {
+  disturb(data);
+  return NULL;
+}
+
+static void everything_at_once(void **state) {
+  (void)state;
+  void *(*const bodies[THREADS])(void *) = {run_fetches, run_fetches, run_puts, run_puts,
+                                            run_disturbance};
+  static const size_t limits[] = {MIB, 80 * MIB};
+  for (size_t i = 0; i < LENGTH(limits); i++) {
+    crowd self = {.table = cachette__table_new(limits[i]), .now = 1000};
+    pthread_t threads[THREADS];
+    assert_non_null(self.table);
+    for (int j = 0; j < THREADS; j++)
+      assert_int_equal(pthread_create(&threads[j], NULL, bodies[j], &self), 0);
+    for (int j = 0; j < THREADS; j++) pthread_join(threads[j], NULL);
+    assert_int_equal(self.wrong, 0);
+    assert_null(cachette__table_check(self.table));
+    cachette__table_free(self.table);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of the in-memory store, given any sequence of calls: what it answers must be what was
+ * put, and its structure whole at the end.
+ *
+ * Each call is five bytes: what to do, a key, two of size or time, and one more.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memory/check.h"
+#include "store/memory/table.h"
+
+enum { KEYS = 256, CALL = 5, LARGEST = 300000 };
+
+/* What was last put under a key. */
+struct put {
+  size_t size;
+  unsigned char seed;
+  int64_t expires_ms; /* 0: nothing */
+};
+
+static unsigned char bytes[LARGEST], fetched[LARGEST];
+
+static void demand(int truth) {
+  if (!truth) abort();
+}
+
+/* A quarter of the keys are long; they lie in two namespaces. */
+static cachette_slice key_of(unsigned char number) {
+  static char text[2000];
+  memset(text, 'k', sizeof text);
+  text[0] = number % 2 ? 'a' : 'b';
+  text[1] = ':';
+  text[2] = (char)number;
+  return (cachette_slice){text, number % 4 == 3 ? 1000 + number : 3};
+}
+
+static void put(cachette__table *table, struct put *each, const uint8_t *call, int64_t now) {
+  size_t size = (size_t)(call[2] << 8 | call[3]) * (call[4] % 8 == 0 ? 5 : 1) % LARGEST;
+  int64_t ttl_ms = 1 + call[4] * 10;
+  memset(bytes, call[3] ^ call[4], size);
+  cachette_item item = {.key = key_of(call[1]), .value = {bytes, size}, .ttl_ms = ttl_ms};
+  int code = cachette__table_put(table, &item, now, NULL);
+  if (code == CACHETTE_HIT) demand(each->expires_ms > now);
+  if (code == CACHETTE_ETOOBIG)
+    each->expires_ms = 0;
+  else
+    *each = (struct put){size, call[3] ^ call[4], now + ttl_ms};
+  demand(code >= 0 || code == CACHETTE_ETOOBIG);
+}
+
+static void fetch(cachette__table *table, const struct put *each, const uint8_t *call,
+                  int64_t now) {
+  cachette_item item = {.key = key_of(call[1]), .buffer = fetched, .buffer_size = LARGEST};
+  cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
+  op.priv.now_ms = now;
+  cachette__table_fetch(table, &op);
+  if (item.status != CACHETTE_HIT) return;
+  demand(each->expires_ms > now && item.value.size == each->size);
+  demand(item.ttl_ms == each->expires_ms - now);
+  memset(bytes, each->seed, each->size);
+  demand(memcmp(bytes, fetched, each->size) == 0);
+}
+
+static void see(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
+  const struct put *puts = data;
+  const struct put *each = &puts[((const unsigned char *)key.data)[2]];
+  demand(each->size == value.size && left_ms > 0);
+}
+
+static void forget(struct put *puts, int first, int by) {
+  for (int i = first; i < KEYS; i += by) puts[i].expires_ms = 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static struct put puts[KEYS];
+  memset(puts, 0, sizeof puts);
+  cachette__table *table = cachette__table_new(1 << 20);
+  int64_t now = 1;
+  demand(table != NULL);
+  for (; size >= CALL; data += CALL, size -= CALL) {
+    struct put *each = &puts[data[1]];
+    cachette__snapshot snapshot = {.shard = 0};
+    switch (data[0] % 16) {
+      case 0:
+        if (cachette__table_clear(table, key_of(data[1]), now)) demand(each->expires_ms > now);
+        each->expires_ms = 0;
+        break;
+      case 1:
+        now += data[2] << 4 | data[3];
+        break;
+      case 2:
+        if (data[1] < 8) {
+          cachette__table_clear_namespace(table, cachette_str(data[1] % 2 ? "a" : "b"), now);
+          forget(puts, data[1] % 2, 2);
+        } else if (data[1] < 10) {
+          cachette__table_flush(table, now);
+          forget(puts, 0, 1);
+        } else if (data[1] < 40) {
+          cachette__table_flush_expired(table, now);
+        } else if (data[1] < 50) {
+          while (cachette__table_snapshot(table, &snapshot, now, see, puts) == 1) continue;
+        }
+        break;
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+        fetch(table, each, data, now);
+        break;
+      default:
+        put(table, each, data, now);
+    }
+  }
+  demand(cachette__table_check(table) == NULL);
+  cachette__table_free(table);
+  return 0;
+}
