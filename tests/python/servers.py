@@ -40,8 +40,13 @@ def wait_for(port: int, process: 'subprocess.Popen[str]', seconds: float = 30) -
 
 
 @contextlib.contextmanager
-def serve(app: str, folder: str, server: str = 'uvicorn') -> Iterator[int]:
-  """Serves `module:app` of a folder, and gives the port. What the server prints must be nothing."""
+def serve(
+  app: str, folder: str, server: str = 'uvicorn', logged: Optional[str] = None
+) -> Iterator[int]:
+  """Serves `module:app` of a folder, and gives the port.
+
+  logged: what must be in the server's log; without it no error may be there.
+  """
   port = find_free_port()
   process = subprocess.Popen(
     [sys.executable, *(word.format(port=port) for word in COMMANDS[server]), app],
@@ -62,7 +67,10 @@ def serve(app: str, folder: str, server: str = 'uvicorn') -> Iterator[int]:
     except subprocess.TimeoutExpired:
       process.kill()
       told, _ = process.communicate()
-  assert 'Traceback' not in told and 'ERROR' not in told, told
+  if logged is not None:
+    assert logged in told, told
+  else:
+    assert 'Traceback' not in told and 'ERROR' not in told, told
 
 
 def request(port: int, method: str, path: str, payload: Any = None) -> Tuple[int, bytes]:

@@ -46,7 +46,7 @@ def name_block(block: Block) -> str:
 
 
 def read_example() -> str:
-  path = os.path.join(ROOT, 'examples', 'asgi', 'fastapi_inmemory.py')
+  path = os.path.join(ROOT, 'examples', 'asgi', 'fastapi_app.py')
   with open(path, encoding='utf-8') as file:
     return file.read()
 
@@ -87,8 +87,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
   pytest.importorskip('uvicorn')
   folder = tmp_path_factory.mktemp('readme')
   (block,) = [each for each in of('python') if each.is_app]
-  (folder / 'fastapi_inmemory.py').write_text(block.code, encoding='utf-8')
-  with serve('fastapi_inmemory:app', str(folder)) as port:
+  (folder / 'fastapi_app.py').write_text(block.code, encoding='utf-8')
+  with serve('fastapi_app:app', str(folder)) as port:
     yield port
 
 
@@ -137,7 +137,7 @@ def test_the_curl_lines_say_what_the_example_does(port: int) -> None:
 
 
 def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
-  tested = ('make ', 'curl ', 'pip install .', 'meson ', 'cc -o ')
+  tested = ('make ', 'CACHETTE_BACKEND=redis ', 'curl ', 'pip install .', 'meson ', 'cc -o ')
   for block in of('sh'):
     for line in block.code.splitlines():
       assert line.startswith(tested), f'README.md, block of line {block.line}: {line}'

@@ -8,12 +8,13 @@ from typing import Dict
 
 import pytest
 from conftest import ROOT
+from services.redis import redis_server
 from servers import COMMANDS, Connection, request, serve
 
 pytest.importorskip('fastapi')
 
 EXAMPLES = os.path.join(ROOT, 'examples', 'asgi')
-APP = 'fastapi_inmemory:app'
+APP = 'fastapi_app:app'
 REQUESTS, CONNECTIONS = 10_000, 32
 
 
@@ -31,11 +32,11 @@ def test_the_example_answers(server: str) -> None:
 
 
 def test_a_value_is_gone_when_its_time_has_passed(tmp_path: object) -> None:
-  with open(os.path.join(EXAMPLES, 'fastapi_inmemory.py'), encoding='utf-8') as example:
+  with open(os.path.join(EXAMPLES, 'fastapi_app.py'), encoding='utf-8') as example:
     code = example.read()
-  assert "('ttl', 60)" in code
+  assert 'ttl: int = 60' in code
   with open(f'{tmp_path}/brief.py', 'w', encoding='utf-8') as brief:
-    brief.write(code.replace("('ttl', 60)", "('ttl', 1)"))
+    brief.write(code.replace('ttl: int = 60', 'ttl: int = 1'))
   with serve('brief:app', str(tmp_path)) as port:
     begun = time.monotonic()
     request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
@@ -44,6 +45,28 @@ def test_a_value_is_gone_when_its_time_has_passed(tmp_path: object) -> None:
       assert time.monotonic() - begun < 10
       time.sleep(0.02)
     assert time.monotonic() - begun >= 0.9
+
+
+def test_the_example_runs_on_a_redis_server_and_outlives_it(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  with redis_server() as server:
+    monkeypatch.setenv('CACHETTE_BACKEND', 'redis')
+    monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
+    logged = f'BackendUnavailable: Cannot connect to 127.0.0.1:{server.port}: connection refused.'
+    with serve(APP, EXAMPLES, logged=logged) as port:
+      assert request(port, 'POST', '/', {'key': 'greeting', 'value': 'grüß dich'}) == (200, b'OK')
+      assert request(port, 'GET', '/greeting') == (200, 'grüß dich'.encode())
+      assert server.say('get', 'greeting') == 'grüß dich'
+      assert 50 < int(server.say('ttl', 'greeting')) <= 60
+      server.kill()
+      begun = time.monotonic()
+      assert request(port, 'GET', '/greeting')[0] == 500
+      assert time.monotonic() - begun < 3
+      server.start()
+      while request(port, 'GET', '/greeting')[0] != 200:
+        assert time.monotonic() - begun < 15
+        time.sleep(0.02)
 
 
 def test_ten_thousand_requests_of_32_connections_are_all_answered_right() -> None:

@@ -1,17 +1,30 @@
 # SPDX-License-Identifier: MIT
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional
 
 from cachette import Cachette
 from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 app = FastAPI()
 
 
+class Settings(BaseSettings):
+  """Read from the environment: CACHETTE_BACKEND, CACHETTE_REDIS_URL and so on."""
+
+  model_config = SettingsConfigDict(env_prefix='CACHETTE_')
+
+  backend: str = 'inmemory'
+  ttl: int = 60
+  memory_limit: str = '64M'
+  redis_url: Optional[str] = None
+  valkey_url: Optional[str] = None
+
+
 @Cachette.load_config
-def get_cachette_config() -> List[Tuple[str, object]]:
-  return [('backend', 'inmemory'), ('ttl', 60)]
+def get_cachette_config() -> Settings:
+  return Settings()
 
 
 class Payload(BaseModel):

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks run, for a moment each, and print a table each. What they measure is not looked at."""
+
+import os
+import re
+import subprocess
+import sys
+
+from conftest import ROOT, linux_only
+
+
+@linux_only
+def test_every_benchmark_runs_and_prints_its_figures() -> None:
+  done = subprocess.run(
+    [sys.executable, os.path.join(ROOT, 'bench', 'run'), '--quick', '--no-peer'],
+    env={**os.environ, 'PATH': os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH']},
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+  assert done.returncode == 0, done.stdout + done.stderr
+  for row in [
+    r'fetch, hit, one key +\d',
+    r'get, 1,000,000 keys +\d',
+    r'a tenth writes +\d',
+    r'an empty loop +\d',
+    r'of which overhead +\d',
+    r'live keys and values at the end, of the limit +\d',
+    r'256 +\d+ +\d+ +\d+%',
+    r'1, values of 1 MiB +\d',
+    r'await fetch\(key\), hit +\d',
+    r'A GET in FastAPI',
+    r'cachette +\d+ ns +\d+ ns',
+    r'256 tasks +[\d,]+/s',
+  ]:
+    assert re.search('^' + row, done.stdout, re.MULTILINE), (row, done.stdout)

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: MIT
+"""What only the Redis backend promises: plain data, servers that fail, networks that fail."""
+
+import asyncio
+import os
+import random
+import signal
+import threading
+import time
+from typing import Any, Dict, List, Type
+
+import pytest
+from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
+from conftest import count_descriptors, linux_only
+from services.proxy import FaultProxy
+from services.redis import RedisServer, redis_server
+
+
+def open_cache(url: str, **settings: Any) -> Cachette:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **settings})
+  return Own()
+
+
+# ---- Data
+
+
+def test_redis_holds_plain_data_with_its_time(redis: RedisServer) -> None:
+  cache = open_cache(redis.url, ttl=100)
+  asyncio.run(cache.put('plain', 'grüß'))
+  assert redis.say('get', 'plain') == 'grüß'
+  assert 90 < int(redis.say('ttl', 'plain')) <= 100
+  redis.say('set', 'theirs', 'value')
+  assert asyncio.run(cache.fetch_with_ttl('theirs')) == (-1, 'value')
+
+
+def test_a_prefix_stands_before_every_key(redis: RedisServer) -> None:
+  cache = open_cache(redis.url, key_prefix='app:')
+  asyncio.run(cache.put('key', 'value'))
+  assert redis.say('get', 'app:key') == 'value'
+
+
+def test_a_unix_socket(redis: RedisServer) -> None:
+  cache = open_cache(f'unix://{redis.socket}?db=3')
+  asyncio.run(cache.put('key', 'value'))
+  assert redis.say('-n', '3', 'get', 'key') == 'value'
+
+
+@pytest.mark.parametrize('size', [1 << 20, 64 << 20])
+def test_large_values(redis: RedisServer, size: int) -> None:
+  cache = open_cache(redis.url, timeout=20)
+  value = 'v' * size
+  asyncio.run(cache.put('large', value))
+  assert asyncio.run(cache.fetch('large')) == value
+  asyncio.run(cache.clear(key='large'))
+
+
+# ---- Errors
+
+
+def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
+  redis.say('rpush', 'list', 'element')
+  with pytest.raises(BackendError, match='holds something else than a string under "list"'):
+    asyncio.run(open_cache(redis.url).fetch('list'))
+  url = f'redis://ann:hunter2@127.0.0.1:{redis.port}'
+  with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
+    asyncio.run(open_cache(url).fetch('key'))
+  assert 'hunter2' not in str(caught.value) and f'127.0.0.1:{redis.port}' in str(caught.value)
+
+
+def test_a_user_without_permission() -> None:
+  with redis_server() as server:
+    server.say('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
+    url = f'redis://p%40ul:s%3A%2F%23cr%C3%A9t@127.0.0.1:{server.port}'
+    cache = open_cache(url)
+    asyncio.run(cache.put('mine:1', 'value'))
+    assert asyncio.run(cache.fetch('mine:1')) == 'value'
+    with pytest.raises(BackendError, match='does not permit'):
+      asyncio.run(cache.fetch('yours:1'))
+    with pytest.raises(BackendError, match='does not permit'):
+      asyncio.run(cache.clear(key='mine:1'))
+
+
+def test_a_server_that_is_full() -> None:
+  with redis_server('--maxmemory', '2mb') as server:
+    cache = open_cache(server.url)
+
+    async def fill() -> None:
+      for number in range(100):
+        await cache.put(f'key:{number}', 'v' * 100_000)
+
+    with pytest.raises(BackendError, match='"maxmemory"'):
+      asyncio.run(fill())
+
+
+def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
+  with redis_server('--replicaof', f'127.0.0.1 {redis.port}') as replica:
+    deadline = time.monotonic() + 20
+    while 'link_status:up' not in replica.say('info', 'replication'):
+      assert time.monotonic() < deadline
+      time.sleep(0.05)
+    with pytest.raises(BackendError, match='read-only replica'):
+      asyncio.run(open_cache(replica.url).put('key', 'value'))
+
+
+def test_a_server_that_still_loads() -> None:
+  with redis_server() as server:
+    server.say('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
+    server.say('save')
+    server.kill()
+    server.settings = ('--key-load-delay', '200', '--loading-process-events-interval-bytes', '1024')
+    server.start()
+    with pytest.raises(BackendUnavailable, match='still loading'):
+      asyncio.run(open_cache(server.url).fetch('key'))
+
+
+def test_nobody_is_there_and_that_is_told_at_once() -> None:
+  with redis_server() as server:
+    url = server.url
+  cache = open_cache(url)
+
+  async def main() -> None:
+    begin = time.monotonic()
+    for _ in range(2000):
+      with pytest.raises(BackendUnavailable, match='connection refused'):
+        await cache.fetch('key')
+    assert time.monotonic() - begin < 20
+
+  asyncio.run(main())
+
+
+# ---- Faults
+
+TASKS, CALLS = 64, 160
+
+
+class Load:
+  """Tasks that put and fetch; each value carries its key, and a third of the calls is given up."""
+
+  def __init__(self, cache: Cachette) -> None:
+    self.cache = cache
+    self.wrong: List[Any] = []
+    self.counts: Dict[str, int] = {'fine': 0, 'failed': 0, 'given up': 0}
+    self.longest = 0.0
+
+  async def call(self, key: str, version: int) -> None:
+    if version % 3 == 0:
+      await self.cache.put(key, f'{key}={version}')
+      return
+    found = await self.cache.fetch(key)
+    if found is not None and found.partition('=')[0] != key:
+      self.wrong.append((key, found))
+
+  async def one(self, key: str, version: int) -> None:
+    begin = time.monotonic()
+    kind = random.randrange(6)
+    try:
+      if kind == 0:
+        await asyncio.wait_for(self.call(key, version), random.random() * 0.01)
+      elif kind == 1:
+        task = asyncio.ensure_future(self.call(key, version))
+        await asyncio.sleep(random.random() * 0.005)
+        task.cancel()
+        await task
+      else:
+        await self.call(key, version)
+      self.counts['fine'] += 1
+    except (BackendError, OSError):
+      self.counts['failed'] += 1
+      await asyncio.sleep(0.001)
+    except (asyncio.TimeoutError, asyncio.CancelledError):
+      self.counts['given up'] += 1
+    self.longest = max(self.longest, time.monotonic() - begin)
+
+  async def run(self) -> None:
+    async def work(number: int) -> None:
+      for version in range(CALLS):
+        await self.one(f'key:{number}:{version % 7}', version)
+
+    await asyncio.gather(*(work(number) for number in range(TASKS)))
+
+
+async def recover(cache: Cachette) -> float:
+  """Seconds until the cache answers again."""
+  begin = time.monotonic()
+  while True:
+    try:
+      await cache.put('recovered', 'yes')
+      return time.monotonic() - begin
+    except (BackendError, OSError):
+      assert time.monotonic() - begin < 10
+      await asyncio.sleep(0.01)
+
+
+FAULTS = ['latency', 'slices', 'cut', 'reset', 'black hole', 'garbage', 'slow close', 'refuse']
+
+
+@pytest.mark.parametrize('fault', [None, *FAULTS])
+def test_no_fault_gives_a_wrong_answer_or_a_hang(redis: RedisServer, fault: Any) -> None:
+  with FaultProxy('127.0.0.1', redis.port) as proxy:
+    cache = open_cache(proxy.url, timeout=0.5, connect_timeout=0.5, key_prefix=f'{fault}:')
+    load = Load(cache)
+
+    async def main() -> float:
+      await cache.put('key', 'value')
+      proxy.fault = fault
+      await load.run()
+      proxy.fault = None
+      return await recover(cache)
+
+    recovered = asyncio.run(main())
+  assert load.wrong == []
+  assert sum(load.counts.values()) == TASKS * CALLS
+  assert load.longest < 3, 'a call took far longer than its deadline'
+  assert recovered < 6  # one pause, at most 5 s
+  if fault is None:
+    assert load.counts['failed'] == 0
+
+
+@linux_only
+@pytest.mark.parametrize('how', ['stop', 'kill'])
+def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
+  with redis_server() as server:
+    cache = open_cache(server.url, timeout=0.3, connect_timeout=0.3)
+    load = Load(cache)
+
+    def disturb() -> None:
+      time.sleep(0.1)
+      if how == 'stop':
+        server.signal(signal.SIGSTOP)
+        time.sleep(1)
+        server.signal(signal.SIGCONT)
+      else:
+        server.kill()
+        time.sleep(0.5)
+        server.start()
+
+    async def main() -> None:
+      thread = threading.Thread(target=disturb)
+      await cache.put('key', 'value')
+      thread.start()
+      while thread.is_alive():
+        await load.run()
+      await recover(cache)
+
+    asyncio.run(main())
+    assert load.wrong == []
+    assert load.longest < 2
+    assert load.counts['failed'] > 0
+
+
+def test_a_server_that_does_not_answer_is_a_time_out(redis: RedisServer) -> None:
+  with FaultProxy('127.0.0.1', redis.port) as proxy:
+    cache = open_cache(proxy.url, timeout=0.2)
+
+    async def main() -> None:
+      await cache.put('key', 'value')
+      proxy.fault = 'black hole'
+      with pytest.raises(BackendTimeout, match=r'did not answer within 0\.2 s'):
+        await cache.fetch('key')
+      await asyncio.sleep(0.05)
+      begin = time.monotonic()
+      with pytest.raises(BackendUnavailable):
+        await cache.fetch('key')
+      assert time.monotonic() - begin < 2.1
+
+    asyncio.run(main())
+
+
+# ---- Lifetimes
+
+
+@linux_only
+def test_loops_come_and_go_and_leave_nothing_open(redis: RedisServer) -> None:
+  cache = open_cache(redis.url)
+  asyncio.run(cache.put('key', 'value'))
+  before = count_descriptors()
+  for _ in range(300):
+    assert asyncio.run(cache.fetch('key')) == 'value'
+  assert count_descriptors() <= before + 5
+
+
+@linux_only
+def test_configurations_come_and_go_and_leave_nothing_open(redis: RedisServer) -> None:
+  before = count_descriptors()
+
+  async def main() -> None:
+    for _ in range(500):
+      assert await open_cache(redis.url).fetch('nothing') is None
+
+  asyncio.run(main())
+  assert count_descriptors() <= before + 5
+
+
+def test_a_loop_closed_with_calls_under_way(redis: RedisServer) -> None:
+  cache = open_cache(redis.url)
+  for _ in range(20):
+    loop = asyncio.new_event_loop()
+
+    async def main(held: List[Any]) -> None:
+      held.extend(asyncio.ensure_future(cache.fetch(f'key:{i}')) for i in range(50))
+      await asyncio.sleep(0)
+
+    held: List[Any] = []
+    loop.run_until_complete(main(held))
+    for task in held:
+      task.cancel()
+    loop.close()
+    del held
+  assert asyncio.run(cache.fetch('absent')) is None
+
+
+def test_threads_with_a_loop_each(redis: RedisServer) -> None:
+  cache = open_cache(redis.url, key_prefix='threads:')
+  wrong: List[Any] = []
+
+  async def work(name: int) -> None:
+    for number in range(200):
+      await cache.put(f'{name}:{number % 10}', f'{name}')
+      found = await asyncio.gather(*(cache.fetch(f'{name}:{i}') for i in range(10)))
+      wrong.extend(each for each in found if each not in (None, f'{name}'))
+
+  threads = [threading.Thread(target=asyncio.run, args=(work(name),)) for name in range(4)]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  assert wrong == []
+
+
+@linux_only
+def test_workers_forked_before_and_after_the_first_use(redis: RedisServer) -> None:
+  cache = open_cache(redis.url, key_prefix='forks:')
+
+  def in_child() -> int:
+    pid = os.fork()
+    if pid == 0:
+      try:
+        asyncio.run(cache.put('child', 'was here'))
+        os._exit(0 if asyncio.run(cache.fetch('child')) == 'was here' else 1)
+      finally:
+        os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+  assert in_child() == 0
+  asyncio.run(cache.put('key', 'value'))
+  assert in_child() == 0
+
+  async def fork_in_loop() -> None:
+    assert await cache.fetch('key') == 'value'
+    assert in_child_of_loop() == 0
+    assert await cache.fetch('key') == 'value'
+
+  def in_child_of_loop() -> int:
+    pid = os.fork()
+    if pid == 0:
+      asyncio._set_running_loop(None)
+      try:
+        os._exit(0 if asyncio.run(cache.fetch('key')) == 'value' else 1)
+      finally:
+        os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+  asyncio.run(fork_in_loop())
+
+
+@linux_only
+def test_memory_does_not_grow_with_fetches(redis: RedisServer) -> None:
+  cache = open_cache(redis.url)
+
+  def resident() -> int:
+    with open('/proc/self/statm') as file:
+      return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE')
+
+  async def main() -> int:
+    await cache.put('key', 'v' * 100)
+
+    async def work(count: int) -> None:
+      for _ in range(count):
+        await cache.fetch('key')
+
+    await asyncio.gather(*(work(500) for _ in range(64)))
+    before = resident()
+    await asyncio.gather(*(work(3000) for _ in range(64)))
+    return resident() - before
+
+  assert asyncio.run(main()) < 4 << 20
+
+
+def test_a_second_cache_of_the_same_server(redis: RedisServer) -> None:
+  one, other = open_cache(redis.url), open_cache(redis.url)
+  kinds: List[Type[Cachette]] = [type(one), type(other)]
+
+  async def main() -> None:
+    await one.put('shared', 'value')
+    assert await other.fetch('shared') == 'value'
+
+  asyncio.run(main())
+  assert kinds[0] is not kinds[1]
