@@ -30,7 +30,7 @@ async def open_cachette() -> Callable[[], Awaitable[Any]]:
 async def open_redis_py() -> Callable[[], Awaitable[Any]]:
   import redis.asyncio
 
-  client = redis.asyncio.Redis.from_url(URL)
+  client = redis.asyncio.Redis.from_url(URL, max_connections=1000)
   await client.set('user:1', VALUE)
   return lambda: client.get('user:1')
 

@@ -2,12 +2,13 @@
 """What only the Redis backend promises: plain data, servers that fail, networks that fail."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
 import threading
 import time
-from typing import Any, Dict, List, Type
+from typing import Any, Dict, List, Set, Type
 
 import pytest
 from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
@@ -143,6 +144,7 @@ class Load:
     self.cache = cache
     self.wrong: List[Any] = []
     self.counts: Dict[str, int] = {'fine': 0, 'failed': 0, 'given up': 0}
+    self.errors: Set[str] = set()
     self.longest = 0.0
 
   async def call(self, key: str, version: int) -> None:
@@ -167,8 +169,9 @@ class Load:
       else:
         await self.call(key, version)
       self.counts['fine'] += 1
-    except (BackendError, OSError):
+    except BackendError as error:
       self.counts['failed'] += 1
+      self.errors.add(str(error))
       await asyncio.sleep(0.001)
     except (asyncio.TimeoutError, asyncio.CancelledError):
       self.counts['given up'] += 1
@@ -216,7 +219,7 @@ def test_no_fault_gives_a_wrong_answer_or_a_hang(redis: RedisServer, fault: Any)
   assert load.longest < 3, 'a call took far longer than its deadline'
   assert recovered < 6  # one pause, at most 5 s
   if fault is None:
-    assert load.counts['failed'] == 0
+    assert load.errors == set()
 
 
 @linux_only
@@ -226,23 +229,23 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
     cache = open_cache(server.url, timeout=0.3, connect_timeout=0.3)
     load = Load(cache)
 
-    def disturb() -> None:
-      time.sleep(0.1)
+    async def disturb() -> None:
+      await asyncio.sleep(0.1)
       if how == 'stop':
         server.signal(signal.SIGSTOP)
-        time.sleep(1)
+        await asyncio.sleep(1)
         server.signal(signal.SIGCONT)
       else:
         server.kill()
-        time.sleep(0.5)
+        await asyncio.sleep(0.5)
         server.start()
 
     async def main() -> None:
-      thread = threading.Thread(target=disturb)
       await cache.put('key', 'value')
-      thread.start()
-      while thread.is_alive():
+      disturbance = asyncio.ensure_future(disturb())
+      while not disturbance.done():
         await load.run()
+      await disturbance
       await recover(cache)
 
     asyncio.run(main())
@@ -262,9 +265,10 @@ def test_a_server_that_does_not_answer_is_a_time_out(redis: RedisServer) -> None
         await cache.fetch('key')
       await asyncio.sleep(0.05)
       begin = time.monotonic()
-      with pytest.raises(BackendUnavailable):
-        await cache.fetch('key')
-      assert time.monotonic() - begin < 2.1
+      for _ in range(20):  # most of them at once; one at a time looks whether it is back
+        with pytest.raises((BackendUnavailable, BackendTimeout)):
+          await cache.fetch('key')
+      assert time.monotonic() - begin < 20 * 0.2
 
     asyncio.run(main())
 
@@ -291,6 +295,7 @@ def test_configurations_come_and_go_and_leave_nothing_open(redis: RedisServer) -
       assert await open_cache(redis.url).fetch('nothing') is None
 
   asyncio.run(main())
+  gc.collect()
   assert count_descriptors() <= before + 5
 
 
