@@ -177,7 +177,7 @@ static void close_loop(cachette *handle) {
 static int read_options(cachette *handle, const cachette_options *options, cachette_error *error) {
   handle->options = options != NULL ? cachette__options_copy(options) : cachette_options_new();
   if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  cachette_error fault;
+  cachette_error fault = {.code = CACHETTE_OK};
   if (cachette_options_check(handle->options, &fault, 1) > 0)
     return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
   handle->clock = cachette__options_clock(handle->options);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times fetches from a Redis server by one client, one case at a time; see worker.py.
 
-The client is the first argument: cachette, redis-py or valkey-glide; REDIS_URL names the server. A case is
-`tasks[:uvloop]`; what is given back are seconds of wall-clock and of user time per fetch.
+The client is the first argument: cachette, redis-py or valkey-glide; REDIS_URL names the server.
+A case is `tasks[:uvloop]`; what is given back are seconds of wall-clock and of user time per fetch.
 """
 
 import asyncio

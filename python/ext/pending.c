@@ -304,7 +304,7 @@ static void pending_dealloc(pending *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   Py_TRASHCAN_BEGIN(self, pending_dealloc) /* one may hold one that holds one, and so on */
-  pending_drop(self);
+      pending_drop(self);
   ext_state *state = pending_state(self);
   if (state != NULL && state->kept_pending_count < PENDING_KEPT && type == state->pending_type)
     state->kept_pending[state->kept_pending_count++] = self;

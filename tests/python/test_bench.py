@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmarks run, for a moment each, and print a table each. What they measure is not looked at."""
+"""The benchmarks run, a moment each, and print their tables; what they measure is not looked at."""
 
 import os
 import re

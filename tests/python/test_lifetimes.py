@@ -16,7 +16,7 @@ from typing import Any, List
 import cachette as package
 import pytest
 from cachette import Cachette
-from conftest import at_once, ROOT, Make, count_descriptors, linux_only, run_python
+from conftest import ROOT, Make, at_once, count_descriptors, linux_only, run_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = 100_000

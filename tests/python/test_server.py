@@ -8,8 +8,8 @@ from typing import Dict
 
 import pytest
 from conftest import ROOT
-from services.redis import redis_server
 from servers import COMMANDS, Connection, request, serve
+from services.redis import redis_server
 
 pytest.importorskip('fastapi')
 

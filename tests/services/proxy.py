@@ -15,8 +15,9 @@ class FaultProxy:
   """Passes bytes on, in a thread of its own, with the fault that `fault` names at the moment.
 
   None: none. 'latency': each piece waits for 5 ms. 'slices': one byte at a time. 'cut': ends in the
-  middle of a reply. 'reset': so, with a reset. 'black hole': nothing passes any more. 'garbage': what comes
-  back is no reply. 'slow close': only the client's half is closed, and that late. 'refuse': new connections are ended.
+  middle of a reply. 'reset': so, with a reset. 'black hole': nothing passes any more. 'garbage':
+  what comes back is no reply. 'slow close': ends in the middle too, but lingers. 'refuse': new
+  connections are ended.
   """
 
   def __init__(self, host: str, port: int) -> None:
@@ -24,7 +25,7 @@ class FaultProxy:
     self.fault: Optional[str] = None
     self.port = 0
     self._loop = asyncio.new_event_loop()
-    self._tasks: Set['asyncio.Task[None]'] = set()
+    self._tasks: Set[asyncio.Task[None]] = set()
     started = threading.Event()
     self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
     self._thread.start()

@@ -39,7 +39,7 @@ class RedisServer:
     self.port = find_free_port() if port is None else port
     self.directory = tempfile.mkdtemp(prefix='cachette-redis-')
     self.socket = os.path.join(self.directory, 'socket')
-    self.process: Optional['subprocess.Popen[bytes]'] = None
+    self.process: Optional[subprocess.Popen[bytes]] = None
     self.start()
 
   @property

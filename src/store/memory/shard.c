@@ -9,8 +9,8 @@ enum {
   OPTIMISTIC_TRIES = 4,
   PAGE = 4096,
   CLEANING_TRIES = 16, /* segments that are looked at in search of one that can be cleaned */
-  LONGEST_MOVE = 16,  /* segments that an entry spans which is moved to free one */
-  SWEEPS_A_LIFE = 32, /* a segment is swept again when this part of its longest life has passed */
+  LONGEST_MOVE = 16,   /* segments that an entry spans which is moved to free one */
+  SWEEPS_A_LIFE = 32,  /* a segment is swept again when this part of its longest life has passed */
   GROWTH_TRIES = 64
 };
 
