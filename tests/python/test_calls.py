@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make
+from conftest import Make, at_once
 
 HUNDRED_YEARS = 100 * 365.25 * 24 * 3600
 
@@ -54,11 +54,10 @@ def test_values_of_every_size_come_back(make: Make, size: int) -> None:
     assert run(cache.fetch_with_ttl('key')) == (60, value)
 
 
+@at_once  # What a server takes is its own affair.
 def test_a_value_larger_than_the_backend_takes_is_an_error_and_the_old_one_is_gone(
-  make: Make, backend: Any
+  make: Make,
 ) -> None:
-  if backend['backend'] != 'inmemory':
-    pytest.skip('what a server takes is its own affair')
   cache = make(memory_limit='1M')()
   run(cache.put('key', 'value'))
   with pytest.raises(BackendError, match='takes up to'):
@@ -66,9 +65,8 @@ def test_a_value_larger_than_the_backend_takes_is_an_error_and_the_old_one_is_go
   assert run(cache.fetch('key')) is None
 
 
-def test_the_memory_limit_holds(make: Make, backend: Any) -> None:
-  if backend['backend'] != 'inmemory':
-    pytest.skip('what a server holds is its own affair')
+@at_once
+def test_the_memory_limit_holds(make: Make) -> None:
   cache = make(memory_limit='1M')()
 
   async def main() -> None:
