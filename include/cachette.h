@@ -68,7 +68,8 @@ CACHETTE_API const char *cachette_version(void);
   X(EBUSY, -9, "the call is not allowed from inside a callback")   \
   X(EUNAVAILABLE, -10, "the backend cannot be reached")            \
   X(EBACKEND, -11, "the backend answered with an error")           \
-  X(EUNSUPPORTED, -12, "this build or backend cannot do that")
+  X(EUNSUPPORTED, -12, "this build or backend cannot do that")     \
+  X(ECODEC, -13, "the stored value cannot be read")
 
 enum cachette_code {
   CACHETTE_OK = 0,
@@ -232,14 +233,19 @@ CACHETTE_API void cachette_free(const void *data);
 enum cachette_verb {
   CACHETTE_FETCH = 1,       /* items: the keys; `number` becomes how many were hits */
   CACHETTE_PUT,             /* items: keys, values, times to live; `number`: how many were put */
+  CACHETTE_EXISTS,          /* items: the keys; `number`: how many are there */
+  CACHETTE_TOUCH,           /* items: keys, new times to live; `number`: how many were there */
+  CACHETTE_INCREMENT,       /* items: keys, `amount`; times to live of those that are not there */
   CACHETTE_CLEAR,           /* items: the keys; `number`: how many entries went */
   CACHETTE_CLEAR_NAMESPACE, /* items: namespaces; "ns" clears all keys that begin with "ns:" */
   CACHETTE_FLUSH,           /* no items; clears all; `number`: how many entries went */
-  CACHETTE_FLUSH_EXPIRED    /* no items; clears what is past its time and still there */
+  CACHETTE_FLUSH_EXPIRED,   /* no items; clears what is past its time and still there */
+  CACHETTE_PING             /* no items; asks the backend for an answer, nothing more */
 };
 
 enum cachette_flag {
-  CACHETTE_WITH_TTL = 1 /* fetch: fill ttl_ms (a server may need a second command for it) */
+  CACHETTE_WITH_TTL = 1,  /* fetch: fill ttl_ms (a server may need a second command for it) */
+  CACHETTE_IF_ABSENT = 2, /* put: only where nothing stands; a status of HIT says that it did */
 };
 
 /* The status of an item. */
@@ -249,11 +255,21 @@ enum { CACHETTE_MISS = 0, CACHETTE_HIT = 1 };
 typedef struct cachette_item {
   cachette_slice key;
   cachette_slice value; /* put: in. Fetch: out, on a hit; in `buffer` or in what `alloc` gave */
-  int64_t ttl_ms;       /* put: in; 0 becomes the option `ttl`. Fetch WITH_TTL: out, on a hit */
+  int64_t ttl_ms;       /* in, where something is put; 0 becomes the option `ttl`. Fetch WITH_TTL:
+                           out, on a hit */
   void *buffer;         /* fetch: a place of the caller's that is used if the value fits; or NULL */
   size_t buffer_size;
-  int status; /* out: CACHETTE_HIT or CACHETTE_MISS (fetch, clear: was it there?), or an error */
+  int64_t amount; /* increment: in, what is added; out, the counter then */
+  int status;     /* out: CACHETTE_HIT or CACHETTE_MISS (was it there?), or an error */
 } cachette_item;
+
+/*
+ * A counter is an entry whose value is a decimal number of 64 bits, such as "-12", so that every
+ * client reads it. An increment is atomic on every backend. It makes a counter of 0 where nothing
+ * stands, which then lives for `ttl_ms`; one that is there keeps its time. Errors of the item:
+ * ECODEC (what stands there is no such number) and EINVAL (it would leave the 64 bits); either way
+ * it stands as it was.
+ */
 
 /*
  * An operation. The caller owns it and all it points to, and keeps them in place from

@@ -46,6 +46,15 @@ struct cachette {
 
 const char *cachette_version(void) { return CACHETTE_VERSION; }
 
+static bool takes_items(enum cachette_verb verb) {
+  return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
+}
+
+/* Whether something may be put, and so needs a time to live. */
+static bool takes_ttl(enum cachette_verb verb) {
+  return verb == CACHETTE_PUT || verb == CACHETTE_TOUCH || verb == CACHETTE_INCREMENT;
+}
+
 /* ---- Coming back -------------------------------------------------------------- */
 
 static void count_result(cachette *handle, const cachette_op *op) {
@@ -54,16 +63,28 @@ static void count_result(cachette *handle, const cachette_op *op) {
     stats->errors++;
     return;
   }
+  for (size_t i = 0; takes_items(op->verb) && i < op->count; i++) {
+    stats->errors += op->items[i].status < 0;
+    stats->misses += op->verb == CACHETTE_FETCH && op->items[i].status == CACHETTE_MISS;
+  }
   switch (op->verb) {
     case CACHETTE_FETCH:
       stats->hits += (uint64_t)op->number;
-      for (size_t i = 0; i < op->count; i++) stats->misses += op->items[i].status == CACHETTE_MISS;
       break;
     case CACHETTE_PUT:
+    case CACHETTE_INCREMENT:
       stats->puts += (uint64_t)op->number;
       break;
-    default:
+    case CACHETTE_CLEAR:
+    case CACHETTE_CLEAR_NAMESPACE:
+    case CACHETTE_FLUSH:
+    case CACHETTE_FLUSH_EXPIRED:
       stats->clears += (uint64_t)op->number;
+      break;
+    case CACHETTE_EXISTS:
+    case CACHETTE_TOUCH:
+    case CACHETTE_PING:
+      break;
   }
 }
 
@@ -253,10 +274,6 @@ void cachette_close(cachette *handle) {
 
 /* ---- Going down -------------------------------------------------------------------------- */
 
-static bool takes_items(enum cachette_verb verb) {
-  return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
-}
-
 static int fail_key(cachette_op *op, cachette_slice key) {
   char text[32];
   cachette__key_text(key, text, sizeof text);
@@ -277,7 +294,7 @@ static int fail_ttl(cachette_op *op, cachette_slice key) {
 
 static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
   if (item->key.size == 0 || item->key.size > CACHETTE_KEY_MAX) return fail_key(op, item->key);
-  if (op->verb != CACHETTE_PUT) return CACHETTE_OK;
+  if (!takes_ttl(op->verb)) return CACHETTE_OK;
   if (item->ttl_ms == 0) item->ttl_ms = ttl_ms;
   if (item->ttl_ms < 0 || item->ttl_ms > CACHETTE_TTL_MAX) return fail_ttl(op, item->key);
   return CACHETTE_OK;
@@ -293,7 +310,7 @@ static void clear_items(cachette_op *op) {
 }
 
 static int check_op(cachette *handle, cachette_op *op) {
-  if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_FLUSH_EXPIRED || op->timeout_ms < 0)
+  if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_PING || op->timeout_ms < 0)
     return cachette__fail(op->error, CACHETTE_EINVAL, NULL, NULL);
   if (!takes_items(op->verb)) return CACHETTE_OK;
   for (size_t i = 0; i < op->count; i++) {

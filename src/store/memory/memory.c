@@ -74,6 +74,9 @@ static void submit(cachette__store *store, cachette_op *op) {
     case CACHETTE_FLUSH_EXPIRED:
       op->number = cachette__table_flush_expired(table, op->priv.now_ms);
       break;
+    default:
+      cachette__op_complete(op, CACHETTE_EUNSUPPORTED);
+      return;
   }
   cachette__op_complete(op, CACHETTE_OK);
 }

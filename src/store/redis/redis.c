@@ -130,6 +130,10 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
+  if (op->verb >= CACHETTE_EXISTS && op->verb <= CACHETTE_INCREMENT) {
+    cachette__op_complete(op, CACHETTE_EUNSUPPORTED);
+    return;
+  }
   const cachette_error *reason;
   int code = cachette__link_want(&self->link, &reason);
   if (code < 0) {
