@@ -277,21 +277,28 @@ static PyObject *running_loop(ext_state *state) {
   return PyObject_CallNoArgs(state->get_running_loop);
 }
 
-/* Closes the hosts whose loops were closed. */
+/* Closes the hosts whose loops were closed. Python code runs in between, and other threads with it,
+ * so the list may change at every step. */
 static void sweep_hosts(ext_state *state, config_object *config) {
   for (Py_ssize_t i = config->host_count; i-- > 0;) {
     if (i >= config->host_count) continue;
     host *each = config->hosts[i];
-    if (each->loop == NULL || is_closed(state, each->loop)) drop(each);
+    PyObject *loop = each->loop;
+    Py_INCREF(each);
+    Py_XINCREF(loop);
+    if (loop == NULL || is_closed(state, loop)) drop(each);
+    Py_XDECREF(loop);
+    Py_DECREF(each);
   }
 }
 
 static int add_host(ext_state *state, config_object *config, PyObject *loop) {
   sweep_hosts(state, config);
-  size_t size = sizeof *config->hosts * (size_t)(config->host_count + 1);
   host *opened = host_open(state, config, loop);
   if (opened == NULL) return -1;
-  host **hosts = PyMem_Realloc(config->hosts, size + sizeof *hosts);
+  /* From here on no other thread runs. */
+  size_t count = (size_t)config->host_count + 1;
+  host **hosts = PyMem_Realloc(config->hosts, count * sizeof *hosts);
   if (hosts == NULL) {
     host_close(opened);
     Py_DECREF(opened);
@@ -302,6 +309,12 @@ static int add_host(ext_state *state, config_object *config, PyObject *loop) {
   opened->config = config;
   hosts[config->host_count++] = opened;
   return 0;
+}
+
+static Py_ssize_t place_of(const config_object *config, const PyObject *loop) {
+  Py_ssize_t place = 0;
+  while (place < config->host_count && config->hosts[place]->loop != loop) place++;
+  return place;
 }
 
 /* Puts the one that is used now in front. */
@@ -318,11 +331,11 @@ int host_find(ext_state *state, config_object *config, host **found) {
   if (loop == NULL) return -1;
   Py_DECREF(loop); /* it runs, so it stays */
   if (loop == Py_None) return 0;
-  Py_ssize_t place = 0;
-  while (place < config->host_count && config->hosts[place]->loop != loop) place++;
-  if (place == config->host_count && add_host(state, config, loop) < 0) return -1;
-  if (place >= config->host_count)
-    place = config->host_count - 1; /* others were closed meanwhile */
+  Py_ssize_t place = place_of(config, loop);
+  if (place == config->host_count) {
+    if (add_host(state, config, loop) < 0) return -1;
+    place = place_of(config, loop); /* other threads have added and closed theirs meanwhile */
+  }
   *found = promote(config, place);
   return 1;
 }

@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import threading
 import time
-from typing import Any, List
+from typing import Any, List, Type
 
 import cachette as package
 import pytest
@@ -145,6 +145,37 @@ def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
   assert not failures, failures
   assert asyncio.run(cls().clear('3')) == 500
   assert asyncio.run(cls().flush()) == 3501
+
+
+def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: Make) -> None:
+  failures: List[BaseException] = []
+  interval = sys.getswitchinterval()
+
+  def run(cls: Type[Cachette], begin: threading.Barrier, number: int) -> None:
+    async def work() -> None:
+      begin.wait(10)
+      await cls().put(f'{number}', 'value')
+      assert await cls().fetch(f'{number}') == 'value'
+
+    try:
+      asyncio.run(work())
+    except BaseException as error:
+      failures.append(error)
+
+  sys.setswitchinterval(1e-6)
+  try:
+    for _ in range(20):
+      cls, begin = make(), threading.Barrier(8)
+      threads = [
+        threading.Thread(target=run, args=(cls, begin, number)) for number in range(8)
+      ]
+      for thread in threads:
+        thread.start()
+      for thread in threads:
+        thread.join()
+  finally:
+    sys.setswitchinterval(interval)
+  assert not failures, failures
 
 
 def test_a_load_config_while_other_threads_work_breaks_nothing(make: Make) -> None:
