@@ -312,6 +312,7 @@ struct cachette_op {
     cachette_op *next;
     int64_t now_ms;
     int64_t deadline_ms;
+    uint64_t begin_ns;
     size_t place;
     uintptr_t below;
     unsigned state;
@@ -374,9 +375,11 @@ CACHETTE_API bool cachette_immediate(const cachette *handle);
 typedef struct cachette_stats {
   /* Of this handle. */
   uint64_t hits, misses; /* keys fetched */
-  uint64_t puts, clears; /* keys put; entries that clear and flush removed */
-  uint64_t errors;       /* ops that failed, time-outs and cancellations included */
+  uint64_t puts, clears; /* keys put or counted; entries that clear and flush removed */
+  uint64_t errors;       /* ops that failed, time-outs and cancellations included; failed items */
   uint64_t pending;      /* ops that wait for an answer now */
+  uint64_t spent_us;     /* between submit and done, of all ops together, in microseconds; of a
+                            store that answers at once it is estimated from some of them */
   /* Of the store, shared by all its handles; -1 where the backend does not tell. */
   int64_t entries, bytes, limit; /* held now, expired ones not yet removed included */
   int64_t evictions;             /* live entries that had to make room: all of them; */

@@ -24,6 +24,8 @@
 
 enum state { IDLE, SENT, ANSWERED };
 
+enum { SAMPLE = 64 }; /* of ops that are answered at once, one in so many is timed */
+
 #define NOT_PENDING SIZE_MAX /* the place of an op that is not in the heap */
 
 struct cachette {
@@ -39,16 +41,14 @@ struct cachette {
   cachette_op *answered, **answered_tail;
   const cachette_op *awaited; /* by cachette_run(), while it is in the loop */
   cachette_stats stats;
+  uint64_t spent_ns;
+  unsigned untimed; /* ops since the last that was timed */
   unsigned fork_generation;
   unsigned depth;
   bool immediate, answering, closing;
 };
 
 const char *cachette_version(void) { return CACHETTE_VERSION; }
-
-static bool takes_items(enum cachette_verb verb) {
-  return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
-}
 
 /* Whether something may be put, and so needs a time to live. */
 static bool takes_ttl(enum cachette_verb verb) {
@@ -59,11 +59,13 @@ static bool takes_ttl(enum cachette_verb verb) {
 
 static void count_result(cachette *handle, const cachette_op *op) {
   cachette_stats *stats = &handle->stats;
+  if (op->priv.begin_ns != 0)
+    handle->spent_ns += (uv_hrtime() - op->priv.begin_ns) * (handle->immediate ? SAMPLE : 1);
   if (op->status < 0) {
     stats->errors++;
     return;
   }
-  for (size_t i = 0; takes_items(op->verb) && i < op->count; i++) {
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++) {
     stats->errors += op->items[i].status < 0;
     stats->misses += op->verb == CACHETTE_FETCH && op->items[i].status == CACHETTE_MISS;
   }
@@ -302,7 +304,7 @@ static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
 
 /* Clears what the op will tell of its items, so that a refused one tells nothing. */
 static void clear_items(cachette_op *op) {
-  if (!takes_items(op->verb)) return;
+  if (!cachette__has_items(op->verb)) return;
   for (size_t i = 0; i < op->count; i++) {
     op->items[i].status = CACHETTE_MISS;
     if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
@@ -312,7 +314,7 @@ static void clear_items(cachette_op *op) {
 static int check_op(cachette *handle, cachette_op *op) {
   if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_PING || op->timeout_ms < 0)
     return cachette__fail(op->error, CACHETTE_EINVAL, NULL, NULL);
-  if (!takes_items(op->verb)) return CACHETTE_OK;
+  if (!cachette__has_items(op->verb)) return CACHETTE_OK;
   for (size_t i = 0; i < op->count; i++) {
     int code = check_item(op, &op->items[i], handle->ttl_ms);
     if (code < 0) return code;
@@ -331,6 +333,9 @@ static int refuse(cachette *handle, cachette_op *op) {
 static int stamp(cachette *handle, cachette_op *op) {
   int64_t now = cachette__machine_now();
   op->priv.now_ms = handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : now;
+  if (handle->immediate && ++handle->untimed < SAMPLE) return CACHETTE_OK;
+  handle->untimed = 0;
+  op->priv.begin_ns = uv_hrtime();
   if (handle->immediate) return CACHETTE_OK;
   int64_t timeout_ms = patience(handle, op);
   op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
@@ -347,6 +352,7 @@ void cachette_submit(cachette *handle, cachette_op *op) {
   op->priv.handle = handle;
   op->priv.frame = NULL;
   op->priv.place = NOT_PENDING;
+  op->priv.begin_ns = 0;
   op->priv.state = SENT;
   op->status = CACHETTE_OK;
   op->number = 0;
@@ -354,7 +360,7 @@ void cachette_submit(cachette *handle, cachette_op *op) {
   enter(handle);
   int code = refuse(handle, op);
   if (code == CACHETTE_OK) code = stamp(handle, op);
-  if (code < 0 || (takes_items(op->verb) && op->count == 0))
+  if (code < 0 || (cachette__has_items(op->verb) && op->count == 0))
     cachette__op_complete(op, code);
   else
     handle->store->vtable->submit(handle->store, op);
@@ -416,6 +422,7 @@ int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
   if (forked(handle)) return CACHETTE_EFORK;
   *stats = handle->stats;
   stats->pending = handle->pending.count;
+  stats->spent_us = handle->spent_ns / 1000;
   stats->entries = stats->bytes = stats->limit = -1;
   stats->evictions = stats->evictions_new = stats->evictions_old = -1;
   stats->evictions_forced = stats->expirations = -1;

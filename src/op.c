@@ -28,6 +28,13 @@ void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
   return place;
 }
 
+bool cachette__item_counts(const cachette_op *op, const cachette_item *item) {
+  bool counts_done = op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT;
+  if (!counts_done) return item->status == CACHETTE_HIT;
+  return item->status == CACHETTE_MISS ||
+         (item->status == CACHETTE_HIT && !(op->flags & CACHETTE_IF_ABSENT));
+}
+
 void cachette_op_deinit(cachette_op *op) {
   if (op->verb != CACHETTE_FETCH) return;
   for (size_t i = 0; i < op->count; i++) cachette__item_drop(op, &op->items[i]);

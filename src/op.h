@@ -26,6 +26,11 @@ static inline void cachette__op_push(cachette_op *op, cachette__frame *frame) {
   op->priv.frame = frame;
 }
 
+/* Whether the ops of a verb have items. */
+static inline bool cachette__has_items(enum cachette_verb verb) {
+  return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
+}
+
 /* Sends the op back up. After this call the op belongs to whoever is above. */
 void cachette__op_complete(cachette_op *op, int status);
 
@@ -39,6 +44,9 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
  * No lock may be held.
  */
 void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size);
+
+/* Whether an item, with the status that it has, is one of those that the op's `number` tells. */
+bool cachette__item_counts(const cachette_op *op, const cachette_item *item);
 
 /* Takes the place back, when the value went while its place was sought: a miss has no value. */
 void cachette__item_drop(const cachette_op *op, cachette_item *item);

@@ -24,9 +24,10 @@ static void a_store_says_whether_it_is_immediate(void **state) {
 
 static void an_op_comes_back_once(void **state) {
   (void)state;
-  static const enum cachette_verb verbs[] = {CACHETTE_FETCH, CACHETTE_PUT,
-                                             CACHETTE_CLEAR, CACHETTE_CLEAR_NAMESPACE,
-                                             CACHETTE_FLUSH, CACHETTE_FLUSH_EXPIRED};
+  static const enum cachette_verb verbs[] = {
+      CACHETTE_FETCH,           CACHETTE_PUT,   CACHETTE_CLEAR,
+      CACHETTE_CLEAR_NAMESPACE, CACHETTE_FLUSH, CACHETTE_FLUSH_EXPIRED,
+      CACHETTE_EXISTS,          CACHETTE_TOUCH, CACHETTE_PING};
   for_either_store(handle) {
     for (size_t i = 0; i < LENGTH(verbs); i++) {
       struct probe probe;
@@ -55,8 +56,9 @@ static void an_op_without_done_is_allowed(void **state) {
 
 static void no_items_are_done_at_once(void **state) {
   (void)state;
-  static const enum cachette_verb verbs[] = {CACHETTE_FETCH, CACHETTE_PUT, CACHETTE_CLEAR,
-                                             CACHETTE_CLEAR_NAMESPACE};
+  static const enum cachette_verb verbs[] = {
+      CACHETTE_FETCH,     CACHETTE_PUT,   CACHETTE_EXISTS,         CACHETTE_TOUCH,
+      CACHETTE_INCREMENT, CACHETTE_CLEAR, CACHETTE_CLEAR_NAMESPACE};
   for_either_store(handle) {
     for (size_t i = 0; i < LENGTH(verbs); i++) {
       struct probe probe;
@@ -99,7 +101,7 @@ static void refuse(cachette *handle, struct probe *probe, const char *message) {
 
 static void verbs_out_of_range_are_refused(void **state) {
   (void)state;
-  static const int verbs[] = {0, -1, 7, 1000};
+  static const int verbs[] = {0, -1, CACHETTE_PING + 1, 1000};
   for_either_store(handle) {
     for (size_t i = 0; i < LENGTH(verbs); i++) {
       struct probe probe;
@@ -532,8 +534,18 @@ static void what_a_store_does_not_tell_is_minus_one(void **state) {
 
 #define test(name) cmocka_unit_test_setup(name, slow_reset)
 
+static void time_spent_is_counted(void **state) {
+  (void)state;
+  for_either_store(handle) {
+    assert_int_equal(stats_of(handle).spent_us, 0);
+    for (int i = 0; i < 100000; i++) put_text(handle, "key", "value", 0);
+    assert_true(stats_of(handle).spent_us > 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(time_spent_is_counted),
       test(a_store_says_whether_it_is_immediate),
       test(an_op_comes_back_once),
       test(an_op_without_done_is_allowed),

@@ -54,6 +54,11 @@ static int do_all(cachette *handle) {
     items[i].value = cachette_str("value of some length, which needs a place");
   failed += run(handle, CACHETTE_PUT, items, 3);
   failed += run(handle, CACHETTE_FETCH, items, 3);
+  failed += run(handle, CACHETTE_EXISTS, items, 3);
+  failed += run(handle, CACHETTE_TOUCH, items, 3);
+  cachette_item counter = {.key = cachette_str("counter"), .amount = 1};
+  failed += run(handle, CACHETTE_INCREMENT, &counter, 1);
+  failed += run(handle, CACHETTE_PING, NULL, 0);
   failed += run(handle, CACHETTE_CLEAR, &items[2], 1);
   cachette_item name = {.key = cachette_str("ns")};
   failed += run(handle, CACHETTE_CLEAR_NAMESPACE, &name, 1);

@@ -92,9 +92,25 @@ static size_t draw_size(model *self) {
   return (size_t)((number >> 8) % (most + 1));
 }
 
+static bool is_there(const model *self, const entry *each) {
+  return each->there && each->expires_ms > self->now;
+}
+
+static void touch_one(model *self, int number) {
+  char text[1024];
+  entry *each = &self->entries[number];
+  int64_t ttl_ms = 1 + (int64_t)(draw(&self->random) % (uint64_t)self->trial->ttl_most);
+  cachette_item item = {.key = key_of(number, text, sizeof text), .ttl_ms = ttl_ms};
+  int touched = cachette__table_touch(self->table, &item, self->now);
+  assert_int_equal(cachette__table_exists(self->table, &item, self->now), touched);
+  if (touched) assert_true(is_there(self, each));
+  if (touched) each->expires_ms = self->now + ttl_ms;
+}
+
 static void put_one(model *self, int number) {
   char text[1024];
   entry *each = &self->entries[number];
+  bool only_add = draw(&self->random) % 8 == 0;
   entry fresh = {.there = true, .seed = draw(&self->random), .size = draw_size(self)};
   int64_t ttl_ms = 1 + (int64_t)(draw(&self->random) % (uint64_t)self->trial->ttl_most);
   fresh.expires_ms = self->now + ttl_ms;
@@ -102,13 +118,15 @@ static void put_one(model *self, int number) {
   cachette_item item = {.key = key_of(number, text, sizeof text),
                         .value = {self->bytes, fresh.size},
                         .ttl_ms = ttl_ms};
-  int code = cachette__table_put(self->table, &item, self->now, NULL);
+  int code = only_add ? cachette__table_add(self->table, &item, self->now, NULL)
+                      : cachette__table_put(self->table, &item, self->now, NULL);
+  if (code == CACHETTE_HIT) assert_true(is_there(self, each));
+  if (code == CACHETTE_HIT && only_add) return;
   if (fresh.size > self->trial->limit / 4) {
     assert_int_equal(code, CACHETTE_ETOOBIG);
     each->there = false;
   } else {
     assert_true(code == CACHETTE_MISS || code == CACHETTE_HIT);
-    if (code == CACHETTE_HIT) assert_true(each->there && each->expires_ms > self->now);
     *each = fresh;
   }
 }
@@ -143,8 +161,10 @@ static void step(model *self) {
   number = (int)((uint64_t)number * (draw(&self->random) % 1000) / 1000); /* some are popular */
   if (percent < self->trial->put_percent)
     put_one(self, number);
-  else if (percent < 94)
+  else if (percent < 92)
     fetch_one(self, number);
+  else if (percent < 94)
+    touch_one(self, number);
   else if (percent < 97)
     clear_one(self, number);
   else if (draw(&self->random) % 300 == 0)

@@ -122,7 +122,37 @@ static void everything_at_once(void **state) {
   }
 }
 
+enum { COUNTERS = 5, INCREMENTS = 20000 };
+
+static void *run_increments(void *data) {
+  crowd *self = data;
+  for (uint32_t i = 0; i < INCREMENTS; i++) {
+    uint32_t number = i % COUNTERS;
+    cachette_item item = {.key = {&number, sizeof number}, .amount = 1, .ttl_ms = 100000};
+    if (cachette__table_increment(self->table, &item, 1000, NULL) < 0)
+      atomic_fetch_add(&self->wrong, 1);
+  }
+  return NULL;
+}
+
+static void no_increment_is_lost(void **state) {
+  (void)state;
+  crowd self = {.table = cachette__table_new(MIB)};
+  pthread_t threads[THREADS];
+  for (int j = 0; j < THREADS; j++)
+    assert_int_equal(pthread_create(&threads[j], NULL, run_increments, &self), 0);
+  for (int j = 0; j < THREADS; j++) pthread_join(threads[j], NULL);
+  assert_int_equal(self.wrong, 0);
+  for (uint32_t i = 0; i < COUNTERS; i++) {
+    cachette_item item = {.key = {&i, sizeof i}, .ttl_ms = 100000};
+    assert_int_equal(cachette__table_increment(self.table, &item, 1000, NULL), CACHETTE_HIT);
+    assert_int_equal(item.amount, THREADS * INCREMENTS / COUNTERS);
+  }
+  cachette__table_free(self.table);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once),
+                                     cmocka_unit_test(no_increment_is_lost)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

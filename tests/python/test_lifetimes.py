@@ -166,9 +166,7 @@ def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: 
   try:
     for _ in range(20):
       cls, begin = make(), threading.Barrier(8)
-      threads = [
-        threading.Thread(target=run, args=(cls, begin, number)) for number in range(8)
-      ]
+      threads = [threading.Thread(target=run, args=(cls, begin, number)) for number in range(8)]
       for thread in threads:
         thread.start()
       for thread in threads:

@@ -216,3 +216,12 @@ void cachette__entry_move(const cachette__arena *arena, uint64_t from, uint64_t 
     size -= run;
   }
 }
+
+void cachette__entry_set_expiry(const cachette__arena *arena, uint64_t position,
+                                int64_t expires_ms) {
+  place at;
+  if (!find_place(arena, position, 0, &at)) return;
+  uint64_t *first = (uint64_t *)at.byte;
+  uint64_t key = cachette__load_word(first) & ~(uint64_t)CACHETTE__EXPIRES_MAX;
+  __atomic_store_n(first, key | (uint64_t)expires_ms, __ATOMIC_RELAXED);
+}

@@ -57,6 +57,10 @@ bool cachette__entry_copy(const cachette__arena *arena, const cachette__entry *e
 void cachette__entry_write(const cachette__arena *arena, uint64_t position, int64_t expires_ms,
                            cachette_slice key, cachette_slice value);
 
+/* Gives an entry another end; the position is that of one. */
+void cachette__entry_set_expiry(const cachette__arena *arena, uint64_t position,
+                                int64_t expires_ms);
+
 /* Copies `words` from one place to another; both chains are there. */
 void cachette__entry_move(const cachette__arena *arena, uint64_t from, uint64_t to, uint64_t words);
 

@@ -28,23 +28,32 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   return CACHETTE_OK;
 }
 
-static void put(cachette__table *table, cachette_op *op) {
-  cachette_error *error = op->error;
-  for (size_t i = 0; i < op->count; i++) {
-    cachette_item *item = &op->items[i];
-    item->status = cachette__table_put(table, item, op->priv.now_ms, error);
-    if (item->status < 0)
-      error = NULL; /* the first reason stands */
-    else
-      op->number++;
+/* Carries out an op of one item, and says how it fared: CACHETTE_HIT, CACHETTE_MISS or an error. */
+static int carry_out(cachette__table *table, const cachette_op *op, cachette_item *item,
+                     cachette_error *error) {
+  int64_t now_ms = op->priv.now_ms;
+  switch (op->verb) {
+    case CACHETTE_PUT:
+      return op->flags & CACHETTE_IF_ABSENT ? cachette__table_add(table, item, now_ms, error)
+                                            : cachette__table_put(table, item, now_ms, error);
+    case CACHETTE_EXISTS:
+      return cachette__table_exists(table, item, now_ms);
+    case CACHETTE_TOUCH:
+      return cachette__table_touch(table, item, now_ms);
+    case CACHETTE_INCREMENT:
+      return cachette__table_increment(table, item, now_ms, error);
+    default:
+      return cachette__table_clear(table, item->key, now_ms);
   }
 }
 
-static void clear(cachette__table *table, cachette_op *op) {
+static void carry_out_all(cachette__table *table, cachette_op *op) {
+  cachette_error *error = op->error;
   for (size_t i = 0; i < op->count; i++) {
     cachette_item *item = &op->items[i];
-    item->status = cachette__table_clear(table, item->key, op->priv.now_ms);
-    op->number += item->status;
+    item->status = carry_out(table, op, item, error);
+    if (item->status < 0) error = NULL; /* the first reason stands */
+    op->number += cachette__item_counts(op, item);
   }
 }
 
@@ -60,10 +69,11 @@ static void submit(cachette__store *store, cachette_op *op) {
       cachette__table_fetch(table, op);
       break;
     case CACHETTE_PUT:
-      put(table, op);
-      break;
+    case CACHETTE_EXISTS:
+    case CACHETTE_TOUCH:
+    case CACHETTE_INCREMENT:
     case CACHETTE_CLEAR:
-      clear(table, op);
+      carry_out_all(table, op);
       break;
     case CACHETTE_CLEAR_NAMESPACE:
       clear_namespaces(table, op);
@@ -74,9 +84,8 @@ static void submit(cachette__store *store, cachette_op *op) {
     case CACHETTE_FLUSH_EXPIRED:
       op->number = cachette__table_flush_expired(table, op->priv.now_ms);
       break;
-    default:
-      cachette__op_complete(op, CACHETTE_EUNSUPPORTED);
-      return;
+    case CACHETTE_PING:
+      break;
   }
   cachette__op_complete(op, CACHETTE_OK);
 }

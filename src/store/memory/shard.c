@@ -413,6 +413,34 @@ bool cachette__shard_put_locked(cachette__shard_ref ref, uint64_t hash, const ca
   return stood;
 }
 
+bool cachette__shard_touch_locked(cachette__shard_ref ref, uint64_t hash,
+                                  const cachette_item *item) {
+  finding old;
+  if (!look_up(ref.arena, ref.shard, hash, &item->key, &old) || old.entry.expires_ms <= ref.now_ms)
+    return false;
+  int64_t expires_ms = expiry_of(item, ref.now_ms);
+  cachette__segment *segment = segment_at(ref, cachette__segment_of(ref.arena, old.entry.position));
+  begin_change(ref.shard);
+  cachette__entry_set_expiry(ref.arena, old.entry.position, expires_ms);
+  end_change(ref.shard);
+  if (expires_ms < segment->due_ms) segment->due_ms = expires_ms;
+  note_due(ref.shard, expires_ms);
+  return true;
+}
+
+enum cachette__found cachette__shard_read_locked(cachette__shard_ref ref, uint64_t hash,
+                                                 cachette_slice key, void *place, size_t *size,
+                                                 int64_t *ttl_ms) {
+  finding found;
+  if (!look_up(ref.arena, ref.shard, hash, &key, &found) || found.entry.expires_ms <= ref.now_ms)
+    return CACHETTE__ABSENT;
+  *ttl_ms = found.entry.expires_ms - ref.now_ms;
+  if (found.entry.value_size > *size) return CACHETTE__NO_ROOM;
+  *size = (size_t)found.entry.value_size;
+  cachette__entry_copy(ref.arena, &found.entry, found.entry.key_size, *size, place);
+  return CACHETTE__FOUND;
+}
+
 bool cachette__shard_remove_locked(cachette__shard_ref ref, uint64_t hash, cachette_slice key) {
   finding old;
   if (!look_up(ref.arena, ref.shard, hash, &key, &old)) return false;

@@ -79,6 +79,15 @@ void cachette__shard_add_spare(cachette__shard_ref ref, uint32_t segment);
 /* Puts an entry for which there are segments. Returns whether a live one stood there. */
 bool cachette__shard_put_locked(cachette__shard_ref ref, uint64_t hash, const cachette_item *item);
 
+/* Gives the key's live entry another end. Returns whether there is one. */
+bool cachette__shard_touch_locked(cachette__shard_ref ref, uint64_t hash,
+                                  const cachette_item *item);
+
+/* Copies what a live entry has as its value, if that is at most `size` bytes, and its time left. */
+enum cachette__found cachette__shard_read_locked(cachette__shard_ref ref, uint64_t hash,
+                                                 cachette_slice key, void *place, size_t *size,
+                                                 int64_t *ttl_ms);
+
 /* Removes the key's entry. Returns whether it was there, and live. */
 bool cachette__shard_remove_locked(cachette__shard_ref ref, uint64_t hash, cachette_slice key);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../../alloc.h"
+#include "../../counter.h"
 #include "../../error.h"
 #include "../../slice.h"
 #include "check.h"
@@ -228,6 +229,21 @@ static int fail_size(const cachette__table *table, const cachette_item *item,
                         key, item->value.size, table->limit / 4);
 }
 
+/* Takes the lock of the key's shard, in which there is room for an entry then. */
+static cachette__shard_ref enter(cachette__table *table, uint64_t hash, int64_t now_ms,
+                                 uint64_t words) {
+  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
+  uv_mutex_lock(&ref.shard->lock);
+  cachette__shard_sweep_locked(ref);
+  reserve(table, ref, words);
+  return ref;
+}
+
+static void leave(cachette__table *table, cachette__shard_ref ref) {
+  settle(table, ref);
+  uv_mutex_unlock(&ref.shard->lock);
+}
+
 int cachette__table_put(cachette__table *table, const cachette_item *item, int64_t now_ms,
                         cachette_error *error) {
   if (item->value.size > table->limit / 4) {
@@ -235,14 +251,72 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
     return fail_size(table, item, error);
   }
   uint64_t hash = hash_key(table, item->key);
+  uint64_t words = cachette__entry_words(item->key.size, item->value.size);
+  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  bool stood = cachette__shard_put_locked(ref, hash, item);
+  leave(table, ref);
+  return stood ? CACHETTE_HIT : CACHETTE_MISS;
+}
+
+int cachette__table_add(cachette__table *table, const cachette_item *item, int64_t now_ms,
+                        cachette_error *error) {
+  uint64_t hash = hash_key(table, item->key);
+  bool fits = item->value.size <= table->limit / 4;
+  uint64_t words = fits ? cachette__entry_words(item->key.size, item->value.size) : 1;
+  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  size_t size = 0;
+  int64_t left_ms;
+  bool stands =
+      cachette__shard_read_locked(ref, hash, item->key, NULL, &size, &left_ms) != CACHETTE__ABSENT;
+  if (!stands && fits) cachette__shard_put_locked(ref, hash, item);
+  leave(table, ref);
+  if (stands) return CACHETTE_HIT;
+  return fits ? CACHETTE_MISS : fail_size(table, item, error);
+}
+
+int cachette__table_increment(cachette__table *table, cachette_item *item, int64_t now_ms,
+                              cachette_error *error) {
+  uint64_t hash = hash_key(table, item->key);
+  uint64_t words = cachette__entry_words(item->key.size, CACHETTE__COUNTER_DIGITS);
+  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  char digits[CACHETTE__COUNTER_DIGITS] = "0";
+  cachette_item counter = {.key = item->key, .ttl_ms = item->ttl_ms};
+  size_t size = sizeof digits;
+  enum cachette__found found =
+      cachette__shard_read_locked(ref, hash, item->key, digits, &size, &counter.ttl_ms);
+  if (found == CACHETTE__ABSENT) size = 1;
+  int code =
+      found == CACHETTE__NO_ROOM
+          ? cachette__counter_fail_value(item->key, error)
+          : cachette__counter_add(item, (cachette_slice){digits, size}, digits, &size, error);
+  if (code == CACHETTE_OK) {
+    counter.value = (cachette_slice){digits, size};
+    cachette__shard_put_locked(ref, hash, &counter);
+    code = found == CACHETTE__FOUND ? CACHETTE_HIT : CACHETTE_MISS;
+  }
+  leave(table, ref);
+  return code;
+}
+
+int cachette__table_exists(cachette__table *table, cachette_item *item, int64_t now_ms) {
+  uint64_t hash = hash_key(table, item->key);
+  cachette__fetch fetch = {
+      .arena = &table->arena,
+      .shard = shard_of(table, hash, 0).shard,
+      .item = item,
+      .hash = hash,
+      .now_ms = since_epoch(table, now_ms),
+  };
+  return cachette__shard_fetch(&fetch) != CACHETTE__ABSENT;
+}
+
+int cachette__table_touch(cachette__table *table, const cachette_item *item, int64_t now_ms) {
+  uint64_t hash = hash_key(table, item->key);
   cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
-  cachette__shard_sweep_locked(ref);
-  reserve(table, ref, cachette__entry_words(item->key.size, item->value.size));
-  bool stood = cachette__shard_put_locked(ref, hash, item);
-  settle(table, ref);
+  bool touched = cachette__shard_touch_locked(ref, hash, item);
   uv_mutex_unlock(&ref.shard->lock);
-  return stood ? CACHETTE_HIT : CACHETTE_MISS;
+  return touched;
 }
 
 int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms) {

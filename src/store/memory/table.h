@@ -27,6 +27,21 @@ void cachette__table_fetch(cachette__table *table, cachette_op *op);
 int cachette__table_put(cachette__table *table, const cachette_item *item, int64_t now_ms,
                         cachette_error *error);
 
+/* The same, unless something stands there already (CACHETTE_HIT), which then stays. */
+int cachette__table_add(cachette__table *table, const cachette_item *item, int64_t now_ms,
+                        cachette_error *error);
+
+/* Adds the item's amount to a counter; see `CACHETTE_INCREMENT`. Returns as cachette__table_put().
+ */
+int cachette__table_increment(cachette__table *table, cachette_item *item, int64_t now_ms,
+                              cachette_error *error);
+
+/* Whether there is an entry: 1 or 0. */
+int cachette__table_exists(cachette__table *table, cachette_item *item, int64_t now_ms);
+
+/* Gives an entry the item's time to live: 1, or 0 if there is none. */
+int cachette__table_touch(cachette__table *table, const cachette_item *item, int64_t now_ms);
+
 /* Removes an entry: 1, or 0 if there was none. */
 int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms);
 

@@ -95,6 +95,10 @@ static inline cachette__request *cachette__redis_request(const cachette__redis *
   return &self->ring[number & (self->ring_size - 1)];
 }
 
+/* Replies to an op that has not been answered at all, and to each of its items. */
+size_t cachette__redis_replies(const cachette_op *op);
+size_t cachette__redis_item_replies(const cachette_op *op);
+
 /* Whether somebody waits for it. */
 bool cachette__request_alive(const cachette__request *request);
 
@@ -163,6 +167,10 @@ void cachette__sweep_fail(cachette__sweep *sweep, int code, const char *message)
  */
 int cachette__redis_fault(const cachette__redis *self, cachette_slice key, char *message,
                           size_t size);
+
+/* Whether it says that the value is no number, or that the sum would be too large for one. */
+bool cachette__redis_fault_is_no_number(const cachette__redis *self);
+bool cachette__redis_fault_is_overflow(const cachette__redis *self);
 
 /* Whether it says that the server does not know the command. */
 bool cachette__redis_fault_is_unknown(const cachette__redis *self);

@@ -66,24 +66,57 @@ bool cachette__redis_pttl(cachette__buffer *output, cachette__redis_key key) {
   return append_keyed(output, TEXT("*2\r\n$4\r\nPTTL\r\n"), key);
 }
 
+bool cachette__redis_exists(cachette__buffer *output, cachette__redis_key key) {
+  return append_keyed(output, TEXT("*2\r\n$6\r\nEXISTS\r\n"), key);
+}
+
+/* A signed number as a bulk string. */
+static bool append_signed(cachette__buffer *output, int64_t number) {
+  char digits[21];
+  char *at = digits;
+  uint64_t magnitude = (uint64_t)number;
+  if (number < 0) {
+    *at++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  at = append_number(at, magnitude);
+  return cachette__redis_bulk(output, (cachette_slice){digits, (size_t)(at - digits)});
+}
+
+bool cachette__redis_pexpire(cachette__buffer *output, cachette__redis_key key, int64_t ttl_ms) {
+  return append_keyed(output, TEXT("*3\r\n$7\r\nPEXPIRE\r\n"), key) &&
+         append_signed(output, ttl_ms);
+}
+
+bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key, int64_t amount,
+                               int64_t ttl_ms) {
+  return cachette__redis_head(output, 1, TEXT("MULTI")) &&
+         cachette__redis_set(output, key, TEXT("0"), ttl_ms, true) &&
+         append_keyed(output, TEXT("*3\r\n$6\r\nINCRBY\r\n"), key) &&
+         append_signed(output, amount) && cachette__redis_head(output, 1, TEXT("EXEC"));
+}
+
 bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old) {
   return append_keyed(output, old ? TEXT("*2\r\n$3\r\nDEL\r\n") : TEXT("*2\r\n$6\r\nUNLINK\r\n"),
                       key);
 }
 
 bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cachette_slice value,
-                         int64_t ttl_ms) {
-  const cachette_slice head = TEXT("*5\r\n$3\r\nSET\r\n"), px = TEXT("$2\r\nPX\r\n");
+                         int64_t ttl_ms, bool if_absent) {
+  const cachette_slice head = if_absent ? TEXT("*6\r\n$3\r\nSET\r\n") : TEXT("*5\r\n$3\r\nSET\r\n");
+  const cachette_slice px = TEXT("$2\r\nPX\r\n"), nx = TEXT("$2\r\nNX\r\n");
   char digits[20];
   cachette_slice ttl = {digits, (size_t)(append_number(digits, (uint64_t)ttl_ms) - digits)};
-  char *at = cachette__buffer_room(
-      output, head.size + key_most(key) + value.size + px.size + sizeof digits + 2 * HEAD_MOST + 4);
+  char *at = cachette__buffer_room(output, head.size + key_most(key) + value.size + px.size +
+                                               nx.size + sizeof digits + 2 * HEAD_MOST + 4);
   if (at == NULL) return false;
   at = append(at, head.data, head.size);
   at = append_bulk(at, key.prefix, key.key);
   at = append_bulk(at, value, TEXT(""));
   at = append(at, px.data, px.size);
-  return finish(output, append_bulk(at, ttl, TEXT("")));
+  at = append_bulk(at, ttl, TEXT(""));
+  if (if_absent) at = append(at, nx.data, nx.size);
+  return finish(output, at);
 }
 
 char *cachette__redis_bulk_head(char *at, size_t size) { return append_head(at, '$', size); }

@@ -17,8 +17,20 @@ typedef struct cachette__redis_key {
 
 bool cachette__redis_get(cachette__buffer *output, cachette__redis_key key);
 bool cachette__redis_pttl(cachette__buffer *output, cachette__redis_key key);
+bool cachette__redis_exists(cachette__buffer *output, cachette__redis_key key);
+bool cachette__redis_pexpire(cachette__buffer *output, cachette__redis_key key, int64_t ttl_ms);
+
+/* SET with PX; `if_absent`: and NX. */
 bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cachette_slice value,
-                         int64_t ttl_ms);
+                         int64_t ttl_ms, bool if_absent);
+
+/*
+ * INCRBY of a counter that is made before if there is none, in one transaction: the counter could
+ * end between two commands, and the second would make one that never ends. It has four replies: to
+ * MULTI, SET, INCRBY, and EXEC, which holds what came of the two.
+ */
+bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key, int64_t amount,
+                               int64_t ttl_ms);
 
 /* UNLINK, or DEL for a server that is too `old`. */
 bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old);

@@ -54,3 +54,11 @@ int cachette__redis_fault(const cachette__redis *self, cachette_slice key, char 
 bool cachette__redis_fault_is_unknown(const cachette__redis *self) {
   return strncasecmp(self->fault, "ERR unknown command", 19) == 0;
 }
+
+bool cachette__redis_fault_is_no_number(const cachette__redis *self) {
+  return begins_with(self->fault, "WRONGTYPE") || strstr(self->fault, "not an integer") != NULL;
+}
+
+bool cachette__redis_fault_is_overflow(const cachette__redis *self) {
+  return strstr(self->fault, "would overflow") != NULL;
+}

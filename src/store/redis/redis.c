@@ -118,8 +118,7 @@ static const cachette__link_events events = {
 
 static size_t count_bytes(const cachette_op *op) {
   size_t bytes = 0;
-  if (op->verb == CACHETTE_FLUSH) return bytes;
-  for (size_t i = 0; i < op->count; i++)
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
     bytes += op->items[i].key.size + (op->verb == CACHETTE_PUT ? op->items[i].value.size : 0);
   return bytes;
 }
@@ -128,10 +127,6 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
   cachette__redis *self = (cachette__redis *)store;
   if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server sees to that */
     cachette__op_complete(op, CACHETTE_OK);
-    return;
-  }
-  if (op->verb >= CACHETTE_EXISTS && op->verb <= CACHETTE_INCREMENT) {
-    cachette__op_complete(op, CACHETTE_EUNSUPPORTED);
     return;
   }
   const cachette_error *reason;

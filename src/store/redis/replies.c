@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "../../counter.h"
 #include "../../error.h"
 #include "../../slice.h"
 #include "client.h"
@@ -33,12 +34,9 @@ static void take_ttl(const cachette_op *op, cachette_item *item, int64_t left) {
   }
 }
 
-static bool take_fetched(cachette__redis *self, const cachette__request *request, size_t done,
+static bool take_fetched(cachette__redis *self, cachette_op *op, cachette_item *item, size_t step,
                          const cachette__resp_token *token) {
-  cachette_op *op = request->op;
-  bool with_ttl = op->flags & CACHETTE_WITH_TTL;
-  cachette_item *item = &op->items[with_ttl ? done / 2 : done];
-  if (with_ttl && done % 2 == 1) {
+  if (step == 1) {
     if (token->type != CACHETTE__RESP_INTEGER) return false;
     take_ttl(op, item, token->number);
     return true;
@@ -50,6 +48,36 @@ static bool take_fetched(cachette__redis *self, const cachette__request *request
   return true;
 }
 
+static bool take_put(const cachette_op *op, cachette_item *item,
+                     const cachette__resp_token *token) {
+  if (token->type == CACHETTE__RESP_SIMPLE) return true;
+  item->status = CACHETTE_HIT;
+  return (op->flags & CACHETTE_IF_ABSENT) && token->type == CACHETTE__RESP_NULL;
+}
+
+static bool take_count(cachette_item *item, const cachette__resp_token *token) {
+  item->status = token->number > 0 ? CACHETTE_HIT : CACHETTE_MISS;
+  return token->type == CACHETTE__RESP_INTEGER;
+}
+
+/* Of what EXEC answers with, that to SET tells whether the counter stood, that to INCRBY its sum.
+ */
+static bool take_counter(cachette_item *item, size_t step, const cachette__resp_token *token) {
+  if (step < 3) return token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
+  switch (token->type) {
+    case CACHETTE__RESP_ARRAY:
+      return token->depth == 0 && token->number == 2;
+    case CACHETTE__RESP_NULL:
+      item->status = CACHETTE_HIT;
+      return token->depth == 1;
+    case CACHETTE__RESP_SIMPLE:
+      return token->depth == 1;
+    default:
+      item->amount = token->number;
+      return token->type == CACHETTE__RESP_INTEGER && token->depth == 1;
+  }
+}
+
 /* The replies to DBSIZE and FLUSHDB. */
 static bool take_flushed(cachette_op *op, size_t done, const cachette__resp_token *token) {
   if (done == 1) return token->type == CACHETTE__RESP_SIMPLE;
@@ -59,46 +87,61 @@ static bool take_flushed(cachette_op *op, size_t done, const cachette__resp_toke
 
 static bool take(cachette__redis *self, const cachette__request *request, size_t done,
                  const cachette__resp_token *token) {
-  if (token->depth > 0) return false;
-  switch (request->op->verb) {
+  cachette_op *op = request->op;
+  if (token->depth > 0 && op->verb != CACHETTE_INCREMENT) return false;
+  if (op->verb == CACHETTE_PING) return token->type == CACHETTE__RESP_SIMPLE;
+  if (op->verb == CACHETTE_FLUSH) return take_flushed(op, done, token);
+  size_t each = cachette__redis_item_replies(op);
+  cachette_item *item = &op->items[done / each];
+  switch (op->verb) {
     case CACHETTE_FETCH:
-      return take_fetched(self, request, done, token);
+      return take_fetched(self, op, item, done % each, token);
     case CACHETTE_PUT:
-      return token->type == CACHETTE__RESP_SIMPLE;
-    case CACHETTE_CLEAR:
-      request->op->items[done].status = token->number > 0 ? CACHETTE_HIT : CACHETTE_MISS;
-      return token->type == CACHETTE__RESP_INTEGER;
+      return take_put(op, item, token);
+    case CACHETTE_INCREMENT:
+      return take_counter(item, done % each, token);
     default:
-      return take_flushed(request->op, done, token);
+      return take_count(item, token);
   }
 }
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
-/* An error reply came, whole: it is its item's, or the op's if that has no items. */
-static void take_fault(cachette__redis *self, cachette__request *request, size_t done) {
-  cachette_op *op = request->op;
-  bool is_flush = op->verb == CACHETTE_FLUSH;
-  bool is_unknown = is_flush ? strncmp(self->fault, "ERR syntax", 10) == 0
-                             : op->verb == CACHETTE_CLEAR && cachette__redis_fault_is_unknown(self);
+/* Whether the server refused a command that is too new for it, and the old one is to be tried. */
+static bool take_unknown(cachette__redis *self, cachette__request *request) {
+  enum cachette_verb verb = request->op->verb;
+  bool is_unknown = (verb == CACHETTE_FLUSH && strncmp(self->fault, "ERR syntax", 10) == 0) ||
+                    (verb == CACHETTE_CLEAR && cachette__redis_fault_is_unknown(self));
   if (is_unknown && !self->old) {
     self->old = true;
     request->again = true;
   }
-  if (request->again) return;
-  bool with_ttl = op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL);
-  cachette_item *item = is_flush ? NULL : &op->items[with_ttl ? done / 2 : done];
-  cachette_slice key = item != NULL ? item->key : (cachette_slice){NULL, 0};
+  return request->again;
+}
+
+static int tell_fault(const cachette__redis *self, const cachette_op *op, cachette_slice key) {
   char message[256], subject[64];
+  if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_no_number(self))
+    return cachette__counter_fail_value(key, op->error);
+  if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_overflow(self))
+    return cachette__counter_fail_range(key, op->error);
   int code = cachette__redis_fault(self, key, message, sizeof message);
   cachette__key_text(key, subject, sizeof subject);
-  cachette__fail(op->error, code, subject, "%s", message);
-  if (item == NULL) {
-    request->code = code;
+  return cachette__fail(op->error, code, subject, "%s", message);
+}
+
+/* An error reply came, whole: it is its item's, or the op's if that has no items. */
+static void take_fault(cachette__redis *self, cachette__request *request, size_t done) {
+  cachette_op *op = request->op;
+  if (take_unknown(self, request)) return;
+  if (!cachette__has_items(op->verb)) {
+    request->code = tell_fault(self, op, (cachette_slice){NULL, 0});
     return;
   }
+  cachette_item *item = &op->items[done / cachette__redis_item_replies(op)];
+  if (item->status < 0) return; /* the first reason stands */
   if (item->status == CACHETTE_HIT && op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-  item->status = code;
+  item->status = tell_fault(self, op, item->key);
 }
 
 /* Gathers an error's text, which may come in parts. */
@@ -114,12 +157,6 @@ static void gather_fault(cachette__redis *self, const cachette__resp_token *toke
 /* ---- Whose reply it is ------------------------------------------------------------------------
  */
 
-static size_t count_all(const cachette__request *request) {
-  const cachette_op *op = request->op;
-  if (op->verb == CACHETTE_FLUSH) return 2;
-  return op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL) ? 2 * op->count : op->count;
-}
-
 static bool read_sweep(cachette__redis *self, cachette__request *request,
                        const cachette__resp_token *token) {
   return cachette__sweep_read(self, request->sweep, token);
@@ -127,11 +164,11 @@ static bool read_sweep(cachette__redis *self, cachette__request *request,
 
 static bool read_op(cachette__redis *self, cachette__request *request,
                     const cachette__resp_token *token) {
-  size_t done = count_all(request) - request->replies;
+  size_t done = cachette__redis_replies(request->op) - request->replies;
   if (token->type != CACHETTE__RESP_ERROR)
     return request->again || take(self, request, done, token);
   if (token->end) take_fault(self, request, done);
-  return token->depth == 0;
+  return token->depth == 0 || request->op->verb == CACHETTE_INCREMENT;
 }
 
 /* A token of a reply. False: the server and we do not understand each other. */

@@ -7,16 +7,15 @@
 
 /* ---- What an op asks ---------------------------------------------------------------- */
 
-/* Replies to an op that has not been answered at all. */
-static size_t count_replies(const cachette_op *op) {
-  switch (op->verb) {
-    case CACHETTE_FETCH:
-      return op->flags & CACHETTE_WITH_TTL ? 2 * op->count : op->count;
-    case CACHETTE_FLUSH:
-      return 2;
-    default:
-      return op->count;
-  }
+size_t cachette__redis_item_replies(const cachette_op *op) {
+  if (op->verb == CACHETTE_INCREMENT) return 4;
+  return op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL) ? 2 : 1;
+}
+
+size_t cachette__redis_replies(const cachette_op *op) {
+  if (op->verb == CACHETTE_FLUSH) return 2;
+  if (op->verb == CACHETTE_PING) return 1;
+  return op->count * cachette__redis_item_replies(op);
 }
 
 static bool encode_item(cachette__redis *self, cachette__buffer *output, const cachette_op *op,
@@ -27,7 +26,14 @@ static bool encode_item(cachette__redis *self, cachette__buffer *output, const c
       return cachette__redis_get(output, key) &&
              (!(op->flags & CACHETTE_WITH_TTL) || cachette__redis_pttl(output, key));
     case CACHETTE_PUT:
-      return cachette__redis_set(output, key, item->value, item->ttl_ms);
+      return cachette__redis_set(output, key, item->value, item->ttl_ms,
+                                 op->flags & CACHETTE_IF_ABSENT);
+    case CACHETTE_EXISTS:
+      return cachette__redis_exists(output, key);
+    case CACHETTE_TOUCH:
+      return cachette__redis_pexpire(output, key, item->ttl_ms);
+    case CACHETTE_INCREMENT:
+      return cachette__redis_increment(output, key, item->amount, item->ttl_ms);
     default:
       return cachette__redis_unlink(output, key, self->old);
   }
@@ -43,6 +49,7 @@ static bool encode_flush(cachette__redis *self, cachette__buffer *output) {
 
 static bool encode_op(cachette__redis *self, cachette__buffer *output, const cachette_op *op) {
   if (op->verb == CACHETTE_FLUSH) return encode_flush(self, output);
+  if (op->verb == CACHETTE_PING) return cachette__redis_head(output, 1, cachette_str("PING"));
   for (size_t i = 0; i < op->count; i++)
     if (!encode_item(self, output, op, &op->items[i])) return false;
   return true;
@@ -51,7 +58,17 @@ static bool encode_op(cachette__redis *self, cachette__buffer *output, const cac
 /* Whether to do it twice is the same as to do it once: a clear would not know what it counted. */
 static bool is_idempotent(const cachette__request *request) {
   if (request->sweep != NULL) return cachette__sweep_is_fresh(request->sweep);
-  return request->op->verb == CACHETTE_FETCH || request->op->verb == CACHETTE_PUT;
+  switch (request->op->verb) {
+    case CACHETTE_FETCH:
+    case CACHETTE_EXISTS:
+    case CACHETTE_TOUCH:
+    case CACHETTE_PING:
+      return true;
+    case CACHETTE_PUT:
+      return !(request->op->flags & CACHETTE_IF_ABSENT);
+    default:
+      return false;
+  }
 }
 
 /* ---- The ring -------------------------------------------------------------------------- */
@@ -117,7 +134,7 @@ static bool encode_request(cachette__redis *self, cachette__request *request) {
   bool fine = request->sweep != NULL ? cachette__sweep_encode(self, request->sweep)
                                      : encode_op(self, output, request->op);
   if (!fine) output->end = output->begin + before;
-  request->replies = !fine ? 0 : request->sweep != NULL ? 1 : count_replies(request->op);
+  request->replies = !fine ? 0 : request->sweep != NULL ? 1 : cachette__redis_replies(request->op);
   return fine;
 }
 
@@ -133,12 +150,9 @@ void cachette__redis_encode(cachette__redis *self) {
 
 /* All replies are there: sums the items up, each of which says for itself how it fared. */
 static void complete(cachette_op *op, int code) {
-  if (op->verb != CACHETTE_FLUSH) {
+  if (cachette__has_items(op->verb)) {
     op->number = 0;
-    for (size_t i = 0; i < op->count; i++) {
-      int status = op->items[i].status;
-      op->number += op->verb == CACHETTE_PUT ? status >= 0 : status == CACHETTE_HIT;
-    }
+    for (size_t i = 0; i < op->count; i++) op->number += cachette__item_counts(op, &op->items[i]);
   }
   cachette__op_complete(op, code);
 }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* What every backend does alike: counters, touch, exists, put if absent, ping. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "redis_server.h"
+#include "support.h"
+
+static struct redis_server redis;
+
+static cachette *open_options(cachette_options *options) {
+  cachette *handle;
+  cachette_error error;
+  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
+  cachette_options_free(options);
+  return handle;
+}
+
+static cachette *open_in_memory(void) { return open_memory(NULL); }
+
+static cachette *open_on_redis(void) {
+  cachette *handle = open_options(options_with("backend", "redis", "redis_url", redis.url,
+                                               "key_prefix", "verbs:", "timeout", "5", NULL));
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
+  return handle;
+}
+
+struct backend {
+  cachette *(*open)(void); /* an empty cache */
+};
+
+static const struct backend in_memory = {open_in_memory}, on_redis = {open_on_redis};
+
+static cachette *open_empty(void **state) { return ((const struct backend *)*state)->open(); }
+
+static int start_servers(void **state) {
+  (void)state;
+  redis_server_start(&redis, NULL);
+  return 0;
+}
+
+static int remove_servers(void **state) {
+  (void)state;
+  redis_server_remove(&redis);
+  return 0;
+}
+
+/* Submits an op on these items and runs it. */
+static int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags,
+                         cachette_item *items, size_t count) {
+  cachette_error error = {.message = ""};
+  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
+  if (cachette_run(handle, &op) < 0) fail_msg("%s", error.message);
+  return op.number;
+}
+
+static int64_t time_left(cachette *handle, const char *key) {
+  cachette_slice value;
+  int64_t ttl_ms;
+  assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL), 1);
+  cachette_free(value.data);
+  return ttl_ms;
+}
+
+static int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
+                     cachette_error *error) {
+  cachette_item item = {.key = cachette_str(key), .amount = amount};
+  cachette_op op = {.verb = CACHETTE_INCREMENT, .items = &item, .count = 1, .error = error};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  assert_int_equal(op.number, item.status >= 0);
+  *sum = item.amount;
+  return item.status;
+}
+
+static void a_counter_counts_and_is_stored_as_digits(void **state) {
+  cachette *handle = open_empty(state);
+  int64_t sum;
+  assert_int_equal(increment(handle, "visits", 0, &sum, NULL), CACHETTE_MISS);
+  assert_int_equal(sum, 0);
+  assert_true(holds_text(handle, "visits", "0"));
+  assert_int_equal(increment(handle, "visits", 41, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(increment(handle, "visits", 1, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(sum, 42);
+  assert_true(holds_text(handle, "visits", "42"));
+  assert_int_equal(increment(handle, "visits", -50, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(sum, -8);
+  assert_true(holds_text(handle, "visits", "-8"));
+  put_text(handle, "visits", "1000", 0);
+  assert_int_equal(increment(handle, "visits", 7, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(sum, 1007);
+  cachette_close(handle);
+}
+
+static void a_counter_keeps_the_time_it_was_made_with(void **state) {
+  cachette *handle = open_empty(state);
+  cachette_item item = {.key = cachette_str("new"), .amount = 1, .ttl_ms = 30000};
+  assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
+  assert_int_equal(item.status, CACHETTE_MISS);
+  assert_in_range(time_left(handle, "new"), 25000, 30000);
+  item.ttl_ms = 900000;
+  item.amount = 1;
+  assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
+  assert_int_equal(item.amount, 2);
+  assert_in_range(time_left(handle, "new"), 25000, 30000);
+  int64_t sum;
+  increment(handle, "default", 1, &sum, NULL);
+  assert_in_range(time_left(handle, "default"), 55000, 60000);
+  cachette_close(handle);
+}
+
+static void a_counter_that_ended_begins_anew(void **state) {
+  cachette *handle = open_empty(state);
+  for (int i = 0; i < 2; i++) {
+    cachette_item item = {.key = cachette_str("short"), .amount = 5, .ttl_ms = 30};
+    assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
+    assert_int_equal(item.amount, 5);
+    assert_int_equal(item.status, CACHETTE_MISS);
+    usleep(60000);
+  }
+  cachette_close(handle);
+}
+
+static void what_is_no_counter_stays_as_it_was(void **state) {
+  static const char *const values[] = {"",
+                                       "-",
+                                       "abc",
+                                       "1.5",
+                                       "+1",
+                                       " 1",
+                                       "1\n",
+                                       "--1",
+                                       "0x10",
+                                       "9223372036854775808",
+                                       "007",
+                                       "-0",
+                                       "1234567890123456789012345678901234567890"};
+  cachette *handle = open_empty(state);
+  for (size_t i = 0; i < LENGTH(values); i++) {
+    cachette_error error = {.code = 0};
+    int64_t sum;
+    put_text(handle, "key", values[i], 0);
+    assert_int_equal(increment(handle, "key", 1, &sum, &error), CACHETTE_ECODEC);
+    assert_int_equal(error.code, CACHETTE_ECODEC);
+    assert_string_equal(error.subject, "key");
+    assert_non_null(strstr(error.message, "\"key\" is not a counter"));
+    assert_true(holds_text(handle, "key", values[i]));
+  }
+  cachette_close(handle);
+}
+
+static void a_counter_stays_within_64_bits(void **state) {
+  static const struct {
+    const char *value;
+    int64_t amount;
+  } cases[] = {{"9223372036854775807", 1},
+               {"-9223372036854775808", -1},
+               {"1", INT64_MAX},
+               {"-1", INT64_MIN}};
+  cachette *handle = open_empty(state);
+  int64_t sum;
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_error error = {.code = 0};
+    put_text(handle, "key", cases[i].value, 0);
+    assert_int_equal(increment(handle, "key", cases[i].amount, &sum, &error), CACHETTE_EINVAL);
+    assert_non_null(strstr(error.message, "\"key\" would leave the range"));
+    assert_true(holds_text(handle, "key", cases[i].value));
+    assert_int_equal(increment(handle, "key", 0, &sum, &error), CACHETTE_HIT);
+  }
+  put_text(handle, "key", "9223372036854775807", 0);
+  assert_int_equal(increment(handle, "key", -INT64_MAX, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(sum, 0);
+  assert_int_equal(increment(handle, "low", INT64_MIN, &sum, NULL), CACHETTE_MISS);
+  assert_true(holds_text(handle, "low", "-9223372036854775808"));
+  cachette_close(handle);
+}
+
+static void many_counters_at_once(void **state) {
+  enum { COUNT = 300 };
+  cachette *handle = open_empty(state);
+  static cachette_item items[COUNT];
+  char keys[COUNT][16];
+  for (int round = 1; round <= 3; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      snprintf(keys[i], sizeof keys[i], "counter:%d", i);
+      items[i] = (cachette_item){.key = cachette_str(keys[i]), .amount = i - 100};
+    }
+    put_text(handle, "counter:7", "none", 0);
+    assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, items, COUNT), COUNT - 1);
+    for (int i = 0; i < COUNT; i++) {
+      assert_int_equal(items[i].status, i == 7      ? CACHETTE_ECODEC
+                                        : round > 1 ? CACHETTE_HIT
+                                                    : CACHETTE_MISS);
+      if (i != 7) assert_int_equal(items[i].amount, round * (i - 100));
+    }
+  }
+  cachette_close(handle);
+}
+
+static void a_touch_changes_the_time_and_nothing_else(void **state) {
+  cachette *handle = open_empty(state);
+  put_text(handle, "a", "value", 0);
+  put_text(handle, "b", "other", 0);
+  cachette_item items[] = {{.key = cachette_str("a"), .ttl_ms = 900000},
+                           {.key = cachette_str("absent"), .ttl_ms = 900000},
+                           {.key = cachette_str("b"), .ttl_ms = 20}};
+  assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, items, 3), 2);
+  assert_int_equal(items[0].status, CACHETTE_HIT);
+  assert_int_equal(items[1].status, CACHETTE_MISS);
+  assert_int_equal(items[2].status, CACHETTE_HIT);
+  assert_in_range(time_left(handle, "a"), 890000, 900000);
+  assert_true(holds_text(handle, "a", "value"));
+  usleep(50000);
+  assert_false(holds(handle, "b"));
+  assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, &items[2], 1), 0);
+  items[0].ttl_ms = 0;
+  assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, items, 1), 1);
+  assert_in_range(time_left(handle, "a"), 55000, 60000);
+  cachette_close(handle);
+}
+
+static void what_is_there_exists(void **state) {
+  cachette *handle = open_empty(state);
+  put_text(handle, "a", "value", 0);
+  put_text(handle, "empty", "", 0);
+  put_text(handle, "short", "value", 20);
+  usleep(50000);
+  cachette_item items[] = {{.key = cachette_str("a")},
+                           {.key = cachette_str("absent")},
+                           {.key = cachette_str("short")},
+                           {.key = cachette_str("empty")}};
+  cachette_stats before = stats_of(handle);
+  assert_int_equal(run_items(handle, CACHETTE_EXISTS, 0, items, 4), 2);
+  assert_int_equal(items[0].status, CACHETTE_HIT);
+  assert_int_equal(items[1].status, CACHETTE_MISS);
+  assert_int_equal(items[2].status, CACHETTE_MISS);
+  assert_int_equal(items[3].status, CACHETTE_HIT);
+  assert_null(items[0].value.data);
+  cachette_stats after = stats_of(handle);
+  assert_int_equal(after.hits, before.hits);
+  assert_int_equal(after.misses, before.misses);
+  cachette_close(handle);
+}
+
+static void what_stands_is_not_put_if_absent(void **state) {
+  cachette *handle = open_empty(state);
+  put_text(handle, "a", "first", 0);
+  cachette_item items[] = {
+      {.key = cachette_str("a"), .value = cachette_str("second"), .ttl_ms = 900000},
+      {.key = cachette_str("b"), .value = cachette_str("second"), .ttl_ms = 900000}};
+  assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 2), 1);
+  assert_int_equal(items[0].status, CACHETTE_HIT);
+  assert_int_equal(items[1].status, CACHETTE_MISS);
+  assert_true(holds_text(handle, "a", "first"));
+  assert_in_range(time_left(handle, "a"), 50000, 60000);
+  assert_true(holds_text(handle, "b", "second"));
+  assert_in_range(time_left(handle, "b"), 890000, 900000);
+  put_text(handle, "short", "first", 20);
+  usleep(50000);
+  items[0].key = cachette_str("short");
+  assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 1), 1);
+  assert_true(holds_text(handle, "short", "second"));
+  cachette_close(handle);
+}
+
+static void a_ping_is_answered(void **state) {
+  cachette *handle = open_empty(state);
+  cachette_error error = {.message = ""};
+  cachette_op op = {.verb = CACHETTE_PING, .error = &error};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  cachette_close(handle);
+}
+
+#define ON(name, test, backend) \
+  { name " " #test, test, NULL, NULL, (void *)&(backend) }
+#define EACH(name, backend)                                                                        \
+  ON(name, a_counter_counts_and_is_stored_as_digits, backend),                                     \
+      ON(name, a_counter_keeps_the_time_it_was_made_with, backend),                                \
+      ON(name, a_counter_that_ended_begins_anew, backend),                                         \
+      ON(name, what_is_no_counter_stays_as_it_was, backend),                                       \
+      ON(name, a_counter_stays_within_64_bits, backend), ON(name, many_counters_at_once, backend), \
+      ON(name, a_touch_changes_the_time_and_nothing_else, backend),                                \
+      ON(name, what_is_there_exists, backend),                                                     \
+      ON(name, what_stands_is_not_put_if_absent, backend), ON(name, a_ping_is_answered, backend)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      EACH("inmemory:", in_memory),
+      EACH("redis:", on_redis),
+  };
+  return cmocka_run_group_tests(tests, start_servers, remove_servers);
+}
