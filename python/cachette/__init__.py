@@ -11,6 +11,7 @@ from ._exceptions import (
   CodecError,
   ConfigError,
 )
+from ._stats import Stats
 
 __all__ = [
   'BackendError',
@@ -20,5 +21,6 @@ __all__ = [
   'CachetteError',
   'CodecError',
   'ConfigError',
+  'Stats',
   '__version__',
 ]

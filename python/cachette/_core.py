@@ -4,8 +4,9 @@
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar
 
 from . import _codecs
-from ._cachette import Cache, Config, configure
+from ._cachette import Cache, Config, Sync, configure, stats
 from ._config import load_settings
+from ._stats import Stats
 
 if TYPE_CHECKING:
   from inspect import Signature
@@ -49,6 +50,13 @@ class _PlainSignature:
     return Signature()
 
 
+class _SyncCalls:
+  """`Cachette.sync`."""
+
+  def __get__(self, instance: Optional[object], owner: type) -> Sync:
+    return Sync(owner)
+
+
 class Cachette(Cache):
   """A cache whose backend, codec and time to live were stated once, at start-up.
 
@@ -70,6 +78,13 @@ class Cachette(Cache):
   """
 
   _config: ClassVar[Config]
+
+  sync = _SyncCalls()
+  """The same calls for code without an event loop: `Cachette.sync.fetch('key')`.
+
+  They return when the answer is there. Each thread has a connection of its own, which is closed
+  when the thread ends; no event loop is started. Beside a running one they work, but hold it up.
+  """
 
   if not TYPE_CHECKING:
     __wrapped__ = _AsyncDependency()
@@ -99,6 +114,11 @@ class Cachette(Cache):
     works all the same, but costs a turn through FastAPI's thread pool.
     """
     return cls()
+
+  @classmethod
+  def stats(cls) -> Stats:
+    """What the cache has done so far, in all loops and threads of this process."""
+    return Stats(**stats(cls))
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:

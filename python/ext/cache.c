@@ -4,6 +4,7 @@
  * back. Whatever goes wrong in the op is raised when that awaitable is awaited, as it is with a
  * coroutine.
  */
+#include "docs.h"
 #include "ext.h"
 
 /* ---- Which configuration ---------------------------------------------------------- */
@@ -24,8 +25,7 @@ PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t co
   Py_RETURN_NONE;
 }
 
-/* The configuration of a class, its own or inherited; a new reference. */
-static config_object *find_config(ext_state *state, PyTypeObject *type) {
+config_object *cache_config(ext_state *state, PyTypeObject *type) {
   if (state->known_class != type) {
     PyObject *found = PyObject_GetAttr((PyObject *)type, state->str_config);
     if (found == NULL) return NULL;
@@ -42,49 +42,17 @@ static config_object *find_config(ext_state *state, PyTypeObject *type) {
   return state->known_config;
 }
 
-/* ---- Arguments ----------------------------------------------------------------------- */
-
-/* Sorts positional and named arguments into `given`, whose defaults stand in it. */
-static bool parse(const char *function, PyObject *const *names, Py_ssize_t most, Py_ssize_t least,
-                  PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject **given) {
-  if (count > most) {
-    PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)", function, most,
-                 count);
-    return false;
+PyObject *cache_stats(PyObject *module, PyObject *type) {
+  ext_state *state = PyModule_GetState(module);
+  if (!PyType_Check(type)) {
+    PyErr_SetString(PyExc_TypeError, "stats() takes a class");
+    return NULL;
   }
-  for (Py_ssize_t i = 0; i < count; i++) given[i] = args[i];
-  Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
-  for (Py_ssize_t i = 0; i < keyword_count; i++) {
-    PyObject *keyword = PyTuple_GET_ITEM(keywords, i);
-    Py_ssize_t place = 0;
-    while (place < most && PyUnicode_Compare(names[place], keyword) != 0) place++;
-    if (place == most || place < count) {
-      PyErr_Format(PyExc_TypeError, "%s() got %s argument '%U'", function,
-                   place == most ? "an unexpected keyword" : "multiple values for", keyword);
-      return false;
-    }
-    given[place] = args[count + i];
-  }
-  for (Py_ssize_t i = 0; i < least; i++) {
-    if (given[i] != NULL) continue;
-    PyErr_Format(PyExc_TypeError, "%s() missing required argument '%U'", function, names[i]);
-    return false;
-  }
-  return true;
-}
-
-/* Zeroing all of it, as compilers do it (`rep stos`), takes a tenth of a fetch. */
-void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count) {
-  op->verb = verb;
-  op->flags = 0;
-  op->items = items;
-  op->count = count;
-  op->timeout_ms = 0;
-  op->alloc = NULL;
-  op->done = NULL;
-  op->data = NULL;
-  op->error = NULL;
-  op->priv.state = 0;
+  config_object *config = cache_config(state, (PyTypeObject *)type);
+  if (config == NULL) return NULL;
+  PyObject *stats = stats_of_config(state, config);
+  Py_DECREF(config);
+  return stats;
 }
 
 /* ---- Fetch -------------------------------------------------------------------------------- */
@@ -130,38 +98,7 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
 /* ---- The calls --------------------------------------------------------------------------------
  */
 
-#define CALL_PARAMETERS                                                                  \
-  PyObject *self, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, \
-      PyObject *keywords
-
-static PyObject *call_fetch(ext_state *state, PyTypeObject *type, PyObject *key, PyObject *fallback,
-                            unsigned flags) {
-  config_object *config = find_config(state, type);
-  if (config == NULL) return NULL;
-  int waits = config_waits(config, state);
-  PyObject *awaitable = waits > 0    ? pending_fetch(state, config, key, fallback, flags)
-                        : waits == 0 ? ready_new(state, fetch(state, config, key, fallback, flags))
-                                     : ready_new(state, NULL);
-  Py_DECREF(config);
-  return awaitable;
-}
-
-static PyObject *cache_fetch(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *const names[] = {state->str_key, state->str_default};
-  PyObject *given[] = {NULL, Py_None};
-  if (!parse("fetch", names, 2, 1, args, count, keywords, given)) return NULL;
-  return call_fetch(state, Py_TYPE(self), given[0], given[1], 0);
-}
-
-static PyObject *cache_fetch_with_ttl(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *const names[] = {state->str_key};
-  PyObject *given[] = {NULL};
-  if (!parse("fetch_with_ttl", names, 1, 1, args, count, keywords, given)) return NULL;
-  return call_fetch(state, Py_TYPE(self), given[0], Py_None, CACHETTE_WITH_TTL);
-}
-
+/* A put of one key, whose op needs no room for what comes back. */
 static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
                      PyObject *ttl) {
   cachette_item item = {0};
@@ -177,67 +114,59 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
   return code == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
-static PyObject *cache_put(CALL_PARAMETERS) {
+/* Carries a call out on a backend that answers at once. */
+PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
+                          PyObject *const *given) {
+  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0);
+  if (kind == CALL_FETCH_WITH_TTL)
+    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL);
+  if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2]);
+  call made;
+  PyObject *result = NULL;
+  if (call_make(state, config, kind, given, &made) && config_run(config, state, &made.op) == 0)
+    result = call_result(state, config, &made, NULL);
+  call_drop(&made);
+  return result;
+}
+
+static PyObject *make_call(PyObject *self, PyTypeObject *defining_class, enum call_kind kind,
+                           PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
   ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *const names[] = {state->str_key, state->str_value, state->str_ttl};
-  PyObject *given[] = {NULL, NULL, Py_None};
-  if (!parse("put", names, 3, 2, args, count, keywords, given)) return NULL;
-  config_object *config = find_config(state, Py_TYPE(self));
+  PyObject *given[CALL_ARGUMENTS];
+  if (!call_parse(kind, args, count, keywords, given)) return NULL;
+  config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
   int waits = config_waits(config, state);
-  PyObject *awaitable = waits > 0 ? pending_put(state, config, given[0], given[1], given[2])
-                        : waits == 0
-                            ? ready_new(state, put(state, config, given[0], given[1], given[2]))
-                            : ready_new(state, NULL);
+  PyObject *awaitable = waits > 0    ? pending_call(state, config, kind, given)
+                        : waits == 0 ? ready_new(state, cache_carry_out(state, config, kind, given))
+                                     : ready_new(state, NULL);
   Py_DECREF(config);
   return awaitable;
 }
 
-/* Runs an op that removes entries and gives how many went. `name` is a key or namespace, or NULL.
- */
-static PyObject *clear(ext_state *state, PyTypeObject *type, enum cachette_verb verb,
-                       const char *what, PyObject *name) {
-  config_object *config = find_config(state, type);
-  if (config == NULL) return NULL;
-  int waits = config_waits(config, state);
-  if (waits != 0) {
-    PyObject *awaitable =
-        waits > 0 ? pending_clear(state, config, verb, what, name) : ready_new(state, NULL);
-    Py_DECREF(config);
-    return awaitable;
+#define CALL_PARAMETERS                                                                  \
+  PyObject *self, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, \
+      PyObject *keywords
+
+#define CALL(name, kind)                                                 \
+  static PyObject *cache_##name(CALL_PARAMETERS) {                       \
+    return make_call(self, defining_class, kind, args, count, keywords); \
   }
-  cachette_item item = {0};
-  cachette_op op;
-  init_op(&op, verb, &item, name != NULL);
-  PyObject *result = NULL;
-  if ((name == NULL || read_text(what, name, &item.key)) && config_run(config, state, &op) == 0)
-    result = PyLong_FromLongLong(op.number);
-  Py_DECREF(config);
-  return ready_new(state, result);
-}
 
-static PyObject *cache_clear(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *const names[] = {state->str_namespace, state->str_key};
-  PyObject *given[] = {Py_None, Py_None};
-  if (!parse("clear", names, 2, 0, args, count, keywords, given)) return NULL;
-  if (given[0] != Py_None)
-    return clear(state, Py_TYPE(self), CACHETTE_CLEAR_NAMESPACE, "namespace", given[0]);
-  if (given[1] != Py_None) return clear(state, Py_TYPE(self), CACHETTE_CLEAR, "key", given[1]);
-  return ready_new(state, PyLong_FromLong(0));
-}
-
-static PyObject *cache_flush(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  if (!parse("flush", NULL, 0, 0, args, count, keywords, NULL)) return NULL;
-  return clear(state, Py_TYPE(self), CACHETTE_FLUSH, NULL, NULL);
-}
-
-static PyObject *cache_flush_expired(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  if (!parse("flush_expired", NULL, 0, 0, args, count, keywords, NULL)) return NULL;
-  return clear(state, Py_TYPE(self), CACHETTE_FLUSH_EXPIRED, NULL, NULL);
-}
+CALL(fetch, CALL_FETCH)
+CALL(fetch_with_ttl, CALL_FETCH_WITH_TTL)
+CALL(fetch_many, CALL_FETCH_MANY)
+CALL(put, CALL_PUT)
+CALL(put_many, CALL_PUT_MANY)
+CALL(add, CALL_ADD)
+CALL(exists, CALL_EXISTS)
+CALL(touch, CALL_TOUCH)
+CALL(increment, CALL_INCREMENT)
+CALL(clear, CALL_CLEAR)
+CALL(clear_many, CALL_CLEAR_MANY)
+CALL(flush, CALL_FLUSH)
+CALL(flush_expired, CALL_FLUSH_EXPIRED)
+CALL(ping, CALL_PING)
 
 /* ---- The type
  * ------------------------------------------------------------------------------------ */
@@ -245,7 +174,11 @@ static PyObject *cache_flush_expired(CALL_PARAMETERS) {
 /* `await Cachette()` is that Cachette: frameworks may await what they inject. */
 static PyObject *cache_await(CALL_PARAMETERS) {
   ext_state *state = PyType_GetModuleState(defining_class);
-  if (!parse("__await__", NULL, 0, 0, args, count, keywords, NULL)) return NULL;
+  (void)args;
+  if (count != 0 || keywords != NULL) {
+    PyErr_SetString(PyExc_TypeError, "__await__() takes no arguments");
+    return NULL;
+  }
   return ready_new(state, Py_NewRef(self));
 }
 
@@ -266,35 +199,27 @@ static PyObject *cache_repr(PyObject *self) {
   return text;
 }
 
-#define METHOD(name, signature, doc)                                                               \
+#define METHOD(name, text)                                                                         \
   {                                                                                                \
 #name, (PyCFunction)(void (*)(void))cache_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, \
-        #name signature "\n--\n\n" doc                                                             \
+        text                                                                                       \
   }
 
 static PyMethodDef cache_methods[] = {
-    METHOD(fetch, "($self, key, default=None)",
-           "The value of a key, or `default` if there is none.\n\n"
-           "key: str of 1 to 65,536 bytes of UTF-8.\n\n"
-           "Raises ValueError, CodecError (the bytes are not of this codec) or BackendError."),
-    METHOD(fetch_with_ttl, "($self, key)",
-           "`(seconds left, rounded up; value)`, or `(-1, None)` if there is none.\n\n"
-           "key: str of 1 to 65,536 bytes of UTF-8.\n\n"
-           "Raises ValueError, CodecError or BackendError."),
-    METHOD(put, "($self, key, value, ttl=None)",
-           "Puts a value, replacing what stood under the key.\n\n"
-           "key: str of 1 to 65,536 bytes of UTF-8. value: what the codec takes.\n"
-           "ttl: positive number of seconds, int or float; None takes the configured one.\n\n"
-           "Raises ValueError, CodecError or BackendError (the value is too large, say)."),
-    METHOD(clear, "($self, namespace=None, key=None)",
-           "Clears one key, or all keys that begin with `namespace` and a colon.\n\n"
-           "Gives how many entries went. If both are given, the namespace is cleared.\n\n"
-           "Raises ValueError or BackendError."),
-    METHOD(flush, "($self)", "Clears all entries. Gives how many went.\n\nRaises BackendError."),
-    METHOD(flush_expired, "($self)",
-           "Clears entries whose time is over and that are still held. Gives how many went.\n\n"
-           "They are never fetched, cleared or not; this returns their memory.\n\n"
-           "Raises BackendError."),
+    METHOD(fetch, DOC_FETCH),
+    METHOD(fetch_with_ttl, DOC_FETCH_WITH_TTL),
+    METHOD(fetch_many, DOC_FETCH_MANY),
+    METHOD(put, DOC_PUT),
+    METHOD(put_many, DOC_PUT_MANY),
+    METHOD(add, DOC_ADD),
+    METHOD(exists, DOC_EXISTS),
+    METHOD(touch, DOC_TOUCH),
+    METHOD(increment, DOC_INCREMENT),
+    METHOD(clear, DOC_CLEAR),
+    METHOD(clear_many, DOC_CLEAR_MANY),
+    METHOD(flush, DOC_FLUSH),
+    METHOD(flush_expired, DOC_FLUSH_EXPIRED),
+    METHOD(ping, DOC_PING),
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "__await__($self)\n--\n\nGives the cache itself."},

@@ -164,6 +164,9 @@ static config_object *config_new(ext_state *state) {
   self->handle = NULL;
   self->hosts = NULL;
   self->host_count = 0;
+  self->local = NULL;
+  self->syncs = NULL;
+  self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = false;
   self->options = cachette_options_new();
@@ -241,6 +244,9 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
     case CACHETTE_ENOMEM:
       PyErr_NoMemory();
       return -1;
+    case CACHETTE_ECODEC:
+      type = state->codec_error;
+      break;
     case CACHETTE_ETIMEDOUT:
       type = state->backend_timeout;
       break;
@@ -332,6 +338,7 @@ static int config_traverse(config_object *self, visitproc visit, void *arg) {
   Py_VISIT(self->dumps);
   Py_VISIT(self->loads);
   for (Py_ssize_t i = 0; i < self->host_count; i++) Py_VISIT((PyObject *)self->hosts[i]);
+  Py_VISIT(self->local);
   return 0;
 }
 
@@ -341,6 +348,8 @@ static int config_clear(config_object *self) {
     host_close(last);
     Py_DECREF((PyObject *)last);
   }
+  sync_forget(self);
+  Py_CLEAR(self->local);
   Py_CLEAR(self->codec);
   Py_CLEAR(self->dumps);
   Py_CLEAR(self->loads);

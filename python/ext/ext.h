@@ -2,12 +2,14 @@
 /*
  * The Python extension `cachette._cachette`: libcachette's public API as Python objects.
  *
- *     Cache    the base of `Cachette`: calls become ops              cache.c, values.c
+ *     Cache    the base of `Cachette`: calls become ops              cache.c, call.c, values.c
  *     Config   options, codec, and the handles opened with them      config.c
  *     Ready    an awaitable whose result is there already            ready.c
  *     Pending  an awaitable whose op waits for a server              pending.c
  *     Waiter   what a task waits on meanwhile                        waiter.c
  *     Host     a handle in an event loop, which wakes those tasks    host.c
+ *     Sync     the calls that block, on a handle of the thread       sync.c
+ *     stats()  what all handles of a Config have done                stats.c
  *
  * A Cache has no state: its class names its Config, so that building one in each request
  * costs next to nothing. Handles are used with the GIL held.
@@ -32,12 +34,15 @@ typedef struct ready ready;
 typedef struct pending pending;
 typedef struct host host;
 typedef struct waiter waiter;
+typedef struct many many;
+typedef struct sync_handle sync_handle;
 
 enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
+  PyTypeObject *sync_type, *sync_handle_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -47,7 +52,7 @@ typedef struct ext_state {
   PyObject *config_error, *backend_error, *backend_unavailable, *backend_timeout, *codec_error;
 
   /* Interned names. */
-  PyObject *str_config, *str_key, *str_value, *str_ttl, *str_namespace, *str_default;
+  PyObject *str_config, *str_handle;
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
   PyObject *context_keyword; /* ("context",) */
@@ -60,6 +65,95 @@ typedef struct ext_state {
   pending *kept_pending[PENDING_KEPT];
   int kept_pending_count;
 } ext_state;
+
+/* ---- values.c ---- */
+
+/* A view of a str's UTF-8, which lives as long as the str. False with an exception set. */
+bool read_text(const char *what, PyObject *text, cachette_slice *slice);
+
+/* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
+bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
+
+/* A value as bytes: a view, and what keeps it in place. */
+typedef struct encoded_value {
+  cachette_slice slice;
+  PyObject *owner;
+  Py_buffer buffer; /* in use if `obj` is not NULL */
+} encoded_value;
+
+/* False with an exception set, and nothing to release. */
+bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *value,
+            encoded_value *encoded);
+void encoded_release(encoded_value *encoded);
+
+/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
+                 PyObject *bytes);
+
+/* (seconds left, rounded up; value); takes the value. */
+PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
+
+/* ---- call.c ---- */
+
+enum call_kind {
+  CALL_FETCH,
+  CALL_FETCH_WITH_TTL,
+  CALL_PUT,
+  CALL_ADD,
+  CALL_EXISTS,
+  CALL_TOUCH,
+  CALL_INCREMENT,
+  CALL_CLEAR,
+  CALL_FLUSH,
+  CALL_FLUSH_EXPIRED,
+  CALL_PING,
+  CALL_FETCH_MANY,
+  CALL_PUT_MANY,
+  CALL_CLEAR_MANY
+};
+
+enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */
+
+typedef struct call_signature {
+  const char *name;
+  const char *names[CALL_ARGUMENTS];
+  int least, most;
+} call_signature;
+
+extern const call_signature call_signatures[];
+
+/* Sorts positional and named arguments into `given`, those that are left out as None. False with an
+ * exception set. */
+bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
+                PyObject **given);
+
+/* A call's op, with what it refers to. */
+typedef struct call {
+  cachette_op op;
+  cachette_item item; /* of a call on one key */
+  cachette_error error;
+  enum call_kind kind;
+  PyObject *key; /* or the namespace; NULL: none */
+  PyObject *fallback;
+  encoded_value encoded;
+  many *many; /* of a call on several keys; the library allocates what they fetch */
+} call;
+
+/* Makes the op of what was given; `error`, `done`, `data` and, of a fetch of one key, the place of
+ * the value are left to whoever carries it out. False with an exception set; it is to be dropped
+ * then too. */
+bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyObject *const *given,
+               call *self);
+
+/* What a call whose op is done gives, or NULL with an exception set. `bytes`: the object that holds
+ * a fetched value, or NULL. */
+PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes);
+
+/* Lets go of what it refers to; no op is under way. */
+void call_drop(call *self);
+
+/* Prepares an op field by field. What the library fills in by itself is left alone. */
+void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
 
 /* ---- ready.c ---- */
 
@@ -77,14 +171,10 @@ void ready_forget(ext_state *state);
 
 extern PyType_Spec pending_spec;
 
-/* The calls, for a backend whose answers have to be waited for: awaitables whose op is on its way.
- * NULL with an exception set only if Python fails. */
-PyObject *pending_fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
-                        unsigned flags);
-PyObject *pending_put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
-                      PyObject *ttl);
-PyObject *pending_clear(ext_state *state, config_object *config, enum cachette_verb verb,
-                        const char *what, PyObject *name);
+/* A call of a backend whose answers have to be waited for: an awaitable whose op is on its way.
+ * `given` is as call_parse() leaves it. NULL with an exception set only if Python fails. */
+PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
+                       PyObject *const *given);
 
 /* Its task is cancelled: gives the op up. */
 void pending_give_up(pending *self);
@@ -144,32 +234,25 @@ void host_wake(host *self, waiter *woken);
 /* Closes the handle: what waits is told. The caller holds a reference. */
 void host_close(host *self);
 
-/* ---- values.c ---- */
+void host_add_stats(const host *self, cachette_stats *sum);
 
-/* A view of a str's UTF-8, which lives as long as the str. False with an exception set. */
-bool read_text(const char *what, PyObject *text, cachette_slice *slice);
+/* ---- sync.c ---- */
 
-/* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
-bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
+extern PyType_Spec sync_spec, sync_handle_spec;
 
-/* A value as bytes: a view, and what keeps it in place. */
-typedef struct encoded_value {
-  cachette_slice slice;
-  PyObject *owner;
-  Py_buffer buffer; /* in use if `obj` is not NULL */
-} encoded_value;
+/* Its configuration goes: the threads' handles are its no more. */
+void sync_forget(config_object *config);
 
-/* False with an exception set, and nothing to release. */
-bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *value,
-            encoded_value *encoded);
-void encoded_release(encoded_value *encoded);
+void sync_add_stats(const config_object *config, cachette_stats *sum);
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
-PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes);
+/* ---- stats.c ---- */
 
-/* (seconds left, rounded up; value); takes the value. */
-PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
+/* Adds what handles count for themselves. */
+void stats_add(cachette_stats *sum, const cachette_stats *stats);
+void stats_add_handle(cachette_stats *sum, const cachette *handle);
+
+/* A dict of numbers, None where the backend does not tell; NULL with an exception set. */
+PyObject *stats_of_config(ext_state *state, config_object *config);
 
 /* ---- config.c ---- */
 
@@ -182,7 +265,10 @@ struct config_object {
       *handle;  /* that all share if they have not; else one that no loop has taken yet, or NULL */
   host **hosts; /* one for each loop; the last used is the first */
   Py_ssize_t host_count;
-  PyObject *codec; /* its name */
+  PyObject *local;       /* a threading.local that holds each thread's handle for blocking calls */
+  sync_handle *syncs;    /* all of those */
+  cachette_stats closed; /* what handles that are closed had done */
+  PyObject *codec;       /* its name */
   bool vanilla;
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 };
@@ -218,8 +304,19 @@ int raise_error(ext_state *state, int code, const cachette_error *error);
 
 extern PyType_Spec cache_spec;
 
-/* Prepares an op field by field. What the library fills in by itself is left alone. */
-void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
+/* The configuration of a class, its own or inherited; a new reference, or NULL with an exception
+ * set.
+ */
+config_object *cache_config(ext_state *state, PyTypeObject *type);
+
+/* Carries a call out on a backend that answers at once: what it gives, or NULL with an exception
+ * set.
+ */
+PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
+                          PyObject *const *given);
+
+/* stats(cls): see stats_of_config() */
+PyObject *cache_stats(PyObject *module, PyObject *type);
 
 /* configure(cls, config): what calls on the class use from now on. */
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -174,6 +174,7 @@ void host_close(host *self) {
   ext_state *state = host_state(self);
   cachette *handle = self->handle;
   PyObject *loop = self->loop;
+  if (self->config != NULL) stats_add_handle(&self->config->closed, handle);
   self->config = NULL;
   if (handle == NULL) return;
   self->handle = NULL;
@@ -352,6 +353,8 @@ void host_cancel(host *self, cachette_op *op) {
   if (self->handle != NULL && cachette_cancel(self->handle, op) == CACHETTE_EFORK)
     host_close(self); /* which lets go of all ops */
 }
+
+void host_add_stats(const host *self, cachette_stats *sum) { stats_add_handle(sum, self->handle); }
 
 PyObject *host_loop(const host *self) { return self->loop; }
 

@@ -10,6 +10,8 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->pending_type);
   Py_VISIT(state->waiter_type);
   Py_VISIT(state->host_type);
+  Py_VISIT(state->sync_type);
+  Py_VISIT(state->sync_handle_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->known_class);
@@ -28,6 +30,8 @@ static int ext_clear(PyObject *module) {
   pending_forget(state);
   Py_CLEAR(state->waiter_type);
   Py_CLEAR(state->host_type);
+  Py_CLEAR(state->sync_type);
+  Py_CLEAR(state->sync_handle_type);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
@@ -41,11 +45,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->backend_timeout);
   Py_CLEAR(state->codec_error);
   Py_CLEAR(state->str_config);
-  Py_CLEAR(state->str_key);
-  Py_CLEAR(state->str_value);
-  Py_CLEAR(state->str_ttl);
-  Py_CLEAR(state->str_namespace);
-  Py_CLEAR(state->str_default);
+  Py_CLEAR(state->str_handle);
   Py_CLEAR(state->str_add_reader);
   Py_CLEAR(state->str_remove_reader);
   Py_CLEAR(state->str_call_soon);
@@ -68,24 +68,26 @@ static int make_types(PyObject *module, ext_state *state) {
   state->pending_type = make_type(module, &pending_spec);
   state->waiter_type = make_type(module, &waiter_spec);
   state->host_type = make_type(module, &host_spec);
+  state->sync_type = make_type(module, &sync_spec);
+  state->sync_handle_type = make_type(module, &sync_handle_spec);
   if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL ||
-      state->pending_type == NULL || state->waiter_type == NULL || state->host_type == NULL)
+      state->pending_type == NULL || state->waiter_type == NULL || state->host_type == NULL ||
+      state->sync_type == NULL || state->sync_handle_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
   state->config_type->tp_new = state->ready_type->tp_new = NULL;
   state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
+  state->sync_handle_type->tp_new = NULL;
 #endif
-  if (PyModule_AddType(module, state->cache_type) < 0) return -1;
+  if (PyModule_AddType(module, state->cache_type) < 0 ||
+      PyModule_AddType(module, state->sync_type) < 0)
+    return -1;
   return PyModule_AddType(module, state->config_type);
 }
 
 static int make_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
-  state->str_key = PyUnicode_InternFromString("key");
-  state->str_value = PyUnicode_InternFromString("value");
-  state->str_ttl = PyUnicode_InternFromString("ttl");
-  state->str_namespace = PyUnicode_InternFromString("namespace");
-  state->str_default = PyUnicode_InternFromString("default");
+  state->str_handle = PyUnicode_InternFromString("handle");
   state->str_add_reader = PyUnicode_InternFromString("add_reader");
   state->str_remove_reader = PyUnicode_InternFromString("remove_reader");
   state->str_call_soon = PyUnicode_InternFromString("call_soon");
@@ -121,6 +123,8 @@ static PyMethodDef ext_methods[] = {
      "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
      "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration."},
+    {"stats", cache_stats, METH_O,
+     "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
     {"options", config_options, METH_NOARGS,
      "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
     {NULL, NULL, 0, NULL},

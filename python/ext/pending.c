@@ -12,17 +12,12 @@
 enum { NEW, WAITING, ANSWERED, GIVEN };
 
 struct pending {
-  PyObject_HEAD cachette_op op;
-  cachette_item item;
-  cachette_error error;
+  PyObject_HEAD call call;
   int stage;
   host *host;
   config_object *config;
-  PyObject *key; /* or the namespace; NULL: none */
-  PyObject *fallback;
   waiter *waiter;  /* that a task waits on, or NULL */
   PyObject *bytes; /* of a fetched value that did not fit the buffer */
-  encoded_value encoded;
   char buffer[1024];
 };
 
@@ -57,9 +52,8 @@ static void on_done(cachette_op *op) {
 /* ---- Making one ---------------------------------------------------------------------------------
  */
 
-/* Not tracked by the garbage collector yet. */
-static pending *pending_new(ext_state *state, config_object *config, enum cachette_verb verb,
-                            size_t count) {
+/* Not tracked by the garbage collector yet; its call is to be made. */
+static pending *pending_new(ext_state *state, config_object *config) {
   pending *self;
   if (state->kept_pending_count > 0) {
     self = state->kept_pending[--state->kept_pending_count];
@@ -68,17 +62,10 @@ static pending *pending_new(ext_state *state, config_object *config, enum cachet
     self = PyObject_GC_New(pending, state->pending_type);
     if (self == NULL) return NULL;
   }
-  init_op(&self->op, verb, &self->item, count);
-  self->op.done = on_done;
-  self->op.data = self;
-  self->op.error = &self->error;
-  self->item = (cachette_item){0};
   self->stage = GIVEN;
   self->host = NULL;
-  self->key = self->fallback = self->bytes = NULL;
+  self->bytes = NULL;
   self->waiter = NULL;
-  self->encoded.owner = NULL;
-  self->encoded.buffer.obj = NULL;
   self->config = config;
   Py_INCREF((PyObject *)config);
   return self;
@@ -91,7 +78,7 @@ static int send_op(ext_state *state, pending *self) {
   if (code <= 0) return code;
   self->host = (host *)Py_NewRef((PyObject *)found);
   self->stage = WAITING;
-  return host_submit(state, found, &self->op) < 0 ? -1 : 1;
+  return host_submit(state, found, &self->call.op) < 0 ? -1 : 1;
 }
 
 /*
@@ -110,70 +97,32 @@ static PyObject *begin(ext_state *state, pending *self, bool fine) {
   return failed;
 }
 
-static bool set_key(pending *self, const char *what, PyObject *key) {
-  if (!read_text(what, key, &self->item.key)) return false;
-  self->key = Py_NewRef(key);
-  return true;
-}
-
-PyObject *pending_fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
-                        unsigned flags) {
-  pending *self = pending_new(state, config, CACHETTE_FETCH, 1);
+PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
+                       PyObject *const *given) {
+  pending *self = pending_new(state, config);
   if (self == NULL) return NULL;
-  self->op.flags = flags;
-  self->op.alloc = place_value;
-  self->item.buffer = self->buffer;
-  self->item.buffer_size = sizeof self->buffer;
-  self->fallback = Py_NewRef(fallback);
-  return begin(state, self, set_key(self, "key", key));
-}
-
-PyObject *pending_put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
-                      PyObject *ttl) {
-  pending *self = pending_new(state, config, CACHETTE_PUT, 1);
-  if (self == NULL) return NULL;
-  bool fine = set_key(self, "key", key) && read_ttl(ttl, &self->item.ttl_ms) &&
-              encode(state, config, key, value, &self->encoded);
-  if (fine)
-    self->item.value = self->encoded.slice;
-  else
-    self->encoded.owner = NULL, self->encoded.buffer.obj = NULL; /* released there */
+  bool fine = call_make(state, config, kind, given, &self->call);
+  cachette_op *op = &self->call.op;
+  op->done = on_done;
+  op->data = self;
+  op->error = &self->call.error;
+  if (op->verb == CACHETTE_FETCH && self->call.many == NULL) {
+    op->alloc = place_value;
+    self->call.item.buffer = self->buffer;
+    self->call.item.buffer_size = sizeof self->buffer;
+  }
   return begin(state, self, fine);
-}
-
-PyObject *pending_clear(ext_state *state, config_object *config, enum cachette_verb verb,
-                        const char *what, PyObject *name) {
-  pending *self = pending_new(state, config, verb, name != NULL);
-  if (self == NULL) return NULL;
-  return begin(state, self, name == NULL || set_key(self, what, name));
 }
 
 /* ---- Waiting for it
  * -------------------------------------------------------------------------------- */
-
-/* What the op brought, or NULL with an exception set. */
-static PyObject *make_result(ext_state *state, pending *self) {
-  const cachette_op *op = &self->op;
-  int status = op->status;
-  if (status == CACHETTE_OK && op->count > 0 && self->item.status < 0) status = self->item.status;
-  if (status < 0) {
-    raise_error(state, status, &self->error);
-    return NULL;
-  }
-  if (op->verb == CACHETTE_PUT) Py_RETURN_NONE;
-  if (op->verb != CACHETTE_FETCH) return PyLong_FromLongLong(op->number);
-  bool hit = self->item.status == CACHETTE_HIT;
-  PyObject *value = hit ? decode(state, self->config, self->key, self->item.value, self->bytes)
-                        : Py_NewRef(self->fallback);
-  return op->flags & CACHETTE_WITH_TTL ? with_ttl(hit ? self->item.ttl_ms : -1, value) : value;
-}
 
 void pending_give_up(pending *self) {
   bool waited = self->stage == WAITING;
   waiter *left = self->waiter;
   self->waiter = NULL;
   if (left != NULL) waiter_leave(left);
-  if (waited) host_cancel(self->host, &self->op);
+  if (waited) host_cancel(self->host, &self->call.op);
   Py_XDECREF((PyObject *)left);
 }
 
@@ -181,12 +130,8 @@ void pending_give_up(pending *self) {
 static int pending_drop(pending *self) {
   pending_give_up(self);
   self->stage = GIVEN;
-  encoded_release(&self->encoded);
-  self->encoded.owner = NULL;
-  self->encoded.buffer.obj = NULL;
+  call_drop(&self->call);
   Py_CLEAR(self->bytes);
-  Py_CLEAR(self->key);
-  Py_CLEAR(self->fallback);
   Py_CLEAR(self->host);
   Py_CLEAR(self->config);
   return 0;
@@ -207,7 +152,7 @@ static int step(pending *self, PyObject **result) {
   }
   if (self->stage == ANSWERED) {
     self->stage = GIVEN;
-    *result = make_result(state, self);
+    *result = call_result(state, self->config, &self->call, self->bytes);
     pending_drop(self);
     return *result != NULL ? 1 : -1;
   }
@@ -294,9 +239,9 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT((PyObject *)self->host);
   Py_VISIT((PyObject *)self->config);
-  Py_VISIT(self->fallback);
+  Py_VISIT(self->call.fallback);
   Py_VISIT((PyObject *)self->waiter);
-  Py_VISIT(self->encoded.owner);
+  Py_VISIT(self->call.encoded.owner);
   return 0;
 }
 

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""The calls on many keys, on counters, and those that ask or change without a value."""
+
+import asyncio
+import collections
+from typing import Any
+
+import pytest
+from cachette import BackendError, Cachette, CodecError
+from conftest import Make, at_once
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+# ---- Many keys
+
+
+def test_many_are_put_fetched_and_cleared(cache: Cachette) -> None:
+  values = {f'key:{number}': f'value {number} ü' for number in range(1000)}
+
+  async def main() -> None:
+    assert await cache.put_many(values, 300) is None
+    found = await cache.fetch_many([*values, 'absent'])
+    assert found == values
+    assert list(found) == list(values)
+    assert (await cache.fetch_with_ttl('key:7'))[0] in range(298, 301)
+    assert await cache.clear_many(['key:1', 'absent', 'key:2']) == 2
+    assert await cache.fetch_many(['key:1', 'key:2', 'key:3']) == {'key:3': 'value 3 ü'}
+
+  run(main())
+
+
+def test_nothing_is_many_too(cache: Cachette) -> None:
+  async def main() -> None:
+    assert await cache.fetch_many([]) == {}
+    assert await cache.put_many({}) is None
+    assert await cache.clear_many(()) == 0
+
+  run(main())
+
+
+def test_any_iterable_and_any_mapping_will_do(cache: Cachette) -> None:
+  async def main() -> None:
+    await cache.put_many(collections.OrderedDict(a='1', b='2'))
+    await cache.put_many(collections.ChainMap({'c': '3'}, {'d': '4'}))
+    assert await cache.fetch_many(key for key in 'abcd') == dict(a='1', b='2', c='3', d='4')
+    assert await cache.fetch_many({'a', 'b'}) == {'a': '1', 'b': '2'}
+    assert await cache.fetch_many(['a', 'a']) == {'a': '1'}
+    assert await cache.clear_many({'a': None, 'b': None}) == 2
+
+  run(main())
+
+
+def test_values_of_any_size_come_back(make: Make) -> None:
+  cache = make(codec='pickle')()
+  values = {f'{size}': b'\0\xff' * (size // 2) for size in (0, 2, 2000, 3000, 200_000, 2_000_000)}
+
+  async def main() -> None:
+    await cache.put_many(values)
+    assert await cache.fetch_many(values) == values
+
+  run(main())
+
+
+@pytest.mark.parametrize('keys', ['abc', b'abc', 7, None, [1], ['a', None]])
+def test_what_is_no_iterable_of_str_is_a_type_error(cache: Cachette, keys: Any) -> None:
+  with pytest.raises(TypeError):
+    run(cache.fetch_many(keys))
+  with pytest.raises(TypeError):
+    run(cache.clear_many(keys))
+
+
+@pytest.mark.parametrize('mapping', [[('a', '1')], 'abc', 7, None, {1: 'a'}])
+def test_what_is_no_mapping_of_str_is_a_type_error(cache: Cachette, mapping: Any) -> None:
+  with pytest.raises(TypeError):
+    run(cache.put_many(mapping))
+
+
+def test_an_empty_key_among_many_puts_none(cache: Cachette) -> None:
+  with pytest.raises(ValueError, match='empty'):
+    run(cache.put_many({'a': '1', '': '2'}))
+  assert run(cache.fetch('a')) is None
+
+
+def test_a_value_that_cannot_be_encoded_puts_none(make: Make) -> None:
+  cache = make(codec='json')()
+  with pytest.raises(CodecError, match='"b"'):
+    run(cache.put_many({'a': 1, 'b': object()}))
+  assert run(cache.fetch('a')) is None
+
+
+def test_a_value_that_cannot_be_decoded_is_named(make: Make) -> None:
+  text, json = make(memory_name='one'), make(memory_name='one', codec='json')
+  run(text().put_many({'a': '1', 'b': '{'}))
+  with pytest.raises(CodecError, match='"b"'):
+    run(json().fetch_many(['a', 'b']))
+
+
+@at_once
+def test_one_value_that_is_too_large_does_not_stop_the_others(make: Make) -> None:
+  cache = make(memory_limit='1M')()
+  with pytest.raises(BackendError, match='"large"'):
+    run(cache.put_many({'a': '1', 'large': 'x' * (1 << 20), 'b': '2'}))
+  assert run(cache.fetch_many(['a', 'large', 'b'])) == {'a': '1', 'b': '2'}
+
+
+# ---- Counters
+
+
+def test_a_counter_counts(make: Make) -> None:
+  for codec in ('vanilla', 'json', 'pickle'):
+    cache = make(codec=codec)()
+
+    async def main(cache: Cachette = cache) -> None:
+      assert await cache.increment('visits') == 1
+      assert await cache.increment('visits', 41) == 42
+      assert await cache.increment('visits', by=-50, ttl=3) == -8
+      assert await cache.increment('visits', 0) == -8
+      assert await cache.increment('other', ttl=500, by=2**62) == 2**62
+
+    run(main())
+
+
+def test_a_counter_is_digits_and_keeps_its_time(cache: Cachette) -> None:
+  async def main() -> None:
+    assert await cache.increment('count', 7, 500) == 7
+    assert await cache.increment('count', 1, 5) == 8
+    left, value = await cache.fetch_with_ttl('count')
+    assert value == '8' and left in range(495, 501)
+    await cache.put('count', '100')
+    assert await cache.increment('count') == 101
+
+  run(main())
+
+
+def test_many_increments_at_once_lose_none(cache: Cachette) -> None:
+  async def main() -> None:
+    counts = await asyncio.gather(*(cache.increment('count') for _ in range(1000)))
+    assert sorted(counts) == list(range(1, 1001))
+
+  run(main())
+
+
+def test_what_is_no_counter_is_a_codec_error_and_stays(cache: Cachette) -> None:
+  run(cache.put('key', 'text'))
+  with pytest.raises(CodecError, match='"key" is not a counter'):
+    run(cache.increment('key'))
+  assert run(cache.fetch('key')) == 'text'
+
+
+def test_a_counter_of_more_than_64_bits_is_a_value_error(cache: Cachette) -> None:
+  run(cache.increment('key', 2**63 - 1))
+  with pytest.raises(ValueError, match='64-bit'):
+    run(cache.increment('key'))
+  assert run(cache.increment('key', 0)) == 2**63 - 1
+  for by in (2**63, -(2**63) - 1, 10**30):
+    with pytest.raises(ValueError, match='64 bits'):
+      run(cache.increment('key', by))
+
+
+@pytest.mark.parametrize('by', [1.0, '1', True, [1]])
+def test_an_increment_is_an_int(cache: Cachette, by: Any) -> None:
+  with pytest.raises(TypeError, match='by must be an int'):
+    run(cache.increment('key', by))
+
+
+# ---- Add, exists, touch, ping
+
+
+def test_add_puts_only_where_nothing_stands(cache: Cachette) -> None:
+  async def main() -> None:
+    assert await cache.add('key', 'first', 500) is True
+    assert await cache.add('key', 'second') is False
+    left, value = await cache.fetch_with_ttl('key')
+    assert value == 'first' and left in range(498, 501)
+    await cache.clear(key='key')
+    assert await cache.add('key', value='third') is True
+    assert sum(await asyncio.gather(*(cache.add('lock', f'{i}') for i in range(100)))) == 1
+
+  run(main())
+
+
+def test_exists_tells_and_does_not_count(make: Make) -> None:
+  cls = make()
+  cache = cls()
+
+  async def main() -> None:
+    await cache.put('key', '')
+    assert await cache.exists('key') is True
+    assert await cache.exists('absent') is False
+    await cache.put('short', 'value', 0.05)
+    await asyncio.sleep(0.1)
+    assert await cache.exists('short') is False
+
+  run(main())
+  assert cls.stats().hits == cls.stats().misses == 0
+
+
+def test_touch_changes_the_time_alone(cache: Cachette) -> None:
+  async def main() -> None:
+    await cache.put('key', 'value', 5)
+    assert await cache.touch('key', 500) is True
+    assert await cache.fetch_with_ttl('key') == (500, 'value')
+    assert await cache.touch('key', 0.05) is True
+    await asyncio.sleep(0.1)
+    assert await cache.touch('key', 500) is False
+    assert await cache.fetch('key') is None
+    assert await cache.touch('absent', 5) is False
+
+  run(main())
+
+
+@pytest.mark.parametrize('ttl', [0, -1, float('nan'), float('inf')])
+def test_a_bad_ttl_is_a_value_error(cache: Cachette, ttl: float) -> None:
+  for call in (
+    lambda: cache.add('key', 'value', ttl),
+    lambda: cache.touch('key', ttl),
+    lambda: cache.increment('key', 1, ttl),
+    lambda: cache.put_many({'key': 'value'}, ttl),
+  ):
+    with pytest.raises(ValueError, match='ttl'):
+      run(call())
+
+
+def test_ping_is_answered(cache: Cachette) -> None:
+  assert run(cache.ping()) is None
+
+
+# ---- Statistics
+
+
+def test_stats_count_what_was_done_over_loops(make: Make) -> None:
+  cls = make()
+  cache = cls()
+
+  async def work() -> None:
+    await cache.put_many({'a': '1', 'b': '2'})
+    await cache.fetch_many(['a', 'b', 'c'])
+    await cache.fetch('d')
+    await cache.increment('n')
+    await cache.clear_many(['a', 'c'])
+    with pytest.raises(ValueError):
+      await cache.fetch('')
+
+  run(work())
+  run(work())
+  stats = cls.stats()
+  assert cache.stats()[:6] == stats[:6]
+  assert (stats.hits, stats.misses, stats.puts, stats.clears) == (4, 4, 6, 2)
+  assert (stats.errors, stats.pending) == (2, 0)
+  assert stats.seconds >= 0
+  cls.load_config(lambda: {})
+  assert cls.stats().hits == 0
+
+
+@at_once
+def test_stats_know_the_store_in_memory(make: Make) -> None:
+  cls = make(memory_limit='1M')
+  for _ in range(1000):
+    run(cls().put_many({f'{number}': 'x' * 100 for number in range(10)}))
+  stats = cls.stats()
+  assert stats.entries == 10
+  assert stats.limit == 1 << 20
+  assert stats.bytes is not None and 1000 < stats.bytes <= stats.limit
+  assert stats.evictions == 0 and stats.expirations == 0
+  assert stats.seconds > 0
