@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple
 
 import cachette
 import pytest
+from cachette import _cachette
 from cachette._cachette import options
 from conftest import ROOT
 from servers import request, serve
@@ -62,7 +63,10 @@ def test_the_fastapi_example_is_the_file_word_for_word() -> None:
 
 # ---- Python
 
-PRINTED = {'asyncio.run(main())': "Ada\nnobody\n(3, 'Ada')\n1\n"}
+PRINTED = {
+  'asyncio.run(main())': "Ada\nnobody\n(3, 'Ada')\n1\n",
+  'Cachette.sync.': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -194,5 +198,5 @@ def test_every_public_name_is_mentioned() -> None:
     readme = file.read()
   for name in cachette.__all__:
     assert name in readme or name == '__version__'
-  for name in ('fetch', 'fetch_with_ttl', 'put', 'clear', 'flush', 'flush_expired'):
-    assert f'await {name}(' in readme
+  for name in vars(_cachette.Cache):
+    assert name.startswith('_') or f'await {name}(' in readme
