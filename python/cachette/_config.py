@@ -26,6 +26,9 @@ def load_settings(settings: object) -> Config:
   if codec is not None:
     pairs = [pair for pair in pairs if pair[0].lower() != 'codec']
   config, faults = load(pairs, lenient, codec)
+  fault = _codecs.find_fault(config.get('codec') or '')
+  if fault is not None:
+    faults.append(('codec', fault))
   if faults:
     _refuse(faults)
   return config

@@ -37,7 +37,8 @@ Cachette.register_codec('failing', fail, fail)
 Json.load_config(lambda: [('codec', 'json')])
 Own.load_config(lambda: [('codec', 'failing')])
 Elsewhere.load_config(lambda: [('backend', 'memcached'), ('memcached_host', 'there')])
-Missing.load_config(lambda: [('codec', 'orjson')])
+Missing.load_config(lambda: [('codec', 'pickle')])
+sys.modules['pickle'] = None  # type: ignore[assignment]  # as if it were missing
 
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
 LARGE = 'v' * 5000

@@ -183,21 +183,6 @@ def test_what_is_no_fault_of_the_value_is_not_made_a_codec_error(
   asyncio.run(main())
 
 
-@pytest.mark.parametrize('codec', ['csv', 'feather', 'msgpack', 'orjson', 'parquet'])
-def test_a_codec_not_in_this_release_is_accepted_and_refused_by_what_needs_it(
-  make: Make, codec: str
-) -> None:
-  cache = make(codec=codec)()
-  assert asyncio.run(cache.fetch('key')) is None
-  assert asyncio.run(cache.clear('namespace')) == 0
-  message = f'The "{codec}" codec is not part of this release; there are .*"json", .*"vanilla"'
-  with pytest.raises(CodecError, match=message):
-    asyncio.run(cache.put('key', 'value'))
-  reader = put_raw(make, codec, b'raw')
-  with pytest.raises(CodecError, match=message):
-    asyncio.run(reader.fetch('key'))
-
-
 # ---- Codecs of the application's own
 
 

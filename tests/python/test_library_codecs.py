@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+"""The codecs over other libraries: what they hold, damaged bytes, missing libraries."""
+
+import asyncio
+import dataclasses
+import datetime
+import json
+import uuid
+from typing import Any, Callable, Dict, List, Tuple
+
+import msgpack
+import orjson
+import pandas
+import pytest
+from cachette import Cachette, CodecError
+from cachette._codecs import find
+from conftest import Make, run_python
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+CODECS = ['csv', 'feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle', 'vanilla']
+
+texts = st.text(st.characters(exclude_categories=['Cs']))
+floats = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def nested(scalars: Any) -> Any:
+  return st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20
+  )
+
+
+def there_and_back(cache: Cachette, value: Any) -> Any:
+  async def main() -> Any:
+    await cache.put('key', value)
+    await cache.put_many({'other': value})
+    fetched = await cache.fetch('key')
+    assert type((await cache.fetch_many(['other']))['other']) is type(fetched)
+    return fetched
+
+  return asyncio.run(main())
+
+
+def stored(make: Make, codec: str, value: Any) -> bytes:
+  """The bytes that a codec stores."""
+  Cachette.register_codec('raw', bytes, bytes)
+  asyncio.run(make(codec=codec, memory_name='shared')().put('key', value))
+  raw: bytes = asyncio.run(make(codec='raw', memory_name='shared')().fetch('key'))
+  return raw
+
+
+def frame() -> pandas.DataFrame:
+  return pandas.DataFrame(
+    {
+      'name': ['Ada', 'Grace', 'Jürgen, "the" man\n', ''],
+      'born': [1815, 1906, -1, 2**62],
+      'height': [1.65, float('nan'), -1e300, 0.1],
+      'alive': [False, False, True, True],
+    }
+  )
+
+
+# ---- What they hold
+
+
+@given(value=nested(st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | floats | texts))
+@settings(max_examples=200, deadline=None)
+def test_orjson_and_msgpack_give_back_what_they_hold(value: Any) -> None:
+  for codec in ('orjson', 'msgpack'):
+    dumps, loads = find(codec)
+    again = loads(bytes(dumps(value)))
+    assert again == value and repr(again) == repr(value)
+
+
+@given(value=nested(st.binary() | st.dictionaries(st.integers(-1000, 1000), st.binary())))
+@settings(max_examples=100, deadline=None)
+def test_msgpack_holds_bytes_and_keys_that_are_numbers(value: Any) -> None:
+  dumps, loads = find('msgpack')
+  assert loads(dumps(value)) == value
+
+
+def test_the_bytes_are_those_of_the_library(make: Make) -> None:
+  value = {'a': [1, None, 'ü'], 'b': 1.5}
+  assert stored(make, 'orjson', value) == orjson.dumps(value)
+  assert stored(make, 'msgpack', value) == msgpack.packb(value)
+  assert stored(make, 'csv', frame()) == frame().to_csv().encode()
+
+
+@pytest.mark.parametrize('codec', ['orjson', 'msgpack'])
+@pytest.mark.parametrize('value', [None, True, 0, '', [], {}, {'a': [1, {'b': None}]}, 2**63])
+def test_values_come_back_on_each_backend(make: Make, codec: str, value: Any) -> None:
+  assert there_and_back(make(codec=codec)(), value) == value
+
+
+@pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
+def test_a_frame_comes_back_on_each_backend(make: Make, codec: str) -> None:
+  fetched = there_and_back(make(codec=codec)(), frame())
+  if codec == 'csv':
+    fetched['name'] = fetched['name'].fillna('')  # CSV does not tell '' from nothing
+  assert_frame_equal(fetched, frame(), check_dtype=codec != 'csv')
+
+
+@pytest.mark.parametrize('codec', ['csv', 'parquet'])
+def test_csv_and_parquet_keep_the_index(make: Make, codec: str) -> None:
+  indexed = frame().set_index('name').iloc[:3]
+  assert_frame_equal(there_and_back(make(codec=codec)(), indexed), indexed)
+
+
+@pytest.mark.parametrize('codec', ['feather', 'parquet'])
+def test_types_are_kept_by_feather_and_parquet(make: Make, codec: str) -> None:
+  typed = pandas.DataFrame(
+    {
+      'when': pandas.to_datetime(['2024-01-01T12:00:00', None]),
+      'zone': pandas.to_datetime(['2024-01-01', '2024-06-01']).tz_localize('Europe/Berlin'),
+      'kind': pandas.Categorical(['a', 'b']),
+      'bytes': [b'\0\xff', None],
+      'small': pandas.array([1, None], dtype='Int8'),
+    }
+  )
+  assert_frame_equal(there_and_back(make(codec=codec)(), typed), typed)
+
+
+def test_orjson_takes_what_json_does_not() -> None:
+  @dataclasses.dataclass
+  class Point:
+    x: int
+
+  dumps, loads = find('orjson')
+  number = uuid.UUID(int=5)
+  when = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
+  assert loads(dumps([Point(1), number, when])) == [{'x': 1}, str(number), when.isoformat()]
+
+
+# ---- What they do not
+
+
+REFUSED: List[Tuple[str, Any]] = [
+  ('orjson', {1, 2}),
+  ('orjson', 2**64),
+  ('orjson', {1: 'a'}),
+  ('orjson', '\ud800'),
+  ('orjson', b'bytes'),
+  ('msgpack', {1, 2}),
+  ('msgpack', 2**64),
+  ('msgpack', '\ud800'),
+  ('msgpack', datetime.date(2024, 1, 1)),
+  ('csv', {'a': [1]}),
+  ('csv', 'text'),
+  ('feather', {'a': [1]}),
+  ('feather', pandas.DataFrame({'mixed': [1, 'a', object()]})),
+  ('parquet', [1]),
+  ('parquet', pandas.DataFrame({'mixed': [1, 'a', object()]})),
+]
+
+
+@pytest.mark.parametrize(('codec', 'value'), REFUSED)
+def test_what_a_codec_does_not_hold_is_a_codec_error(make: Make, codec: str, value: Any) -> None:
+  cache = make(codec=codec)()
+  with pytest.raises(CodecError, match=f'"{codec}" codec cannot encode the value of "key"') as info:
+    asyncio.run(cache.put('key', value))
+  assert info.value.__cause__ is not None
+  assert asyncio.run(cache.fetch('key')) is None
+
+
+@pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack', 'pickle'])
+def test_what_is_nested_without_end_is_a_codec_error(make: Make, codec: str) -> None:
+  value: List[Any] = []
+  inner = value
+  for _ in range(100_000):
+    inner.append([])
+    inner = inner[0]
+  with pytest.raises(CodecError):
+    asyncio.run(make(codec=codec)().put('key', value))
+  while value:  # or freeing it would need as deep a stack
+    value = value.pop()
+
+
+# ---- Damaged bytes
+
+SAMPLES: Dict[str, Callable[[], Any]] = {
+  'csv': frame,
+  'feather': frame,
+  'parquet': frame,
+  'json': lambda: {'a': [1, None, 'text'], 'b': {'c': 1.5}},
+  'orjson': lambda: {'a': [1, None, 'text'], 'b': {'c': 1.5}},
+  'msgpack': lambda: {'a': [1, None, 'text'], 'b': {'c': 1.5}},
+  'pickle': lambda: {'a': [1, None, 'text'], 'b': {'c': 1.5}},
+  'vanilla': lambda: 'text, and ümläute',
+}
+
+
+def fetch_damaged(codec: str, damaged: List[bytes]) -> int:
+  """Fetches each of these as values of the codec; how many were refused."""
+  refused = 0
+
+  class Raw(Cachette):
+    pass
+
+  class Reader(Cachette):
+    pass
+
+  Cachette.register_codec('raw', bytes, bytes)
+  Raw.load_config(lambda: {'codec': 'raw', 'memory_name': 'damaged'})
+  Reader.load_config(lambda: {'codec': codec, 'memory_name': 'damaged'})
+  for number, raw in enumerate(damaged):
+    Raw.sync.put(f'{number}', raw)
+    try:
+      Reader.sync.fetch(f'{number}')
+    except CodecError:
+      refused += 1
+  return refused
+
+
+def encoded(codec: str) -> bytes:
+  if codec == 'vanilla':
+    return str(SAMPLES[codec]()).encode()
+  return bytes(find(codec)[0](SAMPLES[codec]()))
+
+
+@pytest.mark.parametrize('codec', ['feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle'])
+def test_bytes_that_were_cut_are_a_codec_error(codec: str) -> None:
+  raw = encoded(codec)
+  step = max(1, len(raw) // 200)
+  cut = [raw[:size] for size in range(0, len(raw) - 1, step)]
+  if codec == 'feather':
+    cut = [each for each in cut if len(each) < len(raw) - 16]  # its end is padding
+  assert fetch_damaged(codec, cut) == len(cut)
+
+
+# Pickle is left out: damaged, it may name any function, with any arguments.
+@pytest.mark.parametrize('codec', [each for each in CODECS if each != 'pickle'])
+def test_bits_that_flipped_are_an_error_or_another_value_but_no_crash(codec: str) -> None:
+  raw = encoded(codec)
+  step = max(1, len(raw) * 8 // 1000)
+  flipped = []
+  for place in range(0, len(raw) * 8, step):
+    damaged = bytearray(raw)
+    damaged[place // 8] ^= 1 << place % 8
+    flipped.append(bytes(damaged))
+  refused = fetch_damaged(codec, flipped)
+  assert refused > 0
+
+
+@pytest.mark.parametrize('codec', ['feather', 'json', 'msgpack', 'orjson', 'parquet'])
+def test_bytes_of_another_codec_are_a_codec_error(codec: str) -> None:
+  like = {'json': {'json', 'orjson'}, 'orjson': {'json', 'orjson'}}
+  others = [each for each in CODECS if each not in like.get(codec, {codec})]
+  if codec == 'msgpack':  # a first byte below 0x80 is a number, and what follows is too much
+    assert fetch_damaged(codec, [b'1']) == 0
+  assert fetch_damaged(codec, [encoded(each) for each in others]) == len(others)
+
+
+# ---- Libraries that are missing
+
+
+@pytest.mark.parametrize(
+  ('codec', 'missing', 'extra'),
+  [
+    ('orjson', 'orjson', 'orjson'),
+    ('msgpack', 'msgpack', 'msgpack'),
+    ('csv', 'pandas', 'dataframe'),
+    ('feather', 'pyarrow', 'dataframe'),
+    ('parquet', 'pandas', 'dataframe'),
+  ],
+)
+@pytest.mark.parametrize('pydantic', [True, False])
+def test_a_missing_library_is_an_error_of_the_configuration(
+  codec: str, missing: str, extra: str, pydantic: bool
+) -> None:
+  program = f"""
+    import sys
+    sys.modules[{missing!r}] = None
+    if not {pydantic}:
+      sys.modules['pydantic'] = None
+    from cachette import Cachette
+    try:
+      Cachette.load_config(lambda: [('codec', {codec.upper()!r}), ('ttl', 0)])
+    except ValueError as error:
+      print(type(error).__name__)
+      print(error)
+  """
+  told = run_python(program)
+  assert told.startswith('ValidationError' if pydantic else 'ConfigError')
+  assert f'The "{codec}" codec needs "{missing}", not installed here' in told
+  assert f'pip install "cachette[{extra}]"' in told
+  assert '"ttl"' in told
+
+
+def test_a_library_is_imported_when_its_codec_is_first_used() -> None:
+  program = """
+    import sys
+    from cachette import Cachette
+    Cachette.load_config(lambda: [('codec', 'csv')])
+    assert 'pandas' not in sys.modules
+    assert Cachette.sync.fetch('key') is None
+    assert 'pandas' not in sys.modules
+    import pandas
+    Cachette.sync.put('key', pandas.DataFrame({'a': [1]}))
+    print(Cachette.sync.fetch('key')['a'][0])
+  """
+  assert run_python(program) == '1\n'
+
+
+def test_json_and_orjson_read_each_other(make: Make) -> None:
+  value = {'a': [1, None, 'ü']}
+  assert json.loads(stored(make, 'orjson', value)) == value
+  assert orjson.loads(stored(make, 'json', value)) == value
