@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The class that applications use."""
 
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, AsyncContextManager, Callable, ClassVar, Optional, TypeVar
 
 from . import _codecs
 from ._cachette import Cache, Config, Sync, configure, stats
@@ -114,6 +114,22 @@ class Cachette(Cache):
     works all the same, but costs a turn through FastAPI's thread pool.
     """
     return cls()
+
+  @classmethod
+  def lifespan(cls, app: object = None) -> AsyncContextManager[None]:
+    """Connects when an application starts, and closes the connection of its loop at the end.
+
+    For `FastAPI(lifespan=Cachette.lifespan)` and its like, or in a lifespan of your own as `async
+    with Cachette.lifespan():`. It is a nicety: without it the first call connects, and what is open
+    is closed with the event loop. A server that does not answer yet is logged as a warning, by the
+    logger `cachette`, and does not keep the application from starting. What still waits at the end
+    fails with BackendUnavailable.
+
+    app: what frameworks pass; not looked at.
+    """
+    from ._lifespan import lifespan
+
+    return lifespan(cls)
 
   @classmethod
   def stats(cls) -> Stats:

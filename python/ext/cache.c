@@ -42,17 +42,30 @@ config_object *cache_config(ext_state *state, PyTypeObject *type) {
   return state->known_config;
 }
 
+/* The configuration of the class that is a function's argument; a new reference. */
+static config_object *config_of_argument(ext_state *state, const char *function, PyObject *type) {
+  if (PyType_Check(type)) return cache_config(state, (PyTypeObject *)type);
+  PyErr_Format(PyExc_TypeError, "%s() takes a class", function);
+  return NULL;
+}
+
 PyObject *cache_stats(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  if (!PyType_Check(type)) {
-    PyErr_SetString(PyExc_TypeError, "stats() takes a class");
-    return NULL;
-  }
-  config_object *config = cache_config(state, (PyTypeObject *)type);
+  config_object *config = config_of_argument(state, "stats", type);
   if (config == NULL) return NULL;
   PyObject *stats = stats_of_config(state, config);
   Py_DECREF(config);
   return stats;
+}
+
+PyObject *cache_close(PyObject *module, PyObject *type) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = config_of_argument(state, "close", type);
+  if (config == NULL) return NULL;
+  int code = host_release(state, config);
+  Py_DECREF(config);
+  if (code < 0) return NULL;
+  Py_RETURN_NONE;
 }
 
 /* ---- Fetch -------------------------------------------------------------------------------- */

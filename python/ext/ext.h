@@ -217,6 +217,10 @@ extern PyType_Spec host_spec;
  */
 int host_find(ext_state *state, config_object *config, host **found);
 
+/* Closes the configuration's handle in the running event loop, if it has one. Returns 0, or -1 with
+ * an exception set. */
+int host_release(ext_state *state, config_object *config);
+
 /* Sends an op; its `done` is called from the loop, or from inside. Returns 0, or -1 with an
  * exception set. */
 int host_submit(ext_state *state, host *self, cachette_op *op);
@@ -314,6 +318,9 @@ config_object *cache_config(ext_state *state, PyTypeObject *type);
  */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
                           PyObject *const *given);
+
+/* close(cls): closes the handle in the running event loop */
+PyObject *cache_close(PyObject *module, PyObject *type);
 
 /* stats(cls): see stats_of_config() */
 PyObject *cache_stats(PyObject *module, PyObject *type);

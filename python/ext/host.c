@@ -341,6 +341,15 @@ int host_find(ext_state *state, config_object *config, host **found) {
   return 1;
 }
 
+int host_release(ext_state *state, config_object *config) {
+  PyObject *loop = running_loop(state);
+  if (loop == NULL) return -1;
+  Py_ssize_t place = place_of(config, loop);
+  if (loop != Py_None && place < config->host_count) drop(config->hosts[place]);
+  Py_DECREF(loop);
+  return 0;
+}
+
 /* ---- Ops
  * ------------------------------------------------------------------------------------------ */
 

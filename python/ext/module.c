@@ -123,6 +123,9 @@ static PyMethodDef ext_methods[] = {
      "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
      "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration."},
+    {"close", cache_close, METH_O,
+     "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
+     "has one there."},
     {"stats", cache_stats, METH_O,
      "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
     {"options", config_options, METH_NOARGS,

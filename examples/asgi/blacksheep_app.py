@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""BlackSheep: run with `uvicorn blacksheep_app:app` from this folder."""
+
+import os
+from dataclasses import dataclass
+
+from blacksheep import Application, FromJSON, Response, delete, get, json, post, text
+from cachette import Cachette
+from rodi import Container
+
+services = Container()
+services.add_singleton(Cachette)
+app = Application(services=services)
+
+
+@Cachette.load_config
+def get_cachette_config() -> list[tuple[str, object]]:
+  return [
+    ('backend', os.environ.get('CACHETTE_BACKEND', 'inmemory')),
+    ('redis_url', os.environ.get('CACHETTE_REDIS_URL')),
+    ('ttl', 60),
+  ]
+
+
+@dataclass
+class Payload:
+  key: str
+  value: str
+
+
+@post('/')
+async def setter(payload: FromJSON[Payload], cachette: Cachette) -> Response:
+  await cachette.put(payload.value.key, payload.value.value)
+  return text('OK')
+
+
+@get('/{key}')
+async def getter(key: str, cachette: Cachette) -> Response:
+  return text(await cachette.fetch(key, default=''))
+
+
+@delete('/{key}')
+async def deleter(key: str, cachette: Cachette) -> Response:
+  return json({'cleared': await cachette.clear(key=key)})

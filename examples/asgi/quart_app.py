@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Quart: run with `uvicorn quart_app:app` or `hypercorn quart_app:app` from this folder."""
+
+import os
+from collections.abc import AsyncGenerator
+
+from cachette import Cachette
+from quart import Quart, request
+
+app = Quart(__name__)
+
+
+@Cachette.load_config
+def get_cachette_config() -> list[tuple[str, object]]:
+  return [
+    ('backend', os.environ.get('CACHETTE_BACKEND', 'inmemory')),
+    ('redis_url', os.environ.get('CACHETTE_REDIS_URL')),
+    ('ttl', 60),
+  ]
+
+
+@app.while_serving
+async def serve_with_cache() -> AsyncGenerator[None, None]:
+  async with Cachette.lifespan():
+    yield
+
+
+@app.post('/')
+async def setter() -> str:
+  payload = await request.get_json()
+  await Cachette().put(payload['key'], payload['value'])
+  return 'OK'
+
+
+@app.get('/<key>')
+async def getter(key: str) -> str:
+  return str(await Cachette().fetch(key, default=''))
+
+
+@app.delete('/<key>')
+async def deleter(key: str) -> dict[str, int]:
+  return {'cleared': await Cachette().clear(key=key)}

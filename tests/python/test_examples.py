@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Each example of examples/asgi/ behind a real server: in memory, and on Redis, which goes away and
+comes back; and the lifespan helper."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from cachette import BackendUnavailable, Cachette
+from conftest import ROOT, Make
+from servers import request, serve
+from services.redis import RedisServer, redis_server
+
+EXAMPLES = os.path.join(ROOT, 'examples', 'asgi')
+APPS = sorted(name[:-3] for name in os.listdir(EXAMPLES) if name.endswith('_app.py'))
+
+
+def test_there_is_one_for_each_framework() -> None:
+  assert APPS == ['blacksheep_app', 'fastapi_app', 'litestar_app', 'quart_app', 'starlette_app']
+
+
+def exercise(port: int) -> None:
+  assert request(port, 'GET', '/greeting') == (200, b'')
+  status, body = request(port, 'DELETE', '/greeting')
+  assert (status, body.strip()) == (200, b'{"cleared":0}')
+  for key, path in [('greeting', '/greeting'), ('ü key', '/%C3%BC%20key'), ('a:b*', '/a:b*')]:
+    status, body = request(port, 'POST', '/', {'key': key, 'value': 'grüß dich'})
+    assert (status in (200, 201), body) == (True, b'OK')
+    assert request(port, 'GET', path) == (200, 'grüß dich'.encode())
+    status, body = request(port, 'DELETE', path)
+    assert (status, body.replace(b' ', b'').strip()) == (200, b'{"cleared":1}')
+    assert request(port, 'GET', path) == (200, b'')
+
+
+@pytest.mark.parametrize(
+  ('app', 'server'), [*((app, 'uvicorn') for app in APPS), ('quart_app', 'hypercorn')]
+)
+def test_the_example_answers_in_memory(app: str, server: str) -> None:
+  with serve(f'{app}:app', EXAMPLES, server) as port:
+    exercise(port)
+
+
+@pytest.mark.parametrize('app', APPS)
+def test_the_example_answers_on_redis_and_outlives_it(
+  app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  with redis_server() as server:
+    monkeypatch.setenv('CACHETTE_BACKEND', 'redis')
+    monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
+    with serve(f'{app}:app', EXAMPLES, logged='connection refused') as port:
+      exercise(port)
+      request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
+      assert server.say('get', 'greeting') == 'hello'
+      assert 50 < int(server.say('ttl', 'greeting')) <= 60
+      server.kill()
+      begun = time.monotonic()
+      assert request(port, 'GET', '/greeting')[0] == 500
+      assert time.monotonic() - begun < 3
+      server.start()
+      while request(port, 'GET', '/greeting')[0] != 200:
+        assert time.monotonic() - begun < 15
+        time.sleep(0.02)
+
+
+# ---- The lifespan
+
+
+def count_clients(redis: RedisServer, name: str) -> int:
+  return redis.say('client', 'list').count(f'name={name}')
+
+
+def test_a_lifespan_connects_and_closes(redis: RedisServer) -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url})
+  before = count_clients(redis, 'cachette')
+
+  async def main() -> None:
+    async with Own.lifespan(object()):
+      assert count_clients(redis, 'cachette') == before + 1
+      await Own().put('lifespan', 'value')
+    for _ in range(100):
+      if count_clients(redis, 'cachette') == before:
+        break
+      await asyncio.sleep(0.01)
+    assert count_clients(redis, 'cachette') == before
+    assert await Own().fetch('lifespan') == 'value'  # opened anew
+
+  asyncio.run(main())
+  assert Own.stats().hits == 1
+
+
+def test_a_lifespan_on_a_dead_server_warns_and_goes_on(caplog: Any) -> None:
+  class Dead(Cachette):
+    pass
+
+  Dead.load_config(lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1'})
+
+  async def main() -> None:
+    async with Dead.lifespan():
+      with pytest.raises(BackendUnavailable):
+        await Dead().fetch('key')
+
+  with caplog.at_level(logging.WARNING, 'cachette'):
+    asyncio.run(main())
+  assert 'does not answer yet: Cannot connect to 127.0.0.1:1' in caplog.text
+
+
+def test_what_waits_at_the_end_of_a_lifespan_is_told(redis: RedisServer) -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url})
+
+  async def main() -> None:
+    try:
+      async with Own.lifespan():
+        redis.signal(signal.SIGSTOP)
+        late = asyncio.ensure_future(Own().fetch('late'))
+        await asyncio.sleep(0.05)
+    finally:
+      redis.signal(signal.SIGCONT)
+    with pytest.raises(BackendUnavailable, match='closed'):
+      await late
+
+  asyncio.run(main())
+
+
+def test_in_memory_a_lifespan_does_nothing(make: Make) -> None:
+  cls = make()
+
+  async def main() -> None:
+    async with cls.lifespan():
+      await cls().put('key', 'value')
+    assert await cls().fetch('key') == 'value'
+
+  asyncio.run(main())
