@@ -9,7 +9,7 @@ from cachette import Cachette
 from rodi import Container
 
 services = Container()
-services.add_singleton(Cachette)
+services.add_singleton(Cachette)  # pyright: ignore[reportUnknownMemberType]
 app = Application(services=services)
 
 
