@@ -19,6 +19,7 @@
 #include "alloc.h"
 #include "error.h"
 #include "fork.h"
+#include "layer/layers.h"
 #include "pending.h"
 #include "slice.h"
 
@@ -239,7 +240,7 @@ fail:
 }
 
 int cachette_open(const cachette_options *options, cachette **handle, cachette_error *error) {
-  return cachette__open_with(options, cachette__store_open, handle, error);
+  return cachette__open_with(options, cachette__layers_open, handle, error);
 }
 
 static bool forked(const cachette *handle) {

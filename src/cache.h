@@ -8,7 +8,7 @@
 typedef int cachette__open_store(const cachette__store_context *context, cachette__store **store,
                                  cachette_error *error);
 
-/* cachette_open() with `open_store` in the place of cachette__store_open(). */
+/* cachette_open() with `open_store` in the place of cachette__layers_open(). */
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,
                         cachette **handle, cachette_error *error);
 

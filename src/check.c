@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "layer/layers.h"
 #include "options.h"
 #include "store/store.h"
 
@@ -61,6 +62,8 @@ size_t cachette_options_check(const cachette_options *options, cachette_error *k
   find_absent(options, cachette__options_text(options, CACHETTE__OPTION_backend), &faults);
   if (faults.count > 0) return faults.count;
   cachette_error error;
+  if (cachette__layers_check(options, &error) < 0)
+    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
   if (cachette__store_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
   return faults.count;

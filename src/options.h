@@ -35,6 +35,15 @@
   X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN, "where entries live") \
   X(codec, CHOICE, "vanilla", CACHETTE__CODECS, 0, 0, "", SHOWN,                                   \
     "how values become bytes; the Python package applies it")                                      \
+  X(codec_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                               \
+    "what a program calls a codec of its own, in the place of codec, for signatures")              \
+  X(secret, STRING, NULL, NULL, 0, 0, "", SECRET,                                                  \
+    "signs values with HMAC-SHA256; one key, or several with commas between, the first signs")     \
+  X(compression, CHOICE, "none", "none|zlib|zstd", 0, 0, "", SHOWN, "how values are compressed")   \
+  X(compression_threshold, SIZE, "1024", NULL, 0, INT64_C(1) << 31, "", SHOWN,                     \
+    "bytes from which on a value is compressed")                                                   \
+  X(accept_plain, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                         \
+    "whether values that were put without secret or compression are fetched all the same")         \
   X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "how long an entry lives unless put says so")    \
   X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN,                                           \
     "how long an operation may take, in seconds")                                                  \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls that wait for their answer: each makes an op, runs it, and takes it apart. */
-#include "error.h"
+#include "cachette.h"
 
 int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, int64_t *ttl_ms,
                    cachette_error *error) {
@@ -8,8 +8,7 @@ int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, 
   cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1, .error = error};
   if (ttl_ms != NULL) op.flags = CACHETTE_WITH_TTL;
   int status = cachette_run(handle, &op);
-  if (status == CACHETTE_OK && item.status < 0)
-    status = cachette__fail(error, item.status, NULL, NULL);
+  if (status == CACHETTE_OK && item.status < 0) status = item.status; /* the reason stands */
   if (status < 0 || item.status == CACHETTE_MISS) {
     cachette_op_deinit(&op);
     return status;

@@ -19,6 +19,7 @@ def load_settings(settings: object) -> Config:
   or, where pydantic is not installed, ConfigError.
   """
   pairs, lenient = _read(settings)
+  pairs = [(name, _joined(name, value)) for name, value in pairs]
   codec = None
   for name, value in pairs:
     if name.lower() == 'codec':
@@ -73,6 +74,16 @@ def _plain(value: Any) -> Any:
   if type(value).__module__.partition('.')[0] in ('pydantic', 'pydantic_core'):
     value = str(value)
   return value
+
+
+def _joined(name: str, value: Any) -> Any:
+  """Several keys of `secret` as the one text that the library reads."""
+  if name.lower() != 'secret' or not isinstance(value, (list, tuple)):
+    return value
+  keys = [_plain(key) for key in value]
+  if not all(isinstance(key, str) and ',' not in key for key in keys):
+    return value  # refused for its type
+  return ','.join(keys)
 
 
 def _refuse_type(settings: object) -> NoReturn:

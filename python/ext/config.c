@@ -179,6 +179,13 @@ static config_object *config_new(ext_state *state) {
 
 static int name_codec(config_object *self, PyObject *codec) {
   if (codec != Py_None) {
+    const char *own = PyUnicode_AsUTF8(codec);
+    if (own == NULL) return -1;
+    /* What signatures cover. A name that no option can have is covered by none, as before. */
+    if (cachette_options_set(self->options, "codec_name", own, NULL) == CACHETTE_ENOMEM) {
+      PyErr_NoMemory();
+      return -1;
+    }
     self->codec = Py_NewRef(codec);
     return 0;
   }

@@ -375,7 +375,7 @@ static void set_all_texts(void) {
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
   for (size_t i = 0; i < count; i++)
-    if (table[i].type == CACHETTE_OPTION_STRING) set(table[i].name, "redis://given");
+    if (table[i].type == CACHETTE_OPTION_STRING) set(table[i].name, "redis://given-to-all");
 }
 
 static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Values that are signed or compressed, with every codec and on every backend."""
+
+import asyncio
+import pickle
+from typing import Any, Type
+
+import pandas
+import pytest
+from cachette import BackendError, Cachette, CodecError
+from conftest import Make
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+SECRET, OTHER = '0123456789abcdef', 'fedcba9876543210'
+OPTIONS = [
+  {'secret': SECRET},
+  {'compression': 'zlib'},
+  {'compression': 'zstd', 'compression_threshold': 10},
+  {'compression': 'zstd', 'compression_threshold': 0, 'secret': [SECRET, OTHER]},
+]
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+def raw(make: Make, name: str) -> Type[Cachette]:
+  """The same entries as they are stored."""
+  Cachette.register_codec('raw', bytes, bytes)
+  return make(codec='raw', memory_name=name)
+
+
+@pytest.mark.parametrize('options', OPTIONS, ids=str)
+@pytest.mark.parametrize('codec', ['vanilla', 'json', 'orjson', 'msgpack', 'pickle'])
+def test_values_come_back(make: Make, codec: str, options: Any) -> None:
+  cache = make(codec=codec, memory_name='sealed', **options)()
+  values = {'empty': '', 'short': 'ü', 'long': 'text ' * 10_000}
+
+  async def main() -> None:
+    for key, value in values.items():
+      await cache.put(key, value, 300)
+      assert await cache.fetch(key) == value
+      assert await cache.fetch_with_ttl(key) == (300, value)
+    assert await cache.fetch_many(values) == values
+    assert await cache.add('short', 'other') is False
+    assert await cache.touch('short', 5) and await cache.exists('short')
+    assert await cache.clear_many(values) == 3
+    assert await cache.fetch('long') is None
+
+  run(main())
+  cache.sync.put('key', 'value' * 1000)
+  assert cache.sync.fetch('key') == 'value' * 1000
+
+
+@pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
+def test_frames_come_back(make: Make, codec: str) -> None:
+  cache = make(codec=codec, **OPTIONS[3])()
+  frame = pandas.DataFrame({'a': range(1000), 'b': [0.5] * 1000})
+  run(cache.put('key', frame))
+  pandas.testing.assert_frame_equal(run(cache.fetch('key')), frame)
+
+
+@given(value=st.text(st.characters(exclude_categories=['Cs'])), key=st.text('abc', min_size=1))
+@settings(
+  max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_text_comes_back(make: Make, key: str, value: str) -> None:
+  cache = make(**OPTIONS[3])()
+  run(cache.put(key, value))
+  assert run(cache.fetch(key)) == value
+
+
+def test_what_is_stored_is_smaller_and_nothing_else_without_the_options(make: Make) -> None:
+  text = 'text ' * 10_000
+  run(make(memory_name='one', compression='zstd')().put('small', text))
+  run(make(memory_name='one')().put('plain', text))
+  stored = run(raw(make, 'one')().fetch_many(['small', 'plain']))
+  assert len(stored['small']) < 1000
+  assert stored['plain'] == text.encode()
+
+
+def test_a_forged_pickle_is_never_loaded(make: Make) -> None:
+  class Exploit:
+    def __reduce__(self) -> Any:
+      return pytest.fail, ('the pickle was loaded',)
+
+  reader = make(codec='pickle', memory_name='one', secret=SECRET)()
+  run(reader.put('key', 'value'))
+  attacker = raw(make, 'one')()
+  stored = run(attacker.fetch('key'))
+  payload = pickle.dumps(Exploit())
+  for forged in (payload, stored[:45] + payload, stored[:4] + b'\0' + stored[5:13] + payload):
+    run(attacker.put('key', forged))
+    with pytest.raises(CodecError, match='"key"'):
+      run(reader.fetch('key'))
+    with pytest.raises(CodecError):
+      run(reader.fetch_many(['key']))
+
+
+def test_signatures_are_of_their_key_their_codec_and_their_secret(make: Make) -> None:
+  cache = make(codec='json', memory_name='one', secret=SECRET)()
+  run(cache.put_many({'mine': 1, 'yours': 2}))
+  attacker = raw(make, 'one')()
+  stored = run(attacker.fetch_many(['mine', 'yours']))
+  run(attacker.put_many({'mine': stored['yours'], 'cut': stored['mine'][:-1]}))
+  for key in ('mine', 'cut'):
+    with pytest.raises(CodecError, match=f'"{key}" has a signature'):
+      run(cache.fetch(key))
+  assert run(cache.fetch('yours')) == 2
+  Cachette.register_codec('own-json', lambda value: b'', bytes)
+  for options in ({'codec': 'orjson'}, {'codec': 'own-json'}, {'codec': 'json', 'secret': OTHER}):
+    other = make(**{'memory_name': 'one', 'secret': SECRET, **options})()
+    with pytest.raises(CodecError, match='has a signature that no key'):
+      run(other.fetch('yours'))
+
+
+def test_a_secret_is_replaced_in_steps(make: Make) -> None:
+  old = make(memory_name='one', secret=SECRET)()
+  both = make(memory_name='one', secret=[OTHER, SECRET])()
+  new = make(memory_name='one', secret=OTHER)()
+  run(old.put('old', 'value'))
+  assert run(both.fetch('old')) == 'value'
+  with pytest.raises(CodecError):
+    run(new.fetch('old'))
+  run(both.put('new', 'value'))
+  assert run(new.fetch('new')) == 'value'
+
+
+def test_plain_values_are_read_only_if_accept_plain_says_so(make: Make) -> None:
+  run(make(memory_name='one')().put('key', 'value'))
+  for options in ({'secret': SECRET}, {'compression': 'zlib'}):
+    with pytest.raises(CodecError, match='accept_plain'):
+      run(make(memory_name='one', **options)().fetch('key'))
+    assert run(make(memory_name='one', accept_plain=True, **options)().fetch('key')) == 'value'
+
+
+def test_counters_are_not_available_with_a_secret(make: Make) -> None:
+  with pytest.raises(BackendError, match='not available with "secret"'):
+    run(make(secret=SECRET)().increment('n'))
+  counting = make(compression='zlib')()
+  assert run(counting.increment('n', 5)) == 5
+  assert run(counting.increment('n', 0)) == 5
+
+
+@pytest.mark.parametrize(
+  'secret', ['short', [SECRET, 'short'], '', [], [SECRET, 5], [f'{SECRET},x'], 5, b'bytes' * 9]
+)
+def test_a_bad_secret_is_refused_and_not_shown(make: Make, secret: Any) -> None:
+  with pytest.raises(ValueError) as caught:
+    make(secret=secret)
+  assert 'secret' in str(caught.value)
+  assert SECRET not in str(caught.value) and 'short' not in str(caught.value)
+
+
+def test_a_secret_is_shown_nowhere(make: Make) -> None:
+  cls = make(secret=SECRET)
+  assert SECRET not in repr(cls()) + str(cls.stats()) + repr(cls._config)
+  assert cls._config.get('secret') is None
