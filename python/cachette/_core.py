@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The class that applications use."""
 
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar
+from typing import (
+  TYPE_CHECKING,
+  Any,
+  Awaitable,
+  Callable,
+  ClassVar,
+  Optional,
+  TypeVar,
+  Union,
+  overload,
+)
 
-from . import _codecs
+from . import _codecs, _flights
 from ._cachette import Cache, Config, configure
 from ._config import load_settings
+from ._exceptions import CachetteError
 
 if TYPE_CHECKING:
   from inspect import Signature
@@ -13,6 +24,7 @@ if TYPE_CHECKING:
   from typing_extensions import Self
 
 Settings = TypeVar('Settings', bound=Callable[[], Any])
+Value = TypeVar('Value')
 
 
 def _is_plain(owner: Any) -> bool:
@@ -88,6 +100,7 @@ class Cachette(Cache):
     returned.
     """
     configure(cls, load_settings(settings()))
+    _flights.forget_fallbacks(cls)
     return settings
 
   @classmethod
@@ -99,6 +112,55 @@ class Cachette(Cache):
     works all the same, but costs a turn through FastAPI's thread pool.
     """
     return cls()
+
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Callable[[], Awaitable[Value]], ttl: Optional[Union[int, float]] = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Callable[[], Value], ttl: Optional[Union[int, float]] = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Value, ttl: Optional[Union[int, float]] = None
+  ) -> Value: ...
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Optional[Union[int, float]] = None
+  ) -> Any:
+    """The value of a key; if there is none, what `factory` gives, which is put.
+
+    key: str of 1 to 65,536 bytes of UTF-8. factory: a value, a function without arguments, or a
+    coroutine function. ttl: positive number of seconds; None takes the configured one.
+
+    Of all who miss a key at once in an event loop, one computes and the others wait for it; they
+    get its value, or its exception, which is not stored. It runs as a task of its own in a copy of
+    the first caller's context: who is cancelled stops none but itself, and the last one the
+    computing. On a miss the value is given as the factory made it, on a hit as the codec brings it
+    back.
+
+    If the backend fails, the value is computed all the same, and not put where fetching it had
+    failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded), or what the
+    factory raises.
+
+    >>> import asyncio
+    >>> from cachette import Cachette
+    >>> async def compute():
+    ...   return 'a costly answer'
+    >>> asyncio.run(Cachette().get_or_set('question', compute, ttl=60))
+    'a costly answer'
+    """
+    if ttl is not None:
+      _flights.check_ttl(ttl)
+    failed = False
+    try:
+      value = await self.fetch(key, _flights.MISSING)
+    except CachetteError as error:
+      failed = _flights.note_failure(type(self), error)
+    else:
+      if value is not _flights.MISSING:
+        return value
+    return await _flights.compute(self, key, factory, ttl, failed)
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
