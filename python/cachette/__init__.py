@@ -2,7 +2,7 @@
 """A cache for ASGI frameworks: in-memory or in a server, one API."""
 
 from ._cachette import __version__
-from ._core import Cachette
+from ._core import Cachette, cached
 from ._exceptions import (
   BackendError,
   BackendTimeout,
@@ -21,4 +21,5 @@ __all__ = [
   'CodecError',
   'ConfigError',
   '__version__',
+  'cached',
 ]

@@ -8,20 +8,28 @@ from typing import (
   Callable,
   ClassVar,
   Optional,
+  Tuple,
   TypeVar,
   Union,
   overload,
 )
 
-from . import _codecs, _flights
+from . import _cached, _codecs, _flights
 from ._cachette import Cache, Config, configure
 from ._config import load_settings
 from ._exceptions import CachetteError
+from ._flights import MISSING
 
 if TYPE_CHECKING:
   from inspect import Signature
+  from typing import Coroutine
 
-  from typing_extensions import Self
+  from typing_extensions import ParamSpec, Self
+
+  from ._keys import KeyOption
+  from ._typing import CachedCoroutineFunction, CachedFunction, Decorator
+
+  Parameters = ParamSpec('Parameters')
 
 Settings = TypeVar('Settings', bound=Callable[[], Any])
 Value = TypeVar('Value')
@@ -154,13 +162,78 @@ class Cachette(Cache):
       _flights.check_ttl(ttl)
     failed = False
     try:
-      value = await self.fetch(key, _flights.MISSING)
+      value = await self.fetch(key, MISSING)
     except CachetteError as error:
       failed = _flights.note_failure(type(self), error)
     else:
-      if value is not _flights.MISSING:
+      if value is not MISSING:
         return value
     return await _flights.compute(self, key, factory, ttl, failed)
+
+  @overload
+  @classmethod
+  def cached(  # type: ignore[overload-overlap]
+    cls, ttl: 'Callable[Parameters, Coroutine[Any, Any, Value]]'
+  ) -> 'CachedCoroutineFunction[Parameters, Value]': ...
+  @overload
+  @classmethod
+  def cached(cls, ttl: 'Callable[Parameters, Value]') -> 'CachedFunction[Parameters, Value]': ...
+  @overload
+  @classmethod
+  def cached(
+    cls,
+    ttl: Optional[Union[int, float]] = None,
+    key: 'KeyOption' = None,
+    namespace: Optional[str] = None,
+    exclude: Tuple[str, ...] = (),
+  ) -> 'Decorator': ...
+  @classmethod
+  def cached(
+    cls,
+    ttl: Any = None,
+    key: 'KeyOption' = None,
+    namespace: Optional[str] = None,
+    exclude: Tuple[str, ...] = (),
+  ) -> Any:
+    """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
+
+    ttl: positive number of seconds; None takes the configured one. key: a template over the
+    parameters such as "user:{id}", or a function that is given the arguments of the call and gives
+    a str; None makes "module.qualname:" and a digest of the arguments. namespace: put before the
+    key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters that are
+    no part of the digest, "self" say.
+
+    The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
+    times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and
+    is the same in every process; another type is a TypeError when the function is called.
+
+    The decorated function has `key(...)`, the key of a call, and `invalidate(...)`, which clears
+    it; a coroutine function's is to be awaited. Of calls that miss at once one runs, as in
+    `get_or_set`, and where the backend fails the function runs. Over `classmethod` and
+    `staticmethod` put `cached` outermost.
+
+    Raises TypeError or ValueError for what is wrong with the options.
+
+    >>> import asyncio
+    >>> from cachette import cached
+    >>> @cached(ttl=60, key='square:{number}')
+    ... async def square(number):
+    ...   print('computing')
+    ...   return str(number * number)
+    >>> asyncio.run(square(5)), asyncio.run(square(number=5)), square.key(5)
+    computing
+    ('25', '25', 'square:5')
+    >>> asyncio.run(square.invalidate(5))
+    1
+    """
+    if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
+      return _cached.decorate(cls, ttl, None, key, namespace, exclude)
+    _flights.check_ttl(ttl)
+
+    def decorator(function: Any) -> Any:
+      return _cached.decorate(cls, function, ttl, key, namespace, exclude)
+
+    return decorator
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
@@ -173,3 +246,5 @@ class Cachette(Cache):
 
 
 configure(Cachette, load_settings([]))
+
+cached = Cachette.cached
