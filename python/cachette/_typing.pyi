@@ -25,6 +25,12 @@ class CachedCall(Generic[Parameters, Result]):
 class CachedFunction(CachedCall[Parameters, Result]):
   """A decorated function, which may be a method."""
 
+  @overload  # over a classmethod
+  def __get__(
+    self: CachedFunction[Concatenate[Object, Rest], Result],
+    instance: object,
+    owner: Object,
+  ) -> CachedCall[Rest, Result]: ...
   @overload
   def __get__(self, instance: None, owner: Any = None) -> CachedFunction[Parameters, Result]: ...
   @overload
@@ -52,6 +58,12 @@ class CachedCoroutineCall(Generic[Parameters, Result]):
 class CachedCoroutineFunction(CachedCoroutineCall[Parameters, Result]):
   """A decorated coroutine function, which may be a method."""
 
+  @overload  # over a classmethod
+  def __get__(
+    self: CachedCoroutineFunction[Concatenate[Object, Rest], Result],
+    instance: object,
+    owner: Object,
+  ) -> CachedCoroutineCall[Rest, Result]: ...
   @overload
   def __get__(
     self, instance: None, owner: Any = None
