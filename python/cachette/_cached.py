@@ -166,7 +166,8 @@ class _Bound(partial):  # type: ignore[type-arg]
     return hash((self.func, id(self.args[0])))
 
   def __getattr__(self, name: str) -> Any:
-    if name in ('__wrapped__', '__signature__'):  # they take the object as an argument
+    # The others of that kind tell of all parameters, also of the one that is the object.
+    if name.startswith('__') and name not in ('__name__', '__qualname__'):
       raise AttributeError(name)
     return getattr(self.func, name)
 

@@ -291,7 +291,8 @@ def compute_blocking(
 ) -> Any:
   """The same as compute() for a thread, which waits for the flight of another thread.
 
-  cls: the class of the cache. sync: its blocking calls. The factory is a value or a function, and
+  cls: the class of the cache. sync: its blocking calls, of which this uses fetch and put. The
+  factory is a value or a function, and
   runs in the thread that missed first. If a KeyboardInterrupt or its like ends it there, the next
   who waits computes.
   """
@@ -335,7 +336,10 @@ def _lead(
 ) -> Any:
   token = _within.set((*_within.get(), flight.mark))
   try:
-    flight.value = _make_blocking(cls, sync, place[1], factory, ttl, flight)
+    # Between this thread's miss and now the flight of another may have landed.
+    flight.value = _fetch_again(cls, sync, place[1], flight)
+    if flight.value is MISSING:
+      flight.value = _make_blocking(cls, sync, place[1], factory, ttl, flight)
     return flight.value
   except Exception as error:
     flight.error = error
@@ -352,6 +356,16 @@ def _lead(
       if flight.waiting == 0:
         flight.error = flight.traceback = None
     flight.landed.set()
+
+
+def _fetch_again(cls: type, sync: Any, key: str, flight: _BlockingFlight) -> Any:
+  if not flight.kept:
+    return MISSING  # the fetch has failed before
+  try:
+    return sync.fetch(key, MISSING)
+  except CachetteError as error:
+    flight.kept = not note_failure(cls, error)
+    return MISSING
 
 
 def _make_blocking(
