@@ -5,6 +5,7 @@ import asyncio
 import contextvars
 import gc
 import os
+import sys
 import threading
 import time
 import traceback
@@ -701,3 +702,60 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
     print(asyncio.run(Cachette().fetch('key')))
     """)
   assert told == 'child\nparent\n'
+
+
+# ---- Other event loops
+
+
+def test_uvloop(cache: Cachette) -> None:
+  uvloop = pytest.importorskip('uvloop')
+
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+    await all_wait(cache, 'key', 100)
+    for call in calls[:50]:
+      call.cancel()
+    await all_wait(cache, 'key', 50)
+    factory.go.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert results[50:] == ['value'] * 50 and factory.runs == 1
+    lonely = Factory()
+    with pytest.raises(asyncio.TimeoutError):
+      await asyncio.wait_for(cache.get_or_set('other', lonely), 0.02)
+    assert lonely.cleaned
+
+  loop = uvloop.new_event_loop()
+  try:
+    loop.run_until_complete(main())
+  finally:
+    loop.close()
+  assert nothing_is_left()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason='eager tasks came with Python 3.12')
+def test_a_loop_whose_tasks_begin_at_once(cache: Cachette) -> None:
+  async def broken() -> str:
+    raise LookupError
+
+  async def nested() -> str:
+    runs.append(1)
+    return await cache.get_or_set('nested', nested) if len(runs) < 2 else 'value'
+
+  runs: List[int] = []
+
+  async def main() -> None:
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+    assert await cache.get_or_set('plain', lambda: 'value') == 'value'
+    assert await cache.get_or_set('nested', nested) == 'value'
+    with pytest.raises(LookupError):
+      await cache.get_or_set('broken', broken)
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+    await all_wait(cache, 'key', 100)
+    factory.go.set()
+    assert await asyncio.gather(*calls) == ['value'] * 100
+    assert factory.runs == 1
+
+  run(main())
+  assert nothing_is_left()
