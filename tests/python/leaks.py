@@ -58,6 +58,10 @@ class Shop:
 shop = Shop()
 
 
+# One loop for all calls: a loop for each makes Python itself grow for some thousand of them.
+loop = asyncio.new_event_loop()
+
+
 def fail_all() -> None:
   async def call() -> None:
     try:
@@ -68,7 +72,7 @@ def fail_all() -> None:
   async def main() -> None:
     await asyncio.gather(*(call() for _ in range(5)))
 
-  asyncio.run(main())
+  loop.run_until_complete(main())
 
 
 def cancel_all() -> None:
@@ -83,7 +87,7 @@ def cancel_all() -> None:
       call.cancel()
     await asyncio.wait(calls)
 
-  asyncio.run(main())
+  loop.run_until_complete(main())
 
 
 def end(call: Any) -> None:
@@ -251,7 +255,7 @@ def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
       found['references'] = sys.gettotalrefcount()
     return found
 
-  for _ in range(200):
+  for _ in range(1000):
     call()
   figures()
   before, memory = figures(), resident()
@@ -279,6 +283,7 @@ def main(calls: int) -> int:
       suspect = {what: n for what, n in grown.items() if n > limits.get(what, count // 5)}
       print(f'{name}: {suspect or "nothing grew"}')
       leaking += bool(suspect)
+  loop.close()
   return leaking
 
 
