@@ -93,17 +93,17 @@ class _Flight:
     self.task: Optional[Task[Any]] = None  # the loop itself holds tasks weakly
     self.traceback: Any = None
 
-  def leave(self, turn: 'Future[None]') -> 'Optional[Task[Any]]':
-    """Ends the waiting of a caller, and gives it the task.
+  def leave(self, turn: 'Future[None]') -> 'Tuple[Optional[Task[Any]], Any]':
+    """Ends the waiting of a caller, and gives it the task and the traceback of its exception.
 
-    The last one takes the task along: its exception has frames that know the flight, and a circle
+    The last one takes them along: the exception has frames that know the flight, and a circle
     would keep them, and what the factory used, until the garbage collector comes.
     """
-    task = self.task
+    task, traceback = self.task, self.traceback
     self.waiting.pop(turn, None)
     if self.landed and not self.waiting:
-      self.task = None
-    return task
+      self.task = self.traceback = None
+    return task, traceback
 
 
 # Of each event loop that has any in the air. Those of a loop that was closed over them stay until
@@ -148,7 +148,7 @@ async def compute(cache: Any, key: str, factory: Any, ttl: Any, failed: bool = F
   try:
     await turn
   except CancelledError:
-    task = flight.leave(turn)
+    task, _ = flight.leave(turn)
     if task is not None and not task.done() and not flight.waiting:
       _remove(loop, place, flight)
       # At the end of asyncio.run() it has been cancelled, and may be cleaning up.
@@ -159,7 +159,7 @@ async def compute(cache: Any, key: str, factory: Any, ttl: Any, failed: bool = F
   except BaseException:
     flight.leave(turn)
     raise
-  return _give(flight.leave(turn), flight.traceback)
+  return _give(*flight.leave(turn))
 
 
 def _start(
@@ -192,7 +192,7 @@ def _start(
       if not turn.done():
         turn.set_result(None)
     if not flight.waiting:
-      flight.task = None
+      flight.task = flight.traceback = None
 
   flight.task.add_done_callback(land)
   return flight
@@ -292,9 +292,8 @@ def compute_blocking(
   """The same as compute() for a thread, which waits for the flight of another thread.
 
   cls: the class of the cache. sync: its blocking calls, of which this uses fetch and put. The
-  factory is a value or a function, and
-  runs in the thread that missed first. If a KeyboardInterrupt or its like ends it there, the next
-  who waits computes.
+  factory is a value or a function, and runs in the thread that missed first. If a KeyboardInterrupt
+  or its like ends it there, the next who waits computes.
   """
   _check_factory(factory)
   place = cls._config, key  # type: ignore[attr-defined]
@@ -311,24 +310,24 @@ def compute_blocking(
     try:
       flight.landed.wait()
     finally:
-      error = _leave(flight)
+      error, traceback = _leave(flight)
     if error is not None:
       try:
-        _raise(error, flight.traceback)
+        _raise(error, traceback)
       finally:
-        del error
+        del error, traceback
     if not flight.retry:
       return flight.value
 
 
-def _leave(flight: _BlockingFlight) -> Optional[Exception]:
+def _leave(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
   """Ends the waiting of a thread. The last one takes the exception along, as in _Flight.leave()."""
   with _lock:
-    error = flight.error
+    error, traceback = flight.error, flight.traceback
     flight.waiting -= 1
     if flight.waiting == 0:
-      flight.error = None
-  return error
+      flight.error = flight.traceback = None
+  return error, traceback
 
 
 def _lead(

@@ -349,10 +349,17 @@ def test_threads_at_once_run_a_plain_function_once(cls: Any) -> None:
   assert not _flights._threads
 
 
+class Resource:
+  """What a function uses; it can be watched."""
+
+
 def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None:
   sync, go, runs = Blocking(Local), threading.Event(), []
+  died: List[int] = []
 
   def broken() -> None:
+    resource = Resource()
+    weakref.finalize(resource, died.append, 1)
     runs.append(1)
     assert go.wait(20)
     raise LookupError('no such thing')
@@ -371,10 +378,15 @@ def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None
   place = (Local._config, 'broken')
   while place not in _flights._threads or _flights._threads[place].waiting < 9:
     assert any(thread.is_alive() for thread in threads)
-  go.set()
-  for thread in threads:
-    thread.join(60)
-  assert (results, runs) == (['no such thing'] * 10, [1])
+  gc.collect()
+  gc.disable()
+  try:
+    go.set()
+    for thread in threads:
+      thread.join(60)
+    assert (results, runs, died) == (['no such thing'] * 10, [1], [1])
+  finally:
+    gc.enable()
 
 
 def test_a_thread_that_is_stopped_leaves_the_computing_to_the_next() -> None:
