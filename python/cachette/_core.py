@@ -212,7 +212,8 @@ class Cachette(Cache):
     `get_or_set`, and where the backend fails the function runs. Over `classmethod` and
     `staticmethod` put `cached` outermost.
 
-    Raises TypeError or ValueError for what is wrong with the options.
+    Raises TypeError or ValueError for what is wrong with the options. The "vanilla" codec keeps
+    text only: with it a function that gives anything else raises CodecError when it is called.
 
     >>> import asyncio
     >>> from cachette import cached

@@ -288,6 +288,31 @@ def test_a_value_that_cannot_be_encoded_is_a_codec_error(make: Make) -> None:
     run(load())
 
 
+def test_fastapi_takes_a_decorated_function_for_the_function() -> None:
+  fastapi = pytest.importorskip('fastapi')
+  httpx = pytest.importorskip('httpx')
+  app, runs = fastapi.FastAPI(), []
+
+  async def get_name() -> str:
+    return 'name'
+
+  @app.get('/users/{number}')
+  @Local.cached(ttl=60)
+  async def read(number: int, fresh: bool = False, name: str = fastapi.Depends(get_name)) -> Any:
+    runs.append(number)
+    return [number, fresh, name]
+
+  async def main() -> None:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
+      for _ in range(2):
+        assert (await client.get('/users/5?fresh=1')).json() == [5, True, 'name']
+      assert (await client.get('/users/x')).status_code == 422
+
+  run(main())
+  assert runs == [5]
+
+
 # ---- Plain functions
 
 
