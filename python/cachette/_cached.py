@@ -117,11 +117,11 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any) -> Any:
   def call(key: str, call: Callable[[], Any]) -> Any:
     def factory() -> Any:
       value = call()
-      if not hasattr(type(value), '__await__'):  # that get_or_set refuses
+      if not hasattr(type(value), '__await__'):  # which get_or_set_blocking() refuses
         _check_kept(cls, function, value)
       return value
 
-    return cls.sync.get_or_set(key, factory, ttl)
+    return _flights.get_or_set_blocking(cls, cls.sync, key, factory, ttl)
 
   plan.know(call=call, partial=partial, function=function)
   wrapper = plan.compile('def', _PLAIN.format(call=plan.call))

@@ -10,7 +10,6 @@
  * it. asyncio does not tell when a loop is closed, so that is when it is freed, or when the next
  * Host of the configuration is opened.
  */
-#include <assert.h>
 #include <math.h>
 
 #include "ext.h"
@@ -283,23 +282,16 @@ static void sweep_hosts(ext_state *state, config_object *config) {
   for (Py_ssize_t i = config->host_count; i-- > 0;) {
     if (i >= config->host_count) continue;
     host *each = config->hosts[i];
-    PyObject *loop = each->loop;
-    /* Another thread may drop it while its loop is asked. */
-    Py_INCREF(each);
-    Py_XINCREF(loop);
-    if (loop == NULL || is_closed(state, loop)) drop(each);
-    Py_XDECREF(loop);
-    Py_DECREF(each);
+    if (each->loop == NULL || is_closed(state, each->loop)) drop(each);
   }
 }
 
 static int add_host(ext_state *state, config_object *config, PyObject *loop) {
   sweep_hosts(state, config);
+  size_t size = sizeof *config->hosts * (size_t)(config->host_count + 1);
   host *opened = host_open(state, config, loop);
   if (opened == NULL) return -1;
-  /* Other threads may have added theirs while this one was opened: they are counted now. */
-  size_t size = sizeof *config->hosts * (size_t)(config->host_count + 1);
-  host **hosts = PyMem_Realloc(config->hosts, size);
+  host **hosts = PyMem_Realloc(config->hosts, size + sizeof *hosts);
   if (hosts == NULL) {
     host_close(opened);
     Py_DECREF(opened);
@@ -320,25 +312,17 @@ static host *promote(config_object *config, Py_ssize_t place) {
   return found;
 }
 
-/* Where a loop's host is, or the count of hosts. */
-static Py_ssize_t find_place(const config_object *config, const PyObject *loop) {
-  Py_ssize_t place = 0;
-  while (place < config->host_count && config->hosts[place]->loop != loop) place++;
-  return place;
-}
-
 int host_find(ext_state *state, config_object *config, host **found) {
   PyObject *loop = running_loop(state);
   *found = NULL;
   if (loop == NULL) return -1;
   Py_DECREF(loop); /* it runs, so it stays */
   if (loop == Py_None) return 0;
-  Py_ssize_t place = find_place(config, loop);
-  if (place == config->host_count) {
-    if (add_host(state, config, loop) < 0) return -1;
-    place = find_place(config, loop); /* other threads may have added and closed theirs meanwhile */
-    assert(place < config->host_count);
-  }
+  Py_ssize_t place = 0;
+  while (place < config->host_count && config->hosts[place]->loop != loop) place++;
+  if (place == config->host_count && add_host(state, config, loop) < 0) return -1;
+  if (place >= config->host_count)
+    place = config->host_count - 1; /* others were closed meanwhile */
   *found = promote(config, place);
   return 1;
 }

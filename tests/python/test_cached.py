@@ -35,12 +35,6 @@ class Blocking:
   def clear(self, namespace: Optional[str] = None, key: Optional[str] = None) -> int:
     return run(self.cls().clear(namespace, key))  # type: ignore[no-any-return]
 
-  def get_or_set(self, key: str, factory: Any, ttl: Any = None) -> Any:
-    value = self.fetch(key, _flights.MISSING)
-    if value is not _flights.MISSING:
-      return value
-    return _flights.compute_blocking(self.cls, self, key, factory, ttl)
-
 
 @pytest.fixture
 def cls(make: Make) -> Any:
@@ -330,6 +324,26 @@ def test_a_plain_function_stays_one(cls: Any) -> None:
   assert double.invalidate(2) == 1
   assert double(2) == 4
   assert runs == [2, 3, 2]
+
+
+def test_a_plain_function_runs_without_its_backend() -> None:
+  class Down(Cachette):
+    pass
+
+  url = f'redis://127.0.0.1:{find_free_port()}'
+  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
+  down: Any = Down
+  if not hasattr(down, 'sync'):
+    down.sync = Blocking(Down)
+
+  @down.cached
+  def load() -> str:
+    return 'value'
+
+  assert [load() for _ in range(2)] == ['value', 'value']
+  assert _flights.fallbacks(Down) == 2
+  with pytest.raises(ConnectionError):
+    load.invalidate()
 
 
 def test_a_plain_function_may_give_none_or_fail(cls: Any) -> None:
