@@ -2,7 +2,7 @@
 """A cache for ASGI frameworks: in-memory or in a server, one API."""
 
 from ._cachette import __version__
-from ._core import Cachette
+from ._core import Cachette, cached
 from ._exceptions import (
   BackendError,
   BackendTimeout,
@@ -23,4 +23,5 @@ __all__ = [
   'ConfigError',
   'Stats',
   '__version__',
+  'cached',
 ]

@@ -1,19 +1,39 @@
 # SPDX-License-Identifier: MIT
 """The class that applications use."""
 
-from typing import TYPE_CHECKING, Any, AsyncContextManager, Callable, ClassVar, Optional, TypeVar
+from typing import (
+  TYPE_CHECKING,
+  Any,
+  AsyncContextManager,
+  Awaitable,
+  Callable,
+  ClassVar,
+  Optional,
+  Tuple,
+  TypeVar,
+  Union,
+  overload,
+)
 
-from . import _codecs
+from . import _cached, _codecs, _flights
 from ._cachette import Cache, Config, Sync, configure, stats
 from ._config import load_settings
 from ._stats import Stats
 
 if TYPE_CHECKING:
   from inspect import Signature
+  from typing import Coroutine
 
-  from typing_extensions import Self
+  from typing_extensions import ParamSpec, Self
 
+  from ._keys import KeyOption
+  from ._typing import CachedCoroutineFunction, CachedFunction, Decorator
+
+  Parameters = ParamSpec('Parameters')
+
+Seconds = Optional[Union[int, float]]
 Settings = TypeVar('Settings', bound=Callable[[], Any])
+Value = TypeVar('Value')
 
 
 def _is_plain(owner: Any) -> bool:
@@ -50,11 +70,27 @@ class _PlainSignature:
     return Signature()
 
 
+class SyncCalls(Sync):
+  """The calls of a cache class that block until the answer is there: `Cachette.sync`."""
+
+  @overload
+  def get_or_set(self, key: str, factory: Callable[[], Value], ttl: Seconds = None) -> Value: ...
+  @overload
+  def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
+  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any:
+    """The value of a key; if there is none, what `factory` gives, which is put.
+
+    As `Cachette.get_or_set`; of all threads that miss a key at once one computes.
+    factory: a value or a function without arguments.
+    """
+    return _flights.get_or_set_blocking(self.owner, self, key, factory, ttl)
+
+
 class _SyncCalls:
   """`Cachette.sync`."""
 
-  def __get__(self, instance: Optional[object], owner: type) -> Sync:
-    return Sync(owner)
+  def __get__(self, instance: Optional[object], owner: type) -> SyncCalls:
+    return SyncCalls(owner)
 
 
 class Cachette(Cache):
@@ -103,6 +139,7 @@ class Cachette(Cache):
     returned.
     """
     configure(cls, load_settings(settings()))
+    _flights.forget_fallbacks(cls)
     return settings
 
   @classmethod
@@ -134,7 +171,87 @@ class Cachette(Cache):
   @classmethod
   def stats(cls) -> Stats:
     """What the cache has done so far, in all loops and threads of this process."""
-    return Stats(**stats(cls))
+    return Stats(**stats(cls), fallbacks=_flights.fallbacks(cls))
+
+  if TYPE_CHECKING:
+
+    @overload
+    async def get_or_set(
+      self, key: str, factory: Callable[[], Awaitable[Value]], ttl: Seconds = None
+    ) -> Value: ...
+    @overload
+    async def get_or_set(
+      self, key: str, factory: Callable[[], Value], ttl: Seconds = None
+    ) -> Value: ...
+    @overload
+    async def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
+    async def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any: ...
+
+  @overload
+  @classmethod
+  def cached(  # type: ignore[overload-overlap]
+    cls, ttl: 'Callable[Parameters, Coroutine[Any, Any, Value]]'
+  ) -> 'CachedCoroutineFunction[Parameters, Value]': ...
+  @overload
+  @classmethod
+  def cached(cls, ttl: 'Callable[Parameters, Value]') -> 'CachedFunction[Parameters, Value]': ...
+  @overload
+  @classmethod
+  def cached(
+    cls,
+    ttl: Seconds = None,
+    key: 'KeyOption' = None,
+    namespace: Optional[str] = None,
+    exclude: Tuple[str, ...] = (),
+  ) -> 'Decorator': ...
+  @classmethod
+  def cached(
+    cls,
+    ttl: Any = None,
+    key: 'KeyOption' = None,
+    namespace: Optional[str] = None,
+    exclude: Tuple[str, ...] = (),
+  ) -> Any:
+    """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
+
+    ttl: positive number of seconds; None takes the configured one. key: a template over the
+    parameters such as "user:{id}", or a function that is given the arguments of the call and gives
+    a str; None makes "module.qualname:" and a digest of the arguments. namespace: put before the
+    key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters that are
+    no part of the digest, "self" say.
+
+    The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
+    times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and
+    is the same in every process; another type is a TypeError when the function is called.
+
+    The decorated function has `key(...)`, the key of a call, and `invalidate(...)`, which clears
+    it; a coroutine function's is to be awaited. Of calls that miss at once one runs, as in
+    `get_or_set`, and where the backend fails the function runs. Over `classmethod` and
+    `staticmethod` put `cached` outermost.
+
+    Raises TypeError or ValueError for what is wrong with the options. The "vanilla" codec keeps
+    text only: with it a function that gives anything else raises CodecError when it is called.
+
+    >>> import asyncio
+    >>> from cachette import cached
+    >>> @cached(ttl=60, key='square:{number}')
+    ... async def square(number):
+    ...   print('computing')
+    ...   return str(number * number)
+    >>> asyncio.run(square(5)), asyncio.run(square(number=5)), square.key(5)
+    computing
+    ('25', '25', 'square:5')
+    >>> asyncio.run(square.invalidate(5))
+    1
+    """
+    if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
+      return _cached.decorate(cls, ttl, None, key, namespace, exclude)
+    _flights.check_ttl(ttl)
+
+    def decorator(function: Any) -> Any:
+      return _cached.decorate(cls, function, ttl, key, namespace, exclude)
+
+    return decorator
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
@@ -147,3 +264,5 @@ class Cachette(Cache):
 
 
 configure(Cachette, load_settings([]))
+
+cached = Cachette.cached

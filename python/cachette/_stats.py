@@ -22,6 +22,8 @@ class Stats(NamedTuple):
   """Calls that failed, and keys that failed among those of one call."""
   pending: int
   """Calls that wait for the backend now."""
+  fallbacks: int
+  """Calls of `get_or_set` and `cached` that went on without the cache, because it failed."""
   seconds: float
   """Time between each call and its answer, added up; in-memory an estimate from some of them."""
   entries: Optional[int]

@@ -181,6 +181,65 @@ CALL(flush, CALL_FLUSH)
 CALL(flush_expired, CALL_FLUSH_EXPIRED)
 CALL(ping, CALL_PING)
 
+/* ---- Get or set
+ * ----------------------------------------------------------------------------------- */
+
+static int find_flights(ext_state *state) {
+  if (state->missed != NULL) return 0;
+  PyObject *flights = PyImport_ImportModule("cachette._flights");
+  if (flights == NULL) return -1;
+  Py_XSETREF(state->missing, PyObject_GetAttrString(flights, "MISSING"));
+  Py_XSETREF(state->get_or_set, PyObject_GetAttrString(flights, "get_or_set"));
+  if (state->missing != NULL && state->get_or_set != NULL)
+    state->missed = PyObject_GetAttrString(flights, "missed");
+  Py_DECREF(flights);
+  return state->missed != NULL ? 0 : -1;
+}
+
+/* The error of a fetch that the call goes on without, a new reference; None if there was none; NULL
+ * if the exception that is set has to be raised. */
+static PyObject *take_error(ext_state *state) {
+  if (!PyErr_Occurred()) return Py_NewRef(Py_None);
+  if (!PyErr_ExceptionMatches(state->cachette_error)) return NULL;
+  PyObject *type, *error, *traceback;
+  PyErr_Fetch(&type, &error, &traceback);
+  PyErr_NormalizeException(&type, &error, &traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return error;
+}
+
+/* A hit is given at once where the backend can; all else is a coroutine of cachette._flights. */
+static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *self,
+                            PyObject *const *given) {
+  PyObject *key = given[0], *factory = given[1], *ttl = given[2];
+  int64_t ttl_ms;
+  int waits = find_flights(state) < 0 || !read_ttl(ttl, &ttl_ms) ? -1 : config_waits(config, state);
+  if (waits < 0) return ready_new(state, NULL);
+  if (waits > 0)
+    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, NULL);
+  PyObject *value = fetch(state, config, key, state->missing, 0);
+  if (value != NULL && value != state->missing) return ready_new(state, value);
+  Py_XDECREF(value);
+  PyObject *error = take_error(state);
+  if (error == NULL) return ready_new(state, NULL);
+  PyObject *coroutine =
+      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, error, NULL);
+  Py_DECREF(error);
+  return coroutine;
+}
+
+static PyObject *cache_get_or_set(CALL_PARAMETERS) {
+  ext_state *state = PyType_GetModuleState(defining_class);
+  PyObject *given[CALL_ARGUMENTS];
+  if (!call_parse(CALL_GET_OR_SET, args, count, keywords, given)) return NULL;
+  config_object *config = cache_config(state, Py_TYPE(self));
+  if (config == NULL) return NULL;
+  PyObject *awaitable = get_or_set(state, config, self, given);
+  Py_DECREF(config);
+  return awaitable;
+}
+
 /* ---- The type
  * ------------------------------------------------------------------------------------ */
 
@@ -222,6 +281,7 @@ static PyMethodDef cache_methods[] = {
     METHOD(fetch, DOC_FETCH),
     METHOD(fetch_with_ttl, DOC_FETCH_WITH_TTL),
     METHOD(fetch_many, DOC_FETCH_MANY),
+    METHOD(get_or_set, DOC_GET_OR_SET),
     METHOD(put, DOC_PUT),
     METHOD(put_many, DOC_PUT_MANY),
     METHOD(add, DOC_ADD),

@@ -31,6 +31,7 @@ const call_signature call_signatures[] = {
     [CALL_FETCH_MANY] = {"fetch_many", {"keys"}, 1, 1},
     [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
     [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
+    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl"}, 2, 3},
 };
 
 static bool parse_keywords(const call_signature *signature, PyObject *const *args, Py_ssize_t count,

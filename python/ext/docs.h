@@ -31,6 +31,19 @@
   "\nRaises ValueError, CodecError or BackendError "              \
   "(the value is too large, say)."
 
+#define DOC_GET_OR_SET                                                                             \
+  "get_or_set($self, key, factory, ttl=None)\n--\n\n"                                              \
+  "The value of a key; if there is none, what `factory` gives, which is put.\n\n" DOC_KEY          \
+  "factory: a value, a function without arguments, or a coroutine function.\n" DOC_TTL             \
+  "\nOf all who miss a key at once in an event loop, one computes and the others wait for it;\n"   \
+  "they get its value, or its exception, which is not stored. It runs as a task of its own in a\n" \
+  "copy of the first caller's context: who is cancelled stops none but itself, and the last one\n" \
+  "the computing. On a miss the value is given as the factory made it, on a hit as the codec\n"    \
+  "brings it back.\n\n"                                                                            \
+  "If the backend fails, the value is computed all the same, and not put where fetching it had\n"  \
+  "failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded), or what the\n"  \
+  "factory raises."
+
 #define DOC_PUT_MANY                                                                            \
   "put_many($self, mapping, ttl=None)\n--\n\n"                                                  \
   "Puts the values of a mapping under its keys, all at once.\n\n" DOC_TTL                       \

@@ -49,7 +49,8 @@ typedef struct ext_state {
   config_object *known_config;
 
   /* Exceptions of cachette._exceptions. */
-  PyObject *config_error, *backend_error, *backend_unavailable, *backend_timeout, *codec_error;
+  PyObject *cachette_error, *config_error, *backend_error, *backend_unavailable, *backend_timeout,
+      *codec_error;
 
   /* Interned names. */
   PyObject *str_config, *str_handle;
@@ -58,6 +59,9 @@ typedef struct ext_state {
   PyObject *context_keyword; /* ("context",) */
 
   PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
+
+  /* Of cachette._flights; NULL until get_or_set() is first called. */
+  PyObject *missing, *get_or_set, *missed;
 
   /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
@@ -109,7 +113,8 @@ enum call_kind {
   CALL_PING,
   CALL_FETCH_MANY,
   CALL_PUT_MANY,
-  CALL_CLEAR_MANY
+  CALL_CLEAR_MANY,
+  CALL_GET_OR_SET /* which is a fetch, and more of Python's */
 };
 
 enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */

@@ -16,6 +16,10 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->known_class);
   Py_VISIT(state->known_config);
+  Py_VISIT(state->missing);
+  Py_VISIT(state->get_or_set);
+  Py_VISIT(state->missed);
+  Py_VISIT(state->cachette_error);
   Py_VISIT(state->config_error);
   Py_VISIT(state->backend_error);
   Py_VISIT(state->backend_unavailable);
@@ -39,6 +43,10 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->config_type);
   Py_CLEAR(state->known_class);
   Py_CLEAR(state->known_config);
+  Py_CLEAR(state->missing);
+  Py_CLEAR(state->get_or_set);
+  Py_CLEAR(state->missed);
+  Py_CLEAR(state->cachette_error);
   Py_CLEAR(state->config_error);
   Py_CLEAR(state->backend_error);
   Py_CLEAR(state->backend_unavailable);
@@ -101,6 +109,7 @@ static int make_names(ext_state *state) {
 static int find_exceptions(ext_state *state) {
   PyObject *module = PyImport_ImportModule("cachette._exceptions");
   if (module == NULL) return -1;
+  state->cachette_error = PyObject_GetAttrString(module, "CachetteError");
   state->config_error = PyObject_GetAttrString(module, "ConfigError");
   state->backend_error = PyObject_GetAttrString(module, "BackendError");
   state->backend_unavailable = PyObject_GetAttrString(module, "BackendUnavailable");

@@ -6,8 +6,12 @@
  * thread ends; no event loop is started, nor that of a running one used. The GIL is let go while a
  * call waits. A backend that answers at once has one handle that all share.
  */
+#include <stddef.h>
+
 #include "docs.h"
 #include "ext.h"
+
+#include <structmember.h>
 
 enum { BUFFER = 2048 }; /* bytes of a value that need no allocation */
 
@@ -220,6 +224,11 @@ static PyMethodDef sync_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef sync_members[] = {
+    {"owner", T_OBJECT, offsetof(sync_object, owner), READONLY, "The cache class."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot sync_slots[] = {
     {Py_tp_doc, (char *)"The calls of a cache class that block until the answer is there."},
     {Py_tp_new, sync_new},
@@ -227,6 +236,7 @@ static PyType_Slot sync_slots[] = {
     {Py_tp_traverse, sync_traverse},
     {Py_tp_clear, sync_drop},
     {Py_tp_methods, sync_methods},
+    {Py_tp_members, sync_members},
     {0, NULL},
 };
 

@@ -45,6 +45,52 @@ LARGE = 'v' * 5000
 cache, json = Cachette(), Json()
 
 
+@Cachette.cached
+async def decorated(number: int) -> str:
+  return VALUE
+
+
+class Shop:
+  @Cachette.cached(exclude=('self',))
+  async def price(self, article: str) -> str:
+    return VALUE
+
+
+shop = Shop()
+
+
+# One loop for all calls: a loop for each makes Python itself grow for some thousand of them.
+loop = asyncio.new_event_loop()
+
+
+def fail_all() -> None:
+  async def call() -> None:
+    try:
+      await cache.get_or_set('absent', lambda: fail(1))
+    except LookupError:
+      pass
+
+  async def main() -> None:
+    await asyncio.gather(*(call() for _ in range(5)))
+
+  loop.run_until_complete(main())
+
+
+def cancel_all() -> None:
+  async def compute() -> None:
+    await asyncio.sleep(60)
+
+  async def main() -> None:
+    calls = [asyncio.ensure_future(cache.get_or_set('absent', compute)) for _ in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for call in calls:
+      call.cancel()
+    await asyncio.wait(calls)
+
+  loop.run_until_complete(main())
+
+
 def end(call: Any) -> None:
   """Awaits a call, without an event loop."""
   try:
@@ -154,6 +200,12 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'too many arguments': lambda: refuse_at_once(cache.fetch, 1, 2, 3),
   'too few arguments': lambda: refuse_at_once(cache.put, KEY),
   'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
+  'get_or_set, hit': lambda: end(cache.get_or_set(KEY, VALUE)),
+  'get_or_set, wrong ttl': lambda: refuse(cache.get_or_set(KEY, VALUE, -1)),
+  'cached, hit': lambda: end(decorated(1)),
+  'cached, method, hit': lambda: end(shop.price('bread')),
+  'cached, key': lambda: decorated.key([1, 'two']),  # type: ignore[arg-type]
+  'cached, no key': lambda: refuse(decorated(cache)),  # type: ignore[arg-type]
   'twice': reuse,
   'throw': throw,
   'close': close,
@@ -168,6 +220,14 @@ SLOW: Dict[str, Callable[[], Any]] = {
   ),
   'load_config, failing': fail_config,
   'a class': lambda: type('Sub', (Cachette,), {})().fetch(KEY),
+  'get_or_set, miss': lambda: (
+    asyncio.run(cache.get_or_set('absent', VALUE)),
+    end(cache.clear(key='absent')),
+  ),
+  'get_or_set, failing': fail_all,
+  'get_or_set, cancelled': cancel_all,
+  'cached, miss': lambda: (asyncio.run(decorated(2)), end(cache.clear(key=decorated.key(2)))),
+  'cached, decoration': lambda: Cachette.cached(key='{call}')(end),
   'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]
 }
 
@@ -196,7 +256,7 @@ def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
       found['references'] = sys.gettotalrefcount()
     return found
 
-  for _ in range(200):
+  for _ in range(1000):
     call()
   figures()
   before, memory = figures(), resident()
@@ -212,6 +272,8 @@ def main(calls: int) -> int:
   end(cache.put(KEY, VALUE))
   end(cache.put('large', LARGE))
   end(json.put(KEY, [VALUE]))
+  asyncio.run(decorated(1))
+  asyncio.run(shop.price('bread'))
   leaking = 0
   for table, count in ((CALLS, calls), (SLOW, 1000)):
     for name, call in table.items():
@@ -222,6 +284,7 @@ def main(calls: int) -> int:
       suspect = {what: n for what, n in grown.items() if n > limits.get(what, count // 5)}
       print(f'{name}: {suspect or "nothing grew"}')
       leaking += bool(suspect)
+  loop.close()
   return leaking
 
 

@@ -2,7 +2,9 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 """What mypy --strict and pyright must refuse: each line here needs its "ignore". Never run."""
 
-from cachette import Cachette
+from typing import Any
+
+from cachette import Cachette, cached
 
 
 async def misuses(cache: Cachette) -> None:
@@ -19,4 +21,45 @@ async def misuses(cache: Cachette) -> None:
   Cachette('key')  # type: ignore[call-arg]
   Cachette.load_config([('ttl', 60)])  # type: ignore[type-var]
   Cachette.register_codec('name', None, bytes)  # type: ignore[arg-type]
+  await cache.get_or_set('key')  # type: ignore[call-overload]
+  await cache.get_or_set(5, 'value')  # type: ignore[call-overload]
+  await cache.get_or_set('key', 'value', ttl='60')  # type: ignore[call-overload]
+  name: str = await cache.get_or_set('key', load_count)  # type: ignore[arg-type]
+  print(name)
   cache.no_such_call()  # type: ignore[attr-defined]
+
+
+async def load_count() -> int:
+  return 1
+
+
+@cached(ttl=60)
+async def load_user(number: int) -> str:
+  return str(number)
+
+
+@cached(exclude=('self',))
+async def price(shop: Any, article: str) -> int:
+  return len(article)
+
+
+class Shop:
+  @cached(exclude=('self',))
+  def price(self, article: str) -> int:
+    return len(article)
+
+
+async def misuses_of_decorated(shop: Shop) -> None:
+  await load_user('5')  # type: ignore[arg-type]
+  await load_user()  # type: ignore[call-arg]
+  load_user.key('5')  # type: ignore[arg-type]
+  await load_user.invalidate(5, 6)  # type: ignore[call-arg]
+  number: int = await load_user(5)  # type: ignore[assignment]
+  print(number)
+  shop.price(5)  # type: ignore[arg-type]
+  shop.price('bread', 5)  # type: ignore[call-arg]
+  shop.price.key()  # type: ignore[call-arg]
+  load_user.no_such_attribute  # type: ignore[attr-defined]
+  cached(ttl='60')  # type: ignore[call-overload]
+  cached(exclude=5)  # type: ignore[call-overload]
+  cached(name='name')  # type: ignore[call-overload]

@@ -3,7 +3,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Awaitable, Coroutine, Dict, List, Mapping, Optional, Tuple, Type
+from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Mapping, Optional, Tuple, Type
 
 import cachette
 from cachette import (
@@ -14,6 +14,7 @@ from cachette import (
   CachetteError,
   CodecError,
   ConfigError,
+  cached,
 )
 from typing_extensions import assert_type
 
@@ -84,6 +85,78 @@ async def as_coroutines(cache: Cachette) -> None:
   assert_type(one, int)
   assert_type(two, int)
   await fetch
+
+
+async def load_count() -> int:
+  return 1
+
+
+def load_name() -> str:
+  return 'name'
+
+
+async def computed(cache: Cachette) -> None:
+  assert_type(await cache.get_or_set('key', load_count), int)
+  assert_type(await cache.get_or_set('key', load_name, 5), str)
+  assert_type(await cache.get_or_set('key', factory=lambda: 1.5, ttl=2.5), float)
+  assert_type(await cache.get_or_set('key', 'value', ttl=None), str)
+  assert_type(await asyncio.wait_for(cache.get_or_set('key', load_count), 1), int)
+
+
+@cached(ttl=60)
+async def load_user(number: int, *, fresh: bool = False) -> Dict[str, int]:
+  return {'number': number, 'fresh': fresh}
+
+
+@cached
+async def load_all() -> List[int]:
+  return []
+
+
+@Sessions.cached(60, key='square:{number}', namespace='squares')
+def square(number: int) -> int:
+  return number * number
+
+
+@cached(key=load_name)
+def greet(name: str) -> str:
+  return f'hello {name}'
+
+
+class Shop:
+  @cached(exclude=('self',))
+  async def price(self, article: str) -> int:
+    return len(article)
+
+  @cached(exclude=('self',))
+  def title(self, article: str) -> str:
+    return article
+
+  @cached(exclude=('cls',))
+  @classmethod
+  async def count(cls, kind: str) -> int:
+    return len(kind)
+
+
+async def decorated(shop: Shop) -> None:
+  assert_type(await load_user(5), Dict[str, int])
+  assert_type(await load_user(number=5, fresh=True), Dict[str, int])
+  assert_type(load_user.key(5, fresh=True), str)
+  assert_type(await load_user.invalidate(5), int)
+  assert_type(await load_all(), List[int])
+  assert_type(square(5), int)
+  assert_type(square.key(number=5), str)
+  assert_type(square.invalidate(5), int)
+  assert_type(greet('you'), str)
+  assert_type(await shop.price('bread'), int)
+  assert_type(shop.price.key('bread'), str)
+  assert_type(await shop.price.invalidate('bread'), int)
+  assert_type(shop.title('bread'), str)
+  assert_type(await Shop.count('bread'), int)
+  assert_type(await shop.count.invalidate('bread'), int)
+  handler: Callable[[int], Coroutine[Any, Any, Dict[str, int]]] = load_user
+  task = asyncio.create_task(load_user(5))
+  print(handler, await task)
 
 
 async def injected() -> None:

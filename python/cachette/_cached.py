@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""The decorator `cached`: what a function gave for some arguments is given again.
+
+A decorated function stays a function, and a coroutine function stays one, also for
+`inspect.iscoroutinefunction`. It has two attributes more, `key` and `invalidate`. In the body of a
+class it is a descriptor, so that the two of a bound method know the object.
+"""
+
+from functools import partial, update_wrapper
+from typing import Any, Callable, Optional, Tuple, Union, cast
+
+from . import _codecs, _flights
+from ._cachette import Cache
+from ._exceptions import CachetteError, CodecError
+from ._keys import KeyOption, Plan, make_plan
+
+
+def decorate(
+  cls: type,
+  function: Any,
+  ttl: Optional[Union[int, float]],
+  key: KeyOption,
+  namespace: Optional[str],
+  exclude: Tuple[str, ...],
+) -> Any:
+  """A function whose results are kept in the cache of a class."""
+  from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
+
+  _flights.check_ttl(ttl)
+  binding = 'object'
+  if isinstance(function, (classmethod, staticmethod)):
+    binding = 'class' if isinstance(function, classmethod) else 'nothing'
+    function = function.__func__
+  if not isfunction(function):
+    raise TypeError(f'cached() decorates functions, not a {type(function).__name__}.')
+  title = f'{function.__module__}.{function.__qualname__}'
+  if isgeneratorfunction(function) or isasyncgenfunction(function):
+    raise TypeError(f'cached() cannot keep what {title}() gives, for it is a generator function.')
+  if key is None and function.__name__ == '<lambda>':
+    raise TypeError(f'All lambdas of a module are named {title}; give cached() a key= for it.')
+  plan = make_plan(function, key, namespace, _tuple_of(exclude))
+  wrap = _wrap_coroutine if iscoroutinefunction(function) else _wrap_plain
+  wrapper = wrap(cls, plan, ttl)
+  update_wrapper(wrapper, function)
+  scope = function.__qualname__.rpartition('.')[0]
+  if binding == 'object' and (not scope or scope.endswith('<locals>')):
+    return wrapper
+  return _Method.of(wrapper, binding)
+
+
+def _tuple_of(exclude: Any) -> Any:
+  """A list of names is as good as a tuple."""
+  return tuple(exclude) if isinstance(exclude, (list, set, frozenset)) else exclude
+
+
+def _check_kept(cls: Any, function: Callable[..., Any], value: Any) -> None:
+  """Refuses what the codec "vanilla" would bring back as text, though it was none."""
+  if type(value) is str or cls._config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
+    return
+  raise CodecError(
+    f'The "vanilla" codec keeps text only, and {function.__module__}.{function.__qualname__}() '
+    f'gave {type(value).__name__}, which would come back as str. Configure another codec, such as '
+    '"json" or "pickle".'
+  )
+
+
+_COROUTINE = """\
+  _cachette_failed = False
+  try:
+    _cachette_value = await _cachette_fetch(_cachette_key, _cachette_missing)
+  except _cachette_error as _cachette_caught:
+    _cachette_failed = _cachette_note(_cachette_class, _cachette_caught)
+  else:
+    if _cachette_value is not _cachette_missing:
+      return _cachette_value
+  return await _cachette_miss(
+    _cachette_key, _cachette_failed, _cachette_partial(_cachette_function, {call})
+  )
+"""
+
+
+def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any) -> Any:
+  cache = cast(Any, Cache.__new__(cls))  # it has no state, so that one will do
+  function = plan.function
+
+  async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
+    async def factory() -> Any:
+      value = await call()
+      _check_kept(cls, function, value)
+      return value
+
+    return await _flights.compute(cache, key, factory, ttl, failed)
+
+  plan.know(fetch=cache.fetch, missing=_flights.MISSING, error=CachetteError)
+  plan.know(note=_flights.note_failure, miss=miss, partial=partial, function=function)
+  plan.know(**{'class': cls})
+  wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call))
+  wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
+
+  async def invalidate(*args: Any, **kwargs: Any) -> int:
+    key = make_key(*args, **kwargs)
+    _flights.forget(cls, key)
+    return cast(int, await cache.clear(key=key))
+
+  wrapper.invalidate = invalidate
+  return wrapper
+
+
+_PLAIN = """\
+  return _cachette_call(_cachette_key, _cachette_partial(_cachette_function, {call}))
+"""
+
+
+def _wrap_plain(cls: Any, plan: Plan, ttl: Any) -> Any:
+  function = plan.function
+
+  def call(key: str, call: Callable[[], Any]) -> Any:
+    def factory() -> Any:
+      value = call()
+      if not hasattr(type(value), '__await__'):  # which get_or_set_blocking() refuses
+        _check_kept(cls, function, value)
+      return value
+
+    return _flights.get_or_set_blocking(cls, cls.sync, key, factory, ttl)
+
+  plan.know(call=call, partial=partial, function=function)
+  wrapper = plan.compile('def', _PLAIN.format(call=plan.call))
+  wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
+
+  def invalidate(*args: Any, **kwargs: Any) -> int:
+    key = make_key(*args, **kwargs)
+    _flights.forget(cls, key)
+    return cast(int, cls.sync.clear(key=key))
+
+  wrapper.invalidate = invalidate
+  return wrapper
+
+
+# ---- Methods
+
+# Both are a functools.partial, because inspect.iscoroutinefunction() looks into one on every
+# version of Python; an object of a class of one's own it knows only since Python 3.12.
+
+
+class _Bound(partial):  # type: ignore[type-arg]
+  """A decorated method of an object."""
+
+  @property
+  def key(self) -> Callable[..., str]:
+    return partial(self.func.key, *self.args)  # type: ignore[attr-defined]
+
+  @property
+  def invalidate(self) -> Callable[..., Any]:
+    return partial(self.func.invalidate, *self.args)  # type: ignore[attr-defined]
+
+  @property
+  def __self__(self) -> Any:
+    return self.args[0]
+
+  def __eq__(self, other: object) -> bool:
+    if not isinstance(other, _Bound):
+      return NotImplemented
+    return self.func is other.func and self.args[0] is other.args[0]
+
+  def __hash__(self) -> int:
+    return hash((self.func, id(self.args[0])))
+
+  def __getattr__(self, name: str) -> Any:
+    # The others of that kind tell of all parameters, also of the one that is the object.
+    if name.startswith('__') and name not in ('__name__', '__qualname__'):
+      raise AttributeError(name)
+    return getattr(self.func, name)
+
+
+class _Method(partial):  # type: ignore[type-arg]
+  """A decorated function in the body of a class."""
+
+  binding: str
+
+  @classmethod
+  def of(cls, wrapper: Callable[..., Any], binding: str) -> '_Method':
+    method = cls(wrapper)
+    update_wrapper(method, wrapper)
+    method.__wrapped__ = wrapper.__wrapped__  # type: ignore[attr-defined]
+    method.binding = binding
+    return method
+
+  def __get__(self, instance: Any, owner: Any = None) -> Any:
+    if self.binding == 'class':
+      return _Bound(self.func, owner if owner is not None else type(instance))
+    if self.binding == 'nothing' or instance is None:
+      return self.func
+    return _Bound(self.func, instance)

@@ -1,0 +1,791 @@
+# SPDX-License-Identifier: MIT
+"""get_or_set: hits, misses, single flight, cancellation, failures."""
+
+import asyncio
+import contextvars
+import gc
+import os
+import sys
+import threading
+import time
+import traceback
+import weakref
+from typing import Any, Callable, List, Type
+
+import pytest
+from cachette import BackendError, Cachette, CachetteError, CodecError, _flights
+from conftest import Make, at_once, run_python
+from services.redis import find_free_port
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+class Factory:
+  """A coroutine function that counts its runs and waits to be let go."""
+
+  def __init__(self, value: Any = 'value') -> None:
+    self.value = value
+    self.runs = 0
+    self.cancelled = 0
+    self.cleaned = False
+    self.go = asyncio.Event()
+
+  async def __call__(self) -> Any:
+    self.runs += 1
+    try:
+      await self.go.wait()
+    except asyncio.CancelledError:
+      self.cancelled += 1
+      await asyncio.sleep(0)
+      self.cleaned = True
+      raise
+    if isinstance(self.value, BaseException):
+      raise self.value
+    return self.value
+
+
+async def until(condition: Callable[[], bool]) -> None:
+  """Lets the others run until something has come true."""
+  deadline = time.monotonic() + 20
+  while not condition():
+    assert time.monotonic() < deadline
+    await asyncio.sleep(0.001)
+
+
+async def all_wait(cache: Cachette, key: str, count: int) -> None:
+  """Lets the others run until so many wait for a key."""
+
+  def waiting() -> int:
+    flights = _flights._loops.get(asyncio.get_running_loop(), {})
+    flight = flights.get((type(cache)._config, key))
+    return len(flight.waiting) if flight is not None else 0
+
+  await until(lambda: waiting() == count)
+
+
+def nothing_is_left() -> bool:
+  return not _flights._loops and not _flights._threads
+
+
+# ---- Hits and misses
+
+
+def test_a_factory_is_a_value_a_function_or_a_coroutine_function(cache: Cachette) -> None:
+  async def compute() -> str:
+    return 'coroutine function'
+
+  def awaitable() -> 'asyncio.Future[str]':
+    future = asyncio.get_running_loop().create_future()
+    future.set_result('function that gives an awaitable')
+    return future
+
+  async def main() -> None:
+    factories: List[Any] = ['value', lambda: 'function', compute, awaitable]
+    expected = ['value', 'function', 'coroutine function', 'function that gives an awaitable']
+    for number, factory in enumerate(factories):
+      assert await cache.get_or_set(str(number), factory) == expected[number]
+      assert await cache.fetch(str(number)) == expected[number]
+      assert await cache.get_or_set(str(number), 'another') == expected[number]
+
+  run(main())
+  assert nothing_is_left()
+
+
+def test_a_hit_runs_no_factory(cache: Cachette) -> None:
+  async def main() -> None:
+    await cache.put('key', 'stored')
+
+    def factory() -> str:
+      raise AssertionError
+
+    assert await cache.get_or_set('key', factory) == 'stored'
+    assert await cache.get_or_set(key='key', factory=factory, ttl=5) == 'stored'
+
+  run(main())
+
+
+def test_none_is_a_value(make: Make) -> None:
+  cache = make(codec='pickle')()
+  runs = []
+  for _ in range(2):
+    assert run(cache.get_or_set('key', lambda: runs.append(1))) is None
+  assert len(runs) == 1
+  assert run(cache.get_or_set('other', None)) is None
+  assert run(cache.fetch('other', 'missing')) is None
+
+
+def test_the_ttl_is_that_of_the_call_or_the_configured_one(make: Make) -> None:
+  cache = make(ttl=3600)()
+
+  async def main() -> None:
+    await cache.get_or_set('own', 'value', 5)
+    await cache.get_or_set('configured', 'value')
+    assert (await cache.fetch_with_ttl('own'))[0] == 5
+    assert (await cache.fetch_with_ttl('configured'))[0] == 3600
+
+  run(main())
+
+
+@pytest.mark.parametrize('ttl', [0, -1, -0.5, float('nan'), float('inf'), 10**400, '5', True, []])
+def test_a_wrong_ttl_is_told_before_anything_runs_and_as_put_tells_it(
+  cache: Cachette, ttl: Any
+) -> None:
+  runs: List[int] = []
+  with pytest.raises((TypeError, ValueError)) as expected:
+    run(cache.put('key', 'value', ttl))
+  with pytest.raises(expected.type) as told:
+    run(cache.get_or_set('key', lambda: runs.append(1), ttl))
+  assert str(told.value) == str(expected.value)
+  assert runs == []
+  run(cache.put('key', 'value'))
+  with pytest.raises(expected.type):
+    run(cache.get_or_set('key', 'value', ttl))
+
+
+@pytest.mark.parametrize(
+  'key', ['', 'k' * 65537, '\udc80', 5, None], ids=lambda key: ascii(key)[:9]
+)
+def test_a_wrong_key_is_told_before_anything_runs(cache: Cachette, key: Any) -> None:
+  runs: List[int] = []
+  with pytest.raises((TypeError, ValueError)):
+    run(cache.get_or_set(key, lambda: runs.append(1)))
+  assert runs == []
+
+
+def test_a_coroutine_is_no_factory(cache: Cachette) -> None:
+  async def compute() -> str:
+    return 'value'
+
+  with pytest.raises(TypeError, match='factory must be a value, a function or a coroutine fun'):
+    run(cache.get_or_set('key', compute()))
+  assert run(cache.fetch('key')) is None
+
+
+# ---- Single flight
+
+
+def test_a_thousand_callers_at_once_run_the_factory_once(cache: Cachette) -> None:
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(1000)]
+    await all_wait(cache, 'key', 1000)
+    factory.go.set()
+    assert await asyncio.gather(*calls) == ['value'] * 1000
+    assert factory.runs == 1
+
+  run(main())
+  assert nothing_is_left()
+
+
+def test_callers_who_come_one_after_another_run_the_factory_once(cache: Cachette) -> None:
+  runs = []
+
+  async def compute() -> str:
+    runs.append(1)
+    await asyncio.sleep(0.01)
+    return 'value'
+
+  async def call(number: int) -> str:
+    await asyncio.sleep(number / 20_000)
+    return await cache.get_or_set('key', compute)
+
+  async def main() -> None:
+    assert await asyncio.gather(*map(call, range(1000))) == ['value'] * 1000
+
+  run(main())
+  assert len(runs) == 1
+
+
+def test_each_key_and_each_configuration_has_its_own_flight(make: Make) -> None:
+  one, two = make()(), make()()
+
+  async def main() -> None:
+    factories = [Factory('a'), Factory('b'), Factory('c')]
+    calls = [
+      asyncio.create_task(cache.get_or_set(key, factory))
+      for cache, key, factory in zip([one, one, two], ['a', 'b', 'a'], factories)
+    ]
+    await until(lambda: all(factory.runs for factory in factories))
+    for factory in factories:
+      factory.go.set()
+    assert await asyncio.gather(*calls) == ['a', 'b', 'c']
+
+  run(main())
+
+
+def test_a_class_that_inherits_its_configuration_shares_the_flight(make: Make) -> None:
+  base = make()
+
+  class Sub(base):  # type: ignore[misc, valid-type]
+    pass
+
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cls().get_or_set('key', factory)) for cls in (base, Sub, base)]
+    await all_wait(base(), 'key', 3)
+    factory.go.set()
+    assert await asyncio.gather(*calls) == ['value'] * 3
+    assert factory.runs == 1
+
+  run(main())
+
+
+def test_the_factory_runs_in_a_copy_of_the_first_callers_context(cache: Cachette) -> None:
+  request = contextvars.ContextVar('request', default='none')
+  seen = []
+
+  async def compute() -> str:
+    await asyncio.sleep(0.01)
+    seen.append(request.get())
+    request.set('changed')
+    return 'value'
+
+  async def call(name: str) -> None:
+    request.set(name)
+    await cache.get_or_set('key', compute)
+    assert request.get() == name
+
+  async def main() -> None:
+    await asyncio.gather(call('first'), call('second'))
+
+  run(main())
+  assert seen == ['first']
+
+
+def test_a_factory_that_asks_for_its_own_key_computes_it(cache: Cachette) -> None:
+  depth = []
+
+  async def compute() -> str:
+    depth.append(1)
+    if len(depth) < 3:
+      return await cache.get_or_set('key', compute) + '!'
+    return 'value'
+
+  async def main() -> None:
+    assert await asyncio.wait_for(cache.get_or_set('key', compute), 10) == 'value!!'
+
+  run(main())
+
+
+def test_factories_may_ask_for_other_keys(cache: Cachette) -> None:
+  async def compute(number: int) -> str:
+    if number == 0:
+      return 'end'
+    return await cache.get_or_set(f'{number - 1}', lambda: compute(number - 1))
+
+  assert run(compute(20)) == 'end'
+  assert run(cache.flush()) == 20
+
+
+def test_the_garbage_collector_does_not_take_a_flight(cache: Cachette) -> None:
+  async def main() -> None:
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    hold = weakref.ref(future)
+
+    async def compute(future: Any = future) -> Any:
+      return await future
+
+    call = asyncio.create_task(cache.get_or_set('key', compute))
+    await all_wait(cache, 'key', 1)
+    del future, compute
+    for _ in range(3):
+      gc.collect()
+      await asyncio.sleep(0)
+    found = hold()
+    assert found is not None
+    found.set_result('value')
+    assert await call == 'value'
+
+  run(main())
+
+
+# ---- Cancellation
+
+
+@pytest.mark.parametrize('victims', [[0], [1], [4], [0, 1, 2, 3], [1, 2, 3, 4]], ids=str)
+def test_who_is_cancelled_cancels_nobody_else(cache: Cachette, victims: List[int]) -> None:
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(5)]
+    await all_wait(cache, 'key', 5)
+    for victim in victims:
+      calls[victim].cancel()
+    await all_wait(cache, 'key', 5 - len(victims))
+    factory.go.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for number, result in enumerate(results):
+      if number in victims:
+        assert isinstance(result, asyncio.CancelledError)
+      else:
+        assert result == 'value'
+    assert (factory.runs, factory.cancelled) == (1, 0)
+    assert await cache.fetch('key') == 'value'
+
+  run(main())
+  assert nothing_is_left()
+
+
+@pytest.mark.parametrize('count', [1, 5])
+def test_when_all_are_cancelled_so_is_the_factory_which_cleans_up_first(
+  cache: Cachette, count: int
+) -> None:
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(count)]
+    await all_wait(cache, 'key', count)
+    for call in calls:
+      call.cancel()
+    await asyncio.wait(calls)
+    assert all(call.cancelled() for call in calls)
+    assert (factory.runs, factory.cancelled, factory.cleaned) == (1, 1, True)
+    assert nothing_is_left()
+    assert await cache.get_or_set('key', 'next') == 'next'
+
+  run(main())
+
+
+def test_who_comes_while_a_flight_is_being_cancelled_computes_anew(cache: Cachette) -> None:
+  async def main() -> None:
+    factory, begun = Factory(), asyncio.Event()
+
+    async def slow_to_go() -> Any:
+      try:
+        return await factory()
+      finally:
+        begun.set()
+        await asyncio.sleep(0.05)
+
+    call = asyncio.create_task(cache.get_or_set('key', slow_to_go))
+    await all_wait(cache, 'key', 1)
+    call.cancel()
+    await begun.wait()
+    assert not call.done()
+    assert await cache.get_or_set('key', 'anew') == 'anew'
+    with pytest.raises(asyncio.CancelledError):
+      await call
+    assert await cache.fetch('key') == 'anew'
+
+  run(main())
+
+
+def test_a_time_limit_of_a_caller_holds(cache: Cachette) -> None:
+  async def main() -> None:
+    factory = Factory()
+    with pytest.raises(asyncio.TimeoutError):
+      await asyncio.wait_for(cache.get_or_set('key', factory), 0.02)
+    assert factory.cleaned
+
+  run(main())
+
+
+@pytest.mark.skipif(
+  sys.version_info < (3, 11),
+  reason='before Python 3.11 a task does not tell that it is being cancelled',
+)
+def test_the_end_of_the_loop_cancels_a_factory_once(cache: Cachette) -> None:
+  factories = []
+
+  async def main() -> None:
+    factories.append(Factory())
+    calls = [asyncio.create_task(cache.get_or_set('key', factories[0])) for _ in range(3)]
+    await all_wait(cache, 'key', 3)
+    assert len(calls) == 3
+
+  run(main())
+  assert (factories[0].cancelled, factories[0].cleaned) == (1, True)
+  assert nothing_is_left()
+
+
+def test_a_factory_that_is_cancelled_itself_cancels_who_waits(cache: Cachette) -> None:
+  async def compute() -> str:
+    await asyncio.sleep(0.01)
+    raise asyncio.CancelledError
+
+  async def main() -> None:
+    calls = [asyncio.create_task(cache.get_or_set('key', compute)) for _ in range(3)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in results] == [asyncio.CancelledError] * 3
+
+  run(main())
+  assert nothing_is_left()
+
+
+# ---- A factory that fails
+
+
+def test_a_failure_reaches_all_and_is_not_stored(cache: Cachette) -> None:
+  async def main() -> None:
+    factory = Factory(LookupError('no such thing'))
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+    await all_wait(cache, 'key', 100)
+    factory.go.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [repr(each) for each in results] == ["LookupError('no such thing')"] * 100
+    assert factory.runs == 1
+    # No traceback has the frames of other callers.
+    depth = len(traceback.extract_tb(results[0].__traceback__))
+    assert depth < 12
+    assert await cache.fetch('key', 'missing') == 'missing'
+    assert await cache.get_or_set('key', 'next') == 'next'
+
+  run(main())
+  assert nothing_is_left()
+  assert _flights.fallbacks(type(cache)) == 0
+
+
+def test_a_traceback_leads_into_the_factory_and_keeps_its_context(cache: Cachette) -> None:
+  def broken() -> str:
+    try:
+      return {}['inner']  # type: ignore[no-any-return]
+    except KeyError:
+      raise ValueError('outer')
+
+  async def call() -> None:
+    try:
+      raise OSError('the business of the caller')
+    except OSError:
+      await cache.get_or_set('key', broken)
+
+  async def main() -> None:
+    results = await asyncio.gather(call(), call(), call(), return_exceptions=True)
+    for error in results:
+      assert isinstance(error, ValueError) and isinstance(error.__context__, KeyError)
+      names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+      assert 'broken' in names and names.count('call') == 1
+
+  run(main())
+
+
+class Resource:
+  """What a factory uses; it can be watched."""
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_a_failure_keeps_nothing_of_the_factory_alive_by_a_circle(
+  cache: Cachette, count: int
+) -> None:
+  died: List[int] = []
+
+  async def compute() -> str:
+    resource = Resource()
+    weakref.finalize(resource, died.append, 1)
+    await asyncio.sleep(0.01)
+    raise LookupError
+
+  async def call() -> None:
+    try:
+      await cache.get_or_set('key', compute)
+    except LookupError:
+      return
+    raise AssertionError
+
+  async def main() -> None:
+    await asyncio.gather(*(call() for _ in range(count)))
+    await asyncio.sleep(0.01)
+    assert died == [1]
+
+  gc.collect()
+  gc.disable()
+  try:
+    run(main())
+  finally:
+    gc.enable()
+
+
+def test_an_exception_that_nobody_takes_is_not_logged(
+  cache: Cachette, caplog: pytest.LogCaptureFixture
+) -> None:
+  async def main() -> None:
+    go = asyncio.Event()
+
+    async def compute() -> str:
+      try:
+        await go.wait()
+      except asyncio.CancelledError:
+        raise ValueError('while cleaning up')
+      return 'never'
+
+    call = asyncio.create_task(cache.get_or_set('key', compute))
+    await all_wait(cache, 'key', 1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+      await call
+
+  run(main())
+  gc.collect()
+  assert caplog.records == []
+
+
+def test_an_exception_that_is_no_exception_reaches_all(cache: Cachette) -> None:
+  class Stop(BaseException):
+    pass
+
+  async def compute() -> str:
+    await asyncio.sleep(0.01)
+    raise Stop
+
+  async def main() -> None:
+    calls = [asyncio.create_task(cache.get_or_set('key', compute)) for _ in range(3)]
+    done, _ = await asyncio.wait(calls)
+    assert [type(each.exception()) for each in done] == [Stop] * 3
+
+  run(main())
+  assert nothing_is_left()
+
+
+@pytest.mark.parametrize('kind', [KeyboardInterrupt, SystemExit])
+def test_a_keyboard_interrupt_ends_the_loop_once(cache: Cachette, kind: Any) -> None:
+  calls: List[Any] = []
+
+  async def compute() -> str:
+    await asyncio.sleep(0.01)
+    raise kind
+
+  async def main() -> None:
+    calls.extend(asyncio.ensure_future(cache.get_or_set('key', compute)) for _ in range(3))
+    await asyncio.wait(calls)
+
+  with pytest.raises(kind):
+    run(main())
+  assert all(call.cancelled() for call in calls)
+  assert nothing_is_left()
+
+
+# ---- A cache that fails
+
+
+class Down(Cachette):
+  """A cache whose server does not run."""
+
+
+@pytest.fixture
+def down() -> Cachette:
+  url = f'redis://127.0.0.1:{find_free_port()}'
+  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
+  return Down()
+
+
+def test_without_its_backend_it_computes_and_counts(down: Cachette) -> None:
+  async def main() -> None:
+    with pytest.raises(BackendError):
+      await down.fetch('key')
+    for number in range(3):
+      assert await down.get_or_set('key', f'value {number}') == f'value {number}'
+      assert _flights.fallbacks(Down) == number + 1
+
+  run(main())
+  Down.load_config(lambda: {'backend': 'inmemory'})
+  assert _flights.fallbacks(Down) == 0
+
+
+def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cachette) -> None:
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(down.get_or_set('key', factory)) for _ in range(1000)]
+    await all_wait(down, 'key', 1000)
+    factory.go.set()
+    assert await asyncio.gather(*calls) == ['value'] * 1000
+    assert factory.runs == 1
+
+  run(main())
+  assert _flights.fallbacks(Down) == 1000
+
+
+@at_once
+def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make: Make) -> None:
+  cache = make(memory_limit='1M')()
+  large = 'v' * (1 << 20)
+  assert run(cache.get_or_set('key', large)) == large
+  assert _flights.fallbacks(type(cache)) == 1
+
+
+def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -> None:
+  name = f'shared-{os.urandom(8).hex()}'
+  writer = make(memory_name=name)()
+  reader = make(memory_name=name, codec='json')()
+
+  async def main() -> None:
+    await writer.put('key', 'no JSON')
+    with pytest.raises(CodecError):
+      await reader.fetch('key')
+    assert await reader.get_or_set('key', [1]) == [1]
+    assert await reader.fetch('key') == [1]
+
+  run(main())
+  assert _flights.fallbacks(type(reader)) == 1
+  assert _flights.fallbacks(type(writer)) == 0
+
+
+def test_a_value_that_the_codec_cannot_encode_is_told(make: Make) -> None:
+  cache = make(codec='json')()
+  with pytest.raises(CodecError, match='cannot encode the value of "key"'):
+    run(cache.get_or_set('key', object))
+  assert _flights.fallbacks(type(cache)) == 0
+  assert nothing_is_left()
+
+
+def test_an_error_of_another_cache_in_the_factory_is_the_factorys(
+  cache: Cachette, down: Cachette
+) -> None:
+  async def compute() -> Any:
+    return await down.fetch('key')
+
+  with pytest.raises(CachetteError):
+    run(cache.get_or_set('key', compute))
+  assert _flights.fallbacks(type(cache)) == 0
+
+
+# ---- Loops, threads, forks
+
+
+def test_event_loops_in_threads_share_values_and_not_flights(make: Make) -> None:
+  async def compute() -> str:
+    await asyncio.sleep(0.01)
+    return 'value'
+
+  def race(cls: Type[Cachette]) -> List[Any]:
+    barrier = threading.Barrier(4)
+    results: List[Any] = []
+
+    async def main() -> None:
+      barrier.wait(20)
+      results.append(await asyncio.gather(*(cls().get_or_set('key', compute) for _ in range(50))))
+
+    threads = [threading.Thread(target=lambda: run(main())) for _ in range(4)]
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join(60)
+    return results
+
+  for _ in range(20):
+    assert race(make()) == [['value'] * 50] * 4
+  assert nothing_is_left()
+
+
+def test_one_loop_after_another(cache: Cachette) -> None:
+  for number in range(20):
+    assert run(cache.get_or_set(str(number // 2), str(number))) == str(number // 2 * 2)
+
+
+def test_a_loop_that_was_closed_over_its_flights_is_let_go(cache: Cachette) -> None:
+  loop = asyncio.new_event_loop()
+
+  async def start() -> Any:
+    call = asyncio.ensure_future(cache.get_or_set('key', Factory()))
+    await all_wait(cache, 'key', 1)
+    return call
+
+  call = loop.run_until_complete(start())
+  call._log_destroy_pending = False
+  for flight in _flights._loops[loop].values():
+    assert flight.task is not None
+    flight.task._log_destroy_pending = False  # type: ignore[attr-defined]
+  loop.close()
+  assert run(cache.get_or_set('key', 'value')) == 'value'
+  assert nothing_is_left()
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')
+def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
+  told = run_python("""
+    import asyncio, os, threading, time, warnings
+    from cachette import Cachette, _flights
+    warnings.simplefilter('ignore', DeprecationWarning)  # of a fork beside threads
+    class Blocking:
+      def fetch(self, key, default):
+        return asyncio.run(Cachette().fetch(key, default))
+      def put(self, key, value, ttl):
+        asyncio.run(Cachette().put(key, value, ttl))
+    def compute_blocking(key, factory):
+      return _flights.compute_blocking(Cachette, Blocking(), key, factory, None)
+    begun, go = [], threading.Event()
+    async def compute():
+      begun.append(1)
+      while not go.is_set():
+        await asyncio.sleep(0.01)
+      return 'parent'
+    def wait():
+      begun.append(1)
+      go.wait()
+      return 'parent'
+    threads = [
+      threading.Thread(target=lambda: asyncio.run(Cachette().get_or_set('key', compute))),
+      threading.Thread(target=lambda: compute_blocking('key of threads', wait)),
+    ]
+    for thread in threads:
+      thread.start()
+    while len(begun) < 2:
+      time.sleep(0.01)
+    assert _flights._loops and _flights._threads
+    if os.fork() == 0:
+      async def main():
+        return await asyncio.wait_for(Cachette().get_or_set('key', lambda: 'child'), 10)
+      print(asyncio.run(main()), compute_blocking('key of threads', lambda: 'child'), flush=True)
+      os._exit(0)
+    os.wait()
+    go.set()
+    for thread in threads:
+      thread.join()
+    print(*(asyncio.run(Cachette().fetch(key)) for key in ('key', 'key of threads')))
+    """)
+  assert told == 'child child\nparent parent\n'
+
+
+# ---- Other event loops
+
+
+def test_uvloop(cache: Cachette) -> None:
+  uvloop = pytest.importorskip('uvloop')
+
+  async def main() -> None:
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+    await all_wait(cache, 'key', 100)
+    for call in calls[:50]:
+      call.cancel()
+    await all_wait(cache, 'key', 50)
+    factory.go.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert results[50:] == ['value'] * 50 and factory.runs == 1
+    lonely = Factory()
+    with pytest.raises(asyncio.TimeoutError):
+      await asyncio.wait_for(cache.get_or_set('other', lonely), 0.02)
+    assert lonely.cleaned
+
+  loop = uvloop.new_event_loop()
+  try:
+    loop.run_until_complete(main())
+  finally:
+    loop.close()
+  assert nothing_is_left()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason='eager tasks came with Python 3.12')
+def test_a_loop_whose_tasks_begin_at_once(cache: Cachette) -> None:
+  async def broken() -> str:
+    raise LookupError
+
+  async def nested() -> str:
+    runs.append(1)
+    return await cache.get_or_set('nested', nested) if len(runs) < 2 else 'value'
+
+  runs: List[int] = []
+
+  async def main() -> None:
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+    assert await cache.get_or_set('plain', lambda: 'value') == 'value'
+    assert await cache.get_or_set('nested', nested) == 'value'
+    with pytest.raises(LookupError):
+      await cache.get_or_set('broken', broken)
+    factory = Factory()
+    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+    await all_wait(cache, 'key', 100)
+    factory.go.set()
+    assert await asyncio.gather(*calls) == ['value'] * 100
+    assert factory.runs == 1
+
+  run(main())
+  assert nothing_is_left()
