@@ -355,7 +355,34 @@ def test_a_pickle_that_asks_for_all_memory_is_a_codec_error(raw: bytes) -> None:
   assert told.startswith('The "pickle" codec cannot decode the value of "key".')
 
 
-# Pickle is left out: damaged, it may name any function, with any arguments.
+# In a process of its own: a damaged pickle may name any function, with any arguments.
+@pytest.mark.skipif(sys.platform != 'linux', reason='memory is bounded by RLIMIT_AS')
+def test_bits_of_a_pickle_that_flipped_are_an_error_or_another_value_but_no_crash() -> None:
+  program = f"""
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+    from cachette import Cachette, CodecError
+    class Raw(Cachette): pass
+    Cachette.register_codec('raw', bytes, bytes)
+    Raw.load_config(lambda: [('codec', 'raw'), ('memory_name', 'shared')])
+    Cachette.load_config(lambda: [('codec', 'pickle'), ('memory_name', 'shared')])
+    raw = {encoded('pickle')!r}
+    refused = 0
+    for place in range(len(raw) * 8):
+      damaged = bytearray(raw)
+      damaged[place // 8] ^= 1 << place % 8
+      if damaged[place // 8] == 0x96:  # BYTEARRAY8: without memory for it, CPython complains aloud
+        continue
+      Raw.sync.put('key', damaged)
+      try:
+        Cachette.sync.fetch('key')
+      except CodecError:
+        refused += 1
+    print(refused)
+  """
+  assert int(run_python(program)) > 100
+
+
 @pytest.mark.parametrize('codec', [each for each in CODECS if each != 'pickle'])
 def test_bits_that_flipped_are_an_error_or_another_value_but_no_crash(codec: str) -> None:
   raw = encoded(codec)
