@@ -200,5 +200,8 @@ def find(name: str) -> Codec:
     return _own[name]
   try:
     return _table[name].make()
-  except ImportError as error:
-    raise CodecError(find_fault(name) or f'The "{name}" codec cannot be used: {error}.') from error
+  except Exception as error:  # a library built for another version of its own is a ValueError
+    reason = f'{type(error).__name__}: {error}'.rstrip('.')
+    raise CodecError(
+      find_fault(name) or f'The library of the "{name}" codec cannot be imported: {reason}.'
+    ) from error

@@ -5,6 +5,7 @@ import asyncio
 import dataclasses
 import datetime
 import json
+import pathlib
 import sys
 import uuid
 from typing import Any, Callable, Dict, List, Tuple
@@ -439,6 +440,26 @@ def test_a_missing_library_is_an_error_of_the_configuration(
   assert f'The "{codec}" codec needs "{missing}", not installed here' in told
   assert f'pip install "cachette[{extra}]"' in told
   assert '"ttl"' in told
+
+
+@pytest.mark.parametrize('fault', ['ImportError', 'ValueError'])
+def test_a_library_that_cannot_be_imported_is_a_codec_error_with_its_cause(
+  tmp_path: pathlib.Path, fault: str
+) -> None:
+  (tmp_path / 'msgpack.py').write_text(f'raise {fault}("built for another version")')
+  program = """
+    from cachette import Cachette, CodecError
+    Cachette.load_config(lambda: [('codec', 'msgpack')])
+    try:
+      Cachette.sync.put('key', 1)
+    except CodecError as error:
+      print(error, type(error.__cause__).__name__)
+  """
+  told = run_python(program, env={'PYTHONPATH': str(tmp_path)})
+  assert told == (
+    f'The library of the "msgpack" codec cannot be imported: {fault}: built for another version. '
+    f'{fault}\n'
+  )
 
 
 def test_a_library_is_imported_when_its_codec_is_first_used() -> None:
