@@ -5,14 +5,23 @@ A codec is a pair of functions over the library that its field uses, which is im
 codec is first used. `vanilla` (text) is part of the extension.
 
   vanilla   str; other values as str(value). Gives str back
-  json      what the json module takes; tuples come back as lists, keys of dicts as str
-  orjson    the same by orjson, and datetimes, UUIDs and dataclasses, which come back as str or dict
-  msgpack   None, bool, int, float, str, bytes, list, dict; tuples come back as lists
+  json      what the json module takes, NaN, surrogates and ints of up to 4300 digits included;
+            tuples come back as lists, keys of dicts as str
+  orjson    much the same by orjson, in which ints have 64 bits and keys are str; datetimes, UUIDs
+            and dataclasses come back as str or dict, and NaN and infinity as None
+  msgpack   None, bool, float, str, bytes, list, dict, ints of 64 bits; tuples come back as lists,
+            bytearrays as bytes; a key of a dict may be anything of these but a tuple, which is
+            stored and cannot be read
   pickle    nearly everything. Reading it can run code: only where nobody else can write to the
             cache, or with a `secret`
-  csv       a pandas DataFrame, index included, as text: types are guessed when it is read
+  csv       a pandas DataFrame with one level of index and of columns, whose names differ, as text:
+            types are guessed when it is read, and dates stay text
   feather   a pandas DataFrame; types are kept (an index too from pandas 3 on, else the default one)
   parquet   a pandas DataFrame; types and index are kept
+
+Feather and Parquet, being typed, fill dicts of a column up to the same keys, and read a column of
+objects that are all str as one of str. What a codec does not hold is a CodecError when it is put;
+damaged bytes are one when they are fetched, as far as the format can tell.
 
 The bytes are those of cachette 0.1.x.
 """
@@ -49,10 +58,27 @@ def _msgpack() -> Codec:
   return msgpack.packb, loads
 
 
+def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+  """`loads` that takes damaged bytes for damaged.
+
+  It asks for as much memory as the bytes say that it needs, which, of damaged ones, is any amount.
+  """
+
+  def guarded(data: bytes) -> Any:
+    try:
+      return loads(data)
+    except MemoryError as error:
+      raise ValueError(
+        f'it asks for more memory than there is, and so seems damaged: {error}'
+      ) from error
+
+  return guarded
+
+
 def _pickle() -> Codec:
   import pickle
 
-  return pickle.dumps, pickle.loads
+  return pickle.dumps, _guarded(pickle.loads)
 
 
 def _require_frame(value: Any) -> Any:
@@ -69,18 +95,20 @@ def _csv() -> Codec:
   from pandas import DataFrame, read_csv
 
   def dumps(frame: Any) -> bytes:
-    data: bytes = _require_frame(frame).to_csv().encode()
+    frame = _require_frame(frame)
+    if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
+      raise ValueError('a CSV file does not tell an index of several levels from columns')
+    if not frame.columns.is_unique:
+      raise ValueError('columns of the same name would come back under others')
+    data: bytes = frame.to_csv().encode()
     return data
 
   def loads(data: bytes) -> DataFrame:
+    if not data.endswith(b'\n'):  # or the last number of a line that was cut would be another
+      raise ValueError('its last line has no end, so it was cut or is no CSV file')
     return read_csv(BytesIO(data), index_col=0)
 
   return dumps, loads
-
-
-def _damaged(error: MemoryError) -> ValueError:
-  """Arrow asks for as much memory as the bytes say that it needs."""
-  return ValueError(f'it asks for more memory than there is, and so seems damaged: {error}')
 
 
 def _feather() -> Codec:
@@ -94,14 +122,11 @@ def _feather() -> Codec:
     return file.getvalue()
 
   def loads(data: bytes) -> Any:
-    try:
-      table = feather.read_table(BytesIO(data))
-    except MemoryError as error:
-      raise _damaged(error) from error
+    table = feather.read_table(BytesIO(data))
     table.validate(full=True)  # or damaged offsets would be followed
     return table.to_pandas()
 
-  return dumps, loads
+  return dumps, _guarded(loads)
 
 
 def _parquet() -> Codec:
@@ -115,12 +140,9 @@ def _parquet() -> Codec:
     return file.getvalue()
 
   def loads(data: bytes) -> Any:
-    try:
-      return read_parquet(BytesIO(data), engine='pyarrow')
-    except MemoryError as error:
-      raise _damaged(error) from error
+    return read_parquet(BytesIO(data), engine='pyarrow')
 
-  return dumps, loads
+  return dumps, _guarded(loads)
 
 
 class _Known(NamedTuple):
@@ -178,5 +200,8 @@ def find(name: str) -> Codec:
     return _own[name]
   try:
     return _table[name].make()
-  except ImportError as error:
-    raise CodecError(find_fault(name) or f'The "{name}" codec cannot be used: {error}.') from error
+  except Exception as error:  # a library built for another version of its own is a ValueError
+    reason = f'{type(error).__name__}: {error}'.rstrip('.')
+    raise CodecError(
+      find_fault(name) or f'The library of the "{name}" codec cannot be imported: {reason}.'
+    ) from error

@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pandas
 import pytest
@@ -105,3 +105,73 @@ def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec
   for name, value in values.items():
     same(codec, ours[f'{codec}:old:{name}'], value)
     same(codec, theirs[f'{codec}:new:{name}'], value)
+
+
+# Gives what the old package's codecs make of values, and what they read, pickled.
+OLD_CODECS = """
+import importlib, pickle, sys
+
+folder = 'dataframe.' if sys.argv[1] in ('csv', 'feather', 'parquet') else ''
+module = importlib.import_module(f'cachette.codecs.{folder}{sys.argv[1]}')
+codec = getattr(module, module.__all__[0])()
+encoded = [codec.dumps(value) for value in pickle.load(sys.stdin.buffer)]
+fetched = []
+for raw in encoded:
+  try:
+    fetched.append(codec.loads(raw))
+  except Exception as error:
+    fetched.append(error)
+sys.stdout.buffer.write(pickle.dumps((encoded, fetched)))
+"""
+
+
+def odd_values_of(codec: str) -> List[Any]:
+  """Values whose bytes two ways of writing would tell apart."""
+  values: List[Any] = list(values_of(codec).values())
+  if codec in ('csv', 'feather', 'parquet'):
+    frame = values[0]
+    values.append(frame.assign(when=pandas.Timestamp('2024-01-01', tz='UTC'), empty=None))
+    values.append(frame.rename(columns={'name': 'a, "b"\nü'}))
+    if codec != 'feather':
+      values.append(frame.set_index('name'))
+    return values
+  if codec == 'vanilla':
+    return [*values, '', 5, None, 1.5, [1, 'ü'], b'bytes']
+  values += [None, True, -1, 0.1, 1e300, '', [], {}, (1, 2), {'ü': {'\0': '\U0001f600'}}, 2**63]
+  if codec in ('json', 'msgpack', 'pickle'):
+    values += [float('nan'), {1: 'number'}]
+  return [*values, b'\0\xff'] if codec in ('msgpack', 'pickle') else values
+
+
+@pytest.mark.parametrize('codec', CODECS)
+def test_the_bytes_are_those_of_the_old_package(old_package: str, codec: str) -> None:
+  values = odd_values_of(codec)
+  done = subprocess.run(
+    [sys.executable, '-c', OLD_CODECS, codec],
+    input=pickle.dumps(values),
+    env={**os.environ, 'PYTHONPATH': old_package},
+    capture_output=True,
+    timeout=120,
+  )
+  assert done.returncode == 0, done.stderr.decode()
+  encoded, fetched = pickle.loads(done.stdout)
+
+  class Raw(Cachette):
+    pass
+
+  class Coded(Cachette):
+    pass
+
+  Cachette.register_codec('raw', bytes, bytes)
+  Raw.load_config(lambda: {'codec': 'raw', 'memory_name': 'compatibility'})
+  Coded.load_config(lambda: {'codec': codec, 'memory_name': 'compatibility'})
+  for value, raw, theirs in zip(values, encoded, fetched):
+    Coded.sync.put('key', value)
+    assert Raw.sync.fetch('key') == raw
+    ours = Coded.sync.fetch('key')
+    if isinstance(theirs, Exception):  # the old package cannot read what it wrote: int keys
+      assert codec == 'msgpack' and ours == value == {1: 'number'}
+    elif isinstance(theirs, pandas.DataFrame):
+      assert_frame_equal(ours, theirs)
+    else:
+      assert repr(ours) == repr(theirs)
