@@ -19,10 +19,18 @@ sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
 from services.redis import RedisServer, redis_server  # noqa: E402
 
+
+def url_of(name: str, request: pytest.FixtureRequest) -> str:
+  """A server's URL: what CACHETTE_TEST_<NAME>_URL names, or one that the tests start."""
+  named = os.environ.get(f'CACHETTE_TEST_{name.upper()}_URL')
+  url: str = named or request.getfixturevalue(name).url
+  return url
+
+
 # Every test of the calls runs on each of these; a server's is started when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
-  'redis': lambda request: {'redis_url': request.getfixturevalue('redis').url},
+  'redis': lambda request: {'redis_url': url_of('redis', request)},
 }
 
 

@@ -174,7 +174,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'fetch_with_ttl, hit': lambda: end(cache.fetch_with_ttl(KEY)),
   'fetch_with_ttl, miss': lambda: end(cache.fetch_with_ttl('absent')),
   'put': lambda: end(cache.put(KEY, VALUE)),
-  'put, ttl': lambda: end(cache.put(KEY, VALUE, ttl=5.5)),
+  'put, ttl': lambda: end(cache.put(KEY, VALUE, ttl=5555.5)),
   'put, no text': lambda: end(cache.put('number', 123456)),
   'put, large': lambda: end(cache.put('large', LARGE)),
   'put, expiring': put_expiring,

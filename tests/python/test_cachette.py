@@ -282,3 +282,29 @@ def test_a_future_import_of_annotations_does_not_confuse_signatures() -> None:
       name: str
     assert str(inspect.signature(Own)) == '()'
     """)
+
+
+def test_two_caches_stand_side_by_side_on_two_backends(redis: Any) -> None:
+  class Near(Cachette):
+    pass
+
+  class Far(Cachette):
+    pass
+
+  Near.load_config(lambda: {'codec': 'json', 'ttl': 5})
+  Far.load_config(
+    lambda: {'backend': 'redis', 'redis_url': redis.url, 'codec': 'pickle', 'key_prefix': 'far:'}
+  )
+
+  async def main() -> None:
+    await asyncio.gather(Near().put('key', [1]), Far().put('key', {2}))
+    assert await asyncio.gather(Near().fetch('key'), Far().fetch('key')) == [[1], {2}]
+    assert await Near().fetch_with_ttl('key') == (5, [1])
+    assert await Far().fetch_with_ttl('key') == (60, {2})
+    assert await Near().clear(key='key') == 1
+    assert await Far().fetch('key') == {2}
+    assert await Far().flush() == 1
+
+  asyncio.run(main())
+  assert Near.stats().hits == 2 and Far.stats().hits == 3
+  assert Near.stats().entries == 0 and Far.stats().entries is None

@@ -64,7 +64,10 @@ def test_the_fastapi_example_is_the_file_word_for_word() -> None:
 # ---- Python
 
 PRINTED = {
-  'asyncio.run(main())': "Ada\nnobody\n(3, 'Ada')\n1\n",
+  'def find_user(': 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n"
+  + 'user:1 False\n',
+  "put('user:1', 'Ada', ttl=2.5)": "Ada\nnobody\n(3, 'Ada')\n1\n",
   'Cachette.sync.': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
 }
 
