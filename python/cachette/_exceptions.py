@@ -48,3 +48,14 @@ class BackendTimeout(BackendError, TimeoutError):
 
 class CodecError(CachetteError):
   """A value cannot be encoded, or the bytes under a key cannot be decoded."""
+
+
+for _each in (
+  CachetteError,
+  ConfigError,
+  BackendError,
+  BackendUnavailable,
+  BackendTimeout,
+  CodecError,
+):
+  _each.__module__ = 'cachette'  # as an application knows them, in tracebacks too

@@ -763,29 +763,30 @@ def test_uvloop(cache: Cachette) -> None:
   assert nothing_is_left()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason='eager tasks came with Python 3.12')
-def test_a_loop_whose_tasks_begin_at_once(cache: Cachette) -> None:
-  async def broken() -> str:
-    raise LookupError
+if sys.version_info >= (3, 12):  # eager tasks came with it
 
-  async def nested() -> str:
-    runs.append(1)
-    return await cache.get_or_set('nested', nested) if len(runs) < 2 else 'value'
+  def test_a_loop_whose_tasks_begin_at_once(cache: Cachette) -> None:
+    async def broken() -> str:
+      raise LookupError
 
-  runs: List[int] = []
+    async def nested() -> str:
+      runs.append(1)
+      return await cache.get_or_set('nested', nested) if len(runs) < 2 else 'value'
 
-  async def main() -> None:
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
-    assert await cache.get_or_set('plain', lambda: 'value') == 'value'
-    assert await cache.get_or_set('nested', nested) == 'value'
-    with pytest.raises(LookupError):
-      await cache.get_or_set('broken', broken)
-    factory = Factory()
-    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
-    await all_wait(cache, 'key', 100)
-    factory.go.set()
-    assert await asyncio.gather(*calls) == ['value'] * 100
-    assert factory.runs == 1
+    runs: List[int] = []
 
-  run(main())
-  assert nothing_is_left()
+    async def main() -> None:
+      asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+      assert await cache.get_or_set('plain', lambda: 'value') == 'value'
+      assert await cache.get_or_set('nested', nested) == 'value'
+      with pytest.raises(LookupError):
+        await cache.get_or_set('broken', broken)
+      factory = Factory()
+      calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
+      await all_wait(cache, 'key', 100)
+      factory.go.set()
+      assert await asyncio.gather(*calls) == ['value'] * 100
+      assert factory.runs == 1
+
+    run(main())
+    assert nothing_is_left()
