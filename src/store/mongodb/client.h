@@ -84,6 +84,7 @@ typedef struct cachette__mongo_job {
   enum cachette_verb verb;
   unsigned flags;
   int64_t deadline_ms; /* by the machine's clock */
+  int64_t timeout_ms;  /* which was that long after its submit */
   int64_t now_ms;      /* since the epoch */
   int64_t number;
   int code;             /* with which the whole op fails, or 0 */

@@ -75,6 +75,7 @@ static int explain(const char *name, const bson_error_t *fault, const char *subj
 
 void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
   job->code = explain(job->shared->settings.name, fault, NULL, &job->error);
+  if (fault->domain == MONGOC_ERROR_STREAM) cachette__mongo_out_of_time(job);
 }
 
 void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__mongo_item *item,
@@ -86,6 +87,8 @@ void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__mongo_item *i
 
 bool cachette__mongo_out_of_time(cachette__mongo_job *job) {
   if (cachette__machine_now() < job->deadline_ms) return false;
-  job->code = cachette__fail(&job->error, CACHETTE_ETIMEDOUT, NULL, NULL);
+  job->code =
+      cachette__fail(&job->error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.",
+                     job->shared->settings.name, (double)job->timeout_ms / 1000);
   return true;
 }

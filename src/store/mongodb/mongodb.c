@@ -197,6 +197,7 @@ static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
       .verb = op->verb,
       .flags = op->flags,
       .deadline_ms = op->priv.deadline_ms,
+      .timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : self->shared->settings.timeout_ms,
       .now_ms = epoch_now(),
       .count = count,
   };
@@ -303,6 +304,12 @@ static const char *server(const cachette__store *store) {
   return ((const mongodb *)store)->shared->settings.name;
 }
 
+/* What the server holds it would have to be asked. */
+static void stats(cachette__store *store, cachette_stats *stats) {
+  (void)store;
+  (void)stats;
+}
+
 static void close_mongodb(cachette__store *store, bool forked) {
   mongodb *self = (mongodb *)store;
   int64_t patience_ms = self->shared->settings.timeout_ms;
@@ -318,5 +325,6 @@ const cachette__store_vtable cachette__mongodb_store = {
     .submit = submit,
     .detach = detach,
     .server = server,
+    .stats = stats,
     .close = close_mongodb,
 };

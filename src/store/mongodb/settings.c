@@ -125,7 +125,8 @@ static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cach
   mongoc_uri_t *uri = mongoc_uri_new_with_error(url, &fault);
   if (uri == NULL) return fail_url(url, error);
   int64_t timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms);
+  /* Somewhat less, so that the reason comes before the op's time is up. */
+  default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms - timeout_ms / 4);
   default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout_ms);
   default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS,
              cachette__options_number(options, CACHETTE__OPTION_connect_timeout));
