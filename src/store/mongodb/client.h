@@ -89,6 +89,7 @@ typedef struct cachette__mongo_job {
   int64_t number;
   int code;             /* with which the whole op fails, or 0 */
   cachette_error error; /* why it does, or its first item that does */
+  bool broken;          /* for its connection broke */
   size_t count;
   cachette__mongo_item items[];
 } cachette__mongo_job;

@@ -473,6 +473,7 @@ static bool is_idempotent(const cachette__mongo_job *job) {
 
 static void forget_results(cachette__mongo_job *job) {
   job->code = CACHETTE_OK;
+  job->error.code = CACHETTE_OK;
   for (size_t i = 0; i < job->count; i++) {
     cachette__free(job->items[i].found);
     job->items[i].found = NULL;
@@ -492,8 +493,7 @@ void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thre
     cachette__mongo_indexes_await(job);
   carry_out(job, thread);
   /* A connection that had been idle may turn out to be gone; the next one is a new one. */
-  if (job->code == CACHETTE_EUNAVAILABLE && is_idempotent(job) &&
-      cachette__machine_now() < job->deadline_ms) {
+  if (job->broken && is_idempotent(job)) {
     forget_results(job);
     carry_out(job, thread);
   }
