@@ -541,7 +541,6 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
   ('name', 'option'),
   [
     ('memcached', 'memcached_host'),
-    ('mongodb', 'mongodb_url'),
     ('dynamodb', 'region'),
     ('pickle', 'pickle_path'),
   ],
