@@ -122,9 +122,7 @@ def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec
 
 
 @pytest.mark.parametrize('codec', ['vanilla', 'pickle', 'feather'])
-def test_old_and_new_read_each_other_on_mongodb(
-  mongodb: str, old_package: str, codec: str
-) -> None:
+def test_old_and_new_read_each_other_on_mongodb(mongodb: str, old_package: str, codec: str) -> None:
   check(old_package, codec, 'mongodb', mongodb)
 
 

@@ -9,7 +9,6 @@ from typing import Any, Iterator, Type
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
 from conftest import linux_only, run_python
-
 from services.mongodb import MongodServer, mongod_server
 
 

@@ -4,11 +4,11 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import shutil
 import time
 from typing import Iterator, Optional
 
