@@ -116,6 +116,15 @@ void mongod_server_share(struct mongod_server *server) {
   snprintf(server->url, sizeof server->url, "%s", url);
 }
 
+void mongod_server_stop(const struct mongod_server *server) {
+  int status;
+  kill(server->pid, SIGSTOP);
+  assert_int_equal(waitpid(server->pid, &status, WUNTRACED), server->pid);
+  assert_true(WIFSTOPPED(status));
+}
+
+void mongod_server_continue(const struct mongod_server *server) { kill(server->pid, SIGCONT); }
+
 void mongod_server_kill(struct mongod_server *server) {
   if (server->pid == 0) return;
   kill(server->pid, SIGKILL);

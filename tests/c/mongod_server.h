@@ -25,6 +25,10 @@ void mongod_server_start(struct mongod_server *server, const char *const *settin
 /* Starts it again, on the port and with the data that it had. */
 void mongod_server_restart(struct mongod_server *server, const char *const *settings);
 
+/* Stops it, as one that hangs, and waits until it stands still; or lets it go on. */
+void mongod_server_stop(const struct mongod_server *server);
+void mongod_server_continue(const struct mongod_server *server);
+
 /* Kills it, and waits until it is dead; one that is stopped, too. */
 void mongod_server_kill(struct mongod_server *server);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The MongoDB store when something is wrong: the settings, the user, the server, the process. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +186,7 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
   static struct probe probes[MANY];
   cachette *handle = open_at(server.url, "0.5");
   put_text(handle, "key", "value", 0);
-  kill(server.pid, SIGSTOP);
+  mongod_server_stop(&server);
   int64_t before = machine_ms();
   for (int i = 0; i < MANY; i++) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
@@ -199,12 +198,12 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
     assert_non_null(strstr(probes[i].error.message, "did not answer within 0.5 s"));
   }
   assert_in_range(machine_ms() - before, TIMEOUT_MS - 10, TIMEOUT_MS + MARGIN_MS);
-  kill(server.pid, SIGCONT);
+  mongod_server_continue(&server);
   for (int i = 0; i < 100 && probe_run(handle, &probes[0], CACHETTE_EXISTS, "key") < 0; i++)
     pause_ms(20);
   assert_int_equal(probes[0].op.number, 1);
 
-  kill(server.pid, SIGSTOP);
+  mongod_server_stop(&server);
   for (int i = 0; i < MANY; i++) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &probes[i]);
@@ -214,7 +213,7 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
   cachette_close(handle);
   assert_in_range(machine_ms() - before, 0, TIMEOUT_MS + MARGIN_MS);
   for (int i = 0; i < MANY; i++) probe_expect(&probes[i], CACHETTE_ECLOSED);
-  kill(server.pid, SIGCONT);
+  mongod_server_continue(&server);
   handle = open_at(server.url, "5");
   assert_true(holds_text(handle, "key", "value"));
   cachette_close(handle);

@@ -54,9 +54,16 @@ class MongodServer:
       assert time.monotonic() < deadline, 'mongod does not listen'
       time.sleep(0.02)
 
-  def signal(self, number: int) -> None:
+  def stop(self) -> None:
+    """Stops it, as one that hangs, and waits until it stands still."""
     assert self.process is not None
-    self.process.send_signal(number)
+    self.process.send_signal(signal.SIGSTOP)
+    _, status = os.waitpid(self.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+
+  def go_on(self) -> None:
+    assert self.process is not None
+    self.process.send_signal(signal.SIGCONT)
 
   def kill(self) -> None:
     """Kills it, and waits until it is dead."""
