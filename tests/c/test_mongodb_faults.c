@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The MongoDB store when something is wrong: the settings, the user, the server, the process. */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,6 +338,49 @@ static void a_module_that_cannot_be_loaded_is_told_of(void **state) {
   rmdir(folder);
 }
 
+static void a_module_of_another_build_is_refused(void **state) {
+  (void)state;
+  const cachette__module_stamp own = CACHETTE__MODULE_STAMP;
+  cachette__module_stamp stamps[] = {own, own, own};
+  static const cachette__module_table table = {.cachette_str = cachette_str};
+  char path[512];
+  snprintf(path, sizeof path, "%s/cachette-mongodb.so", cachette__module_folder);
+  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == NULL) fail_msg("%s", dlerror());
+  cachette__module_entry *entry;
+  *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
+  assert_non_null(entry);
+  stamps[0].table--;
+  stamps[1].version = "0.0.1";
+  stamps[2].options++;
+  for (size_t i = 0; i < LENGTH(stamps); i++) assert_null(entry(&stamps[i], &table));
+  dlclose(object);
+}
+
+/* An op that was given more time than the options say has it. */
+static void a_patient_op_waits_for_its_answer(void **state) {
+  (void)state;
+  cachette *handle = open_at(server.url, "0.3");
+  struct probe probe;
+  probe_init(&probe, CACHETTE_PUT, "patient");
+  probe.item.value = cachette_str("patient");
+  probe.op.timeout_ms = 20000;
+  if (cachette_run(handle, &probe.op) < 0) fail_msg("%s", probe.error.message);
+  mongod_server_stop(&server);
+  probe_init(&probe, CACHETTE_EXISTS, "patient");
+  probe.op.timeout_ms = 20000;
+  probe_submit(handle, &probe);
+  for (int i = 0; i < 8; i++) {
+    cachette_process(handle);
+    pause_ms(100); /* longer than the options say, in all */
+  }
+  assert_true(cachette_op_pending(&probe.op));
+  mongod_server_continue(&server);
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  assert_int_equal(probe.item.status, CACHETTE_HIT);
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test(name)
 
 int main(void) {
@@ -346,11 +390,13 @@ int main(void) {
       test(users_are_told_what_is_wrong),
       test(a_server_that_is_not_there_is_named),
       test(a_server_that_hangs_holds_nothing_up),
+      test(a_patient_op_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
       test(the_server_dies_under_load),
       test(a_child_opens_its_own),
       test(a_module_that_is_not_there_is_told_of),
       test(a_module_that_cannot_be_loaded_is_told_of),
+      test(a_module_of_another_build_is_refused),
   };
   mongoc_init();
   return cmocka_run_group_tests_name("mongodb_faults", tests, start_server, remove_server);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, and jobs that are done complete their ops. */
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -45,6 +44,19 @@ static void free_shared(void *data) {
   cachette__free(shared);
 }
 
+static bool init_locks(cachette__mongo_shared *shared) {
+  if (uv_mutex_init(&shared->clients_mutex) != 0) return false;
+  if (uv_mutex_init(&shared->indexes_mutex) != 0) goto fail_indexes;
+  if (uv_cond_init(&shared->indexes_changed) != 0) goto fail_changed;
+  return true;
+
+fail_changed:
+  uv_mutex_destroy(&shared->indexes_mutex);
+fail_indexes:
+  uv_mutex_destroy(&shared->clients_mutex);
+  return false;
+}
+
 static int new_shared(const cachette_options *options, cachette__mongo_shared **made,
                       cachette_error *error) {
   cachette__mongo_shared *shared = cachette__calloc(1, sizeof *shared);
@@ -54,10 +66,11 @@ static int new_shared(const cachette_options *options, cachette__mongo_shared **
     cachette__free(shared);
     return code;
   }
-  /* None of these fails on a system that threads can be started on. */
-  if (uv_mutex_init(&shared->clients_mutex) != 0 || uv_mutex_init(&shared->indexes_mutex) != 0 ||
-      uv_cond_init(&shared->indexes_changed) != 0)
-    abort();
+  if (!init_locks(shared)) {
+    cachette__mongo_settings_deinit(&shared->settings);
+    cachette__free(shared);
+    return cachette__fail(error, CACHETTE_EBACKEND, NULL, "The system has no more locks.");
+  }
   *made = shared;
   return CACHETTE_OK;
 }

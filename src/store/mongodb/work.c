@@ -42,6 +42,30 @@ bool cachette__mongo_connect(cachette__mongo_shared *shared, cachette__mongo_thr
   return true;
 }
 
+static void disconnect(cachette__mongo_thread *thread) {
+  mongoc_collection_destroy(thread->collection);
+  mongoc_client_destroy(thread->client);
+}
+
+/*
+ * The clients of the pool wait for an answer as long as the options say. An op that was given more
+ * time, such as one that clears a large collection, gets a client of its own.
+ */
+static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *own,
+                            bson_error_t *fault) {
+  const cachette__mongo_settings *settings = &job->shared->settings;
+  mongoc_uri_t *uri = mongoc_uri_copy(settings->uri);
+  int64_t ms = job->timeout_ms < INT32_MAX ? job->timeout_ms : INT32_MAX;
+  mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, (int32_t)ms);
+  own->client = mongoc_client_new_from_uri_with_error(uri, fault);
+  mongoc_uri_destroy(uri);
+  if (own->client == NULL) return false;
+  mongoc_client_set_error_api(own->client, MONGOC_ERROR_API_VERSION_2);
+  own->collection =
+      mongoc_client_get_collection(own->client, settings->database, settings->collection);
+  return true;
+}
+
 /* ---- Items by their keys ----------------------------------------------------------------------
  */
 
@@ -482,19 +506,27 @@ static void forget_results(cachette__mongo_job *job) {
   }
 }
 
-void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thread) {
-  bson_error_t fault = {0};
-  if (cachette__mongo_out_of_time(job)) return;
-  if (!cachette__mongo_connect(job->shared, thread, &fault)) {
-    cachette__mongo_fail(job, &fault);
-    return;
-  }
-  if (job->verb == CACHETTE_PUT || job->verb == CACHETTE_INCREMENT)
-    cachette__mongo_indexes_await(job);
+static void carry_out_twice(cachette__mongo_job *job, const cachette__mongo_thread *thread) {
   carry_out(job, thread);
   /* A connection that had been idle may turn out to be gone; the next one is a new one. */
   if (job->broken && is_idempotent(job)) {
     forget_results(job);
     carry_out(job, thread);
   }
+}
+
+void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thread) {
+  bson_error_t fault = {0};
+  cachette__mongo_thread own = {NULL, NULL};
+  if (cachette__mongo_out_of_time(job)) return;
+  bool patient = job->timeout_ms > job->shared->settings.timeout_ms;
+  if (patient ? !connect_patient(job, &own, &fault)
+              : !cachette__mongo_connect(job->shared, thread, &fault)) {
+    cachette__mongo_fail(job, &fault);
+    return;
+  }
+  if (job->verb == CACHETTE_PUT || job->verb == CACHETTE_INCREMENT)
+    cachette__mongo_indexes_await(job);
+  carry_out_twice(job, patient ? &own : thread);
+  if (patient) disconnect(&own);
 }
