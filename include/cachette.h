@@ -153,7 +153,8 @@ enum cachette_option_type {
   CACHETTE_OPTION_SECONDS,  /* whole seconds from `least` to `most` */
   CACHETTE_OPTION_DURATION, /* seconds, fractions allowed; `least` and `most` are milliseconds */
   CACHETTE_OPTION_BOOLEAN,  /* true or false; also 1 or 0, yes or no, on or off */
-  CACHETTE_OPTION_SIZE      /* bytes; a suffix K, M or G multiplies by 1024, its square or cube */
+  CACHETTE_OPTION_SIZE,     /* bytes; a suffix K, M or G multiplies by 1024, its square or cube */
+  CACHETTE_OPTION_NUMBER    /* a whole number from `least` to `most` */
 };
 
 enum cachette_option_exposure {

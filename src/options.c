@@ -139,6 +139,11 @@ static int fail_value(const cachette_option_info *info, cachette_error *error) {
                             "The \"%s\" value must be a number of bytes from %" PRId64
                             "M to %" PRId64 "G; a suffix K, M or G is accepted.",
                             info->name, info->least >> 20, info->most >> 30);
+    case CACHETTE_OPTION_NUMBER:
+      return cachette__fail(error, CACHETTE_ECONFIG, info->name,
+                            "The \"%s\" value must be a whole number from %" PRId64 " to %" PRId64
+                            ".",
+                            info->name, info->least, info->most);
     case CACHETTE_OPTION_CHOICE:
       spell_choices(info->choices, choices, sizeof choices);
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,

@@ -76,7 +76,9 @@
     "another endpoint that speaks DynamoDB")                                                       \
   X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")    \
   X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                   \
-    "a MongoDB server, as mongodb://[user:password@]host[:port]")                                  \
+    "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")              \
+  X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                       \
+    "threads, with a connection each, that the MongoDB backend may have in a handle")              \
   X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle", SHOWN, "the file of the pickle backend")
 
 enum cachette__option {

@@ -16,6 +16,8 @@ static const char *type_name(enum cachette_option_type type) {
   switch (type) {
     case CACHETTE_OPTION_SECONDS:
       return "an int (whole seconds)";
+    case CACHETTE_OPTION_NUMBER:
+      return "an int";
     case CACHETTE_OPTION_DURATION:
       return "a number of seconds";
     case CACHETTE_OPTION_BOOLEAN:
@@ -44,6 +46,7 @@ static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
       if (PyBool_Check(value)) return PyUnicode_FromString(value == Py_True ? "true" : "false");
       break;
     case CACHETTE_OPTION_SECONDS:
+    case CACHETTE_OPTION_NUMBER:
       return is_int ? int_text(value) : NULL;
     case CACHETTE_OPTION_SIZE:
       if (is_int) return int_text(value);
@@ -217,6 +220,7 @@ static const char *type_word(enum cachette_option_type type) {
       [CACHETTE_OPTION_CHOICE] = "choice",   [CACHETTE_OPTION_STRING] = "string",
       [CACHETTE_OPTION_SECONDS] = "seconds", [CACHETTE_OPTION_DURATION] = "duration",
       [CACHETTE_OPTION_BOOLEAN] = "boolean", [CACHETTE_OPTION_SIZE] = "size",
+      [CACHETTE_OPTION_NUMBER] = "number",
   };
   return words[type];
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "../error.h"
 #include "memory/memory.h"
+#include "module.h"
 #include "redis/redis.h"
 
 static const cachette__store_vtable *const stores[] = {
@@ -14,23 +14,27 @@ static const cachette__store_vtable *const stores[] = {
     &cachette__valkey_store,
 };
 
-static const cachette__store_vtable *find(const cachette_options *options) {
+/* The store that the options name; EUNSUPPORTED: it is not part of this build. */
+static int find(const cachette_options *options, const cachette__store_vtable **store,
+                cachette_error *error) {
   const char *backend = cachette__options_text(options, CACHETTE__OPTION_backend);
-  for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
-    if (strcmp(stores[i]->name, backend) == 0) return stores[i];
-  return NULL;
+  for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
+    if (strcmp(stores[i]->name, backend) != 0) continue;
+    *store = stores[i];
+    return CACHETTE_OK;
+  }
+  return cachette__module_find(backend, store, error);
 }
 
 int cachette__store_check(const cachette_options *options, cachette_error *error) {
-  const cachette__store_vtable *vtable = find(options);
-  return vtable != NULL && vtable->check != NULL ? vtable->check(options, error) : CACHETTE_OK;
+  const cachette__store_vtable *vtable;
+  if (find(options, &vtable, NULL) < 0 || vtable->check == NULL) return CACHETTE_OK;
+  return vtable->check(options, error);
 }
 
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,
                          cachette_error *error) {
-  const cachette__store_vtable *vtable = find(context->options);
-  if (vtable != NULL) return vtable->open(context, store, error);
-  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
-                        "The \"%s\" backend is not part of this build of cachette.",
-                        cachette__options_text(context->options, CACHETTE__OPTION_backend));
+  const cachette__store_vtable *vtable;
+  int code = find(context->options, &vtable, error);
+  return code < 0 ? code : vtable->open(context, store, error);
 }

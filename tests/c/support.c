@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,12 +140,13 @@ int count_descriptors(void) {
 
 /* ---- An allocator that fails ---- */
 
-static long left = -1; /* allocations until one fails */
-static bool fired, paused;
-static long live;
+static atomic_long left = -1; /* allocations until one fails */
+static atomic_bool fired, paused;
+static atomic_long live;
 
+/* A store's threads allocate too; of those that come together one fails. */
 static bool fails_now(void) {
-  if (paused || left < 0 || left-- > 0) return false;
+  if (paused || left < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
   fired = true;
   return true;
 }

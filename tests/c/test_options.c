@@ -70,6 +70,7 @@ static const struct row {
     {"dynamodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "", CACHETTE_SHOWN_URL},
     {"database_name", CACHETTE_OPTION_STRING, "cachette-db", 0, 0, "mongodb", CACHETTE_SHOWN},
     {"mongodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "mongodb", CACHETTE_SHOWN_URL},
+    {"mongodb_pool_size", CACHETTE_OPTION_NUMBER, "8", 1, 256, "", CACHETTE_SHOWN},
     {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle", CACHETTE_SHOWN},
 };
 

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include "redis_server.h"
+#ifdef WITH_MONGODB
+#include "mongod_server.h"
+#endif
 #include "support.h"
 
 static struct redis_server redis;
@@ -27,23 +30,44 @@ static cachette *open_on_redis(void) {
   return handle;
 }
 
+#ifdef WITH_MONGODB
+static struct mongod_server mongod;
+
+static cachette *open_on_mongodb(void) {
+  cachette *handle = open_options(options_with("backend", "mongodb", "mongodb_url", mongod.url,
+                                               "key_prefix", "verbs:", "timeout", "5", NULL));
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
+  return handle;
+}
+#endif
+
 struct backend {
   cachette *(*open)(void); /* an empty cache */
 };
 
 static const struct backend in_memory = {open_in_memory}, on_redis = {open_on_redis};
+#ifdef WITH_MONGODB
+static const struct backend on_mongodb = {open_on_mongodb};
+#endif
 
 static cachette *open_empty(void **state) { return ((const struct backend *)*state)->open(); }
 
 static int start_servers(void **state) {
   (void)state;
   redis_server_start(&redis, NULL);
+#ifdef WITH_MONGODB
+  mongod_server_share(&mongod);
+#endif
   return 0;
 }
 
 static int remove_servers(void **state) {
   (void)state;
   redis_server_remove(&redis);
+#ifdef WITH_MONGODB
+  mongod_server_remove(&mongod);
+#endif
   return 0;
 }
 
@@ -289,6 +313,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       EACH("inmemory:", in_memory),
       EACH("redis:", on_redis),
+#ifdef WITH_MONGODB
+      EACH("mongodb:", on_mongodb),
+#endif
   };
   return cmocka_run_group_tests(tests, start_servers, remove_servers);
 }

@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
+from services.mongodb import mongodb_url  # noqa: E402
 from services.redis import RedisServer, redis_server  # noqa: E402
 
 
@@ -31,6 +32,7 @@ def url_of(name: str, request: pytest.FixtureRequest) -> str:
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
   'redis': lambda request: {'redis_url': url_of('redis', request)},
+  'mongodb': lambda request: {'mongodb_url': request.getfixturevalue('mongodb')},
 }
 
 
@@ -39,6 +41,13 @@ def redis() -> Iterator[RedisServer]:
   """A Redis server that all tests share; each has keys of its own, by a prefix."""
   with redis_server() as server:
     yield server
+
+
+@pytest.fixture(scope='session')
+def mongodb() -> Iterator[str]:
+  """The URL of a MongoDB server that all tests share; each has keys of its own, by a prefix."""
+  with mongodb_url() as url:
+    yield url
 
 
 @pytest.fixture(params=BACKENDS)

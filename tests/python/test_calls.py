@@ -220,7 +220,11 @@ def test_flush_expired_leaves_what_still_lives(cache: Cachette, backend: Any) ->
   ids=ascii,
 )
 def test_any_text_is_a_key(cache: Cachette, key: str) -> None:
-  run(cache.put(key, 'value'))
+  try:
+    run(cache.put(key, 'value'))
+  except BackendError as error:  # servers that old have no index for such a key
+    assert len(key) > 1000 and 'MongoDB 4.2 and newer take longer ones' in str(error)
+    return
   assert run(cache.fetch(key)) == 'value'
   assert run(cache.fetch(key[:-1] or 'other')) is None
   assert run(cache.clear(key=key)) == 1

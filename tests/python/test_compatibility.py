@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cachette 0.1.8 and this package read what the other has written, on one Redis server."""
+"""cachette 0.1.8 and this package read what the other has written, on one server."""
 
 import asyncio
 import os
@@ -23,40 +23,48 @@ OLD = """
 import asyncio, pickle, sys
 from cachette import Cachette
 
-codec, url = sys.argv[1:]
+codec, backend, url = sys.argv[1:]
 values = pickle.load(sys.stdin.buffer)
 
 @Cachette.load_config
 def get_cachette_config():
   named = [] if codec == 'vanilla' else [('codec', codec)]
-  return [('backend', 'redis'), ('redis_url', url), ('ttl', 300), *named]
+  return [('backend', backend), (f'{backend}_url', url), ('ttl', 300), *named]
+
+cache = Cachette()  # which for MongoDB runs a loop of its own
 
 async def main():
   fetched = {}
   for key, value in values.items():
     if value is None:
-      fetched[key] = await Cachette().fetch(key)
+      fetched[key] = await cache.fetch(key)
     else:
-      await Cachette().put(key, value)
+      await cache.put(key, value)
   return fetched
 
 sys.stdout.buffer.write(pickle.dumps(asyncio.run(main())))
 """
 
 
+# These of MongoDB's still speak with the server of the tests.
+PACKAGES = ['cachette==0.1.8', 'redis==8.1.0', 'motor==3.3.2', 'pymongo==4.6.3', 'dnspython==2.6.1']
+
+
 @pytest.fixture(scope='session')
 def old_package() -> str:
-  """The folder of the old package and the client that it needs."""
+  """The folder of the old package and the clients that it needs."""
   folder = os.path.join(ROOT, 'build', 'cachette-0.1.8')
-  if not os.path.isdir(os.path.join(folder, 'cachette')):
+  if not os.path.isdir(os.path.join(folder, 'dns')):
     install = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', folder]
-    subprocess.run([sys.executable, *install, 'cachette==0.1.8', 'redis==8.1.0'], check=True)
+    subprocess.run([sys.executable, *install, *PACKAGES], check=True)
   return folder
 
 
-def run_old(folder: str, codec: str, url: str, values: Dict[str, Any]) -> Dict[str, Any]:
+def run_old(
+  folder: str, codec: str, backend: str, url: str, values: Dict[str, Any]
+) -> Dict[str, Any]:
   done = subprocess.run(
-    [sys.executable, '-c', OLD, codec, url],
+    [sys.executable, '-c', OLD, codec, backend, url],
     input=pickle.dumps(values),
     env={**os.environ, 'PYTHONPATH': folder},
     capture_output=True,
@@ -84,12 +92,13 @@ def same(codec: str, fetched: Any, value: Any) -> None:
     assert fetched == value and type(fetched) is type(value)
 
 
-@pytest.mark.parametrize('codec', CODECS)
-def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec: str) -> None:
+def check(folder: str, codec: str, backend: str, url: str) -> None:
   class New(Cachette):
     pass
 
-  New.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url, 'codec': codec, 'ttl': 300})
+  New.load_config(
+    lambda: {'backend': backend, f'{backend}_url': url, 'codec': codec, 'ttl': 300, 'timeout': 5}
+  )
   values = values_of(codec)
 
   async def read() -> Dict[str, Any]:
@@ -99,12 +108,22 @@ def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec
     await New().put_many({f'{codec}:new:{name}': value for name, value in values.items()})
     return found
 
-  run_old(old_package, codec, redis.url, {f'{codec}:old:{n}': v for n, v in values.items()})
+  run_old(folder, codec, backend, url, {f'{codec}:old:{n}': v for n, v in values.items()})
   ours = asyncio.run(read())
-  theirs = run_old(old_package, codec, redis.url, {f'{codec}:new:{n}': None for n in values})
+  theirs = run_old(folder, codec, backend, url, {f'{codec}:new:{n}': None for n in values})
   for name, value in values.items():
     same(codec, ours[f'{codec}:old:{name}'], value)
     same(codec, theirs[f'{codec}:new:{name}'], value)
+
+
+@pytest.mark.parametrize('codec', CODECS)
+def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec: str) -> None:
+  check(old_package, codec, 'redis', redis.url)
+
+
+@pytest.mark.parametrize('codec', ['vanilla', 'pickle', 'feather'])
+def test_old_and_new_read_each_other_on_mongodb(mongodb: str, old_package: str, codec: str) -> None:
+  check(old_package, codec, 'mongodb', mongodb)
 
 
 # Gives what the old package's codecs make of values, and what they read, pickled.

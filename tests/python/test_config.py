@@ -220,7 +220,8 @@ def test_the_last_of_two_settings_of_one_name_counts() -> None:
 def test_all_backends_and_codecs_are_accepted_in_any_case() -> None:
   table = {row['name']: row for row in options()}
   urls = {row['name']: 'redis://there' for row in options() if row['needed_by']}
-  urls['region'] = 'eu-west-1'
+  urls.update({'region': 'eu-west-1', 'database_name': 'there', 'table_name': 'there'})
+  urls['mongodb_url'] = 'mongodb://there'
   for backend in table['backend']['choices'].split('|'):
     for codec in table['codec']['choices'].split('|'):
       own({**urls, 'backend': backend.upper(), 'codec': codec.title()})
@@ -541,7 +542,6 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
   ('name', 'option'),
   [
     ('memcached', 'memcached_host'),
-    ('mongodb', 'mongodb_url'),
     ('dynamodb', 'region'),
     ('pickle', 'pickle_path'),
   ],

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "module.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A module there is, or may be. */
+static struct module {
+  const char *backend;
+  const char *library, *package; /* what it needs: the library's name, and Debian's package */
+  _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
+} modules[] = {
+    {.backend = "mongodb", .library = "libmongoc", .package = "libmongoc-dev"},
+    {.backend = "dynamodb", .library = "libcurl", .package = "libcurl4-openssl-dev"},
+};
+
+const char *cachette__module_folder;
+
+static const cachette__module_stamp stamp = CACHETTE__MODULE_STAMP;
+
+static const cachette__module_table table = {
+#define X(type, name, parameters, arguments) .name = name,
+    CACHETTE__MODULE_FUNCTIONS(X)
+#undef X
+#define X(name, parameters, arguments) .name = name,
+        CACHETTE__MODULE_PROCEDURES(X)
+#undef X
+};
+
+static struct module *find_module(const char *backend) {
+  for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+    if (strcmp(modules[i].backend, backend) == 0) return &modules[i];
+  return NULL;
+}
+
+/* ---- Finding its file ------------------------------------------------------------------------
+ */
+
+/* The folder that the core's own code was loaded from, with its last '/'; its length, or 0. */
+static size_t own_folder(const char **folder) {
+  Dl_info info;
+  if (dladdr(&table, &info) == 0 || info.dli_fname == NULL) return 0;
+  const char *slash = strrchr(info.dli_fname, '/');
+  if (slash == NULL) return 0;
+  *folder = info.dli_fname;
+  return (size_t)(slash + 1 - info.dli_fname);
+}
+
+/* Puts a path together; whether there is such a file. */
+static bool try_path(char *path, const char *folder, size_t size, const char *below,
+                     const char *backend) {
+  int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, below, backend);
+  return length < PATH_MAX && access(path, R_OK) == 0;
+}
+
+static bool find_file(const char *backend, char *path) {
+  const char *folder = cachette__module_folder;
+  if (folder != NULL && try_path(path, folder, strlen(folder), "/", backend)) return true;
+  size_t size = own_folder(&folder);
+  if (size == 0) return false;
+  return try_path(path, folder, size, "", backend) ||
+         try_path(path, folder, size, "cachette/", backend);
+}
+
+/* ---- Opening it --------------------------------------------------------------------------------
+ */
+
+static int fail_absent(const struct module *module, cachette_error *error) {
+  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
+                        "The \"%s\" backend is not part of this build of cachette. Install %s (on "
+                        "Debian %s), then build cachette anew with -D%s=enabled.",
+                        module->backend, module->library, module->package, module->backend);
+}
+
+static int fail_load(const struct module *module, cachette_error *error) {
+  const char *reason = dlerror();
+  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
+                        "The \"%s\" backend could not be loaded; it needs %s (on Debian %s). The "
+                        "system says: %s",
+                        module->backend, module->library, module->package,
+                        reason != NULL ? reason : "nothing");
+}
+
+static int fail_stamp(const struct module *module, cachette_error *error) {
+  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
+                        "The \"%s\" backend's module, cachette-%s.so, is not of the same build as "
+                        "cachette " CACHETTE_VERSION ". Install both anew.",
+                        module->backend, module->backend);
+}
+
+/* Threads that come here together all open it, with the same result: nothing has to be locked, and
+ * so no fork can leave a lock behind. */
+static int open_module(struct module *module, cachette_error *error) {
+  char path[PATH_MAX];
+  if (!find_file(module->backend, path)) return fail_absent(module, error);
+  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == NULL) return fail_load(module, error);
+  /* ISO C has no way from void * to a function; POSIX says that this one works. */
+  cachette__module_entry *entry;
+  *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
+  if (entry == NULL) return fail_load(module, error);
+  const cachette__store_vtable *store = entry(&stamp, &table);
+  if (store == NULL) return fail_stamp(module, error);
+  atomic_store(&module->store, store);
+  return CACHETTE_OK;
+}
+
+int cachette__module_find(const char *backend, const cachette__store_vtable **store,
+                          cachette_error *error) {
+  struct module *module = find_module(backend);
+  if (module == NULL)
+    return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
+                          "The \"%s\" backend is not part of this build of cachette.", backend);
+  if (atomic_load(&module->store) == NULL) {
+    int code = open_module(module, error);
+    if (code < 0) return code;
+  }
+  *store = atomic_load(&module->store);
+  return CACHETTE_OK;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stores whose client library is heavy are modules: shared objects `cachette-NAME.so`, opened when
+ * their backend is first named, so that nobody else loads the library.
+ *
+ *     core     cachette__module_find("mongodb") -> dlopen -> cachette_module(stamp, table) -+
+ *     module   <- its vtable ---------------------------------------------------------------+
+ *
+ * The core may be a shared library, or linked into a program or the Python extension with its
+ * symbols hidden. So a module links nothing of it but is handed a table of the core's functions.
+ * Each module is linked with module_core.c, which defines the same functions as forwarders to that
+ * table: the sources of a module are written as those of any other store.
+ *
+ * Core and module must come from one build of one version; the stamp tells.
+ *
+ * Where modules are looked for: in the folder of the file that the core is in (a Python package, a
+ * build tree), then in `cachette/` there (an installed library: LIBDIR/cachette). Nothing from
+ * the environment is asked, so whoever runs a program cannot have it load something else. A program
+ * with the core inside names its own folder in cachette__module_folder, as our tests do.
+ *
+ * A module is never closed: its library may have threads.
+ */
+#ifndef CACHETTE_STORE_MODULE_H
+#define CACHETTE_STORE_MODULE_H
+
+#include "../alloc.h"
+#include "../counter.h"
+#include "../error.h"
+#include "../net/url.h"
+#include "../slice.h"
+#include "pool.h"
+#include "store.h"
+
+/* What modules may call: type, name, parameters, arguments; those that return nothing below. */
+#define CACHETTE__MODULE_FUNCTIONS(X)                                                              \
+  X(void *, cachette__malloc, (size_t size), (size))                                               \
+  X(void *, cachette__calloc, (size_t count, size_t size), (count, size))                          \
+  X(void *, cachette__realloc, (void *data, size_t size), (data, size))                            \
+  X(char *, cachette__strndup, (const char *text, size_t size), (text, size))                      \
+  X(int, cachette__vfail,                                                                          \
+    (cachette_error * error, int code, const char *subject, const char *format, va_list list),     \
+    (error, code, subject, format, list))                                                          \
+  X(const char *, cachette_strerror, (int code), (code))                                           \
+  X(cachette_slice, cachette_str, (const char *text), (text))                                      \
+  X(void *, cachette__item_place, (cachette_op * op, cachette_item * item, size_t size),           \
+    (op, item, size))                                                                              \
+  X(bool, cachette__item_counts, (const cachette_op *op, const cachette_item *item), (op, item))   \
+  X(int, cachette__counter_add,                                                                    \
+    (cachette_item * item, cachette_slice value, char digits[CACHETTE__COUNTER_DIGITS],            \
+     size_t *size, cachette_error *error),                                                         \
+    (item, value, digits, size, error))                                                            \
+  X(bool, cachette__counter_read, (cachette_slice value, int64_t * number), (value, number))       \
+  X(int, cachette__counter_fail_value, (cachette_slice key, cachette_error * error), (key, error)) \
+  X(int, cachette__counter_fail_range, (cachette_slice key, cachette_error * error), (key, error)) \
+  X(const char *, cachette__options_text,                                                          \
+    (const cachette_options *options, enum cachette__option option), (options, option))            \
+  X(bool, cachette__options_absent,                                                                \
+    (const cachette_options *options, enum cachette__option option), (options, option))            \
+  X(int64_t, cachette__options_number,                                                             \
+    (const cachette_options *options, enum cachette__option option), (options, option))            \
+  X(cachette__clock, cachette__options_clock, (const cachette_options *options), (options))        \
+  X(int, cachette__url_parse,                                                                      \
+    (const char *text, const char *option, const char *example, cachette__url *url,                \
+     cachette_error *error),                                                                       \
+    (text, option, example, url, error))                                                           \
+  X(int, cachette__pool_new,                                                                       \
+    (uv_loop_t * loop, unsigned most_threads, const cachette__pool_kind *kind, void *shared,       \
+     cachette__pool **pool),                                                                       \
+    (loop, most_threads, kind, shared, pool))                                                      \
+  X(int, cachette__pool_submit, (cachette__pool * pool, cachette__job * job), (pool, job))         \
+  X(bool, cachette__pool_cancel, (cachette__pool * pool, cachette__job * job), (pool, job))
+
+#define CACHETTE__MODULE_PROCEDURES(X)                                                     \
+  X(cachette__free, (void *data), (data))                                                  \
+  X(cachette__wipe, (void *data, size_t size), (data, size))                               \
+  X(cachette__op_complete, (cachette_op * op, int status), (op, status))                   \
+  X(cachette__item_drop, (const cachette_op *op, cachette_item *item), (op, item))         \
+  X(cachette__key_text, (cachette_slice key, char *text, size_t size), (key, text, size))  \
+  X(cachette__url_show, (const char *text, char *shown, size_t size), (text, shown, size)) \
+  X(cachette__url_deinit, (cachette__url * url), (url))                                    \
+  X(cachette__pool_close, (cachette__pool * pool, int64_t patience_ms, bool forked),       \
+    (pool, patience_ms, forked))
+
+typedef struct cachette__module_table {
+#define X(type, name, parameters, arguments) type(*name) parameters;
+  CACHETTE__MODULE_FUNCTIONS(X)
+#undef X
+#define X(name, parameters, arguments) void(*name) parameters;
+  CACHETTE__MODULE_PROCEDURES(X)
+#undef X
+} cachette__module_table;
+
+/* What must be the same on both sides. */
+typedef struct cachette__module_stamp {
+  size_t stamp, table, op, item, error, store, context, options;
+  const char *version;
+} cachette__module_stamp;
+
+#define CACHETTE__MODULE_STAMP                                                           \
+  {                                                                                      \
+    sizeof(cachette__module_stamp), sizeof(cachette__module_table), sizeof(cachette_op), \
+        sizeof(cachette_item), sizeof(cachette_error), sizeof(cachette__store_vtable),   \
+        sizeof(cachette__store_context), CACHETTE__OPTION_COUNT, CACHETTE_VERSION        \
+  }
+
+/*
+ * The one function that a module exports. It keeps `table`, which stays in place, and returns its
+ * store; NULL if the stamp is not the one that it was built with. Any thread, any number of times.
+ */
+typedef const cachette__store_vtable *cachette__module_entry(const cachette__module_stamp *stamp,
+                                                             const cachette__module_table *table);
+
+#define CACHETTE__MODULE_ENTRY "cachette_module" /* its name */
+
+/* ---- The core's side (module.c) ------------------------------------------------------------ */
+
+/* A further folder that modules are looked for in, before the others; or NULL. Set before use. */
+extern const char *cachette__module_folder;
+
+/*
+ * The store of a backend that is a module, opened if it is not yet. Any thread. Errors:
+ * EUNSUPPORTED: there is no such module or it cannot be loaded; the message says what to do.
+ */
+int cachette__module_find(const char *backend, const cachette__store_vtable **store,
+                          cachette_error *error);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "../../clock.h"
+#include "client.h"
+
+/* Codes of the server's, as it documents them. */
+enum {
+  UNAUTHORIZED = 13,
+  AUTHENTICATION_FAILED = 18,
+  MAX_TIME_EXPIRED = 50,
+  TOO_LARGE = 10334,
+  TOO_LARGE_AFTER_UPDATE = 17419,
+  KEY_TOO_LARGE_TO_INDEX = 17280
+};
+
+cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job,
+                                       const cachette__mongo_item *item) {
+  size_t prefix = strlen(job->shared->settings.prefix);
+  return (cachette_slice){(const char *)item->key.data + prefix, item->key.size - prefix};
+}
+
+static int explain_server(const char *name, const bson_error_t *fault, const char *subject,
+                          cachette_error *error) {
+  switch (fault->code) {
+    case UNAUTHORIZED:
+      return cachette__fail(error, CACHETTE_EBACKEND, subject,
+                            "%s refuses it to this user, who needs the role readWrite: %.120s",
+                            name, fault->message);
+    case AUTHENTICATION_FAILED:
+      return cachette__fail(error, CACHETTE_EBACKEND, "mongodb_url",
+                            "%s refuses the user name or password of \"mongodb_url\".", name);
+    case MAX_TIME_EXPIRED:
+      return cachette__fail(error, CACHETTE_ETIMEDOUT, subject, NULL);
+    case TOO_LARGE:
+    case TOO_LARGE_AFTER_UPDATE:
+      return cachette__fail(error, CACHETTE_ETOOBIG, subject,
+                            "MongoDB takes at most 16 MB, key and value together.");
+    case KEY_TOO_LARGE_TO_INDEX:
+      return cachette__fail(error, CACHETTE_EBACKEND, subject,
+                            "%s takes keys of at most 1,012 bytes; MongoDB 4.2 and newer take "
+                            "longer ones.",
+                            name);
+    default:
+      return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s says: %.180s", name,
+                            fault->message);
+  }
+}
+
+static int explain(const char *name, const bson_error_t *fault, const char *subject,
+                   cachette_error *error) {
+  switch (fault->domain) {
+    case MONGOC_ERROR_SERVER_SELECTION:
+    case MONGOC_ERROR_STREAM:
+      return cachette__fail(error, CACHETTE_EUNAVAILABLE, subject, "%s cannot be reached: %.180s",
+                            name, fault->message);
+    case MONGOC_ERROR_SCRAM:
+    case MONGOC_ERROR_CLIENT:
+      if (fault->domain == MONGOC_ERROR_SCRAM || fault->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+        return cachette__fail(error, CACHETTE_EBACKEND, "mongodb_url",
+                              "%s refuses the user name or password of \"mongodb_url\".", name);
+      break;
+    case MONGOC_ERROR_SERVER:
+    case MONGOC_ERROR_WRITE_CONCERN:
+      return explain_server(name, fault, subject, error);
+    case MONGOC_ERROR_BSON:
+      if (strstr(fault->message, "too large") != NULL)
+        return cachette__fail(error, CACHETTE_ETOOBIG, subject, NULL);
+      break;
+    default:
+      break;
+  }
+  return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s: %.180s", name, fault->message);
+}
+
+void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
+  job->code = explain(job->shared->settings.name, fault, NULL, &job->error);
+  job->broken = fault->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
+}
+
+void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__mongo_item *item,
+                               const bson_error_t *fault) {
+  char text[32];
+  cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
+  item->status = explain(job->shared->settings.name, fault, text, &job->error);
+}
+
+bool cachette__mongo_out_of_time(cachette__mongo_job *job) {
+  if (cachette__machine_now() < job->deadline_ms) return false;
+  job->code =
+      cachette__fail(&job->error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.",
+                     job->shared->settings.name, (double)job->timeout_ms / 1000);
+  return true;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* The store: ops become jobs, and jobs that are done complete their ops. */
+#include <string.h>
+#include <time.h>
+
+#include "../../clock.h"
+#include "client.h"
+
+extern const cachette__store_vtable cachette__mongodb_store;
+
+enum { CLOSE_PATIENCE_MS = 250 }; /* for threads whose server is there, a few would do */
+
+typedef struct mongodb {
+  cachette__store base;
+  cachette__pool *pool;
+  cachette__mongo_shared *shared; /* the pool's; in place while that is open */
+} mongodb;
+
+/* ---- What jobs share -----------------------------------------------------------------------
+ */
+
+/* libmongoc prints warnings of its own; what is wrong comes back as an error. */
+static void say_nothing(mongoc_log_level_t level, const char *domain, const char *message,
+                        void *data) {
+  (void)level;
+  (void)domain;
+  (void)message;
+  (void)data;
+}
+
+/* Every call of ours comes after this; it may be called again. */
+static void begin_libmongoc(void) {
+  mongoc_log_set_handler(say_nothing, NULL);
+  mongoc_init();
+}
+
+static void free_shared(void *data) {
+  cachette__mongo_shared *shared = data;
+  if (shared->clients != NULL) mongoc_client_pool_destroy(shared->clients);
+  cachette__mongo_settings_deinit(&shared->settings);
+  uv_cond_destroy(&shared->indexes_changed);
+  uv_mutex_destroy(&shared->indexes_mutex);
+  uv_mutex_destroy(&shared->clients_mutex);
+  cachette__free(shared);
+}
+
+static bool init_locks(cachette__mongo_shared *shared) {
+  if (uv_mutex_init(&shared->clients_mutex) != 0) return false;
+  if (uv_mutex_init(&shared->indexes_mutex) != 0) goto fail_indexes;
+  if (uv_cond_init(&shared->indexes_changed) != 0) goto fail_changed;
+  return true;
+
+fail_changed:
+  uv_mutex_destroy(&shared->indexes_mutex);
+fail_indexes:
+  uv_mutex_destroy(&shared->clients_mutex);
+  return false;
+}
+
+static int new_shared(const cachette_options *options, cachette__mongo_shared **made,
+                      cachette_error *error) {
+  cachette__mongo_shared *shared = cachette__calloc(1, sizeof *shared);
+  if (shared == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  int code = cachette__mongo_settings_read(options, &shared->settings, error);
+  if (code < 0) {
+    cachette__free(shared);
+    return code;
+  }
+  if (!init_locks(shared)) {
+    cachette__mongo_settings_deinit(&shared->settings);
+    cachette__free(shared);
+    return cachette__fail(error, CACHETTE_EBACKEND, NULL, "The system has no more locks.");
+  }
+  *made = shared;
+  return CACHETTE_OK;
+}
+
+static void *init_thread(void *shared) {
+  (void)shared;
+  return cachette__calloc(1, sizeof(cachette__mongo_thread));
+}
+
+static void fini_thread(void *data, void *thread_data) {
+  cachette__mongo_shared *shared = data;
+  cachette__mongo_thread *thread = thread_data;
+  if (thread != NULL && thread->client != NULL) {
+    mongoc_collection_destroy(thread->collection);
+    mongoc_client_pool_push(shared->clients, thread->client);
+  }
+  cachette__free(thread);
+}
+
+static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
+
+/* ---- Jobs ------------------------------------------------------------------------------------ */
+
+static int64_t epoch_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void free_job(cachette__job *base) {
+  cachette__mongo_job *job = (cachette__mongo_job *)base;
+  for (size_t i = 0; i < job->count; i++) cachette__free(job->items[i].found);
+  cachette__free(job);
+}
+
+static void work(cachette__job *base, void *thread) {
+  cachette__mongo_job *job = (cachette__mongo_job *)base;
+  if (thread == NULL)
+    job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
+  else
+    cachette__mongo_work(job, thread);
+}
+
+/* Hands a fetched value over. */
+static void give_value(cachette_op *op, cachette_item *item, const cachette__mongo_item *found) {
+  void *place = cachette__item_place(op, item, found->found_size);
+  if (place == NULL) return;
+  memcpy(place, found->found, found->found_size);
+  if (op->flags & CACHETTE_WITH_TTL) item->ttl_ms = found->ttl_ms;
+}
+
+static void give_items(cachette_op *op, cachette__mongo_job *job) {
+  for (size_t i = 0; i < job->count; i++) {
+    cachette_item *item = &op->items[i];
+    item->status = job->items[i].status;
+    if (op->verb == CACHETTE_INCREMENT && item->status >= 0) item->amount = job->items[i].amount;
+    if (op->verb == CACHETTE_FETCH && item->status == CACHETTE_HIT)
+      give_value(op, item, &job->items[i]);
+    if (op->verb != CACHETTE_CLEAR_NAMESPACE) op->number += cachette__item_counts(op, item);
+  }
+}
+
+static void done(cachette__job *base) {
+  cachette__mongo_job *job = (cachette__mongo_job *)base;
+  cachette_op *op = job->op;
+  if (op != NULL) {
+    if (job->error.code < 0)
+      cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
+    if (job->code == CACHETTE_OK) {
+      op->number = job->number;
+      give_items(op, job);
+    }
+    int code = job->code;
+    free_job(base);
+    cachette__op_complete(op, code);
+  } else {
+    free_job(base);
+  }
+}
+
+/* ---- Their making ------------------------------------------------------------------------------
+ */
+
+/* What follows a namespace in the keys that are of it. */
+static const char *tail_of(const cachette_op *op) {
+  return op->verb == CACHETTE_CLEAR_NAMESPACE ? ":" : "";
+}
+
+static size_t count_items(const cachette_op *op) {
+  return cachette__has_items(op->verb) ? op->count : 0;
+}
+
+/* Bytes that a job has to hold of its op's. */
+static size_t count_bytes(const cachette_op *op, size_t prefix) {
+  size_t bytes = 0, tail = strlen(tail_of(op));
+  for (size_t i = 0; i < count_items(op); i++) {
+    bytes += prefix + op->items[i].key.size + tail;
+    if (op->verb == CACHETTE_PUT) bytes += op->items[i].value.size;
+  }
+  return bytes;
+}
+
+static char *append_bytes(char *to, const void *bytes, size_t size) {
+  if (size > 0) memcpy(to, bytes, size);
+  return to + size;
+}
+
+static void copy_items(cachette__mongo_job *job, const cachette_op *op, const char *prefix) {
+  char *to = (char *)&job->items[job->count];
+  for (size_t i = 0; i < job->count; i++) {
+    const cachette_item *from = &op->items[i];
+    char *key = to;
+    to = append_bytes(to, prefix, strlen(prefix));
+    to = append_bytes(to, from->key.data, from->key.size);
+    to = append_bytes(to, tail_of(op), strlen(tail_of(op)));
+    job->items[i] = (cachette__mongo_item){
+        .key = {key, (size_t)(to - key)},
+        .ttl_ms = from->ttl_ms,
+        .amount = from->amount,
+    };
+    if (op->verb != CACHETTE_PUT) continue;
+    job->items[i].value = (cachette_slice){to, from->value.size};
+    to = append_bytes(to, from->value.data, from->value.size);
+  }
+}
+
+static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
+  const char *prefix = self->shared->settings.prefix;
+  size_t count = count_items(op);
+  cachette__mongo_job *job =
+      cachette__malloc(sizeof *job + count * sizeof *job->items + count_bytes(op, strlen(prefix)));
+  if (job == NULL) return NULL;
+  *job = (cachette__mongo_job){
+      .job = {.work = work, .done = done, .drop = free_job},
+      .shared = self->shared,
+      .op = op,
+      .verb = op->verb,
+      .flags = op->flags,
+      .deadline_ms = op->priv.deadline_ms,
+      .timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : self->shared->settings.timeout_ms,
+      .now_ms = epoch_now(),
+      .count = count,
+  };
+  copy_items(job, op, prefix);
+  return job;
+}
+
+/* ---- The indexes' job
+ * ----------------------------------------------------------------------------
+ */
+
+typedef struct index_job {
+  cachette__job job;
+  cachette__mongo_shared *shared;
+} index_job;
+
+static void make_indexes(cachette__job *base, void *thread) {
+  cachette__mongo_shared *shared = ((index_job *)base)->shared;
+  if (thread == NULL)
+    cachette__mongo_indexes_postpone(shared);
+  else
+    cachette__mongo_indexes_make(shared, thread);
+}
+
+static void free_index_job(cachette__job *base) { cachette__free(base); }
+
+/* Has the indexes made, if it is time. If it cannot be done now it is done with a later op. */
+static void submit_indexes(mongodb *self) {
+  if (!cachette__mongo_indexes_due(self->shared)) return;
+  index_job *job = cachette__malloc(sizeof *job);
+  if (job == NULL) {
+    cachette__mongo_indexes_postpone(self->shared);
+    return;
+  }
+  *job = (index_job){
+      .job = {.work = make_indexes, .done = free_index_job, .drop = free_index_job},
+      .shared = self->shared,
+  };
+  if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) return;
+  cachette__mongo_indexes_postpone(self->shared);
+  cachette__free(job);
+}
+
+/* ---- The vtable
+ * ----------------------------------------------------------------------------------
+ */
+
+static int check(const cachette_options *options, cachette_error *error) {
+  cachette__mongo_settings settings;
+  begin_libmongoc();
+  int code = cachette__mongo_settings_read(options, &settings, error);
+  if (code == CACHETTE_OK) cachette__mongo_settings_deinit(&settings);
+  return code;
+}
+
+static int open_mongodb(const cachette__store_context *context, cachette__store **store,
+                        cachette_error *error) {
+  begin_libmongoc();
+  mongodb *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.vtable = &cachette__mongodb_store;
+  int code = new_shared(context->options, &self->shared, error);
+  if (code < 0) goto fail;
+  code = cachette__pool_new(context->loop, self->shared->settings.threads, &kind, self->shared,
+                            &self->pool);
+  if (code < 0) {
+    free_shared(self->shared);
+    cachette__fail(error, code, NULL, NULL);
+    goto fail;
+  }
+  *store = &self->base;
+  return CACHETTE_OK;
+
+fail:
+  cachette__free(self);
+  return code;
+}
+
+static void submit(cachette__store *store, cachette_op *op) {
+  mongodb *self = (mongodb *)store;
+  cachette__mongo_job *job = new_job(self, op);
+  if (job == NULL) {
+    cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
+    return;
+  }
+  if (op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT) submit_indexes(self);
+  op->priv.below = (uintptr_t)job;
+  if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) return;
+  free_job(&job->job);
+  cachette__op_fail(op, CACHETTE_EBACKEND, NULL,
+                    "No thread could be started for the MongoDB backend.");
+}
+
+static void detach(cachette__store *store, cachette_op *op) {
+  mongodb *self = (mongodb *)store;
+  cachette__mongo_job *job = (cachette__mongo_job *)op->priv.below;
+  if (cachette__pool_cancel(self->pool, &job->job))
+    free_job(&job->job);
+  else
+    job->op = NULL;
+}
+
+static const char *server(const cachette__store *store) {
+  return ((const mongodb *)store)->shared->settings.name;
+}
+
+/* What the server holds it would have to be asked. */
+static void stats(cachette__store *store, cachette_stats *stats) {
+  (void)store;
+  (void)stats;
+}
+
+static void close_mongodb(cachette__store *store, bool forked) {
+  mongodb *self = (mongodb *)store;
+  int64_t patience_ms = self->shared->settings.timeout_ms;
+  if (patience_ms > CLOSE_PATIENCE_MS) patience_ms = CLOSE_PATIENCE_MS;
+  cachette__pool_close(self->pool, patience_ms, forked);
+  cachette__free(self);
+}
+
+const cachette__store_vtable cachette__mongodb_store = {
+    .name = "mongodb",
+    .check = check,
+    .open = open_mongodb,
+    .submit = submit,
+    .detach = detach,
+    .server = server,
+    .stats = stats,
+    .close = close_mongodb,
+};

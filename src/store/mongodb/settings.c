@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* What the options say: the server's URL, the names of database and collection, the prefix. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+
+enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes, of which MongoDB's manual speaks */
+
+static const char example[] = "mongodb://[user:password@]host[:port]";
+
+/* ---- Names -------------------------------------------------------------------------------- */
+
+static int fail_name(const char *option, const char *name, const char *fault,
+                     cachette_error *error) {
+  char shown[64];
+  cachette__key_text(cachette_str(name), shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, option,
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, fault);
+}
+
+static int check_database(const char *name, cachette_error *error) {
+  static const char option[] = "database_name";
+  if (strpbrk(name, "/\\. \"$") != NULL)
+    return fail_name(option, name,
+                     "a MongoDB database's name has no /, \\, ., \", $ and no space in it", error);
+  if (strlen(name) > DATABASE_MAX)
+    return fail_name(option, name, "a MongoDB database's name has at most 63 bytes", error);
+  return CACHETTE_OK;
+}
+
+static int check_collection(const char *database, const char *name, cachette_error *error) {
+  static const char option[] = "table_name";
+  if (strchr(name, '$') != NULL)
+    return fail_name(option, name, "a MongoDB collection's name has no $ in it", error);
+  if (strncmp(name, "system.", 7) == 0)
+    return fail_name(option, name, "MongoDB keeps names that begin with \"system.\" to itself",
+                     error);
+  if (name[0] == '.' || name[strlen(name) - 1] == '.' || strstr(name, "..") != NULL)
+    return fail_name(option, name,
+                     "a MongoDB collection's name has no dot at its ends, and no two in a row",
+                     error);
+  if (strlen(database) + 1 + strlen(name) > NAMESPACE_MAX)
+    return fail_name(option, name,
+                     "a MongoDB collection's name and its database's have at most 254 bytes",
+                     error);
+  return CACHETTE_OK;
+}
+
+/* ---- The URL --------------------------------------------------------------------------------
+ */
+
+static bool begins_with(const char *text, const char *head) {
+  return strncasecmp(text, head, strlen(head)) == 0;
+}
+
+/*
+ * libmongoc's reason may repeat parts of the URL. So it is asked once more, without user name and
+ * password, and its word is taken only if nothing else of the URL looks like a secret, either.
+ */
+static const char *find_reason(const char *url, char *reason, size_t size) {
+  if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
+    return "it must begin with mongodb:// or mongodb+srv://";
+  const char *after_scheme = strstr(url, "://") + 3, *at_sign = strrchr(url, '@');
+  const char *rest = at_sign != NULL && at_sign > after_scheme ? at_sign + 1 : after_scheme;
+  for (const char *at = rest; *at != '\0'; at++)
+    if (begins_with(at, "password") || begins_with(at, "token"))
+      return "libmongoc does not understand it";
+  size_t length = (size_t)(after_scheme - url) + strlen(rest) + 1;
+  char *bare = cachette__malloc(length);
+  if (bare == NULL) return "libmongoc does not understand it";
+  snprintf(bare, length, "%.*s%s", (int)(after_scheme - url), url, rest);
+  bson_error_t fault = {0};
+  mongoc_uri_t *uri = mongoc_uri_new_with_error(bare, &fault);
+  cachette__free(bare);
+  if (uri != NULL) {
+    mongoc_uri_destroy(uri);
+    return "its user name or password has a character that must be percent-encoded there";
+  }
+  snprintf(reason, size, "%.100s", fault.message);
+  size_t end = strlen(reason);
+  if (end > 0 && reason[end - 1] == '.') reason[end - 1] = '\0';
+  return reason;
+}
+
+static int fail_url(const char *url, cachette_error *error) {
+  char shown[64], reason[128];
+  cachette__url_show(url, shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
+                        "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
+                        shown, find_reason(url, reason, sizeof reason), example);
+}
+
+/* The URL's own word stands; else the option's. */
+static void default_ms(mongoc_uri_t *uri, const char *name, int64_t ms) {
+  if (!mongoc_uri_has_option(uri, name)) mongoc_uri_set_option_as_int32(uri, name, (int32_t)ms);
+}
+
+static void default_text(mongoc_uri_t *uri, const char *name, const char *text) {
+  if (text != NULL && *text != '\0' && !mongoc_uri_has_option(uri, name))
+    mongoc_uri_set_option_as_utf8(uri, name, text);
+}
+
+static int apply_tls(mongoc_uri_t *uri, const cachette_options *options, cachette_error *error) {
+  if (!mongoc_uri_get_tls(uri)) return CACHETTE_OK;
+  const char *certificate = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file);
+  const char *key = cachette__options_text(options, CACHETTE__OPTION_tls_key_file);
+  if (key != NULL && *key != '\0' && (certificate == NULL || strcmp(key, certificate) != 0))
+    return cachette__fail(error, CACHETTE_ECONFIG, "tls_key_file",
+                          "MongoDB's library wants certificate and key in one PEM file; put the "
+                          "key into that of \"tls_cert_file\", and leave \"tls_key_file\" out.");
+  default_text(uri, MONGOC_URI_TLSCAFILE,
+               cachette__options_text(options, CACHETTE__OPTION_tls_ca_file));
+  default_text(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, certificate);
+  if (cachette__options_number(options, CACHETTE__OPTION_tls_verify) == 0 &&
+      !mongoc_uri_has_option(uri, MONGOC_URI_TLSINSECURE))
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLSINSECURE, true);
+  return CACHETTE_OK;
+}
+
+static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cachette_error *error) {
+  const char *url = cachette__options_text(options, CACHETTE__OPTION_mongodb_url);
+  bson_error_t fault;
+  mongoc_uri_t *uri = mongoc_uri_new_with_error(url, &fault);
+  if (uri == NULL) return fail_url(url, error);
+  int64_t timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  /* Somewhat less, so that the reason comes before the op's time is up. */
+  default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms - timeout_ms / 4);
+  default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout_ms);
+  default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS,
+             cachette__options_number(options, CACHETTE__OPTION_connect_timeout));
+  if (mongoc_uri_get_appname(uri) == NULL) mongoc_uri_set_appname(uri, "cachette");
+  int code = apply_tls(uri, options, error);
+  if (code < 0) {
+    mongoc_uri_destroy(uri);
+    return code;
+  }
+  *parsed = uri;
+  return CACHETTE_OK;
+}
+
+static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
+  const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri);
+  if (host == NULL)
+    snprintf(name, size, "MongoDB at %.80s", mongoc_uri_get_srv_hostname(uri));
+  else
+    snprintf(name, size, "MongoDB at %.80s%s", host->host_and_port,
+             host->next != NULL ? " and others" : "");
+}
+
+/* ---- All of it --------------------------------------------------------------------------------
+ */
+
+static char *copy(const char *text) {
+  return text != NULL ? cachette__strndup(text, strlen(text)) : cachette__strndup("", 0);
+}
+
+void cachette__mongo_settings_deinit(cachette__mongo_settings *settings) {
+  mongoc_uri_destroy(settings->uri);
+  cachette__free(settings->database);
+  cachette__free(settings->collection);
+  cachette__free(settings->prefix);
+}
+
+int cachette__mongo_settings_read(const cachette_options *options,
+                                  cachette__mongo_settings *settings, cachette_error *error) {
+  const char *database = cachette__options_text(options, CACHETTE__OPTION_database_name);
+  const char *collection = cachette__options_text(options, CACHETTE__OPTION_table_name);
+  int code = check_database(database, error);
+  if (code == CACHETTE_OK) code = check_collection(database, collection, error);
+  if (code < 0) return code;
+  cachette__mongo_settings read = {
+      .threads = (unsigned)cachette__options_number(options, CACHETTE__OPTION_mongodb_pool_size),
+      .timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout),
+  };
+  code = read_url(options, &read.uri, error);
+  if (code < 0) return code;
+  name_server(read.uri, read.name, sizeof read.name);
+  read.database = copy(database);
+  read.collection = copy(collection);
+  read.prefix = copy(cachette__options_text(options, CACHETTE__OPTION_key_prefix));
+  if (read.database == NULL || read.collection == NULL || read.prefix == NULL) {
+    cachette__mongo_settings_deinit(&read);
+    return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  }
+  *settings = read;
+  return CACHETTE_OK;
+}

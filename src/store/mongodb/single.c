@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is done key by key: put if absent, and increments.
+ *
+ * Both begin with a findAndModify that inserts the entry if none is there, and tells which one is
+ * there otherwise. For a put that is all, unless the one that is there has ended and has to be
+ * replaced. A counter's value is bytes, for every client to read, and MongoDB cannot count in
+ * bytes; so its new value is set on the condition that the old one still stands, and if another
+ * client was faster all begins anew.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client.h"
+
+enum { DUPLICATE_KEY = 11000 };
+
+/* What came of a step. */
+enum step { STEP_FAILED, STEP_AGAIN, STEP_DONE };
+
+/* Fails the item, or the job if it is no fault of the server's; but two that insert at once are to
+ * try again. */
+static enum step fail_step(cachette__mongo_job *job, cachette__mongo_item *item,
+                           const bson_error_t *fault) {
+  if (fault->domain == MONGOC_ERROR_SERVER && fault->code == DUPLICATE_KEY) return STEP_AGAIN;
+  if (fault->domain == MONGOC_ERROR_SERVER)
+    cachette__mongo_fail_item(job, item, fault);
+  else
+    cachette__mongo_fail(job, fault);
+  return STEP_FAILED;
+}
+
+static void append_fresh(bson_t *update, const char *operator_name, const cachette__mongo_job *job,
+                         const cachette__mongo_item *item, cachette_slice value) {
+  bson_t fields;
+  BSON_APPEND_DOCUMENT_BEGIN(update, operator_name, &fields);
+  BSON_APPEND_BINARY(&fields, "value", BSON_SUBTYPE_BINARY, value.data, (uint32_t)value.size);
+  cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
+  bson_append_document_end(update, &fields);
+}
+
+/* The document of a reply to findAndModify; false if there was none. */
+static bool get_old(const bson_t *reply, bson_t *old) {
+  bson_iter_t field;
+  if (!bson_iter_init_find(&field, reply, "value") || !BSON_ITER_HOLDS_DOCUMENT(&field))
+    return false;
+  uint32_t size;
+  const uint8_t *data;
+  bson_iter_document(&field, &size, &data);
+  return bson_init_static(old, data, size);
+}
+
+/*
+ * Inserts the entry with this value unless one is there, in which case `reply` has it, with its
+ * value if that is wanted.
+ */
+static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collection,
+                   const cachette__mongo_item *item, cachette_slice value, bool want_value,
+                   bson_t *reply, bson_error_t *fault) {
+  bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields = BSON_INITIALIZER;
+  cachette__mongo_append_key(&query, "key", item->key);
+  append_fresh(&update, "$setOnInsert", job, item, value);
+  BCON_APPEND(&fields, "expires", BCON_INT32(1), "expires_at", BCON_INT32(1));
+  if (want_value) BSON_APPEND_INT32(&fields, "value", 1);
+  mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
+  mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_UPSERT);
+  mongoc_find_and_modify_opts_set_update(options, &update);
+  mongoc_find_and_modify_opts_set_fields(options, &fields);
+  bool done =
+      mongoc_collection_find_and_modify_with_opts(collection, &query, options, reply, fault);
+  mongoc_find_and_modify_opts_destroy(options);
+  bson_destroy(&fields);
+  bson_destroy(&update);
+  bson_destroy(&query);
+  return done;
+}
+
+static enum step update(cachette__mongo_job *job, mongoc_collection_t *collection,
+                        cachette__mongo_item *item, const bson_t *query, const bson_t *change) {
+  bson_t reply;
+  bson_error_t fault;
+  bson_iter_t field;
+  bool done = mongoc_collection_update_one(collection, query, change, NULL, &reply, &fault);
+  bool matched =
+      done && bson_iter_init_find(&field, &reply, "matchedCount") && bson_iter_as_int64(&field) > 0;
+  bson_destroy(&reply);
+  if (!done) return fail_step(job, item, &fault);
+  return matched ? STEP_DONE : STEP_AGAIN;
+}
+
+static void append_id(bson_t *query, const bson_t *old) {
+  bson_iter_t field;
+  if (bson_iter_init_find(&field, old, "_id"))
+    BSON_APPEND_VALUE(query, "_id", bson_iter_value(&field));
+}
+
+/* Puts a new entry in the place of one that has ended. */
+static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *collection,
+                               cachette__mongo_item *item, const bson_t *old,
+                               cachette_slice value) {
+  bson_t query = BSON_INITIALIZER, change = BSON_INITIALIZER;
+  append_id(&query, old);
+  cachette__mongo_append_ended(&query, job->now_ms);
+  append_fresh(&change, "$set", job, item, value);
+  enum step step = update(job, collection, item, &query, &change);
+  bson_destroy(&change);
+  bson_destroy(&query);
+  return step;
+}
+
+/* Sets a counter that is there, if its value is still the one that was added to. */
+static enum step add_up(cachette__mongo_job *job, mongoc_collection_t *collection,
+                        cachette__mongo_item *item, const bson_t *old) {
+  char digits[CACHETTE__COUNTER_DIGITS];
+  size_t size;
+  cachette_slice value;
+  cachette_item counter = {.key = cachette__mongo_own_key(job, item), .amount = item->amount};
+  item->status = cachette__mongo_get_bytes(old, "value", &value)
+                     ? cachette__counter_add(&counter, value, digits, &size, &job->error)
+                     : cachette__counter_fail_value(counter.key, &job->error);
+  if (item->status < 0) return STEP_FAILED;
+
+  bson_t query = BSON_INITIALIZER;
+  bson_iter_t field;
+  append_id(&query, old);
+  if (bson_iter_init_find(&field, old, "value"))
+    BSON_APPEND_VALUE(&query, "value", bson_iter_value(&field));
+  cachette__mongo_append_live(&query, job->now_ms);
+  bson_t *change =
+      BCON_NEW("$set", "{", "value", BCON_BIN(BSON_SUBTYPE_BINARY, (uint8_t *)digits, size), "}");
+  enum step step = update(job, collection, item, &query, change);
+  bson_destroy(change);
+  bson_destroy(&query);
+  if (step == STEP_DONE) {
+    item->amount = counter.amount;
+    item->status = CACHETTE_HIT;
+  }
+  return step;
+}
+
+static enum step add_once(cachette__mongo_job *job, mongoc_collection_t *collection,
+                          cachette__mongo_item *item) {
+  bson_t reply, old;
+  bson_error_t fault;
+  enum step step = STEP_DONE;
+  bool done = insert(job, collection, item, item->value, false, &reply, &fault);
+  item->status = CACHETTE_MISS;
+  if (!done)
+    step = fail_step(job, item, &fault);
+  else if (get_old(&reply, &old)) {
+    if (cachette__mongo_time_left(&old, job->now_ms) > 0)
+      item->status = CACHETTE_HIT;
+    else
+      step = replace_ended(job, collection, item, &old, item->value);
+  }
+  bson_destroy(&reply);
+  return step;
+}
+
+static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *collection,
+                                cachette__mongo_item *item) {
+  char digits[CACHETTE__COUNTER_DIGITS + 1];
+  int size = snprintf(digits, sizeof digits, "%" PRId64, item->amount);
+  cachette_slice fresh = {digits, (size_t)size};
+  bson_t reply, old;
+  bson_error_t fault;
+  enum step step = STEP_DONE;
+  bool done = insert(job, collection, item, fresh, true, &reply, &fault);
+  item->status = CACHETTE_MISS;
+  if (!done)
+    step = fail_step(job, item, &fault);
+  else if (get_old(&reply, &old))
+    step = cachette__mongo_time_left(&old, job->now_ms) > 0
+               ? add_up(job, collection, item, &old)
+               : replace_ended(job, collection, item, &old, fresh);
+  bson_destroy(&reply);
+  return step;
+}
+
+void cachette__mongo_add(cachette__mongo_job *job, mongoc_collection_t *collection,
+                         cachette__mongo_item *item) {
+  while (add_once(job, collection, item) == STEP_AGAIN)
+    if (cachette__mongo_out_of_time(job)) return;
+}
+
+void cachette__mongo_increment(cachette__mongo_job *job, mongoc_collection_t *collection,
+                               cachette__mongo_item *item) {
+  while (increment_once(job, collection, item) == STEP_AGAIN)
+    if (cachette__mongo_out_of_time(job)) return;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "../alloc.h"
+
+enum { QUEUED, AT_WORK, FINISHED };
+
+enum { STACK_SIZE = 1 << 20 }; /* musl's own is too small for most libraries */
+
+typedef struct worker {
+  cachette__pool *pool;
+  pthread_t id;
+  bool gone; /* it will touch the pool no more, but to let go of it */
+} worker;
+
+struct cachette__pool {
+  const cachette__pool_kind *kind;
+  void *shared;
+  unsigned most_threads;
+
+  /* Of the handle's thread alone. */
+  uv_async_t wake;
+  cachette__job all; /* a ring of all jobs, through this one */
+
+  uv_mutex_t mutex; /* guards what follows */
+  uv_cond_t work, gone;
+  cachette__job *queue, **queue_tail;
+  cachette__job *finished, **finished_tail;
+  size_t queued;
+  unsigned threads, idle, leaving; /* started; waiting for work; of the started, gone */
+  unsigned uses;                   /* threads, and one for the handle */
+  bool closed;
+  worker workers[];
+};
+
+/* ---- Lists -------------------------------------------------------------------------------- */
+
+static void append(cachette__job ***tail, cachette__job *job) {
+  job->priv.next = NULL;
+  **tail = job;
+  *tail = &job->priv.next;
+}
+
+static cachette__job *take_queued_locked(cachette__pool *pool) {
+  cachette__job *job = pool->queue;
+  pool->queue = job->priv.next;
+  if (pool->queue == NULL) pool->queue_tail = &pool->queue;
+  pool->queued--;
+  return job;
+}
+
+static cachette__job *take_finished_locked(cachette__pool *pool) {
+  cachette__job *finished = pool->finished;
+  pool->finished = NULL;
+  pool->finished_tail = &pool->finished;
+  return finished;
+}
+
+static void add_to_all(cachette__pool *pool, cachette__job *job) {
+  job->priv.newer = &pool->all;
+  job->priv.older = pool->all.priv.older;
+  job->priv.older->priv.newer = job;
+  pool->all.priv.older = job;
+}
+
+static void remove_from_all(cachette__job *job) {
+  job->priv.newer->priv.older = job->priv.older;
+  job->priv.older->priv.newer = job->priv.newer;
+}
+
+static void drop_list(cachette__job *job) {
+  while (job != NULL) {
+    cachette__job *next = job->priv.next;
+    job->drop(job);
+    job = next;
+  }
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static void free_pool(cachette__pool *pool) {
+  uv_cond_destroy(&pool->gone);
+  uv_cond_destroy(&pool->work);
+  uv_mutex_destroy(&pool->mutex);
+  cachette__free(pool);
+}
+
+static void let_go(cachette__pool *pool) {
+  uv_mutex_lock(&pool->mutex);
+  bool last = --pool->uses == 0;
+  uv_mutex_unlock(&pool->mutex);
+  if (last) free_pool(pool);
+}
+
+static void free_shared(cachette__pool *pool) {
+  if (pool->kind->free_shared != NULL) pool->kind->free_shared(pool->shared);
+}
+
+/* ---- On a thread ------------------------------------------------------------------------------
+ */
+
+/* Carries out one job. The lock is held before and after, but not meanwhile. */
+static void carry_out_locked(cachette__pool *pool, void *thread) {
+  cachette__job *job = take_queued_locked(pool);
+  atomic_store(&job->priv.state, AT_WORK);
+  uv_mutex_unlock(&pool->mutex);
+  job->work(job, thread);
+  uv_mutex_lock(&pool->mutex);
+  if (!pool->closed) {
+    atomic_store(&job->priv.state, FINISHED);
+    append(&pool->finished_tail, job);
+    uv_async_send(&pool->wake); /* under the lock, for `wake` is there until `closed` is set */
+    return;
+  }
+  uv_mutex_unlock(&pool->mutex);
+  job->drop(job);
+  uv_mutex_lock(&pool->mutex);
+}
+
+static void leave(cachette__pool *pool, worker *self) {
+  uv_mutex_lock(&pool->mutex);
+  bool last = ++pool->leaving == pool->threads; /* closed, so none will be started any more */
+  uv_mutex_unlock(&pool->mutex);
+  if (last) free_shared(pool);
+  uv_mutex_lock(&pool->mutex);
+  self->gone = true;
+  uv_cond_signal(&pool->gone);
+  uv_mutex_unlock(&pool->mutex);
+  let_go(pool);
+}
+
+static void *run_thread(void *data) {
+  worker *self = data;
+  cachette__pool *pool = self->pool;
+  const cachette__pool_kind *kind = pool->kind;
+  void *thread = kind->thread_init != NULL ? kind->thread_init(pool->shared) : NULL;
+  uv_mutex_lock(&pool->mutex);
+  while (!pool->closed) {
+    if (pool->queued > 0) {
+      carry_out_locked(pool, thread);
+    } else {
+      pool->idle++;
+      uv_cond_wait(&pool->work, &pool->mutex);
+      pool->idle--;
+    }
+  }
+  uv_mutex_unlock(&pool->mutex);
+  if (kind->thread_fini != NULL) kind->thread_fini(pool->shared, thread);
+  leave(pool, self);
+  return NULL;
+}
+
+/* Creates the thread with all signals blocked that are not the thread's own doing. */
+static bool create_quiet(worker *fresh) {
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setstacksize(&attributes, STACK_SIZE);
+  pthread_sigmask(SIG_SETMASK, &blocked, &before);
+  int code = pthread_create(&fresh->id, &attributes, run_thread, fresh);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return code == 0;
+}
+
+static bool start_thread_locked(cachette__pool *pool) {
+  worker *fresh = &pool->workers[pool->threads];
+  *fresh = (worker){.pool = pool};
+  if (!create_quiet(fresh)) return false;
+  pool->threads++;
+  pool->uses++;
+  return true;
+}
+
+/* ---- On the handle's thread --------------------------------------------------------------------
+ */
+
+static void on_wake(uv_async_t *wake) {
+  cachette__pool *pool = wake->data;
+  uv_mutex_lock(&pool->mutex);
+  cachette__job *job = take_finished_locked(pool);
+  uv_mutex_unlock(&pool->mutex);
+  while (job != NULL) {
+    cachette__job *next = job->priv.next;
+    remove_from_all(job);
+    job->done(job);
+    job = next;
+  }
+}
+
+/* The three that have to be taken back one by one. */
+static int init_parts(cachette__pool *pool, uv_loop_t *loop) {
+  if (uv_mutex_init(&pool->mutex) != 0) return CACHETTE_EBACKEND;
+  if (uv_cond_init(&pool->work) != 0) goto fail_work;
+  if (uv_cond_init(&pool->gone) != 0) goto fail_gone;
+  if (uv_async_init(loop, &pool->wake, on_wake) != 0) goto fail_wake;
+  return CACHETTE_OK;
+
+fail_wake:
+  uv_cond_destroy(&pool->gone);
+fail_gone:
+  uv_cond_destroy(&pool->work);
+fail_work:
+  uv_mutex_destroy(&pool->mutex);
+  return CACHETTE_EBACKEND;
+}
+
+int cachette__pool_new(uv_loop_t *loop, unsigned most_threads, const cachette__pool_kind *kind,
+                       void *shared, cachette__pool **made) {
+  cachette__pool *pool = cachette__calloc(1, sizeof *pool + most_threads * sizeof *pool->workers);
+  if (pool == NULL) return CACHETTE_ENOMEM;
+  int code = init_parts(pool, loop);
+  if (code < 0) {
+    cachette__free(pool);
+    return code;
+  }
+  pool->kind = kind;
+  pool->shared = shared;
+  pool->most_threads = most_threads;
+  pool->wake.data = pool;
+  pool->all.priv.newer = pool->all.priv.older = &pool->all;
+  pool->queue_tail = &pool->queue;
+  pool->finished_tail = &pool->finished;
+  pool->uses = 1;
+  *made = pool;
+  return CACHETTE_OK;
+}
+
+int cachette__pool_submit(cachette__pool *pool, cachette__job *job) {
+  uv_mutex_lock(&pool->mutex);
+  bool wanted = pool->queued >= pool->idle && pool->threads < pool->most_threads;
+  if (wanted && !start_thread_locked(pool) && pool->threads == 0) {
+    uv_mutex_unlock(&pool->mutex);
+    return CACHETTE_EBACKEND;
+  }
+  atomic_store(&job->priv.state, QUEUED);
+  append(&pool->queue_tail, job);
+  pool->queued++;
+  uv_cond_signal(&pool->work);
+  uv_mutex_unlock(&pool->mutex);
+  add_to_all(pool, job);
+  return CACHETTE_OK;
+}
+
+bool cachette__pool_cancel(cachette__pool *pool, cachette__job *job) {
+  uv_mutex_lock(&pool->mutex);
+  bool queued = atomic_load(&job->priv.state) == QUEUED;
+  if (queued) {
+    cachette__job **link = &pool->queue;
+    while (*link != job) link = &(*link)->priv.next;
+    *link = job->priv.next;
+    if (*link == NULL) pool->queue_tail = link;
+    pool->queued--;
+  }
+  uv_mutex_unlock(&pool->mutex);
+  if (queued) remove_from_all(job);
+  return queued;
+}
+
+/* ---- Closing -----------------------------------------------------------------------------------
+ */
+
+static unsigned count_gone_locked(const cachette__pool *pool) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < pool->threads; i++) count += pool->workers[i].gone;
+  return count;
+}
+
+static void await_threads_locked(cachette__pool *pool, int64_t patience_ms) {
+  uint64_t now = uv_hrtime();
+  uint64_t until = now + (uint64_t)patience_ms * 1000000;
+  while (count_gone_locked(pool) < pool->threads && now < until) {
+    uv_cond_timedwait(&pool->gone, &pool->mutex, until - now);
+    now = uv_hrtime();
+  }
+}
+
+/* Those that are gone are joined, so that nothing of them is left; the others go by themselves. */
+static void part_from_threads(cachette__pool *pool) {
+  for (unsigned i = 0; i < pool->threads; i++) {
+    uv_mutex_lock(&pool->mutex);
+    bool gone = pool->workers[i].gone;
+    uv_mutex_unlock(&pool->mutex);
+    if (gone)
+      pthread_join(pool->workers[i].id, NULL);
+    else
+      pthread_detach(pool->workers[i].id);
+  }
+}
+
+static void on_closed(uv_handle_t *wake) { let_go(wake->data); }
+
+/* The lock may be held by a thread that is not there; so only what this thread alone uses, and
+ * jobs that no thread had begun, are touched. */
+static void close_forked(cachette__pool *pool) {
+  cachette__job *job = pool->all.priv.newer;
+  while (job != &pool->all) {
+    cachette__job *next = job->priv.newer;
+    if (atomic_load(&job->priv.state) == QUEUED) job->drop(job);
+    job = next;
+  }
+  if (pool->threads > 0) return;
+  free_shared(pool);
+  free_pool(pool);
+}
+
+void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked) {
+  if (forked) {
+    close_forked(pool);
+    return;
+  }
+  uv_mutex_lock(&pool->mutex);
+  pool->closed = true;
+  cachette__job *queued = pool->queue, *finished = take_finished_locked(pool);
+  pool->queue = NULL;
+  pool->queued = 0;
+  uv_cond_broadcast(&pool->work);
+  uv_mutex_unlock(&pool->mutex);
+  drop_list(queued);
+  drop_list(finished);
+  uv_close((uv_handle_t *)&pool->wake, on_closed);
+  if (pool->threads == 0) free_shared(pool);
+  uv_mutex_lock(&pool->mutex);
+  await_threads_locked(pool, patience_ms);
+  uv_mutex_unlock(&pool->mutex);
+  part_from_threads(pool);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* The MongoDB store when something is wrong: the settings, the user, the server, the process. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mongod_server.h"
+#include "store/module.h"
+#include "support.h"
+
+#define MARGIN_MS 1500 /* that a machine under load may be late */
+
+static struct mongod_server server;
+
+static int start_server(void **state) {
+  (void)state;
+  mongod_server_start(&server, NULL);
+  return 0;
+}
+
+static int remove_server(void **state) {
+  (void)state;
+  mongod_server_remove(&server);
+  return 0;
+}
+
+static cachette *open_at(const char *url, const char *timeout) {
+  cachette_options *options =
+      options_with("backend", "mongodb", "mongodb_url", url, "timeout", timeout, NULL);
+  cachette *handle;
+  cachette_error error;
+  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
+  cachette_options_free(options);
+  return handle;
+}
+
+static void pause_ms(long ms) {
+  const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&pause, NULL);
+}
+
+/* ---- Settings ---- */
+
+static void a_bad_setting_is_named(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *value, *message;
+  } cases[] = {
+      {"mongodb_url", "mongo://h", "must begin with mongodb://"},
+      {"mongodb_url", "redis://user:hunter2@h", "must begin with mongodb://"},
+      {"mongodb_url", "mongodb://user:hun/ter2@h", "must be percent-encoded"},
+      {"mongodb_url", "mongodb://user:hunter2@", "is not valid"},
+      {"mongodb_url", "mongodb://user:hunter2@h:port", "port"},
+      {"mongodb_url", "mongodb://user:hunter2@h/?w=hunter2&tls=hunter2x&Password=hunter2",
+       "libmongoc does not understand it"},
+      {"mongodb_url", "mongodb+srv://user:hunter2@h", "is not valid"},
+      {"database_name", "a.b", "database's name has no"},
+      {"database_name", "a b", "database's name has no"},
+      {"database_name", "a$", "database's name has no"},
+      {"database_name", "0123456789012345678901234567890123456789012345678901234567890123",
+       "at most 63 bytes"},
+      {"table_name", "a$b", "has no $"},
+      {"table_name", "system.users", "begin with \"system.\""},
+      {"table_name", ".a", "no dot at its ends"},
+      {"table_name", "a.", "no dot at its ends"},
+      {"table_name", "a..b", "no two in a row"},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_options *options = options_with("backend", "mongodb", "mongodb_url", server.url,
+                                             cases[i].name, cases[i].value, NULL);
+    cachette_error fault = {.code = 0};
+    assert_int_equal(cachette_options_check(options, &fault, 1), 1);
+    assert_int_equal(fault.code, CACHETTE_ECONFIG);
+    assert_string_equal(fault.subject, cases[i].name);
+    if (strstr(fault.message, cases[i].message) == NULL) fail_msg("%s", fault.message);
+    if (strstr(fault.message, "hun") != NULL) fail_msg("%s", fault.message);
+    cachette *handle;
+    assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_ECONFIG);
+    cachette_options_free(options);
+  }
+}
+
+static void certificate_and_key_are_one_file(void **state) {
+  (void)state;
+  cachette_options *options =
+      options_with("backend", "mongodb", "mongodb_url", "mongodb://h/?tls=true", "tls_cert_file",
+                   "a.pem", "tls_key_file", "b.pem", NULL);
+  cachette_error fault = {.code = 0};
+  assert_int_equal(cachette_options_check(options, &fault, 1), 1);
+  assert_string_equal(fault.subject, "tls_key_file");
+  assert_non_null(strstr(fault.message, "one PEM file"));
+  cachette_options_free(options);
+}
+
+/* ---- Users ---- */
+
+static const char *const with_auth[] = {"--auth", NULL};
+
+/* A server that asks for passwords. */
+static void start_guarded(struct mongod_server *guarded) {
+  mongod_server_start(guarded, NULL);
+  mongod_command(guarded->url, "admin",
+                 "{\"createUser\": \"writer\", \"pwd\": \"hunter2\", \"roles\": "
+                 "[{\"role\": \"readWrite\", \"db\": \"cachette-db\"}]}");
+  mongod_command(guarded->url, "admin",
+                 "{\"createUser\": \"reader\", \"pwd\": \"hunter2\", \"roles\": "
+                 "[{\"role\": \"read\", \"db\": \"cachette-db\"}]}");
+  mongod_command(guarded->url, "admin",
+                 "{\"createRole\": \"plain\", \"roles\": [], \"privileges\": [{\"resource\": "
+                 "{\"db\": \"cachette-db\", \"collection\": \"cachette\"}, \"actions\": "
+                 "[\"find\", \"insert\", \"update\", \"remove\"]}]}");
+  mongod_command(guarded->url, "admin",
+                 "{\"createUser\": \"plain\", \"pwd\": \"hunter2\", \"roles\": [\"plain\"]}");
+  mongod_command(guarded->url, "admin", "{\"fsync\": 1}"); /* or the kill may undo it */
+  mongod_server_kill(guarded);
+  mongod_server_restart(guarded, with_auth);
+}
+
+static cachette *open_as(const struct mongod_server *guarded, const char *user) {
+  char url[160];
+  snprintf(url, sizeof url, "mongodb://%s@127.0.0.1:%d/?authSource=admin", user, guarded->port);
+  return open_at(url, "10");
+}
+
+static void expect_failure(cachette *handle, enum cachette_verb verb, int code, const char *text) {
+  struct probe probe;
+  probe_init(&probe, verb, "key");
+  probe.item.value = cachette_str("value");
+  int status = cachette_run(handle, &probe.op);
+  if (status == CACHETTE_OK) status = probe.item.status;
+  assert_int_equal(status, code);
+  if (strstr(probe.error.message, text) == NULL || strstr(probe.error.message, "hunter") != NULL)
+    fail_msg("%s", probe.error.message);
+}
+
+static void users_are_told_what_is_wrong(void **state) {
+  (void)state;
+  struct mongod_server guarded;
+  start_guarded(&guarded);
+  cachette *handle = open_as(&guarded, "writer:hunter2");
+  put_text(handle, "key", "value", 0);
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+
+  handle = open_as(&guarded, "writer:hunter3");
+  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "refuses the user name or password");
+  expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "refuses the user name or password");
+  cachette_close(handle);
+
+  handle = open_as(&guarded, "reader:hunter2");
+  assert_true(holds_text(handle, "key", "value"));
+  expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "needs the role readWrite");
+  expect_failure(handle, CACHETTE_CLEAR, CACHETTE_EBACKEND, "needs the role readWrite");
+  expect_failure(handle, CACHETTE_INCREMENT, CACHETTE_EBACKEND, "needs the role readWrite");
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+
+  handle = open_as(&guarded, "plain:hunter2"); /* who may not make indexes */
+  put_text(handle, "key", "other", 0);
+  assert_true(holds_text(handle, "key", "other"));
+  cachette_close(handle);
+
+  handle = open_at(guarded.url, "10");
+  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "needs the role readWrite");
+  cachette_close(handle);
+  mongod_server_remove(&guarded);
+}
+
+/* ---- The server ---- */
+
+static void a_server_that_is_not_there_is_named(void **state) {
+  (void)state;
+  cachette *handle = open_at("mongodb://127.0.0.1:1/", "2");
+  int64_t before = machine_ms();
+  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EUNAVAILABLE,
+                 "MongoDB at 127.0.0.1:1 cannot be reached");
+  assert_in_range(machine_ms() - before, 0, 2000 + MARGIN_MS);
+  cachette_close(handle);
+}
+
+static void a_server_that_hangs_holds_nothing_up(void **state) {
+  (void)state;
+  enum { MANY = 30, TIMEOUT_MS = 500 };
+  static struct probe probes[MANY];
+  cachette *handle = open_at(server.url, "0.5");
+  put_text(handle, "key", "value", 0);
+  mongod_server_stop(&server);
+  int64_t before = machine_ms();
+  for (int i = 0; i < MANY; i++) {
+    probe_init(&probes[i], CACHETTE_FETCH, "key");
+    probe_submit(handle, &probes[i]);
+  }
+  for (int i = 0; i < MANY; i++) {
+    assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_ETIMEDOUT);
+    assert_non_null(strstr(probes[i].error.message, "MongoDB at 127.0.0.1"));
+    assert_non_null(strstr(probes[i].error.message, "did not answer within 0.5 s"));
+  }
+  assert_in_range(machine_ms() - before, TIMEOUT_MS - 10, TIMEOUT_MS + MARGIN_MS);
+  mongod_server_continue(&server);
+  for (int i = 0; i < 100 && probe_run(handle, &probes[0], CACHETTE_EXISTS, "key") < 0; i++)
+    pause_ms(20);
+  assert_int_equal(probes[0].op.number, 1);
+
+  mongod_server_stop(&server);
+  for (int i = 0; i < MANY; i++) {
+    probe_init(&probes[i], CACHETTE_FETCH, "key");
+    probe_submit(handle, &probes[i]);
+  }
+  pause_ms(50); /* so that threads have begun */
+  before = machine_ms();
+  cachette_close(handle);
+  assert_in_range(machine_ms() - before, 0, TIMEOUT_MS + MARGIN_MS);
+  for (int i = 0; i < MANY; i++) probe_expect(&probes[i], CACHETTE_ECLOSED);
+  mongod_server_continue(&server);
+  handle = open_at(server.url, "5");
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+}
+
+static void a_server_that_comes_back_is_used_again(void **state) {
+  (void)state;
+  cachette *handle = open_at(server.url, "5");
+  put_text(handle, "key", "value", 0);
+  struct probe probe;
+  for (int i = 0; i < 8; i++) assert_true(holds(handle, "key"));
+  mongod_server_kill(&server);
+  mongod_server_restart(&server, NULL);
+  /* The connections are those of the dead one; the op goes over a new one. */
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_EXISTS, "key"), CACHETTE_OK);
+  mongod_server_kill(&server);
+  probe_init(&probe, CACHETTE_FETCH, "key");
+  probe.op.timeout_ms = 300;
+  assert_true(cachette_run(handle, &probe.op) < 0);
+  mongod_server_restart(&server, NULL);
+  for (int i = 0; i < 100 && probe_run(handle, &probe, CACHETTE_EXISTS, "key") < 0; i++)
+    pause_ms(20);
+  assert_int_equal(probe.op.status, CACHETTE_OK);
+  put_text(handle, "key", "again", 0);
+  assert_true(holds_text(handle, "key", "again"));
+  cachette_close(handle);
+}
+
+static void the_server_dies_under_load(void **state) {
+  (void)state;
+  enum { MANY = 60, ROUNDS = 3 };
+  static struct probe probes[MANY];
+  cachette *handle = open_at(server.url, "3");
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < MANY; i++) {
+      static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_FETCH, CACHETTE_INCREMENT,
+                                                 CACHETTE_CLEAR};
+      probe_init(&probes[i], verbs[i % 4], i % 4 == 2 ? "counter" : "key");
+      probes[i].item.value = cachette_str("value");
+      probe_submit(handle, &probes[i]);
+      if (i == MANY / 2) {
+        cachette_process(handle);
+        mongod_server_kill(&server);
+      }
+    }
+    mongod_server_restart(&server, NULL);
+    for (int i = 0; i < MANY; i++) {
+      probe_wait(handle, &probes[i]);
+      assert_int_equal(probes[i].done, 1);
+      if (probes[i].op.status < 0) assert_true(strlen(probes[i].error.message) > 0);
+      if (i % 4 == 1 && probes[i].item.status == CACHETTE_HIT)
+        assert_slice(probes[i].item.value, "value");
+      cachette_op_deinit(&probes[i].op);
+    }
+  }
+  cachette_close(handle);
+}
+
+/* ---- Forks and modules ---- */
+
+static void close_in_child(void *data) {
+  cachette_close(data);
+  cachette *fresh = open_at(server.url, "5");
+  child_assert(holds_text(fresh, "key", "parent's"));
+  cachette_close(fresh);
+}
+
+static void a_child_opens_its_own(void **state) {
+  (void)state;
+  cachette *handle = open_at(server.url, "5");
+  put_text(handle, "key", "parent's", 0);
+  run_in_child(close_in_child, handle);
+  assert_true(holds_text(handle, "key", "parent's"));
+  cachette_close(handle);
+}
+
+static void open_without_module(void *data) {
+  cachette_options *options = data;
+  cachette *handle;
+  cachette_error error;
+  child_assert(cachette_options_check(options, NULL, 0) == 0);
+  child_assert(cachette_open(options, &handle, &error) == CACHETTE_EUNSUPPORTED);
+  child_assert(strstr(error.message, "\"dynamodb\" backend is not part of this build") != NULL);
+  child_assert(strstr(error.message, "libcurl4-openssl-dev") != NULL);
+  child_assert(strstr(error.message, "-Ddynamodb=enabled") != NULL);
+}
+
+static void a_module_that_is_not_there_is_told_of(void **state) {
+  (void)state;
+  cachette_options *options = options_with("backend", "dynamodb", "region", "eu-west-1", NULL);
+  const char *folder = cachette__module_folder;
+  cachette__module_folder = "/nonexistent";
+  run_in_child(open_without_module, options);
+  cachette__module_folder = folder;
+  cachette_options_free(options);
+}
+
+static void open_broken_module(void *data) {
+  const cachette__store_vtable *store;
+  cachette_error error;
+  child_assert(cachette__module_find(data, &store, &error) == CACHETTE_EUNSUPPORTED);
+  child_assert(strstr(error.message, "could not be loaded") != NULL);
+}
+
+/* A file that is no shared object stands in the module's place. */
+static void a_module_that_cannot_be_loaded_is_told_of(void **state) {
+  (void)state;
+  char folder[] = "/tmp/cachette-module-XXXXXX", path[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/cachette-dynamodb.so", folder);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("no module", file);
+  fclose(file);
+  const char *before = cachette__module_folder;
+  cachette__module_folder = folder;
+  char backend[] = "dynamodb";
+  run_in_child(open_broken_module, backend);
+  cachette__module_folder = before;
+  unlink(path);
+  rmdir(folder);
+}
+
+static void a_module_of_another_build_is_refused(void **state) {
+  (void)state;
+  const cachette__module_stamp own = CACHETTE__MODULE_STAMP;
+  cachette__module_stamp stamps[] = {own, own, own};
+  static const cachette__module_table table = {.cachette_str = cachette_str};
+  char path[512];
+  snprintf(path, sizeof path, "%s/cachette-mongodb.so", cachette__module_folder);
+  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == NULL) fail_msg("%s", dlerror());
+  cachette__module_entry *entry;
+  *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
+  assert_non_null(entry);
+  stamps[0].table--;
+  stamps[1].version = "0.0.1";
+  stamps[2].options++;
+  for (size_t i = 0; i < LENGTH(stamps); i++) assert_null(entry(&stamps[i], &table));
+  dlclose(object);
+}
+
+/* An op that was given more time than the options say has it. */
+static void a_patient_op_waits_for_its_answer(void **state) {
+  (void)state;
+  cachette *handle = open_at(server.url, "0.3");
+  struct probe probe;
+  probe_init(&probe, CACHETTE_PUT, "patient");
+  probe.item.value = cachette_str("patient");
+  probe.op.timeout_ms = 20000;
+  if (cachette_run(handle, &probe.op) < 0) fail_msg("%s", probe.error.message);
+  mongod_server_stop(&server);
+  probe_init(&probe, CACHETTE_EXISTS, "patient");
+  probe.op.timeout_ms = 20000;
+  probe_submit(handle, &probe);
+  for (int i = 0; i < 8; i++) {
+    cachette_process(handle);
+    pause_ms(100); /* longer than the options say, in all */
+  }
+  assert_true(cachette_op_pending(&probe.op));
+  mongod_server_continue(&server);
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  assert_int_equal(probe.item.status, CACHETTE_HIT);
+  cachette_close(handle);
+}
+
+#define test(name) cmocka_unit_test(name)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test(a_bad_setting_is_named),
+      test(certificate_and_key_are_one_file),
+      test(users_are_told_what_is_wrong),
+      test(a_server_that_is_not_there_is_named),
+      test(a_server_that_hangs_holds_nothing_up),
+      test(a_patient_op_waits_for_its_answer),
+      test(a_server_that_comes_back_is_used_again),
+      test(the_server_dies_under_load),
+      test(a_child_opens_its_own),
+      test(a_module_that_is_not_there_is_told_of),
+      test(a_module_that_cannot_be_loaded_is_told_of),
+      test(a_module_of_another_build_is_refused),
+  };
+  mongoc_init();
+  return cmocka_run_group_tests_name("mongodb_faults", tests, start_server, remove_server);
+}

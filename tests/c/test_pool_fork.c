@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What a forked child does with a pool of its parent's, whose threads it does not have. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/pool.h"
+#include "support.h"
+
+typedef struct task {
+  cachette__job job;
+  const int *gate; /* a pipe that it reads from before it ends, or NULL */
+} task;
+
+static uv_loop_t loop;
+static int begun[2]; /* a pipe in which each job says that it has begun */
+static int done_count, drop_count, freed_count;
+
+static void work(cachette__job *job, void *thread) {
+  task *self = (task *)job;
+  char byte;
+  (void)thread;
+  while (write(begun[1], "x", 1) < 0) continue;
+  while (self->gate != NULL && read(self->gate[0], &byte, 1) < 0) continue;
+}
+
+static void done(cachette__job *job) {
+  done_count++;
+  free(job);
+}
+
+static void drop(cachette__job *job) {
+  drop_count++;
+  free(job);
+}
+
+static void free_shared(void *shared) {
+  (void)shared;
+  freed_count++;
+}
+
+static const cachette__pool_kind kind = {.free_shared = free_shared};
+
+static void submit(cachette__pool *pool, const int *gate) {
+  task *self = calloc(1, sizeof *self);
+  assert_non_null(self);
+  *self = (task){.job = {.work = work, .done = done, .drop = drop}, .gate = gate};
+  assert_int_equal(cachette__pool_submit(pool, &self->job), CACHETTE_OK);
+}
+
+static cachette__pool *open_pool(void) {
+  cachette__pool *pool = NULL;
+  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(cachette__pool_new(&loop, 1, &kind, NULL, &pool), CACHETTE_OK);
+  return pool;
+}
+
+static void close_pool(cachette__pool *pool) {
+  cachette__pool_close(pool, 20000, false);
+  while (uv_loop_close(&loop) == UV_EBUSY) uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void close_at_work(void *data) {
+  cachette__pool_close(data, 20000, true);
+  child_assert(done_count == 1);
+  child_assert(drop_count == 2); /* the two that were not begun */
+  child_assert(freed_count == 0);
+}
+
+static void a_child_leaves_alone_what_a_thread_was_about(void **state) {
+  (void)state;
+  int gate[2];
+  char bytes[1];
+  assert_int_equal(pipe(gate), 0);
+  cachette__pool *pool = open_pool();
+  submit(pool, NULL);
+  assert_int_equal(read(begun[0], bytes, 1), 1);
+  while (done_count == 0) uv_run(&loop, UV_RUN_ONCE);
+  for (int i = 0; i < 3; i++) submit(pool, gate);
+  assert_int_equal(read(begun[0], bytes, 1), 1); /* the first of them */
+  run_in_child(close_at_work, pool);
+  assert_int_equal(write(gate[1], "xxx", 3), 3);
+  while (done_count < 4) uv_run(&loop, UV_RUN_ONCE);
+  close_pool(pool);
+  assert_int_equal(drop_count, 0);
+  assert_int_equal(freed_count, 1);
+  close(gate[0]);
+  close(gate[1]);
+}
+
+static void close_unused(void *data) {
+  freed_count = 0;
+  cachette__pool_close(data, 20000, true);
+  child_assert(freed_count == 1);
+}
+
+static void a_child_frees_what_no_thread_has_seen(void **state) {
+  (void)state;
+  cachette__pool *pool = open_pool();
+  run_in_child(close_unused, pool);
+  close_pool(pool);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_child_leaves_alone_what_a_thread_was_about),
+      cmocka_unit_test(a_child_frees_what_no_thread_has_seen),
+  };
+  if (pipe(begun) != 0) return 1;
+  return cmocka_run_group_tests_name("pool_fork", tests, NULL, NULL);
+}

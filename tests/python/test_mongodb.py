@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""MongoDB: its library comes only with its first use, and a server that hangs holds nothing up."""
+
+import asyncio
+import time
+from typing import Any, Iterator, Type
+
+import pytest
+from cachette import BackendError, BackendTimeout, Cachette
+from conftest import linux_only, run_python
+from services.mongodb import MongodServer, mongod_server
+
+
+@pytest.fixture
+def mongod() -> Iterator[MongodServer]:
+  """A server of the test's own, which it may stop and kill."""
+  with mongod_server() as server:
+    yield server
+
+
+def own(server: MongodServer, **settings: Any) -> Type[Cachette]:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'mongodb', 'mongodb_url': server.url, **settings})
+  return Own
+
+
+@linux_only
+def test_the_library_is_loaded_by_its_first_user_alone(mongodb: str) -> None:
+  told = run_python(
+    f"""
+    import asyncio
+    from cachette import Cachette
+
+    def is_loaded():
+      with open('/proc/self/maps') as maps:
+        return 'libmongoc' in maps.read()
+
+    class Memory(Cachette): pass
+    class MongoDB(Cachette): pass
+
+    Memory.load_config(lambda: {{'backend': 'inmemory'}})
+    asyncio.run(Memory().fetch('key'))
+    print(is_loaded())
+    MongoDB.load_config(lambda: {{'backend': 'mongodb', 'mongodb_url': {mongodb!r}}})
+    asyncio.run(MongoDB().put('loaded', 'value'))
+    print(is_loaded(), asyncio.run(MongoDB().fetch('loaded')))
+    """
+  )
+  assert told.split() == ['False', 'True', 'value']
+
+
+def test_the_library_prints_nothing(mongodb: str) -> None:
+  run_python(
+    f"""
+    import asyncio
+    from cachette import BackendError, Cachette
+
+    class Own(Cachette): pass
+
+    for url in ({mongodb!r} + '/?unheardof=1', 'mongodb://127.0.0.1:1/?unheardof=1'):
+      Own.load_config(lambda: {{'backend': 'mongodb', 'mongodb_url': url}})
+      try:
+        asyncio.run(Own().fetch('key'))
+      except BackendError:
+        pass
+    """
+  )
+
+
+@pytest.mark.parametrize('url', ['mongodb://u:hunter2@h:x', 'mongodb://u:hun/ter2@h', 'http://h'])
+def test_a_url_that_is_not_valid_is_refused_without_its_password(url: str) -> None:
+  class Own(Cachette):
+    pass
+
+  with pytest.raises(ValueError, match='mongodb_url') as raised:
+    Own.load_config(lambda: {'backend': 'mongodb', 'mongodb_url': url})
+  assert 'hun' not in str(raised.value)
+
+
+def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: MongodServer) -> None:
+  cache = own(mongod, timeout=0.5)()
+
+  async def main() -> float:
+    await cache.put('key', 'value')
+    mongod.stop()
+    waiting = [asyncio.ensure_future(cache.fetch('key')) for _ in range(30)]
+    longest, before = 0.0, time.monotonic()
+    while not all(each.done() for each in waiting):
+      tick = time.monotonic()
+      await asyncio.sleep(0.01)
+      longest = max(longest, time.monotonic() - tick)
+    for each in waiting:
+      with pytest.raises(BackendTimeout, match='MongoDB at 127.0.0.1'):
+        await each
+    assert time.monotonic() - before < 2
+    last = [asyncio.ensure_future(cache.fetch('key')) for _ in range(3)]
+    await asyncio.sleep(0)
+    for each in last:
+      each.cancel()
+    return longest
+
+  before = time.monotonic()
+  longest = asyncio.run(main())
+  assert time.monotonic() - before < 4
+  assert longest < 0.4
+  mongod.go_on()
+  assert asyncio.run(own(mongod, timeout=5)().fetch('key')) == 'value'
+
+
+def test_a_process_ends_though_its_server_hangs(mongod: MongodServer) -> None:
+  cache = own(mongod)()
+  asyncio.run(cache.put('key', 'value'))
+  mongod.stop()
+  before = time.monotonic()
+  told = run_python(
+    f"""
+    import asyncio
+    from cachette import BackendError, Cachette
+
+    class Own(Cachette): pass
+
+    Own.load_config(lambda: {{'backend': 'mongodb', 'mongodb_url': {mongod.url!r}, 'timeout': 0.5}})
+
+    async def main():
+      try:
+        await asyncio.gather(*(Own().fetch('key') for _ in range(20)))
+      except BackendError:
+        print('failed')
+
+    asyncio.run(main())
+    """
+  )
+  assert told == 'failed\n'
+  assert time.monotonic() - before < 10
+
+
+def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: MongodServer) -> None:
+  cache = own(mongod, timeout=2)()
+
+  async def main() -> None:
+    await cache.put('key', 'value')
+    mongod.kill()
+    before = time.monotonic()
+    with pytest.raises(BackendError, match='MongoDB at 127.0.0.1'):
+      await cache.fetch('key')
+    assert time.monotonic() - before < 3
+    mongod.start()
+    deadline = time.monotonic() + 10
+    while True:
+      try:
+        await cache.put('key', 'again')
+        break
+      except BackendError:
+        assert time.monotonic() < deadline
+    assert await cache.fetch('key') == 'again'
+
+  asyncio.run(main())
