@@ -84,12 +84,40 @@ def forget_fallbacks(cls: type) -> None:
 # The extension has fetched already where it can at once, and calls these with a ttl that is right.
 
 
+class _Fetch:
+  """Fetches of a key that are under way in a loop."""
+
+  __slots__ = ('count', 'overtaken')
+
+  def __init__(self) -> None:
+    self.count = 0
+    self.overtaken = False  # a flight has landed since the first of them was sent
+
+
+_fetches: 'Dict[Tuple[AbstractEventLoop, _Place], _Fetch]' = {}
+
+
 async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
-  """What `Cachette.get_or_set` does on a backend that has to be waited for."""
+  """What `Cachette.get_or_set` does on a backend that has to be waited for.
+
+  Where a backend has several connections, a fetch may find nothing and yet arrive after the flight
+  of another caller has put its value; it is then asked once more.
+  """
+  from asyncio import get_running_loop
+
+  place = get_running_loop(), (type(cache)._config, key)
+  fetch = _fetches.setdefault(place, _Fetch())
+  fetch.count += 1
   try:
     value = await cache.fetch(key, MISSING)
+    if value is MISSING and fetch.overtaken:
+      value = await cache.fetch(key, MISSING)
   except CachetteError as error:
     return await missed(cache, key, factory, ttl, error)
+  finally:
+    fetch.count -= 1
+    if fetch.count == 0:
+      _fetches.pop(place, None)
   if value is not MISSING:
     return value
   return await compute(cache, key, factory, ttl)
@@ -212,6 +240,9 @@ def _start(
     error = None if task.cancelled() else task.exception()
     flight.traceback = error.__traceback__ if error is not None else None
     flight.landed = True
+    fetch = _fetches.get((loop, place))
+    if fetch is not None:
+      fetch.overtaken = True
     for turn in flight.waiting:
       if not turn.done():
         turn.set_result(None)
@@ -452,6 +483,7 @@ def _after_fork() -> None:
   _lock = threading.Lock()
   _threads.clear()
   _loops.clear()
+  _fetches.clear()
 
 
 if hasattr(os, 'register_at_fork'):
