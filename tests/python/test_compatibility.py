@@ -18,9 +18,10 @@ from services.redis import RedisServer
 CODECS = ['csv', 'feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle', 'vanilla']
 
 # What runs in the old package's place: it puts the values that it is given, or fetches and gives
-# them back, pickled either way.
+# them back, pickled either way. It ends at once, for Arrow's threads may abort an interpreter that
+# takes its time.
 OLD = """
-import asyncio, pickle, sys
+import asyncio, os, pickle, sys
 from cachette import Cachette
 
 codec, backend, url = sys.argv[1:]
@@ -43,6 +44,8 @@ async def main():
   return fetched
 
 sys.stdout.buffer.write(pickle.dumps(asyncio.run(main())))
+sys.stdout.buffer.flush()
+os._exit(0)
 """
 
 
@@ -128,7 +131,7 @@ def test_old_and_new_read_each_other_on_mongodb(mongodb: str, old_package: str, 
 
 # Gives what the old package's codecs make of values, and what they read, pickled.
 OLD_CODECS = """
-import importlib, pickle, sys
+import importlib, os, pickle, sys
 
 folder = 'dataframe.' if sys.argv[1] in ('csv', 'feather', 'parquet') else ''
 module = importlib.import_module(f'cachette.codecs.{folder}{sys.argv[1]}')
@@ -141,6 +144,8 @@ for raw in encoded:
   except Exception as error:
     fetched.append(error)
 sys.stdout.buffer.write(pickle.dumps((encoded, fetched)))
+sys.stdout.buffer.flush()
+os._exit(0)
 """
 
 
