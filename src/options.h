@@ -67,7 +67,14 @@
   X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
     "a Valkey server, as valkey://[[user]:password@]host[:port][/db]; valkeys:// with TLS")        \
   X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
-    "a memcached server, as host[:port]")                                                          \
+    "memcached servers, as host[:port[:weight]], [v6]:port or /socket, joined by commas")          \
+  X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                       \
+    "the user name at memcached servers that ask for one")                                         \
+  X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET, "and the password")                  \
+  X(memcached_auth, CHOICE, "auto", "auto|none|ascii", 0, 0, "", SHOWN,                            \
+    "how to authenticate; auto is ascii if there is a user name")                                  \
+  X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                        \
+    "whether memcached is spoken to over TLS, by the tls_* options")                               \
   X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
     "the table (DynamoDB) or collection (MongoDB) of the entries")                                 \
   X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                   \

@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
+from services.memcached import MemcachedServer, memcached_server  # noqa: E402
 from services.mongodb import mongodb_url  # noqa: E402
 from services.redis import RedisServer, redis_server  # noqa: E402
 
@@ -28,10 +29,18 @@ def url_of(name: str, request: pytest.FixtureRequest) -> str:
   return url
 
 
+def host_of(request: pytest.FixtureRequest) -> str:
+  """The same for memcached, by CACHETTE_TEST_MEMCACHED_HOST."""
+  named = os.environ.get('CACHETTE_TEST_MEMCACHED_HOST')
+  host: str = named or request.getfixturevalue('memcached').host
+  return host
+
+
 # Every test of the calls runs on each of these; a server's is started when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
   'redis': lambda request: {'redis_url': url_of('redis', request)},
+  'memcached': lambda request: {'memcached_host': host_of(request)},
   'mongodb': lambda request: {'mongodb_url': request.getfixturevalue('mongodb')},
 }
 
@@ -40,6 +49,13 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
 def redis() -> Iterator[RedisServer]:
   """A Redis server that all tests share; each has keys of its own, by a prefix."""
   with redis_server() as server:
+    yield server
+
+
+@pytest.fixture(scope='session')
+def memcached() -> Iterator[MemcachedServer]:
+  """A memcached that all tests share; each has keys of its own, by a prefix."""
+  with memcached_server('-m', '256', '-I', '16m') as server:
     yield server
 
 

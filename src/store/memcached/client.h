@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of the memcached store, shared by the files of this folder.
+ *
+ *     memcached.c  the store: opens, submits, detaches, closes; an op's way over the nodes
+ *     node.c       one server: the ring of what waits for an answer, over one link
+ *     command.c    what an op asks            reply.c   what the answers say to it
+ *     sweep.c      clearing by what `metadump` lists
+ *     meta.c       the protocol               key.c     keys as the server takes them
+ *     hosts.c      which server has which key
+ *
+ * An op is a travel over the nodes that have its keys: a request in the ring of each. Requests are
+ * answered in the order in which they were sent; one whose op was given up keeps its place, and
+ * each reply carries back the number of its command, so that none is ever taken for another's.
+ */
+#ifndef CACHETTE_MEMCACHED_CLIENT_H
+#define CACHETTE_MEMCACHED_CLIENT_H
+
+#include "../../net/link.h"
+#include "../store.h"
+#include "hosts.h"
+#include "key.h"
+#include "meta.h"
+
+enum {
+  CACHETTE__MEMCACHED_INPUT = 1 << 16,    /* bytes of replies read at once */
+  CACHETTE__MEMCACHED_REQUESTS = 1 << 16, /* that may wait at a time, for each node */
+  CACHETTE__MEMCACHED_BYTES = 1 << 26     /* of keys and values, but for one request alone */
+};
+
+typedef struct cachette__memcached cachette__memcached;
+typedef struct cachette__mc_node cachette__mc_node;
+typedef struct cachette__mc_sweep cachette__mc_sweep;
+
+/* The keys of an op that one node has. */
+typedef struct cachette__mc_part {
+  cachette__mc_node *node;
+  size_t begin, count; /* of `order` */
+} cachette__mc_part;
+
+/* An op on its way over the nodes. */
+typedef struct cachette__mc_travel {
+  cachette__memcached *store;
+  cachette_op *op; /* NULL: given up */
+  enum cachette_verb verb;
+  size_t open; /* requests and sweeps that have not ended */
+  int code;    /* with which an op without items, or that clears namespaces, failed, or 0 */
+  int lost;    /* with which a whole part failed, or 0 */
+  bool told;   /* the op's error has its reason */
+  size_t part_count;
+  size_t *order; /* the items' places, part after part */
+  cachette__mc_part parts[];
+} cachette__mc_travel;
+
+/* Commands for one part of a travel, that wait for their replies. */
+typedef struct cachette__mc_request {
+  cachette__mc_travel *travel; /* NULL: ended */
+  cachette__mc_sweep *sweep;   /* NULL: the commands are the op's own */
+  size_t part;
+  uint64_t position; /* of its first byte in what is sent over this connection */
+  size_t bytes;      /* of its keys and values */
+  size_t replies;    /* to come; 0 too if it is not encoded yet */
+  bool retried;      /* it was sent before, over a connection that broke */
+  bool doomed;       /* it will fail; others may have to be told before */
+} cachette__mc_request;
+
+struct cachette__mc_node {
+  cachette__memcached *store;
+  cachette__target target;
+  char name[128]; /* in messages */
+  cachette__link link;
+
+  cachette__mc_request *ring; /* of `ring_size`, a power of two; addressed by growing numbers */
+  size_t ring_size;
+  uint64_t head, unsent, tail;
+  size_t bytes; /* of all in the ring */
+
+  uint32_t asked, answered; /* commands with a number, over this connection */
+  size_t batch, last_batch; /* replies in this read batch, and in the last one */
+  size_t unflushed;         /* requests encoded since output was last sent */
+  bool in_batch, flush_due;
+  bool suspect; /* an op ran out of time, and nothing at all was heard meanwhile */
+  int64_t heard_ms;
+  uint64_t suspect_sent;
+  bool authenticating; /* the greeting's first step is under way */
+
+  cachette__meta parser;
+  cachette_item *filling; /* whose value is coming in, or NULL */
+  char *place;            /* of it */
+  size_t input_begin, input_end;
+  char input[CACHETTE__MEMCACHED_INPUT];
+};
+
+struct cachette__memcached {
+  cachette__store base;
+  uv_loop_t *loop;
+  cachette__memcached_hosts hosts;
+  cachette__mc_node **nodes; /* one for each host, then one more for each, that lists its keys */
+  cachette__tls *tls;
+  char *username, *password; /* NULL: none */
+  char *key_prefix;
+  cachette_slice prefix;
+  char name[160]; /* of the servers, in messages */
+  int64_t timeout_ms;
+  uv_idle_t idle;   /* while something is to be done in the next turn of the loop */
+  uv_timer_t timer; /* while sweeps wait for a busy server */
+  cachette__mc_sweep *waiting;
+  size_t open_handles;
+};
+
+/* ---- memcached.c ---- */
+
+/* Something is to be done in the next turn of the loop. */
+void cachette__mc_do_later(cachette__memcached *self);
+
+/* A request or sweep of a travel has ended; the last one completes the op. */
+void cachette__mc_travel_end(cachette__mc_travel *travel);
+
+/* Where the reason of the first failure of an op goes; NULL for those that follow. */
+cachette_error *cachette__mc_error(cachette__mc_travel *travel);
+
+/* Fails one item, or with NULL the op. */
+void cachette__mc_fail(cachette__mc_travel *travel, cachette_item *item, int code,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The op's item of a part, by its place in it. */
+static inline cachette_item *cachette__mc_item(const cachette__mc_travel *travel, size_t part,
+                                               size_t place) {
+  return &travel->op->items[travel->order[travel->parts[part].begin + place]];
+}
+
+/* ---- node.c ---- */
+
+/* NULL: out of memory. Nothing of it is on the loop until it is started. */
+cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
+                                         const cachette__memcached_host *host,
+                                         int64_t connect_timeout_ms);
+void cachette__mc_node_start(cachette__mc_node *node);
+void cachette__mc_node_free(cachette__mc_node *node);
+
+static inline cachette__mc_request *cachette__mc_request_at(const cachette__mc_node *node,
+                                                            uint64_t number) {
+  return &node->ring[number & (node->ring_size - 1)];
+}
+
+/*
+ * Appends a request and encodes it if the link is ready; the link is wanted already. Errors:
+ * ENOMEM; EUNAVAILABLE: too much waits already. Then it is not in the ring.
+ */
+int cachette__mc_push(cachette__mc_node *node, cachette__mc_travel *travel,
+                      cachette__mc_sweep *sweep, size_t part, size_t bytes);
+
+/* Ends what is at the head and has all its replies. */
+void cachette__mc_trim(cachette__mc_node *node);
+
+/* What is due in a turn of the loop: to send, or to give a silent server up. */
+void cachette__mc_node_turn(cachette__mc_node *node);
+
+/* An op that had a request in this ring ran out of time. */
+void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op);
+
+/* ---- command.c ---- */
+
+size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part);
+
+/* Encodes the part's commands. False: out of memory. */
+bool cachette__mc_encode(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part);
+
+/* Appends a delete with a number. */
+bool cachette__mc_encode_delete(cachette__mc_node *node, const cachette__memcached_key *key);
+
+/* Appends a line as it is. */
+bool cachette__mc_encode_line(cachette__mc_node *node, const char *line);
+
+/* ---- reply.c ---- */
+
+/*
+ * A token of the request's reply, the first of which is its `done`-th. False: it is not what was
+ * asked.
+ */
+bool cachette__mc_take(cachette__mc_node *node, cachette__mc_request *request, size_t done,
+                       const cachette__meta_token *token);
+
+/* What a fault's line means: a code, and a sentence. */
+int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char *message,
+                       size_t size);
+
+/* ---- sweep.c ---- */
+
+/* Whether the op is one that clears by listing. */
+bool cachette__mc_sweeps(const cachette__memcached *self, const cachette_op *op);
+
+/* Begins the sweep of a part's node, which serves sweeps alone. Errors as cachette__mc_push(). */
+int cachette__mc_sweep_begin(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
+
+size_t cachette__mc_sweep_replies(const cachette__mc_sweep *sweep);
+bool cachette__mc_sweep_encode(cachette__mc_node *node, cachette__mc_sweep *sweep);
+
+/* As cachette__mc_take(). */
+bool cachette__mc_sweep_take(cachette__mc_node *node, cachette__mc_sweep *sweep,
+                             const cachette__meta_token *token, bool *complete);
+
+/* All its replies are there: goes on, or ends. */
+void cachette__mc_sweep_next(cachette__mc_node *node, cachette__mc_sweep *sweep);
+
+/* Ends it, with what failed; it is in no ring. */
+void cachette__mc_sweep_fail(cachette__mc_sweep *sweep, int code, const char *message);
+
+/* Asks again on behalf of those that found a server busy. */
+void cachette__mc_sweep_retry(cachette__memcached *self);
+
+/* Frees all that wait. */
+void cachette__mc_sweep_close(cachette__memcached *self);
+
+#endif

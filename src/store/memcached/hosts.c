@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "hosts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../alloc.h"
+#include "../../error.h"
+#include "../../slice.h"
+
+enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+static int fail(const char *text, size_t size, const char *fault, cachette_error *error) {
+  char shown[64];
+  cachette__key_text((cachette_slice){text, size}, shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, "memcached_host",
+                        "The \"memcached_host\" value \"%s\" is not valid: %s. It looks like "
+                        "host[:port[:weight]], [v6]:port or /path/of/a/socket.",
+                        shown, fault);
+}
+
+/* A number between colons, from 1 to `most`; moves `at` behind it. 0: none. */
+static unsigned read_number(const char **at, const char *end, unsigned most) {
+  unsigned number = 0;
+  const char *begin = *at;
+  for (; *at < end && **at >= '0' && **at <= '9' && number <= most; (*at)++)
+    number = number * 10 + (unsigned)(**at - '0');
+  return *at > begin && number <= most ? number : 0;
+}
+
+static bool is_name(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if ((unsigned char)text[i] <= ' ' || strchr("/?#@[]%", text[i]) != NULL) return false;
+  return size > 0;
+}
+
+/* What stands behind a host: nothing, a port, or a port and a weight. */
+static const char *read_tail(const char *at, const char *end, cachette__memcached_host *host) {
+  if (at < end) {
+    if (*at++ != ':') return "something stands behind the address";
+    host->port = (uint16_t)read_number(&at, end, 65535);
+    if (host->port == 0) return "its port is not a number from 1 to 65535";
+  }
+  if (at < end) {
+    if (*at++ != ':') return "its port is not a number from 1 to 65535";
+    host->weight = read_number(&at, end, WEIGHT_MOST);
+    if (host->weight == 0 || at < end) return "its weight is not a number from 1 to 1000";
+  }
+  return NULL;
+}
+
+/* Reads one server; what is wrong with it, or NULL. */
+static const char *read_host(const char *text, size_t size, cachette__memcached_host *host) {
+  const char *end = text + size, *after;
+  *host = (cachette__memcached_host){.port = DEFAULT_PORT, .weight = 1};
+  if (size == 0) return "a server is missing";
+  if (*text == '/') {
+    host->path = cachette__strndup(text, size);
+    return host->path != NULL ? NULL : "";
+  }
+  const char *name = text;
+  if (*text == '[') {
+    name++;
+    after = memchr(name, ']', (size_t)(end - name));
+    if (after == NULL) return "a bracket is not closed";
+  } else {
+    after = memchr(text, ':', size);
+    if (after == NULL) after = end;
+  }
+  size_t length = (size_t)(after - name);
+  if (memchr(text, '/', size) != NULL) return "it is no URL: leave out what stands before //";
+  if (!is_name(name, length)) return "it names no host";
+  const char *fault = read_tail(after + (*text == '['), end, host);
+  if (fault != NULL) return fault;
+  host->host = cachette__strndup(name, length);
+  return host->host != NULL ? NULL : "";
+}
+
+/* ---- Hashing ------------------------------------------------------------------------------ */
+
+static uint64_t add(uint64_t hash, const void *data, size_t size) {
+  const unsigned char *bytes = data;
+  for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static uint64_t mix(uint64_t x) {
+  x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+  return x ^ x >> 31;
+}
+
+static const uint64_t begin = UINT64_C(0xcbf29ce484222325);
+
+static uint64_t hash_name(const cachette__memcached_host *host) {
+  char port[8];
+  if (host->path != NULL) return add(begin, host->path, strlen(host->path));
+  snprintf(port, sizeof port, ":%u", host->port);
+  return add(add(begin, host->host, strlen(host->host)), port, strlen(port));
+}
+
+size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachette_slice key) {
+  if (hosts->count == 1) return 0;
+  uint64_t hash = mix(add(begin, key.data, key.size));
+  size_t best = 0;
+  double most = -1;
+  for (size_t i = 0; i < hosts->count; i++) {
+    double u = ((double)mix(hosts->list[i].hash ^ hash) + 0.5) / 18446744073709551616.0;
+    double score = u < 1 ? hosts->list[i].weight / -log(u) : INFINITY;
+    if (score <= most) continue;
+    most = score;
+    best = i;
+  }
+  return best;
+}
+
+/* ---- All of them ---------------------------------------------------------------------------- */
+
+static bool is_there(const cachette__memcached_hosts *hosts, uint64_t hash) {
+  for (size_t i = 0; i < hosts->count; i++)
+    if (hosts->list[i].hash == hash) return true;
+  return false;
+}
+
+int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts *hosts,
+                                    cachette_error *error) {
+  size_t most = 1;
+  for (const char *at = text; *at != '\0'; at++) most += *at == ',';
+  *hosts = (cachette__memcached_hosts){.list = cachette__calloc(most, sizeof *hosts->list)};
+  if (hosts->list == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  for (const char *at = text;; at++) {
+    while (*at == ' ') at++;
+    size_t size = strcspn(at, ","), length = size;
+    while (length > 0 && at[length - 1] == ' ') length--;
+    cachette__memcached_host *host = &hosts->list[hosts->count];
+    const char *fault = read_host(at, length, host);
+    if (fault == NULL) {
+      host->hash = hash_name(host);
+      if (is_there(hosts, host->hash)) fault = "a server is named twice";
+      hosts->count++;
+    }
+    if (fault != NULL) {
+      int code = *fault == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
+                                : fail(at, length, fault, error);
+      cachette__memcached_hosts_deinit(hosts);
+      return code;
+    }
+    at += size;
+    if (*at == '\0') return CACHETTE_OK;
+  }
+}
+
+void cachette__memcached_hosts_deinit(cachette__memcached_hosts *hosts) {
+  for (size_t i = 0; i < hosts->count; i++) {
+    cachette__free(hosts->list[i].host);
+    cachette__free(hosts->list[i].path);
+  }
+  cachette__free(hosts->list);
+  *hosts = (cachette__memcached_hosts){.list = NULL};
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/* One server: its link, its greeting, and the ring of what waits for its answers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../alloc.h"
+#include "../../clock.h"
+#include "../../error.h"
+#include "client.h"
+
+enum {
+  BATCH = 32 /* requests after which those of this turn are sent, if there are more to come */
+};
+
+/* ---- Sending -------------------------------------------------------------------------------- */
+
+static void send_now(cachette__mc_node *node) {
+  node->unflushed = 0;
+  if (node->link.stream != NULL) cachette__stream_flush(node->link.stream);
+}
+
+void cachette__mc_node_turn(cachette__mc_node *node) {
+  node->flush_due = false;
+  if (node->suspect) {
+    node->suspect = false;
+    cachette__link_fail(&node->link, true, CACHETTE_EUNAVAILABLE,
+                        "%s has not answered for %g s; the connection was given up.", node->name,
+                        (double)node->store->timeout_ms / 1000);
+  } else {
+    send_now(node);
+  }
+}
+
+/* The first of a quiet turn goes at once; the others together, or every few of them. */
+static void flush(cachette__mc_node *node, bool quiet) {
+  if ((quiet && !node->in_batch) || ++node->unflushed >= BATCH) {
+    send_now(node);
+  } else if (!node->flush_due && !node->in_batch) {
+    node->flush_due = true;
+    cachette__mc_do_later(node->store);
+  }
+}
+
+/* ---- The ring ------------------------------------------------------------------------------- */
+
+static bool is_alive(const cachette__mc_request *request) {
+  return request->travel != NULL && request->travel->op != NULL;
+}
+
+/* Whether to do it twice is the same as to do it once. */
+static bool is_idempotent(const cachette__mc_request *request) {
+  if (request->sweep != NULL) return false;
+  switch (request->travel->verb) {
+    case CACHETTE_FETCH:
+    case CACHETTE_EXISTS:
+    case CACHETTE_TOUCH:
+    case CACHETTE_PING:
+      return true;
+    case CACHETTE_PUT:
+      return !(request->travel->op->flags & CACHETTE_IF_ABSENT);
+    default:
+      return false;
+  }
+}
+
+static int grow(cachette__mc_node *node) {
+  size_t used = (size_t)(node->tail - node->head);
+  if (used < node->ring_size) return CACHETTE_OK;
+  size_t size = node->ring_size > 0 ? 2 * node->ring_size : 64;
+  cachette__mc_request *ring = cachette__malloc(size * sizeof *ring);
+  if (ring == NULL) return CACHETTE_ENOMEM;
+  for (uint64_t i = node->head; i < node->tail; i++)
+    ring[i & (size - 1)] = *cachette__mc_request_at(node, i);
+  cachette__free(node->ring);
+  node->ring = ring;
+  node->ring_size = size;
+  return CACHETTE_OK;
+}
+
+/* Ends a request that failed as a whole: all items of its part, or the op's share. */
+static void fail_request(cachette__mc_node *node, cachette__mc_request *request, int code,
+                         const char *message) {
+  cachette__mc_travel *travel = request->travel;
+  cachette__mc_sweep *sweep = request->sweep;
+  request->travel = NULL;
+  request->sweep = NULL;
+  request->replies = 0;
+  node->bytes -= request->bytes;
+  request->bytes = 0;
+  if (sweep != NULL) {
+    cachette__mc_sweep_fail(sweep, code, message);
+  } else if (travel != NULL) {
+    size_t count = cachette__has_items(travel->verb) ? travel->parts[request->part].count : 0;
+    for (size_t i = 0; travel->op != NULL && i < count; i++) {
+      cachette_item *item = cachette__mc_item(travel, request->part, i);
+      if (item->status == CACHETTE_HIT && travel->verb == CACHETTE_FETCH) continue;
+      cachette__mc_fail(travel, item, code, "%s", message);
+    }
+    travel->lost = code;
+    if (travel->op != NULL && count == 0) cachette__mc_fail(travel, NULL, code, "%s", message);
+    cachette__mc_travel_end(travel);
+  }
+}
+
+static bool encode_request(cachette__mc_node *node, cachette__mc_request *request) {
+  cachette__buffer *output = cachette__stream_output(node->link.stream);
+  size_t before = cachette__buffer_size(output);
+  uint32_t asked = node->asked;
+  request->position = cachette__stream_sent(node->link.stream) + before;
+  bool fine = request->sweep != NULL ? cachette__mc_sweep_encode(node, request->sweep)
+                                     : cachette__mc_encode(node, request->travel, request->part);
+  if (!fine) {
+    output->end = output->begin + before;
+    node->asked = asked;
+  }
+  request->replies = !fine ? 0
+                     : request->sweep != NULL
+                         ? cachette__mc_sweep_replies(request->sweep)
+                         : cachette__mc_replies(request->travel, request->part);
+  return fine;
+}
+
+static void encode_all(cachette__mc_node *node) {
+  while (node->unsent < node->tail) {
+    cachette__mc_request *request = cachette__mc_request_at(node, node->unsent++);
+    if (is_alive(request) && !encode_request(node, request))
+      fail_request(node, request, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+  }
+}
+
+int cachette__mc_push(cachette__mc_node *node, cachette__mc_travel *travel,
+                      cachette__mc_sweep *sweep, size_t part, size_t bytes) {
+  cachette__mc_trim(node); /* of what nobody waits for */
+  size_t used = (size_t)(node->tail - node->head);
+  if (used >= CACHETTE__MEMCACHED_REQUESTS ||
+      (used > 0 && node->bytes + bytes > CACHETTE__MEMCACHED_BYTES))
+    return CACHETTE_EUNAVAILABLE;
+  int code = grow(node);
+  if (code < 0) return code;
+  bool quiet = used == 0 && node->last_batch <= 1;
+  *cachette__mc_request_at(node, node->tail++) =
+      (cachette__mc_request){.travel = travel, .sweep = sweep, .part = part, .bytes = bytes};
+  node->bytes += bytes;
+  if (node->link.state == CACHETTE__LINK_READY) {
+    encode_all(node);
+    flush(node, quiet);
+  }
+  return CACHETTE_OK;
+}
+
+void cachette__mc_trim(cachette__mc_node *node) {
+  while (node->head < node->unsent) {
+    cachette__mc_request request = *cachette__mc_request_at(node, node->head);
+    if (request.replies > 0) return;
+    node->head++;
+    node->bytes -= request.bytes;
+    if (request.sweep != NULL)
+      cachette__mc_sweep_next(node, request.sweep);
+    else if (request.travel != NULL)
+      cachette__mc_travel_end(request.travel);
+  }
+}
+
+/* ---- What the link tells ------------------------------------------------------------------------
+ */
+
+static void greet(cachette__mc_node *node, bool authenticated) {
+  const cachette__memcached *store = node->store;
+  char line[64];
+  bool fine;
+  node->authenticating = store->username != NULL && !authenticated;
+  if (node->authenticating) {
+    /* The first "set" of a connection, whatever its key, brings the user name and the password. */
+    size_t size = strlen(store->username) + 1 + strlen(store->password);
+    snprintf(line, sizeof line, "set auth 0 0 %zu", size);
+    cachette__buffer *output = cachette__stream_output(node->link.stream);
+    fine = cachette__mc_encode_line(node, line);
+    char *at = fine ? cachette__buffer_room(output, size + 3) : NULL;
+    fine = at != NULL;
+    if (fine) {
+      snprintf(at, size + 3, "%s %s\r\n", store->username, store->password);
+      output->end += size + 2;
+    }
+  } else {
+    fine = cachette__mc_encode_line(node, "version");
+  }
+  if (fine)
+    cachette__stream_flush(node->link.stream);
+  else
+    cachette__link_fail(&node->link, false, CACHETTE_ENOMEM, "%s",
+                        cachette_strerror(CACHETTE_ENOMEM));
+}
+
+static bool begins_with(cachette_slice line, const char *head) {
+  size_t size = strlen(head);
+  return line.size >= size && memcmp(line.data, head, size) == 0;
+}
+
+/* A line of the answer to the greeting. */
+static void greeted(cachette__mc_node *node, const cachette__meta_token *token) {
+  char message[256], version[32] = "";
+  if (token->type == CACHETTE__META_FAULT) {
+    int code = cachette__mc_fault(node, token->line, message, sizeof message);
+    cachette__link_fail(&node->link, true, code, "%s", message);
+  } else if (node->authenticating) {
+    greet(node, true);
+  } else if (begins_with(token->line, "VERSION ")) {
+    size_t size = token->line.size - 8 < sizeof version ? token->line.size - 8 : sizeof version - 1;
+    memcpy(version, (const char *)token->line.data + 8, size);
+    char *rest;
+    long major = strtol(version, &rest, 10);
+    long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
+    if (major > 1 || (major == 1 && minor >= 6))
+      cachette__link_ready(&node->link);
+    else
+      cachette__link_fail(&node->link, true, CACHETTE_EUNSUPPORTED,
+                          "%s is memcached %s, which knows no meta commands; 1.6 or newer is "
+                          "needed.",
+                          node->name, version);
+  } else {
+    cachette__link_fail(&node->link, true, CACHETTE_EBACKEND,
+                        "%s does not speak memcached's protocol.", node->name);
+  }
+}
+
+static void on_opened(void *owner) {
+  cachette__mc_node *node = owner;
+  cachette__meta_init(&node->parser);
+  node->input_begin = node->input_end = 0;
+  node->asked = node->answered = 0;
+  greet(node, false);
+}
+
+static char *on_room(void *owner, size_t *size) {
+  cachette__mc_node *node = owner;
+  *size = sizeof node->input - node->input_end;
+  return node->input + node->input_end;
+}
+
+/* Whether a reply has the number of the command that it should answer. */
+static bool is_in_order(cachette__mc_node *node, const cachette__mc_request *request,
+                        const cachette__meta_token *token) {
+  bool numbered =
+      request->sweep != NULL ? token->has_opaque : cachette__has_items(request->travel->verb);
+  if (!numbered || (token->type == CACHETTE__META_VALUE && token->line.data == NULL)) return true;
+  uint32_t expected = node->answered++;
+  if (token->type == CACHETTE__META_FAULT) return true;
+  return token->has_opaque && token->opaque == expected;
+}
+
+/* False: the server and we do not understand each other. */
+static bool read_token(cachette__mc_node *node, const cachette__meta_token *token) {
+  if (node->link.state == CACHETTE__LINK_OPENING) {
+    greeted(node, token);
+    return true;
+  }
+  if (node->head == node->unsent) return false; /* nothing was asked */
+  cachette__mc_request *request = cachette__mc_request_at(node, node->head);
+  if (!is_in_order(node, request, token)) return false;
+  bool complete = false;
+  size_t left = request->replies;
+  if (request->sweep != NULL) {
+    if (!cachette__mc_sweep_take(node, request->sweep, token, &complete)) return false;
+    request->replies -= complete;
+  } else {
+    size_t done = cachette__mc_replies(request->travel, request->part) - left;
+    if (!cachette__mc_take(node, request, done, token)) return false;
+  }
+  node->batch += request->replies < left;
+  if (request->replies == 0) cachette__mc_trim(node);
+  return true;
+}
+
+static void fail(cachette__mc_node *node, const char *reason) {
+  cachette__link_fail(&node->link, false, CACHETTE_EBACKEND,
+                      "%s does not speak memcached's protocol as expected: %s.", node->name,
+                      reason);
+}
+
+static void read_input(cachette__mc_node *node) {
+  for (;;) {
+    cachette_slice bytes = {node->input + node->input_begin, node->input_end - node->input_begin};
+    size_t used = 0;
+    cachette__meta_token token;
+    const char *reason = "an answer that does not fit what was asked";
+    const void *stream = node->link.stream;
+    int code = cachette__meta_read(&node->parser, bytes, &used, &token, &reason);
+    node->input_begin += used;
+    if (code == CACHETTE__META_MORE) break;
+    if (code < 0 || !read_token(node, &token)) {
+      fail(node, reason);
+      return;
+    }
+    if (node->link.stream != stream) return; /* it was given up meanwhile */
+  }
+  size_t left = node->input_end - node->input_begin;
+  if (left > 0 && node->input_begin > 0)
+    memmove(node->input, node->input + node->input_begin, left);
+  node->input_begin = 0;
+  node->input_end = left;
+}
+
+static void on_received(void *owner, size_t size) {
+  cachette__mc_node *node = owner;
+  node->in_batch = true;
+  node->heard_ms = cachette__machine_now();
+  node->input_end += size;
+  bool was_ready = node->link.state == CACHETTE__LINK_READY;
+  read_input(node);
+  if (!was_ready && node->link.state == CACHETTE__LINK_READY) encode_all(node);
+}
+
+static void on_paused(void *owner) {
+  cachette__mc_node *node = owner;
+  node->in_batch = false;
+  node->last_batch = node->batch;
+  node->batch = 0;
+  send_now(node);
+}
+
+/* Takes out what nobody waits for, from the head on; nothing is on its way. */
+static void drop_dead(cachette__mc_node *node) {
+  for (; node->head < node->tail; node->head++) {
+    cachette__mc_request *request = cachette__mc_request_at(node, node->head);
+    if (is_alive(request)) break;
+    fail_request(node, request, CACHETTE_ECANCELED, "");
+  }
+  node->unsent = node->head;
+}
+
+/* Decides which requests may go over the next connection, and how many those are. */
+static size_t keep_some(cachette__mc_node *node, bool retry) {
+  size_t kept = 0;
+  for (uint64_t i = node->head; i < node->tail; i++) {
+    cachette__mc_request *request = cachette__mc_request_at(node, i);
+    bool alive = is_alive(request);
+    bool was_sent = i < node->unsent && request->position < node->link.sent;
+    bool lost = alive && was_sent && (request->retried || !is_idempotent(request));
+    request->doomed = !retry || lost;
+    request->retried |= was_sent;
+    request->replies = 0;
+    kept += alive && !request->doomed;
+  }
+  node->unsent = node->head;
+  return kept;
+}
+
+static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
+  cachette__mc_node *node = owner;
+  if (node->place != NULL) { /* a value came in part */
+    cachette__item_drop(cachette__mc_request_at(node, node->head)->travel->op, node->filling);
+    node->filling->status = CACHETTE_MISS;
+  }
+  node->filling = NULL;
+  node->place = NULL;
+  node->in_batch = node->suspect = false;
+  node->batch = node->last_batch = node->unflushed = 0;
+  cachette_error told = *error; /* for what follows may change it */
+  uint64_t tail = node->tail;
+  size_t kept = keep_some(node, was_ready);
+  /* From here on the callers' code runs, and may push, but nothing leaves the ring. */
+  for (uint64_t i = node->head; i < tail; i++)
+    if (cachette__mc_request_at(node, i)->doomed)
+      fail_request(node, cachette__mc_request_at(node, i), told.code, told.message);
+  const cachette_error *reason;
+  int code = kept > 0 ? cachette__link_want(&node->link, &reason) : 0;
+  if (code < 0) {
+    told = *reason;
+    for (uint64_t i = node->head; i < tail; i++)
+      fail_request(node, cachette__mc_request_at(node, i), code, told.message);
+  }
+  drop_dead(node);
+}
+
+static const cachette__link_events events = {
+    .opened = on_opened,
+    .room = on_room,
+    .received = on_received,
+    .paused = on_paused,
+    .lost = on_lost,
+};
+
+/* If nothing at all came since the op was sent, and nothing was sent, the server is gone. */
+void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op) {
+  int64_t timeout_ms = node->store->timeout_ms;
+  if (node->link.state != CACHETTE__LINK_READY) return;
+  int64_t now = cachette__machine_now();
+  int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : timeout_ms;
+  int64_t since = op->priv.deadline_ms - waited;
+  if (node->heard_ms > since) since = node->heard_ms;
+  if (op->priv.deadline_ms > now || now - since < timeout_ms - 10) return;
+  uint64_t sent = cachette__stream_sent(node->link.stream);
+  bool sending = cachette__buffer_size(cachette__stream_output(node->link.stream)) > 0;
+  if (!sending || sent == node->suspect_sent) {
+    node->suspect = true;
+    cachette__mc_do_later(node->store);
+  }
+  node->suspect_sent = sent;
+}
+
+/* ---- Its life ------------------------------------------------------------------------------- */
+
+cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
+                                         const cachette__memcached_host *host,
+                                         int64_t connect_timeout_ms) {
+  cachette__mc_node *node = cachette__calloc(1, sizeof *node);
+  if (node == NULL) return NULL;
+  node->store = store;
+  node->target = (cachette__target){
+      .host = host->host,
+      .port = host->port,
+      .path = host->path,
+      .tls = store->tls,
+      .connect_timeout_ms = connect_timeout_ms,
+  };
+  cachette__target_text(&node->target, node->name, sizeof node->name);
+  return node;
+}
+
+void cachette__mc_node_start(cachette__mc_node *node) {
+  cachette__link_init(&node->link, node->store->loop, &node->target, &events, node);
+}
+
+void cachette__mc_node_free(cachette__mc_node *node) {
+  if (node == NULL) return;
+  cachette__free(node->ring);
+  cachette__free(node);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../counter.h"
+#include "../../error.h"
+#include "../../slice.h"
+#include "client.h"
+
+/* ---- Faults ---------------------------------------------------------------------------------- */
+
+/* Faults that are worth a sentence of our own: what is in them, a code, the sentence. */
+static const struct {
+  const char *words;
+  int code;
+  const char *sentence; /* behind the server's name */
+} known[] = {
+    {"object too large", CACHETTE_ETOOBIG,
+     "does not take a value of this size; its limit is set by -I, and is 1 MiB by default"},
+    {"out of memory", CACHETTE_EBACKEND, "has no memory left for it"},
+    {"unauthenticated", CACHETTE_EBACKEND,
+     "asks for a user name and a password; set \"memcached_username\" and \"memcached_password\""},
+    {"authentication failure", CACHETTE_EBACKEND, "refuses the user name or the password"},
+};
+
+static bool holds(cachette_slice line, const char *words) {
+  size_t size = strlen(words);
+  const char *text = line.data;
+  for (size_t i = 0; i + size <= line.size; i++)
+    if (memcmp(text + i, words, size) == 0) return true;
+  return false;
+}
+
+int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char *message,
+                       size_t size) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (!holds(line, known[i].words)) continue;
+    snprintf(message, size, "%s %s.", node->name, known[i].sentence);
+    return known[i].code;
+  }
+  char text[96];
+  cachette__key_text(line, text, sizeof text);
+  snprintf(message, size, "%s answered with an error: %s", node->name, text);
+  return CACHETTE_EBACKEND;
+}
+
+static void take_fault(cachette__mc_node *node, cachette__mc_travel *travel, cachette_item *item,
+                       cachette_slice line) {
+  char message[256];
+  if (item != NULL && item->status < 0) return;
+  if (item != NULL && holds(line, "non-numeric")) {
+    item->status = cachette__counter_fail_value(item->key, cachette__mc_error(travel));
+    return;
+  }
+  int code = cachette__mc_fault(node, line, message, sizeof message);
+  cachette__mc_fail(travel, item, code, "%s", message);
+}
+
+/* ---- Values --------------------------------------------------------------------------------- */
+
+/* A part of a value goes to its place, which is found with the first. */
+static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *item,
+                       const cachette__meta_token *token) {
+  if (token->offset == 0 && node->filling == NULL) {
+    node->place = cachette__item_place(op, item, token->size);
+    node->filling = item;
+    item->status = node->place != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
+    if (token->has_ttl) item->ttl_ms = token->ttl < 0 ? CACHETTE_TTL_NEVER : token->ttl * 1000;
+  }
+  if (node->place != NULL && token->bytes.size > 0)
+    memcpy(node->place + token->offset, token->bytes.data, token->bytes.size);
+  if (token->end) {
+    node->filling = NULL;
+    node->place = NULL;
+  }
+}
+
+/* The counter's digits, which are few, and so are gathered where the item's key is known. */
+static bool take_sum(cachette__mc_node *node, cachette__mc_travel *travel, cachette_item *item,
+                     const cachette__meta_token *token) {
+  static const size_t most = 20;
+  if (token->type != CACHETTE__META_VALUE || token->size > most) return false;
+  if (token->offset == 0 && node->filling == NULL) {
+    node->filling = item;
+    item->amount = 0;
+  }
+  const char *digits = token->bytes.data;
+  for (size_t i = 0; i < token->bytes.size && digits[i] != ' '; i++) {
+    if (digits[i] < '0' || digits[i] > '9') return false;
+    if (item->status < 0) continue;
+    if (__builtin_mul_overflow(item->amount, 10, &item->amount) ||
+        __builtin_add_overflow(item->amount, digits[i] - '0', &item->amount))
+      item->status = cachette__counter_fail_range(item->key, cachette__mc_error(travel));
+  }
+  if (token->end) node->filling = NULL;
+  return true;
+}
+
+/* ---- What a reply says to an op ---------------------------------------------------------------
+ */
+
+static bool take_status(cachette_item *item, const cachette__meta_token *token, bool there) {
+  if (token->type == CACHETTE__META_HEADER)
+    item->status = there ? CACHETTE_HIT : CACHETTE_MISS;
+  else if (token->type == CACHETTE__META_MISS)
+    item->status = CACHETTE_MISS;
+  else if (token->type == CACHETTE__META_KEPT)
+    item->status = CACHETTE_HIT;
+  else
+    return false;
+  return true;
+}
+
+static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
+                      size_t done, const cachette__meta_token *token) {
+  cachette_op *op = travel->op;
+  bool counts = op->verb == CACHETTE_INCREMENT;
+  cachette_item *item = cachette__mc_item(travel, part, counts ? done / 2 : done);
+  if (token->type == CACHETTE__META_FAULT) {
+    take_fault(node, travel, item, token->line);
+    return true;
+  }
+  if (counts && done % 2 == 1) return item->status < 0 ? true : take_sum(node, travel, item, token);
+  if (op->verb == CACHETTE_FETCH && token->type == CACHETTE__META_VALUE) {
+    take_value(node, op, item, token);
+    return true;
+  }
+  return take_status(item, token, op->verb != CACHETTE_PUT && !counts);
+}
+
+/* `STAT curr_items 7` among the lines of `stats`, which END ends. */
+static bool take_flushed(cachette__mc_node *node, cachette__mc_travel *travel, size_t done,
+                         const cachette__meta_token *token) {
+  static const char items[] = "STAT curr_items ";
+  if (token->type == CACHETTE__META_FAULT) {
+    take_fault(node, travel, NULL, token->line);
+  } else if (done == 0 && token->line.size > sizeof items - 1 && token->line.size < 64 &&
+             memcmp(token->line.data, items, sizeof items - 1) == 0) {
+    char digits[64];
+    memcpy(digits, token->line.data, token->line.size);
+    digits[token->line.size] = '\0';
+    travel->op->number += strtoll(digits + sizeof items - 1, NULL, 10);
+  }
+  return true;
+}
+
+/* Whether a token is the last of its reply. */
+static bool is_last(const cachette__mc_travel *travel, size_t done,
+                    const cachette__meta_token *token) {
+  bool lists = travel->verb == CACHETTE_FLUSH && done == 0;
+  if (!lists || token->type == CACHETTE__META_FAULT) return token->end;
+  return token->line.size == 3 && memcmp(token->line.data, "END", 3) == 0;
+}
+
+bool cachette__mc_take(cachette__mc_node *node, cachette__mc_request *request, size_t done,
+                       const cachette__meta_token *token) {
+  cachette__mc_travel *travel = request->travel;
+  bool fine = true;
+  if (travel->op == NULL)
+    fine = true;
+  else if (travel->verb == CACHETTE_FLUSH)
+    fine = take_flushed(node, travel, done, token);
+  else if (travel->verb == CACHETTE_PING)
+    fine = token->type == CACHETTE__META_NOOP;
+  else
+    fine = take_item(node, travel, request->part, done, token);
+  if (is_last(travel, done, token)) request->replies--;
+  return fine;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* A memcached of the test's own, on a free port. */
+#ifndef CACHETTE_TESTS_MEMCACHED_SERVER_H
+#define CACHETTE_TESTS_MEMCACHED_SERVER_H
+
+#include <sys/types.h>
+
+struct memcached_server {
+  pid_t pid;
+  int port;
+  char host[64]; /* 127.0.0.1:port */
+};
+
+/* Starts one with further settings, a NULL-terminated list of words such as "-I", "2m"; or NULL. */
+void memcached_server_start(struct memcached_server *server, const char *const *settings);
+
+/* Starts it again, on the port it had. */
+void memcached_server_restart(struct memcached_server *server, const char *const *settings);
+
+/* Kills it, and waits until it is dead. */
+void memcached_server_kill(struct memcached_server *server);
+
+/* Sends lines over a plain socket and gives the reply's first bytes as text. */
+void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
+                          size_t size);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memcached store with its first allocation failing, then its second, and so on: each op fails
+ * plainly or succeeds, what comes back is right, no block and no descriptor stays behind.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "memcached_server.h"
+#include "support.h"
+
+static struct memcached_server servers[2];
+
+static int start_servers(void **state) {
+  (void)state;
+  for (int i = 0; i < 2; i++) memcached_server_start(&servers[i], NULL);
+  return 0;
+}
+
+static int kill_servers(void **state) {
+  (void)state;
+  for (int i = 0; i < 2; i++) memcached_server_kill(&servers[i]);
+  return 0;
+}
+
+/* Counts what failed; it has to say why. */
+static int note(int code, const cachette_error *error) {
+  if (code >= 0) return 0;
+  assert_true(code == CACHETTE_ENOMEM || code == CACHETTE_EUNAVAILABLE);
+  assert_true(strlen(error->message) > 0);
+  return 1;
+}
+
+static int run(cachette *handle, enum cachette_verb verb, cachette_item *items, size_t count) {
+  cachette_error error = {.code = 0};
+  cachette_op op = {.verb = verb, .items = items, .count = count, .error = &error};
+  op.flags = verb == CACHETTE_FETCH ? CACHETTE_WITH_TTL : 0;
+  int failed = note(cachette_run(handle, &op), &error);
+  for (size_t i = 0; i < count; i++) {
+    failed += items[i].status < 0;
+    if (verb == CACHETTE_FETCH && items[i].status == CACHETTE_HIT)
+      assert_slice(items[i].value, "value of some length, which needs a place");
+  }
+  cachette_op_deinit(&op);
+  return failed;
+}
+
+/* Everything that a caller can do. Returns how many calls failed. */
+static int do_all(cachette *handle) {
+  cachette_item items[3] = {
+      {.key = cachette_str("ns:1")}, {.key = cachette_str("ns:2")}, {.key = cachette_str("key")}};
+  int failed = 0;
+  for (int i = 0; i < 3; i++)
+    items[i].value = cachette_str("value of some length, which needs a place");
+  failed += run(handle, CACHETTE_PUT, items, 3);
+  failed += run(handle, CACHETTE_FETCH, items, 3);
+  failed += run(handle, CACHETTE_EXISTS, items, 3);
+  failed += run(handle, CACHETTE_TOUCH, items, 3);
+  cachette_item counter = {.key = cachette_str("counter"), .amount = 1};
+  failed += run(handle, CACHETTE_INCREMENT, &counter, 1);
+  failed += run(handle, CACHETTE_PING, NULL, 0);
+  failed += run(handle, CACHETTE_CLEAR, &items[2], 1);
+  cachette_item name = {.key = cachette_str("ns")};
+  failed += run(handle, CACHETTE_CLEAR_NAMESPACE, &name, 1);
+  failed += run(handle, CACHETTE_FLUSH, NULL, 0);
+  return failed;
+}
+
+/* Opens, does all, and closes; how many calls failed. */
+static int open_and_do_all(const cachette_options *options) {
+  cachette *handle;
+  cachette_error error;
+  int code = cachette_open(options, &handle, &error);
+  if (code < 0) return note(code, &error);
+  int failed = do_all(handle);
+  cachette_close(handle);
+  return failed;
+}
+
+static void fail_each(const char *prefix) {
+  char hosts[160];
+  snprintf(hosts, sizeof hosts, "%s,%s", servers[0].host, servers[1].host);
+  cachette_options *options = options_with("backend", "memcached", "memcached_host", hosts,
+                                           "key_prefix", prefix, "timeout", "5", NULL);
+  assert_int_equal(open_and_do_all(options), 0);
+  int descriptors = count_descriptors();
+  for (long countdown = 0;; countdown++) {
+    long before = failing_allocator_live();
+    failing_allocator_arm(countdown);
+    int failed = open_and_do_all(options);
+    bool fired = failing_allocator_fired();
+    failing_allocator_arm(-1);
+    assert_int_equal(failing_allocator_live(), before);
+    assert_int_equal(count_descriptors(), descriptors);
+    if (fired) continue;
+    assert_int_equal(failed, 0);
+    assert_true(countdown > 20);
+    break;
+  }
+  cachette_options_free(options);
+}
+
+static void every_allocation_fails_in_turn(void **state) {
+  (void)state;
+  fail_each(NULL);
+}
+
+static void every_allocation_fails_in_turn_with_a_prefix(void **state) {
+  (void)state;
+  fail_each("app:");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_allocation_fails_in_turn),
+      cmocka_unit_test(every_allocation_fails_in_turn_with_a_prefix),
+  };
+  failing_allocator_install();
+  return cmocka_run_group_tests(tests, start_servers, kill_servers);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* memcached's protocol without a server: what comes in any pieces is read alike; keys; hosts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memcached/hosts.h"
+#include "store/memcached/key.h"
+#include "store/memcached/meta.h"
+#include "support.h"
+
+/* What tokens say, gathered so that parts of a value are one. */
+struct record {
+  char text[4096];
+  size_t size;
+};
+
+static void add(struct record *record, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  record->size += (size_t)vsnprintf(record->text + record->size, sizeof record->text - record->size,
+                                    format, arguments);
+  va_end(arguments);
+  assert_true(record->size < sizeof record->text);
+}
+
+static void add_token(struct record *record, const cachette__meta_token *token) {
+  if (token->type != CACHETTE__META_VALUE) {
+    add(record, "%d <%.*s>", token->type, (int)token->line.size, (const char *)token->line.data);
+  } else if (token->line.data != NULL) {
+    add(record, "value of %zu: ", token->size);
+  }
+  if (token->has_opaque) add(record, " O%u", token->opaque);
+  if (token->has_ttl) add(record, " t%lld", (long long)token->ttl);
+  add(record, "%.*s%s", (int)token->bytes.size, (const char *)token->bytes.data,
+      token->end ? ";" : "");
+}
+
+/* Feeds the text in pieces of these sizes; what came, and the last code. */
+static int feed(const char *text, size_t size, size_t first, size_t step, struct record *record) {
+  cachette__meta parser;
+  cachette__meta_init(&parser);
+  size_t begin = 0, end = first < size ? first : size;
+  record->size = 0;
+  record->text[0] = '\0';
+  for (;;) {
+    cachette__meta_token token;
+    const char *reason = NULL;
+    size_t used;
+    char *piece = malloc(end - begin + 1); /* so that reading beyond it is seen */
+    memcpy(piece, text + begin, end - begin);
+    int code =
+        cachette__meta_read(&parser, (cachette_slice){piece, end - begin}, &used, &token, &reason);
+    if (code == CACHETTE__META_TOKEN) add_token(record, &token);
+    free(piece);
+    assert_true(used <= end - begin);
+    begin += used;
+    if (code < 0) {
+      assert_non_null(reason);
+      return code;
+    }
+    if (code == CACHETTE__META_TOKEN) continue;
+    if (end == size) return code;
+    end = end + step < size ? end + step : size;
+  }
+}
+
+static const char session[] =
+    "VERSION 1.6.18\r\n"
+    "VA 5 t60 O2\r\nhello\r\n"
+    "EN O3\r\nNF O4\r\nHD O5 t-1\r\nNS O4294967295\r\n"
+    "VA 0 O6\r\n\r\n"
+    "VA 8 b kZm9v f0\r\nab\r\ncd\n\n\r\n"
+    "CLIENT_ERROR bad command line format\r\nERROR\r\nSERVER_ERROR out of memory\r\n"
+    "key=a exp=-1 la=1\nSTAT curr_items 7\r\nEND\r\nMN\r\n";
+
+static void a_session_is_read_alike_however_it_is_cut(void **state) {
+  (void)state;
+  struct record whole, cut;
+  size_t size = sizeof session - 1;
+  assert_int_equal(feed(session, size, size, 1, &whole), CACHETTE__META_MORE);
+  assert_non_null(strstr(whole.text, "value of 5:  O2 t60hello;"));
+  assert_non_null(strstr(whole.text, "2 <EN O3> O3;"));
+  assert_non_null(strstr(whole.text, "1 <HD O5 t-1> O5 t-1;"));
+  assert_non_null(strstr(whole.text, "O4294967295;"));
+  assert_non_null(strstr(whole.text, "value of 8: ab\r\ncd\n\n;"));
+  assert_non_null(strstr(whole.text, "6 <key=a exp=-1 la=1>;"));
+  for (size_t first = 0; first < size; first++) {
+    feed(session, size, first, size, &cut);
+    assert_string_equal(cut.text, whole.text);
+  }
+  for (size_t step = 1; step < 40; step++) {
+    feed(session, size, step, step, &cut);
+    assert_string_equal(cut.text, whole.text);
+  }
+}
+
+static void what_is_not_the_protocol_is_refused(void **state) {
+  (void)state;
+  static const char *const bad[] = {"VA\r\n",
+                                    "VA x\r\n",
+                                    "VA -1\r\nab\r\n",
+                                    "VA 99999999999999999999\r\n",
+                                    "VA 1073741825\r\n",
+                                    "VA 2\r\nabcd\r\n",
+                                    "VA 2\r\nabx\n",
+                                    "HD O\r\n",
+                                    "HD O4294967296\r\n",
+                                    "HD tx\r\n",
+                                    "HD t9999999999999999\r\n",
+                                    "VA 2 O-1\r\nab\r\n"};
+  struct record record;
+  for (size_t i = 0; i < LENGTH(bad); i++)
+    for (size_t first = 0; first <= strlen(bad[i]); first++)
+      if (feed(bad[i], strlen(bad[i]), first, 3, &record) != CACHETTE_EBACKEND)
+        fail_msg("%s", bad[i]);
+  static char line[20000];
+  memset(line, 'x', sizeof line);
+  assert_int_equal(feed(line, sizeof line, 100, 100, &record), CACHETTE_EBACKEND);
+}
+
+/* ---- Keys ---- */
+
+static void listed_names_are_decoded(void **state) {
+  (void)state;
+  cachette__memcached_key key;
+  assert_true(cachette__memcached_key_decode(cachette_str("a%20b%C3%bc%25"), &key));
+  assert_int_equal(key.size, 6);
+  assert_memory_equal(key.raw, "a b\xc3\xbc%", 6);
+  assert_true(key.base64);
+  static const char *const bad[] = {"", "%", "%4", "%4x", "a%"};
+  for (size_t i = 0; i < LENGTH(bad); i++)
+    assert_false(cachette__memcached_key_decode(cachette_str(bad[i]), &key));
+  static char many[600];
+  memset(many, 'k', sizeof many - 1);
+  assert_false(cachette__memcached_key_decode(cachette_str(many), &key));
+}
+
+static void long_keys_are_cut_and_keep_their_head(void **state) {
+  (void)state;
+  static char text[70000];
+  memset(text, 'k', sizeof text);
+  memcpy(text, "ns:", 3);
+  cachette__memcached_key one, two;
+  const cachette_slice none = {NULL, 0};
+  assert_true(cachette__memcached_key_make(none, (cachette_slice){text, 250}, &one));
+  assert_int_equal(one.size, 250);
+  assert_memory_equal(one.raw, text, 250);
+  assert_true(cachette__memcached_key_make(none, (cachette_slice){text, 251}, &one));
+  assert_true(cachette__memcached_key_make(none, (cachette_slice){text, 252}, &two));
+  assert_int_equal(one.size, 250);
+  assert_memory_equal(one.raw, text, 185);
+  assert_int_equal(one.raw[185], '~');
+  assert_memory_not_equal(one.raw, two.raw, 250);
+  /* The digest is of prefix and key together. */
+  assert_true(cachette__memcached_key_make((cachette_slice){text, 100},
+                                           (cachette_slice){text + 100, 151}, &two));
+  assert_memory_equal(one.raw, two.raw, 250);
+  text[10] = '\n';
+  char wire[300];
+  for (size_t size = 150; size < 400; size++) {
+    assert_true(cachette__memcached_key_make(none, (cachette_slice){text, size}, &one));
+    assert_true(cachette__memcached_key_write(&one, wire) - wire <= 250);
+  }
+}
+
+/* ---- Hosts ---- */
+
+enum { KEYS = 100000 };
+
+static void count_keys(const char *text, size_t *counts, size_t *choices) {
+  cachette__memcached_hosts hosts;
+  assert_int_equal(cachette__memcached_hosts_parse(text, &hosts, NULL), 0);
+  for (size_t i = 0; i < hosts.count; i++) counts[i] = 0;
+  for (int i = 0; i < KEYS; i++) {
+    char key[24];
+    snprintf(key, sizeof key, "user:%d", i);
+    choices[i] = cachette__memcached_choose(&hosts, cachette_str(key));
+    counts[choices[i]]++;
+  }
+  cachette__memcached_hosts_deinit(&hosts);
+}
+
+static void keys_are_spread_by_weight(void **state) {
+  (void)state;
+  static size_t choices[KEYS];
+  static const struct {
+    const char *text;
+    size_t count, weights[5], sum;
+  } cases[] = {{"a,b,c", 3, {1, 1, 1}, 3},
+               {"10.0.0.1:11211,10.0.0.2:11211,10.0.0.3:11211,10.0.0.4:11211", 4, {1, 1, 1, 1}, 4},
+               {"a:1,a:2,a:3,a:4,a:5", 5, {1, 1, 1, 1, 1}, 5},
+               {"a:1:1,a:2:2,a:3:3,a:4:4", 4, {1, 2, 3, 4}, 10}};
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    size_t counts[5];
+    count_keys(cases[i].text, counts, choices);
+    for (size_t j = 0; j < cases[i].count; j++) {
+      size_t fair = KEYS * cases[i].weights[j] / cases[i].sum;
+      assert_in_range(counts[j], fair - fair / 20, fair + fair / 20);
+    }
+  }
+}
+
+static void a_server_that_is_added_takes_its_share_and_nothing_else_moves(void **state) {
+  (void)state;
+  static size_t before[KEYS], after[KEYS];
+  size_t counts[5], moved = 0;
+  count_keys("a,b,c", counts, before);
+  count_keys("a,b,c,d", counts, after);
+  for (int i = 0; i < KEYS; i++) {
+    moved += before[i] != after[i];
+    if (before[i] != after[i]) assert_int_equal(after[i], 3);
+  }
+  assert_in_range(moved, KEYS / 4 - KEYS / 50, KEYS / 4 + KEYS / 50);
+  /* The order in which they are named does not matter. */
+  count_keys("c,a,b", counts, after);
+  static const size_t same[] = {1, 2, 0};
+  for (int i = 0; i < KEYS; i++) assert_int_equal(after[i], same[before[i]]);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_session_is_read_alike_however_it_is_cut),
+      cmocka_unit_test(what_is_not_the_protocol_is_refused),
+      cmocka_unit_test(listed_names_are_decoded),
+      cmocka_unit_test(long_keys_are_cut_and_keep_their_head),
+      cmocka_unit_test(keys_are_spread_by_weight),
+      cmocka_unit_test(a_server_that_is_added_takes_its_share_and_nothing_else_moves),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
