@@ -71,7 +71,7 @@
   X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                       \
     "the user name at memcached servers that ask for one")                                         \
   X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET, "and the password")                  \
-  X(memcached_auth, CHOICE, "auto", "auto|none|ascii", 0, 0, "", SHOWN,                            \
+  X(memcached_auth, CHOICE, "auto", "auto|none|ascii|sasl", 0, 0, "", SHOWN,                       \
     "how to authenticate; auto is ascii if there is a user name")                                  \
   X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                        \
     "whether memcached is spoken to over TLS, by the tls_* options")                               \

@@ -6,8 +6,9 @@
  *     node.c       one server: the ring of what waits for an answer, over one link
  *     command.c    what an op asks            reply.c   what the answers say to it
  *     sweep.c      clearing by what `metadump` lists
- *     meta.c       the protocol               key.c     keys as the server takes them
- *     hosts.c      which server has which key
+ *     sasl.c       what an op asks, and the greeting, in the binary protocol
+ *     meta.c       the protocol               binary.c  the protocol that SASL wants
+ *     hosts.c      which server has which key key.c     keys as the server takes them
  *
  * An op is a travel over the nodes that have its keys: a request in the ring of each. Requests are
  * answered in the order in which they were sent; one whose op was given up keeps its place, and
@@ -18,6 +19,7 @@
 
 #include "../../net/link.h"
 #include "../store.h"
+#include "binary.h"
 #include "hosts.h"
 #include "key.h"
 #include "meta.h"
@@ -31,11 +33,15 @@ enum {
 typedef struct cachette__memcached cachette__memcached;
 typedef struct cachette__mc_node cachette__mc_node;
 typedef struct cachette__mc_sweep cachette__mc_sweep;
+typedef struct cachette__mc_kept cachette__mc_kept;
 
 /* The keys of an op that one node has. */
 typedef struct cachette__mc_part {
   cachette__mc_node *node;
-  size_t begin, count; /* of `order` */
+  size_t begin, count;     /* of `order` */
+  cachette__mc_kept *kept; /* under SASL: values that are being touched, until the part ends */
+  size_t kept_count;
+  bool again; /* those are sent back */
 } cachette__mc_part;
 
 /* An op on its way over the nodes. */
@@ -85,8 +91,9 @@ struct cachette__mc_node {
   bool authenticating; /* the greeting's first step is under way */
 
   cachette__meta parser;
-  cachette_item *filling; /* whose value is coming in, or NULL */
-  char *place;            /* of it */
+  cachette__binary binary_parser; /* its place under SASL */
+  cachette_item *filling;         /* whose value is coming in, or NULL */
+  char *place;                    /* of it */
   size_t input_begin, input_end;
   char input[CACHETTE__MEMCACHED_INPUT];
 };
@@ -98,6 +105,7 @@ struct cachette__memcached {
   cachette__mc_node **nodes; /* one for each host, then one more for each, that lists its keys */
   cachette__tls *tls;
   char *username, *password; /* NULL: none */
+  bool sasl;                 /* they are shown so, and the protocol is the binary one */
   char *key_prefix;
   cachette_slice prefix;
   char name[160]; /* of the servers, in messages */
@@ -161,10 +169,13 @@ void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op
 
 /* ---- command.c ---- */
 
+/* A time to live as the server takes it. */
+int64_t cachette__mc_seconds(int64_t ttl_ms);
+
 size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part);
 
 /* Encodes the part's commands. False: out of memory. */
-bool cachette__mc_encode(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part);
+bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 /* Appends a delete with a number. */
 bool cachette__mc_encode_delete(cachette__mc_node *node, const cachette__memcached_key *key);
@@ -184,6 +195,27 @@ bool cachette__mc_take(cachette__mc_node *node, cachette__mc_request *request, s
 /* What a fault's line means: a code, and a sentence. */
 int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char *message,
                        size_t size);
+
+/* ---- sasl.c ---- */
+
+/* Both encode: the user name and the password; a part's commands. False: out of memory. */
+bool cachette__mc_sasl_greet(cachette__mc_node *node);
+bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
+
+/* The time left that an item's flags tell; 0: they are another writer's. */
+int64_t cachette__mc_flags_ttl(uint32_t flags);
+
+/* Keeps a touched item's value, as it comes. False: it is none. */
+bool cachette__mc_keep(cachette__mc_travel *travel, size_t part, size_t place,
+                       const cachette__meta_token *token);
+
+/* The item of a kept value. */
+cachette_item *cachette__mc_kept_item(const cachette__mc_travel *travel, size_t part, size_t place);
+
+/* A part's commands are answered. 1: there is a second round, and it has begun. */
+int cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
+
+void cachette__mc_kept_free(cachette__mc_part *part);
 
 /* ---- sweep.c ---- */
 

@@ -34,7 +34,7 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line) {
 }
 
 /* Whole seconds, rounded up; as a date if there are many, which for the server has 31 bits. */
-static int64_t ttl_seconds(int64_t ttl_ms) {
+int64_t cachette__mc_seconds(int64_t ttl_ms) {
   int64_t seconds = ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (seconds <= ABSOLUTE_FROM) return seconds;
   struct timespec now;
@@ -64,7 +64,7 @@ bool cachette__mc_encode_delete(cachette__mc_node *node, const cachette__memcach
 static bool encode_put(cachette__mc_node *node, const cachette_op *op, const cachette_item *item,
                        const cachette__memcached_key *key) {
   char flags[40];
-  snprintf(flags, sizeof flags, " T%" PRId64 "%s", ttl_seconds(item->ttl_ms),
+  snprintf(flags, sizeof flags, " T%" PRId64 "%s", cachette__mc_seconds(item->ttl_ms),
            op->flags & CACHETTE_IF_ABSENT ? " ME" : "");
   return encode(node, "ms", key, flags, &item->value);
 }
@@ -77,7 +77,7 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              const cachette__memcached_key *key) {
   const cachette_slice zero = {"0", 1};
   char flags[120];
-  int64_t ttl = ttl_seconds(item->ttl_ms);
+  int64_t ttl = cachette__mc_seconds(item->ttl_ms);
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
   snprintf(flags, sizeof flags, " T%" PRId64 " ME", ttl);
@@ -99,7 +99,7 @@ static bool encode_item(cachette__mc_node *node, const cachette_op *op, const ca
     case CACHETTE_EXISTS:
       return encode(node, "mg", &key, "", NULL);
     case CACHETTE_TOUCH:
-      snprintf(flags, sizeof flags, " T%" PRId64, ttl_seconds(item->ttl_ms));
+      snprintf(flags, sizeof flags, " T%" PRId64, cachette__mc_seconds(item->ttl_ms));
       return encode(node, "mg", &key, flags, NULL);
     case CACHETTE_INCREMENT:
       return encode_increment(node, item, &key);
@@ -115,12 +115,14 @@ size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part) {
     case CACHETTE_PING:
       return 1;
     default:
+      if (travel->parts[part].again) return travel->parts[part].kept_count;
       return travel->parts[part].count * (travel->verb == CACHETTE_INCREMENT ? 2 : 1);
   }
 }
 
-bool cachette__mc_encode(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
+bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   const cachette_op *op = travel->op;
+  if (node->store->sasl) return cachette__mc_sasl_encode(node, travel, part);
   if (op->verb == CACHETTE_PING) return cachette__mc_encode_line(node, "mn");
   if (op->verb == CACHETTE_FLUSH)
     return cachette__mc_encode_line(node, "stats") && cachette__mc_encode_line(node, "flush_all");

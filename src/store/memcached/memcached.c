@@ -47,6 +47,7 @@ void cachette__mc_travel_end(cachette__mc_travel *travel) {
   if (--travel->open > 0) return;
   cachette_op *op = travel->op;
   int status = op != NULL ? sum_up(travel) : CACHETTE_OK;
+  for (size_t i = 0; i < travel->part_count; i++) cachette__mc_kept_free(&travel->parts[i]);
   cachette__free(travel);
   if (op != NULL) cachette__op_complete(op, status);
 }
@@ -137,10 +138,23 @@ static void send_part(cachette__memcached *self, cachette__mc_travel *travel, si
   fail_part(travel, part, code, message);
 }
 
+/* The command that lists keys is one of the text protocol. */
+static void refuse_sweep(const cachette__memcached *self, cachette_op *op) {
+  bool flush = op->verb == CACHETTE_FLUSH;
+  cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
+                    "%s cannot %s: under SASL memcached speaks its binary protocol alone, which "
+                    "lists no keys; with \"memcached_auth\" ascii it can.",
+                    self->name, flush ? "clear what has the \"key_prefix\"" : "clear a namespace");
+}
+
 static void memcached_submit(cachette__store *store, cachette_op *op) {
   cachette__memcached *self = (cachette__memcached *)store;
   if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server sees to that */
     cachette__op_complete(op, CACHETTE_OK);
+    return;
+  }
+  if (self->sasl && cachette__mc_sweeps(self, op)) {
+    refuse_sweep(self, op);
     return;
   }
   cachette__mc_travel *travel = travel_new(self, op);
@@ -252,9 +266,11 @@ static int read_user(cachette__memcached *self, const cachette_options *options,
                           is_given(user) ? "memcached_password" : "memcached_username",
                           "To authenticate at memcached both \"memcached_username\" and "
                           "\"memcached_password\" are needed.");
-  if (strchr(user, ' ') != NULL)
+  self->sasl = strcmp(auth, "sasl") == 0;
+  if (!self->sasl && strchr(user, ' ') != NULL)
     return cachette__fail(error, CACHETTE_ECONFIG, "memcached_username",
-                          "The \"memcached_username\" must not have a space in it.");
+                          "The \"memcached_username\" must not have a space in it, unless "
+                          "\"memcached_auth\" is sasl.");
   self->username = cachette__strndup(user, strlen(user));
   self->password = cachette__strndup(password, strlen(password));
   if (self->username == NULL || self->password == NULL)

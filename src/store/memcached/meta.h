@@ -34,9 +34,11 @@ typedef struct cachette__meta_token {
   cachette_slice bytes; /* VALUE: the part that is here */
   size_t size, offset;  /* VALUE: the whole size, and where in it this part begins */
   bool end;             /* no more of this answer's value follows; true of all other types */
-  bool has_opaque, has_ttl;
+  bool has_opaque, has_ttl, has_flags;
   uint32_t opaque;
-  int64_t ttl; /* seconds left; -1: it does not expire */
+  int64_t ttl;    /* seconds left; -1: it does not expire */
+  uint32_t flags; /* of the item; only the binary protocol tells them, and: */
+  uint64_t cas;   /* the number of the item's version */
 } cachette__meta_token;
 
 typedef struct cachette__meta {

@@ -157,8 +157,10 @@ void cachette__mc_trim(cachette__mc_node *node) {
     node->bytes -= request.bytes;
     if (request.sweep != NULL)
       cachette__mc_sweep_next(node, request.sweep);
-    else if (request.travel != NULL)
+    else if (request.travel != NULL) {
+      cachette__mc_touch_next(node, request.travel, request.part);
       cachette__mc_travel_end(request.travel);
+    }
   }
 }
 
@@ -169,8 +171,10 @@ static void greet(cachette__mc_node *node, bool authenticated) {
   const cachette__memcached *store = node->store;
   char line[64];
   bool fine;
-  node->authenticating = store->username != NULL && !authenticated;
-  if (node->authenticating) {
+  node->authenticating = !store->sasl && store->username != NULL && !authenticated;
+  if (store->sasl) {
+    fine = cachette__mc_sasl_greet(node);
+  } else if (node->authenticating) {
     /* The first "set" of a connection, whatever its key, brings the user name and the password. */
     size_t size = strlen(store->username) + 1 + strlen(store->password);
     snprintf(line, sizeof line, "set auth 0 0 %zu", size);
@@ -203,6 +207,8 @@ static void greeted(cachette__mc_node *node, const cachette__meta_token *token) 
   if (token->type == CACHETTE__META_FAULT) {
     int code = cachette__mc_fault(node, token->line, message, sizeof message);
     cachette__link_fail(&node->link, true, code, "%s", message);
+  } else if (node->store->sasl) {
+    cachette__link_ready(&node->link);
   } else if (node->authenticating) {
     greet(node, true);
   } else if (begins_with(token->line, "VERSION ")) {
@@ -227,6 +233,7 @@ static void greeted(cachette__mc_node *node, const cachette__meta_token *token) 
 static void on_opened(void *owner) {
   cachette__mc_node *node = owner;
   cachette__meta_init(&node->parser);
+  cachette__binary_init(&node->binary_parser);
   node->input_begin = node->input_end = 0;
   node->asked = node->answered = 0;
   greet(node, false);
@@ -245,7 +252,7 @@ static bool is_in_order(cachette__mc_node *node, const cachette__mc_request *req
       request->sweep != NULL ? token->has_opaque : cachette__has_items(request->travel->verb);
   if (!numbered || (token->type == CACHETTE__META_VALUE && token->line.data == NULL)) return true;
   uint32_t expected = node->answered++;
-  if (token->type == CACHETTE__META_FAULT) return true;
+  if (token->type == CACHETTE__META_FAULT && !token->has_opaque) return true;
   return token->has_opaque && token->opaque == expected;
 }
 
@@ -285,7 +292,9 @@ static void read_input(cachette__mc_node *node) {
     cachette__meta_token token;
     const char *reason = "an answer that does not fit what was asked";
     const void *stream = node->link.stream;
-    int code = cachette__meta_read(&node->parser, bytes, &used, &token, &reason);
+    int code = node->store->sasl
+                   ? cachette__binary_read(&node->binary_parser, bytes, &used, &token, &reason)
+                   : cachette__meta_read(&node->parser, bytes, &used, &token, &reason);
     node->input_begin += used;
     if (code == CACHETTE__META_MORE) break;
     if (code < 0 || !read_token(node, &token)) {

@@ -21,6 +21,10 @@ static const struct {
     {"out of memory", CACHETTE_EBACKEND, "has no memory left for it"},
     {"unauthenticated", CACHETTE_EBACKEND,
      "asks for a user name and a password; set \"memcached_username\" and \"memcached_password\""},
+    {"unknown binary command", CACHETTE_EUNSUPPORTED,
+     "does not authenticate by SASL, for which it would have to run with -S; \"memcached_auth\" "
+     "may "
+     "have to be ascii or none"},
     {"authentication failure", CACHETTE_EBACKEND, "refuses the user name or the password"},
 };
 
@@ -66,6 +70,8 @@ static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *
     node->place = cachette__item_place(op, item, token->size);
     node->filling = item;
     item->status = node->place != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
+    if (token->has_flags && op->flags & CACHETTE_WITH_TTL)
+      item->ttl_ms = cachette__mc_flags_ttl(token->flags);
     if (token->has_ttl) item->ttl_ms = token->ttl < 0 ? CACHETTE_TTL_NEVER : token->ttl * 1000;
   }
   if (node->place != NULL && token->bytes.size > 0)
@@ -101,7 +107,9 @@ static bool take_sum(cachette__mc_node *node, cachette__mc_travel *travel, cache
  */
 
 static bool take_status(cachette_item *item, const cachette__meta_token *token, bool there) {
-  if (token->type == CACHETTE__META_HEADER)
+  if (token->type == CACHETTE__META_VALUE) /* of which only that it is there is asked */
+    item->status = CACHETTE_HIT;
+  else if (token->type == CACHETTE__META_HEADER)
     item->status = there ? CACHETTE_HIT : CACHETTE_MISS;
   else if (token->type == CACHETTE__META_MISS)
     item->status = CACHETTE_MISS;
@@ -115,8 +123,9 @@ static bool take_status(cachette_item *item, const cachette__meta_token *token, 
 static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
                       size_t done, const cachette__meta_token *token) {
   cachette_op *op = travel->op;
-  bool counts = op->verb == CACHETTE_INCREMENT;
-  cachette_item *item = cachette__mc_item(travel, part, counts ? done / 2 : done);
+  bool counts = op->verb == CACHETTE_INCREMENT, again = travel->parts[part].again;
+  cachette_item *item = again ? cachette__mc_kept_item(travel, part, done)
+                              : cachette__mc_item(travel, part, counts ? done / 2 : done);
   if (token->type == CACHETTE__META_FAULT) {
     take_fault(node, travel, item, token->line);
     return true;
@@ -126,6 +135,9 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
     take_value(node, op, item, token);
     return true;
   }
+  if (again) return token->type != CACHETTE__META_VALUE; /* it was there, whatever stands now */
+  if (op->verb == CACHETTE_TOUCH && token->type == CACHETTE__META_VALUE)
+    return node->store->sasl && cachette__mc_keep(travel, part, done, token);
   return take_status(item, token, op->verb != CACHETTE_PUT && !counts);
 }
 
