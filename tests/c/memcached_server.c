@@ -97,6 +97,34 @@ void memcached_server_start(struct memcached_server *server, const char *const *
   memcached_server_restart(server, settings);
 }
 
+static void write_config(const char *directory) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/memcached.conf", directory);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fprintf(file, "mech_list: plain\nsasldb_path: %s/users\n", directory);
+  fclose(file);
+}
+
+void memcached_sasl_open(char *directory, size_t size) {
+  char command[256];
+  snprintf(directory, size, "/tmp/cachette-sasl-XXXXXX");
+  assert_non_null(mkdtemp(directory));
+  write_config(directory);
+  snprintf(command, sizeof command,
+           "printf secret | saslpasswd2 -p -a memcached -c -f %s/users user && "
+           "chmod -R a+rX %s",
+           directory, directory);
+  assert_int_equal(system(command), 0); /* Debian has saslpasswd2 in sasl2-bin */
+  assert_int_equal(setenv("SASL_CONF_PATH", directory, 1), 0);
+}
+
+void memcached_sasl_close(const char *directory) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -r %s", directory);
+  assert_int_equal(system(command), 0);
+}
+
 void memcached_server_kill(struct memcached_server *server) {
   if (server->pid == 0) return;
   kill(server->pid, SIGKILL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A memcached of the test's own, on a free port. */
+/* A memcached of the test's own, on a free port, and what it needs for SASL. */
 #ifndef CACHETTE_TESTS_MEMCACHED_SERVER_H
 #define CACHETTE_TESTS_MEMCACHED_SERVER_H
 
@@ -13,6 +13,13 @@ struct memcached_server {
 
 /* Starts one with further settings, a NULL-terminated list of words such as "-I", "2m"; or NULL. */
 void memcached_server_start(struct memcached_server *server, const char *const *settings);
+
+/*
+ * Makes a directory with a SASL database in which `user` has the password `secret`, and lets the
+ * servers started from now on find it. They run with "-S" to use it.
+ */
+void memcached_sasl_open(char *directory, size_t size);
+void memcached_sasl_close(const char *directory);
 
 /* Starts it again, on the port it had. */
 void memcached_server_restart(struct memcached_server *server, const char *const *settings);

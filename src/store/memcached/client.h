@@ -212,8 +212,8 @@ bool cachette__mc_keep(cachette__mc_travel *travel, size_t part, size_t place,
 /* The item of a kept value. */
 cachette_item *cachette__mc_kept_item(const cachette__mc_travel *travel, size_t part, size_t place);
 
-/* A part's commands are answered. 1: there is a second round, and it has begun. */
-int cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
+/* A part's commands are answered; begins the second round, if there is one. */
+void cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 void cachette__mc_kept_free(cachette__mc_part *part);
 

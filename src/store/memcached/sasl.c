@@ -188,18 +188,19 @@ cachette_item *cachette__mc_kept_item(const cachette__mc_travel *travel, size_t 
   return cachette__mc_item(travel, part, travel->parts[part].kept[place].place);
 }
 
-int cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
+void cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   cachette__mc_part *own = &travel->parts[part];
   size_t bytes = 0;
-  if (own->again || travel->op == NULL || own->kept_count == 0) return 0;
+  if (own->again || travel->op == NULL || own->kept_count == 0) return;
   own->again = true;
   for (size_t i = 0; i < own->kept_count; i++) bytes += own->kept[i].size;
+  travel->open++;
   int code = cachette__mc_push(node, travel, NULL, part, bytes);
-  if (code == CACHETTE_OK) return 1;
+  if (code == CACHETTE_OK) return;
+  travel->open--;
   for (size_t i = 0; i < own->kept_count; i++)
     cachette__mc_fail(travel, cachette__mc_kept_item(travel, part, i), code, "%s",
                       cachette_strerror(code));
-  return 0;
 }
 
 /* ---- Ops ------------------------------------------------------------------------------------ */
