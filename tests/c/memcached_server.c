@@ -45,14 +45,19 @@ static int connect_to(int port) {
   return -1;
 }
 
-void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
-                          size_t size) {
+void memcached_server_send(const struct memcached_server *server, const char *bytes, size_t count,
+                           char *reply, size_t size) {
   int peer = connect_to(server->port);
   assert_true(peer >= 0);
-  assert_int_equal(write(peer, lines, strlen(lines)), strlen(lines));
+  assert_int_equal(write(peer, bytes, count), count);
   ssize_t got = read(peer, reply, size - 1);
   reply[got > 0 ? got : 0] = '\0';
   close(peer);
+}
+
+void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
+                          size_t size) {
+  memcached_server_send(server, lines, strlen(lines), reply, size);
 }
 
 static void wait_until_up(const struct memcached_server *server) {

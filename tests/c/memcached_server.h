@@ -27,6 +27,10 @@ void memcached_server_restart(struct memcached_server *server, const char *const
 /* Kills it, and waits until it is dead. */
 void memcached_server_kill(struct memcached_server *server);
 
+/* Sends bytes over a plain socket and gives the reply's first bytes, with a NUL behind them. */
+void memcached_server_send(const struct memcached_server *server, const char *bytes, size_t count,
+                           char *reply, size_t size);
+
 /* Sends lines over a plain socket and gives the reply's first bytes as text. */
 void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
                           size_t size);

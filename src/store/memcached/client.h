@@ -88,7 +88,13 @@ struct cachette__mc_node {
   bool suspect; /* an op ran out of time, and nothing at all was heard meanwhile */
   int64_t heard_ms;
   uint64_t suspect_sent;
-  bool authenticating; /* the greeting's first step is under way */
+  enum {
+    CACHETTE__MC_SILENT, /* none is under way */
+    CACHETTE__MC_AUTH,
+    CACHETTE__MC_VERSION,
+    CACHETTE__MC_SETTINGS
+  } greeting;        /* its step */
+  int64_t item_most; /* bytes of an item, as the server's settings tell; 0: they did not */
 
   cachette__meta parser;
   cachette__binary binary_parser; /* its place under SASL */
@@ -198,8 +204,10 @@ int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char 
 
 /* ---- sasl.c ---- */
 
-/* Both encode: the user name and the password; a part's commands. False: out of memory. */
+/* These encode: the user name and the password, asking for the settings, a part's commands. False:
+ * out of memory. */
 bool cachette__mc_sasl_greet(cachette__mc_node *node);
+bool cachette__mc_sasl_ask_settings(cachette__mc_node *node);
 bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 /* The time left that an item's flags tell; 0: they are another writer's. */

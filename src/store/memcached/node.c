@@ -167,28 +167,35 @@ void cachette__mc_trim(cachette__mc_node *node) {
 /* ---- What the link tells ------------------------------------------------------------------------
  */
 
-static void greet(cachette__mc_node *node, bool authenticated) {
+/* The first "set" of a connection, whatever its key, brings the user name and the password. */
+static bool encode_login(cachette__mc_node *node) {
   const cachette__memcached *store = node->store;
+  cachette__buffer *output = cachette__stream_output(node->link.stream);
+  size_t size = strlen(store->username) + 1 + strlen(store->password);
   char line[64];
-  bool fine;
-  node->authenticating = !store->sasl && store->username != NULL && !authenticated;
-  if (store->sasl) {
-    fine = cachette__mc_sasl_greet(node);
-  } else if (node->authenticating) {
-    /* The first "set" of a connection, whatever its key, brings the user name and the password. */
-    size_t size = strlen(store->username) + 1 + strlen(store->password);
-    snprintf(line, sizeof line, "set auth 0 0 %zu", size);
-    cachette__buffer *output = cachette__stream_output(node->link.stream);
-    fine = cachette__mc_encode_line(node, line);
-    char *at = fine ? cachette__buffer_room(output, size + 3) : NULL;
-    fine = at != NULL;
-    if (fine) {
-      snprintf(at, size + 3, "%s %s\r\n", store->username, store->password);
-      output->end += size + 2;
-    }
-  } else {
-    fine = cachette__mc_encode_line(node, "version");
-  }
+  snprintf(line, sizeof line, "set authentication 0 0 %zu", size);
+  if (!cachette__mc_encode_line(node, line)) return false;
+  char *at = cachette__buffer_room(output, size + 3);
+  if (at == NULL) return false;
+  snprintf(at, size + 3, "%s %s\r\n", store->username, store->password);
+  output->end += size + 2;
+  return true;
+}
+
+/*
+ * The greeting goes on: to show who we are, to ask for the version and the settings. Any first step
+ * has at least 24 bytes, the head of a binary command: a server that expects one finds it wrong and
+ * hangs up, where with fewer it would wait.
+ */
+static void greet(cachette__mc_node *node) {
+  bool fine, sasl = node->store->sasl;
+  if (node->greeting == CACHETTE__MC_AUTH)
+    fine = sasl ? cachette__mc_sasl_greet(node) : encode_login(node);
+  else if (sasl)
+    fine = cachette__mc_sasl_ask_settings(node);
+  else
+    fine = cachette__mc_encode_line(node, "version") &&
+           cachette__mc_encode_line(node, "stats settings");
   if (fine)
     cachette__stream_flush(node->link.stream);
   else
@@ -201,32 +208,54 @@ static bool begins_with(cachette_slice line, const char *head) {
   return line.size >= size && memcmp(line.data, head, size) == 0;
 }
 
-/* A line of the answer to the greeting. */
-static void greeted(cachette__mc_node *node, const cachette__meta_token *token) {
-  char message[256], version[32] = "";
-  if (token->type == CACHETTE__META_FAULT) {
-    int code = cachette__mc_fault(node, token->line, message, sizeof message);
-    cachette__link_fail(&node->link, true, code, "%s", message);
-  } else if (node->store->sasl) {
-    cachette__link_ready(&node->link);
-  } else if (node->authenticating) {
-    greet(node, true);
-  } else if (begins_with(token->line, "VERSION ")) {
-    size_t size = token->line.size - 8 < sizeof version ? token->line.size - 8 : sizeof version - 1;
-    memcpy(version, (const char *)token->line.data + 8, size);
-    char *rest;
-    long major = strtol(version, &rest, 10);
-    long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
-    if (major > 1 || (major == 1 && minor >= 6))
-      cachette__link_ready(&node->link);
-    else
-      cachette__link_fail(&node->link, true, CACHETTE_EUNSUPPORTED,
-                          "%s is memcached %s, which knows no meta commands; 1.6 or newer is "
-                          "needed.",
-                          node->name, version);
-  } else {
+static void take_version(cachette__mc_node *node, cachette_slice line) {
+  char version[32] = "", *rest;
+  if (!begins_with(line, "VERSION ")) {
     cachette__link_fail(&node->link, true, CACHETTE_EBACKEND,
                         "%s does not speak memcached's protocol.", node->name);
+    return;
+  }
+  size_t size = line.size - 8 < sizeof version ? line.size - 8 : sizeof version - 1;
+  memcpy(version, (const char *)line.data + 8, size);
+  long major = strtol(version, &rest, 10);
+  long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
+  if (major > 1 || (major == 1 && minor >= 6)) {
+    node->greeting = CACHETTE__MC_SETTINGS;
+    return;
+  }
+  cachette__link_fail(&node->link, true, CACHETTE_EUNSUPPORTED,
+                      "%s is memcached %s, which knows no meta commands; 1.6 or newer is needed.",
+                      node->name, version);
+}
+
+/* Of the settings only the largest item is of interest; a server may keep them to itself. */
+static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
+  static const char most[] = "STAT item_size_max ";
+  char digits[24] = "";
+  if (token->type == CACHETTE__META_FAULT || begins_with(token->line, "END")) {
+    node->greeting = CACHETTE__MC_SILENT;
+    cachette__link_ready(&node->link);
+  } else if (begins_with(token->line, most)) {
+    size_t size = token->line.size - (sizeof most - 1);
+    if (size >= sizeof digits) return;
+    memcpy(digits, (const char *)token->line.data + sizeof most - 1, size);
+    node->item_most = strtoll(digits, NULL, 10);
+  }
+}
+
+/* A line of the answer to the greeting. */
+static void greeted(cachette__mc_node *node, const cachette__meta_token *token) {
+  char message[256];
+  if (node->greeting == CACHETTE__MC_SETTINGS) {
+    take_setting(node, token);
+  } else if (token->type == CACHETTE__META_FAULT) {
+    int code = cachette__mc_fault(node, token->line, message, sizeof message);
+    cachette__link_fail(&node->link, true, code, "%s", message);
+  } else if (node->greeting == CACHETTE__MC_VERSION) {
+    take_version(node, token->line);
+  } else {
+    node->greeting = node->store->sasl ? CACHETTE__MC_SETTINGS : CACHETTE__MC_VERSION;
+    greet(node);
   }
 }
 
@@ -236,7 +265,8 @@ static void on_opened(void *owner) {
   cachette__binary_init(&node->binary_parser);
   node->input_begin = node->input_end = 0;
   node->asked = node->answered = 0;
-  greet(node, false);
+  node->greeting = node->store->username != NULL ? CACHETTE__MC_AUTH : CACHETTE__MC_VERSION;
+  greet(node);
 }
 
 static char *on_room(void *owner, size_t *size) {
@@ -355,8 +385,19 @@ static size_t keep_some(cachette__mc_node *node, bool retry) {
   return kept;
 }
 
+/* Adds what may be the matter with a server that took the greeting and did not answer it. */
+static void add_advice(const cachette__mc_node *node, cachette_error *error) {
+  size_t size = strlen(error->message);
+  if (node->store->sasl || error->code != CACHETTE_EUNAVAILABLE) return;
+  snprintf(error->message + size, sizeof error->message - size, "%s",
+           " If it runs with SASL (-S), set \"memcached_auth\" to sasl.");
+}
+
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__mc_node *node = owner;
+  if (!was_ready && (node->greeting == CACHETTE__MC_AUTH || node->greeting == CACHETTE__MC_VERSION))
+    add_advice(node, &node->link.reason);
+  node->greeting = CACHETTE__MC_SILENT;
   if (node->place != NULL) { /* a value came in part */
     cachette__item_drop(cachette__mc_request_at(node, node->head)->travel->op, node->filling);
     node->filling->status = CACHETTE_MISS;

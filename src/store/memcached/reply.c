@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,6 @@ static const struct {
   int code;
   const char *sentence; /* behind the server's name */
 } known[] = {
-    {"object too large", CACHETTE_ETOOBIG,
-     "does not take a value of this size; its limit is set by -I, and is 1 MiB by default"},
     {"out of memory", CACHETTE_EBACKEND, "has no memory left for it"},
     {"unauthenticated", CACHETTE_EBACKEND,
      "asks for a user name and a password; set \"memcached_username\" and \"memcached_password\""},
@@ -38,6 +37,14 @@ static bool holds(cachette_slice line, const char *words) {
 
 int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char *message,
                        size_t size) {
+  if (holds(line, "object too large")) {
+    char most[64] = "does not take a value of this size";
+    if (node->item_most > 0)
+      snprintf(most, sizeof most, "takes at most %" PRId64 " bytes for an item", node->item_most);
+    snprintf(message, size, "%s %s, its key included; memcached's setting -I raises that.",
+             node->name, most);
+    return CACHETTE_ETOOBIG;
+  }
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (!holds(line, known[i].words)) continue;
     snprintf(message, size, "%s %s.", node->name, known[i].sentence);

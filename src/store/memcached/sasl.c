@@ -17,7 +17,10 @@
 #include "binary.h"
 #include "client.h"
 
-enum { CLOCKS_DIFFER = 60 /* seconds, at most, between a server's clock and this one */ };
+enum {
+  CLOCKS_DIFFER = 60,   /* seconds, at most, between a server's clock and this one */
+  LINE_END = 0x0d0a0d0a /* so that a server that expects lines answers that this is none */
+};
 
 /* An item that was touched, until its flags are. */
 struct cachette__mc_kept {
@@ -72,6 +75,7 @@ bool cachette__mc_sasl_greet(cachette__mc_node *node) {
   memcpy(secret + 1 + user + 1, store->password, password);
   const cachette__binary_command command = {
       .verb = CACHETTE__BINARY_AUTH,
+      .opaque = LINE_END,
       .key = cachette_str("PLAIN"),
       .value = {secret, size},
   };
@@ -79,6 +83,12 @@ bool cachette__mc_sasl_greet(cachette__mc_node *node) {
   cachette__wipe(secret, size);
   cachette__free(secret);
   return fine;
+}
+
+bool cachette__mc_sasl_ask_settings(cachette__mc_node *node) {
+  const cachette__binary_command command = {.verb = CACHETTE__BINARY_STAT,
+                                            .key = cachette_str("settings")};
+  return append(node, &command);
 }
 
 static void add_times(cachette__binary_command *command, int64_t ttl_ms) {
