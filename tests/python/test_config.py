@@ -541,7 +541,6 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
 @pytest.mark.parametrize(
   ('name', 'option'),
   [
-    ('memcached', 'memcached_host'),
     ('dynamodb', 'region'),
     ('pickle', 'pickle_path'),
   ],
