@@ -19,9 +19,9 @@
     }                                                                   \
   } while (0)
 
-/* What came of some bytes. */
+/* What came of some bytes: of complete values only, for how much of one came is the cuts'. */
 struct result {
-  uint64_t sum;
+  uint64_t sum, pending;
   size_t values, lines;
   const char *reason;
 };
@@ -41,12 +41,16 @@ static void take(struct result *result, const cachette__meta_token *token, size_
     return;
   }
   CHECK(token->offset == *offset && token->bytes.size <= token->size - token->offset);
-  if (token->line.data != NULL) fold(&result->sum, &token->size, sizeof token->size);
-  fold(&result->sum, token->bytes.data, token->bytes.size);
+  if (token->line.data != NULL) {
+    result->pending = result->sum;
+    fold(&result->pending, &token->size, sizeof token->size);
+  }
+  fold(&result->pending, token->bytes.data, token->bytes.size);
   *offset += token->bytes.size;
   if (!token->end) return;
   CHECK(*offset == token->size);
   *offset = 0;
+  result->sum = result->pending;
   result->values++;
 }
 
