@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "layer/layers.h"
+#include "names.h"
 #include "options.h"
 #include "store/store.h"
 
@@ -63,6 +64,8 @@ size_t cachette_options_check(const cachette_options *options, cachette_error *k
   if (faults.count > 0) return faults.count;
   cachette_error error;
   if (cachette__layers_check(options, &error) < 0)
+    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
+  if (cachette__names_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
   if (cachette__store_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);

@@ -20,6 +20,10 @@ class Settings(BaseSettings):
   memory_limit: str = '64M'
   redis_url: Optional[str] = None
   valkey_url: Optional[str] = None
+  memcached_host: Optional[str] = None
+  memcached_username: Optional[str] = None
+  memcached_password: Optional[str] = None
+  mongodb_url: Optional[str] = None
 
 
 @Cachette.load_config

@@ -15,6 +15,7 @@ def get_cachette_config() -> list[tuple[str, object]]:
   return [
     ('backend', os.environ.get('CACHETTE_BACKEND', 'inmemory')),
     ('redis_url', os.environ.get('CACHETTE_REDIS_URL')),
+    ('memcached_host', os.environ.get('CACHETTE_MEMCACHED_HOST')),
     ('ttl', 60),
   ]
 

@@ -378,6 +378,10 @@ static void set_all_texts(void) {
   for (size_t i = 0; i < count; i++)
     if (table[i].type == CACHETTE_OPTION_STRING) set(table[i].name, "redis://given-to-all");
   set("memcached_host", "given");
+  set("table_name", "given");
+  set("region", "eu-central-1");
+  set("dynamodb_url", "http://given");
+  set("pickle_path", "given");
 }
 
 static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {
@@ -496,6 +500,49 @@ static void every_code_has_a_sentence(void **state) {
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void names_are_what_their_backend_takes(void **state) {
+  (void)state;
+  static const struct {
+    const char *backend, *option, *value, *words; /* words: of the message; NULL: it is fine */
+  } cases[] = {
+      {"dynamodb", "table_name", "abc", NULL},
+      {"dynamodb", "table_name", "My_Table-1.cache", NULL},
+      {"dynamodb", "table_name", "ab", "3 to 255 of A-Z"},
+      {"dynamodb", "table_name", "a b c", "3 to 255 of A-Z"},
+      {"dynamodb", "table_name",
+       "t\xc3\xa4"
+       "ble",
+       "3 to 255 of A-Z"},
+      {"dynamodb", "region", "us-gov-west-1", NULL},
+      {"dynamodb", "region", "ap-southeast-12", NULL},
+      {"dynamodb", "region", "Frankfurt", "like eu-central-1"},
+      {"dynamodb", "region", "eu-central", "like eu-central-1"},
+      {"dynamodb", "region", "eu--1", "like eu-central-1"},
+      {"dynamodb", "region", "eu-central-1a", "like eu-central-1"},
+      {"dynamodb", "dynamodb_url", "https://dynamodb.eu-central-1.amazonaws.com/", NULL},
+      {"dynamodb", "dynamodb_url", "localhost:8000", "is not valid"},
+      {"dynamodb", "dynamodb_url", "ftp://localhost", "http://host[:port]"},
+      {"dynamodb", "dynamodb_url", "http://user:secret@host", "without user name"},
+      {"pickle", "pickle_path", "cache.file", NULL},
+      {"pickle", "pickle_path", "/tmp/cache.file", NULL},
+      {"pickle", "pickle_path", "/tmp", "no file stands there"},
+      {"pickle", "pickle_path", "/tmp/no-such-folder/", "names a folder"},
+      {"pickle", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_error fault = {.message = ""};
+    set_all_texts();
+    set("backend", cases[i].backend);
+    set(cases[i].option, cases[i].value);
+    size_t count = cachette_options_check(options, &fault, 1);
+    if (count != (cases[i].words != NULL)) fail_msg("%s: %s", cases[i].value, fault.message);
+    if (count == 0) continue;
+    assert_string_equal(fault.subject, cases[i].option);
+    assert_null(strstr(fault.message, "secret"));
+    if (strstr(fault.message, cases[i].words) == NULL) fail_msg("%s", fault.message);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(the_table_has_these_rows),
@@ -521,6 +568,7 @@ int main(void) {
       test(a_default_serves_where_nothing_was_set),
       test(dynamodb_needs_a_region_or_an_endpoint),
       test(all_faults_are_reported),
+      test(names_are_what_their_backend_takes),
       test(a_backend_that_does_not_stand_is_refused_at_open),
       test(a_handle_keeps_what_it_was_opened_with),
       test(every_code_has_a_sentence),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import uuid
-from typing import Any, Callable, Dict, Iterator, Optional, Type
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Type
 
 import pytest
 from cachette import Cachette
@@ -74,6 +74,17 @@ def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
 
 # For a test of calls that are answered at once, without an event loop.
 at_once = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
+
+
+def counted(backend: Dict[str, Any], number: int) -> int:
+  """What a counter of that number is on a backend: memcached's stop at zero."""
+  return max(number, 0) if backend['backend'] == 'memcached' else number
+
+
+def brief(backend: Dict[str, Any]) -> Tuple[float, float]:
+  """A short time to live, and how long to wait until it is over: memcached counts whole seconds."""
+  return (1, 2.1) if backend['backend'] == 'memcached' else (0.05, 0.1)
+
 
 Make = Callable[..., Type[Cachette]]
 

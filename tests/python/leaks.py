@@ -36,13 +36,20 @@ def fail(_: Any) -> Any:
 Cachette.register_codec('failing', fail, fail)
 Json.load_config(lambda: [('codec', 'json')])
 Own.load_config(lambda: [('codec', 'failing')])
-Elsewhere.load_config(lambda: [('backend', 'memcached'), ('memcached_host', 'there')])
+Elsewhere.load_config(lambda: [('backend', 'dynamodb'), ('region', 'eu-central-1')])
 Missing.load_config(lambda: [('codec', 'pickle')])
 sys.modules['pickle'] = None  # type: ignore[assignment]  # as if it were missing
 
+
+class Signed(Cachette):
+  pass
+
+
+Signed.load_config(lambda: [('secret', 'of sixteen bytes'), ('compression', 'zlib')])
+
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
 LARGE = 'v' * 5000
-cache, json = Cachette(), Json()
+cache, json, signed = Cachette(), Json(), Signed()
 
 
 @Cachette.cached
@@ -206,6 +213,29 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'cached, method, hit': lambda: end(shop.price('bread')),
   'cached, key': lambda: decorated.key([1, 'two']),  # type: ignore[arg-type]
   'cached, no key': lambda: refuse(decorated(cache)),  # type: ignore[arg-type]
+  'fetch_many': lambda: end(cache.fetch_many([KEY, 'absent', 'large'])),
+  'fetch_many, no iterable': lambda: refuse(cache.fetch_many(5)),  # type: ignore[arg-type]
+  'fetch_many, no keys': lambda: refuse(cache.fetch_many([KEY, 5])),  # type: ignore[list-item]
+  'fetch_many, never awaited': lambda: cache.fetch_many([KEY]),
+  'put_many': lambda: end(cache.put_many({KEY: VALUE, 'large': LARGE})),
+  'put_many, no mapping': lambda: refuse(cache.put_many([KEY])),  # type: ignore[arg-type]
+  'put_many, failing': lambda: refuse(Own().put_many({KEY: VALUE, 'b': VALUE})),
+  'put_many, wrong value': lambda: refuse(json.put_many({KEY: [VALUE], 'b': {1}})),
+  'clear_many': lambda: end(cache.clear_many(['absent', 'none'])),
+  'add': lambda: end(cache.add(KEY, VALUE)),
+  'exists': lambda: end(cache.exists(KEY)),
+  'touch': lambda: end(cache.touch(KEY, 5555)),
+  'increment': lambda: end(cache.increment('count')),
+  'increment, no number': lambda: refuse(cache.increment(KEY)),
+  'increment, too much': lambda: refuse(cache.increment('count', 2**70)),
+  'ping': lambda: end(cache.ping()),
+  'stats': Cachette.stats,
+  'sync': lambda: Cachette.sync,
+  'sync, fetch': lambda: Cachette.sync.fetch(KEY),
+  'sync, fetch_many': lambda: Cachette.sync.fetch_many([KEY, 'large']),
+  'sync, put': lambda: Cachette.sync.put(KEY, VALUE),
+  'signed, put and fetch': lambda: (end(signed.put(KEY, VALUE)), end(signed.fetch(KEY))),
+  'signed, refused': lambda: refuse(signed.increment(KEY)),
   'twice': reuse,
   'throw': throw,
   'close': close,

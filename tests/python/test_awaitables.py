@@ -222,7 +222,7 @@ def test_errors_of_a_call_are_raised_when_it_is_awaited(run: Run, cache: Cachett
   class Elsewhere(Cachette):
     pass
 
-  Elsewhere.load_config(lambda: [('backend', 'memcached'), ('memcached_host', 'there')])
+  Elsewhere.load_config(lambda: [('backend', 'dynamodb'), ('region', 'eu-central-1')])
   calls: List[Any] = [
     (cache.fetch(''), ValueError),
     (cache.fetch(5), TypeError),  # type: ignore[arg-type]

@@ -93,11 +93,17 @@ def test_without_a_ttl_the_configured_one_counts(make: Make) -> None:
 @pytest.mark.parametrize(
   'ttl', [1, 7, 3601, 10**9, 0.2, 1.0, 2.5, 1e9, HUNDRED_YEARS, int(HUNDRED_YEARS)]
 )
-def test_the_seconds_left_are_whole_and_rounded_up(cache: Cachette, ttl: float) -> None:
+def test_the_seconds_left_are_whole_and_rounded_up(
+  cache: Cachette, backend: Any, ttl: float
+) -> None:
   run(cache.put('key', 'value', ttl))
   left, value = run(cache.fetch_with_ttl('key'))
   assert type(left) is int
-  assert (left, value) == (math.ceil(ttl), 'value')
+  if backend['backend'] == 'memcached':  # whose dates end in 2038
+    ttl = min(ttl, 2**31 - 1 - time.time())
+    assert math.ceil(ttl) - left in (-1, 0, 1) and value == 'value'
+  else:
+    assert (left, value) == (math.ceil(ttl), 'value')
 
 
 @pytest.mark.parametrize(

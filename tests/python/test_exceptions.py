@@ -97,7 +97,7 @@ def fail_to_fetch() -> None:
   class Elsewhere(Cachette):
     pass
 
-  Elsewhere.load_config(lambda: {'backend': 'memcached', 'memcached_host': 'there'})
+  Elsewhere.load_config(lambda: {'backend': 'dynamodb', 'region': 'eu-central-1'})
   try:
     Elsewhere().fetch('key').send(None)
   except BackendError as error:
@@ -106,7 +106,7 @@ def fail_to_fetch() -> None:
 
 def test_an_error_of_another_process_arrives() -> None:
   with multiprocessing.get_context('spawn').Pool(1) as pool:
-    with pytest.raises(BackendError, match='The "memcached" backend is not part of this build'):
+    with pytest.raises(BackendError, match='The "dynamodb" backend is not part of this build'):
       pool.apply(fail_to_fetch)
 
 

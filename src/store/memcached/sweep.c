@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clearing by what the server lists: `lru_crawler metadump all` names every item; those that begin
- * as wanted are kept, then deleted a slice at a time, while other ops go between.
+ * Clearing by what the server lists: `lru_crawler metadump hash` names every item (`all` would miss
+ * those that are moved between its queues meanwhile); those that begin as wanted are kept, then
+ * deleted a slice at a time, while other ops go between.
  *
  * A server does one such listing at a time, and says BUSY meanwhile: then it is asked again, as
  * long as the op has time. What is put while the sweep is under way may stay.
@@ -98,7 +99,7 @@ static void peek(const cachette__mc_sweep *sweep, size_t at, key_head *head,
 }
 
 bool cachette__mc_sweep_encode(cachette__mc_node *node, cachette__mc_sweep *sweep) {
-  if (!sweep->deleting) return cachette__mc_encode_line(node, "lru_crawler metadump all");
+  if (!sweep->deleting) return cachette__mc_encode_line(node, "lru_crawler metadump hash");
   size_t at = 0;
   sweep->slice = sweep->left < SLICE ? sweep->left : SLICE;
   for (size_t i = 0; i < sweep->slice; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fetches from a redis-server over one connection, beside the least that a program can do: a
- * blocking socket that sends as many GETs as are in flight in one write and reads until their
- * replies are there.
+ * Fetches from a server over one connection, beside the least that a program can do: a blocking
+ * socket that sends as many requests as are in flight in one write and reads until their replies
+ * are there.
  *
- *     redis [--quick]      starts a redis-server of its own on a free port
+ *     server redis|memcached [--quick]      starts one of its own on a free port
  *
  * Both are timed in turns, round by round; the table gives medians.
  */
@@ -22,7 +22,26 @@
 
 enum { VALUE_SIZE = 100, MOST_DEPTH = 256, MOST_ROUNDS = 21, BIG_SIZE = 1 << 20 };
 
-#define COMMAND "*2\r\n$3\r\nGET\r\n$6\r\nuser:1\r\n"
+/* A server, and what a fetch of "user:1" and of "big" is on the wire. */
+struct protocol {
+  const char *name, *title, *option, *address; /* address: a format of the port */
+  const char *const *words;                    /* of its command line, behind the port */
+  const char *command, *big_command;
+  const char *head, *big_head, *tail; /* of the replies */
+};
+
+static const char *const redis_words[] = {"--save", "", "--logfile", "/dev/null", NULL};
+static const char *const memcached_words[] = {"-U", "0", "-u", "nobody", "-I", "2m", NULL};
+
+static const struct protocol protocols[] = {
+    {"redis", "Redis", "redis_url", "redis://127.0.0.1:%d", redis_words,
+     "*2\r\n$3\r\nGET\r\n$6\r\nuser:1\r\n", "*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n", "$100\r\n",
+     "$1048576\r\n", "\r\n"},
+    {"memcached", "memcached", "memcached_host", "127.0.0.1:%d", memcached_words, "mg user:1 v\r\n",
+     "mg big v\r\n", "VA 100\r\n", "VA 1048576\r\n", "\r\n"},
+};
+
+static const struct protocol *protocol;
 
 static pid_t server;
 static char directory[] = "/tmp/cachette-bench-XXXXXX";
@@ -73,9 +92,14 @@ static int start_server(void) {
   if (mkdtemp(directory) == NULL) give_up("mkdtemp");
   server = fork();
   if (server == 0) {
-    execlp("redis-server", "redis-server", "--port", port_text, "--save", "", "--dir", directory,
-           "--logfile", "/dev/null", (char *)NULL);
-    perror("redis-server");
+    bool redis = strcmp(protocol->name, "redis") == 0;
+    const char *words[16] = {redis ? "redis-server" : "memcached", redis ? "--port" : "-p",
+                             port_text};
+    size_t count = 3;
+    for (const char *const *word = protocol->words; *word != NULL; word++) words[count++] = *word;
+    if (chdir(directory) < 0) _exit(127);
+    execvp(words[0], (char *const *)words);
+    perror(words[0]);
     _exit(127);
   }
   atexit(stop_server);
@@ -89,7 +113,7 @@ static int start_server(void) {
     if (waitpid(server, NULL, WNOHANG) != 0) exit(1);
     nanosleep(&pause, NULL);
   }
-  fprintf(stderr, "redis-server did not come up\n");
+  fprintf(stderr, "The server did not come up.\n");
   exit(1);
 }
 
@@ -102,14 +126,15 @@ static double now(void) {
 /* ---- The least ------------------------------------------------------------------------------- */
 
 static int plain;
-static char plain_commands[MOST_DEPTH * (sizeof COMMAND - 1)];
+static char plain_commands[MOST_DEPTH * 64];
 
 static double time_plain(int depth, long count) {
   static char replies[1 << 16];
-  const size_t reply_size = sizeof "$100\r\n" - 1 + VALUE_SIZE + 2;
+  const size_t command_size = strlen(protocol->command);
+  const size_t reply_size = strlen(protocol->head) + VALUE_SIZE + strlen(protocol->tail);
   double begin = now();
   for (long done = 0; done < count; done += depth) {
-    size_t size = (size_t)depth * (sizeof COMMAND - 1), left = (size_t)depth * reply_size;
+    size_t size = (size_t)depth * command_size, left = (size_t)depth * reply_size;
     if (send(plain, plain_commands, size, 0) != (ssize_t)size) give_up("send");
     while (left > 0) {
       ssize_t got = recv(plain, replies, sizeof replies, 0);
@@ -181,12 +206,11 @@ static double time_big(long count) {
 }
 
 static double time_plain_big(long count) {
-  static const char command[] = "*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n";
   static char reply[BIG_SIZE + 64];
-  const size_t whole = sizeof "$1048576\r\n" - 1 + BIG_SIZE + 2;
+  const size_t whole = strlen(protocol->big_head) + BIG_SIZE + strlen(protocol->tail);
   double begin = now();
   for (long i = 0; i < count; i++) {
-    if (send(plain, command, sizeof command - 1, 0) < 0) give_up("send");
+    if (send(plain, protocol->big_command, strlen(protocol->big_command), 0) < 0) give_up("send");
     for (size_t got = 0; got < whole;) {
       ssize_t more = recv(plain, reply + got, sizeof reply - got, 0);
       if (more <= 0) give_up("recv");
@@ -237,11 +261,11 @@ static void measure_big(long count, int rounds) {
 }
 
 static void open_cache(int port) {
-  char url[64];
-  snprintf(url, sizeof url, "redis://127.0.0.1:%d", port);
+  char address[64];
+  snprintf(address, sizeof address, protocol->address, port);
   cachette_options *options = cachette_options_new();
-  cachette_options_set(options, "backend", "redis", NULL);
-  cachette_options_set(options, "redis_url", url, NULL);
+  cachette_options_set(options, "backend", protocol->name, NULL);
+  cachette_options_set(options, protocol->option, address, NULL);
   cachette_error error;
   if (cachette_open(options, &cache, &error) < 0) {
     fprintf(stderr, "%s\n", error.message);
@@ -262,7 +286,13 @@ static void put(const char *key, size_t size) {
 }
 
 int main(int argc, char **argv) {
-  bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+  bool quick = argc > 2 && strcmp(argv[2], "--quick") == 0;
+  for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+    if (argc > 1 && strcmp(argv[1], protocols[i].name) == 0) protocol = &protocols[i];
+  if (protocol == NULL) {
+    fprintf(stderr, "usage: server redis|memcached [--quick]\n");
+    return 2;
+  }
   int rounds = quick ? 1 : MOST_ROUNDS;
   int port = start_server();
   open_cache(port);
@@ -270,10 +300,12 @@ int main(int argc, char **argv) {
   put("big", BIG_SIZE);
   plain = connect_to(port);
   for (int i = 0; i < MOST_DEPTH; i++)
-    memcpy(plain_commands + (size_t)i * (sizeof COMMAND - 1), COMMAND, sizeof COMMAND - 1);
-  printf("Redis from C, one connection, values of %d bytes, fetches a second\n", VALUE_SIZE);
+    memcpy(plain_commands + (size_t)i * strlen(protocol->command), protocol->command,
+           strlen(protocol->command));
+  printf("%s from C, one connection, values of %d bytes, fetches a second\n", protocol->title,
+         VALUE_SIZE);
   printf("%-28s  %12s  %12s  %7s  target\n", "in flight", "ours", "plain socket", "ratio");
-  measure(1, quick ? 100 : 5000, rounds, 0.85);
+  measure(1, quick ? 100 : 5000, rounds, strcmp(protocol->name, "redis") == 0 ? 0.85 : 0);
   measure(16, quick ? 160 : 64000, rounds, 0);
   measure(64, quick ? 640 : 128000, rounds, 0.90);
   measure(256, quick ? 2560 : 128000, rounds, 0);

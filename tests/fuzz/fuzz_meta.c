@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parser of memcached's protocol under bytes that nobody meant: whole and in pieces of chance,
+ * the same bytes come to the same tokens and to the same refusal. The first byte of an input
+ * chooses the pieces.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memcached/key.h"
+#include "store/memcached/meta.h"
+
+#define CHECK(condition)                                                \
+  do {                                                                  \
+    if (!(condition)) {                                                 \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, (#condition)); \
+      abort();                                                          \
+    }                                                                   \
+  } while (0)
+
+/* What came of some bytes: of complete values only, for how much of one came is the cuts'. */
+struct result {
+  uint64_t sum, pending;
+  size_t values, lines;
+  const char *reason;
+};
+
+static void fold(uint64_t *sum, const void *bytes, size_t size) {
+  const unsigned char *at = bytes;
+  for (size_t i = 0; i < size; i++) *sum = (*sum ^ at[i]) * UINT64_C(1099511628211);
+}
+
+static void take(struct result *result, const cachette__meta_token *token, size_t *offset) {
+  if (token->type != CACHETTE__META_VALUE) {
+    fold(&result->sum, token->line.data, token->line.size);
+    result->lines++;
+    cachette__memcached_key key;
+    cachette__memcached_key_decode(token->line, &key);
+    CHECK(token->end && *offset == 0);
+    return;
+  }
+  CHECK(token->offset == *offset && token->bytes.size <= token->size - token->offset);
+  if (token->line.data != NULL) {
+    result->pending = result->sum;
+    fold(&result->pending, &token->size, sizeof token->size);
+  }
+  fold(&result->pending, token->bytes.data, token->bytes.size);
+  *offset += token->bytes.size;
+  if (!token->end) return;
+  CHECK(*offset == token->size);
+  *offset = 0;
+  result->sum = result->pending;
+  result->values++;
+}
+
+/* Reads all of it, in pieces of `step` bytes. */
+static struct result feed(const unsigned char *data, size_t size, size_t step) {
+  struct result result = {.reason = NULL};
+  cachette__meta parser;
+  cachette__meta_init(&parser);
+  size_t begin = 0, end = step < size ? step : size, offset = 0;
+  for (;;) {
+    cachette__meta_token token;
+    size_t used;
+    char *piece = malloc(end - begin + 1);
+    memcpy(piece, data + begin, end - begin);
+    int code = cachette__meta_read(&parser, (cachette_slice){piece, end - begin}, &used, &token,
+                                   &result.reason);
+    if (code == CACHETTE__META_TOKEN) take(&result, &token, &offset);
+    free(piece);
+    CHECK(used <= end - begin);
+    begin += used;
+    if (code < 0) return result;
+    if (code == CACHETTE__META_TOKEN) continue;
+    CHECK(end - begin <= CACHETTE__META_LINE_MOST + 2 + step);
+    if (end == size) return result;
+    end = end + step < size ? end + step : size;
+  }
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+  if (size < 1) return 0;
+  struct result whole = feed(data + 1, size - 1, size);
+  struct result cut = feed(data + 1, size - 1, 1 + data[0]);
+  CHECK(whole.sum == cut.sum && whole.values == cut.values && whole.lines == cut.lines);
+  CHECK((whole.reason == NULL) == (cut.reason == NULL));
+  return 0;
+}

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""What memcached adds to what all backends do: its data, many servers, authentication, faults."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cachette import BackendError, BackendUnavailable, Cachette, ConfigError
+from conftest import linux_only
+from load import CALLS, FAULTS, TASKS, Load, recover
+from services.memcached import MemcachedServer, memcached_server
+from services.proxy import FaultProxy
+
+
+def open_cache(host: str, **settings: Any) -> Cachette:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'memcached', 'memcached_host': host, **settings})
+  return Own()
+
+
+def test_memcached_holds_plain_data_with_its_time(memcached: MemcachedServer) -> None:
+  cache = open_cache(memcached.host)
+  asyncio.run(cache.put('plain', 'grüß dich', 300))
+  assert memcached.say('mg plain v f t\r\n') == 'VA 11 f0 t300\r\ngrüß dich\r\n'
+  memcached.say('ms theirs 5 T0 F7\r\nvalue\r\n')
+  assert asyncio.run(cache.fetch_with_ttl('theirs')) == (-1, 'value')
+
+
+def test_a_counter_is_one_for_other_clients_too(memcached: MemcachedServer) -> None:
+  cache = open_cache(memcached.host)
+  assert asyncio.run(cache.increment('theirs:count', 5)) == 5
+  assert memcached.say('incr theirs:count 2\r\n') == '7\r\n'
+  assert asyncio.run(cache.increment('theirs:count')) == 8
+
+
+def test_three_servers_and_the_true_count_of_a_namespace() -> None:
+  with memcached_server() as a, memcached_server() as b, memcached_server() as c:
+    cache = open_cache(f'{a.host},{b.host}:2,{c.host}')
+
+    async def main() -> None:
+      await cache.put_many({f'ns:{number}': 'value' for number in range(1000)})
+      await cache.put_many({'nsx': 'value', 'other:1': 'value'})
+      assert len(await cache.fetch_many([f'ns:{number}' for number in range(1000)])) == 1000
+      assert await cache.clear(namespace='ns') == 1000
+      assert await cache.clear(namespace='ns') == 0
+      assert await cache.fetch_many(['nsx', 'other:1']) == {'nsx': 'value', 'other:1': 'value'}
+
+    asyncio.run(main())
+    for server in (a, b, c):
+      assert 'STAT cmd_set 0' not in server.say('stats\r\n')
+
+
+def test_a_server_that_is_down_fails_its_own_keys_and_no_others() -> None:
+  with memcached_server() as a, memcached_server() as b:
+    cache = open_cache(f'{a.host},{b.host}')
+    keys = [f'key:{number}' for number in range(200)]
+
+    async def main() -> None:
+      await cache.put_many(dict.fromkeys(keys, 'value'))
+      b.kill()
+      found = failed = 0
+      for key in keys:
+        try:
+          found += await cache.fetch(key) == 'value'
+        except BackendUnavailable as error:
+          assert b.host in str(error)
+          failed += 1
+      assert found + failed == 200 and min(found, failed) > 50
+      with pytest.raises(BackendUnavailable, match=b.host):
+        await cache.fetch_many(keys)
+      b.start()
+      await asyncio.sleep(0.1)
+      assert await recover(cache) < 6
+
+    asyncio.run(main())
+
+
+def open_to_all(path: Path) -> None:
+  """Lets the server's user reach what is in a folder."""
+  for folder in (path, *path.parents):
+    if folder.stat().st_uid == os.getuid() and folder != Path('/'):
+      folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def test_user_name_and_password(tmp_path: Path) -> None:
+  users = tmp_path / 'users'
+  users.write_text('app:correct-horse\n', encoding='utf-8')
+  users.chmod(0o644)
+  open_to_all(tmp_path)
+  with memcached_server('-Y', str(users)) as server:
+    good = open_cache(
+      server.host, memcached_username='app', memcached_password='correct-horse', key_prefix='x:'
+    )
+    asyncio.run(good.put('key', 'value'))
+    assert asyncio.run(good.fetch('key')) == 'value'
+    assert good.sync.fetch('key') == 'value'
+    wrong = open_cache(server.host, memcached_username='app', memcached_password='battery-staple')
+    with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
+      asyncio.run(wrong.fetch('key'))
+    assert 'battery' not in str(caught.value)
+    with pytest.raises(BackendError, match='"memcached_username"'):
+      asyncio.run(open_cache(server.host).fetch('key'))
+
+
+def make_certificate(folder: Path) -> None:
+  subprocess.run(
+    ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=tests']
+    + ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', 'key.pem', '-out', 'cert.pem'],
+    cwd=folder,
+    check=True,
+    capture_output=True,
+  )
+  for name in ('key.pem', 'cert.pem'):
+    (folder / name).chmod(0o644)
+
+
+def test_tls(tmp_path: Path) -> None:
+  make_certificate(tmp_path)
+  open_to_all(tmp_path)
+  settings = ['-Z', '-o', f'ssl_chain_cert={tmp_path}/cert.pem,ssl_key={tmp_path}/key.pem']
+  with memcached_server(*settings) as server:
+    cache = open_cache(server.host, memcached_tls=True, tls_ca_file=str(tmp_path / 'cert.pem'))
+    asyncio.run(cache.put('key', 'value' * 10_000))
+    assert asyncio.run(cache.fetch('key')) == 'value' * 10_000
+    with pytest.raises(BackendUnavailable, match='certificate'):
+      asyncio.run(open_cache(server.host, memcached_tls=True).fetch('key'))
+    unchecked = open_cache(server.host, memcached_tls=True, tls_verify=False)
+    assert asyncio.run(unchecked.exists('key'))
+
+
+@pytest.mark.parametrize(
+  ('settings', 'name'),
+  [
+    ({'memcached_host': 'host:x'}, 'memcached_host'),
+    ({'memcached_host': 'memcached://host'}, 'memcached_host'),
+    ({'memcached_host': 'a,a'}, 'memcached_host'),
+    ({'memcached_username': 'app'}, 'memcached_password'),
+    ({'memcached_password': 'secret', 'memcached_auth': 'ascii'}, 'memcached_username'),
+    ({'memcached_username': 'a b', 'memcached_password': 'secret'}, 'memcached_username'),
+    ({'memcached_tls': True, 'tls_ca_file': '/no/such/file'}, 'tls_ca_file'),
+  ],
+)
+def test_what_is_wrong_is_told_at_load(settings: Any, name: str) -> None:
+  settings = dict(settings)
+  with pytest.raises((ConfigError, ValueError), match=name) as caught:
+    open_cache(**{'host': settings.pop('memcached_host', 'host'), **settings})
+  assert 'secret' not in str(caught.value)
+
+
+def test_a_value_that_is_too_large_is_an_error_and_the_old_one_is_gone() -> None:
+  with memcached_server() as server:
+    cache = open_cache(server.host)
+    asyncio.run(cache.put('key', 'value'))
+    with pytest.raises(BackendError, match='does not take a value of this size'):
+      asyncio.run(cache.put('key', 'x' * (1 << 20)))
+    assert asyncio.run(cache.fetch('key')) is None
+
+
+def test_a_full_server_evicts_and_goes_on() -> None:
+  with memcached_server('-m', '4') as server:
+    cache = open_cache(server.host)
+
+    async def main() -> None:
+      for start in range(0, 4000, 100):
+        await cache.put_many({f'{start + each}': 'x' * 5000 for each in range(100)})
+      assert await cache.fetch('3999') == 'x' * 5000
+      assert await cache.fetch('0') is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize('fault', [None, *FAULTS])
+def test_no_fault_gives_a_wrong_answer_or_a_hang(memcached: MemcachedServer, fault: Any) -> None:
+  with FaultProxy('127.0.0.1', memcached.port) as proxy:
+    host = f'127.0.0.1:{proxy.port}'
+    cache = open_cache(
+      host, timeout=0.5, connect_timeout=0.5, key_prefix=f'{str(fault).replace(" ", "")}:'
+    )
+    load = Load(cache)
+
+    async def main() -> float:
+      await cache.put('key', 'value')
+      proxy.fault = fault
+      await load.run()
+      proxy.fault = None
+      return await recover(cache)
+
+    recovered = asyncio.run(main())
+  assert load.wrong == []
+  assert sum(load.counts.values()) == TASKS * CALLS
+  assert load.longest < 3, 'a call took far longer than its deadline'
+  assert recovered < 6
+  if fault is None:
+    assert load.errors == set()
+
+
+@linux_only
+def test_a_server_that_hangs_under_load_and_comes_back() -> None:
+  with memcached_server() as server:
+    cache = open_cache(server.host, timeout=0.3, connect_timeout=0.3)
+    load = Load(cache)
+
+    async def disturb() -> None:
+      await asyncio.sleep(0.1)
+      assert server.process is not None
+      server.process.send_signal(signal.SIGSTOP)
+      await asyncio.sleep(1)
+      server.process.send_signal(signal.SIGCONT)
+
+    async def main() -> None:
+      await cache.put('key', 'value')
+      disturbance = asyncio.ensure_future(disturb())
+      while not disturbance.done():
+        await load.run()
+      await disturbance
+      await recover(cache)
+
+    asyncio.run(main())
+    assert load.wrong == []
+    assert load.longest < 2
+    assert load.counts['failed'] > 0
+
+
+def test_nobody_is_there_and_that_is_told_at_once() -> None:
+  cache = open_cache('127.0.0.1:1')
+  begin = time.monotonic()
+  for _ in range(3):
+    with pytest.raises(BackendUnavailable, match='127.0.0.1:1'):
+      asyncio.run(cache.fetch('key'))
+  assert time.monotonic() - begin < 3
