@@ -109,6 +109,43 @@ def test_user_name_and_password(tmp_path: Path) -> None:
       asyncio.run(open_cache(server.host).fetch('key'))
 
 
+def test_sasl(tmp_path: Path) -> None:
+  (tmp_path / 'memcached.conf').write_text(f'mech_list: plain\nsasldb_path: {tmp_path}/users\n')
+  subprocess.run(
+    ['saslpasswd2', '-p', '-a', 'memcached', '-c', '-f', str(tmp_path / 'users'), 'app'],
+    input=b'correct horse',
+    env={**os.environ, 'PATH': os.environ['PATH'] + ':/usr/sbin'},
+    check=True,
+  )
+  (tmp_path / 'users').chmod(0o644)
+  open_to_all(tmp_path)
+  with memcached_server('-S', env={'SASL_CONF_PATH': str(tmp_path)}) as server:
+    user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
+    cache = open_cache(server.host, **user, memcached_password='correct horse')
+
+    async def main() -> None:
+      await cache.put_many({'a': 'x' * 100_000, 'b': ''}, 300)
+      assert await cache.fetch_many(['a', 'b', 'c']) == {'a': 'x' * 100_000, 'b': ''}
+      assert (await cache.fetch_with_ttl('a'))[0] in (299, 300)
+      assert await cache.touch('a', 3000)
+      left, value = await cache.fetch_with_ttl('a')
+      assert left in (2999, 3000) and value == 'x' * 100_000
+      assert await cache.add('a', 'other') is False
+      assert await cache.increment('n', 5) == 5 and await cache.increment('n') == 6
+      assert await cache.exists('a') and not await cache.exists('c')
+      assert await cache.clear_many(['a', 'c']) == 1
+      await cache.ping()
+      with pytest.raises(BackendError, match='SASL'):
+        await cache.clear(namespace='ns')
+      assert await cache.flush() >= 2
+
+    asyncio.run(main())
+    wrong = open_cache(server.host, **user, memcached_password='battery staple')
+    with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
+      asyncio.run(wrong.fetch('key'))
+    assert 'battery' not in str(caught.value)
+
+
 def make_certificate(folder: Path) -> None:
   subprocess.run(
     ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=tests']

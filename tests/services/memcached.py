@@ -2,13 +2,14 @@
 """memcached servers."""
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from typing import Iterator, Optional
+from typing import Dict, Iterator, Optional
 
 
 def find_free_port() -> int:
@@ -29,11 +30,12 @@ def _die_with_the_tests() -> None:
 class MemcachedServer:
   """A memcached that can be stopped and started again on its port."""
 
-  def __init__(self, *settings: str) -> None:
-    """settings: words of its command line."""
+  def __init__(self, *settings: str, env: Optional[Dict[str, str]] = None) -> None:
+    """settings: words of its command line. env: of its environment, beside what stands there."""
     if shutil.which('memcached') is None:
       raise RuntimeError('memcached is not installed; Debian has it as memcached')
     self.settings = settings
+    self.env = {**os.environ, **(env or {})}
     self.port = find_free_port()
     self.process: Optional[subprocess.Popen[bytes]] = None
     self.start()
@@ -49,6 +51,7 @@ class MemcachedServer:
       ['memcached', *own, *self.settings],
       stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL,
+      env=self.env,
       preexec_fn=_die_with_the_tests,
     )
     deadline = time.monotonic() + 30
@@ -75,9 +78,11 @@ class MemcachedServer:
 
 
 @contextlib.contextmanager
-def memcached_server(*settings: str) -> Iterator[MemcachedServer]:
+def memcached_server(
+  *settings: str, env: Optional[Dict[str, str]] = None
+) -> Iterator[MemcachedServer]:
   """A memcached for the time of a with statement."""
-  server = MemcachedServer(*settings)
+  server = MemcachedServer(*settings, env=env)
   try:
     yield server
   finally:
