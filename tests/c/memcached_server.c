@@ -116,10 +116,11 @@ void memcached_sasl_open(char *directory, size_t size) {
   snprintf(directory, size, "/tmp/cachette-sasl-XXXXXX");
   assert_non_null(mkdtemp(directory));
   write_config(directory);
-  snprintf(command, sizeof command,
-           "printf secret | saslpasswd2 -p -a memcached -c -f %s/users user && "
-           "chmod -R a+rX %s",
-           directory, directory);
+  snprintf(
+      command, sizeof command,
+      "printf secret | PATH=$PATH:/usr/sbin saslpasswd2 -p -a memcached -c -f %s/users user && "
+      "chmod -R a+rX %s",
+      directory, directory);
   assert_int_equal(system(command), 0); /* Debian has saslpasswd2 in sasl2-bin */
   assert_int_equal(setenv("SASL_CONF_PATH", directory, 1), 0);
 }

@@ -9,17 +9,23 @@
 #include "memcached_server.h"
 #include "support.h"
 
-static struct memcached_server servers[2];
+static struct memcached_server servers[2], with_sasl;
+static char sasl_directory[64];
 
 static int start_servers(void **state) {
   (void)state;
+  static const char *const sasl[] = {"-S", NULL};
   for (int i = 0; i < 2; i++) memcached_server_start(&servers[i], NULL);
+  memcached_sasl_open(sasl_directory, sizeof sasl_directory);
+  memcached_server_start(&with_sasl, sasl);
   return 0;
 }
 
 static int kill_servers(void **state) {
   (void)state;
   for (int i = 0; i < 2; i++) memcached_server_kill(&servers[i]);
+  memcached_server_kill(&with_sasl);
+  memcached_sasl_close(sasl_directory);
   return 0;
 }
 
@@ -46,7 +52,7 @@ static int run(cachette *handle, enum cachette_verb verb, cachette_item *items, 
 }
 
 /* Everything that a caller can do. Returns how many calls failed. */
-static int do_all(cachette *handle) {
+static int do_all(cachette *handle, bool is_sasl) {
   cachette_item items[3] = {
       {.key = cachette_str("ns:1")}, {.key = cachette_str("ns:2")}, {.key = cachette_str("key")}};
   int failed = 0;
@@ -61,7 +67,7 @@ static int do_all(cachette *handle) {
   failed += run(handle, CACHETTE_PING, NULL, 0);
   failed += run(handle, CACHETTE_CLEAR, &items[2], 1);
   cachette_item name = {.key = cachette_str("ns")};
-  failed += run(handle, CACHETTE_CLEAR_NAMESPACE, &name, 1);
+  if (!is_sasl) failed += run(handle, CACHETTE_CLEAR_NAMESPACE, &name, 1);
   failed += run(handle, CACHETTE_FLUSH, NULL, 0);
   return failed;
 }
@@ -72,16 +78,14 @@ static int open_and_do_all(const cachette_options *options) {
   cachette_error error;
   int code = cachette_open(options, &handle, &error);
   if (code < 0) return note(code, &error);
-  int failed = do_all(handle);
+  const char *auth = cachette_options_get(options, "memcached_auth");
+  int failed = do_all(handle, strcmp(auth, "sasl") == 0);
   cachette_close(handle);
   return failed;
 }
 
-static void fail_each(const char *prefix) {
-  char hosts[160];
-  snprintf(hosts, sizeof hosts, "%s,%s", servers[0].host, servers[1].host);
-  cachette_options *options = options_with("backend", "memcached", "memcached_host", hosts,
-                                           "key_prefix", prefix, "timeout", "5", NULL);
+/* Fails each allocation; frees the options. */
+static void fail_each(cachette_options *options) {
   assert_int_equal(open_and_do_all(options), 0);
   int descriptors = count_descriptors();
   for (long countdown = 0;; countdown++) {
@@ -100,20 +104,35 @@ static void fail_each(const char *prefix) {
   cachette_options_free(options);
 }
 
+static cachette_options *options_on_two(const char *prefix) {
+  char hosts[160];
+  snprintf(hosts, sizeof hosts, "%s,%s", servers[0].host, servers[1].host);
+  return options_with("backend", "memcached", "memcached_host", hosts, "key_prefix", prefix,
+                      "timeout", "5", NULL);
+}
+
 static void every_allocation_fails_in_turn(void **state) {
   (void)state;
-  fail_each(NULL);
+  fail_each(options_on_two(NULL));
 }
 
 static void every_allocation_fails_in_turn_with_a_prefix(void **state) {
   (void)state;
-  fail_each("app:");
+  fail_each(options_on_two("app:"));
+}
+
+static void every_allocation_fails_in_turn_with_sasl(void **state) {
+  (void)state;
+  fail_each(options_with("backend", "memcached", "memcached_host", with_sasl.host, "timeout", "5",
+                         "memcached_auth", "sasl", "memcached_username", "user",
+                         "memcached_password", "secret", NULL));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_allocation_fails_in_turn),
       cmocka_unit_test(every_allocation_fails_in_turn_with_a_prefix),
+      cmocka_unit_test(every_allocation_fails_in_turn_with_sasl),
   };
   failing_allocator_install();
   return cmocka_run_group_tests(tests, start_servers, kill_servers);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* memcached's protocol without a server: what comes in any pieces is read alike; keys; hosts. */
+/* memcached's protocols without a server: what comes in any pieces is read alike; keys; hosts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/memcached/binary.h"
 #include "store/memcached/hosts.h"
 #include "store/memcached/key.h"
 #include "store/memcached/meta.h"
@@ -31,15 +32,20 @@ static void add_token(struct record *record, const cachette__meta_token *token) 
     add(record, "value of %zu: ", token->size);
   }
   if (token->has_opaque) add(record, " O%u", token->opaque);
+  if (token->has_flags) add(record, " f%u", token->flags);
+  if (token->cas > 0) add(record, " c%llu ", (unsigned long long)token->cas);
   if (token->has_ttl) add(record, " t%lld", (long long)token->ttl);
   add(record, "%.*s%s", (int)token->bytes.size, (const char *)token->bytes.data,
       token->end ? ";" : "");
 }
 
 /* Feeds the text in pieces of these sizes; what came, and the last code. */
-static int feed(const char *text, size_t size, size_t first, size_t step, struct record *record) {
-  cachette__meta parser;
-  cachette__meta_init(&parser);
+static int feed_to(bool is_binary, const char *text, size_t size, size_t first, size_t step,
+                   struct record *record) {
+  cachette__meta meta;
+  cachette__binary binary;
+  cachette__meta_init(&meta);
+  cachette__binary_init(&binary);
   size_t begin = 0, end = first < size ? first : size;
   record->size = 0;
   record->text[0] = '\0';
@@ -49,8 +55,9 @@ static int feed(const char *text, size_t size, size_t first, size_t step, struct
     size_t used;
     char *piece = malloc(end - begin + 1); /* so that reading beyond it is seen */
     memcpy(piece, text + begin, end - begin);
-    int code =
-        cachette__meta_read(&parser, (cachette_slice){piece, end - begin}, &used, &token, &reason);
+    cachette_slice bytes = {piece, end - begin};
+    int code = is_binary ? cachette__binary_read(&binary, bytes, &used, &token, &reason)
+                         : cachette__meta_read(&meta, bytes, &used, &token, &reason);
     if (code == CACHETTE__META_TOKEN) add_token(record, &token);
     free(piece);
     assert_true(used <= end - begin);
@@ -63,6 +70,10 @@ static int feed(const char *text, size_t size, size_t first, size_t step, struct
     if (end == size) return code;
     end = end + step < size ? end + step : size;
   }
+}
+
+static int feed(const char *text, size_t size, size_t first, size_t step, struct record *record) {
+  return feed_to(false, text, size, first, step, record);
 }
 
 static const char session[] =
@@ -117,6 +128,113 @@ static void what_is_not_the_protocol_is_refused(void **state) {
   static char line[20000];
   memset(line, 'x', sizeof line);
   assert_int_equal(feed(line, sizeof line, 100, 100, &record), CACHETTE_EBACKEND);
+}
+
+/* ---- The binary protocol ---- */
+
+/* An answer with opaque 3 and version 9. Returns its end. */
+static char *answer(char *at, unsigned verb, unsigned status, const char *extras,
+                    size_t extras_size, const char *key, const char *value, size_t size) {
+  size_t key_size = strlen(key), body = extras_size + key_size + size;
+  const unsigned char head[] = {0x81,
+                                (unsigned char)verb,
+                                0,
+                                (unsigned char)key_size,
+                                (unsigned char)extras_size,
+                                0,
+                                (unsigned char)(status >> 8),
+                                (unsigned char)status,
+                                0,
+                                0,
+                                (unsigned char)(body >> 8),
+                                (unsigned char)body,
+                                0,
+                                0,
+                                0,
+                                3,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                9};
+  memcpy(at, head, sizeof head);
+  memcpy(at + sizeof head, extras, extras_size);
+  memcpy(at + sizeof head + extras_size, key, key_size);
+  memcpy(at + sizeof head + extras_size + key_size, value, size);
+  return at + sizeof head + body;
+}
+
+static char *answer_text(char *at, unsigned verb, unsigned status, const char *key,
+                         const char *text) {
+  return answer(at, verb, status, "", 0, key, text, strlen(text));
+}
+
+static void a_binary_session_is_read_alike_however_it_is_cut(void **state) {
+  (void)state;
+  char bytes[2048], *at = bytes;
+  struct record whole, cut;
+  at = answer_text(at, CACHETTE__BINARY_AUTH, 0, "", "Authenticated");
+  at = answer(at, CACHETTE__BINARY_GET, 0, "\0\0\1\7", 4, "", "he\r\nllo", 7);
+  at = answer(at, CACHETTE__BINARY_TOUCH_GET, 0, "\377\377\377\377", 4, "", "", 0);
+  at = answer_text(at, CACHETTE__BINARY_GET, 1, "", "Not found");
+  at = answer_text(at, CACHETTE__BINARY_ADD, 2, "", "Data exists for key.");
+  at = answer(at, CACHETTE__BINARY_INCREMENT, 0, "", 0, "", "\377\377\377\377\377\377\377\377", 8);
+  at = answer_text(at, CACHETTE__BINARY_INCREMENT, 6, "", "Non-numeric server-side value");
+  at = answer_text(at, CACHETTE__BINARY_SET, 3, "", "Too large.");
+  at = answer_text(at, CACHETTE__BINARY_STAT, 0, "curr_items", "7");
+  at = answer_text(at, CACHETTE__BINARY_STAT, 0, "long", session);
+  at = answer_text(at, CACHETTE__BINARY_STAT, 0, "", "");
+  at = answer_text(at, CACHETTE__BINARY_NOOP, 0, "", "");
+  at = answer_text(at, CACHETTE__BINARY_SET, 0x99, "", "");
+  size_t size = (size_t)(at - bytes);
+  assert_int_equal(feed_to(true, bytes, size, size, 1, &whole), CACHETTE__META_MORE);
+  assert_string_equal(whole.text,
+                      "1 <> O3 c9 ;"
+                      "value of 7:  O3 f263 c9 he\r\nllo;"
+                      "value of 0:  O3 f4294967295 c9 ;"
+                      "2 <> O3 c9 ;3 <> O3 c9 ;"
+                      "value of 20:  O3 c9 18446744073709551615;"
+                      "5 <non-numeric> O3 c9 ;5 <object too large> O3 c9 ;"
+                      "6 <STAT curr_items 7> O3 c9 ;6 <> O3 c9 ;6 <END> O3 c9 ;"
+                      "4 <> O3 c9 ;5 <status 0x99> O3 c9 ;");
+  for (size_t first = 0; first < size; first++) {
+    feed_to(true, bytes, size, first, size, &cut);
+    assert_string_equal(cut.text, whole.text);
+  }
+  for (size_t step = 1; step < 60; step++) {
+    feed_to(true, bytes, size, step, step, &cut);
+    assert_string_equal(cut.text, whole.text);
+  }
+}
+
+static void what_is_not_the_binary_protocol_is_refused(void **state) {
+  (void)state;
+  char bytes[256];
+  struct record record;
+  const struct {
+    unsigned verb;
+    size_t byte; /* of the head, that is set to `value` */
+    char value;
+  } cases[] = {
+      {CACHETTE__BINARY_SET, 0, 'V'},         /* text */
+      {CACHETTE__BINARY_SET, 4, 100},         /* more extras than there are bytes */
+      {CACHETTE__BINARY_SET, 2, 1},           /* a longer key than there are bytes */
+      {CACHETTE__BINARY_SET, 9, 1},           /* a body of more than 64 KiB */
+      {CACHETTE__BINARY_GET, 0, '\x81'},      /* no flags */
+      {CACHETTE__BINARY_GET, 8, 0x7f},        /* a value of 2 GiB */
+      {CACHETTE__BINARY_DECREMENT, 0, '\x81'} /* a counter of 5 bytes */
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    char *end = answer_text(bytes, cases[i].verb, 0, "", "value");
+    bytes[cases[i].byte] = cases[i].value;
+    size_t size = (size_t)(end - bytes);
+    for (size_t first = 0; first <= size; first++)
+      if (feed_to(true, bytes, size, first, 3, &record) != CACHETTE_EBACKEND)
+        fail_msg("case %zu, cut at %zu", i, first);
+  }
 }
 
 /* ---- Keys ---- */
@@ -222,6 +340,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_session_is_read_alike_however_it_is_cut),
       cmocka_unit_test(what_is_not_the_protocol_is_refused),
+      cmocka_unit_test(a_binary_session_is_read_alike_however_it_is_cut),
+      cmocka_unit_test(what_is_not_the_binary_protocol_is_refused),
       cmocka_unit_test(listed_names_are_decoded),
       cmocka_unit_test(long_keys_are_cut_and_keep_their_head),
       cmocka_unit_test(keys_are_spread_by_weight),

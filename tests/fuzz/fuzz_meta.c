@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of memcached's protocol under bytes that nobody meant: whole and in pieces of chance,
- * the same bytes come to the same tokens and to the same refusal. The first byte of an input
- * chooses the pieces.
+ * The parsers of memcached's protocols under bytes that nobody meant: whole and in pieces of
+ * chance, the same bytes come to the same tokens and to the same refusal. The first byte of an
+ * input chooses the pieces; both parsers are given the others.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/memcached/binary.h"
 #include "store/memcached/key.h"
 #include "store/memcached/meta.h"
 
@@ -55,25 +56,28 @@ static void take(struct result *result, const cachette__meta_token *token, size_
 }
 
 /* Reads all of it, in pieces of `step` bytes. */
-static struct result feed(const unsigned char *data, size_t size, size_t step) {
+static struct result feed(const unsigned char *data, size_t size, size_t step, bool is_binary) {
   struct result result = {.reason = NULL};
-  cachette__meta parser;
-  cachette__meta_init(&parser);
+  cachette__meta meta;
+  cachette__binary binary;
+  cachette__meta_init(&meta);
+  cachette__binary_init(&binary);
   size_t begin = 0, end = step < size ? step : size, offset = 0;
   for (;;) {
     cachette__meta_token token;
     size_t used;
     char *piece = malloc(end - begin + 1);
     memcpy(piece, data + begin, end - begin);
-    int code = cachette__meta_read(&parser, (cachette_slice){piece, end - begin}, &used, &token,
-                                   &result.reason);
+    cachette_slice bytes = {piece, end - begin};
+    int code = is_binary ? cachette__binary_read(&binary, bytes, &used, &token, &result.reason)
+                         : cachette__meta_read(&meta, bytes, &used, &token, &result.reason);
     if (code == CACHETTE__META_TOKEN) take(&result, &token, &offset);
     free(piece);
     CHECK(used <= end - begin);
     begin += used;
     if (code < 0) return result;
     if (code == CACHETTE__META_TOKEN) continue;
-    CHECK(end - begin <= CACHETTE__META_LINE_MOST + 2 + step);
+    CHECK(end - begin <= CACHETTE__BINARY_HEAD + CACHETTE__BINARY_BODY_MOST + step);
     if (end == size) return result;
     end = end + step < size ? end + step : size;
   }
@@ -81,9 +85,11 @@ static struct result feed(const unsigned char *data, size_t size, size_t step) {
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (size < 1) return 0;
-  struct result whole = feed(data + 1, size - 1, size);
-  struct result cut = feed(data + 1, size - 1, 1 + data[0]);
-  CHECK(whole.sum == cut.sum && whole.values == cut.values && whole.lines == cut.lines);
-  CHECK((whole.reason == NULL) == (cut.reason == NULL));
+  for (int is_binary = 0; is_binary < 2; is_binary++) {
+    struct result whole = feed(data + 1, size - 1, size, is_binary);
+    struct result cut = feed(data + 1, size - 1, 1 + data[0], is_binary);
+    CHECK(whole.sum == cut.sum && whole.values == cut.values && whole.lines == cut.lines);
+    CHECK((whole.reason == NULL) == (cut.reason == NULL));
+  }
   return 0;
 }
