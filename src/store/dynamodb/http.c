@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "http.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "../../alloc.h"
+
+enum {
+  MOST_CONNECTIONS = 32,
+  IDLE_EASY = 8,                   /* handles that are kept for the next requests */
+  ANSWER_MOST = 64 * 1024 * 1024   /* bytes; a page of DynamoDB's has 16 MB and is base64 */
+};
+
+/* A socket of libcurl's, as libuv watches it. */
+typedef struct watch {
+  uv_poll_t poll;
+  cachette__http *http;
+  curl_socket_t socket;
+} watch;
+
+/* A connection, which in a forked child must not say goodbye. */
+typedef struct connection {
+  struct connection *next;
+  curl_socket_t socket;
+} connection;
+
+struct cachette__http {
+  CURLM *multi;
+  uv_timer_t timer;
+  uv_loop_t *loop;
+  size_t open_handles; /* of libuv's: the timer and what watches sockets */
+  connection *connections;
+  CURL *idle[IDLE_EASY];
+  size_t idle_count;
+  bool closing, forked;
+  void (*forget)(void *owner);
+  void *owner;
+};
+
+static void on_part_closed(cachette__http *http) {
+  if (--http->open_handles > 0) return;
+  http->forget(http->owner);
+  cachette__free(http);
+}
+
+/* ---- What has ended ------------------------------------------------------------------------- */
+
+static void rest_easy(cachette__http *http, CURL *easy) {
+  if (http->idle_count < IDLE_EASY)
+    http->idle[http->idle_count++] = easy;
+  else
+    curl_easy_cleanup(easy);
+}
+
+static void detach_easy(cachette__http_request *request) {
+  curl_multi_remove_handle(request->http->multi, request->easy);
+  rest_easy(request->http, request->easy);
+  request->easy = NULL;
+  curl_slist_free_all(request->headers);
+  request->headers = NULL;
+}
+
+static void hand_over(cachette__http *http) {
+  CURLMsg *message;
+  int left;
+  while (!http->closing && (message = curl_multi_info_read(http->multi, &left)) != NULL) {
+    if (message->msg != CURLMSG_DONE) continue;
+    cachette__http_request *request;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+    request->result = message->data.result;
+    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    detach_easy(request);
+    request->done(request);
+  }
+}
+
+static void act(cachette__http *http, curl_socket_t socket, int events) {
+  int running;
+  curl_multi_socket_action(http->multi, socket, events, &running);
+  hand_over(http);
+}
+
+/* ---- What libcurl wants watched ----------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
+
+static int want_timer(CURLM *multi, long delay_ms, void *data) {
+  (void)multi;
+  cachette__http *http = data;
+  if (http->closing) return 0;
+  uv_update_time(http->loop);
+  if (delay_ms < 0)
+    uv_timer_stop(&http->timer);
+  else
+    uv_timer_start(&http->timer, on_timer, (uint64_t)delay_ms, 0);
+  return 0;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events) {
+  watch *self = poll->data;
+  int ready = status < 0 ? CURL_CSELECT_ERR : 0;
+  if (events & UV_READABLE) ready |= CURL_CSELECT_IN;
+  if (events & UV_WRITABLE) ready |= CURL_CSELECT_OUT;
+  act(self->http, self->socket, ready);
+}
+
+static void on_watch_closed(uv_handle_t *handle) {
+  watch *self = handle->data;
+  on_part_closed(self->http);
+  cachette__free(self);
+}
+
+static void stop_watch(cachette__http *http, watch *self) {
+  curl_multi_assign(http->multi, self->socket, NULL);
+  if (http->forked)
+    cachette__free(self);
+  else
+    uv_close((uv_handle_t *)&self->poll, on_watch_closed);
+}
+
+static watch *start_watch(cachette__http *http, curl_socket_t socket) {
+  watch *self = cachette__malloc(sizeof *self);
+  if (self == NULL) return NULL;
+  *self = (watch){.http = http, .socket = socket};
+  if (uv_poll_init_socket(http->loop, &self->poll, socket) < 0) {
+    cachette__free(self);
+    return NULL;
+  }
+  self->poll.data = self;
+  http->open_handles++;
+  curl_multi_assign(http->multi, socket, self);
+  return self;
+}
+
+/* -1 has libcurl fail its requests with CURLM_ABORTED_BY_CALLBACK. */
+static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *socket_data) {
+  (void)easy;
+  cachette__http *http = data;
+  watch *self = socket_data;
+  if (what == CURL_POLL_REMOVE) {
+    if (self != NULL) stop_watch(http, self);
+    return 0;
+  }
+  if (http->forked) return 0;
+  if (self == NULL) self = start_watch(http, socket);
+  if (self == NULL) return -1;
+  int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  return uv_poll_start(&self->poll, events, on_ready) < 0 ? -1 : 0;
+}
+
+/* ---- Connections ---------------------------------------------------------------------------- */
+
+static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)purpose;
+  cachette__http *http = data;
+  connection *made = cachette__malloc(sizeof *made);
+  if (made == NULL) return CURL_SOCKET_BAD;
+  int fd = socket(address->family, address->socktype, address->protocol);
+  if (fd < 0) {
+    cachette__free(made);
+    return CURL_SOCKET_BAD;
+  }
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  *made = (connection){http->connections, fd};
+  http->connections = made;
+  return fd;
+}
+
+static int close_socket(void *data, curl_socket_t socket) {
+  cachette__http *http = data;
+  connection **at = &http->connections;
+  while (*at != NULL && (*at)->socket != socket) at = &(*at)->next;
+  if (*at != NULL) {
+    connection *gone = *at;
+    *at = gone->next;
+    cachette__free(gone);
+  }
+  return close(socket);
+}
+
+/* Has all that libcurl says while it cleans up go nowhere, for the connections are the parent's. */
+static void mute(cachette__http *http) {
+  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (connection *each = http->connections; nowhere >= 0 && each != NULL; each = each->next)
+    dup2(nowhere, each->socket);
+  if (nowhere >= 0) close(nowhere);
+}
+
+/* ---- Open and close ------------------------------------------------------------------------- */
+
+cachette__http *cachette__http_open(uv_loop_t *loop, void (*forget)(void *owner), void *owner) {
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return NULL;
+  cachette__http *http = cachette__calloc(1, sizeof *http);
+  if (http == NULL) return NULL;
+  *http = (cachette__http){.loop = loop, .open_handles = 1, .forget = forget, .owner = owner};
+  http->multi = curl_multi_init();
+  if (http->multi == NULL) {
+    cachette__free(http);
+    return NULL;
+  }
+  curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+  curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+  curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+  curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+  curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MOST_CONNECTIONS);
+  curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MOST_CONNECTIONS);
+  uv_timer_init(loop, &http->timer);
+  http->timer.data = http;
+  return http;
+}
+
+static void on_timer_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+
+void cachette__http_stop(cachette__http *http, bool forked) {
+  http->closing = true;
+  http->forked = forked;
+  if (forked) mute(http);
+}
+
+void cachette__http_close(cachette__http *http) {
+  for (size_t i = 0; i < http->idle_count; i++) curl_easy_cleanup(http->idle[i]);
+  curl_multi_cleanup(http->multi);
+  if (http->forked) {
+    http->forget(http->owner);
+    cachette__free(http);
+  } else {
+    uv_close((uv_handle_t *)&http->timer, on_timer_closed);
+  }
+}
+
+/* ---- Requests ------------------------------------------------------------------------------- */
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
+  cachette__http_request *request = data;
+  if (size * count > request->answer_most - request->answer.size) return 0;
+  cachette__text_add(&request->answer, bytes, size * count);
+  return request->answer.failed ? 0 : size * count;
+}
+
+/* The value of a header, without what surrounds it, if it is the one of that name. */
+static bool take_value(const char *line, size_t size, const char *name, char *value, size_t room) {
+  size_t length = strlen(name);
+  if (size <= length || strncasecmp(line, name, length) != 0 || line[length] != ':') return false;
+  line += length + 1;
+  size -= length + 1;
+  while (size > 0 && (*line == ' ' || *line == '\t')) line++, size--;
+  while (size > 0 && strchr(" \t\r\n", line[size - 1]) != NULL) size--;
+  if (size >= room) size = room - 1;
+  memcpy(value, line, size);
+  value[size] = '\0';
+  return true;
+}
+
+static size_t take_header(char *line, size_t size, size_t count, void *data) {
+  cachette__http_request *request = data;
+  char value[64];
+  size *= count;
+  take_value(line, size, "x-amzn-requestid", request->request_id, sizeof request->request_id);
+  if (take_value(line, size, "x-amz-crc32", value, sizeof value)) {
+    request->has_crc32 = true;
+    request->crc32 = (uint32_t)strtoul(value, NULL, 10);
+  }
+  if (take_value(line, size, "date", value, sizeof value)) {
+    time_t seconds = curl_getdate(value, NULL);
+    request->server_ms = seconds > 0 ? (int64_t)seconds * 1000 : 0;
+  }
+  return size;
+}
+
+static CURL *take_easy(cachette__http *http) {
+  if (http->idle_count == 0) return curl_easy_init();
+  CURL *easy = http->idle[--http->idle_count];
+  curl_easy_reset(easy);
+  return easy;
+}
+
+static void forget_answer(cachette__http_request *request) {
+  cachette__text_clear(&request->answer);
+  request->result = CURLE_OK;
+  request->status = 0;
+  request->fault[0] = request->request_id[0] = '\0';
+  request->has_crc32 = false;
+  request->server_ms = 0;
+  request->answer_most = ANSWER_MOST;
+}
+
+bool cachette__http_begin(cachette__http *http, cachette__http_request *request, const char *url) {
+  forget_answer(request);
+  CURL *easy = take_easy(http);
+  if (easy == NULL) return false;
+  request->easy = easy;
+  request->http = http;
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's address at the end */
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->fault);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK) return true;
+  cachette__http_drop(request);
+  return false;
+}
+
+bool cachette__http_header(cachette__http_request *request, const char *line) {
+  struct curl_slist *list = curl_slist_append(request->headers, line);
+  if (list != NULL) request->headers = list;
+  return list != NULL;
+}
+
+bool cachette__http_send(cachette__http_request *request, const cachette__text *body,
+                         int64_t timeout_ms) {
+  CURL *easy = request->easy;
+  long most = timeout_ms < 1 ? 1 : timeout_ms > 3600000 ? 3600000 : (long)timeout_ms;
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, most);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+  if (body != NULL) {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body->bytes != NULL ? body->bytes : "");
+  }
+  return curl_multi_add_handle(request->http->multi, easy) == CURLM_OK;
+}
+
+void cachette__http_drop(cachette__http_request *request) {
+  if (request->easy != NULL) detach_easy(request);
+  cachette__text_deinit(&request->answer);
+}
