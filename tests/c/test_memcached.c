@@ -494,7 +494,7 @@ static void a_unix_socket_serves_too(void **state) {
   unlink(path);
   pid_t pid = fork();
   if (pid == 0) {
-    execlp("memcached", "memcached", "-u", "nobody", "-s", path, "-a", "777", (char *)NULL);
+    execlp("memcached", "memcached", "-u", "root", "-s", path, "-a", "777", (char *)NULL);
     _exit(127);
   }
   for (int i = 0; i < 500 && access(path, F_OK) != 0; i++) usleep(10000);

@@ -46,7 +46,7 @@ class MemcachedServer:
 
   def start(self) -> None:
     """Starts it, and waits until it listens."""
-    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'nobody']
+    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'root']
     self.process = subprocess.Popen(
       ['memcached', *own, *self.settings],
       stdout=subprocess.DEVNULL,
