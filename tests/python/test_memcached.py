@@ -246,10 +246,9 @@ def test_a_server_that_hangs_under_load_and_comes_back() -> None:
 
     async def disturb() -> None:
       await asyncio.sleep(0.1)
-      assert server.process is not None
-      server.process.send_signal(signal.SIGSTOP)
+      server.signal(signal.SIGSTOP)
       await asyncio.sleep(1)
-      server.process.send_signal(signal.SIGCONT)
+      server.signal(signal.SIGCONT)
 
     async def main() -> None:
       await cache.put('key', 'value')
