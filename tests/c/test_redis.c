@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "redis_server.h"
@@ -436,6 +437,7 @@ static void a_server_that_stands_still_costs_a_deadline_once(void **state) {
   struct probe probe;
   assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
   kill(other.pid, SIGSTOP);
+  assert_int_equal(waitpid(other.pid, NULL, WUNTRACED), other.pid); /* it stands */
   assert_int_equal(fetch(handle, &probe), CACHETTE_ETIMEDOUT);
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
   assert_non_null(strstr(probe.error.message, "0.2 s"));

@@ -81,6 +81,19 @@ def counted(backend: Dict[str, Any], number: int) -> int:
   return max(number, 0) if backend['backend'] == 'memcached' else number
 
 
+class about:
+  """The seconds left of a time to live just given: a server's clock may tick in between."""
+
+  def __init__(self, seconds: int) -> None:
+    self.seconds = seconds
+
+  def __eq__(self, left: object) -> bool:
+    return type(left) is int and self.seconds - 1 <= left <= self.seconds
+
+  def __repr__(self) -> str:
+    return f'{self.seconds} or one less'
+
+
 def brief(backend: Dict[str, Any]) -> Tuple[float, float]:
   """A short time to live, and how long to wait until it is over: memcached counts whole seconds."""
   return (1, 2.1) if backend['backend'] == 'memcached' else (0.05, 0.1)

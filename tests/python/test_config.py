@@ -17,7 +17,7 @@ import pydantic_settings
 import pytest
 from cachette import BackendError, Cachette, CachetteError, ConfigError
 from cachette._cachette import options
-from conftest import count_descriptors, linux_only, run_python
+from conftest import about, count_descriptors, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'
 REDIS = 'The "redis_url" cannot be null when using redis as backend.'
@@ -424,7 +424,7 @@ def test_a_second_load_config_counts_for_instances_that_exist() -> None:
   made.load_config(lambda: [('codec', 'json'), ('ttl', 7)])  # type: ignore[attr-defined]
   assert asyncio.run(cache.fetch('key')) is None
   asyncio.run(cache.put('key', [1]))
-  assert asyncio.run(cache.fetch_with_ttl('key')) == (7, [1])
+  assert asyncio.run(cache.fetch_with_ttl('key')) == (about(7), [1])
 
 
 def test_a_load_config_that_fails_leaves_the_one_that_stands() -> None:
@@ -433,7 +433,7 @@ def test_a_load_config_that_fails_leaves_the_one_that_stands() -> None:
   for bad in ([('ttl', 0)], None):
     with pytest.raises((ValueError, TypeError)):
       made.load_config(lambda bad=bad: bad)  # type: ignore[attr-defined,misc]
-  assert asyncio.run(made().fetch_with_ttl('key')) == (7, 'value')
+  assert asyncio.run(made().fetch_with_ttl('key')) == (about(7), 'value')
 
 
 @linux_only
@@ -481,8 +481,8 @@ def test_subclasses_are_independent_caches() -> None:
     one, two = own([])(), own([('ttl', 7)])()
     await one.put('key', 'one')
     await two.put('key', 'two')
-    assert await one.fetch_with_ttl('key') == (60, 'one')
-    assert await two.fetch_with_ttl('key') == (7, 'two')
+    assert await one.fetch_with_ttl('key') == (about(60), 'one')
+    assert await two.fetch_with_ttl('key') == (about(7), 'two')
     assert await Cachette().fetch('key') is None
     assert await one.flush() == 1
     assert await two.fetch('key') == 'two'
@@ -500,11 +500,11 @@ def test_a_subclass_without_load_config_shares_the_cache_it_inherits() -> None:
   async def main() -> None:
     Parent.load_config(lambda: [('ttl', 7)])
     await Parent().put('key', 'value')
-    assert await Child().fetch_with_ttl('key') == (7, 'value')
+    assert await Child().fetch_with_ttl('key') == (about(7), 'value')
     Parent.load_config(lambda: [('ttl', 8)])
     assert await Child().fetch('key') is None
     await Child().put('key', 'value')
-    assert await Parent().fetch_with_ttl('key') == (8, 'value')
+    assert await Parent().fetch_with_ttl('key') == (about(8), 'value')
     Child.load_config(lambda: [('ttl', 9)])
     assert await Child().fetch('key') is None
     assert await Parent().fetch('key') == 'value'
@@ -520,8 +520,8 @@ def test_classes_that_name_the_same_memory_share_its_entries() -> None:
     )
     await one.put('key', 'value')
     await two.put('other', 'value')
-    assert await two.fetch_with_ttl('key') == (60, 'value')
-    assert await one.fetch_with_ttl('other') == (7, 'value')
+    assert await two.fetch_with_ttl('key') == (about(60), 'value')
+    assert await one.fetch_with_ttl('other') == (about(7), 'value')
     assert await own({'memory_name': 'elsewhere'})().fetch('key') is None
 
   asyncio.run(main())

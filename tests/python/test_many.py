@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, at_once, brief, counted
+from conftest import Make, about, at_once, brief, counted
 
 
 def run(awaitable: Any) -> Any:
@@ -135,7 +135,9 @@ def test_a_counter_is_digits_and_keeps_its_time(cache: Cachette) -> None:
   run(main())
 
 
-def test_many_increments_at_once_lose_none(cache: Cachette) -> None:
+def test_many_increments_at_once_lose_none(make: Make) -> None:
+  cache = make(timeout=30)()  # where they are compared and set, each may have to try often
+
   async def main() -> None:
     counts = await asyncio.gather(*(cache.increment('count') for _ in range(1000)))
     assert sorted(counts) == list(range(1, 1001))
@@ -209,7 +211,7 @@ def test_touch_changes_the_time_alone(cache: Cachette, backend: Dict[str, Any]) 
   async def main() -> None:
     await cache.put('key', 'value', 5)
     assert await cache.touch('key', 500) is True
-    assert await cache.fetch_with_ttl('key') == (500, 'value')
+    assert await cache.fetch_with_ttl('key') == (about(500), 'value')
     assert await cache.touch('key', ttl) is True
     await asyncio.sleep(wait)
     assert await cache.touch('key', 500) is False

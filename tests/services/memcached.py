@@ -46,7 +46,7 @@ class MemcachedServer:
 
   def start(self) -> None:
     """Starts it, and waits until it listens."""
-    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'nobody']
+    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'root']
     self.process = subprocess.Popen(
       ['memcached', *own, *self.settings],
       stdout=subprocess.DEVNULL,
@@ -67,6 +67,12 @@ class MemcachedServer:
     with socket.create_connection(('127.0.0.1', self.port), 5) as connection:
       connection.sendall(lines.encode())
       return connection.recv(65536).decode()
+
+  def signal(self, number: int) -> None:
+    assert self.process is not None
+    self.process.send_signal(number)
+    if number == signal.SIGSTOP:
+      os.waitpid(self.process.pid, os.WUNTRACED)  # until it stands
 
   def kill(self) -> None:
     """Kills it, and waits until it is dead."""

@@ -74,6 +74,8 @@ class RedisServer:
   def signal(self, number: int) -> None:
     assert self.process is not None
     self.process.send_signal(number)
+    if number == signal.SIGSTOP:
+      os.waitpid(self.process.pid, os.WUNTRACED)  # until it stands
 
   def kill(self) -> None:
     """Kills it, and waits until it is dead."""
