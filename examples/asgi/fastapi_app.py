@@ -23,6 +23,7 @@ class Settings(BaseSettings):
   memcached_host: Optional[str] = None
   memcached_username: Optional[str] = None
   memcached_password: Optional[str] = None
+  memcached_auth: str = 'auto'
   mongodb_url: Optional[str] = None
 
 

@@ -83,6 +83,7 @@ static struct result feed(const unsigned char *data, size_t size, size_t step, b
   }
 }
 
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (size < 1) return 0;
   for (int is_binary = 0; is_binary < 2; is_binary++) {

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from cachette import BackendError, BackendUnavailable, Cachette, ConfigError
-from conftest import linux_only
+from conftest import ROOT, linux_only
 from load import CALLS, FAULTS, TASKS, Load, recover
-from services.memcached import MemcachedServer, memcached_server
+from servers import request, serve
+from services.memcached import MemcachedServer, make_sasl_users, memcached_server
 from services.proxy import FaultProxy
 
 
@@ -109,6 +110,61 @@ def test_user_name_and_password(tmp_path: Path) -> None:
       asyncio.run(open_cache(server.host).fetch('key'))
 
 
+def test_sasl(tmp_path: Path) -> None:
+  environment = make_sasl_users(tmp_path, {'app': 'correct horse'})
+  open_to_all(tmp_path)
+  user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
+  with memcached_server('-S', environment=environment) as server:
+    good = open_cache(server.host, memcached_password='correct horse', **user)
+
+    async def main() -> None:
+      await good.put('key', 'value', 500)
+      assert await good.fetch_with_ttl('key') == (500, 'value')
+      assert await good.touch('key', 900) is True
+      left, value = await good.fetch_with_ttl('key')
+      assert left in (899, 900) and value == 'value'
+      assert await good.increment('count', 5, ttl=50) == 5
+      assert await good.add('key', 'other') is False
+      assert await good.fetch_many(['key', 'absent', 'count']) == {'key': 'value', 'count': '5'}
+      with pytest.raises(BackendError, match='cannot clear a namespace: under SASL'):
+        await good.clear(namespace='ns')
+      assert await good.flush() == 2
+
+    asyncio.run(main())
+    wrong = open_cache(server.host, memcached_password='battery-staple', **user)
+    with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
+      asyncio.run(wrong.fetch('key'))
+    assert 'battery' not in str(caught.value)
+    with pytest.raises(BackendUnavailable, match='set "memcached_auth" to sasl'):
+      asyncio.run(open_cache(server.host).fetch('key'))
+
+
+@pytest.mark.parametrize('auth', ['ascii', 'sasl'])
+def test_the_fastapi_example_authenticates(
+  tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+  users = tmp_path / 'users'
+  users.write_text('app:correct-horse\n', encoding='utf-8')
+  users.chmod(0o644)
+  environment = make_sasl_users(tmp_path, {'app': 'correct-horse'})
+  open_to_all(tmp_path)
+  settings = ['-S'] if auth == 'sasl' else ['-Y', str(users)]
+  examples = os.path.join(ROOT, 'examples', 'asgi')
+  with memcached_server(*settings, environment=environment) as server:
+    monkeypatch.setenv('CACHETTE_BACKEND', 'memcached')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_HOST', server.host)
+    monkeypatch.setenv('CACHETTE_MEMCACHED_USERNAME', 'app')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_AUTH', auth)
+    monkeypatch.setenv('CACHETTE_MEMCACHED_PASSWORD', 'correct-horse')
+    with serve('fastapi_app:app', examples) as port:
+      assert request(port, 'POST', '/', {'key': 'key', 'value': 'grüß dich'})[0] == 200
+      assert request(port, 'GET', '/key') == (200, 'grüß dich'.encode())
+      assert request(port, 'DELETE', '/key') == (200, b'{"cleared":1}')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_PASSWORD', 'battery-staple')
+    with serve('fastapi_app:app', examples, logged='refuses the user name') as port:
+      assert request(port, 'GET', '/key')[0] == 500
+
+
 def make_certificate(folder: Path) -> None:
   subprocess.run(
     ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=tests']
@@ -142,6 +198,8 @@ def test_tls(tmp_path: Path) -> None:
     ({'memcached_host': 'memcached://host'}, 'memcached_host'),
     ({'memcached_host': 'a,a'}, 'memcached_host'),
     ({'memcached_username': 'app'}, 'memcached_password'),
+    ({'memcached_auth': 'sasl'}, 'memcached_username'),
+    ({'memcached_username': 'app', 'memcached_auth': 'sasl'}, 'memcached_password'),
     ({'memcached_password': 'secret', 'memcached_auth': 'ascii'}, 'memcached_username'),
     ({'memcached_username': 'a b', 'memcached_password': 'secret'}, 'memcached_username'),
     ({'memcached_tls': True, 'tls_ca_file': '/no/such/file'}, 'tls_ca_file'),
@@ -158,7 +216,7 @@ def test_a_value_that_is_too_large_is_an_error_and_the_old_one_is_gone() -> None
   with memcached_server() as server:
     cache = open_cache(server.host)
     asyncio.run(cache.put('key', 'value'))
-    with pytest.raises(BackendError, match='does not take a value of this size'):
+    with pytest.raises(BackendError, match='takes at most 1048576 bytes'):
       asyncio.run(cache.put('key', 'x' * (1 << 20)))
     assert asyncio.run(cache.fetch('key')) is None
 

@@ -2,13 +2,15 @@
 """memcached servers."""
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from typing import Iterator, Optional
+from pathlib import Path
+from typing import Dict, Iterator, Optional
 
 
 def find_free_port() -> int:
@@ -26,14 +28,31 @@ def _die_with_the_tests() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def make_sasl_users(folder: Path, users: Dict[str, str]) -> Dict[str, str]:
+  """Makes a SASL database of users and passwords; gives the environment of a server that uses it."""
+  database = folder / 'sasl-users'
+  for user, password in users.items():
+    subprocess.run(
+      ['saslpasswd2', '-p', '-a', 'memcached', '-c', '-f', str(database), user],
+      input=password.encode(),
+      check=True,
+      env={**os.environ, 'PATH': f'{os.environ["PATH"]}{os.pathsep}/usr/sbin'},
+    )
+  database.chmod(0o644)
+  config = f'mech_list: plain\nsasldb_path: {database}\n'
+  (folder / 'memcached.conf').write_text(config, encoding='utf-8')
+  return {'SASL_CONF_PATH': str(folder)}
+
+
 class MemcachedServer:
   """A memcached that can be stopped and started again on its port."""
 
-  def __init__(self, *settings: str) -> None:
-    """settings: words of its command line."""
+  def __init__(self, *settings: str, environment: Optional[Dict[str, str]] = None) -> None:
+    """settings: words of its command line; environment: what is added to that of the tests."""
     if shutil.which('memcached') is None:
       raise RuntimeError('memcached is not installed; Debian has it as memcached')
     self.settings = settings
+    self.environment = {**os.environ, **(environment or {})}
     self.port = find_free_port()
     self.process: Optional[subprocess.Popen[bytes]] = None
     self.start()
@@ -49,6 +68,7 @@ class MemcachedServer:
       ['memcached', *own, *self.settings],
       stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL,
+      env=self.environment,
       preexec_fn=_die_with_the_tests,
     )
     deadline = time.monotonic() + 30
@@ -75,9 +95,11 @@ class MemcachedServer:
 
 
 @contextlib.contextmanager
-def memcached_server(*settings: str) -> Iterator[MemcachedServer]:
+def memcached_server(
+  *settings: str, environment: Optional[Dict[str, str]] = None
+) -> Iterator[MemcachedServer]:
   """A memcached for the time of a with statement."""
-  server = MemcachedServer(*settings)
+  server = MemcachedServer(*settings, environment=environment)
   try:
     yield server
   finally:

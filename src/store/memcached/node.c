@@ -95,6 +95,7 @@ static void fail_request(cachette__mc_node *node, cachette__mc_request *request,
     for (size_t i = 0; travel->op != NULL && i < count; i++) {
       cachette_item *item = cachette__mc_item(travel, request->part, i);
       if (item->status == CACHETTE_HIT && travel->verb == CACHETTE_FETCH) continue;
+      if (item->status == CACHETTE_MISS && travel->parts[request->part].again) continue;
       cachette__mc_fail(travel, item, code, "%s", message);
     }
     travel->lost = code;
