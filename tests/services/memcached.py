@@ -29,7 +29,7 @@ def _die_with_the_tests() -> None:
 
 
 def make_sasl_users(folder: Path, users: Dict[str, str]) -> Dict[str, str]:
-  """Makes a SASL database of users and passwords; gives the environment of a server that uses it."""
+  """Makes a SASL database; gives the environment of a server that uses it."""
   database = folder / 'sasl-users'
   for user, password in users.items():
     subprocess.run(
