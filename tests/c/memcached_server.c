@@ -76,7 +76,7 @@ static void wait_until_up(const struct memcached_server *server) {
 static void exec_server(const struct memcached_server *server, const char *const *settings) {
   char port[16];
   snprintf(port, sizeof port, "%d", server->port);
-  const char *words[32] = {"memcached", "-p", port, "-l", "127.0.0.1", "-U", "0", "-u", "nobody"};
+  const char *words[32] = {"memcached", "-p", port, "-l", "127.0.0.1", "-U", "0", "-u", "root"};
   size_t count = 9;
   for (; settings != NULL && *settings != NULL; settings++) words[count++] = *settings;
 #ifdef __linux__

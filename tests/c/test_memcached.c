@@ -104,7 +104,7 @@ static void times_round_up_and_long_ones_are_dates(void **state) {
   for (size_t i = 0; i < LENGTH(times); i++) {
     put_text(handle, "key", "value", times[i][0]);
     int64_t left = time_left(handle, "key");
-    assert_true(left <= times[i][1] && left >= times[i][1] - 2000);
+    assert_true(left <= times[i][1] + 1000 && left >= times[i][1] - 2000); /* of two clocks */
   }
   put_text(handle, "short", "value", 1000);
   usleep(2200000);
@@ -494,7 +494,7 @@ static void a_unix_socket_serves_too(void **state) {
   unlink(path);
   pid_t pid = fork();
   if (pid == 0) {
-    execlp("memcached", "memcached", "-u", "nobody", "-s", path, "-a", "777", (char *)NULL);
+    execlp("memcached", "memcached", "-u", "root", "-s", path, "-a", "777", (char *)NULL);
     _exit(127);
   }
   for (int i = 0; i < 500 && access(path, F_OK) != 0; i++) usleep(10000);

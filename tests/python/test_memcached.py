@@ -111,27 +111,30 @@ def test_user_name_and_password(tmp_path: Path) -> None:
 
 
 def test_sasl(tmp_path: Path) -> None:
-  environment = make_sasl_users(tmp_path, {'app': 'correct horse'})
+  env = make_sasl_users(tmp_path, {'app': 'correct horse'})
   open_to_all(tmp_path)
-  user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
-  with memcached_server('-S', environment=environment) as server:
-    good = open_cache(server.host, memcached_password='correct horse', **user)
+  with memcached_server('-S', env=env) as server:
+    user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
+    cache = open_cache(server.host, **user, memcached_password='correct horse')
 
     async def main() -> None:
-      await good.put('key', 'value', 500)
-      assert await good.fetch_with_ttl('key') == (500, 'value')
-      assert await good.touch('key', 900) is True
-      left, value = await good.fetch_with_ttl('key')
-      assert left in (899, 900) and value == 'value'
-      assert await good.increment('count', 5, ttl=50) == 5
-      assert await good.add('key', 'other') is False
-      assert await good.fetch_many(['key', 'absent', 'count']) == {'key': 'value', 'count': '5'}
-      with pytest.raises(BackendError, match='cannot clear a namespace: under SASL'):
-        await good.clear(namespace='ns')
-      assert await good.flush() == 2
+      await cache.put_many({'a': 'x' * 100_000, 'b': ''}, 300)
+      assert await cache.fetch_many(['a', 'b', 'c']) == {'a': 'x' * 100_000, 'b': ''}
+      assert (await cache.fetch_with_ttl('a'))[0] in (299, 300)
+      assert await cache.touch('a', 3000)
+      left, value = await cache.fetch_with_ttl('a')
+      assert left in (2999, 3000) and value == 'x' * 100_000
+      assert await cache.add('a', 'other') is False
+      assert await cache.increment('n', 5) == 5 and await cache.increment('n') == 6
+      assert await cache.exists('a') and not await cache.exists('c')
+      assert await cache.clear_many(['a', 'c']) == 1
+      await cache.ping()
+      with pytest.raises(BackendError, match='SASL'):
+        await cache.clear(namespace='ns')
+      assert await cache.flush() >= 2
 
     asyncio.run(main())
-    wrong = open_cache(server.host, memcached_password='battery-staple', **user)
+    wrong = open_cache(server.host, **user, memcached_password='battery staple')
     with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
       asyncio.run(wrong.fetch('key'))
     assert 'battery' not in str(caught.value)
@@ -146,11 +149,11 @@ def test_the_fastapi_example_authenticates(
   users = tmp_path / 'users'
   users.write_text('app:correct-horse\n', encoding='utf-8')
   users.chmod(0o644)
-  environment = make_sasl_users(tmp_path, {'app': 'correct-horse'})
+  env = make_sasl_users(tmp_path, {'app': 'correct-horse'})
   open_to_all(tmp_path)
   settings = ['-S'] if auth == 'sasl' else ['-Y', str(users)]
   examples = os.path.join(ROOT, 'examples', 'asgi')
-  with memcached_server(*settings, environment=environment) as server:
+  with memcached_server(*settings, env=env) as server:
     monkeypatch.setenv('CACHETTE_BACKEND', 'memcached')
     monkeypatch.setenv('CACHETTE_MEMCACHED_HOST', server.host)
     monkeypatch.setenv('CACHETTE_MEMCACHED_USERNAME', 'app')

@@ -47,12 +47,12 @@ def make_sasl_users(folder: Path, users: Dict[str, str]) -> Dict[str, str]:
 class MemcachedServer:
   """A memcached that can be stopped and started again on its port."""
 
-  def __init__(self, *settings: str, environment: Optional[Dict[str, str]] = None) -> None:
-    """settings: words of its command line; environment: what is added to that of the tests."""
+  def __init__(self, *settings: str, env: Optional[Dict[str, str]] = None) -> None:
+    """settings: words of its command line. env: of its environment, beside what stands there."""
     if shutil.which('memcached') is None:
       raise RuntimeError('memcached is not installed; Debian has it as memcached')
     self.settings = settings
-    self.environment = {**os.environ, **(environment or {})}
+    self.env = {**os.environ, **(env or {})}
     self.port = find_free_port()
     self.process: Optional[subprocess.Popen[bytes]] = None
     self.start()
@@ -63,12 +63,12 @@ class MemcachedServer:
 
   def start(self) -> None:
     """Starts it, and waits until it listens."""
-    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'nobody']
+    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'root']
     self.process = subprocess.Popen(
       ['memcached', *own, *self.settings],
       stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL,
-      env=self.environment,
+      env=self.env,
       preexec_fn=_die_with_the_tests,
     )
     deadline = time.monotonic() + 30
@@ -96,10 +96,10 @@ class MemcachedServer:
 
 @contextlib.contextmanager
 def memcached_server(
-  *settings: str, environment: Optional[Dict[str, str]] = None
+  *settings: str, env: Optional[Dict[str, str]] = None
 ) -> Iterator[MemcachedServer]:
   """A memcached for the time of a with statement."""
-  server = MemcachedServer(*settings, environment=environment)
+  server = MemcachedServer(*settings, env=env)
   try:
     yield server
   finally:

@@ -80,10 +80,10 @@ void cachette__binary_init(cachette__binary *parser) {
 }
 
 /* The head of an answer. */
-typedef struct head {
+typedef struct answer {
   unsigned verb, status;
   size_t key, extras, body; /* bytes */
-} head;
+} answer;
 
 static int fail(const char **reason, const char *words) {
   *reason = words;
@@ -112,7 +112,7 @@ static bool read_value(cachette__binary *parser, cachette_slice bytes, size_t *u
 }
 
 /* A value, with as much of it as is here; its flags stand before it. */
-static int begin_value(cachette__binary *parser, const head *head, cachette_slice bytes,
+static int begin_value(cachette__binary *parser, const answer *head, cachette_slice bytes,
                        size_t *used, cachette__meta_token *token, const char **reason) {
   static const size_t flags = 4;
   const char *text = bytes.data;
@@ -131,7 +131,7 @@ static int begin_value(cachette__binary *parser, const head *head, cachette_slic
 }
 
 /* A counter has 8 bytes, which become digits. */
-static int take_counter(cachette__binary *parser, const head *head, const char *body,
+static int take_counter(cachette__binary *parser, const answer *head, const char *body,
                         cachette__meta_token *token, const char **reason) {
   if (head->body != 8 || head->extras + head->key > 0) return fail(reason, "a counter is none");
   snprintf(parser->text, sizeof parser->text, "%" PRIu64, get(body, 8));
@@ -143,7 +143,7 @@ static int take_counter(cachette__binary *parser, const head *head, const char *
 
 /* A figure becomes a line as of `stats`; what is too long to be of interest becomes an empty one.
  */
-static int take_figure(cachette__binary *parser, const head *head, const char *body,
+static int take_figure(cachette__binary *parser, const answer *head, const char *body,
                        cachette__meta_token *token) {
   const char *name = body + head->extras, *value = name + head->key;
   size_t size = head->body - head->extras - head->key;
@@ -159,7 +159,7 @@ static int take_figure(cachette__binary *parser, const head *head, const char *b
   return CACHETTE__META_TOKEN;
 }
 
-static int take_fault(cachette__binary *parser, const head *head, cachette__meta_token *token) {
+static int take_fault(cachette__binary *parser, const answer *head, cachette__meta_token *token) {
   token->type = CACHETTE__META_FAULT;
   snprintf(parser->text, sizeof parser->text, "status 0x%02x", head->status);
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -170,7 +170,7 @@ static int take_fault(cachette__binary *parser, const head *head, cachette__meta
 }
 
 /* An answer that is all here. */
-static int take(cachette__binary *parser, const head *head, const char *body,
+static int take(cachette__binary *parser, const answer *head, const char *body,
                 cachette__meta_token *token, const char **reason) {
   token->end = true;
   say(parser, token, "");
@@ -204,7 +204,7 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   if (bytes.size > 0 && (unsigned char)text[0] != ANSWER)
     return fail(reason, "an answer is not of the binary protocol, which SASL wants");
   if (bytes.size < CACHETTE__BINARY_HEAD) return CACHETTE__META_MORE;
-  const head head = {
+  const answer head = {
       .verb = (unsigned)get(text + 1, 1),
       .status = (unsigned)get(text + 6, 2),
       .key = get(text + 2, 2),
