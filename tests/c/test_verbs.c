@@ -4,6 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef WITH_FILE
+#include "file_folder.h"
+#endif
 #include "redis_server.h"
 #ifdef WITH_MONGODB
 #include "mongod_server.h"
@@ -42,11 +45,25 @@ static cachette *open_on_mongodb(void) {
 }
 #endif
 
+#ifdef WITH_FILE
+static struct file_folder folder;
+
+static cachette *open_on_file(void) {
+  cachette *handle = file_folder_open(&folder, NULL);
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
+  return handle;
+}
+#endif
+
 struct backend {
   cachette *(*open)(void); /* an empty cache */
 };
 
 static const struct backend in_memory = {open_in_memory}, on_redis = {open_on_redis};
+#ifdef WITH_FILE
+static const struct backend on_file = {open_on_file};
+#endif
 #ifdef WITH_MONGODB
 static const struct backend on_mongodb = {open_on_mongodb};
 #endif
@@ -56,6 +73,9 @@ static cachette *open_empty(void **state) { return ((const struct backend *)*sta
 static int start_servers(void **state) {
   (void)state;
   redis_server_start(&redis, NULL);
+#ifdef WITH_FILE
+  file_folder_make(&folder);
+#endif
 #ifdef WITH_MONGODB
   mongod_server_share(&mongod);
 #endif
@@ -65,6 +85,9 @@ static int start_servers(void **state) {
 static int remove_servers(void **state) {
   (void)state;
   redis_server_remove(&redis);
+#ifdef WITH_FILE
+  file_folder_remove(&folder);
+#endif
 #ifdef WITH_MONGODB
   mongod_server_remove(&mongod);
 #endif
@@ -313,6 +336,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       EACH("inmemory:", in_memory),
       EACH("redis:", on_redis),
+#ifdef WITH_FILE
+      EACH("file:", on_file),
+#endif
 #ifdef WITH_MONGODB
       EACH("mongodb:", on_mongodb),
 #endif
