@@ -275,8 +275,8 @@ static void what_is_oldest_goes_first_unless_it_is_used(void **state) {
   put_text(handle, "used", "value", 0);
   fill(handle, "%d", 0, 800, 900, 0);
   for (int i = 800; i < 3000; i += 100) {
-    fill(handle, "%d", i, 100, 900, 0);
     assert_true(holds(handle, "used"));
+    fill(handle, "%d", i, 100, 900, 0);
   }
   assert_int_equal(count_there(handle, "%d", 0, 1500), 0);
   assert_int_equal(count_there(handle, "%d", 2300, 700), 700);
@@ -404,8 +404,7 @@ static void what_is_cancelled_is_forgotten(void **state) {
 
 /* ---- Processes ------------------------------------------------------------------------------------------ */
 
-static void fill_and_clear(void *data) {
-  const char *name = data;
+static void fill_and_clear(const char *name) {
   cachette *handle = file_folder_open(&folder, "file_limit", "2M", "timeout", "30", NULL);
   for (int i = 0; i < 60; i++) {
     char key[32], text[32];
@@ -420,10 +419,10 @@ static void fill_and_clear(void *data) {
   cachette_close(handle);
 }
 
-static pid_t start_child(void (*body)(void *data), void *data) {
+static pid_t start_filler(const char *name) {
   pid_t pid = fork();
   if (pid == 0) {
-    body(data);
+    fill_and_clear(name);
     _exit(0);
   }
   return pid;
@@ -437,7 +436,7 @@ static void expect_child(pid_t pid) {
 
 static void two_processes_clear_and_fill_at_once(void **state) {
   (void)state;
-  pid_t one = start_child(fill_and_clear, "one"), two = start_child(fill_and_clear, "two");
+  pid_t one = start_filler("one"), two = start_filler("two");
   expect_child(one);
   expect_child(two);
   assert_int_equal(query("SELECT count(*) FROM pragma_integrity_check "
