@@ -280,7 +280,7 @@ static void what_is_oldest_goes_first_unless_it_is_used(void **state) {
   }
   assert_int_equal(count_there(handle, "%d", 0, 1500), 0);
   assert_int_equal(count_there(handle, "%d", 2300, 700), 700);
-  fill(handle, "%d", 3000, 1500, 900, 0);
+  fill(handle, "%d", 3000, 2500, 900, 0);
   assert_false(holds(handle, "used"));
   cachette_close(handle);
 }

@@ -14,10 +14,11 @@
  *
  *     entry   id, expires (milliseconds since the epoch), key, value; by id, by key, by expires
  *     used    the ids of entries that were fetched since the hand last passed them
- *     state   where the hand of the clock stands
+ *     state   where the hand of the clock stands, and the last entry of its turn
  *
  * The file is held to its limit by a clock (room.c): entries lie in the order they were put, a hand
- * goes round, and takes those that have not been used since it last came by. A hit is noted in
+ * goes round, and takes those that have not been used since it last came by. What is put while it
+ * goes belongs to its next turn. A hit is noted in
  * memory, and only while the file is nearly full; the writer puts the notes down by the way.
  *
  * Time is the machine's wall clock, for it has to mean the same to all processes and after a
@@ -138,6 +139,7 @@ enum cachette__file_statement {
   CACHETTE__FILE_CLEAR,
   CACHETTE__FILE_REMOVE,
   CACHETTE__FILE_LAST,
+  CACHETTE__FILE_COUNT,
   CACHETTE__FILE_SWEEP_ALL,
   CACHETTE__FILE_SWEEP_KEYS,
   CACHETTE__FILE_SWEEP_ENDED,
@@ -203,6 +205,9 @@ void cachette__file_disconnect(cachette__file_thread *thread);
  * that tells.
  */
 int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *error);
+
+/* Removes the file, if it is still the one that is open, and disconnects. Returns 0 or a code. */
+int cachette__file_remove(cachette__file_thread *thread, cachette_error *error);
 
 /* ---- statement.c ---- */
 

@@ -42,8 +42,8 @@ static const char SCHEMA[] =
     "UNIQUE, value BLOB NOT NULL);"
     "CREATE INDEX entry_expires ON entry (expires);"
     "CREATE TABLE used (id INTEGER PRIMARY KEY);"
-    "CREATE TABLE state (hand INTEGER NOT NULL);"
-    "INSERT INTO state VALUES (0);"
+    "CREATE TABLE state (hand INTEGER NOT NULL, goal INTEGER NOT NULL);"
+    "INSERT INTO state VALUES (0, 0);"
     "PRAGMA application_id = 0x43616368;"
     "PRAGMA user_version = 1;"
     "COMMIT";
@@ -268,10 +268,16 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
     if (is_current(thread)) return CACHETTE_OK;
     cachette__file_disconnect(thread);
   }
-  int folder = lock_folder(thread, LOCK_SH, error);
-  if (folder < 0) return error->code;
-  int status = connect_locked(thread, folder, error);
-  close(folder);
+  enum { TRIES = 8 };
+  int status = CACHETTE_EUNAVAILABLE;
+  for (int i = 0; i < TRIES && status == CACHETTE_EUNAVAILABLE; i++) {
+    int folder = lock_folder(thread, LOCK_SH, error);
+    if (folder < 0) return error->code;
+    status = connect_locked(thread, folder, error);
+    close(folder);
+    /* Somebody may remove the file while it is being opened. */
+    if (access(thread->shared->settings.path, F_OK) == 0) break;
+  }
   if (status != CACHETTE_ECODEC) return status;
   status = cachette__file_set_aside(thread, error);
   return status < 0 ? status : cachette__file_connect(thread, error);
@@ -323,6 +329,23 @@ int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *erro
   if (folder < 0) return error->code;
   int status = CACHETTE_OK;
   if (is_current(thread)) status = rename_all(&thread->shared->settings, error);
+  close(folder);
+  cachette__file_disconnect(thread);
+  return status;
+}
+
+/* The name goes first here: nobody makes a new file before the lock is gone. */
+int cachette__file_remove(cachette__file_thread *thread, cachette_error *error) {
+  const cachette__file_settings *settings = &thread->shared->settings;
+  int folder = lock_folder(thread, LOCK_EX, error);
+  if (folder < 0) return error->code;
+  int status = CACHETTE_OK;
+  if (is_current(thread)) {
+    if (unlink(settings->path) == 0)
+      remove_with_all(settings->path);
+    else
+      status = cachette__file_fail_system(settings, errno, error);
+  }
   close(folder);
   cachette__file_disconnect(thread);
   return status;

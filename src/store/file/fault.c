@@ -2,6 +2,7 @@
 /* What SQLite and the system say, in sentences. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -32,6 +33,13 @@ int cachette__file_fail_system(const cachette__file_settings *settings, int numb
                         settings->name, strerror(number));
 }
 
+/* Why the file cannot be written, where SQLite has not kept the reason. */
+static int find_reason(const cachette__file_settings *settings) {
+  if (access(settings->folder, R_OK | W_OK | X_OK) != 0) return errno;
+  if (access(settings->path, R_OK | W_OK) != 0 && errno != ENOENT) return errno;
+  return EACCES;
+}
+
 int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_error *error) {
   const cachette__file_settings *settings = &thread->shared->settings;
   int number = thread->db != NULL ? sqlite3_system_errno(thread->db) : 0;
@@ -50,7 +58,8 @@ int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-      return cachette__file_fail_system(settings, number != 0 ? number : EACCES, error);
+      if (number == 0 || number == ENOENT) number = find_reason(settings);
+      return cachette__file_fail_system(settings, number, error);
     case SQLITE_IOERR:
       if (is_full(number)) return fail_full(settings, error);
       return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path",

@@ -76,28 +76,28 @@ int cachette__file_put_notes(cachette__file_thread *thread) {
 /* What the hand passes. */
 struct round {
   int64_t from, to; /* where it was, and is */
+  int64_t goal;     /* the last entry of its turn */
   int64_t evicted[ROUND];
   int count, seen;
 };
 
-/* Looks at the next entries; those that were put just now are behind the hand, not before it. */
+/* Looks at the next entries. */
 static int look(cachette__file_thread *thread, struct round *round) {
   sqlite3_stmt *next = cachette__file_statement(thread, CACHETTE__FILE_ROUND);
   if (next == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(next, 1, round->from);
   sqlite3_bind_int(next, 2, ROUND);
+  sqlite3_bind_int64(next, 3, round->goal);
   round->to = round->from;
   round->count = round->seen = 0;
   int code;
   while ((code = sqlite3_step(next)) == SQLITE_ROW) {
-    int64_t id = sqlite3_column_int64(next, 0);
-    if (thread->first_new != 0 && id >= thread->first_new) break;
-    round->to = id;
+    round->to = sqlite3_column_int64(next, 0);
     round->seen++;
-    if (sqlite3_column_type(next, 1) == SQLITE_NULL) round->evicted[round->count++] = id;
+    if (sqlite3_column_type(next, 1) == SQLITE_NULL) round->evicted[round->count++] = round->to;
   }
   sqlite3_reset(next);
-  return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+  return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 static int is_over(cachette__file_thread *thread, bool *over) {
@@ -131,31 +131,50 @@ static int pass(cachette__file_thread *thread, const struct round *round) {
   return cachette__file_step(unuse);
 }
 
-static int set_hand(cachette__file_thread *thread, int64_t hand) {
+static int get_hand(cachette__file_thread *thread, struct round *round) {
+  sqlite3_stmt *get = cachette__file_statement(thread, CACHETTE__FILE_HAND);
+  if (get == NULL) return sqlite3_extended_errcode(thread->db);
+  int code = sqlite3_step(get);
+  round->from = sqlite3_column_int64(get, 0);
+  round->goal = sqlite3_column_int64(get, 1);
+  sqlite3_reset(get);
+  return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int set_hand(cachette__file_thread *thread, const struct round *round) {
   sqlite3_stmt *set = cachette__file_statement(thread, CACHETTE__FILE_SET_HAND);
   if (set == NULL) return sqlite3_extended_errcode(thread->db);
-  sqlite3_bind_int64(set, 1, hand);
+  sqlite3_bind_int64(set, 1, round->from);
+  sqlite3_bind_int64(set, 2, round->goal);
   return cachette__file_step(set);
 }
 
-/* After two turns nothing is left but what this transaction put, which then goes as well. */
+/* Begins a turn: of all that is there, but for what this transaction puts. */
+static int begin_turn(cachette__file_thread *thread, struct round *round) {
+  round->to = 0;
+  if (thread->first_new == 0) return cachette__file_run(thread, CACHETTE__FILE_LAST, &round->goal);
+  round->goal = thread->first_new - 1;
+  return SQLITE_OK;
+}
+
+/*
+ * The turn that it is in ends; the next clears the uses, and one more takes all. If there still is
+ * no room then what this transaction put has to go as well.
+ */
 static int turn_hand(cachette__file_thread *thread) {
+  enum { TURNS = 4 };
   struct round round = {.from = 0};
   bool over = true;
-  int64_t hand = 0;
-  int code = cachette__file_run(thread, CACHETTE__FILE_HAND, &hand);
-  round.from = hand;
-  for (int turns = 0; code == SQLITE_OK && over && turns <= 3;) {
+  int code = get_hand(thread, &round);
+  for (int turns = 0; code == SQLITE_OK && over && turns <= TURNS; round.from = round.to) {
     code = look(thread, &round);
     if (code == SQLITE_OK) code = evict(thread, &round, &over);
     if (code == SQLITE_OK) code = pass(thread, &round);
-    if (round.seen == 0) {
-      round.to = 0;
-      if (++turns == 3) thread->first_new = 0;
-    }
-    round.from = round.to;
+    if (round.seen > 0 || code != SQLITE_OK) continue;
+    if (++turns == TURNS) thread->first_new = 0;
+    code = begin_turn(thread, &round);
   }
-  return code == SQLITE_OK ? set_hand(thread, round.from) : code;
+  return code == SQLITE_OK ? set_hand(thread, &round) : code;
 }
 
 static int remove_ended(cachette__file_thread *thread, int64_t now_ms, bool *over) {

@@ -17,6 +17,7 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_CLEAR] = "DELETE FROM entry WHERE key = ?1 AND expires > ?2",
     [CACHETTE__FILE_REMOVE] = "DELETE FROM entry WHERE key = ?1",
     [CACHETTE__FILE_LAST] = "SELECT max(id) FROM entry",
+    [CACHETTE__FILE_COUNT] = "SELECT count(*) FROM entry WHERE expires > ?1",
     [CACHETTE__FILE_SWEEP_ALL] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE id <= ?1 ORDER BY id LIMIT ?2) "
         "RETURNING expires > ?3",
@@ -29,11 +30,11 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
         "AND (?4 IS NULL OR substr(+key, 1, length(?4)) = ?4) LIMIT ?2)",
     [CACHETTE__FILE_PAGES] = "PRAGMA page_count",
     [CACHETTE__FILE_FREE_PAGES] = "PRAGMA freelist_count",
-    [CACHETTE__FILE_HAND] = "SELECT hand FROM state",
-    [CACHETTE__FILE_SET_HAND] = "UPDATE state SET hand = ?1",
+    [CACHETTE__FILE_HAND] = "SELECT hand, goal FROM state",
+    [CACHETTE__FILE_SET_HAND] = "UPDATE state SET hand = ?1, goal = ?2",
     [CACHETTE__FILE_ROUND] =
         "SELECT entry.id, used.id FROM entry LEFT JOIN used ON used.id = entry.id "
-        "WHERE entry.id > ?1 ORDER BY entry.id LIMIT ?2",
+        "WHERE entry.id > ?1 AND entry.id <= ?3 ORDER BY entry.id LIMIT ?2",
     [CACHETTE__FILE_EVICT] = "DELETE FROM entry WHERE id = ?1",
     [CACHETTE__FILE_USE] = "INSERT OR IGNORE INTO used (id) VALUES (?1)",
     [CACHETTE__FILE_UNUSE] = "DELETE FROM used WHERE id > ?1 AND id <= ?2",

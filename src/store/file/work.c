@@ -170,6 +170,24 @@ static int transact(cachette__file_thread *thread, const struct group *group) {
   return code;
 }
 
+/*
+ * On a full disk nothing can be deleted, for that has to be written first. But all can go with the
+ * file, by a flush of everything. True: it went, and the job is done.
+ */
+static bool flush_full(cachette__file_thread *thread, const struct group *group, int code,
+                       cachette_error *error) {
+  cachette__file_job *job = group->first;
+  if ((code & 0xff) != SQLITE_FULL || !group->alone || job->verb != CACHETTE_FLUSH ||
+      thread->shared->settings.prefix[0] != '\0' || thread->db == NULL)
+    return false;
+  sqlite3_stmt *count = cachette__file_statement(thread, CACHETTE__FILE_COUNT);
+  if (count == NULL) return false;
+  sqlite3_bind_int64(count, 1, job->now_ms);
+  if (cachette__file_run(thread, CACHETTE__FILE_COUNT, &job->number) != SQLITE_OK) return false;
+  job->number += job->before.number;
+  return cachette__file_remove(thread, error) == CACHETTE_OK;
+}
+
 /* Returns false when the jobs have to be tried one by one. */
 static bool write_group(cachette__file_thread *thread, const struct group *group) {
   cachette_error error = {.code = CACHETTE_OK};
@@ -182,8 +200,9 @@ static bool write_group(cachette__file_thread *thread, const struct group *group
       done = code == SQLITE_OK;
       if (!done) undo_jobs(group);
       retry = !done && recover(thread, code, &again, &error);
+      if (!done && !retry) done = flush_full(thread, group, code, &error);
       apart = !done && !retry && !cachette__file_is_wait(code) &&
-              !cachette__file_is_damage(code) && next_of(group, group->first) != NULL;
+              !cachette__file_is_damage(code) && !group->alone;
     }
     cachette__file_leave();
     bool only_late =
