@@ -17,7 +17,7 @@
 #include "file_folder.h"
 #include "support.h"
 
-enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 60000, SLOTS = 16 };
+enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 45000, SLOTS = 16 };
 
 static struct file_folder folder;
 
@@ -40,6 +40,13 @@ static int remove_folder(void **state) {
   return 0;
 }
 
+static void put_or_exit(cachette *handle, const char *key, cachette_slice value) {
+  cachette_error error;
+  if (cachette_put(handle, cachette_str(key), value, 0, &error) == CACHETTE_OK) return;
+  fprintf(stderr, "%s\n", error.message);
+  _exit(1);
+}
+
 /* Numbers that grow, each under one of some keys; values are longer the one time than the other. */
 static void write_on(int writer, int64_t number) {
   cachette *handle = file_folder_open(&folder, "timeout", "30", "ttl", "3600", NULL);
@@ -51,11 +58,7 @@ static void write_on(int writer, int64_t number) {
     memset(value, ' ', sizeof value);
     size_t size = 30 + (size_t)(number * 7919 % 2900);
     snprintf(value, sizeof value, "%lld", (long long)number);
-    cachette_error error;
-    if (cachette_put(handle, cachette_str(key), (cachette_slice){value, size}, 0, &error) < 0) {
-      fprintf(stderr, "%s\n", error.message);
-      _exit(1);
-    }
+    put_or_exit(handle, key, (cachette_slice){value, size});
     atomic_store(&answered[writer][slot], number);
   }
 }
@@ -124,7 +127,7 @@ static void killed_writers_lose_nothing(void **state) {
   srand(1);
   for (int64_t end = machine_ms() + PATIENCE_MS; kills < KILLS && machine_ms() < end; kills++) {
     int writer = rand() % WRITERS;
-    usleep((useconds_t)(rand() % 15000));
+    usleep((useconds_t)(rand() % 8000));
     kill_writer(writers[writer]);
     int64_t last = check_writer(handle, writer);
     if (kills % 50 == 49) check_integrity();
@@ -143,7 +146,7 @@ static void killed_writers_lose_nothing(void **state) {
 static void open_and_close(void) {
   for (int i = 0;; i++) {
     cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
-    put_text(handle, "key", "value", 0);
+    put_or_exit(handle, "key", cachette_str("value"));
     cachette_close(handle);
     if (i % 3 == 2) unlink(folder.path);
   }

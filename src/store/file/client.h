@@ -206,6 +206,9 @@ void cachette__file_disconnect(cachette__file_thread *thread);
  */
 int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *error);
 
+/* Whether the name means another file by now; then it is disconnected. */
+bool cachette__file_is_gone(cachette__file_thread *thread);
+
 /* Removes the file, if it is still the one that is open, and disconnects. Returns 0 or a code. */
 int cachette__file_remove(cachette__file_thread *thread, cachette_error *error);
 

@@ -256,11 +256,10 @@ static int connect_locked(cachette__file_thread *thread, int folder, cachette_er
   if (status < 0) return status;
   if (stat(settings->path, &state) != 0)
     return cachette__file_fail_system(settings, errno, error);
-  status = check_ours(settings, &state, error);
-  if (status < 0) return status;
   thread->device = state.st_dev;
   thread->inode = state.st_ino;
-  return open_file(thread, error);
+  status = check_ours(settings, &state, error);
+  return status < 0 ? status : open_file(thread, error);
 }
 
 int cachette__file_connect(cachette__file_thread *thread, cachette_error *error) {
@@ -269,14 +268,14 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
     cachette__file_disconnect(thread);
   }
   enum { TRIES = 8 };
-  int status = CACHETTE_EUNAVAILABLE;
-  for (int i = 0; i < TRIES && status == CACHETTE_EUNAVAILABLE; i++) {
+  int status = CACHETTE_EBACKEND;
+  for (int i = 0; i < TRIES && status < 0 && status != CACHETTE_ECODEC; i++) {
     int folder = lock_folder(thread, LOCK_SH, error);
     if (folder < 0) return error->code;
     status = connect_locked(thread, folder, error);
     close(folder);
-    /* Somebody may remove the file while it is being opened. */
-    if (access(thread->shared->settings.path, F_OK) == 0) break;
+    /* Somebody may remove the file while it is being opened, and does not ask for the lock. */
+    if (status == CACHETTE_ETIMEDOUT || is_current(thread)) break;
   }
   if (status != CACHETTE_ECODEC) return status;
   status = cachette__file_set_aside(thread, error);
@@ -301,6 +300,12 @@ void cachette__file_disconnect(cachette__file_thread *thread) {
   sqlite3_close(thread->db);
   thread->db = NULL;
   if (folder >= 0) close(folder);
+}
+
+bool cachette__file_is_gone(cachette__file_thread *thread) {
+  if (thread->db == NULL || is_current(thread)) return false;
+  cachette__file_disconnect(thread);
+  return true;
 }
 
 /* ---- Setting it aside ------------------------------------------------------------------------------ */

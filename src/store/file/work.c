@@ -48,7 +48,7 @@ static bool recover(cachette__file_thread *thread, int code, bool *again, cachet
   cachette__file_fail(thread, code, error);
   roll_back(thread);
   if (cachette__file_is_damage(code)) return cachette__file_set_aside(thread, error) == CACHETTE_OK;
-  if (cachette__file_is_wait(code)) return has_time(thread);
+  if (cachette__file_is_wait(code) || cachette__file_is_gone(thread)) return has_time(thread);
   if ((code & 0xff) != SQLITE_FULL || !*again || thread->db == NULL) return false;
   /* To delete wants room in the log, and this gives it some. */
   *again = false;
