@@ -17,7 +17,7 @@
 #include "file_folder.h"
 #include "support.h"
 
-enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 45000, SLOTS = 16 };
+enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 60000, SLOTS = 16 };
 
 static struct file_folder folder;
 
@@ -60,6 +60,7 @@ static void write_on(int writer, int64_t number) {
     snprintf(value, sizeof value, "%lld", (long long)number);
     put_or_exit(handle, key, (cachette_slice){value, size});
     atomic_store(&answered[writer][slot], number);
+    usleep(300); /* there are others who want to */
   }
 }
 
@@ -127,7 +128,7 @@ static void killed_writers_lose_nothing(void **state) {
   srand(1);
   for (int64_t end = machine_ms() + PATIENCE_MS; kills < KILLS && machine_ms() < end; kills++) {
     int writer = rand() % WRITERS;
-    usleep((useconds_t)(rand() % 8000));
+    usleep((useconds_t)(rand() % 5000));
     kill_writer(writers[writer]);
     int64_t last = check_writer(handle, writer);
     if (kills % 50 == 49) check_integrity();

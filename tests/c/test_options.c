@@ -71,7 +71,8 @@ static const struct row {
     {"database_name", CACHETTE_OPTION_STRING, "cachette-db", 0, 0, "mongodb", CACHETTE_SHOWN},
     {"mongodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "mongodb", CACHETTE_SHOWN_URL},
     {"mongodb_pool_size", CACHETTE_OPTION_NUMBER, "8", 1, 256, "", CACHETTE_SHOWN},
-    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle", CACHETTE_SHOWN},
+    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle|file", CACHETTE_SHOWN},
+    {"file_limit", CACHETTE_OPTION_SIZE, "1G", 1 << 20, INT64_C(1) << 46, "", CACHETTE_SHOWN},
 };
 
 static const cachette_option_info *info_of(const char *name) {
@@ -118,7 +119,7 @@ static void every_row_is_whole(void **state) {
 static void every_choice_is_accepted(void **state) {
   (void)state;
   assert_string_equal(info_of("backend")->choices,
-                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle");
+                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle|file");
   assert_string_equal(info_of("codec")->choices,
                       "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla");
   static const char *const names[] = {"backend", "codec"};
