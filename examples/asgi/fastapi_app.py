@@ -24,6 +24,7 @@ class Settings(BaseSettings):
   memcached_username: Optional[str] = None
   memcached_password: Optional[str] = None
   mongodb_url: Optional[str] = None
+  pickle_path: Optional[str] = None
 
 
 @Cachette.load_config

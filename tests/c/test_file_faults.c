@@ -134,8 +134,8 @@ static void a_file_of_a_newer_version_is_refused_and_left(void **state) {
 static void a_folder_in_its_place_is_refused(void **state) {
   cachette_error error;
   (void)state;
-  assert_int_equal(mkdir(folder.path, 0700), 0);
   cachette *handle = file_folder_open(&folder, NULL);
+  assert_int_equal(mkdir(folder.path, 0700), 0);
   assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_EBACKEND);
   assert_non_null(strstr(error.message, "is no file"));
   cachette_close(handle);
@@ -329,12 +329,16 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
 
 /* ---- The disk ------------------------------------------------------------------------------------------ */
 
-static void there_is_no_folder(void **state) {
+static void a_folder_that_goes_and_comes_back(void **state) {
   cachette_error error;
   (void)state;
-  cachette *handle = file_folder_open(&folder, "pickle_path", "/nonexistent/cache.db", NULL);
+  cachette *handle = file_folder_open(&folder, NULL);
+  put_text(handle, "key", "value", 0);
+  file_folder_remove(&folder);
   assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_EUNAVAILABLE);
-  assert_non_null(strstr(error.message, "\"/nonexistent/cache.db\" cannot be used: No such file"));
+  assert_non_null(strstr(error.message, "cache.db\" cannot be used: No such file"));
+  assert_int_equal(mkdir(folder.name, 0700), 0);
+  assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_OK);
   cachette_close(handle);
 }
 
@@ -442,7 +446,7 @@ int main(void) {
       TEST(a_file_that_is_removed_is_begun_anew),
       TEST(a_lock_of_others_is_waited_for_until_time_is_up),
       TEST(a_close_does_not_wait_for_a_lock),
-      TEST(there_is_no_folder),
+      TEST(a_folder_that_goes_and_comes_back),
       TEST(a_full_disk_is_told_and_got_over),
       TEST(on_a_full_disk_no_file_is_begun),
       TEST(a_read_only_disk_is_told),

@@ -267,7 +267,7 @@ static void a_wrong_choice_names_the_right_ones(void **state) {
   (void)state;
   static const char backends[] =
       "The \"backend\" value must be one of \"inmemory\", \"dynamodb\", \"memcached\", "
-      "\"mongodb\", \"redis\", \"valkey\" or \"pickle\".";
+      "\"mongodb\", \"redis\", \"valkey\", \"pickle\" or \"file\".";
   static const char codecs[] =
       "The \"codec\" value must be one of \"csv\", \"feather\", \"json\", \"msgpack\", "
       "\"orjson\", \"parquet\", \"pickle\" or \"vanilla\".";
@@ -529,6 +529,7 @@ static void names_are_what_their_backend_takes(void **state) {
       {"pickle", "pickle_path", "/tmp", "no file stands there"},
       {"pickle", "pickle_path", "/tmp/no-such-folder/", "names a folder"},
       {"pickle", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
+      {"file", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_error fault = {.message = ""};
