@@ -10,7 +10,7 @@
 /* A module there is, or may be. */
 static struct module {
   const char *backend;
-  const char *name; /* of the module, and of the build's option for it */
+  const char *name;              /* of the module, and of the build's option for it */
   const char *library, *package; /* what it needs: the library's name, and Debian's package */
   _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
 } modules[] = {
@@ -64,8 +64,7 @@ static bool find_file(const char *name, char *path) {
   if (folder != NULL && try_path(path, folder, strlen(folder), "/", name)) return true;
   size_t size = own_folder(&folder);
   if (size == 0) return false;
-  return try_path(path, folder, size, "", name) ||
-         try_path(path, folder, size, "cachette/", name);
+  return try_path(path, folder, size, "", name) || try_path(path, folder, size, "cachette/", name);
 }
 
 /* ---- Opening it --------------------------------------------------------------------------------

@@ -63,12 +63,11 @@ static void fill(cachette *handle, const char *format, int from, int count, size
     int now = count - done < AT_ONCE ? count - done : AT_ONCE;
     for (int i = 0; i < now; i++) {
       snprintf(keys[i], sizeof keys[i], format, from + done + i);
-      items[i] = (cachette_item){
-          .key = cachette_str(keys[i]), .value = {value, size}, .ttl_ms = ttl_ms};
+      items[i] =
+          (cachette_item){.key = cachette_str(keys[i]), .value = {value, size}, .ttl_ms = ttl_ms};
     }
     cachette_error error = {.message = ""};
-    cachette_op op = {
-        .verb = CACHETTE_PUT, .items = items, .count = (size_t)now, .error = &error};
+    cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = (size_t)now, .error = &error};
     if (cachette_run(handle, &op) < 0 || op.number != now) fail_msg("%s", error.message);
     done += now;
   }
@@ -171,7 +170,7 @@ static void one_handle_sees_what_another_put(void **state) {
   cachette_close(other);
 }
 
-/* ---- Time ------------------------------------------------------------------------------------- */
+/* ---- Time ----------------------------------------------------------------------------------- */
 
 static void a_clock_of_the_options_ends_entries(void **state) {
   (void)state;
@@ -206,7 +205,7 @@ static void who_puts_removes_what_has_ended(void **state) {
   assert_int_equal(query("SELECT count(*) FROM entry"), 1);
 }
 
-/* ---- Clearing ----------------------------------------------------------------------------------- */
+/* ---- Clearing ------------------------------------------------------------------------------- */
 
 static void a_namespace_is_cleared_in_slices(void **state) {
   (void)state;
@@ -219,8 +218,8 @@ static void a_namespace_is_cleared_in_slices(void **state) {
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 1500);
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 0);
   for (size_t i = 0; i < LENGTH(others); i++) assert_true(holds(handle, others[i]));
-  cachette_item items[] = {{.key = cachette_str("a")}, {.key = cachette_str("absent")},
-                           {.key = cachette_str("b")}};
+  cachette_item items[] = {
+      {.key = cachette_str("a")}, {.key = cachette_str("absent")}, {.key = cachette_str("b")}};
   fill(handle, "a:%d", 0, 300, 10, 0);
   fill(handle, "b:%d", 0, 256, 10, 0);
   cachette_op op = {.verb = CACHETTE_CLEAR_NAMESPACE, .items = items, .count = 3};
@@ -253,7 +252,7 @@ static void each_prefix_is_a_cache_of_its_own(void **state) {
   cachette_close(other);
 }
 
-/* ---- Its limit ------------------------------------------------------------------------------------ */
+/* ---- Its limit ------------------------------------------------------------------------------ */
 
 static void the_file_keeps_to_its_limit(void **state) {
   (void)state;
@@ -319,9 +318,9 @@ static void what_is_larger_than_the_file_may_be_is_refused(void **state) {
   cachette_error error;
   put_text(handle, "key", "old", 0);
   put_text(handle, "other", "value", 0);
-  assert_int_equal(cachette_put(handle, cachette_str("key"),
-                                (cachette_slice){value, sizeof value}, 0, &error),
-                   CACHETTE_ETOOBIG);
+  assert_int_equal(
+      cachette_put(handle, cachette_str("key"), (cachette_slice){value, sizeof value}, 0, &error),
+      CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "\"key\" has 1048576 bytes; by \"file_limit\""));
   assert_false(holds(handle, "key"));
   assert_true(holds(handle, "other"));
@@ -337,13 +336,14 @@ static void space_is_given_back(void **state) {
   fill(handle, "%d", 0, 300, 100000, 0);
   assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), 300);
   int64_t until = machine_ms() + 20000;
-  while (query("PRAGMA page_count") > 2000 && machine_ms() < until) run_verb(handle, CACHETTE_PING, "-");
+  while (query("PRAGMA page_count") > 2000 && machine_ms() < until)
+    run_verb(handle, CACHETTE_PING, "-");
   assert_true(query("PRAGMA page_count") < 2000);
   cachette_close(handle);
   assert_in_range(file_size(""), 4096, 8 << 20);
 }
 
-/* ---- Ops together ------------------------------------------------------------------------------------ */
+/* ---- Ops together --------------------------------------------------------------------------- */
 
 static void puts_of_a_turn_are_one_transaction(void **state) {
   (void)state;
@@ -402,7 +402,7 @@ static void what_is_cancelled_is_forgotten(void **state) {
   }
 }
 
-/* ---- Processes ------------------------------------------------------------------------------------------ */
+/* ---- Processes ------------------------------------------------------------------------------ */
 
 static void fill_and_clear(const char *name) {
   cachette *handle = file_folder_open(&folder, "file_limit", "2M", "timeout", "30", NULL);

@@ -159,25 +159,25 @@ enum cachette__file_statement {
 typedef struct cachette__file_thread cachette__file_thread;
 struct cachette__file_thread {
   cachette__file_shared *shared;
-  sqlite3 *db; /* NULL: not connected */
+  sqlite3 *db;                                         /* NULL: not connected */
   sqlite3_stmt *statements[CACHETTE__FILE_STATEMENTS]; /* each made when first used */
   dev_t device;                                        /* with `inode`: the file that is open */
   ino_t inode;
-  int64_t until_ms; /* how long SQLite may wait and work, by the machine's clock */
+  int64_t until_ms;  /* how long SQLite may wait and work, by the machine's clock */
   int64_t first_new; /* the least id of what the transaction puts; 0: not known */
   int64_t unswept;   /* bytes that it put since room was last made */
   cachette__file_thread *newer, *older; /* among all of the process (fork.c) */
 };
 
-/* ---- settings.c ---- */
+/* ---- settings.c ----------------------------------------------------------------------------- */
 
 /* Errors: ECONFIG, ENOMEM, EBACKEND; nothing is left then. */
-int cachette__file_settings_read(const cachette_options *options,
-                                 cachette__file_settings *settings, cachette_error *error);
+int cachette__file_settings_read(const cachette_options *options, cachette__file_settings *settings,
+                                 cachette_error *error);
 
 void cachette__file_settings_deinit(cachette__file_settings *settings);
 
-/* ---- fork.c: no connection is open while the process forks ---- */
+/* ---- fork.c: no connection is open while the process forks ---------------------------------- */
 
 /* Errors: ENOMEM. */
 int cachette__file_watch_forks(void);
@@ -192,7 +192,7 @@ void cachette__file_leave(void);
 /* Whether a fork waits for this thread to leave. */
 bool cachette__file_forking(void);
 
-/* ---- database.c ---- */
+/* ---- database.c ----------------------------------------------------------------------------- */
 
 /* Opens the file, unless it is open already; makes it if it is missing. Returns 0 or a code. */
 int cachette__file_connect(cachette__file_thread *thread, cachette_error *error);
@@ -212,7 +212,7 @@ bool cachette__file_is_gone(cachette__file_thread *thread);
 /* Removes the file, if it is still the one that is open, and disconnects. Returns 0 or a code. */
 int cachette__file_remove(cachette__file_thread *thread, cachette_error *error);
 
-/* ---- statement.c ---- */
+/* ---- statement.c ---------------------------------------------------------------------------- */
 
 /* A statement, reset and without values; NULL: it could not be made. */
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,
@@ -227,7 +227,7 @@ int cachette__file_run(cachette__file_thread *thread, enum cachette__file_statem
 
 int cachette__file_bind(sqlite3_stmt *statement, int place, cachette_slice bytes);
 
-/* ---- fault.c ---- */
+/* ---- fault.c -------------------------------------------------------------------------------- */
 
 /* Says what SQLite's code means; returns the code that it is for us. */
 int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_error *error);
@@ -241,7 +241,7 @@ int cachette__file_fail_system(const cachette__file_settings *settings, int numb
 bool cachette__file_is_damage(int code);
 bool cachette__file_is_wait(int code);
 
-/* ---- work.c ---- */
+/* ---- work.c --------------------------------------------------------------------------------- */
 
 /* Carries out what waits in the carrier's lane, on a thread. */
 void cachette__file_read(cachette__file_carrier *carrier, cachette__file_thread *thread);
@@ -253,12 +253,12 @@ void cachette__file_fail_job(cachette__file_job *job, const cachette_error *erro
 /* Takes the carrier's load from its lane. */
 void cachette__file_take(cachette__file_carrier *carrier);
 
-/* ---- verbs.c: each returns SQLite's code; what is the item's own fault stands in its status ---- */
+/* ---- verbs.c: each returns SQLite's code; what is the item's own fault stands in its status - */
 
 int cachette__file_do_read(cachette__file_thread *thread, cachette__file_job *job);
 int cachette__file_do_write(cachette__file_thread *thread, cachette__file_job *job);
 
-/* ---- sweep.c: a slice of one; `more` tells whether there are others. SQLite's code ---- */
+/* ---- sweep.c: a slice of one; `more` tells whether there are others. SQLite's code ---------- */
 
 int cachette__file_sweep(cachette__file_thread *thread, cachette__file_job *job);
 
@@ -266,7 +266,7 @@ int cachette__file_sweep(cachette__file_thread *thread, cachette__file_job *job)
 int cachette__file_sweep_ended(cachette__file_thread *thread, int64_t now_ms, cachette_slice prefix,
                                int most, int64_t *count);
 
-/* ---- room.c ---- */
+/* ---- room.c --------------------------------------------------------------------------------- */
 
 /* Notes that an entry was hit, if that matters. */
 void cachette__file_note(cachette__file_thread *thread, int64_t id);

@@ -2,9 +2,9 @@
 /*
  * The file itself: made, opened, told from files that are not ours, and set aside.
  *
- * SQLite finds the two files beside a database (-wal and -shm) by the name alone, and a database that
- * gets those of another is destroyed. So whatever changes which file the name means is done under a
- * lock on the folder, and under the same lock, shared, files are opened and closed.
+ * SQLite finds the two files beside a database (-wal and -shm) by the name alone, and a database
+ * that gets those of another is destroyed. So whatever changes which file the name means is done
+ * under a lock on the folder, and under the same lock, shared, files are opened and closed.
  *
  * The file is built under another name, and gets its own when it is whole. So what is found under
  * the name is a file of ours from its first byte on, or is not ours and stays as it is.
@@ -28,8 +28,8 @@ enum {
   HEADER = 100,
   AT_VERSION = 60, /* places in it */
   AT_APPLICATION = 68,
-  STEPS = 2000,         /* of SQLite's machine between two looks at the time */
-  CLOSE_PATIENCE_MS = 50,  /* for the lock, by one who closes */
+  STEPS = 2000,             /* of SQLite's machine between two looks at the time */
+  CLOSE_PATIENCE_MS = 50,   /* for the lock, by one who closes */
   NAME_ROOM = PATH_MAX + 64 /* for names of files beside the file, by what settings.c allows */
 };
 
@@ -67,7 +67,7 @@ static void sleep_us(long us) {
   nanosleep(&time, NULL);
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------- */
+/* ---- Waiting -------------------------------------------------------------------------------- */
 
 /* Whether whatever waits or works has to come to an end. */
 static bool must_stop(const cachette__file_thread *thread) {
@@ -84,7 +84,7 @@ static int on_busy(void *data, int count) {
 
 static int on_progress(void *data) { return must_stop(data); }
 
-/* ---- The folder's lock ----------------------------------------------------------------------- */
+/* ---- The folder's lock ---------------------------------------------------------------------- */
 
 static bool wait_for_lock(int folder, int how, int64_t until_ms, const cachette__file_thread *by) {
   while (flock(folder, how | LOCK_NB) != 0) {
@@ -109,7 +109,7 @@ static int lock_folder(const cachette__file_thread *thread, int how, cachette_er
   return -1;
 }
 
-/* ---- What a file is -------------------------------------------------------------------------- */
+/* ---- What a file is ------------------------------------------------------------------------- */
 
 static uint32_t read_number(const unsigned char *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -157,7 +157,7 @@ static int check_ours(const cachette__file_settings *settings, const struct stat
   return CACHETTE_OK;
 }
 
-/* ---- Making it --------------------------------------------------------------------------------- */
+/* ---- Making it ------------------------------------------------------------------------------ */
 
 static void remove_beside(const char *path, const char *tail) {
   char name[NAME_ROOM];
@@ -181,7 +181,8 @@ static int make_file(cachette__file_thread *thread, cachette_error *error) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(fresh, &thread->db, flags, NULL);
   if (code == SQLITE_OK) code = sqlite3_exec(thread->db, SCHEMA, NULL, NULL, NULL);
-  if (code == SQLITE_OK) code = sqlite3_wal_checkpoint_v2(thread->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  if (code == SQLITE_OK)
+    code = sqlite3_wal_checkpoint_v2(thread->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
   int status = CACHETTE_OK;
   if (code != SQLITE_OK) status = cachette__file_fail(thread, code, error);
   sqlite3_close(thread->db);
@@ -212,7 +213,7 @@ static int make_if_missing(cachette__file_thread *thread, int folder, cachette_e
   return is_missing(settings, &state) ? make_file(thread, error) : CACHETTE_OK;
 }
 
-/* ---- Opening it ---------------------------------------------------------------------------------- */
+/* ---- Opening it ----------------------------------------------------------------------------- */
 
 static void finalize_all(cachette__file_thread *thread) {
   for (int i = 0; i < CACHETTE__FILE_STATEMENTS; i++) {
@@ -254,8 +255,7 @@ static int connect_locked(cachette__file_thread *thread, int folder, cachette_er
   struct stat state;
   int status = make_if_missing(thread, folder, error);
   if (status < 0) return status;
-  if (stat(settings->path, &state) != 0)
-    return cachette__file_fail_system(settings, errno, error);
+  if (stat(settings->path, &state) != 0) return cachette__file_fail_system(settings, errno, error);
   thread->device = state.st_dev;
   thread->inode = state.st_ino;
   status = check_ours(settings, &state, error);
@@ -282,7 +282,7 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
   return status < 0 ? status : cachette__file_connect(thread, error);
 }
 
-/* ---- Closing it ----------------------------------------------------------------------------------- */
+/* ---- Closing it ----------------------------------------------------------------------------- */
 
 /*
  * The last connection to a file takes what is in the log into the file, and removes the log: by its
@@ -292,8 +292,7 @@ void cachette__file_disconnect(cachette__file_thread *thread) {
   if (thread->db == NULL) return;
   const char *path = thread->shared->settings.folder;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool ours = folder >= 0 &&
-              wait_for_lock(folder, LOCK_SH, now_ms() + CLOSE_PATIENCE_MS, NULL) &&
+  bool ours = folder >= 0 && wait_for_lock(folder, LOCK_SH, now_ms() + CLOSE_PATIENCE_MS, NULL) &&
               is_current(thread);
   if (!ours) sqlite3_db_config(thread->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   finalize_all(thread);
@@ -308,7 +307,7 @@ bool cachette__file_is_gone(cachette__file_thread *thread) {
   return true;
 }
 
-/* ---- Setting it aside ------------------------------------------------------------------------------ */
+/* ---- Setting it aside ----------------------------------------------------------------------- */
 
 static bool rename_beside(const char *path, const char *tail) {
   char from[NAME_ROOM], to[NAME_ROOM];
@@ -321,12 +320,12 @@ static bool rename_beside(const char *path, const char *tail) {
 static int rename_all(const cachette__file_settings *settings, cachette_error *error) {
   rename_beside(settings->path, "-shm");
   rename_beside(settings->path, "-wal");
-  if (!rename_beside(settings->path, ""))
-    return cachette__file_fail_system(settings, errno, error);
-  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path",
-                        "%s was damaged. It was set aside, its name now ends in \".damaged\", and a "
-                        "new one is begun; what was cached is gone.",
-                        settings->name);
+  if (!rename_beside(settings->path, "")) return cachette__file_fail_system(settings, errno, error);
+  return cachette__fail(
+      error, CACHETTE_EBACKEND, "pickle_path",
+      "%s was damaged. It was set aside, its name now ends in \".damaged\", and a "
+      "new one is begun; what was cached is gone.",
+      settings->name);
 }
 
 int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *error) {

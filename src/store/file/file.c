@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops. */
+/* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops.
+ */
 #include <string.h>
 #include <time.h>
 
@@ -21,7 +22,7 @@ typedef struct file {
   cachette__file_shared *shared; /* the pool's; in place while that is open */
 } file;
 
-/* ---- Lists ----------------------------------------------------------------------------------- */
+/* ---- Lists ---------------------------------------------------------------------------------- */
 
 static void append(cachette__file_list *list, cachette__file_job *job) {
   job->next = NULL;
@@ -50,7 +51,7 @@ static void free_list(cachette__file_list *list) {
   }
 }
 
-/* ---- What jobs share ----------------------------------------------------------------------- */
+/* ---- What jobs share ------------------------------------------------------------------------ */
 
 static void free_shared(void *data) {
   cachette__file_shared *shared = data;
@@ -122,7 +123,7 @@ static void fini_thread(void *shared, void *data) {
 
 static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
-/* ---- Carriers ---------------------------------------------------------------------------------- */
+/* ---- Carriers ------------------------------------------------------------------------------- */
 
 static void fail_load(cachette__file_carrier *carrier) {
   cachette_error error;
@@ -184,7 +185,7 @@ static void send_carrier(file *self, cachette__file_lane *lane) {
   fail_waiting(self->shared, lane);
 }
 
-/* ---- Jobs that are done -------------------------------------------------------------------------- */
+/* ---- Jobs that are done --------------------------------------------------------------------- */
 
 static void give_value(cachette_op *op, cachette_item *item, const cachette__file_item *found) {
   void *place = cachette__item_place(op, item, found->found_size);
@@ -243,7 +244,7 @@ static void done(cachette__job *base) {
   if (carrier->lane == &shared->reads) send_carrier(shared->store, &shared->writes);
 }
 
-/* ---- Their making ------------------------------------------------------------------------------- */
+/* ---- Their making --------------------------------------------------------------------------- */
 
 /* What follows a namespace in the keys that are of it. */
 static const char *tail_of(const cachette_op *op) {
@@ -321,7 +322,7 @@ static cachette__file_job *new_job(file *self, cachette_op *op) {
   return job;
 }
 
-/* ---- The vtable ----------------------------------------------------------------------------------- */
+/* ---- The vtable ----------------------------------------------------------------------------- */
 
 static int check(const cachette_options *options, cachette_error *error) {
   cachette__file_settings settings;

@@ -12,8 +12,8 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static unsigned inside;                 /* threads that use SQLite */
-static _Atomic(bool) forking;           /* also read without the lock */
+static unsigned inside;                /* threads that use SQLite */
+static _Atomic(bool) forking;          /* also read without the lock */
 static cachette__file_thread *threads; /* all of the process */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -43,8 +43,8 @@ static char *make_name(const char *path) {
   return copy(text);
 }
 
-int cachette__file_settings_read(const cachette_options *options,
-                                 cachette__file_settings *settings, cachette_error *error) {
+int cachette__file_settings_read(const cachette_options *options, cachette__file_settings *settings,
+                                 cachette_error *error) {
   const char *path = cachette__options_text(options, CACHETTE__OPTION_pickle_path);
   const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
   *settings = (cachette__file_settings){

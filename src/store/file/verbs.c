@@ -30,7 +30,7 @@ static int end_find(sqlite3_stmt *statement, int code) {
   return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* ---- Reading --------------------------------------------------------------------------------- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 static void take_value(cachette__file_job *job, cachette__file_item *item, sqlite3_stmt *row) {
   cachette_slice value = column_bytes(row, 2);
@@ -78,7 +78,7 @@ int cachette__file_do_read(cachette__file_thread *thread, cachette__file_job *jo
   return code;
 }
 
-/* ---- Writing --------------------------------------------------------------------------------- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 /* Puts, and room for what is large is made before more of it comes. */
 static int put_value(cachette__file_thread *thread, cachette__file_job *job,
@@ -98,8 +98,8 @@ static int put_value(cachette__file_thread *thread, cachette__file_job *job,
 }
 
 /* What stood there goes all the same, unless it was to stay. */
-static int refuse(cachette__file_thread *thread, cachette__file_job *job,
-                  cachette__file_item *item, int64_t most) {
+static int refuse(cachette__file_thread *thread, cachette__file_job *job, cachette__file_item *item,
+                  int64_t most) {
   char text[32];
   cachette__key_text(own_key(thread, item->key), text, sizeof text);
   item->status = cachette__fail(&job->error, CACHETTE_ETOOBIG, text,
@@ -113,16 +113,15 @@ static int refuse(cachette__file_thread *thread, cachette__file_job *job,
   return cachette__file_step(remove);
 }
 
-static int put(cachette__file_thread *thread, cachette__file_job *job,
-               cachette__file_item *item) {
+static int put(cachette__file_thread *thread, cachette__file_job *job, cachette__file_item *item) {
   int64_t most = cachette__file_entry_most(&thread->shared->settings);
   int64_t library = sqlite3_limit(thread->db, SQLITE_LIMIT_LENGTH, -1) - (1 << 17);
   if (library < most) most = library;
   bool add = job->flags & CACHETTE_IF_ABSENT;
-  if ((int64_t)(item->key.size + item->value.size) > most)
-    return refuse(thread, job, item, most);
+  if ((int64_t)(item->key.size + item->value.size) > most) return refuse(thread, job, item, most);
   int64_t before = sqlite3_total_changes(thread->db);
-  int code = put_value(thread, job, item, item->value, add ? CACHETTE__FILE_ADD : CACHETTE__FILE_PUT);
+  int code =
+      put_value(thread, job, item, item->value, add ? CACHETTE__FILE_ADD : CACHETTE__FILE_PUT);
   bool done = sqlite3_total_changes(thread->db) != before;
   item->status = add && !done ? CACHETTE_HIT : CACHETTE_MISS;
   return code;
@@ -178,8 +177,8 @@ static int increment(cachette__file_thread *thread, cachette__file_job *job,
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   int code = find(statement, job, item);
   if (code == SQLITE_ROW) {
-    code = count_up(thread, job, item, sqlite3_column_int64(statement, 0),
-                    column_bytes(statement, 2));
+    code =
+        count_up(thread, job, item, sqlite3_column_int64(statement, 0), column_bytes(statement, 2));
     sqlite3_reset(statement);
     return code;
   }

@@ -201,12 +201,11 @@ static bool write_group(cachette__file_thread *thread, const struct group *group
       if (!done) undo_jobs(group);
       retry = !done && recover(thread, code, &again, &error);
       if (!done && !retry) done = flush_full(thread, group, code, &error);
-      apart = !done && !retry && !cachette__file_is_wait(code) &&
-              !cachette__file_is_damage(code) && !group->alone;
+      apart = !done && !retry && !cachette__file_is_wait(code) && !cachette__file_is_damage(code) &&
+              !group->alone;
     }
     cachette__file_leave();
-    bool only_late =
-        error.code == CACHETTE_ETIMEDOUT && !atomic_load(&thread->shared->closing);
+    bool only_late = error.code == CACHETTE_ETIMEDOUT && !atomic_load(&thread->shared->closing);
     if (!done && !retry && !apart) fail_group(group, &error, only_late);
   }
   return !apart;
