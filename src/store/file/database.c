@@ -56,12 +56,6 @@ static const char SETTINGS[] =
     "PRAGMA trusted_schema = OFF;"
     "PRAGMA cell_size_check = ON;";
 
-static int64_t now_ms(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 static void sleep_us(long us) {
   struct timespec time = {0, us * 1000};
   nanosleep(&time, NULL);
@@ -73,7 +67,7 @@ static void sleep_us(long us) {
 static bool must_stop(const cachette__file_thread *thread) {
   return cachette__file_forking() ||
          atomic_load_explicit(&thread->shared->closing, memory_order_relaxed) ||
-         now_ms() >= thread->until_ms;
+         cachette__machine_now() >= thread->until_ms;
 }
 
 static int on_busy(void *data, int count) {
@@ -89,7 +83,7 @@ static int on_progress(void *data) { return must_stop(data); }
 static bool wait_for_lock(int folder, int how, int64_t until_ms, const cachette__file_thread *by) {
   while (flock(folder, how | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return true; /* it has none; then without */
-    if (now_ms() >= until_ms || (by != NULL && must_stop(by))) return false;
+    if (cachette__machine_now() >= until_ms || (by != NULL && must_stop(by))) return false;
     sleep_us(1000);
   }
   return true;
@@ -292,7 +286,7 @@ void cachette__file_disconnect(cachette__file_thread *thread) {
   if (thread->db == NULL) return;
   const char *path = thread->shared->settings.folder;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool ours = folder >= 0 && wait_for_lock(folder, LOCK_SH, now_ms() + CLOSE_PATIENCE_MS, NULL) &&
+  bool ours = folder >= 0 && wait_for_lock(folder, LOCK_SH, cachette__machine_now() + CLOSE_PATIENCE_MS, NULL) &&
               is_current(thread);
   if (!ours) sqlite3_db_config(thread->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   finalize_all(thread);
