@@ -286,7 +286,8 @@ void cachette__file_disconnect(cachette__file_thread *thread) {
   if (thread->db == NULL) return;
   const char *path = thread->shared->settings.folder;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool ours = folder >= 0 && wait_for_lock(folder, LOCK_SH, cachette__machine_now() + CLOSE_PATIENCE_MS, NULL) &&
+  bool ours = folder >= 0 &&
+              wait_for_lock(folder, LOCK_SH, cachette__machine_now() + CLOSE_PATIENCE_MS, NULL) &&
               is_current(thread);
   if (!ours) sqlite3_db_config(thread->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   finalize_all(thread);
