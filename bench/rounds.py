@@ -71,6 +71,11 @@ def install(python, packages):
   return found
 
 
+def with_version(name, packages):
+  """The name of one of the packages, with its version."""
+  return f'{name} {packages[name].partition("==")[2]}' if name in packages else name
+
+
 # ---- Rounds ---------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from rounds import (
   ratios,
   time_text,
   verdict,
+  with_version,
 )
 
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
@@ -100,7 +101,7 @@ def label_of(case):
 
 
 def make_row(results, backend, case, peers, targets):
-  """A row of the table, and its calls in a second by client."""
+  """A row of the table, and its calls in a second by client and version."""
   ours = [each['seconds'] for each in results[backend, case]]
   rates = {'cachette': 1 / median(ours)}
   user = median(each['user'] for each in results[backend, case])
@@ -111,9 +112,9 @@ def make_row(results, backend, case, peers, targets):
       row += ['', '', '']
       continue
     theirs = [each['seconds'] for each in found]
-    rates[name] = 1 / median(theirs)
+    rate = rates[with_version(name, peers)] = 1 / median(theirs)
     faster = ratios(theirs, ours)[1]
-    row += [f'{rates[name]:,.0f}/s', f'{faster:.1f}']
+    row += [f'{rate:,.0f}/s', f'{faster:.1f}']
     row += [f'{median(each["user"] for each in found) / max(user, 1e-9):.1f}']
     if name in targets:
       least = targets[name]
