@@ -98,7 +98,7 @@ static int check_path(const char *path, cachette_error *error) {
 int cachette__names_check(const cachette_options *options, cachette_error *error) {
   const char *backend = cachette__options_text(options, CACHETTE__OPTION_backend);
   if (strcmp(backend, "dynamodb") == 0) return check_dynamodb(options, error);
-  if (strcmp(backend, "pickle") == 0)
+  if (strcmp(backend, "pickle") == 0 || strcmp(backend, "file") == 0)
     return check_path(cachette__options_text(options, CACHETTE__OPTION_pickle_path), error);
   return CACHETTE_OK;
 }

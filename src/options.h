@@ -19,7 +19,8 @@
   X(MONGODB, "mongodb", "MongoDB")       \
   X(REDIS, "redis", "redis")             \
   X(VALKEY, "valkey", "valkey")          \
-  X(PICKLE, "pickle", "pickle")
+  X(PICKLE, "pickle", "pickle")          \
+  X(FILE, "file", "file")
 
 /* Their names, joined by '|'. */
 #define CACHETTE__BACKEND_CHOICE(identifier, name, display) "|" name
@@ -86,7 +87,10 @@
     "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")              \
   X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                       \
     "threads, with a connection each, that the MongoDB backend may have in a handle")              \
-  X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle", SHOWN, "the file of the pickle backend")
+  X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                   \
+    "the file of the file backend, which is also called pickle; processes may share it")           \
+  X(file_limit, SIZE, "1G", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                            \
+    "bytes that the file may hold")
 
 enum cachette__option {
 #define X(name, ...) CACHETTE__OPTION_##name,

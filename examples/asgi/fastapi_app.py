@@ -25,6 +25,7 @@ class Settings(BaseSettings):
   memcached_password: Optional[str] = None
   memcached_auth: str = 'auto'
   mongodb_url: Optional[str] = None
+  pickle_path: Optional[str] = None
 
 
 @Cachette.load_config

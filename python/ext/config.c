@@ -118,6 +118,7 @@ static int set_option(config_object *self, PyObject *name, PyObject *value, bool
     if (bytes == NULL || strlen(bytes) != (size_t)size) bytes = "\x01";
   }
   int code = cachette_options_set(self->options, name_text, bytes, &error);
+  if (info != NULL && strcmp(info->name, "codec") == 0) self->codec_named = value != Py_None;
   Py_XDECREF(text);
   if (code == CACHETTE_ENOMEM) {
     PyErr_NoMemory();
@@ -171,13 +172,19 @@ static config_object *config_new(ext_state *state) {
   self->syncs = NULL;
   self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
-  self->vanilla = false;
+  self->vanilla = self->codec_named = false;
   self->options = cachette_options_new();
   PyObject_GC_Track(self);
   if (self->options != NULL) return self;
   Py_DECREF(self);
   PyErr_NoMemory();
   return NULL;
+}
+
+/* What earlier releases put into a file were pickles. */
+static bool keeps_pickles(const config_object *self) {
+  const char *backend = cachette_options_get(self->options, "backend");
+  return strcmp(backend, "pickle") == 0 || strcmp(backend, "file") == 0;
 }
 
 static int name_codec(config_object *self, PyObject *codec) {
@@ -191,6 +198,11 @@ static int name_codec(config_object *self, PyObject *codec) {
     }
     self->codec = Py_NewRef(codec);
     return 0;
+  }
+  if (!self->codec_named && keeps_pickles(self) &&
+      cachette_options_set(self->options, "codec", "pickle", NULL) < 0) {
+    PyErr_NoMemory();
+    return -1;
   }
   const char *name = cachette_options_get(self->options, "codec");
   self->vanilla = strcmp(name, "vanilla") == 0;

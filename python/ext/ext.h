@@ -279,6 +279,7 @@ struct config_object {
   cachette_stats closed; /* what handles that are closed had done */
   PyObject *codec;       /* its name */
   bool vanilla;
+  bool codec_named;        /* by the configuration, so that the backend has no say */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 };
 

@@ -10,11 +10,14 @@
 /* A module there is, or may be. */
 static struct module {
   const char *backend;
+  const char *name;              /* of the module, and of the build's option for it */
   const char *library, *package; /* what it needs: the library's name, and Debian's package */
   _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
 } modules[] = {
-    {.backend = "mongodb", .library = "libmongoc", .package = "libmongoc-dev"},
-    {.backend = "dynamodb", .library = "libcurl", .package = "libcurl4-openssl-dev"},
+    {"mongodb", "mongodb", "libmongoc", "libmongoc-dev", NULL},
+    {"dynamodb", "dynamodb", "libcurl", "libcurl4-openssl-dev", NULL},
+    {"pickle", "file", "SQLite", "libsqlite3-dev", NULL},
+    {"file", "file", "SQLite", "libsqlite3-dev", NULL},
 };
 
 const char *cachette__module_folder;
@@ -51,18 +54,17 @@ static size_t own_folder(const char **folder) {
 
 /* Puts a path together; whether there is such a file. */
 static bool try_path(char *path, const char *folder, size_t size, const char *below,
-                     const char *backend) {
-  int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, below, backend);
+                     const char *name) {
+  int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, below, name);
   return length < PATH_MAX && access(path, R_OK) == 0;
 }
 
-static bool find_file(const char *backend, char *path) {
+static bool find_file(const char *name, char *path) {
   const char *folder = cachette__module_folder;
-  if (folder != NULL && try_path(path, folder, strlen(folder), "/", backend)) return true;
+  if (folder != NULL && try_path(path, folder, strlen(folder), "/", name)) return true;
   size_t size = own_folder(&folder);
   if (size == 0) return false;
-  return try_path(path, folder, size, "", backend) ||
-         try_path(path, folder, size, "cachette/", backend);
+  return try_path(path, folder, size, "", name) || try_path(path, folder, size, "cachette/", name);
 }
 
 /* ---- Opening it --------------------------------------------------------------------------------
@@ -72,7 +74,7 @@ static int fail_absent(const struct module *module, cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend is not part of this build of cachette. Install %s (on "
                         "Debian %s), then build cachette anew with -D%s=enabled.",
-                        module->backend, module->library, module->package, module->backend);
+                        module->backend, module->library, module->package, module->name);
 }
 
 static int fail_load(const struct module *module, cachette_error *error) {
@@ -88,14 +90,14 @@ static int fail_stamp(const struct module *module, cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend's module, cachette-%s.so, is not of the same build as "
                         "cachette " CACHETTE_VERSION ". Install both anew.",
-                        module->backend, module->backend);
+                        module->backend, module->name);
 }
 
 /* Threads that come here together all open it, with the same result: nothing has to be locked, and
  * so no fork can leave a lock behind. */
 static int open_module(struct module *module, cachette_error *error) {
   char path[PATH_MAX];
-  if (!find_file(module->backend, path)) return fail_absent(module, error);
+  if (!find_file(module->name, path)) return fail_absent(module, error);
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return fail_load(module, error);
   /* ISO C has no way from void * to a function; POSIX says that this one works. */

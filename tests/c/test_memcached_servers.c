@@ -373,8 +373,83 @@ static void what_had_to_make_room_is_a_miss_and_the_rest_is_right(void **state) 
   memcached_server_kill(&server);
 }
 
+/* Fetches once more, for as long as there is a handle for it. */
+static void fetch_again(struct probe *probe) {
+  cachette *handle = *(cachette **)probe->data;
+  if (handle != NULL) probe_submit(handle, probe);
+}
+
+static void a_namespace_is_cleared_while_the_server_is_never_idle(void **state) {
+  (void)state;
+  enum { LOAD = 8, EACH_HAS = 100 };
+  struct memcached_server server;
+  memcached_server_start(&server, NULL);
+  cachette *handle = open_with(&server, NULL);
+  cachette *loaded = handle;
+  char key[16];
+  for (int i = 0; i < EACH_HAS; i++) {
+    snprintf(key, sizeof key, "ns:%d", i);
+    put_text(handle, key, "value", 0);
+  }
+  struct probe load[LOAD], sweep;
+  for (int i = 0; i < LOAD; i++) {
+    probe_init(&load[i], CACHETTE_FETCH, "absent");
+    load[i].then = fetch_again;
+    load[i].data = &loaded;
+    probe_submit(handle, &load[i]);
+  }
+  if (probe_run(handle, &sweep, CACHETTE_CLEAR_NAMESPACE, "ns") < 0)
+    fail_msg("%s", sweep.error.message);
+  assert_int_equal(sweep.op.number, EACH_HAS);
+  loaded = NULL;
+  for (int i = 0; i < LOAD; i++) assert_int_equal(probe_wait(handle, &load[i]), CACHETTE_OK);
+  cachette_close(handle);
+  memcached_server_kill(&server);
+}
+
+/* Clears once more, a number of times. */
+struct clears {
+  cachette *handle;
+  int left;
+};
+
+static void clear_again(struct probe *probe) {
+  struct clears *clears = probe->data;
+  if (clears->left-- > 0) probe_submit(clears->handle, probe);
+}
+
+static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **state) {
+  (void)state;
+  enum { ROUNDS = 300 };
+  struct memcached_server server;
+  memcached_server_start(&server, NULL);
+  cachette *handle = open_with(&server, NULL);
+  put_text(handle, "second:key", "value", 0);
+  struct clears clears = {handle, ROUNDS};
+  struct probe first, second, third;
+  probe_init(&first, CACHETTE_CLEAR_NAMESPACE, "first");
+  first.then = clear_again;
+  first.data = &clears;
+  probe_init(&second, CACHETTE_CLEAR_NAMESPACE, "second");
+  probe_init(&third, CACHETTE_CLEAR_NAMESPACE, "third");
+  probe_submit(handle, &first);
+  probe_submit(handle, &second);
+  probe_submit(handle, &third);
+  assert_int_equal(probe_wait(handle, &second), CACHETTE_OK);
+  assert_int_equal(second.op.number, 1);
+  assert_true(cachette_op_pending(&third.op));
+  assert_int_equal(probe_wait(handle, &third), CACHETTE_OK);
+  assert_true(clears.left >= ROUNDS - 3);
+  clears.left = 0;
+  assert_int_equal(probe_wait(handle, &first), CACHETTE_OK);
+  cachette_close(handle);
+  memcached_server_kill(&server);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(namespaces_are_cleared_in_the_order_in_which_that_was_asked),
+      cmocka_unit_test(a_namespace_is_cleared_while_the_server_is_never_idle),
       cmocka_unit_test(with_sasl_values_of_all_sizes_come_back),
       cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_told_apart),
       cmocka_unit_test(with_sasl_many_touches_and_times),

@@ -71,7 +71,8 @@ static const struct row {
     {"database_name", CACHETTE_OPTION_STRING, "cachette-db", 0, 0, "mongodb", CACHETTE_SHOWN},
     {"mongodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "mongodb", CACHETTE_SHOWN_URL},
     {"mongodb_pool_size", CACHETTE_OPTION_NUMBER, "8", 1, 256, "", CACHETTE_SHOWN},
-    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle", CACHETTE_SHOWN},
+    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle|file", CACHETTE_SHOWN},
+    {"file_limit", CACHETTE_OPTION_SIZE, "1G", 1 << 20, INT64_C(1) << 46, "", CACHETTE_SHOWN},
 };
 
 static const cachette_option_info *info_of(const char *name) {
@@ -118,7 +119,7 @@ static void every_row_is_whole(void **state) {
 static void every_choice_is_accepted(void **state) {
   (void)state;
   assert_string_equal(info_of("backend")->choices,
-                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle");
+                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle|file");
   assert_string_equal(info_of("codec")->choices,
                       "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla");
   static const char *const names[] = {"backend", "codec"};
@@ -266,7 +267,7 @@ static void a_wrong_choice_names_the_right_ones(void **state) {
   (void)state;
   static const char backends[] =
       "The \"backend\" value must be one of \"inmemory\", \"dynamodb\", \"memcached\", "
-      "\"mongodb\", \"redis\", \"valkey\" or \"pickle\".";
+      "\"mongodb\", \"redis\", \"valkey\", \"pickle\" or \"file\".";
   static const char codecs[] =
       "The \"codec\" value must be one of \"csv\", \"feather\", \"json\", \"msgpack\", "
       "\"orjson\", \"parquet\", \"pickle\" or \"vanilla\".";
@@ -528,6 +529,7 @@ static void names_are_what_their_backend_takes(void **state) {
       {"pickle", "pickle_path", "/tmp", "no file stands there"},
       {"pickle", "pickle_path", "/tmp/no-such-folder/", "names a folder"},
       {"pickle", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
+      {"file", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_error fault = {.message = ""};

@@ -7,6 +7,9 @@
 
 #include "memcached_server.h"
 #include "redis_server.h"
+#ifdef WITH_FILE
+#include "file_folder.h"
+#endif
 #ifdef WITH_MONGODB
 #include "mongod_server.h"
 #endif
@@ -63,6 +66,17 @@ static cachette *open_on_mongodb(void) {
 }
 #endif
 
+#ifdef WITH_FILE
+static struct file_folder folder;
+
+static cachette *open_on_file(void) {
+  cachette *handle = file_folder_open(&folder, NULL);
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
+  return handle;
+}
+#endif
+
 struct backend {
   cachette *(*open)(void); /* an empty cache */
   bool is_memcached;       /* it counts time in whole seconds, and numbers from 0 to 2^64 - 1 */
@@ -71,6 +85,9 @@ struct backend {
 static const struct backend in_memory = {open_in_memory, false}, on_redis = {open_on_redis, false},
                             on_memcached = {open_on_memcached, true},
                             on_memcached_with_sasl = {open_on_memcached_with_sasl, true};
+#ifdef WITH_FILE
+static const struct backend on_file = {open_on_file, false};
+#endif
 #ifdef WITH_MONGODB
 static const struct backend on_mongodb = {open_on_mongodb, false};
 #endif
@@ -107,6 +124,9 @@ static int start_servers(void **state) {
   memcached_server_start(&memcached, NULL);
   memcached_sasl_open(sasl_directory, sizeof sasl_directory);
   memcached_server_start(&with_sasl, sasl);
+#ifdef WITH_FILE
+  file_folder_make(&folder);
+#endif
 #ifdef WITH_MONGODB
   mongod_server_share(&mongod);
 #endif
@@ -119,6 +139,9 @@ static int remove_servers(void **state) {
   memcached_server_kill(&memcached);
   memcached_server_kill(&with_sasl);
   memcached_sasl_close(sasl_directory);
+#ifdef WITH_FILE
+  file_folder_remove(&folder);
+#endif
 #ifdef WITH_MONGODB
   mongod_server_remove(&mongod);
 #endif
@@ -364,6 +387,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       EACH("inmemory:", in_memory),     EACH("redis:", on_redis),
       EACH("memcached:", on_memcached), EACH("memcached, SASL:", on_memcached_with_sasl),
+#ifdef WITH_FILE
+      EACH("file:", on_file),
+#endif
 #ifdef WITH_MONGODB
       EACH("mongodb:", on_mongodb),
 #endif

@@ -42,6 +42,10 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'redis': lambda request: {'redis_url': url_of('redis', request)},
   'memcached': lambda request: {'memcached_host': host_of(request)},
   'mongodb': lambda request: {'mongodb_url': request.getfixturevalue('mongodb')},
+  'pickle': lambda request: {
+    'pickle_path': request.getfixturevalue('pickle_path'),
+    'codec': 'vanilla',
+  },
 }
 
 
@@ -64,6 +68,12 @@ def mongodb() -> Iterator[str]:
   """The URL of a MongoDB server that all tests share; each has keys of its own, by a prefix."""
   with mongodb_url() as url:
     yield url
+
+
+@pytest.fixture(scope='session')
+def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+  """The path of a file that all tests share; each has keys of its own, by a prefix."""
+  return str(tmp_path_factory.mktemp('file') / 'cache.db')
 
 
 @pytest.fixture(params=BACKENDS)

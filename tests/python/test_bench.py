@@ -2,17 +2,22 @@
 """The benchmarks run, a moment each, and print their tables; what they measure is not looked at."""
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from conftest import ROOT, linux_only
 
 
 @linux_only
-def test_every_benchmark_runs_and_prints_its_figures() -> None:
+def test_every_benchmark_runs_and_prints_and_draws_its_figures(tmp_path: pathlib.Path) -> None:
   done = subprocess.run(
-    [sys.executable, os.path.join(ROOT, 'bench', 'run'), '--quick', '--no-peer'],
+    [
+      *(sys.executable, os.path.join(ROOT, 'bench', 'run')),
+      *('--quick', '--no-peer', '--plots', str(tmp_path)),
+    ],
     env={**os.environ, 'PATH': os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH']},
     capture_output=True,
     text=True,
@@ -32,5 +37,10 @@ def test_every_benchmark_runs_and_prints_its_figures() -> None:
     r'A GET in FastAPI',
     r'cachette +\d+ ns +\d+ ns',
     r'256 tasks +[\d,]+/s',
+    r'Python, a mongod on this machine',
+    r'64 tasks, puts +[\d,]+/s',
   ]:
     assert re.search('^' + row, done.stdout, re.MULTILINE), (row, done.stdout)
+  for name in ('in_process', 'throughput', 'latency'):
+    plot = ElementTree.parse(tmp_path / f'{name}.svg').getroot()
+    assert 'cachette' in ''.join(plot.itertext())

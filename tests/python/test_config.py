@@ -310,7 +310,7 @@ def test_unknown_choices_are_told_those_there_are() -> None:
   (fault,) = faults_of([('backend', 'postgres')])
   assert fault == (
     'The "backend" value must be one of "inmemory", "dynamodb", "memcached", "mongodb", "redis", '
-    '"valkey" or "pickle".'
+    '"valkey", "pickle" or "file".'
   )
 
 
@@ -542,7 +542,6 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
   ('name', 'option'),
   [
     ('dynamodb', 'region'),
-    ('pickle', 'pickle_path'),
   ],
 )
 def test_a_backend_not_in_this_release_is_accepted_and_refused_by_its_first_call(

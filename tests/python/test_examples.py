@@ -5,6 +5,7 @@ comes back; and the lifespan helper."""
 import asyncio
 import logging
 import os
+import pathlib
 import signal
 import time
 from typing import Any
@@ -64,6 +65,18 @@ def test_the_example_answers_on_redis_and_outlives_it(
       while request(port, 'GET', '/greeting')[0] != 200:
         assert time.monotonic() - begun < 15
         time.sleep(0.02)
+
+
+def test_the_example_has_its_values_after_a_restart(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  monkeypatch.setenv('CACHETTE_BACKEND', 'pickle')
+  monkeypatch.setenv('CACHETTE_PICKLE_PATH', str(tmp_path / 'cache.pickle'))
+  with serve('fastapi_app:app', EXAMPLES) as port:
+    exercise(port)
+    request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
+  with serve('fastapi_app:app', EXAMPLES) as port:
+    assert request(port, 'GET', '/greeting') == (200, b'hello')
 
 
 # ---- The lifespan

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from cachette import BackendError, BackendUnavailable, Cachette, ConfigError
-from conftest import linux_only
+from conftest import ROOT, linux_only
 from load import CALLS, FAULTS, TASKS, Load, recover
-from services.memcached import MemcachedServer, memcached_server
+from servers import request, serve
+from services.memcached import MemcachedServer, make_sasl_users, memcached_server
 from services.proxy import FaultProxy
 
 
@@ -110,16 +111,9 @@ def test_user_name_and_password(tmp_path: Path) -> None:
 
 
 def test_sasl(tmp_path: Path) -> None:
-  (tmp_path / 'memcached.conf').write_text(f'mech_list: plain\nsasldb_path: {tmp_path}/users\n')
-  subprocess.run(
-    ['saslpasswd2', '-p', '-a', 'memcached', '-c', '-f', str(tmp_path / 'users'), 'app'],
-    input=b'correct horse',
-    env={**os.environ, 'PATH': os.environ['PATH'] + ':/usr/sbin'},
-    check=True,
-  )
-  (tmp_path / 'users').chmod(0o644)
+  env = make_sasl_users(tmp_path, {'app': 'correct horse'})
   open_to_all(tmp_path)
-  with memcached_server('-S', env={'SASL_CONF_PATH': str(tmp_path)}) as server:
+  with memcached_server('-S', env=env) as server:
     user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
     cache = open_cache(server.host, **user, memcached_password='correct horse')
 
@@ -144,6 +138,34 @@ def test_sasl(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match='refuses the user name or the password') as caught:
       asyncio.run(wrong.fetch('key'))
     assert 'battery' not in str(caught.value)
+    with pytest.raises(BackendUnavailable, match='set "memcached_auth" to sasl'):
+      asyncio.run(open_cache(server.host).fetch('key'))
+
+
+@pytest.mark.parametrize('auth', ['ascii', 'sasl'])
+def test_the_fastapi_example_authenticates(
+  tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+  users = tmp_path / 'users'
+  users.write_text('app:correct-horse\n', encoding='utf-8')
+  users.chmod(0o644)
+  env = make_sasl_users(tmp_path, {'app': 'correct-horse'})
+  open_to_all(tmp_path)
+  settings = ['-S'] if auth == 'sasl' else ['-Y', str(users)]
+  examples = os.path.join(ROOT, 'examples', 'asgi')
+  with memcached_server(*settings, env=env) as server:
+    monkeypatch.setenv('CACHETTE_BACKEND', 'memcached')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_HOST', server.host)
+    monkeypatch.setenv('CACHETTE_MEMCACHED_USERNAME', 'app')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_AUTH', auth)
+    monkeypatch.setenv('CACHETTE_MEMCACHED_PASSWORD', 'correct-horse')
+    with serve('fastapi_app:app', examples) as port:
+      assert request(port, 'POST', '/', {'key': 'key', 'value': 'grüß dich'})[0] == 200
+      assert request(port, 'GET', '/key') == (200, 'grüß dich'.encode())
+      assert request(port, 'DELETE', '/key') == (200, b'{"cleared":1}')
+    monkeypatch.setenv('CACHETTE_MEMCACHED_PASSWORD', 'battery-staple')
+    with serve('fastapi_app:app', examples, logged='refuses the user name') as port:
+      assert request(port, 'GET', '/key')[0] == 500
 
 
 def make_certificate(folder: Path) -> None:
@@ -179,6 +201,8 @@ def test_tls(tmp_path: Path) -> None:
     ({'memcached_host': 'memcached://host'}, 'memcached_host'),
     ({'memcached_host': 'a,a'}, 'memcached_host'),
     ({'memcached_username': 'app'}, 'memcached_password'),
+    ({'memcached_auth': 'sasl'}, 'memcached_username'),
+    ({'memcached_username': 'app', 'memcached_auth': 'sasl'}, 'memcached_password'),
     ({'memcached_password': 'secret', 'memcached_auth': 'ascii'}, 'memcached_username'),
     ({'memcached_username': 'a b', 'memcached_password': 'secret'}, 'memcached_username'),
     ({'memcached_tls': True, 'tls_ca_file': '/no/such/file'}, 'tls_ca_file'),

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Dict, Iterator, Optional
 
 
@@ -25,6 +26,22 @@ def _die_with_the_tests() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def make_sasl_users(folder: Path, users: Dict[str, str]) -> Dict[str, str]:
+  """Makes a SASL database; gives the environment of a server that uses it."""
+  database = folder / 'sasl-users'
+  for user, password in users.items():
+    subprocess.run(
+      ['saslpasswd2', '-p', '-a', 'memcached', '-c', '-f', str(database), user],
+      input=password.encode(),
+      check=True,
+      env={**os.environ, 'PATH': f'{os.environ["PATH"]}{os.pathsep}/usr/sbin'},
+    )
+  database.chmod(0o644)
+  config = f'mech_list: plain\nsasldb_path: {database}\n'
+  (folder / 'memcached.conf').write_text(config, encoding='utf-8')
+  return {'SASL_CONF_PATH': str(folder)}
 
 
 class MemcachedServer:

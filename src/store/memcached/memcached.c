@@ -89,7 +89,9 @@ static cachette__mc_travel *travel_new(cachette__memcached *self, cachette_op *o
   *travel = (cachette__mc_travel){.store = self, .op = op, .verb = op->verb, .open = 1};
   travel->order = (size_t *)((char *)travel + head);
   travel->part_count = nodes;
-  for (size_t i = 0; i < nodes; i++) travel->parts[i] = (cachette__mc_part){.node = self->nodes[i]};
+  size_t first = cachette__mc_sweeps(self, op) ? nodes : 0; /* those that serve sweeps alone */
+  for (size_t i = 0; i < nodes; i++)
+    travel->parts[i] = (cachette__mc_part){.node = self->nodes[first + i]};
   if (count > 0) divide(self, travel, travel->order + count);
   op->priv.below = (uintptr_t)travel;
   return travel;

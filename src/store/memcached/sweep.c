@@ -39,7 +39,12 @@ bool cachette__mc_sweeps(const cachette__memcached *self, const cachette_op *op)
          (op->verb == CACHETTE_FLUSH && self->prefix.size > 0);
 }
 
+static void on_timer(uv_timer_t *timer) { cachette__mc_sweep_retry(timer->data); }
+
+/* It has ended; those that wait need not do so any longer. */
 static void free_sweep(cachette__mc_sweep *sweep) {
+  cachette__memcached *self = sweep->node->store;
+  if (self->waiting != NULL) uv_timer_start(&self->timer, on_timer, 0, 0);
   cachette__buffer_deinit(&sweep->keys);
   cachette__free(sweep);
 }
@@ -56,17 +61,23 @@ static void push(cachette__mc_sweep *sweep) {
   if (code < 0) cachette__mc_sweep_fail(sweep, code, cachette_strerror(code));
 }
 
-static void on_timer(uv_timer_t *timer) { cachette__mc_sweep_retry(timer->data); }
-
+/* Behind those that wait already, so that each has its turn. */
 static void wait(cachette__mc_sweep *sweep) {
   cachette__memcached *self = sweep->node->store;
+  cachette__mc_sweep **end = &self->waiting;
+  while (*end != NULL) end = &(*end)->next;
   sweep->busy = false;
-  sweep->next = self->waiting;
-  self->waiting = sweep;
+  sweep->next = NULL;
+  *end = sweep;
   uv_timer_start(&self->timer, on_timer, BUSY_MS, 0);
 }
 
-static bool is_quiet(const cachette__mc_node *node) { return node->head == node->tail; }
+/* Whether a sweep may begin: none is under way, and none waits for that. */
+static bool is_quiet(const cachette__mc_node *node) {
+  for (const cachette__mc_sweep *each = node->store->waiting; each != NULL; each = each->next)
+    if (each->node == node) return false;
+  return node->head == node->tail;
+}
 
 int cachette__mc_sweep_begin(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   cachette__mc_sweep *sweep = cachette__calloc(1, sizeof *sweep);

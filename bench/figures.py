@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""What was measured, kept in a file of JSON for plots.py, which draws it."""
+
+import json
+import os
+import platform
+
+from rounds import ROOT, call, install, version
+
+MATPLOTLIB = 'matplotlib==3.10.8'
+
+CHARTS = {
+  'in_process': {'title': 'In this process', 'unit': 'ns a call; less is better'},
+  'throughput': {'title': '64 tasks', 'unit': 'fetches in a second; more is better'},
+  'latency': {'title': 'One task', 'unit': 'us a fetch; less is better'},
+  'hit_ratio': {'title': 'Hit ratio', 'unit': 'percent, over entries that fit'},
+}
+
+
+def describe_machine():
+  """The processor, and what of software matters."""
+  model = platform.processor() or platform.machine()
+  try:
+    with open('/proc/cpuinfo') as file:
+      model = next(line.split(':')[1].strip() for line in file if line.startswith('model name'))
+  except (OSError, StopIteration):
+    pass
+  python = f'{platform.python_implementation()} {platform.python_version()}'
+  return f'{model}, {os.cpu_count()} cores, {platform.system()}, {python}'
+
+
+class Figures:
+  """Charts by name, in a folder; those of earlier runs stay until they are measured anew."""
+
+  def __init__(self, folder):
+    self.folder = folder
+    self.kept = os.path.join(folder, 'figures.json')
+    self.charts = {}
+    try:
+      with open(self.kept) as file:
+        self.charts = json.load(file)['charts']
+    except (OSError, ValueError, KeyError):
+      pass
+
+  def record(self, name, panels):
+    """Adds panels to a chart, in the place of those of the same names."""
+    if panels:
+      kind = 'lines' if name == 'hit_ratio' else 'bars'
+      chart = self.charts.setdefault(name, {**CHARTS[name], 'kind': kind, 'panels': {}})
+      chart['panels'].update(panels)
+
+  def record_backend(self, backend, cases):
+    """Calls in a second, by case of gets.py and client, which has its version with it."""
+    self.record('throughput', {backend: cases['64']})
+    self.record('latency', {backend: {name: 1e6 / each for name, each in cases['1'].items()}})
+
+  def draw(self, python):
+    """Keeps them, and draws them by a Python that has matplotlib or can have it."""
+    os.makedirs(self.folder, exist_ok=True)
+    with open(self.kept, 'w') as file:
+      json.dump({'machine': describe_machine(), 'charts': self.charts}, file, indent=1)
+    if version(python, 'matplotlib') is None and not install(python, {'matplotlib': MATPLOTLIB}):
+      return
+    if call(python, os.path.join(ROOT, 'bench', 'plots.py'), self.kept, self.folder):
+      print(f'\nDrawn in {os.path.relpath(self.folder)}/')

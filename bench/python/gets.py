@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Times fetches and puts of a backend that is reached over a server or a file; see worker.py.
+
+The first argument is the client, one of CLIENTS; ADDRESS is the URL, host or path of what it uses.
+A case is `tasks[:put][:uvloop]`; what is given back are seconds of wall-clock and of user time for
+each call.
+"""
+
+import asyncio
+import functools
+import os
+import resource
+import sys
+import time
+from typing import Any, Awaitable, Callable, Dict, NamedTuple, Optional, Tuple
+from urllib.parse import urlparse
+
+from worker import serve_cases
+
+ADDRESS = os.environ['ADDRESS']
+KEY, VALUE = 'user:1', 'v' * 100
+
+
+class Client(NamedTuple):
+  """Two calls, each with a key and a value of its own inside."""
+
+  fetch: Callable[[], Awaitable[Any]]
+  put: Callable[[], Awaitable[Any]]
+
+
+async def open_cachette(backend: str, option: str, **settings: Any) -> Client:
+  from cachette import Cachette
+
+  names = {'backend': backend, option: ADDRESS, 'codec': 'vanilla', 'ttl': 3600, **settings}
+  Cachette.load_config(lambda: names)
+  cache = Cachette()
+  return Client(lambda: cache.fetch(KEY), lambda: cache.put(KEY, VALUE))
+
+
+def of_cachette(backend: str, option: str) -> Callable[[], Awaitable[Client]]:
+  return functools.partial(open_cachette, backend, option)
+
+
+async def open_redis_py() -> Client:
+  import redis.asyncio
+
+  client = redis.asyncio.Redis.from_url(ADDRESS, max_connections=1000)
+  return Client(lambda: client.get(KEY), lambda: client.set(KEY, VALUE))
+
+
+async def open_glide() -> Client:
+  from glide import GlideClient, GlideClientConfiguration, NodeAddress
+
+  address = urlparse(ADDRESS)
+  client = await GlideClient.create(
+    GlideClientConfiguration([NodeAddress(address.hostname or '', address.port or 6379)])
+  )
+  return Client(lambda: client.get(KEY), lambda: client.set(KEY, VALUE))
+
+
+def memcached_address() -> Tuple[str, int]:
+  host, _, port = ADDRESS.partition(':')
+  return host, int(port)
+
+
+async def open_aiomcache() -> Client:
+  import aiomcache
+
+  client = aiomcache.Client(*memcached_address(), pool_size=64)
+  key, value = KEY.encode(), VALUE.encode()
+  return Client(lambda: client.get(key), lambda: client.set(key, value))
+
+
+async def open_emcache() -> Client:
+  import emcache
+
+  client = await emcache.create_client([emcache.MemcachedHostAddress(*memcached_address())])
+  key, value = KEY.encode(), VALUE.encode()
+  return Client(lambda: client.get(key), lambda: client.set(key, value))
+
+
+async def open_pymemcache() -> Client:
+  """One client, called in the event loop itself, which waits for each answer."""
+  from pymemcache.client.base import Client as Plain
+
+  client = Plain(memcached_address())
+
+  async def fetch() -> Any:
+    return client.get(KEY)
+
+  async def put() -> Any:
+    return client.set(KEY, VALUE)
+
+  return Client(fetch, put)
+
+
+def use_collection(collection: Any) -> Client:
+  """What a cache does with a collection that has an index on its keys."""
+
+  async def fetch() -> Optional[bytes]:
+    found = await collection.find_one({'key': KEY})
+    return None if found is None or found['expires'] < time.time() else found['value']
+
+  def put() -> Awaitable[Any]:
+    entry = {'value': VALUE.encode(), 'expires': int(time.time()) + 3600}
+    return collection.update_one({'key': KEY}, {'$set': entry}, upsert=True)
+
+  return Client(fetch, put)
+
+
+async def open_pymongo() -> Client:
+  from pymongo import AsyncMongoClient
+
+  collection = AsyncMongoClient(ADDRESS)['bench']['entries']
+  await collection.create_index('key', unique=True)
+  return use_collection(collection)
+
+
+async def open_motor() -> Client:
+  from motor.motor_asyncio import AsyncIOMotorClient
+
+  collection = AsyncIOMotorClient(ADDRESS)['bench']['entries']
+  await collection.create_index('key', unique=True)
+  return use_collection(collection)
+
+
+async def open_diskcache() -> Client:
+  """In asyncio's own pool of threads."""
+  from diskcache import Cache
+
+  cache = Cache(ADDRESS + '.diskcache')
+  loop = asyncio.get_running_loop()
+  return Client(
+    lambda: loop.run_in_executor(None, cache.get, KEY),
+    lambda: loop.run_in_executor(None, cache.set, KEY, VALUE, 3600),
+  )
+
+
+CLIENTS = {
+  'redis': of_cachette('redis', 'redis_url'),
+  'redis-py': open_redis_py,
+  'valkey-glide': open_glide,
+  'memcached': of_cachette('memcached', 'memcached_host'),
+  'aiomcache': open_aiomcache,
+  'emcache': open_emcache,
+  'pymemcache': open_pymemcache,
+  'mongodb': of_cachette('mongodb', 'mongodb_url'),
+  'pymongo': open_pymongo,
+  'motor': open_motor,
+  'file': of_cachette('file', 'pickle_path'),
+  'diskcache': open_diskcache,
+}
+
+
+async def run(client: str, put: bool, tasks: int, count: int) -> Dict[str, float]:
+  """Seconds of each call, when so many tasks call one after another."""
+  calls = await CLIENTS[client]()
+  await calls.put()
+  call = calls.put if put else calls.fetch
+
+  async def work(count: int) -> None:
+    for _ in range(count):
+      await call()
+
+  await asyncio.gather(*(work(20) for _ in range(tasks)))  # connections are made here
+  user = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+  begin = time.perf_counter()
+  await asyncio.gather(*(work(count // tasks) for _ in range(tasks)))
+  wall = time.perf_counter() - begin
+  done = count // tasks * tasks
+  return {
+    'seconds': wall / done,
+    'user': (resource.getrusage(resource.RUSAGE_SELF).ru_utime - user) / done,
+  }
+
+
+def time_case(case: str, quick: bool) -> Dict[str, float]:
+  tasks, *words = case.split(':')
+  count = max(int(tasks), 200) if quick else 3000 if tasks == '1' else 12_000
+  main = run(sys.argv[1], 'put' in words, int(tasks), count)
+  if 'uvloop' in words:
+    import uvloop
+
+    return uvloop.run(main)
+  return asyncio.run(main)
+
+
+serve_cases(time_case)

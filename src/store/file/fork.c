@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SQLite remembers in memory which locks this process has on which file, and a child would inherit
+ * that memory but not the locks: a connection that it opens anew would trust locks that are not
+ * there, and could destroy the file for everybody. So connections are closed before a fork; parent
+ * and child open new ones. A fork waits for the threads that use SQLite; their waiting and
+ * working is cut short for it, and begun again.
+ */
+#include <pthread.h>
+
+#include "client.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned inside;                /* threads that use SQLite */
+static _Atomic(bool) forking;          /* also read without the lock */
+static cachette__file_thread *threads; /* all of the process */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int watch_status;
+
+static void before_fork(void) {
+  pthread_mutex_lock(&mutex);
+  atomic_store(&forking, true);
+  while (inside > 0) pthread_cond_wait(&changed, &mutex);
+  for (cachette__file_thread *each = threads; each != NULL; each = each->older)
+    cachette__file_disconnect(each);
+}
+
+static void after_fork_in_parent(void) {
+  atomic_store(&forking, false);
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&mutex);
+}
+
+/* None of the threads is here. */
+static void after_fork_in_child(void) {
+  pthread_mutex_init(&mutex, NULL);
+  pthread_cond_init(&changed, NULL);
+  atomic_store(&forking, false);
+  threads = NULL;
+}
+
+static void watch(void) {
+  bool done = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+  watch_status = done ? CACHETTE_OK : CACHETTE_ENOMEM;
+}
+
+int cachette__file_watch_forks(void) {
+  pthread_once(&once, watch);
+  return watch_status;
+}
+
+void cachette__file_add_thread(cachette__file_thread *thread) {
+  pthread_mutex_lock(&mutex);
+  thread->newer = NULL;
+  thread->older = threads;
+  if (threads != NULL) threads->newer = thread;
+  threads = thread;
+  pthread_mutex_unlock(&mutex);
+}
+
+void cachette__file_remove_thread(cachette__file_thread *thread) {
+  pthread_mutex_lock(&mutex);
+  if (thread->older != NULL) thread->older->newer = thread->newer;
+  *(thread->newer != NULL ? &thread->newer->older : &threads) = thread->older;
+  pthread_mutex_unlock(&mutex);
+}
+
+void cachette__file_enter(void) {
+  pthread_mutex_lock(&mutex);
+  while (atomic_load(&forking)) pthread_cond_wait(&changed, &mutex);
+  inside++;
+  pthread_mutex_unlock(&mutex);
+}
+
+void cachette__file_leave(void) {
+  pthread_mutex_lock(&mutex);
+  if (--inside == 0) pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&mutex);
+}
+
+bool cachette__file_forking(void) { return atomic_load_explicit(&forking, memory_order_relaxed); }

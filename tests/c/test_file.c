@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* The file store: what is particular to it. What all backends do alike is in test_verbs.c. */
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "file_folder.h"
+#include "support.h"
+
+static struct file_folder folder;
+
+static int make_folder(void **state) {
+  (void)state;
+  file_folder_make(&folder);
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  file_folder_remove(&folder);
+  return 0;
+}
+
+static int64_t file_size(const char *tail) {
+  char path[256];
+  struct stat state;
+  snprintf(path, sizeof path, "%s%s", folder.path, tail);
+  return stat(path, &state) == 0 ? (int64_t)state.st_size : -1;
+}
+
+/* What an SQL query finds in the file, as a number. */
+static int64_t query(const char *text) {
+  sqlite3 *db;
+  sqlite3_stmt *statement;
+  assert_int_equal(sqlite3_open_v2(folder.path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+  int64_t number = sqlite3_column_int64(statement, 0);
+  sqlite3_finalize(statement);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+  return number;
+}
+
+static int64_t run_verb(cachette *handle, enum cachette_verb verb, const char *key) {
+  struct probe probe;
+  if (probe_run(handle, &probe, verb, key) < 0) fail_msg("%s", probe.error.message);
+  return probe.op.number;
+}
+
+/* Puts `count` entries whose values have `size` bytes, in ops of up to a hundred. */
+static void fill(cachette *handle, const char *format, int from, int count, size_t size,
+                 int64_t ttl_ms) {
+  enum { AT_ONCE = 100 };
+  char keys[AT_ONCE][32];
+  cachette_item items[AT_ONCE];
+  void *value = calloc(1, size);
+  for (int done = 0; done < count;) {
+    int now = count - done < AT_ONCE ? count - done : AT_ONCE;
+    for (int i = 0; i < now; i++) {
+      snprintf(keys[i], sizeof keys[i], format, from + done + i);
+      items[i] =
+          (cachette_item){.key = cachette_str(keys[i]), .value = {value, size}, .ttl_ms = ttl_ms};
+    }
+    cachette_error error = {.message = ""};
+    cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = (size_t)now, .error = &error};
+    if (cachette_run(handle, &op) < 0 || op.number != now) fail_msg("%s", error.message);
+    done += now;
+  }
+  free(value);
+}
+
+/* How many of these keys are there, without their being fetched. */
+static int count_there(cachette *handle, const char *format, int from, int count) {
+  int there = 0;
+  for (int i = from; i < from + count; i++) {
+    char key[32];
+    snprintf(key, sizeof key, format, i);
+    there += (int)run_verb(handle, CACHETTE_EXISTS, key);
+  }
+  return there;
+}
+
+/* ---- What stays ----------------------------------------------------------------------------- */
+
+static void values_are_there_after_a_restart(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, NULL);
+  put_text(handle, "a", "value", 900000);
+  put_text(handle, "empty", "", 900000);
+  put_text(handle, "short", "value", 50);
+  cachette_close(handle);
+  assert_int_equal(file_size("-wal"), -1);
+  usleep(60000);
+  handle = file_folder_open(&folder, "backend", "pickle", NULL);
+  assert_true(holds_text(handle, "a", "value"));
+  assert_true(holds_text(handle, "empty", ""));
+  assert_false(holds(handle, "short"));
+  cachette_slice value;
+  int64_t ttl_ms;
+  assert_int_equal(cachette_fetch(handle, cachette_str("a"), &value, &ttl_ms, NULL), 1);
+  cachette_free(value.data);
+  assert_in_range(ttl_ms, 800000, 900000 - 60);
+  cachette_close(handle);
+}
+
+static void what_is_stored_is_plain(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "key_prefix", "app:", NULL);
+  put_text(handle, "a", "value", 0);
+  cachette_close(handle);
+  assert_int_equal(query("PRAGMA application_id"), 0x43616368);
+  assert_int_equal(query("SELECT count(*) FROM entry"), 1);
+  assert_int_equal(query("SELECT count(*) FROM entry WHERE key = CAST('app:a' AS BLOB) AND "
+                         "value = CAST('value' AS BLOB)"),
+                   1);
+  assert_int_equal(query("SELECT abs(expires / 1000 - 60 - strftime('%s', 'now')) < 10 FROM entry"),
+                   1);
+}
+
+static void a_relative_path_stays_what_it_was(void **state) {
+  (void)state;
+  char before[PATH_MAX];
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(folder.name), 0);
+  cachette *handle = file_folder_open(&folder, "pickle_path", "cache.db", NULL);
+  assert_int_equal(chdir(before), 0);
+  put_text(handle, "a", "value", 0);
+  cachette_close(handle);
+  assert_true(file_size("") > 0);
+}
+
+static void keys_and_values_are_any_bytes(void **state) {
+  (void)state;
+  enum { LARGE = 5 << 20 };
+  static char key[CACHETTE_KEY_MAX];
+  char *large = malloc(LARGE);
+  for (int i = 0; i < LARGE; i++) large[i] = (char)(i * 7 + i / 251);
+  cachette *handle = file_folder_open(&folder, NULL);
+  memset(key, 0xff, sizeof key);
+  cachette_slice keys[] = {{"\0", 1}, {"\0a", 2}, {key, sizeof key}, {key, sizeof key - 1}};
+  for (size_t i = 0; i < LENGTH(keys); i++) {
+    cachette_slice value = {large, LARGE - i}, got;
+    assert_int_equal(cachette_put(handle, keys[i], value, 0, NULL), CACHETTE_OK);
+    assert_int_equal(cachette_fetch(handle, keys[i], &got, NULL, NULL), 1);
+    assert_int_equal(got.size, value.size);
+    assert_memory_equal(got.data, large, got.size);
+    cachette_free(got.data);
+  }
+  assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), LENGTH(keys));
+  cachette_close(handle);
+  free(large);
+}
+
+static void one_handle_sees_what_another_put(void **state) {
+  (void)state;
+  cachette *one = file_folder_open(&folder, NULL), *other = file_folder_open(&folder, NULL);
+  for (int i = 0; i < 50; i++) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", i);
+    put_text(i % 2 == 0 ? one : other, "key", text, 0);
+    assert_true(holds_text(i % 2 == 0 ? other : one, "key", text));
+  }
+  cachette_close(one);
+  assert_true(holds_text(other, "key", "49"));
+  cachette_close(other);
+}
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static void a_clock_of_the_options_ends_entries(void **state) {
+  (void)state;
+  int64_t now = 1000;
+  cachette_options *options = options_with("backend", "file", "pickle_path", folder.path, NULL);
+  cachette_options_set_clock(options, moved_clock, &now);
+  cachette *handle;
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  cachette_options_free(options);
+  put_text(handle, "a", "value", 500);
+  put_text(handle, "b", "value", 1000);
+  now += 499;
+  assert_true(holds(handle, "a"));
+  now += 1;
+  assert_false(holds(handle, "a"));
+  assert_true(holds(handle, "b"));
+  assert_int_equal(run_verb(handle, CACHETTE_CLEAR, "a"), 0);
+  assert_int_equal(run_verb(handle, CACHETTE_FLUSH_EXPIRED, "-"), 1);
+  now += 500;
+  assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), 0);
+  cachette_close(handle);
+  assert_int_equal(query("SELECT count(*) FROM entry"), 0);
+}
+
+static void who_puts_removes_what_has_ended(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, NULL);
+  fill(handle, "old:%d", 0, 20, 10, 20);
+  usleep(40000);
+  put_text(handle, "new", "value", 0);
+  cachette_close(handle);
+  assert_int_equal(query("SELECT count(*) FROM entry"), 1);
+}
+
+/* ---- Clearing ------------------------------------------------------------------------------- */
+
+static void a_namespace_is_cleared_in_slices(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, NULL);
+  fill(handle, "ns:%d", 0, 1500, 100, 0);
+  fill(handle, "ns:old:%d", 0, 300, 100, 20);
+  static const char *const others[] = {"ns", "ns;", "ns9", "nr:1", "n", "NS:1"};
+  for (size_t i = 0; i < LENGTH(others); i++) put_text(handle, others[i], "value", 0);
+  usleep(40000);
+  assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 1500);
+  assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 0);
+  for (size_t i = 0; i < LENGTH(others); i++) assert_true(holds(handle, others[i]));
+  cachette_item items[] = {
+      {.key = cachette_str("a")}, {.key = cachette_str("absent")}, {.key = cachette_str("b")}};
+  fill(handle, "a:%d", 0, 300, 10, 0);
+  fill(handle, "b:%d", 0, 256, 10, 0);
+  cachette_op op = {.verb = CACHETTE_CLEAR_NAMESPACE, .items = items, .count = 3};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  assert_int_equal(op.number, 556);
+  assert_int_equal(items[0].status, CACHETTE_HIT);
+  assert_int_equal(items[1].status, CACHETTE_MISS);
+  assert_int_equal(items[2].status, CACHETTE_HIT);
+  cachette_close(handle);
+  assert_int_equal(query("SELECT count(*) FROM entry"), LENGTH(others));
+}
+
+static void each_prefix_is_a_cache_of_its_own(void **state) {
+  (void)state;
+  cachette *one = file_folder_open(&folder, "key_prefix", "one:", NULL);
+  cachette *other = file_folder_open(&folder, "key_prefix", "other:", NULL);
+  cachette *highest = file_folder_open(&folder, "key_prefix", "\xff\xff", NULL);
+  fill(one, "%d", 0, 400, 10, 0);
+  fill(other, "%d", 0, 400, 10, 20);
+  fill(highest, "%d", 0, 300, 10, 0);
+  usleep(40000);
+  assert_int_equal(run_verb(highest, CACHETTE_FLUSH, "-"), 300);
+  assert_int_equal(run_verb(one, CACHETTE_FLUSH_EXPIRED, "-"), 0);
+  assert_int_equal(run_verb(one, CACHETTE_FLUSH, "-"), 400);
+  put_text(other, "key", "value", 0);
+  assert_int_equal(run_verb(one, CACHETTE_FLUSH, "-"), 0);
+  assert_true(holds(other, "key"));
+  cachette_close(highest);
+  cachette_close(one);
+  cachette_close(other);
+}
+
+/* ---- Its limit ------------------------------------------------------------------------------ */
+
+static void the_file_keeps_to_its_limit(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  for (int round = 0; round < 10; round++) {
+    fill(handle, "small:%d", round * 300, 300, 900, 0);
+    fill(handle, "large:%d", round * 10, 10, 30000, 0);
+    assert_true(stats_of(handle).bytes <= 1 << 20);
+  }
+  assert_int_equal(stats_of(handle).limit, 1 << 20);
+  cachette_close(handle);
+  assert_in_range(file_size(""), 700000, (1 << 20) + 500000);
+  assert_true(query("SELECT count(*) FROM entry") > 100);
+}
+
+static void what_is_oldest_goes_first_unless_it_is_used(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  put_text(handle, "used", "value", 0);
+  fill(handle, "%d", 0, 800, 900, 0);
+  for (int i = 800; i < 3000; i += 100) {
+    assert_true(holds(handle, "used"));
+    fill(handle, "%d", i, 100, 900, 0);
+  }
+  assert_int_equal(count_there(handle, "%d", 0, 1500), 0);
+  assert_int_equal(count_there(handle, "%d", 2300, 700), 700);
+  fill(handle, "%d", 3000, 2500, 900, 0);
+  assert_false(holds(handle, "used"));
+  cachette_close(handle);
+}
+
+static void what_has_ended_goes_before_what_lives(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  fill(handle, "live:%d", 0, 400, 900, 0);
+  fill(handle, "ended:%d", 0, 500, 900, 20);
+  usleep(40000);
+  fill(handle, "new:%d", 0, 300, 900, 0);
+  assert_int_equal(count_there(handle, "live:%d", 0, 400), 400);
+  assert_int_equal(count_there(handle, "new:%d", 0, 300), 300);
+  cachette_close(handle);
+}
+
+static void where_all_is_used_something_goes_all_the_same(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  fill(handle, "old:%d", 0, 900, 900, 0);
+  for (int i = 0; i < 900; i++) {
+    char key[32];
+    snprintf(key, sizeof key, "old:%d", i);
+    holds(handle, key);
+  }
+  fill(handle, "new:%d", 0, 300, 900, 0);
+  assert_int_equal(count_there(handle, "new:%d", 0, 300), 300);
+  assert_in_range(count_there(handle, "old:%d", 0, 900), 500, 750);
+  cachette_close(handle);
+}
+
+static void what_is_larger_than_the_file_may_be_is_refused(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  static char value[1 << 20];
+  cachette_error error;
+  put_text(handle, "key", "old", 0);
+  put_text(handle, "other", "value", 0);
+  assert_int_equal(
+      cachette_put(handle, cachette_str("key"), (cachette_slice){value, sizeof value}, 0, &error),
+      CACHETTE_ETOOBIG);
+  assert_non_null(strstr(error.message, "\"key\" has 1048576 bytes; by \"file_limit\""));
+  assert_false(holds(handle, "key"));
+  assert_true(holds(handle, "other"));
+  cachette_slice largest = {value, (1 << 20) - (1 << 14) - (1 << 16) - 3};
+  assert_int_equal(cachette_put(handle, cachette_str("key"), largest, 0, &error), CACHETTE_OK);
+  assert_true(holds(handle, "key"));
+  cachette_close(handle);
+}
+
+static void space_is_given_back(void **state) {
+  (void)state;
+  cachette *handle = file_folder_open(&folder, NULL);
+  fill(handle, "%d", 0, 300, 100000, 0);
+  assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), 300);
+  int64_t until = machine_ms() + 20000;
+  while (query("PRAGMA page_count") > 2000 && machine_ms() < until)
+    run_verb(handle, CACHETTE_PING, "-");
+  assert_true(query("PRAGMA page_count") < 2000);
+  cachette_close(handle);
+  assert_in_range(file_size(""), 4096, 8 << 20);
+}
+
+/* ---- Ops together --------------------------------------------------------------------------- */
+
+static void puts_of_a_turn_are_one_transaction(void **state) {
+  (void)state;
+  enum { COUNT = 300 };
+  static struct probe probes[COUNT];
+  cachette *handle = file_folder_open(&folder, NULL);
+  put_text(handle, "first", "value", 0);
+  int64_t before = file_size("-wal");
+  for (int i = 0; i < COUNT; i++) {
+    char key[16];
+    snprintf(key, sizeof key, "%d", i);
+    probe_init(&probes[i], CACHETTE_PUT, "key");
+    probes[i].item.value = cachette_str("value");
+    probe_submit(handle, &probes[i]);
+  }
+  for (int i = 0; i < COUNT; i++) {
+    probe_wait(handle, &probes[i]);
+    probe_expect(&probes[i], CACHETTE_OK);
+  }
+  /* One by one they would write three pages each, at least. */
+  assert_in_range(file_size("-wal") - before, 4096, COUNT * 4096);
+  cachette_close(handle);
+}
+
+static void what_is_cancelled_is_forgotten(void **state) {
+  (void)state;
+  enum { COUNT = 200 };
+  static struct probe probes[COUNT];
+  cachette *handle = file_folder_open(&folder, NULL);
+  for (int round = 0; round < 5; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_FETCH, CACHETTE_FLUSH,
+                                                 CACHETTE_CLEAR_NAMESPACE, CACHETTE_INCREMENT};
+      probe_init(&probes[i], verbs[i % 5], "ns:key");
+      probes[i].item.value = cachette_str("value");
+      probe_submit(handle, &probes[i]);
+    }
+    if (round % 2 == 1) cachette_process(handle);
+    for (int i = 0; i < COUNT; i += 2)
+      if (cachette_op_pending(&probes[i].op)) cachette_cancel(handle, &probes[i].op);
+    for (int i = 1; i < COUNT; i += 2) probe_wait(handle, &probes[i]);
+    for (int i = 0; i < COUNT; i++) {
+      assert_int_equal(probes[i].done, 1);
+      cachette_op_deinit(&probes[i].op);
+    }
+  }
+  for (int i = 0; i < COUNT; i++) {
+    probe_init(&probes[i], i % 2 ? CACHETTE_FETCH : CACHETTE_PUT, "key");
+    probes[i].item.value = cachette_str("value");
+    probe_submit(handle, &probes[i]);
+  }
+  cachette_close(handle);
+  for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(probes[i].done, 1);
+    cachette_op_deinit(&probes[i].op);
+  }
+}
+
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+static void fill_and_clear(const char *name) {
+  cachette *handle = file_folder_open(&folder, "file_limit", "2M", "timeout", "30", NULL);
+  for (int i = 0; i < 60; i++) {
+    char key[32], text[32];
+    snprintf(key, sizeof key, "both:%d", i % 7);
+    snprintf(text, sizeof text, "%s:%d", name, i);
+    put_text(handle, text, text, 0);
+    child_assert(holds_text(handle, text, text));
+    fill(handle, "both:%d", 0, 50, 2000, 0);
+    run_verb(handle, i % 10 == 9 ? CACHETTE_FLUSH_EXPIRED : CACHETTE_CLEAR_NAMESPACE, "both");
+  }
+  child_assert(count_there(handle, strcmp(name, "one") == 0 ? "one:%d" : "two:%d", 0, 60) == 60);
+  cachette_close(handle);
+}
+
+static pid_t start_filler(const char *name) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    fill_and_clear(name);
+    _exit(0);
+  }
+  return pid;
+}
+
+static void expect_child(pid_t pid) {
+  int status;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void two_processes_clear_and_fill_at_once(void **state) {
+  (void)state;
+  pid_t one = start_filler("one"), two = start_filler("two");
+  expect_child(one);
+  expect_child(two);
+  assert_int_equal(query("SELECT count(*) FROM pragma_integrity_check "
+                         "WHERE integrity_check = 'ok'"),
+                   1);
+}
+
+static void use_in_child(void *data) {
+  (void)data;
+  cachette *handle = file_folder_open(&folder, NULL);
+  put_text(handle, "child", "value", 0);
+  child_assert(holds_text(handle, "parent", "value"));
+  cachette_close(handle);
+}
+
+/* While its own threads read and write. */
+static void a_process_forks_at_any_time(void **state) {
+  (void)state;
+  enum { COUNT = 40 };
+  static struct probe probes[COUNT];
+  cachette *handle = file_folder_open(&folder, NULL);
+  put_text(handle, "parent", "value", 0);
+  for (int round = 0; round < 25; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      probe_init(&probes[i], i % 3 == 0 ? CACHETTE_INCREMENT : CACHETTE_FETCH,
+                 i % 3 == 0 ? "counter" : "parent");
+      probes[i].item.amount = 1;
+      probe_submit(handle, &probes[i]);
+    }
+    run_in_child(use_in_child, NULL);
+    for (int i = 0; i < COUNT; i++) {
+      probe_wait(handle, &probes[i]);
+      probe_expect(&probes[i], CACHETTE_OK);
+      cachette_op_deinit(&probes[i].op);
+    }
+    assert_true(holds_text(handle, "child", "value"));
+  }
+  assert_true(holds_text(handle, "counter", "350"));
+  cachette_close(handle);
+  assert_int_equal(query("SELECT count(*) FROM pragma_integrity_check "
+                         "WHERE integrity_check = 'ok'"),
+                   1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(values_are_there_after_a_restart),
+      TEST(what_is_stored_is_plain),
+      TEST(a_relative_path_stays_what_it_was),
+      TEST(keys_and_values_are_any_bytes),
+      TEST(one_handle_sees_what_another_put),
+      TEST(a_clock_of_the_options_ends_entries),
+      TEST(who_puts_removes_what_has_ended),
+      TEST(a_namespace_is_cleared_in_slices),
+      TEST(each_prefix_is_a_cache_of_its_own),
+      TEST(the_file_keeps_to_its_limit),
+      TEST(what_is_oldest_goes_first_unless_it_is_used),
+      TEST(what_has_ended_goes_before_what_lives),
+      TEST(where_all_is_used_something_goes_all_the_same),
+      TEST(what_is_larger_than_the_file_may_be_is_refused),
+      TEST(space_is_given_back),
+      TEST(puts_of_a_turn_are_one_transaction),
+      TEST(what_is_cancelled_is_forgotten),
+      TEST(two_processes_clear_and_fill_at_once),
+      TEST(a_process_forks_at_any_time),
+  };
+  return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}

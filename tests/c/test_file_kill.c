@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes that are killed at any moment: the file stays whole, and what a put has answered is
+ * there. Four write; one of them is killed and replaced, a thousand times in all unless the machine
+ * is too slow for that, and then as often as it can in the time.
+ */
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "file_folder.h"
+#include "support.h"
+
+enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 60000, SLOTS = 16 };
+
+static struct file_folder folder;
+
+/* What each writer has been answered, where the parent sees it: the last number of each slot. */
+static _Atomic(int64_t) (*answered)[SLOTS];
+
+static int make_folder(void **state) {
+  (void)state;
+  file_folder_make(&folder);
+  answered = mmap(NULL, sizeof *answered * WRITERS, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(answered != MAP_FAILED);
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  munmap(answered, sizeof *answered * WRITERS);
+  file_folder_remove(&folder);
+  return 0;
+}
+
+static void put_or_exit(cachette *handle, const char *key, cachette_slice value) {
+  cachette_error error;
+  if (cachette_put(handle, cachette_str(key), value, 0, &error) == CACHETTE_OK) return;
+  fprintf(stderr, "%s\n", error.message);
+  _exit(1);
+}
+
+/* Numbers that grow, each under one of some keys; values are longer the one time than the other. */
+static void write_on(int writer, int64_t number) {
+  cachette *handle = file_folder_open(&folder, "timeout", "30", "ttl", "3600", NULL);
+  for (;; number++) {
+    static char value[3000];
+    char key[32];
+    int slot = (int)(number % SLOTS);
+    snprintf(key, sizeof key, "%d:%d", writer, slot);
+    memset(value, ' ', sizeof value);
+    size_t size = 30 + (size_t)(number * 7919 % 2900);
+    snprintf(value, sizeof value, "%lld", (long long)number);
+    put_or_exit(handle, key, (cachette_slice){value, size});
+    atomic_store(&answered[writer][slot], number);
+    usleep(300); /* there are others who want to */
+  }
+}
+
+static pid_t start_writer(int writer, int64_t number) {
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) write_on(writer, number);
+  return pid;
+}
+
+/* Whoever ends by itself has met an error. */
+static void kill_writer(pid_t pid) {
+  int status;
+  assert_int_equal(kill(pid, SIGKILL), 0);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static int64_t number_in(cachette *handle, int writer, int slot) {
+  char key[32];
+  cachette_slice value;
+  cachette_error error;
+  snprintf(key, sizeof key, "%d:%d", writer, slot);
+  int code = cachette_fetch(handle, cachette_str(key), &value, NULL, &error);
+  if (code < 0) fail_msg("%s", error.message);
+  if (code == 0) return 0;
+  int64_t number = strtoll(value.data, NULL, 10);
+  assert_int_equal(value.size, 30 + (size_t)(number * 7919 % 2900));
+  cachette_free(value.data);
+  return number;
+}
+
+/* Of a dead writer every answered number is there; one more may be, whose answer was not seen. */
+static int64_t check_writer(cachette *handle, int writer) {
+  int64_t last = 0;
+  for (int slot = 0; slot < SLOTS; slot++) {
+    int64_t told = atomic_load(&answered[writer][slot]), there = number_in(handle, writer, slot);
+    if (there != told && there != told + SLOTS && (told != 0 || there != slot))
+      fail_msg("%lld was put, and %lld is there", (long long)told, (long long)there);
+    atomic_store(&answered[writer][slot], there);
+    if (there > last) last = there;
+  }
+  return last;
+}
+
+static void check_integrity(void) {
+  sqlite3 *db;
+  sqlite3_stmt *statement;
+  assert_int_equal(sqlite3_open_v2(folder.path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  sqlite3_busy_timeout(db, 10000);
+  assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL),
+                   SQLITE_OK);
+  assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+  assert_string_equal(sqlite3_column_text(statement, 0), "ok");
+  sqlite3_finalize(statement);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void killed_writers_lose_nothing(void **state) {
+  pid_t writers[WRITERS];
+  int kills = 0;
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
+  for (int i = 0; i < WRITERS; i++) writers[i] = start_writer(i, 1);
+  srand(1);
+  for (int64_t end = machine_ms() + PATIENCE_MS; kills < KILLS && machine_ms() < end; kills++) {
+    int writer = rand() % WRITERS;
+    usleep((useconds_t)(rand() % 5000));
+    kill_writer(writers[writer]);
+    int64_t last = check_writer(handle, writer);
+    if (kills % 50 == 49) check_integrity();
+    writers[writer] = start_writer(writer, last + 1);
+  }
+  for (int i = 0; i < WRITERS; i++) kill_writer(writers[i]);
+  for (int i = 0; i < WRITERS; i++) assert_true(check_writer(handle, i) > 0);
+  check_integrity();
+  cachette_close(handle);
+  check_integrity();
+  print_message("# %d writers were killed\n", kills);
+  assert_true(kills >= KILLS_LEAST);
+}
+
+/* The moments in which a file is made, or closed by the last who has it open. */
+static void open_and_close(void) {
+  for (int i = 0;; i++) {
+    cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
+    put_or_exit(handle, "key", cachette_str("value"));
+    cachette_close(handle);
+    if (i % 3 == 2) unlink(folder.path);
+  }
+}
+
+static void killed_while_the_file_is_begun_or_closed(void **state) {
+  (void)state;
+  for (int i = 0; i < 150; i++) {
+    pid_t pids[2];
+    for (int j = 0; j < 2; j++) {
+      pids[j] = fork();
+      if (pids[j] == 0) open_and_close();
+    }
+    usleep((useconds_t)(rand() % 20000));
+    for (int j = 0; j < 2; j++) kill_writer(pids[j]);
+    cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
+    put_text(handle, "key", "value", 0);
+    assert_true(holds_text(handle, "key", "value"));
+    cachette_close(handle);
+    check_integrity();
+  }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(killed_writers_lose_nothing),
+      TEST(killed_while_the_file_is_begun_or_closed),
+  };
+  return cmocka_run_group_tests_name("file_kill", tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""The file: values that survive a restart, its codec, and who loads its library."""
+
+import asyncio
+import os
+import pathlib
+import pickle
+from typing import Any, Type
+
+import pytest
+from cachette import BackendError, Cachette, ConfigError
+from conftest import linux_only, run_python
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> str:
+  """The path of a file that is not there yet."""
+  return str(tmp_path / 'cache.pickle')
+
+
+def own(path: str, **settings: Any) -> Type[Cachette]:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'pickle', 'pickle_path': path, **settings})
+  return Own
+
+
+def test_values_are_there_in_another_process(path: str) -> None:
+  values = {'text': 'grüß dich', 'number': 5, 'nested': {'a': [1, 2.5, None]}, 'bytes': b'\0'}
+
+  async def put() -> None:
+    await own(path)().put_many(values)
+
+  asyncio.run(put())
+  told = run_python(
+    f"""
+    import asyncio
+    from cachette import Cachette
+
+    Cachette.load_config(lambda: {{'backend': 'file', 'pickle_path': {path!r}}})
+    print(asyncio.run(Cachette().fetch_many({list(values)!r})))
+    """
+  )
+  assert told == f'{values}\n'
+
+
+@pytest.mark.parametrize('backend', ['pickle', 'file'])
+def test_values_are_pickles_unless_the_configuration_names_a_codec(path: str, backend: str) -> None:
+  async def bring(into: Type[Cachette], value: Any) -> Any:
+    await into().put('key', value)
+    return await into().fetch('key')
+
+  assert asyncio.run(bring(own(path, backend=backend), {'a': (1, 2)})) == {'a': (1, 2)}
+  assert asyncio.run(bring(own(path, backend=backend, codec=None), (1, 2))) == (1, 2)
+  assert asyncio.run(bring(own(path, backend=backend, codec='json'), (1, 2))) == [1, 2]
+  assert asyncio.run(bring(own(path, backend=backend, codec='vanilla'), 5)) == '5'
+
+
+def test_a_pickle_of_an_earlier_release_is_left_as_it_is(path: str) -> None:
+  with open(path, 'wb') as file:
+    pickle.dump({'key': ('value', 1234567890)}, file)
+  before = pathlib.Path(path).read_bytes()
+  with pytest.raises(BackendError, match=r'is not a cache of cachette.s.* left as it is'):
+    asyncio.run(own(path)().put('key', 'value'))
+  assert pathlib.Path(path).read_bytes() == before
+  assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
+
+
+def test_the_file_needs_a_path() -> None:
+  with pytest.raises(ValueError, match='"pickle_path" cannot be null when using file as backend'):
+
+    class Own(Cachette):
+      pass
+
+    Own.load_config(lambda: {'backend': 'file'})
+  assert issubclass(ConfigError, ValueError)
+
+
+@linux_only
+def test_the_library_is_loaded_by_its_first_user_alone(path: str) -> None:
+  told = run_python(
+    f"""
+    import asyncio
+    from cachette import Cachette
+
+    def is_loaded():
+      with open('/proc/self/maps') as maps:
+        return 'cachette-file' in maps.read()
+
+    class Memory(Cachette): pass
+    class File(Cachette): pass
+
+    Memory.load_config(lambda: {{'backend': 'inmemory'}})
+    asyncio.run(Memory().fetch('key'))
+    print(is_loaded())
+    File.load_config(lambda: {{'backend': 'file', 'pickle_path': {path!r}}})
+    asyncio.run(File().put('key', 'value'))
+    print(is_loaded(), asyncio.run(File().fetch('key')))
+    """
+  )
+  assert told.split() == ['False', 'True', 'value']
+
+
+def test_forked_workers_share_the_file(path: str) -> None:
+  told = run_python(
+    f"""
+    import asyncio, os
+    from cachette import Cachette
+
+    Cachette.load_config(lambda: {{'backend': 'file', 'pickle_path': {path!r}, 'timeout': 20}})
+
+    async def count():
+      for _ in range(50):
+        await asyncio.gather(*(Cachette().increment('counter') for _ in range(4)))
+
+    asyncio.run(count())
+    children = []
+    for _ in range(3):
+      child = os.fork()
+      if child == 0:
+        asyncio.run(count())
+        os._exit(0)
+      children.append(child)
+    asyncio.run(count())
+    for child in children:
+      assert os.waitpid(child, 0)[1] == 0
+    print(asyncio.run(Cachette().increment('counter', 0)))
+    """
+  )
+  assert told == '1000\n'
