@@ -378,6 +378,8 @@ typedef struct cachette_stats {
   uint64_t hits, misses; /* keys fetched */
   uint64_t puts, clears; /* keys put or counted; entries that clear and flush removed */
   uint64_t errors;       /* ops that failed, time-outs and cancellations included; failed items */
+  uint64_t retries;      /* requests that DynamoDB was sent again, for it was busy, or the
+                            connection broke; 0 on other backends */
   uint64_t pending;      /* ops that wait for an answer now */
   uint64_t spent_us;     /* between submit and done, of all ops together, in microseconds; of a
                             store that answers at once it is estimated from some of them */

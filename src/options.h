@@ -82,6 +82,13 @@
     "the AWS region of DynamoDB; it needs this or dynamodb_url")                                   \
   X(dynamodb_url, STRING, NULL, NULL, 0, 0, "", SHOWN_URL,                                         \
     "another endpoint that speaks DynamoDB")                                                       \
+  X(aws_access_key_id, STRING, NULL, NULL, 0, 0, "", SECRET,                                       \
+    "the AWS access key for DynamoDB; else it comes from where AWS's own tools look")              \
+  X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "and its secret key")             \
+  X(aws_session_token, STRING, NULL, NULL, 0, 0, "", SECRET,                                       \
+    "and its session token, if it is a temporary one")                                             \
+  X(consistent_read, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                      \
+    "whether DynamoDB is asked for what was put last, at twice the price")                         \
   X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")    \
   X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                   \
     "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")              \

@@ -20,6 +20,8 @@ class Stats(NamedTuple):
   """Entries that were cleared or flushed."""
   errors: int
   """Calls that failed, and keys that failed among those of one call."""
+  retries: int
+  """Requests that DynamoDB was sent again, because it was busy or the connection broke."""
   pending: int
   """Calls that wait for the backend now."""
   fallbacks: int

@@ -8,6 +8,7 @@ void stats_add(cachette_stats *sum, const cachette_stats *stats) {
   sum->puts += stats->puts;
   sum->clears += stats->clears;
   sum->errors += stats->errors;
+  sum->retries += stats->retries;
   sum->pending += stats->pending;
   sum->spent_us += stats->spent_us;
 }
@@ -55,6 +56,7 @@ PyObject *stats_of_config(ext_state *state, config_object *config) {
       set(dict, "puts", (long long)sum.puts) == 0 &&
       set(dict, "clears", (long long)sum.clears) == 0 &&
       set(dict, "errors", (long long)sum.errors) == 0 &&
+      set(dict, "retries", (long long)sum.retries) == 0 &&
       set(dict, "pending", (long long)sum.pending) == 0 && set(dict, "entries", sum.entries) == 0 &&
       set(dict, "bytes", sum.bytes) == 0 && set(dict, "limit", sum.limit) == 0 &&
       set(dict, "evictions", sum.evictions) == 0 && set(dict, "expirations", sum.expirations) == 0)

@@ -1,62 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "mongod_server.h"
 
-#include <arpa/inet.h>
 #include <ftw.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
+#include "server.h"
 #include "store/module.h"
 #include "support.h"
 
 void use_built_modules(void) { cachette__module_folder = CACHETTE_TEST_MODULES; }
 
-static struct sockaddr_in address_of(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-static int find_port(void) {
-  int listener = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in address = address_of(0);
-  socklen_t size = sizeof address;
-  assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-  assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-  close(listener);
-  return ntohs(address.sin_port);
-}
-
-static bool listens(int port) {
-  int peer = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in address = address_of(port);
-  bool up = connect(peer, (struct sockaddr *)&address, sizeof address) == 0;
-  close(peer);
-  return up;
-}
-
-static void wait_until_up(const struct mongod_server *server) {
-  const struct timespec pause = {0, 20 * 1000 * 1000};
-  for (int i = 0; i < 1500; i++) {
-    if (listens(server->port)) return;
-    if (waitpid(server->pid, NULL, WNOHANG) != 0)
-      fail_msg("mongod ended; its log is %s/log. `scripts/setup test` fetches one to %s.",
-               server->directory, CACHETTE_TEST_MONGOD);
-    nanosleep(&pause, NULL);
-  }
-  fail_msg("mongod did not come up within 30 s");
-}
-
-static void exec_server(const struct mongod_server *server, const char *const *settings) {
+void mongod_server_restart(struct mongod_server *server, const char *const *settings) {
   char port[16], log[96];
   snprintf(port, sizeof port, "%d", server->port);
   snprintf(log, sizeof log, "%s/log", server->directory);
@@ -79,20 +35,8 @@ static void exec_server(const struct mongod_server *server, const char *const *s
                            "diagnosticDataCollectionEnabled=false"};
   size_t count = 17;
   for (; settings != NULL && *settings != NULL; settings++) words[count++] = *settings;
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-  execv(words[0], (char *const *)words);
-  perror(words[0]);
-  _exit(127);
-}
-
-void mongod_server_restart(struct mongod_server *server, const char *const *settings) {
-  fflush(NULL);
-  server->pid = fork();
-  assert_true(server->pid >= 0);
-  if (server->pid == 0) exec_server(server, settings);
-  wait_until_up(server);
+  server->pid = server_run(words, server->port, 30,
+                           "`scripts/setup test` fetches one to " CACHETTE_TEST_MONGOD ".");
 }
 
 void mongod_server_start(struct mongod_server *server, const char *const *settings) {
@@ -100,7 +44,7 @@ void mongod_server_start(struct mongod_server *server, const char *const *settin
   memset(server, 0, sizeof *server);
   snprintf(server->directory, sizeof server->directory, "/tmp/cachette-mongod-XXXXXX");
   assert_non_null(mkdtemp(server->directory));
-  server->port = find_port();
+  server->port = server_find_port();
   snprintf(server->url, sizeof server->url, "mongodb://127.0.0.1:%d", server->port);
   mongod_server_restart(server, settings);
 }
@@ -116,22 +60,11 @@ void mongod_server_share(struct mongod_server *server) {
   snprintf(server->url, sizeof server->url, "%s", url);
 }
 
-void mongod_server_stop(const struct mongod_server *server) {
-  int status;
-  kill(server->pid, SIGSTOP);
-  assert_int_equal(waitpid(server->pid, &status, WUNTRACED), server->pid);
-  assert_true(WIFSTOPPED(status));
-}
+void mongod_server_stop(const struct mongod_server *server) { server_stop(server->pid); }
 
-void mongod_server_continue(const struct mongod_server *server) { kill(server->pid, SIGCONT); }
+void mongod_server_continue(const struct mongod_server *server) { server_continue(server->pid); }
 
-void mongod_server_kill(struct mongod_server *server) {
-  if (server->pid == 0) return;
-  kill(server->pid, SIGKILL);
-  kill(server->pid, SIGCONT);
-  waitpid(server->pid, NULL, 0);
-  server->pid = 0;
-}
+void mongod_server_kill(struct mongod_server *server) { server_kill(&server->pid); }
 
 static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place) {
   (void)about;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call of DynamoDB's API: when it may go, how it is signed and sent, and when it is sent again. */
+/* A call of DynamoDB's API: when it may go, how it is signed and sent, and when it is sent again.
+ */
 #include <stdio.h>
 #include <zlib.h>
 
@@ -8,10 +9,10 @@
 enum {
   PAUSE_BASE_MS = 20,
   PAUSE_MOST_MS = 1000,
-  TRIES_MOST = 12,       /* of what the server asks to try again */
-  TRIES_BROKEN = 3,      /* of what broke on its way */
-  SKEW_MS = 60 * 1000,   /* of clocks, before it is corrected: AWS bears 5 minutes */
-  GRACE_MS = 20          /* so that an op's own deadline comes first, and says what it says */
+  TRIES_MOST = 12,     /* of what the server asks to try again */
+  TRIES_BROKEN = 3,    /* of what broke on its way */
+  SKEW_MS = 60 * 1000, /* of clocks, before it is corrected: AWS bears 5 minutes */
+  GRACE_MS = 20        /* so that an op's own deadline comes first, and says what it says */
 };
 
 /* ---- Lists ---------------------------------------------------------------------------------- */
@@ -47,7 +48,7 @@ static void free_call(cachette__dynamo_call *call) {
   }
   cachette__http_drop(&call->request);
   cachette__text_deinit(&call->body);
-  cachette__free(call->items);
+  cachette__free(call->places);
   cachette__free(call);
 }
 
@@ -59,6 +60,22 @@ void cachette__dynamo_call_abandon(cachette__dynamo_call *call) {
     call->sibling_link = NULL;
   }
   if (!call->is_sent || call->client->closing) free_call(call);
+}
+
+static void drop_list(cachette__dynamo_call *list) {
+  while (list != NULL) {
+    cachette__dynamo_call *next = list->next;
+    list->link = NULL; /* the list itself goes */
+    free_call(list);
+    list = next;
+  }
+}
+
+void cachette__dynamo_calls_drop(cachette__dynamo *client) {
+  drop_list(client->waiting);
+  drop_list(client->sleeping);
+  drop_list(client->sent);
+  client->waiting = client->sleeping = client->sent = client->table_call = NULL;
 }
 
 /* ---- Sleep ---------------------------------------------------------------------------------- */
@@ -111,7 +128,8 @@ int64_t cachette__dynamo_jitter(cachette__dynamo *client, unsigned tries) {
   return (int64_t)(draw(client) % (uint64_t)(most + 1));
 }
 
-/* ---- Its end ------------------------------------------------------------------------------------ */
+/* ---- Its end ------------------------------------------------------------------------------------
+ */
 
 static void go(cachette__dynamo_call *call);
 
@@ -153,7 +171,8 @@ static void wake(uv_timer_t *timer) {
   arm_timer(client);
 }
 
-/* ---- Sending ----------------------------------------------------------------------------------- */
+/* ---- Sending -----------------------------------------------------------------------------------
+ */
 
 static void on_answer(cachette__http_request *request);
 
@@ -228,8 +247,7 @@ static void go(cachette__dynamo_call *call) {
   take_out(call);
   int code = CACHETTE_OK;
   if (!call->is_setup && !cachette__dynamo_table_is_ready(client)) code = 1;
-  if (code == CACHETTE_OK)
-    code = cachette__aws_credentials_get(client->credentials, &keys, &error);
+  if (code == CACHETTE_OK) code = cachette__aws_credentials_get(client->credentials, &keys, &error);
   if (code > 0)
     put_into(&client->waiting, call);
   else if (code < 0)
@@ -253,7 +271,8 @@ void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_erro
   }
 }
 
-/* ---- What came back ------------------------------------------------------------------------------ */
+/* ---- What came back
+ * ------------------------------------------------------------------------------ */
 
 /* What is to be done about a reply that is none, or an error. */
 enum remedy { GIVE, RETRY, RETRY_NOW };
@@ -277,20 +296,20 @@ static bool is_throttling(const char *type) {
 }
 
 static bool is_about_time(const char *type) {
-  static const char *const types[] = {
-      "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
-      "RequestExpired",            "RequestInTheFuture",    "AuthFailure",
-      NULL};
+  static const char *const types[] = {"InvalidSignatureException",
+                                      "SignatureDoesNotMatch",
+                                      "RequestTimeTooSkewed",
+                                      "RequestExpired",
+                                      "RequestInTheFuture",
+                                      "AuthFailure",
+                                      NULL};
   return is_among(type, types);
 }
 
 static bool is_about_keys(const char *type) {
-  static const char *const types[] = {"ExpiredTokenException",
-                                      "ExpiredToken",
-                                      "UnrecognizedClientException",
-                                      "InvalidClientTokenId",
-                                      "InvalidAccessKeyId",
-                                      NULL};
+  static const char *const types[] = {"ExpiredTokenException",       "ExpiredToken",
+                                      "UnrecognizedClientException", "InvalidClientTokenId",
+                                      "InvalidAccessKeyId",          NULL};
   return is_among(type, types);
 }
 
@@ -345,11 +364,10 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
   const char *name = call->client->settings.name;
   const char *reason =
       request->fault[0] != '\0' ? request->fault : curl_easy_strerror(request->result);
-  bool unsent = request->result == CURLE_COULDNT_CONNECT ||
-                request->result == CURLE_COULDNT_RESOLVE_HOST ||
-                request->result == CURLE_PEER_FAILED_VERIFICATION ||
-                request->result == CURLE_SSL_CACERT_BADFILE ||
-                request->result == CURLE_SSL_CONNECT_ERROR;
+  bool unsent =
+      request->result == CURLE_COULDNT_CONNECT || request->result == CURLE_COULDNT_RESOLVE_HOST ||
+      request->result == CURLE_PEER_FAILED_VERIFICATION ||
+      request->result == CURLE_SSL_CACERT_BADFILE || request->result == CURLE_SSL_CONNECT_ERROR;
   if (request->result == CURLE_OUT_OF_MEMORY || request->answer.failed) {
     reply->code = cachette__fail(&reply->error, CACHETTE_ENOMEM, NULL, NULL);
     return GIVE;
@@ -359,21 +377,20 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
                                  "%s did not answer in time: %.120s.", name, reason);
     return GIVE;
   }
-  reply->code = cachette__fail(&reply->error, CACHETTE_EUNAVAILABLE, NULL,
-                               unsent ? "%s cannot be reached: %.120s."
-                                      : "The connection to %s broke: %.120s.",
-                               name, reason);
+  reply->code = cachette__fail(
+      &reply->error, CACHETTE_EUNAVAILABLE, NULL,
+      unsent ? "%s cannot be reached: %.120s." : "The connection to %s broke: %.120s.", name,
+      reason);
   return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? GIVE : RETRY;
 }
 
 static enum remedy judge_garbled(cachette__dynamo_call *call, cachette__dynamo_reply *reply,
                                  const char *what) {
-  reply->code = cachette__fail(&reply->error, CACHETTE_EBACKEND, NULL,
-                               "%s answered to %s with %s (HTTP status %ld, request id %s).",
-                               call->client->settings.name, call->action, what,
-                               call->request.status,
-                               call->request.request_id[0] != '\0' ? call->request.request_id
-                                                                   : "unknown");
+  reply->code =
+      cachette__fail(&reply->error, CACHETTE_EBACKEND, NULL,
+                     "%s answered to %s with %s (HTTP status %ld, request id %s).",
+                     call->client->settings.name, call->action, what, call->request.status,
+                     call->request.request_id[0] != '\0' ? call->request.request_id : "unknown");
   return call->is_safe && call->tries < TRIES_BROKEN ? RETRY : GIVE;
 }
 
@@ -417,8 +434,7 @@ static void explain_error(cachette__dynamo_call *call, cachette__dynamo_reply *r
 static enum remedy judge_error(cachette__dynamo_call *call, cachette__dynamo_reply *reply) {
   explain_error(call, reply);
   bool again = is_throttling(reply->type) || call->request.status == 503 ||
-               call->request.status == 429 ||
-               (call->request.status >= 500 && call->is_safe);
+               call->request.status == 429 || (call->request.status >= 500 && call->is_safe);
   if (again) return call->tries < TRIES_MOST ? RETRY : GIVE;
   if (is_about_time(reply->type) && correct_clock(call)) return RETRY_NOW;
   if (is_about_keys(reply->type) && renew_keys(call)) return RETRY_NOW;
@@ -454,11 +470,14 @@ static void on_answer(cachette__http_request *request) {
   enum remedy remedy = judge(call, &reply, type, sizeof type);
   int64_t pause = remedy == RETRY ? cachette__dynamo_jitter(call->client, call->tries - 1) : 0;
   bool in_time = cachette__machine_now() + pause < call->deadline_ms;
-  if (remedy == GIVE || !in_time)
+  if (remedy == GIVE || !in_time) {
     end_call(call, &reply);
-  else if (pause > 0)
-    sleep_for(call, pause);
-  else
-    go(call);
+  } else {
+    call->client->retries++;
+    if (pause > 0)
+      sleep_for(call, pause);
+    else
+      go(call);
+  }
   json_object_put(reply.json);
 }

@@ -30,14 +30,15 @@ typedef struct cachette__dynamo cachette__dynamo;
 typedef struct cachette__dynamo_call cachette__dynamo_call;
 typedef struct cachette__dynamo_job cachette__dynamo_job;
 
-/* ---- settings.c: what the options say --------------------------------------------------------- */
+/* ---- settings.c: what the options say ---------------------------------------------------------
+ */
 
 typedef struct cachette__dynamo_settings {
   char *url;       /* of the endpoint */
   char *region;    /* that requests are signed for */
   char *signature; /* what libcurl wants to know for that */
   char *table;
-  char *prefix; /* of all keys; "" if there is none */
+  char *prefix;                                            /* of all keys; "" if there is none */
   char *access_key_id, *secret_access_key, *session_token; /* as options; or NULL */
   char *ca_file, *cert_file, *key_file;                    /* or NULL */
   char name[128];                                          /* of the server, in messages */
@@ -51,7 +52,8 @@ int cachette__dynamo_settings_read(const cachette_options *options,
 
 void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings);
 
-/* ---- credentials.c ----------------------------------------------------------------------------- */
+/* ---- credentials.c -----------------------------------------------------------------------------
+ */
 
 /* What requests are signed with. */
 typedef struct cachette__aws_keys {
@@ -76,12 +78,13 @@ int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
 /* The server refuses the keys. Whether others may be had. */
 bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, unsigned refused);
 
-/* ---- reply.c: what a server says --------------------------------------------------------------- */
+/* ---- reply.c: what a server says ---------------------------------------------------------------
+ */
 
 typedef struct cachette__dynamo_reply {
-  int code;         /* 0, or why there is none; `error` says it */
+  int code;          /* 0, or why there is none; `error` says it */
   json_object *json; /* NULL if `code` is not 0 and there was none */
-  const char *type; /* the server's error, such as "ConditionalCheckFailedException"; or "" */
+  const char *type;  /* the server's error, such as "ConditionalCheckFailedException"; or "" */
   cachette_error error;
 } cachette__dynamo_reply;
 
@@ -105,7 +108,8 @@ bool cachette__dynamo_decode(cachette_slice text, void *bytes);
 /* Milliseconds since the epoch. */
 int64_t cachette__dynamo_now(void);
 
-/* ---- call.c -------------------------------------------------------------------------------------- */
+/* ---- call.c
+ * -------------------------------------------------------------------------------------- */
 
 enum cachette__dynamo_outcome { CACHETTE__DYNAMO_DONE, CACHETTE__DYNAMO_AGAIN };
 
@@ -113,13 +117,13 @@ struct cachette__dynamo_call {
   cachette__dynamo *client;
   const char *action; /* such as "GetItem" */
   cachette__text body;
-  bool is_safe;  /* carried out twice, it does no harm and answers the same */
+  bool is_safe;  /* carried out twice, it does no harm */
   bool is_setup; /* the table does not have to be there */
   int64_t deadline_ms;
 
   /*
-   * Called when there is a reply. AGAIN: the body has been written anew, to be sent `pause_ms` later.
-   * NULL: nobody waits for it any more.
+   * Called when there is a reply. AGAIN: the body has been written anew, to be sent `pause_ms`
+   * later. NULL: nobody waits for it any more.
    */
   enum cachette__dynamo_outcome (*done)(cachette__dynamo_call *call,
                                         const cachette__dynamo_reply *reply);
@@ -128,9 +132,10 @@ struct cachette__dynamo_call {
   /* The owner's. */
   cachette__dynamo_job *job;
   cachette__dynamo_call *sibling, **sibling_link; /* in the job's list */
-  size_t *items; /* the entries of the job's that it is about */
-  size_t count;
+  size_t place;                                   /* the entry of the job's that it is about; */
+  size_t *places, count;                          /* or several of them */
   int step;
+  unsigned conflicts;
 
   /* Of call.c. */
   cachette__dynamo_call *next, **link; /* in the list of what it waits for */
@@ -151,20 +156,29 @@ void cachette__dynamo_call_submit(cachette__dynamo_call *call);
 /* Gives it up: it is freed, or if it is on its way, as soon as it comes back. */
 void cachette__dynamo_call_abandon(cachette__dynamo_call *call);
 
+/* Frees all, whoever they belong to: the client closes. */
+void cachette__dynamo_calls_drop(cachette__dynamo *client);
+
 /* Lets go on what waits for table or credentials; `error` if it cannot. */
 void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_error *error);
 
 /* A pause before a next try: a random part of one that doubles each time. */
 int64_t cachette__dynamo_jitter(cachette__dynamo *client, unsigned tries);
 
-/* ---- table.c -------------------------------------------------------------------------------------- */
+/* ---- table.c
+ * -------------------------------------------------------------------------------------- */
 
-enum cachette__dynamo_table { CACHETTE__DYNAMO_UNKNOWN, CACHETTE__DYNAMO_ASKED, CACHETTE__DYNAMO_READY };
+enum cachette__dynamo_table {
+  CACHETTE__DYNAMO_UNKNOWN,
+  CACHETTE__DYNAMO_ASKED,
+  CACHETTE__DYNAMO_READY
+};
 
 /* Sees to it that there is the table. Whether it is known to be there now. */
 bool cachette__dynamo_table_is_ready(cachette__dynamo *client);
 
-/* ---- The store, and jobs (dynamodb.c) ------------------------------------------------------------ */
+/* ---- The store, and jobs (dynamodb.c)
+ * ------------------------------------------------------------ */
 
 struct cachette__dynamo {
   cachette__store base;
@@ -177,6 +191,7 @@ struct cachette__dynamo {
   cachette__dynamo_call *waiting, *sleeping, *sent; /* calls, by what they wait for */
   uv_timer_t *timer;                                /* of those that sleep */
   int64_t skew_ms;                                  /* the server's clock less ours */
+  uint64_t retries;                                 /* calls that were sent again */
   uint64_t random;
   bool closing;
 };
@@ -185,17 +200,21 @@ struct cachette__dynamo {
 typedef struct cachette__dynamo_entry {
   cachette__dynamo_key key;
   size_t twin;  /* another item of the same key that stands for this one; or its own place */
-  int too_big; /* the value is not to be sent */
+  bool too_big; /* the value is not to be sent */
 } cachette__dynamo_entry;
 
 /* What a verb does. */
 typedef struct cachette__dynamo_verb {
   size_t width; /* calls at a time */
+  bool batches; /* a key may be in a call only once */
 
-  /* Fills a new call with what is to be done next. False: there is nothing now. */
-  bool (*start)(cachette__dynamo_job *job, cachette__dynamo_call *call);
+  /* Whether there is a call to be made now. */
+  bool (*wants)(const cachette__dynamo_job *job);
 
-  /* Takes a reply. A failed one, too, if it is of a type that it is asked about. */
+  /* Writes that call; memory may have run out. */
+  void (*write)(cachette__dynamo_job *job, cachette__dynamo_call *call);
+
+  /* Takes a reply that is none of the errors for which the op fails. */
   enum cachette__dynamo_outcome (*take)(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                         const cachette__dynamo_reply *reply);
 } cachette__dynamo_verb;
@@ -205,43 +224,48 @@ struct cachette__dynamo_job {
   cachette_op *op;
   const cachette__dynamo_verb *verb;
   cachette__dynamo_call *calls;
-  size_t open_calls, width;
-  size_t next;           /* item */
-  int code;              /* with which the whole op fails, or 0 */
-  json_object *page;     /* of a sweep: items that are to go */
-  json_object *position; /* and where the next page begins */
-  size_t page_next;
+  size_t open_calls;
+  size_t next; /* entry that no call was made for yet */
+  int code;    /* with which the whole op fails, or 0 */
+  bool has_reason;
+  json_object *items;    /* of a sweep: what is to go of the page that it is at, */
+  size_t item, items_of; /*   the next of these, and the entry that they are of; */
+  json_object *position; /*   where the next page begins, or NULL */
   bool is_scanning;
   size_t count; /* of entries */
   cachette__dynamo_entry entries[];
 };
 
-/* Fails an item, and gives its reason if it is the first. */
+/* Fails an item, or all, and gives the reason if it is the first. */
 void cachette__dynamo_fail_item(cachette__dynamo_job *job, size_t place,
                                 const cachette_error *error);
+void cachette__dynamo_fail_job(cachette__dynamo_job *job, const cachette_error *error);
+void cachette__dynamo_fail_no_memory(cachette__dynamo_job *job);
 
-/* Gives the call a list of places. False: out of memory. */
-bool cachette__dynamo_call_items(cachette__dynamo_call *call, const size_t *items, size_t count);
+/* ---- verbs.c, batch.c, sweep.c -------------------------------------------------------------- */
 
-/* ---- verbs.c, batch.c, sweep.c ---- */
-
-extern const cachette__dynamo_verb cachette__dynamo_fetch, cachette__dynamo_exists,
-    cachette__dynamo_put, cachette__dynamo_add, cachette__dynamo_touch, cachette__dynamo_increment,
-    cachette__dynamo_clear, cachette__dynamo_ping, cachette__dynamo_fetch_many,
-    cachette__dynamo_put_many, cachette__dynamo_sweep, cachette__dynamo_sweep_expired;
+extern const cachette__dynamo_verb cachette__dynamo_fetch, cachette__dynamo_put,
+    cachette__dynamo_add, cachette__dynamo_touch, cachette__dynamo_increment,
+    cachette__dynamo_clear, cachette__dynamo_fetch_many, cachette__dynamo_put_many,
+    cachette__dynamo_sweep;
 
 /* Begins a body: {"TableName":"..." */
-void cachette__dynamo_body(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                           const char *action);
+void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                            const char *action);
 
-/* Adds an entry of the job's as an item, with its key alone, or fetches one from an item. */
-void cachette__dynamo_add_key(cachette__text *body, const cachette__dynamo_entry *entry);
+/* Adds {"key":...}, or the whole item that is to be put. */
+void cachette__dynamo_add_key(cachette__text *body, cachette_slice key);
 void cachette__dynamo_add_item(cachette__dynamo_job *job, cachette__text *body, size_t place);
+
+/* Adds `,"ExpressionAttributeValues":{":now":...` and leaves the braces open. */
+void cachette__dynamo_add_now(cachette__text *body);
+
+/* Takes an item that was read for an entry; NULL if there is none. */
 void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_object *item);
 
-/* Writes a DeleteItem, for a value that is too big, or takes its reply. */
-void cachette__dynamo_write_clear(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                  size_t place);
-void cachette__dynamo_fail_size(cachette__dynamo_job *job, size_t place);
+/* Writes a DeleteItem in the place of a put whose value is too big, and says so when it is done. */
+void cachette__dynamo_write_refused(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                    size_t place);
+void cachette__dynamo_take_refused(cachette__dynamo_job *job, cachette__dynamo_call *call);
 
 #endif

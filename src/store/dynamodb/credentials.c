@@ -37,7 +37,8 @@ char *cachette__aws_read_file(const char *path, size_t *size) {
   return bytes;
 }
 
-/* ---- The keys that are there ------------------------------------------------------------------ */
+/* ---- The keys that are there ------------------------------------------------------------------
+ */
 
 static void wipe(char *secret) {
   if (secret != NULL) cachette__wipe(secret, strlen(secret));
@@ -77,8 +78,7 @@ bool cachette__aws_keep(cachette__aws_credentials *credentials, enum cachette__a
 
 static enum cachette__aws_found keep(cachette__aws_credentials *credentials,
                                      enum cachette__aws_source source, const char *id,
-                                     const char *secret, const char *token,
-                                     cachette_error *error) {
+                                     const char *secret, const char *token, cachette_error *error) {
   bool fine = cachette__aws_keep(credentials, source, id, secret, token, INT64_MAX);
   return fine ? CACHETTE__AWS_KEYS : cachette__aws_no_memory(error);
 }
@@ -106,10 +106,10 @@ static enum cachette__aws_found ask_environment(cachette__aws_credentials *crede
               cachette__aws_variable("AWS_SESSION_TOKEN"), error);
 }
 
-/* ---- All of them ------------------------------------------------------------------------------ */
+/* ---- All of them ------------------------------------------------------------------------------
+ */
 
-typedef enum cachette__aws_found ask(cachette__aws_credentials *credentials,
-                                     cachette_error *error);
+typedef enum cachette__aws_found ask(cachette__aws_credentials *credentials, cachette_error *error);
 
 static ask *const sources[CACHETTE__AWS_SOURCES] = {
     ask_options,

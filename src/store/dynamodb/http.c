@@ -11,8 +11,8 @@
 
 enum {
   MOST_CONNECTIONS = 32,
-  IDLE_EASY = 8,                   /* handles that are kept for the next requests */
-  ANSWER_MOST = 64 * 1024 * 1024   /* bytes; a page of DynamoDB's has 16 MB and is base64 */
+  IDLE_EASY = 8,                 /* handles that are kept for the next requests */
+  ANSWER_MOST = 64 * 1024 * 1024 /* bytes; a page of DynamoDB's has 16 MB and is base64 */
 };
 
 /* A socket of libcurl's, as libuv watches it. */

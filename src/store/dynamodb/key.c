@@ -12,9 +12,9 @@ static size_t measure(const unsigned char *at, size_t left) {
     unsigned char first, last, low, high; /* of the first byte, and of the second */
     size_t size;
   } forms[] = {
-      {0x01, 0x7f, 0, 0xff, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-      {0xe1, 0xec, 0x80, 0xbf, 3},    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-      {0xf0, 0xf0, 0x90, 0xbf, 4},    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+      {0x01, 0x7f, 0, 0xff, 1},    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+      {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+      {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
   };
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
     size_t size = forms[i].size;
@@ -65,8 +65,7 @@ char *cachette__dynamo_key_make(cachette_slice prefix, cachette_slice key, char 
   at += size;
   if (valid == size && size <= CACHETTE__DYNAMO_KEY) return at;
   size_t head = valid;
-  if (head > CACHETTE__DYNAMO_HEAD)
-    head = cachette__dynamo_key_valid(whole, CACHETTE__DYNAMO_HEAD);
+  if (head > CACHETTE__DYNAMO_HEAD) head = cachette__dynamo_key_valid(whole, CACHETTE__DYNAMO_HEAD);
   memcpy(at, whole, head);
   char *end = write_digest((cachette_slice){whole, size}, at + head);
   if (end == NULL) return NULL;

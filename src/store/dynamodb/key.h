@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys as DynamoDB takes them: UTF-8 of at most 2,048 bytes. Any other is stored as its head, `~` and
- * the SHA-256 of the whole in hex; the whole stands beside it, as bytes in the attribute `raw`.
+ * Keys as DynamoDB takes them: UTF-8 of at most 2,048 bytes. Any other is stored as its head, `~`
+ * and the SHA-256 of the whole in hex; the whole stands beside it, as bytes in the attribute `raw`.
  */
 #ifndef CACHETTE_STORE_DYNAMODB_KEY_H
 #define CACHETTE_STORE_DYNAMODB_KEY_H

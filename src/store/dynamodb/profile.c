@@ -27,7 +27,8 @@ static bool opens(char *line, const char *name) {
   if (end == NULL) return false;
   *end = '\0';
   char *title = trim(line + 1);
-  if (strncmp(title, "profile", 7) == 0 && isspace((unsigned char)title[7])) title = trim(title + 8);
+  if (strncmp(title, "profile", 7) == 0 && isspace((unsigned char)title[7]))
+    title = trim(title + 8);
   return strcmp(title, name) == 0;
 }
 

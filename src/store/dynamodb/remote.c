@@ -14,7 +14,8 @@ enum { GET_TOKEN, GET_ROLE, GET_KEYS };
 
 #define METADATA_PATH "/latest/meta-data/iam/security-credentials/"
 
-/* ---- Ends ------------------------------------------------------------------------------------- */
+/* ---- Ends -------------------------------------------------------------------------------------
+ */
 
 static cachette__aws_credentials *owner_of(cachette__http_request *request) {
   return (cachette__aws_credentials *)((char *)request -
@@ -38,10 +39,10 @@ static void answer_fault(cachette__aws_credentials *credentials, const char *ser
   const cachette__http_request *request = &credentials->request;
   cachette_error error;
   if (request->status == 0)
-    cachette__fail(&error, CACHETTE_EUNAVAILABLE, NULL,
-                   "AWS credentials could not be fetched from %s: %.120s.", server,
-                   request->fault[0] != '\0' ? request->fault
-                                             : curl_easy_strerror(request->result));
+    cachette__fail(
+        &error, CACHETTE_EUNAVAILABLE, NULL,
+        "AWS credentials could not be fetched from %s: %.120s.", server,
+        request->fault[0] != '\0' ? request->fault : curl_easy_strerror(request->result));
   else
     cachette__fail(&error, CACHETTE_EBACKEND, NULL,
                    "AWS credentials could not be fetched from %s: it answered with HTTP status "
@@ -104,7 +105,8 @@ static enum cachette__aws_found fail_file(const char *variable, cachette_error *
   return CACHETTE__AWS_BROKEN;
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------- */
+/* ---- Asking -------------------------------------------------------------------------------------
+ */
 
 static bool begin(cachette__aws_credentials *credentials, const char *url,
                   void (*done)(cachette__http_request *request)) {
@@ -145,7 +147,8 @@ static enum cachette__aws_found asked(cachette__aws_credentials *credentials, bo
   return cachette__aws_no_memory(error);
 }
 
-/* ---- Keys in JSON ------------------------------------------------------------------------------- */
+/* ---- Keys in JSON -------------------------------------------------------------------------------
+ */
 
 static const char *string_of(json_object *json, const char *name) {
   json_object *member = cachette__dynamo_member(json, name, json_type_string);
@@ -186,8 +189,8 @@ static void on_identity(cachette__http_request *request) {
     answer_fault(credentials, "AWS's token service (STS)", message);
     return;
   }
-  bool kept = cachette__aws_keep(credentials, CACHETTE__AWS_IDENTITY, id, secret, token,
-                                 read_time(end));
+  bool kept =
+      cachette__aws_keep(credentials, CACHETTE__AWS_IDENTITY, id, secret, token, read_time(end));
   cachette__wipe(secret, sizeof secret);
   cachette__wipe(token, sizeof token);
   if (kept)
@@ -248,8 +251,8 @@ static void on_container(cachette__http_request *request) {
 
 /* Keys go over plain HTTP on this machine and to the addresses that AWS has for it only. */
 static bool is_allowed(const char *text) {
-  static const char *const hosts[] = {"localhost",      "127.0.0.1",       "::1",
-                                      "169.254.170.2",  "169.254.170.23",  "fd00:ec2::23"};
+  static const char *const hosts[] = {"localhost",     "127.0.0.1",      "::1",
+                                      "169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
   cachette__url url;
   if (cachette__url_parse(text, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://host", &url, NULL) <
       0)
@@ -261,7 +264,8 @@ static bool is_allowed(const char *text) {
   return allowed;
 }
 
-/* The value of the Authorization header, to be freed; "" if none is wanted. NULL: it is not there. */
+/* The value of the Authorization header, to be freed; "" if none is wanted. NULL: it is not there.
+ */
 static char *read_authorization(void) {
   const char *path = cachette__aws_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (path != NULL) return read_token(path);
@@ -296,7 +300,8 @@ enum cachette__aws_found cachette__aws_ask_container(cachette__aws_credentials *
   return asked(credentials, fine, error);
 }
 
-/* ---- Instance metadata, version 2 ------------------------------------------------------------- */
+/* ---- Instance metadata, version 2 -------------------------------------------------------------
+ */
 
 static void on_metadata(cachette__http_request *request);
 
@@ -334,8 +339,8 @@ static void take_role(cachette__aws_credentials *credentials) {
   go_on(credentials, GET_KEYS, path);
 }
 
-/* A machine that has no metadata, or whose metadata has no role, is none of AWS's: then there are no
- * credentials at all, which is what has to be said. */
+/* A machine that has no metadata, or whose metadata has no role, is none of AWS's: then there are
+ * no credentials at all, which is what has to be said. */
 static void on_metadata(cachette__http_request *request) {
   static const cachette_error none = {.code = CACHETTE_OK};
   cachette__aws_credentials *credentials = owner_of(request);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options say: endpoint, region, table, keys. Their form the core has checked (names.c). */
+/* What the options say: endpoint, region, table, keys. Their form the core has checked (names.c).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clearing by what keys begin with, or by their time: the table is scanned page by page for keys,
+ * and each page's are deleted, while the next page comes.
+ *
+ * What has ended is deleted one by one, on the condition that it still has: a batch has none, and
+ * would take what was put since.
+ */
+#include <inttypes.h>
+
+#include "client.h"
+
+enum { BATCH_MOST = 25, WIDTH = 8 };
+
+/* What the keys begin with that go: the namespace that it is at, or the prefix. */
+static cachette_slice head_of(const cachette__dynamo_job *job) {
+  if (job->op->verb == CACHETTE_CLEAR_NAMESPACE) return job->entries[job->next].key.raw;
+  return cachette_str(job->client->settings.prefix);
+}
+
+/* As much of it as is in the stored form of every key that begins with it. */
+static cachette_slice stored_head(cachette_slice head) {
+  size_t size = head.size < CACHETTE__DYNAMO_HEAD ? head.size : CACHETTE__DYNAMO_HEAD;
+  return (cachette_slice){head.data, cachette__dynamo_key_valid(head.data, size)};
+}
+
+/* ---- Scanning ------------------------------------------------------------------------------- */
+
+static void write_filter(cachette__text *body, cachette_slice head, bool ended) {
+  cachette__text_printf(body, ",\"FilterExpression\":\"%s%s%s\"",
+                        head.size > 0 ? "begins_with(#k, :head)" : "",
+                        head.size > 0 && ended ? " AND " : "", ended ? "#e <= :now" : "");
+  if (ended) {
+    cachette__dynamo_add_now(body);
+    cachette__text_puts(body, head.size > 0 ? "," : "");
+  } else {
+    cachette__text_puts(body, ",\"ExpressionAttributeValues\":{");
+  }
+  if (head.size > 0) {
+    cachette__text_puts(body, "\":head\":{\"S\":");
+    cachette__text_string(body, head);
+    cachette__text_puts(body, "}");
+  }
+  cachette__text_puts(body, "}");
+}
+
+static void write_scan(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  cachette__text *body = &call->body;
+  cachette_slice head = stored_head(head_of(job));
+  bool ended = job->op->verb == CACHETTE_FLUSH_EXPIRED;
+  job->is_scanning = true;
+  cachette__dynamo_begin(job, call, "Scan");
+  cachette__text_puts(body,
+                      ",\"ProjectionExpression\":\"#k,#e,#r\",\"ExpressionAttributeNames\":{"
+                      "\"#k\":\"key\",\"#e\":\"expires\",\"#r\":\"raw\"}");
+  if (head.size > 0 || ended) write_filter(body, head, ended);
+  if (job->position != NULL) {
+    const char *position = json_object_to_json_string_ext(job->position, JSON_C_TO_STRING_PLAIN);
+    if (position == NULL) body->failed = true;
+    cachette__text_puts(body, ",\"ExclusiveStartKey\":");
+    cachette__text_puts(body, position != NULL ? position : "");
+  }
+  cachette__text_puts(body, "}");
+}
+
+static size_t items_left(const cachette__dynamo_job *job) {
+  return job->items != NULL ? json_object_array_length(job->items) - job->item : 0;
+}
+
+/* Whether the key of an item, in its own form, begins with the whole head. */
+static bool is_wanted(const cachette__dynamo_job *job, json_object *item) {
+  cachette_slice head = head_of(job), key, raw;
+  size_t size = 0;
+  if (!cachette__dynamo_attribute(item, "key", "S", &key)) return false;
+  if (!cachette__dynamo_attribute(item, "raw", "B", &raw))
+    return key.size >= head.size && (head.size == 0 || memcmp(key.data, head.data, head.size) == 0);
+  if (!cachette__dynamo_decoded_size(raw, &size) || size < head.size) return false;
+  char *bytes = cachette__malloc(size + 1);
+  bool wanted = bytes != NULL && cachette__dynamo_decode(raw, bytes) &&
+                (head.size == 0 || memcmp(bytes, head.data, head.size) == 0);
+  cachette__free(bytes);
+  return wanted;
+}
+
+/* Keeps what is to go of a page. False: out of memory. */
+static bool keep_items(cachette__dynamo_job *job, json_object *page) {
+  json_object_put(job->items);
+  job->items = json_object_new_array();
+  job->item = 0;
+  job->items_of = job->next;
+  bool fine = job->items != NULL;
+  for (size_t i = 0; fine && page != NULL && i < json_object_array_length(page); i++) {
+    json_object *item = json_object_array_get_idx(page, i);
+    if (!is_wanted(job, item)) continue;
+    fine = json_object_array_add(job->items, json_object_get(item)) == 0;
+    if (!fine) json_object_put(item);
+  }
+  return fine;
+}
+
+static void take_page(cachette__dynamo_job *job, json_object *json) {
+  if (!keep_items(job, cachette__dynamo_member(json, "Items", json_type_array)))
+    cachette__dynamo_fail_no_memory(job);
+  json_object_put(job->position);
+  job->position =
+      json_object_get(cachette__dynamo_member(json, "LastEvaluatedKey", json_type_object));
+  job->is_scanning = false;
+  if (job->position == NULL) job->next++;
+}
+
+/* ---- What goes ------------------------------------------------------------------------------ */
+
+static json_object *next_item(cachette__dynamo_job *job, cachette_slice *key) {
+  json_object *item = json_object_array_get_idx(job->items, job->item++);
+  cachette__dynamo_attribute(item, "key", "S", key);
+  return item;
+}
+
+/* A batch of deletes; `step` counts those that live. */
+static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  cachette_slice key;
+  cachette__text *body = &call->body;
+  call->action = "BatchWriteItem";
+  call->place = job->items_of;
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings.table);
+  for (int i = 0; i < BATCH_MOST && items_left(job) > 0; i++) {
+    call->step += cachette__dynamo_lives(next_item(job, &key));
+    cachette__text_puts(body,
+                        i > 0 ? ",{\"DeleteRequest\":{\"Key\":" : "{\"DeleteRequest\":{\"Key\":");
+    cachette__dynamo_add_key(body, key);
+    cachette__text_puts(body, "}}");
+  }
+  cachette__text_puts(body, "]}}");
+}
+
+/* One that has ended, if it still has. */
+static void write_ended(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  cachette_slice key;
+  next_item(job, &key);
+  cachette__dynamo_begin(job, call, "DeleteItem");
+  cachette__text_puts(&call->body, ",\"Key\":");
+  cachette__dynamo_add_key(&call->body, key);
+  cachette__text_puts(&call->body,
+                      ",\"ConditionExpression\":\"#e <= :now\",\"ExpressionAttributeNames\":{"
+                      "\"#e\":\"expires\"}");
+  cachette__dynamo_add_now(&call->body);
+  cachette__text_puts(&call->body, "}}");
+}
+
+/* The deletes that are left, as the server gives them back. */
+static enum cachette__dynamo_outcome again(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                           json_object *undone) {
+  const char *rest = json_object_to_json_string_ext(undone, JSON_C_TO_STRING_PLAIN);
+  if (rest == NULL) {
+    cachette__dynamo_fail_no_memory(job);
+    return CACHETTE__DYNAMO_DONE;
+  }
+  cachette__text_clear(&call->body);
+  cachette__text_printf(&call->body, "{\"RequestItems\":%s}", rest);
+  job->client->retries++;
+  call->pause_ms = cachette__dynamo_jitter(job->client, call->conflicts++);
+  return CACHETTE__DYNAMO_AGAIN;
+}
+
+/* ---- The calls ------------------------------------------------------------------------------ */
+
+enum { SCAN = -1 }; /* a step */
+
+/* While a page is on its way there is only what the one before has left. */
+static bool wants(const cachette__dynamo_job *job) {
+  size_t scans = job->op->verb == CACHETTE_CLEAR_NAMESPACE ? job->count : 1;
+  return items_left(job) > 0 || (!job->is_scanning && job->next < scans);
+}
+
+static void write_call(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  call->is_safe = true;
+  if (items_left(job) == 0) {
+    call->step = SCAN;
+    write_scan(job, call);
+  } else if (job->op->verb == CACHETTE_FLUSH_EXPIRED) {
+    write_ended(job, call);
+  } else {
+    write_batch(job, call);
+  }
+}
+
+static enum cachette__dynamo_outcome take(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                          const cachette__dynamo_reply *reply) {
+  json_object *undone = cachette__dynamo_member(reply->json, "UnprocessedItems", json_type_object);
+  if (call->step == SCAN) {
+    take_page(job, reply->json);
+  } else if (job->op->verb == CACHETTE_FLUSH_EXPIRED) {
+    job->op->number += reply->code == CACHETTE_OK;
+  } else if (undone != NULL && json_object_object_length(undone) > 0) {
+    return again(job, call, undone);
+  } else {
+    job->op->number += call->step;
+    if (job->op->verb == CACHETTE_CLEAR_NAMESPACE && call->step > 0)
+      job->op->items[call->place].status = CACHETTE_HIT;
+  }
+  return CACHETTE__DYNAMO_DONE;
+}
+
+const cachette__dynamo_verb cachette__dynamo_sweep = {WIDTH, false, wants, write_call, take};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table. Before the first op its schema is looked at; it is made if it is missing, and its time
+ * to live is switched on. All of it is one call that is sent again and again, with another body:
+ *
+ *     DescribeTable -+-> (CreateTable -> DescribeTable ... until it is ACTIVE) -+-> ops may go
+ *                    |                                                          |
+ *                    +-> may not be asked: ops may go                           v
+ *                                      DescribeTimeToLive -> UpdateTimeToLive, for which none wait
+ */
+#include "client.h"
+
+enum { DESCRIBE, CREATE, DESCRIBE_TIME, UPDATE_TIME };
+
+enum { POLL_MS = 100 };
+
+static void write_step(cachette__dynamo_call *call, int step) {
+  static const char *const actions[] = {
+      [DESCRIBE] = "DescribeTable",
+      [CREATE] = "CreateTable",
+      [DESCRIBE_TIME] = "DescribeTimeToLive",
+      [UPDATE_TIME] = "UpdateTimeToLive",
+  };
+  static const char *const rests[] = {
+      [DESCRIBE] = "",
+      [CREATE] =
+          ",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":[{\"AttributeName\":"
+          "\"key\",\"AttributeType\":\"S\"}],\"KeySchema\":[{\"AttributeName\":\"key\","
+          "\"KeyType\":\"HASH\"}]",
+      [DESCRIBE_TIME] = "",
+      [UPDATE_TIME] =
+          ",\"TimeToLiveSpecification\":{\"AttributeName\":\"expires\",\"Enabled\":true}",
+  };
+  call->step = step;
+  call->action = actions[step];
+  call->pause_ms = 0;
+  call->deadline_ms = cachette__machine_now() + call->client->settings.timeout_ms;
+  cachette__text_clear(&call->body);
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings.table,
+                        rests[step]);
+}
+
+static enum cachette__dynamo_outcome send_step(cachette__dynamo_call *call, int step) {
+  write_step(call, step);
+  return CACHETTE__DYNAMO_AGAIN;
+}
+
+/* ---- Ends ----------------------------------------------------------------------------------- */
+
+static enum cachette__dynamo_outcome end_setup(cachette__dynamo *client) {
+  client->table_call = NULL;
+  return CACHETTE__DYNAMO_DONE;
+}
+
+static void let_ops_go(cachette__dynamo *client) {
+  client->table = CACHETTE__DYNAMO_READY;
+  cachette__dynamo_calls_resume(client, NULL);
+}
+
+/* It is begun anew by the next op. */
+static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
+                                                const cachette_error *error) {
+  client->table = CACHETTE__DYNAMO_UNKNOWN;
+  cachette__dynamo_calls_resume(client, error);
+  return end_setup(client);
+}
+
+/* ---- What is described ---------------------------------------------------------------------- */
+
+static const char *text_of(json_object *object, const char *name) {
+  json_object *member = cachette__dynamo_member(object, name, json_type_string);
+  return member != NULL ? json_object_get_string(member) : "";
+}
+
+/* Whether the key is `key` alone, and text. */
+static bool has_our_schema(json_object *table) {
+  json_object *schema = cachette__dynamo_member(table, "KeySchema", json_type_array);
+  json_object *types = cachette__dynamo_member(table, "AttributeDefinitions", json_type_array);
+  if (schema == NULL || json_object_array_length(schema) != 1) return false;
+  json_object *key = json_object_array_get_idx(schema, 0);
+  if (strcmp(text_of(key, "AttributeName"), "key") != 0) return false;
+  for (size_t i = 0; types != NULL && i < json_object_array_length(types); i++) {
+    json_object *type = json_object_array_get_idx(types, i);
+    if (strcmp(text_of(type, "AttributeName"), "key") == 0)
+      return strcmp(text_of(type, "AttributeType"), "S") == 0;
+  }
+  return false;
+}
+
+static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
+  cachette_error error;
+  cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
+                 "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
+                 "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
+                 "if it is missing.",
+                 client->settings.table, client->settings.name);
+  return fail_setup(client, &error);
+}
+
+static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, json_object *json) {
+  json_object *table = cachette__dynamo_member(json, "Table", json_type_object);
+  if (table == NULL) table = cachette__dynamo_member(json, "TableDescription", json_type_object);
+  const char *status = text_of(table, "TableStatus");
+  if (strcmp(status, "CREATING") == 0 || strcmp(status, "DELETING") == 0) {
+    write_step(call, DESCRIBE);
+    call->pause_ms = POLL_MS;
+    return CACHETTE__DYNAMO_AGAIN;
+  }
+  if (!has_our_schema(table)) return fail_schema(call->client);
+  let_ops_go(call->client);
+  return send_step(call, DESCRIBE_TIME);
+}
+
+/* ---- What is refused ------------------------------------------------------------------------ */
+
+static bool is_refusal(const cachette__dynamo_reply *reply) {
+  return strcmp(reply->type, "AccessDeniedException") == 0 ||
+         strcmp(reply->type, "UnknownOperationException") == 0;
+}
+
+static enum cachette__dynamo_outcome fail_create(cachette__dynamo *client) {
+  cachette_error error;
+  cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
+                 "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
+                 "it, with a HASH key of type S (text) named \"key\", or allow "
+                 "dynamodb:CreateTable.",
+                 client->settings.table, client->settings.name);
+  return fail_setup(client, &error);
+}
+
+static enum cachette__dynamo_outcome take_failure(cachette__dynamo_call *call,
+                                                  const cachette__dynamo_reply *reply) {
+  cachette__dynamo *client = call->client;
+  bool is_missing = strcmp(reply->type, "ResourceNotFoundException") == 0;
+  bool is_made = strcmp(reply->type, "ResourceInUseException") == 0;
+  if (call->step == DESCRIBE && is_missing) return send_step(call, CREATE);
+  if (call->step == CREATE && is_made) return send_step(call, DESCRIBE);
+  if (call->step == CREATE && is_refusal(reply)) return fail_create(client);
+  if (call->step == DESCRIBE && is_refusal(reply)) {
+    let_ops_go(client); /* who may not look at the table may be allowed to use it */
+    return end_setup(client);
+  }
+  /* Without time to live the table keeps what has ended, which is a miss all the same. */
+  return call->step < DESCRIBE_TIME ? fail_setup(client, &reply->error) : end_setup(client);
+}
+
+static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
+                                              const cachette__dynamo_reply *reply) {
+  if (reply->code < 0) return take_failure(call, reply);
+  json_object *time =
+      cachette__dynamo_member(reply->json, "TimeToLiveDescription", json_type_object);
+  switch (call->step) {
+    case DESCRIBE:
+    case CREATE:
+      return take_table(call, reply->json);
+    case DESCRIBE_TIME:
+      if (strcmp(text_of(time, "TimeToLiveStatus"), "DISABLED") == 0)
+        return send_step(call, UPDATE_TIME);
+      break;
+  }
+  return end_setup(call->client);
+}
+
+bool cachette__dynamo_table_is_ready(cachette__dynamo *client) {
+  if (client->table == CACHETTE__DYNAMO_READY) return true;
+  if (client->table == CACHETTE__DYNAMO_ASKED) return false;
+  cachette__dynamo_call *call = client->table_call;
+  if (call != NULL)
+    cachette__dynamo_call_abandon(call); /* at times to live, of a table that went */
+  call = cachette__dynamo_call_new(client, "");
+  if (call == NULL) return true; /* then the op's own call will find no memory, too, or a table */
+  client->table_call = call;
+  client->table = CACHETTE__DYNAMO_ASKED;
+  call->is_setup = call->is_safe = true;
+  call->done = on_reply;
+  write_step(call, DESCRIBE);
+  cachette__dynamo_call_submit(call);
+  return false;
+}
