@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
+from services.dynamodb import dynamodb_url, settings_of  # noqa: E402
 from services.memcached import MemcachedServer, memcached_server  # noqa: E402
 from services.mongodb import mongodb_url  # noqa: E402
 from services.redis import RedisServer, redis_server  # noqa: E402
@@ -42,6 +43,11 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'redis': lambda request: {'redis_url': url_of('redis', request)},
   'memcached': lambda request: {'memcached_host': host_of(request)},
   'mongodb': lambda request: {'mongodb_url': request.getfixturevalue('mongodb')},
+  'dynamodb': lambda request: {
+    **settings_of(request.getfixturevalue('dynamodb')),
+    'consistent_read': True,
+    'timeout': 5,
+  },
   'pickle': lambda request: {
     'pickle_path': request.getfixturevalue('pickle_path'),
     'codec': 'vanilla',
@@ -71,6 +77,13 @@ def mongodb() -> Iterator[str]:
 
 
 @pytest.fixture(scope='session')
+def dynamodb() -> Iterator[str]:
+  """The URL of a DynamoDB that all tests share; each has keys of its own, by a prefix."""
+  with dynamodb_url() as url:
+    yield url
+
+
+@pytest.fixture(scope='session')
 def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
   """The path of a file that all tests share; each has keys of its own, by a prefix."""
   return str(tmp_path_factory.mktemp('file') / 'cache.db')
@@ -89,6 +102,11 @@ at_once = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
 def counted(backend: Dict[str, Any], number: int) -> int:
   """What a counter of that number is on a backend: memcached's stop at zero."""
   return max(number, 0) if backend['backend'] == 'memcached' else number
+
+
+def fitting(backend: Dict[str, Any], size: int) -> int:
+  """Bytes of a value, no more than the backend takes: an item of DynamoDB's has at most 400 KB."""
+  return min(size, 400_000) if backend['backend'] == 'dynamodb' else size
 
 
 class about:

@@ -36,7 +36,14 @@ def fail(_: Any) -> Any:
 Cachette.register_codec('failing', fail, fail)
 Json.load_config(lambda: [('codec', 'json')])
 Own.load_config(lambda: [('codec', 'failing')])
-Elsewhere.load_config(lambda: [('backend', 'dynamodb'), ('region', 'eu-central-1')])
+
+
+class First(Cachette):
+  pass
+
+
+First.load_config(lambda: [('memory_name', 'disputed')])
+Elsewhere.load_config(lambda: [('memory_name', 'disputed'), ('memory_limit', '3M')])
 Missing.load_config(lambda: [('codec', 'pickle')])
 sys.modules['pickle'] = None  # type: ignore[assignment]  # as if it were missing
 
@@ -104,6 +111,9 @@ def end(call: Any) -> None:
     call.send(None)
   except StopIteration:
     pass
+
+
+end(First().fetch(KEY))  # so the store of that name is open, with another limit
 
 
 def refuse(call: Any) -> None:
@@ -195,7 +205,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'json, wrong value': lambda: refuse(json.put(KEY, {1})),
   'failing codec': lambda: refuse(Own().put(KEY, VALUE)),
   'missing codec': lambda: refuse(Missing().put(KEY, VALUE)),
-  'missing backend': lambda: refuse(Elsewhere().fetch(KEY)),
+  'store that cannot be opened': lambda: refuse(Elsewhere().fetch(KEY)),
   'empty key': lambda: refuse(cache.fetch('')),
   'long key': lambda: refuse(cache.put(LONG, VALUE)),
   'no key': lambda: refuse(cache.fetch(5)),  # type: ignore[arg-type]

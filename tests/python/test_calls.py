@@ -5,11 +5,11 @@ import asyncio
 import decimal
 import math
 import time
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, about, at_once
+from conftest import Make, about, at_once, fitting
 
 HUNDRED_YEARS = 100 * 365.25 * 24 * 3600
 
@@ -46,7 +46,8 @@ def test_a_second_put_replaces_value_and_time_to_live(cache: Cachette) -> None:
 
 
 @pytest.mark.parametrize('size', [0, 1, 2047, 2048, 2049, 100_000, 10_000_000])
-def test_values_of_every_size_come_back(make: Make, size: int) -> None:
+def test_values_of_every_size_come_back(make: Make, backend: Dict[str, Any], size: int) -> None:
+  size = fitting(backend, size)
   for codec, value in [('vanilla', 'ü' * (size // 2) + 'x' * (size % 2)), ('pickle', b'\0' * size)]:
     cache = make(codec=codec)()
     run(cache.put('key', value))

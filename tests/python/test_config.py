@@ -538,33 +538,5 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
   asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-  ('name', 'option'),
-  [
-    ('dynamodb', 'region'),
-  ],
-)
-def test_a_backend_not_in_this_release_is_accepted_and_refused_by_its_first_call(
-  name: str, option: str
-) -> None:
-  cache = own([('backend', name), (option, 'eu-central-1')])()
-
-  async def main() -> None:
-    calls = [
-      cache.fetch('key'),
-      cache.fetch_with_ttl('key'),
-      cache.put('key', 'value'),
-      cache.clear('namespace'),
-      cache.clear(key='key'),
-      cache.flush(),
-      cache.flush_expired(),
-    ]
-    for each in calls:
-      with pytest.raises(BackendError, match=f'The "{name}" backend is not part of this build'):
-        await each
-
-  asyncio.run(main())
-
-
 def test_a_config_error_is_a_cachette_error_and_a_value_error() -> None:
   assert issubclass(ConfigError, CachetteError) and issubclass(ConfigError, ValueError)

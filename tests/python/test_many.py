@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, about, at_once, brief, counted
+from conftest import Make, about, at_once, brief, counted, fitting
 
 
 def run(awaitable: Any) -> Any:
@@ -53,9 +53,10 @@ def test_any_iterable_and_any_mapping_will_do(cache: Cachette) -> None:
   run(main())
 
 
-def test_values_of_any_size_come_back(make: Make) -> None:
+def test_values_of_any_size_come_back(make: Make, backend: Dict[str, Any]) -> None:
   cache = make(codec='pickle')()
-  values = {f'{size}': b'\0\xff' * (size // 2) for size in (0, 2, 2000, 3000, 200_000, 2_000_000)}
+  sizes = [fitting(backend, size) for size in (0, 2, 2000, 3000, 200_000, 2_000_000)]
+  values = {f'{size}': b'\0\xff' * (size // 2) for size in sizes}
 
   async def main() -> None:
     await cache.put_many(values)

@@ -5,11 +5,11 @@ import asyncio
 import os
 import threading
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 from cachette import BackendUnavailable, Cachette, CodecError
-from conftest import Make, about, at_once, count_descriptors, linux_only, run_python
+from conftest import Make, about, at_once, count_descriptors, fitting, linux_only, run_python
 
 
 def test_the_calls_give_what_the_awaited_ones_give(make: Make) -> None:
@@ -36,7 +36,8 @@ def test_the_calls_give_what_the_awaited_ones_give(make: Make) -> None:
 
 
 @pytest.mark.parametrize('size', [0, 1, 2047, 2048, 2049, 1_000_000])
-def test_values_of_any_size_come_back(make: Make, size: int) -> None:
+def test_values_of_any_size_come_back(make: Make, backend: Dict[str, Any], size: int) -> None:
+  size = fitting(backend, size)
   sync = make(codec='pickle').sync
   sync.put('key', b'\xff' * size)
   assert sync.fetch('key') == b'\xff' * size

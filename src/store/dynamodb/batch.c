@@ -26,7 +26,7 @@ static bool take_places(cachette__dynamo_job *job, cachette__dynamo_call *call, 
 
 /* The place, among the call's, of the entry that has the key of an item; SIZE_MAX: none. */
 static size_t find_place(const cachette__dynamo_job *job, const cachette__dynamo_call *call,
-                         json_object *item) {
+                         json_t *item) {
   cachette_slice key;
   if (!cachette__dynamo_attribute(item, "key", "S", &key)) return SIZE_MAX;
   for (size_t i = 0; i < call->count; i++) {
@@ -37,9 +37,9 @@ static size_t find_place(const cachette__dynamo_job *job, const cachette__dynamo
 }
 
 /* What a reply holds of our table, such as {"Responses": {"table": [...]}}; NULL if nothing. */
-static json_object *of_table(const cachette__dynamo_job *job, const cachette__dynamo_reply *reply,
-                             const char *name, enum json_type type) {
-  json_object *tables = cachette__dynamo_member(reply->json, name, json_type_object);
+static json_t *of_table(const cachette__dynamo_job *job, const cachette__dynamo_reply *reply,
+                        const char *name, json_type type) {
+  json_t *tables = cachette__dynamo_member(reply->json, name, JSON_OBJECT);
   return cachette__dynamo_member(tables, job->client->settings.table, type);
 }
 
@@ -70,8 +70,8 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   if (job->client->settings.consistent_read) cachette__text_puts(body, ",\"ConsistentRead\":true");
   if (job->op->verb == CACHETTE_EXISTS)
     cachette__text_puts(body,
-                        ",\"ProjectionExpression\":\"#k,#e\",\"ExpressionAttributeNames\":{"
-                        "\"#k\":\"key\",\"#e\":\"expires\"}");
+                        ",\"ProjectionExpression\":\"#k,#e,#a\",\"ExpressionAttributeNames\":"
+                        "{" CACHETTE__DYNAMO_TIMES ",\"#k\":\"key\"}");
   cachette__text_puts(body, "}}}");
 }
 
@@ -87,16 +87,16 @@ static enum cachette__dynamo_outcome take_get(cachette__dynamo_job *job,
                                               cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
   size_t left[READ_MOST], count = 0;
-  json_object *items = of_table(job, reply, "Responses", json_type_array);
-  for (size_t i = 0; items != NULL && i < json_object_array_length(items); i++) {
-    json_object *item = json_object_array_get_idx(items, i);
+  json_t *items = of_table(job, reply, "Responses", JSON_ARRAY);
+  for (size_t i = 0; items != NULL && i < json_array_size(items); i++) {
+    json_t *item = json_array_get(items, i);
     size_t place = find_place(job, call, item);
     if (place != SIZE_MAX) cachette__dynamo_take_item(job, place, item);
   }
-  json_object *undone = of_table(job, reply, "UnprocessedKeys", json_type_object);
-  json_object *keys = cachette__dynamo_member(undone, "Keys", json_type_array);
-  for (size_t i = 0; keys != NULL && i < json_object_array_length(keys) && count < READ_MOST; i++) {
-    size_t place = find_place(job, call, json_object_array_get_idx(keys, i));
+  json_t *undone = of_table(job, reply, "UnprocessedKeys", JSON_OBJECT);
+  json_t *keys = cachette__dynamo_member(undone, "Keys", JSON_ARRAY);
+  for (size_t i = 0; keys != NULL && i < json_array_size(keys) && count < READ_MOST; i++) {
+    size_t place = find_place(job, call, json_array_get(keys, i));
     if (place != SIZE_MAX) left[count++] = place;
   }
   if (count == 0) return CACHETTE__DYNAMO_DONE;
@@ -143,12 +143,10 @@ static enum cachette__dynamo_outcome take_put(cachette__dynamo_job *job,
     cachette__dynamo_fail_job(job, &reply->error);
     return CACHETTE__DYNAMO_DONE;
   }
-  json_object *undone = of_table(job, reply, "UnprocessedItems", json_type_array);
-  for (size_t i = 0; undone != NULL && i < json_object_array_length(undone) && count < WRITE_MOST;
-       i++) {
-    json_object *put = cachette__dynamo_member(json_object_array_get_idx(undone, i), "PutRequest",
-                                               json_type_object);
-    size_t place = find_place(job, call, cachette__dynamo_member(put, "Item", json_type_object));
+  json_t *undone = of_table(job, reply, "UnprocessedItems", JSON_ARRAY);
+  for (size_t i = 0; undone != NULL && i < json_array_size(undone) && count < WRITE_MOST; i++) {
+    json_t *put = cachette__dynamo_member(json_array_get(undone, i), "PutRequest", JSON_OBJECT);
+    size_t place = find_place(job, call, cachette__dynamo_member(put, "Item", JSON_OBJECT));
     if (place != SIZE_MAX) left[count++] = place;
   }
   if (count == 0) return CACHETTE__DYNAMO_DONE;

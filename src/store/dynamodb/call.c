@@ -314,10 +314,10 @@ static bool is_about_keys(const char *type) {
 }
 
 /* "with.a.namespace#Type" or "Type:more" -> "Type" */
-static void read_type(json_object *json, char *type, size_t size) {
-  json_object *member = cachette__dynamo_member(json, "__type", json_type_string);
-  if (member == NULL) member = cachette__dynamo_member(json, "code", json_type_string);
-  const char *text = member != NULL ? json_object_get_string(member) : "";
+static void read_type(json_t *json, char *type, size_t size) {
+  json_t *member = cachette__dynamo_member(json, "__type", JSON_STRING);
+  if (member == NULL) member = cachette__dynamo_member(json, "code", JSON_STRING);
+  const char *text = member != NULL ? json_string_value(member) : "";
   const char *hash = strrchr(text, '#');
   snprintf(type, size, "%s", hash != NULL ? hash + 1 : text);
   type[strcspn(type, ":")] = '\0';
@@ -325,25 +325,19 @@ static void read_type(json_object *json, char *type, size_t size) {
 
 /* The server's sentence, as far as its first line and our room go: no canonical request, whose
  * headers have the token in them. */
-static void read_message(json_object *json, char *message, size_t size) {
-  json_object *member = cachette__dynamo_member(json, "message", json_type_string);
-  if (member == NULL) member = cachette__dynamo_member(json, "Message", json_type_string);
-  const char *text = member != NULL ? json_object_get_string(member) : "no reason";
+static void read_message(json_t *json, char *message, size_t size) {
+  json_t *member = cachette__dynamo_member(json, "message", JSON_STRING);
+  if (member == NULL) member = cachette__dynamo_member(json, "Message", JSON_STRING);
+  const char *text = member != NULL ? json_string_value(member) : "no reason";
   cachette__key_text((cachette_slice){text, strcspn(text, "\r\n")}, message, size);
 }
 
-static json_object *parse(const cachette__text *answer) {
-  json_tokener *tokener = json_tokener_new_ex(32);
-  if (tokener == NULL) return NULL;
-  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-  json_object *json = NULL;
-  if (answer->size > 0 && answer->size <= INT32_MAX)
-    json = json_tokener_parse_ex(tokener, answer->bytes, (int)answer->size);
-  bool whole = json != NULL && json_tokener_get_error(tokener) == json_tokener_success &&
-               json_tokener_get_parse_end(tokener) == answer->size;
-  json_tokener_free(tokener);
-  if (whole && json_object_is_type(json, json_type_object)) return json;
-  json_object_put(json);
+/* An object; NULL: it is none, or there is no memory, which `fault` tells. */
+static json_t *parse(const cachette__text *answer, json_error_t *fault) {
+  const char *bytes = answer->bytes != NULL ? answer->bytes : "";
+  json_t *json = json_loadb(bytes, answer->size, JSON_ALLOW_NUL, fault);
+  if (json_is_object(json)) return json;
+  json_decref(json);
   return NULL;
 }
 
@@ -449,7 +443,12 @@ static enum remedy judge(cachette__dynamo_call *call, cachette__dynamo_reply *re
   reply->type = type;
   if (request->result != CURLE_OK) return judge_broken(call, reply);
   if (!has_right_sum(request)) return judge_garbled(call, reply, "a body of a wrong checksum");
-  reply->json = parse(&request->answer);
+  json_error_t fault = {.text = ""};
+  reply->json = parse(&request->answer, &fault);
+  if (reply->json == NULL && json_error_code(&fault) == json_error_out_of_memory) {
+    reply->code = cachette__fail(&reply->error, CACHETTE_ENOMEM, NULL, NULL);
+    return GIVE;
+  }
   if (request->status == 200)
     return reply->json != NULL ? GIVE : judge_garbled(call, reply, "something that is no JSON");
   read_type(reply->json, type, size);
@@ -479,5 +478,5 @@ static void on_answer(cachette__http_request *request) {
     else
       go(call);
   }
-  json_object_put(reply.json);
+  json_decref(reply.json);
 }

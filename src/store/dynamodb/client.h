@@ -13,7 +13,7 @@
 #ifndef CACHETTE_STORE_DYNAMODB_CLIENT_H
 #define CACHETTE_STORE_DYNAMODB_CLIENT_H
 
-#include <json-c/json.h>
+#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -82,24 +82,34 @@ bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, uns
  */
 
 typedef struct cachette__dynamo_reply {
-  int code;          /* 0, or why there is none; `error` says it */
-  json_object *json; /* NULL if `code` is not 0 and there was none */
-  const char *type;  /* the server's error, such as "ConditionalCheckFailedException"; or "" */
+  int code;         /* 0, or why there is none; `error` says it */
+  json_t *json;     /* NULL if `code` is not 0 and there was none */
+  const char *type; /* the server's error, such as "ConditionalCheckFailedException"; or "" */
   cachette_error error;
 } cachette__dynamo_reply;
 
 /* A member of an object, if it is there and of that type; else NULL. */
-json_object *cachette__dynamo_member(json_object *object, const char *name, enum json_type type);
+json_t *cachette__dynamo_member(json_t *object, const char *name, json_type type);
 
 /* The text of an attribute, such as item {"key": {"S": "text"}}. False: it is none. */
-bool cachette__dynamo_attribute(json_object *item, const char *name, const char *type,
+bool cachette__dynamo_attribute(json_t *item, const char *name, const char *type,
                                 cachette_slice *text);
 
+/*
+ * When an entry ends stands in two attributes: `expires`, in whole seconds, as earlier releases
+ * wrote it and the server's own time to live wants it, and `expires_at`, in milliseconds, for us.
+ * What follows are conditions on them, and the names that they use; for the values see
+ * cachette__dynamo_add_now().
+ */
+#define CACHETTE__DYNAMO_LIVES "(#a > :ms OR attribute_not_exists(#a) AND #e > :now)"
+#define CACHETTE__DYNAMO_ENDED "(#a <= :ms OR attribute_not_exists(#a) AND #e <= :now)"
+#define CACHETTE__DYNAMO_TIMES "\"#e\":\"expires\",\"#a\":\"expires_at\""
+
 /* How long an entry has left; not above 0 if it has ended, or does not say. */
-int64_t cachette__dynamo_time_left(json_object *item);
+int64_t cachette__dynamo_time_left(json_t *item);
 
 /* Whether an item is an entry that lives; NULL is none. */
-bool cachette__dynamo_lives(json_object *item);
+bool cachette__dynamo_lives(json_t *item);
 
 /* The bytes in a base64 text: how many there will be, and they themselves. False: it is none. */
 bool cachette__dynamo_decoded_size(cachette_slice text, size_t *size);
@@ -228,9 +238,9 @@ struct cachette__dynamo_job {
   size_t next; /* entry that no call was made for yet */
   int code;    /* with which the whole op fails, or 0 */
   bool has_reason;
-  json_object *items;    /* of a sweep: what is to go of the page that it is at, */
+  json_t *items;         /* of a sweep: what is to go of the page that it is at, */
   size_t item, items_of; /*   the next of these, and the entry that they are of; */
-  json_object *position; /*   where the next page begins, or NULL */
+  json_t *position;      /*   where the next page begins, or NULL */
   bool is_scanning;
   size_t count; /* of entries */
   cachette__dynamo_entry entries[];
@@ -257,11 +267,11 @@ void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *ca
 void cachette__dynamo_add_key(cachette__text *body, cachette_slice key);
 void cachette__dynamo_add_item(cachette__dynamo_job *job, cachette__text *body, size_t place);
 
-/* Adds `,"ExpressionAttributeValues":{":now":...` and leaves the braces open. */
+/* Adds `,"ExpressionAttributeValues":{` with the time in it, and leaves the brace open. */
 void cachette__dynamo_add_now(cachette__text *body);
 
 /* Takes an item that was read for an entry; NULL if there is none. */
-void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_object *item);
+void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_t *item);
 
 /* Writes a DeleteItem in the place of a put whose value is too big, and says so when it is done. */
 void cachette__dynamo_write_refused(cachette__dynamo_job *job, cachette__dynamo_call *call,

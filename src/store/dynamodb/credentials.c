@@ -97,7 +97,7 @@ static enum cachette__aws_found ask_environment(cachette__aws_credentials *crede
   const char *secret = cachette__aws_variable("AWS_SECRET_ACCESS_KEY");
   if (id == NULL) return CACHETTE__AWS_NONE;
   if (secret == NULL) {
-    cachette__fail(error, CACHETTE_ECONFIG, "AWS_SECRET_ACCESS_KEY",
+    cachette__fail(error, CACHETTE_EBACKEND, "AWS_SECRET_ACCESS_KEY",
                    "The environment has AWS_ACCESS_KEY_ID but no AWS_SECRET_ACCESS_KEY; set both, "
                    "or neither.");
     return CACHETTE__AWS_BROKEN;
@@ -121,7 +121,7 @@ static ask *const sources[CACHETTE__AWS_SOURCES] = {
 };
 
 static void fail_none(cachette_error *error) {
-  cachette__fail(error, CACHETTE_ECONFIG, "aws_access_key_id",
+  cachette__fail(error, CACHETTE_EBACKEND, "aws_access_key_id",
                  "No AWS credentials were found: not in the options (\"aws_access_key_id\"), the "
                  "environment, the shared files, as web identity token, from a container's "
                  "endpoint, or from instance metadata.");

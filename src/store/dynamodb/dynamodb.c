@@ -7,8 +7,12 @@
 
 extern const cachette__store_vtable cachette__dynamodb_store;
 
-/* Bytes of an item, names of its attributes included; 400 KB less what a number may take. */
-enum { ITEM_MOST = 400 * 1024 - 21, NAMES = sizeof "keyvalueexpires" - 1, RAW = sizeof "raw" - 1 };
+/* Bytes of an item, names of its attributes included; 400 KB less what two numbers may take. */
+enum {
+  ITEM_MOST = 400 * 1024 - 2 * 21,
+  NAMES = sizeof "keyvalueexpiresexpires_at" - 1,
+  RAW = sizeof "raw" - 1
+};
 
 /* ---- Reasons -------------------------------------------------------------------------------- */
 
@@ -81,8 +85,8 @@ static void settle_twin(cachette_op *op, cachette_item *item, const cachette_ite
 
 static void free_job(cachette__dynamo_job *job) {
   while (job->calls != NULL) cachette__dynamo_call_abandon(job->calls);
-  json_object_put(job->items);
-  json_object_put(job->position);
+  json_decref(job->items);
+  json_decref(job->position);
   cachette__free(job);
 }
 

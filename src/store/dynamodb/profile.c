@@ -108,7 +108,7 @@ static enum cachette__aws_found fail(const char *name, const char *fault, const 
                                      cachette_error *error) {
   char shown[48];
   cachette__key_text(cachette_str(name), shown, sizeof shown);
-  cachette__fail(error, CACHETTE_ECONFIG, "AWS_PROFILE", "The AWS profile \"%s\" %s%s.", shown,
+  cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE", "The AWS profile \"%s\" %s%s.", shown,
                  fault, detail);
   return CACHETTE__AWS_BROKEN;
 }

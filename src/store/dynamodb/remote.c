@@ -99,7 +99,7 @@ static char *read_token(const char *path) {
 }
 
 static enum cachette__aws_found fail_file(const char *variable, cachette_error *error) {
-  cachette__fail(error, CACHETTE_ECONFIG, variable,
+  cachette__fail(error, CACHETTE_EBACKEND, variable,
                  "The file with the token for AWS credentials that %s names cannot be read.",
                  variable);
   return CACHETTE__AWS_BROKEN;
@@ -150,22 +150,22 @@ static enum cachette__aws_found asked(cachette__aws_credentials *credentials, bo
 /* ---- Keys in JSON -------------------------------------------------------------------------------
  */
 
-static const char *string_of(json_object *json, const char *name) {
-  json_object *member = cachette__dynamo_member(json, name, json_type_string);
-  return member != NULL ? json_object_get_string(member) : NULL;
+static const char *string_of(json_t *json, const char *name) {
+  json_t *member = cachette__dynamo_member(json, name, JSON_STRING);
+  return member != NULL ? json_string_value(member) : NULL;
 }
 
 /* What containers and instances answer. */
 static void take_json(cachette__aws_credentials *credentials, enum cachette__aws_source source,
                       const char *server) {
   const cachette__text *answered = &credentials->request.answer;
-  json_object *json = answered->size > 0 ? json_tokener_parse(answered->bytes) : NULL;
+  json_t *json = answered->size > 0 ? json_loadb(answered->bytes, answered->size, 0, NULL) : NULL;
   const char *id = string_of(json, "AccessKeyId"), *secret = string_of(json, "SecretAccessKey");
   const char *token = string_of(json, "Token"), *end = string_of(json, "Expiration");
   int64_t end_ms = end != NULL ? read_time(end) : INT64_MAX;
   bool whole = credentials->request.status == 200 && id != NULL && secret != NULL && end_ms > 0;
   bool kept = whole && cachette__aws_keep(credentials, source, id, secret, token, end_ms);
-  json_object_put(json);
+  json_decref(json);
   if (!whole)
     answer_fault(credentials, server, "there are no keys in it");
   else if (!kept)
@@ -230,7 +230,7 @@ enum cachette__aws_found cachette__aws_ask_identity(cachette__aws_credentials *c
   if (role == NULL) role = cachette__aws_variable("AWS_ROLE_ARN");
   if (path == NULL) return CACHETTE__AWS_NONE;
   if (role == NULL) {
-    cachette__fail(error, CACHETTE_ECONFIG, "AWS_ROLE_ARN",
+    cachette__fail(error, CACHETTE_EBACKEND, "AWS_ROLE_ARN",
                    "The environment has AWS_WEB_IDENTITY_TOKEN_FILE but no AWS_ROLE_ARN; set both, "
                    "or neither.");
     return CACHETTE__AWS_BROKEN;
@@ -285,7 +285,7 @@ enum cachette__aws_found cachette__aws_ask_container(cachette__aws_credentials *
   else
     snprintf(url, sizeof url, "%s", whole);
   if (!is_allowed(url)) {
-    cachette__fail(error, CACHETTE_ECONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    cachette__fail(error, CACHETTE_EBACKEND, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
                    "The AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed: it "
                    "must be https://, or http:// on this machine.");
     return CACHETTE__AWS_BROKEN;

@@ -6,20 +6,17 @@
 
 #include "client.h"
 
-json_object *cachette__dynamo_member(json_object *object, const char *name, enum json_type type) {
-  json_object *member = NULL;
-  if (!json_object_is_type(object, json_type_object)) return NULL;
-  if (!json_object_object_get_ex(object, name, &member)) return NULL;
-  return json_object_is_type(member, type) ? member : NULL;
+json_t *cachette__dynamo_member(json_t *object, const char *name, json_type type) {
+  json_t *member = json_object_get(object, name); /* NULL of what is no object, too */
+  return member != NULL && json_typeof(member) == type ? member : NULL;
 }
 
-bool cachette__dynamo_attribute(json_object *item, const char *name, const char *type,
+bool cachette__dynamo_attribute(json_t *item, const char *name, const char *type,
                                 cachette_slice *text) {
-  json_object *attribute = cachette__dynamo_member(item, name, json_type_object);
-  json_object *value = cachette__dynamo_member(attribute, type, json_type_string);
+  json_t *attribute = cachette__dynamo_member(item, name, JSON_OBJECT);
+  json_t *value = cachette__dynamo_member(attribute, type, JSON_STRING);
   if (value == NULL) return false;
-  *text =
-      (cachette_slice){json_object_get_string(value), (size_t)json_object_get_string_len(value)};
+  *text = (cachette_slice){json_string_value(value), (size_t)json_string_length(value)};
   return true;
 }
 
@@ -29,16 +26,23 @@ int64_t cachette__dynamo_now(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-int64_t cachette__dynamo_time_left(json_object *item) {
+/* A number, which in DynamoDB may have any form; 0: there is none, or none above 0. */
+static int64_t read_number(json_t *item, const char *name) {
   cachette_slice digits;
-  if (!cachette__dynamo_attribute(item, "expires", "N", &digits)) return 0;
-  double seconds = strtod(digits.data, NULL); /* a number of DynamoDB's may have any form */
-  if (!(seconds > 0)) return 0;
-  if (seconds > 1e15) seconds = 1e15;
-  return (int64_t)seconds * 1000 - cachette__dynamo_now();
+  if (!cachette__dynamo_attribute(item, name, "N", &digits)) return 0;
+  double number = strtod(digits.data, NULL);
+  return number > 0 ? (int64_t)(number < 1e15 ? number : 1e15) : 0;
 }
 
-bool cachette__dynamo_lives(json_object *item) { return cachette__dynamo_time_left(item) > 0; }
+/* `expires` rules, `expires_at` refines it within its second; see add_times(). */
+int64_t cachette__dynamo_time_left(json_t *item) {
+  int64_t end_ms = read_number(item, "expires") * 1000;
+  int64_t early_ms = end_ms - read_number(item, "expires_at");
+  if (early_ms > 0 && early_ms < 1000) end_ms -= early_ms;
+  return end_ms - cachette__dynamo_now();
+}
+
+bool cachette__dynamo_lives(json_t *item) { return cachette__dynamo_time_left(item) > 0; }
 
 bool cachette__dynamo_decoded_size(cachette_slice text, size_t *size) {
   const char *bytes = text.data;

@@ -6,7 +6,7 @@
  * What has ended is deleted one by one, on the condition that it still has: a batch has none, and
  * would take what was put since.
  */
-#include <inttypes.h>
+#include <stdlib.h>
 
 #include "client.h"
 
@@ -29,7 +29,7 @@ static cachette_slice stored_head(cachette_slice head) {
 static void write_filter(cachette__text *body, cachette_slice head, bool ended) {
   cachette__text_printf(body, ",\"FilterExpression\":\"%s%s%s\"",
                         head.size > 0 ? "begins_with(#k, :head)" : "",
-                        head.size > 0 && ended ? " AND " : "", ended ? "#e <= :now" : "");
+                        head.size > 0 && ended ? " AND " : "", ended ? CACHETTE__DYNAMO_ENDED : "");
   if (ended) {
     cachette__dynamo_add_now(body);
     cachette__text_puts(body, head.size > 0 ? "," : "");
@@ -51,24 +51,25 @@ static void write_scan(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   job->is_scanning = true;
   cachette__dynamo_begin(job, call, "Scan");
   cachette__text_puts(body,
-                      ",\"ProjectionExpression\":\"#k,#e,#r\",\"ExpressionAttributeNames\":{"
-                      "\"#k\":\"key\",\"#e\":\"expires\",\"#r\":\"raw\"}");
+                      ",\"ProjectionExpression\":\"#k,#e,#a,#r\",\"ExpressionAttributeNames\":"
+                      "{" CACHETTE__DYNAMO_TIMES ",\"#k\":\"key\",\"#r\":\"raw\"}");
   if (head.size > 0 || ended) write_filter(body, head, ended);
   if (job->position != NULL) {
-    const char *position = json_object_to_json_string_ext(job->position, JSON_C_TO_STRING_PLAIN);
+    char *position = json_dumps(job->position, JSON_COMPACT);
     if (position == NULL) body->failed = true;
     cachette__text_puts(body, ",\"ExclusiveStartKey\":");
     cachette__text_puts(body, position != NULL ? position : "");
+    free(position);
   }
   cachette__text_puts(body, "}");
 }
 
 static size_t items_left(const cachette__dynamo_job *job) {
-  return job->items != NULL ? json_object_array_length(job->items) - job->item : 0;
+  return job->items != NULL ? json_array_size(job->items) - job->item : 0;
 }
 
 /* Whether the key of an item, in its own form, begins with the whole head. */
-static bool is_wanted(const cachette__dynamo_job *job, json_object *item) {
+static bool is_wanted(const cachette__dynamo_job *job, json_t *item) {
   cachette_slice head = head_of(job), key, raw;
   size_t size = 0;
   if (!cachette__dynamo_attribute(item, "key", "S", &key)) return false;
@@ -83,35 +84,33 @@ static bool is_wanted(const cachette__dynamo_job *job, json_object *item) {
 }
 
 /* Keeps what is to go of a page. False: out of memory. */
-static bool keep_items(cachette__dynamo_job *job, json_object *page) {
-  json_object_put(job->items);
-  job->items = json_object_new_array();
+static bool keep_items(cachette__dynamo_job *job, json_t *page) {
+  json_decref(job->items);
+  job->items = json_array();
   job->item = 0;
   job->items_of = job->next;
   bool fine = job->items != NULL;
-  for (size_t i = 0; fine && page != NULL && i < json_object_array_length(page); i++) {
-    json_object *item = json_object_array_get_idx(page, i);
+  for (size_t i = 0; fine && page != NULL && i < json_array_size(page); i++) {
+    json_t *item = json_array_get(page, i);
     if (!is_wanted(job, item)) continue;
-    fine = json_object_array_add(job->items, json_object_get(item)) == 0;
-    if (!fine) json_object_put(item);
+    fine = json_array_append(job->items, item) == 0;
   }
   return fine;
 }
 
-static void take_page(cachette__dynamo_job *job, json_object *json) {
-  if (!keep_items(job, cachette__dynamo_member(json, "Items", json_type_array)))
+static void take_page(cachette__dynamo_job *job, json_t *json) {
+  if (!keep_items(job, cachette__dynamo_member(json, "Items", JSON_ARRAY)))
     cachette__dynamo_fail_no_memory(job);
-  json_object_put(job->position);
-  job->position =
-      json_object_get(cachette__dynamo_member(json, "LastEvaluatedKey", json_type_object));
+  json_decref(job->position);
+  job->position = json_incref(cachette__dynamo_member(json, "LastEvaluatedKey", JSON_OBJECT));
   job->is_scanning = false;
   if (job->position == NULL) job->next++;
 }
 
 /* ---- What goes ------------------------------------------------------------------------------ */
 
-static json_object *next_item(cachette__dynamo_job *job, cachette_slice *key) {
-  json_object *item = json_object_array_get_idx(job->items, job->item++);
+static json_t *next_item(cachette__dynamo_job *job, cachette_slice *key) {
+  json_t *item = json_array_get(job->items, job->item++);
   cachette__dynamo_attribute(item, "key", "S", key);
   return item;
 }
@@ -140,23 +139,23 @@ static void write_ended(cachette__dynamo_job *job, cachette__dynamo_call *call) 
   cachette__dynamo_begin(job, call, "DeleteItem");
   cachette__text_puts(&call->body, ",\"Key\":");
   cachette__dynamo_add_key(&call->body, key);
-  cachette__text_puts(&call->body,
-                      ",\"ConditionExpression\":\"#e <= :now\",\"ExpressionAttributeNames\":{"
-                      "\"#e\":\"expires\"}");
+  cachette__text_puts(&call->body, ",\"ConditionExpression\":\"" CACHETTE__DYNAMO_ENDED
+                                   "\",\"ExpressionAttributeNames\":{" CACHETTE__DYNAMO_TIMES "}");
   cachette__dynamo_add_now(&call->body);
   cachette__text_puts(&call->body, "}}");
 }
 
 /* The deletes that are left, as the server gives them back. */
 static enum cachette__dynamo_outcome again(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                           json_object *undone) {
-  const char *rest = json_object_to_json_string_ext(undone, JSON_C_TO_STRING_PLAIN);
+                                           json_t *undone) {
+  char *rest = json_dumps(undone, JSON_COMPACT);
   if (rest == NULL) {
     cachette__dynamo_fail_no_memory(job);
     return CACHETTE__DYNAMO_DONE;
   }
   cachette__text_clear(&call->body);
   cachette__text_printf(&call->body, "{\"RequestItems\":%s}", rest);
+  free(rest);
   job->client->retries++;
   call->pause_ms = cachette__dynamo_jitter(job->client, call->conflicts++);
   return CACHETTE__DYNAMO_AGAIN;
@@ -186,12 +185,12 @@ static void write_call(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static enum cachette__dynamo_outcome take(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                           const cachette__dynamo_reply *reply) {
-  json_object *undone = cachette__dynamo_member(reply->json, "UnprocessedItems", json_type_object);
+  json_t *undone = cachette__dynamo_member(reply->json, "UnprocessedItems", JSON_OBJECT);
   if (call->step == SCAN) {
     take_page(job, reply->json);
   } else if (job->op->verb == CACHETTE_FLUSH_EXPIRED) {
     job->op->number += reply->code == CACHETTE_OK;
-  } else if (undone != NULL && json_object_object_length(undone) > 0) {
+  } else if (undone != NULL && json_object_size(undone) > 0) {
     return again(job, call, undone);
   } else {
     job->op->number += call->step;

@@ -67,20 +67,20 @@ static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
 
 /* ---- What is described ---------------------------------------------------------------------- */
 
-static const char *text_of(json_object *object, const char *name) {
-  json_object *member = cachette__dynamo_member(object, name, json_type_string);
-  return member != NULL ? json_object_get_string(member) : "";
+static const char *text_of(json_t *object, const char *name) {
+  json_t *member = cachette__dynamo_member(object, name, JSON_STRING);
+  return member != NULL ? json_string_value(member) : "";
 }
 
 /* Whether the key is `key` alone, and text. */
-static bool has_our_schema(json_object *table) {
-  json_object *schema = cachette__dynamo_member(table, "KeySchema", json_type_array);
-  json_object *types = cachette__dynamo_member(table, "AttributeDefinitions", json_type_array);
-  if (schema == NULL || json_object_array_length(schema) != 1) return false;
-  json_object *key = json_object_array_get_idx(schema, 0);
+static bool has_our_schema(json_t *table) {
+  json_t *schema = cachette__dynamo_member(table, "KeySchema", JSON_ARRAY);
+  json_t *types = cachette__dynamo_member(table, "AttributeDefinitions", JSON_ARRAY);
+  if (schema == NULL || json_array_size(schema) != 1) return false;
+  json_t *key = json_array_get(schema, 0);
   if (strcmp(text_of(key, "AttributeName"), "key") != 0) return false;
-  for (size_t i = 0; types != NULL && i < json_object_array_length(types); i++) {
-    json_object *type = json_object_array_get_idx(types, i);
+  for (size_t i = 0; types != NULL && i < json_array_size(types); i++) {
+    json_t *type = json_array_get(types, i);
     if (strcmp(text_of(type, "AttributeName"), "key") == 0)
       return strcmp(text_of(type, "AttributeType"), "S") == 0;
   }
@@ -97,9 +97,9 @@ static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
   return fail_setup(client, &error);
 }
 
-static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, json_object *json) {
-  json_object *table = cachette__dynamo_member(json, "Table", json_type_object);
-  if (table == NULL) table = cachette__dynamo_member(json, "TableDescription", json_type_object);
+static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, json_t *json) {
+  json_t *table = cachette__dynamo_member(json, "Table", JSON_OBJECT);
+  if (table == NULL) table = cachette__dynamo_member(json, "TableDescription", JSON_OBJECT);
   const char *status = text_of(table, "TableStatus");
   if (strcmp(status, "CREATING") == 0 || strcmp(status, "DELETING") == 0) {
     write_step(call, DESCRIBE);
@@ -147,8 +147,7 @@ static enum cachette__dynamo_outcome take_failure(cachette__dynamo_call *call,
 static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
   if (reply->code < 0) return take_failure(call, reply);
-  json_object *time =
-      cachette__dynamo_member(reply->json, "TimeToLiveDescription", json_type_object);
+  json_t *time = cachette__dynamo_member(reply->json, "TimeToLiveDescription", JSON_OBJECT);
   switch (call->step) {
     case DESCRIBE:
     case CREATE:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Text that grows: what is sent, and what comes. JSON is written with it, and read by json-c. */
+/* Text that grows: what is sent, and what comes. JSON is written with it, and read by Jansson. */
 #ifndef CACHETTE_STORE_DYNAMODB_TEXT_H
 #define CACHETTE_STORE_DYNAMODB_TEXT_H
 

@@ -2,10 +2,6 @@
 /*
  * What is done key by key. Conditions make it atomic: one that fails comes back as an error of its
  * own, with the item that stands there.
- *
- * A counter's value is bytes, for every client to read, and DynamoDB cannot count in bytes. So a
- * new value is set on the condition that the old one still stands, and if another client was faster
- * it is tried again with what it put.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,32 +31,38 @@ void cachette__dynamo_add_key(cachette__text *body, cachette_slice key) {
 void cachette__dynamo_add_now(cachette__text *body) {
   int64_t now = cachette__dynamo_now();
   cachette__text_printf(body,
-                        ",\"ExpressionAttributeValues\":{\":now\":{\"N\":\"%" PRId64 ".%03d\"}",
-                        now / 1000, (int)(now % 1000));
+                        ",\"ExpressionAttributeValues\":{\":now\":{\"N\":\"%" PRId64
+                        "\"},\":ms\":{\"N\":\"%" PRId64 "\"}",
+                        now / 1000, now);
 }
 
-/* Whole seconds, as earlier releases wrote them and the server's own time to live wants them. */
-static int64_t end_of(int64_t ttl_ms) { return (cachette__dynamo_now() + ttl_ms + 999) / 1000; }
+/* Adds when an entry ends, as two values by their names. */
+static void add_times(cachette__text *body, const char *end, const char *end_ms, int64_t ttl_ms) {
+  int64_t time = cachette__dynamo_now() + ttl_ms;
+  cachette__text_printf(body, "\"%s\":{\"N\":\"%" PRId64 "\"},\"%s\":{\"N\":\"%" PRId64 "\"}", end,
+                        (time + 999) / 1000, end_ms, time);
+}
 
-static void add_item(cachette__dynamo_job *job, cachette__text *body, size_t place,
-                     cachette_slice value) {
+/* Adds an item without its value: what is added behind has to end with a value and a brace. */
+static void begin_item(cachette__dynamo_job *job, cachette__text *body, size_t place) {
   const cachette__dynamo_key *key = &job->entries[place].key;
   cachette__text_puts(body, "{\"key\":{\"S\":");
   cachette__text_string(body, key->text);
-  cachette__text_puts(body, "},\"value\":{\"B\":\"");
-  cachette__text_base64(body, value);
-  cachette__text_printf(body, "\"},\"expires\":{\"N\":\"%" PRId64 "\"}",
-                        end_of(job->op->items[place].ttl_ms));
+  cachette__text_puts(body, "},");
+  add_times(body, "expires", "expires_at", job->op->items[place].ttl_ms);
   if (key->raw.size > 0) {
     cachette__text_puts(body, ",\"raw\":{\"B\":\"");
     cachette__text_base64(body, key->raw);
     cachette__text_puts(body, "\"}");
   }
-  cachette__text_puts(body, "}");
+  cachette__text_puts(body, ",\"value\":");
 }
 
 void cachette__dynamo_add_item(cachette__dynamo_job *job, cachette__text *body, size_t place) {
-  add_item(job, body, place, job->op->items[place].value);
+  begin_item(job, body, place);
+  cachette__text_puts(body, "{\"B\":\"");
+  cachette__text_base64(body, job->op->items[place].value);
+  cachette__text_puts(body, "\"}}");
 }
 
 /* Begins a call about one entry, up to its key. */
@@ -83,8 +85,8 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   if (job->client->settings.consistent_read)
     cachette__text_puts(&call->body, ",\"ConsistentRead\":true");
   if (!wants_value)
-    cachette__text_puts(&call->body,
-                        ",\"ProjectionExpression\":\"#e\"," NAMES "{\"#e\":\"expires\"}");
+    cachette__text_puts(
+        &call->body, ",\"ProjectionExpression\":\"#e,#a\"," NAMES "{" CACHETTE__DYNAMO_TIMES "}");
   cachette__text_puts(&call->body, "}");
 }
 
@@ -99,22 +101,27 @@ static void fail_value(cachette__dynamo_job *job, size_t place) {
   cachette__dynamo_fail_item(job, place, &error);
 }
 
-static void take_value(cachette__dynamo_job *job, size_t place, json_object *item) {
+/* A counter that was incremented is a number; as a value it is its digits. */
+static void take_value(cachette__dynamo_job *job, size_t place, json_t *item) {
   cachette_item *into = &job->op->items[place];
   cachette_slice value;
-  size_t size;
-  if (!cachette__dynamo_attribute(item, "value", "B", &value) ||
-      !cachette__dynamo_decoded_size(value, &size)) {
+  bool is_number = cachette__dynamo_attribute(item, "value", "N", &value);
+  size_t size = is_number ? value.size : 0;
+  if (!is_number && (!cachette__dynamo_attribute(item, "value", "B", &value) ||
+                     !cachette__dynamo_decoded_size(value, &size))) {
     fail_value(job, place);
     return;
   }
   into->status = CACHETTE_HIT;
   into->ttl_ms = cachette__dynamo_time_left(item);
   void *bytes = cachette__item_place(job->op, into, size);
-  if (bytes != NULL) cachette__dynamo_decode(value, bytes);
+  if (bytes != NULL && is_number)
+    memcpy(bytes, value.data, size);
+  else if (bytes != NULL)
+    cachette__dynamo_decode(value, bytes);
 }
 
-void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_object *item) {
+void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_t *item) {
   if (!cachette__dynamo_lives(item)) return; /* a miss, as it stands */
   if (job->op->verb == CACHETTE_FETCH)
     take_value(job, place, item);
@@ -125,7 +132,7 @@ void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t place, json_ob
 static enum cachette__dynamo_outcome take_get(cachette__dynamo_job *job,
                                               cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
-  json_object *item = cachette__dynamo_member(reply->json, "Item", json_type_object);
+  json_t *item = cachette__dynamo_member(reply->json, "Item", JSON_OBJECT);
   if (job->op->verb != CACHETTE_PING) cachette__dynamo_take_item(job, call->place, item);
   return CACHETTE__DYNAMO_DONE;
 }
@@ -138,8 +145,8 @@ void cachette__dynamo_write_refused(cachette__dynamo_job *job, cachette__dynamo_
   call->is_safe = true;
   begin_key(job, call, "DeleteItem", place);
   if (job->op->flags & CACHETTE_IF_ABSENT) {
-    cachette__text_puts(&call->body,
-                        ",\"ConditionExpression\":\"#e <= :now\"," NAMES "{\"#e\":\"expires\"}");
+    cachette__text_puts(&call->body, ",\"ConditionExpression\":\"" CACHETTE__DYNAMO_ENDED
+                                     "\"," NAMES "{" CACHETTE__DYNAMO_TIMES "}");
     cachette__dynamo_add_now(&call->body);
     cachette__text_puts(&call->body, "}");
   }
@@ -178,17 +185,20 @@ static enum cachette__dynamo_outcome take_put(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* A PutItem of a value, where nothing stands or what stands there has ended. */
-static void write_absent(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                         cachette_slice value) {
+/* Begins a PutItem, up to the value. */
+static void begin_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__dynamo_begin(job, call, "PutItem");
   cachette__text_puts(&call->body, ",\"Item\":");
-  add_item(job, &call->body, call->place, value);
-  cachette__text_puts(&call->body,
-                      ",\"ConditionExpression\":\"attribute_not_exists(#k) OR #e <= :now\"," NAMES
-                      "{\"#k\":\"key\",\"#e\":\"expires\"}");
-  cachette__dynamo_add_now(&call->body);
-  cachette__text_puts(&call->body, "}");
+  begin_item(job, &call->body, call->place);
+}
+
+/* Its condition: nothing stands there, or what does has ended. */
+static void add_if_absent(cachette__text *body) {
+  cachette__text_puts(
+      body, ",\"ConditionExpression\":\"attribute_not_exists(#k) OR " CACHETTE__DYNAMO_ENDED
+            "\"," NAMES "{" CACHETTE__DYNAMO_TIMES ",\"#k\":\"key\"}");
+  cachette__dynamo_add_now(body);
+  cachette__text_puts(body, "}");
 }
 
 static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
@@ -197,7 +207,10 @@ static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
     cachette__dynamo_write_refused(job, call, place);
     return;
   }
-  write_absent(job, call, job->op->items[place].value);
+  cachette__dynamo_begin(job, call, "PutItem");
+  cachette__text_puts(&call->body, ",\"Item\":");
+  cachette__dynamo_add_item(job, &call->body, place);
+  add_if_absent(&call->body);
   cachette__text_puts(&call->body, "}");
 }
 
@@ -217,11 +230,13 @@ static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
   call->is_safe = true;
   begin_key(job, call, "UpdateItem", job->next++);
   cachette__text_puts(&call->body,
-                      ",\"UpdateExpression\":\"SET #e = :end\",\"ConditionExpression\":\"#e > "
-                      ":now\"," NAMES "{\"#e\":\"expires\"}");
+                      ",\"UpdateExpression\":\"SET #e = :end, #a = :end_ms\","
+                      "\"ConditionExpression\":\"" CACHETTE__DYNAMO_LIVES "\"," NAMES
+                      "{" CACHETTE__DYNAMO_TIMES "}");
   cachette__dynamo_add_now(&call->body);
-  cachette__text_printf(&call->body, ",\":end\":{\"N\":\"%" PRId64 "\"}}}",
-                        end_of(job->op->items[call->place].ttl_ms));
+  cachette__text_puts(&call->body, ",");
+  add_times(&call->body, ":end", ":end_ms", job->op->items[call->place].ttl_ms);
+  cachette__text_puts(&call->body, "}}");
 }
 
 static enum cachette__dynamo_outcome take_touch(cachette__dynamo_job *job,
@@ -243,109 +258,131 @@ static void write_clear(cachette__dynamo_job *job, cachette__dynamo_call *call) 
 static enum cachette__dynamo_outcome take_clear(cachette__dynamo_job *job,
                                                 cachette__dynamo_call *call,
                                                 const cachette__dynamo_reply *reply) {
-  json_object *old = cachette__dynamo_member(reply->json, "Attributes", json_type_object);
+  json_t *old = cachette__dynamo_member(reply->json, "Attributes", JSON_OBJECT);
   if (cachette__dynamo_lives(old)) job->op->items[call->place].status = CACHETTE_HIT;
   return CACHETTE__DYNAMO_DONE;
 }
 
 /* ---- Increment ------------------------------------------------------------------------------ */
 
-enum { MAKE, ADD_UP, READ }; /* steps */
+/*
+ * A counter is a number of the server's, for it to count with. One that was put is bytes; then what
+ * they count, with what is added, is set as a number, on the condition that they still stand.
+ */
+enum { COUNT, MAKE, CONVERT }; /* steps */
 
-/* Makes the counter, unless it is there; then it comes back. */
-static void write_make(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  char digits[CACHETTE__COUNTER_DIGITS + 1];
-  int size = snprintf(digits, sizeof digits, "%" PRId64, job->op->items[call->place].amount);
-  call->step = MAKE;
-  write_absent(job, call, (cachette_slice){digits, (size_t)size});
-  cachette__text_puts(&call->body, KEEPS_OLD "}");
+/* Begins an UpdateItem of the counter, up to the condition on its value. */
+static void begin_count(cachette__dynamo_job *job, cachette__dynamo_call *call, int step,
+                        const char *update) {
+  call->step = step;
+  begin_key(job, call, "UpdateItem", call->place);
+  cachette__text_puts(&call->body, ",\"ReturnValues\":\"UPDATED_NEW\"" KEEPS_OLD "," NAMES
+                                   "{" CACHETTE__DYNAMO_TIMES ",\"#v\":\"value\"}");
+  cachette__text_printf(
+      &call->body,
+      ",\"UpdateExpression\":\"SET #v = %s\",\"ConditionExpression\":\"" CACHETTE__DYNAMO_LIVES
+      " AND #v ",
+      update);
 }
 
-static void write_add_up(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                         cachette_slice digits, cachette_slice old) {
-  call->step = ADD_UP;
-  begin_key(job, call, "UpdateItem", call->place);
-  cachette__text_puts(&call->body,
-                      ",\"UpdateExpression\":\"SET #v = :new\",\"ConditionExpression\":\"#v = :old "
-                      "AND #e > :now\",\"ReturnValues\":\"UPDATED_NEW\"," NAMES
-                      "{\"#v\":\"value\",\"#e\":\"expires\"}" KEEPS_OLD);
+/* On the condition that the sum has 64 bits. */
+static void write_count(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  int64_t by = job->op->items[call->place].amount;
+  int64_t least = by < 0 ? INT64_MIN - by : INT64_MIN, most = by > 0 ? INT64_MAX - by : INT64_MAX;
+  begin_count(job, call, COUNT, "#v + :by");
+  cachette__text_puts(&call->body, "BETWEEN :least AND :most\"");
   cachette__dynamo_add_now(&call->body);
-  cachette__text_puts(&call->body, ",\":new\":{\"B\":\"");
-  cachette__text_base64(&call->body, digits);
-  cachette__text_puts(&call->body, "\"},\":old\":{\"B\":\"");
+  cachette__text_printf(&call->body,
+                        ",\":by\":{\"N\":\"%" PRId64 "\"},\":least\":{\"N\":\"%" PRId64
+                        "\"},\":most\":{\"N\":\"%" PRId64 "\"}}}",
+                        by, least, most);
+}
+
+static void write_make(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  call->step = MAKE;
+  begin_put(job, call);
+  cachette__text_printf(&call->body, "{\"N\":\"%" PRId64 "\"}}",
+                        job->op->items[call->place].amount);
+  add_if_absent(&call->body);
+  cachette__text_puts(&call->body, "}");
+}
+
+static void write_convert(cachette__dynamo_job *job, cachette__dynamo_call *call, int64_t sum,
+                          cachette_slice old) {
+  begin_count(job, call, CONVERT, ":sum");
+  cachette__text_puts(&call->body, "= :old\"");
+  cachette__dynamo_add_now(&call->body);
+  cachette__text_printf(&call->body, ",\":sum\":{\"N\":\"%" PRId64 "\"},\":old\":{\"B\":\"", sum);
   cachette__text_add(&call->body, old.data, old.size); /* in base64, as it came */
   cachette__text_puts(&call->body, "\"}}}");
 }
 
-/* Of a server that does not send what stands there along with a condition that failed. */
-static void write_read(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->step = READ;
-  begin_key(job, call, "GetItem", call->place);
-  cachette__text_puts(&call->body, ",\"ConsistentRead\":true}");
-}
-
 static void write_increment(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   call->place = job->next++;
-  write_make(job, call);
+  write_count(job, call);
 }
 
-/* The counter that an item holds, in its own bytes; false: it cannot be one. */
-static bool read_counter(json_object *item, cachette_slice *encoded, char *bytes, size_t *size) {
-  return cachette__dynamo_attribute(item, "value", "B", encoded) &&
-         cachette__dynamo_decoded_size(*encoded, size) && *size <= CACHETTE__COUNTER_DIGITS &&
-         cachette__dynamo_decode(*encoded, bytes);
+static enum cachette__dynamo_outcome fail_counter(cachette__dynamo_job *job,
+                                                  const cachette__dynamo_call *call,
+                                                  const cachette_error *error) {
+  cachette__dynamo_fail_item(job, call->place, error);
+  return CACHETTE__DYNAMO_DONE;
 }
 
-static enum cachette__dynamo_outcome add_up(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                            json_object *item) {
+/* Sets the sum for bytes that are a counter. */
+static enum cachette__dynamo_outcome convert(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                             cachette_slice old) {
   char bytes[CACHETTE__COUNTER_DIGITS + 3], digits[CACHETTE__COUNTER_DIGITS];
   size_t size;
-  cachette_slice encoded;
-  cachette_error error;
+  cachette_error error = {.code = CACHETTE_OK};
   const cachette_item *asked = &job->op->items[call->place];
   cachette_item counter = {.key = asked->key, .amount = asked->amount};
-  int code = CACHETTE_OK;
-  if (!read_counter(item, &encoded, bytes, &size))
-    code = cachette__counter_fail_value(asked->key, &error);
+  bool may_be = cachette__dynamo_decoded_size(old, &size) && size <= CACHETTE__COUNTER_DIGITS &&
+                cachette__dynamo_decode(old, bytes);
+  if (may_be)
+    cachette__counter_add(&counter, (cachette_slice){bytes, size}, digits, &size, &error);
   else
-    code = cachette__counter_add(&counter, (cachette_slice){bytes, size}, digits, &size, &error);
-  if (code < 0) {
-    cachette__dynamo_fail_item(job, call->place, &error);
-    return CACHETTE__DYNAMO_DONE;
-  }
-  write_add_up(job, call, (cachette_slice){digits, size}, encoded);
+    cachette__counter_fail_value(asked->key, &error);
+  if (error.code < 0) return fail_counter(job, call, &error);
+  write_convert(job, call, counter.amount, old);
   return CACHETTE__DYNAMO_AGAIN;
 }
 
-/* The sum that the call has set: what it had to add was added to what stood there. */
-static int64_t sum_of(json_object *attributes) {
-  cachette_slice encoded;
-  char bytes[CACHETTE__COUNTER_DIGITS + 3];
-  size_t size;
-  int64_t sum = 0;
-  if (read_counter(attributes, &encoded, bytes, &size))
-    cachette__counter_read((cachette_slice){bytes, size}, &sum);
-  return sum;
+static enum cachette__dynamo_outcome take_sum(cachette__dynamo_job *job,
+                                              cachette__dynamo_call *call, json_t *json) {
+  cachette_item *item = &job->op->items[call->place];
+  json_t *attributes = cachette__dynamo_member(json, "Attributes", JSON_OBJECT);
+  cachette_slice digits;
+  cachette_error error;
+  if (call->step == MAKE) return CACHETTE__DYNAMO_DONE; /* it is what was added to nothing */
+  item->status = CACHETTE_HIT;
+  if (cachette__dynamo_attribute(attributes, "value", "N", &digits) &&
+      cachette__counter_read(digits, &item->amount))
+    return CACHETTE__DYNAMO_DONE;
+  cachette__counter_fail_value(item->key, &error);
+  return fail_counter(job, call, &error);
 }
 
 static enum cachette__dynamo_outcome take_increment(cachette__dynamo_job *job,
                                                     cachette__dynamo_call *call,
                                                     const cachette__dynamo_reply *reply) {
-  cachette_item *item = &job->op->items[call->place];
-  call->pause_ms = 0;
-  if (reply->code == CACHETTE_OK && call->step == MAKE) return CACHETTE__DYNAMO_DONE;
-  if (reply->code == CACHETTE_OK && call->step == ADD_UP) {
-    item->status = CACHETTE_HIT;
-    item->amount = sum_of(cachette__dynamo_member(reply->json, "Attributes", json_type_object));
-    return CACHETTE__DYNAMO_DONE;
+  if (reply->code == CACHETTE_OK) return take_sum(job, call, reply->json);
+  json_t *old = cachette__dynamo_member(reply->json, "Item", JSON_OBJECT);
+  cachette_slice key = job->op->items[call->place].key, value;
+  cachette_error error;
+  call->pause_ms = call->conflicts++ > 1 ? cachette__dynamo_jitter(job->client, 0) : 0;
+  if (call->step == COUNT && cachette__dynamo_lives(old)) {
+    if (cachette__dynamo_attribute(old, "value", "B", &value)) return convert(job, call, value);
+    if (cachette__dynamo_attribute(old, "value", "N", &value))
+      cachette__counter_fail_range(key, &error);
+    else
+      cachette__counter_fail_value(key, &error);
+    return fail_counter(job, call, &error);
   }
-  json_object *old = cachette__dynamo_member(reply->json, "Item", json_type_object);
-  if (call->conflicts++ > 1) call->pause_ms = cachette__dynamo_jitter(job->client, 0);
-  if (cachette__dynamo_lives(old)) return add_up(job, call, old);
-  if (old == NULL && call->step != READ)
-    write_read(job, call);
-  else
+  if (call->step == COUNT)
     write_make(job, call);
+  else
+    write_count(job, call);
   return CACHETTE__DYNAMO_AGAIN;
 }
 

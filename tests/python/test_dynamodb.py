@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: MIT
+"""DynamoDB: what is stored, the table, faults of the server, and who loads its library."""
+
+import asyncio
+import calendar
+import email.utils
+import json
+import time
+import uuid
+import zlib
+from typing import Any, Callable, Dict, Iterator, List, Optional, Type
+
+import pytest
+from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
+from conftest import linux_only, run_python
+from load import Load, recover
+from services.dynamodb import dynamodb_server, raw_client, settings_of
+from services.http_fault import Answer, HttpServer, Request
+
+
+def own(url: str, **settings: Any) -> Type[Cachette]:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'dynamodb', **settings_of(url), 'timeout': 5, **settings})
+  return Own
+
+
+def action_of(request: Request) -> str:
+  return request.headers['x-amz-target'].partition('.')[2]
+
+
+@pytest.fixture
+def table(dynamodb: str) -> str:
+  """The name of a table that is not there yet."""
+  return f'table-{uuid.uuid4()}'
+
+
+# ---- What is stored
+
+
+def test_an_item_is_that_of_earlier_releases(dynamodb: str, table: str) -> None:
+  asyncio.run(own(dynamodb, table_name=table)().put('key', 'ü', ttl=100))
+  raw = raw_client(dynamodb)
+  (item,) = raw.scan(TableName=table)['Items']
+  assert item['key'] == {'S': 'key'} and item['value'] == {'B': 'ü'.encode()}
+  assert int(item['expires']['N']) - time.time() == pytest.approx(100, abs=2)
+  assert int(item['expires_at']['N']) / 1000 == pytest.approx(int(item['expires']['N']), abs=1)
+
+
+def test_items_of_earlier_releases_are_read(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+  raw = raw_client(dynamodb)
+
+  def write(key: str, seconds: int) -> None:
+    expires = {'N': str(int(time.time()) + seconds)}
+    raw.put_item(
+      TableName=table, Item={'key': {'S': key}, 'value': {'B': b'old'}, 'expires': expires}
+    )
+
+  async def main() -> None:
+    await cache.ping()
+    write('there', 50)
+    write('ended', -5)
+    assert await cache.fetch_with_ttl('there') in [(50, 'old'), (49, 'old')]
+    assert await cache.fetch_many(['there', 'ended', 'absent']) == {'there': 'old'}
+    assert not await cache.exists('ended') and not await cache.touch('ended', 9)
+    assert await cache.add('ended', 'new') and not await cache.add('there', 'new')
+    write('ended', -5)
+    assert await cache.clear(key='ended') == 0
+    write('ended', -5)
+    assert await cache.flush_expired() == 1 and await cache.flush() == 1
+
+  asyncio.run(main())
+  assert raw.scan(TableName=table)['Count'] == 0
+
+
+def test_a_counter_is_a_number_of_the_server(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+
+  async def main() -> None:
+    assert await cache.increment('new', 5) == 5
+    await cache.put('put', '40')
+    assert await cache.increment('put', 2) == 42
+    assert await cache.fetch_many(['new', 'put']) == {'new': '5', 'put': '42'}
+
+  asyncio.run(main())
+  items = {
+    each['key']['S']: each['value'] for each in raw_client(dynamodb).scan(TableName=table)['Items']
+  }
+  assert items == {'new': {'N': '5'}, 'put': {'N': '42'}}
+
+
+def test_long_keys_keep_their_head(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+  keys = ['ns:' + 'ä' * 5000 + end for end in 'ab'] + ['ns:\0', 'ns2:' + 'x' * 3000]
+
+  async def main() -> None:
+    for key in keys:
+      await cache.put(key, key[-1])
+    assert await cache.fetch_many(keys) == {key: key[-1] for key in keys}
+    assert await cache.clear('ns:' + 'ä' * 4999) == 0
+    assert await cache.clear('ns') == 3
+    assert await cache.fetch(keys[-1]) == 'x'
+
+  asyncio.run(main())
+  (item,) = raw_client(dynamodb).scan(TableName=table)['Items']
+  assert item['key']['S'].startswith('ns2:xxx') and len(item['key']['S']) == 2048
+  assert item['raw']['B'] == keys[-1].encode()
+
+
+def test_a_value_that_is_too_large_is_told_before_it_is_sent(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+
+  async def main() -> None:
+    await cache.put('key', 'old')
+    with pytest.raises(BackendError, match='"key" has 410000 bytes; .* 400 KB'):
+      await cache.put('key', 'x' * 410_000)
+    assert await cache.fetch('key') is None
+    await cache.put('other', 'old')
+    with pytest.raises(BackendError, match='"other" has 410000 bytes'):
+      await cache.add('other', 'x' * 410_000)
+    assert await cache.fetch('other') == 'old'
+    with pytest.raises(BackendError, match='"b" has 410000 bytes'):
+      await cache.put_many({'a': '1', 'b': 'x' * 410_000, 'c': '3'})
+    assert await cache.fetch_many(['a', 'b', 'c']) == {'a': '1', 'c': '3'}
+
+  asyncio.run(main())
+
+
+def test_sweeps_go_over_many_pages(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table, timeout=60)()
+  value = 'x' * 20_000  # a page of a scan has 1 MB
+
+  async def main() -> None:
+    await cache.put_many({f'{name}:{i}': value for name in ('a', 'b') for i in range(100)})
+    assert await cache.clear('a') == 100
+    assert await cache.clear('a') == 0
+    assert await cache.flush() == 100
+
+  asyncio.run(main())
+  assert raw_client(dynamodb).scan(TableName=table)['Count'] == 0
+
+
+# ---- The table
+
+
+def test_the_table_is_made_with_its_time_to_live(dynamodb: str, table: str) -> None:
+  asyncio.run(own(dynamodb, table_name=table)().ping())
+  raw = raw_client(dynamodb)
+  about = raw.describe_table(TableName=table)['Table']
+  assert about['KeySchema'] == [{'AttributeName': 'key', 'KeyType': 'HASH'}]
+  assert about['BillingModeSummary']['BillingMode'] == 'PAY_PER_REQUEST'
+
+  async def wait() -> None:
+    cache = own(dynamodb, table_name=table)()
+    deadline = time.monotonic() + 5
+    while True:
+      await cache.ping()
+      time_to_live = raw.describe_time_to_live(TableName=table)['TimeToLiveDescription']
+      if time_to_live['TimeToLiveStatus'] in ('ENABLING', 'ENABLED'):
+        assert time_to_live['AttributeName'] == 'expires'
+        return
+      assert time.monotonic() < deadline
+      await asyncio.sleep(0.05)
+
+  asyncio.run(wait())
+
+
+def test_many_that_begin_at_once_make_one_table(dynamodb: str, table: str) -> None:
+  classes = [own(dynamodb, table_name=table) for _ in range(8)]
+
+  async def main() -> None:
+    await asyncio.gather(*(each().put(f'{i}', 'x') for i, each in enumerate(classes)))
+    assert await classes[0]().flush() == 8
+
+  asyncio.run(main())
+
+
+def test_a_table_of_another_schema_is_refused(dynamodb: str, table: str) -> None:
+  raw_client(dynamodb).create_table(
+    TableName=table,
+    BillingMode='PAY_PER_REQUEST',
+    AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
+    KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
+  )
+  with pytest.raises(BackendError, match=f'"{table}" .* has another key schema'):
+    asyncio.run(own(dynamodb, table_name=table)().fetch('key'))
+
+
+def test_a_table_that_goes_is_made_again(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+
+  async def main() -> None:
+    await cache.put('key', 'value')
+    raw_client(dynamodb).delete_table(TableName=table)
+    assert await cache.fetch('key') is None
+    await cache.put('key', 'value')
+    assert await cache.fetch('key') == 'value'
+
+  asyncio.run(main())
+
+
+def error(kind: str, status: int = 400, message: str = 'no reason') -> Answer:
+  body = {'__type': f'com.amazonaws.dynamodb.v20120810#{kind}', 'message': message}
+  return Answer(status, json.dumps(body).encode(), {'x-amzn-RequestId': 'REQUEST7'})
+
+
+def test_who_may_not_look_at_the_table_may_use_it(dynamodb: str, table: str) -> None:
+  asyncio.run(own(dynamodb, table_name=table)().ping())
+
+  def refuse(request: Request) -> Optional[Answer]:
+    allowed = action_of(request) in ('GetItem', 'PutItem')
+    return None if allowed else error('AccessDeniedException')
+
+  with HttpServer(refuse, dynamodb) as proxy:
+    cache = own(proxy.url, table_name=table)()
+
+    async def main() -> None:
+      await cache.put('key', 'value')
+      assert await cache.fetch('key') == 'value'
+      with pytest.raises(BackendError, match='DeleteItem.*AccessDenied.*REQUEST7'):
+        await cache.clear(key='key')
+
+    asyncio.run(main())
+
+
+def test_who_may_not_make_the_table_is_told(dynamodb: str, table: str) -> None:
+  def refuse(request: Request) -> Optional[Answer]:
+    return error('AccessDeniedException') if action_of(request) == 'CreateTable' else None
+
+  with HttpServer(refuse, dynamodb) as proxy:
+    with pytest.raises(BackendError, match=f'no table "{table}" .* may not make it'):
+      asyncio.run(own(proxy.url, table_name=table)().fetch('key'))
+
+
+# ---- Faults
+
+
+class Faults:
+  """Answers calls of one action with faults, one after another, and then lets all pass."""
+
+  def __init__(self, action: str, answers: List[Callable[[], Answer]]) -> None:
+    self.action, self.answers = action, answers
+
+  def __call__(self, request: Request) -> Optional[Answer]:
+    if action_of(request) == self.action and self.answers:
+      return self.answers.pop(0)()
+    return None
+
+
+@pytest.fixture
+def proxy(dynamodb: str) -> Iterator[HttpServer]:
+  """In front of the server; to be given an `answer`."""
+  with HttpServer(lambda request: None, dynamodb) as proxy:
+    yield proxy
+
+
+def fetch_through(proxy: HttpServer, table: str, *answers: Callable[[], Answer]) -> Dict[str, Any]:
+  """Puts and fetches a value, with faults in the way of the fetch; the cache's stats."""
+  cls = own(proxy.url, table_name=table)
+
+  async def main() -> None:
+    await cls().put('key', 'value')
+    proxy.answer = Faults('GetItem', list(answers))
+    assert await cls().fetch('key') == 'value'
+
+  asyncio.run(main())
+  return cls.stats()._asdict()
+
+
+THROTTLED = [
+  lambda: error('ProvisionedThroughputExceededException'),
+  lambda: error('ThrottlingException'),
+  lambda: error('RequestLimitExceeded'),
+]
+BROKEN: List[Callable[[], Answer]] = [
+  lambda: error('InternalServerError', 500),
+  lambda: Answer(503, b'<html>busy</html>'),
+  lambda: Answer(200, b'{"Item": {', {}),
+  lambda: Answer(200, b'{"Item":{"key":{"S":"key"}}}', {'x-amz-crc32': '1'}),
+  lambda: Answer(200, b'{"Item":{"key":{"S":"key"}}}', {}, True),
+]
+
+
+def test_throttling_is_borne_and_counted(proxy: HttpServer, table: str) -> None:
+  assert fetch_through(proxy, table, *THROTTLED)['retries'] == 3
+
+
+@pytest.mark.parametrize('fault', range(len(BROKEN)))
+def test_what_breaks_is_tried_again(proxy: HttpServer, table: str, fault: int) -> None:
+  assert fetch_through(proxy, table, BROKEN[fault])['retries'] == 1
+
+
+def test_the_right_checksum_is_no_fault(proxy: HttpServer, table: str) -> None:
+  body = b'{}'
+
+  async def main() -> None:
+    cache = own(proxy.url, table_name=table)()
+    await cache.put('key', 'value')
+    proxy.answer = Faults(
+      'GetItem', [lambda: Answer(200, body, {'x-amz-crc32': str(zlib.crc32(body))})]
+    )
+    assert await cache.fetch('key') is None
+
+  asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+  ('fault', 'told'),
+  [
+    (
+      THROTTLED[0],
+      r'GetItem: no reason \(ProvisionedThroughputExceeded.*REQUEST7, after \d+ tries',
+    ),
+    (BROKEN[0], r'InternalServerError, request id REQUEST7'),
+    (BROKEN[3], 'wrong checksum'),
+    (BROKEN[2], 'no JSON'),
+    (BROKEN[4], 'connection to DynamoDB at 127.0.0.1.* broke'),
+    (lambda: error('ValidationException', 400, 'odd\nsecret header'), r'GetItem: odd \(Val'),
+  ],
+)
+def test_what_stays_broken_is_told(
+  proxy: HttpServer, table: str, fault: Callable[[], Answer], told: str
+) -> None:
+  cache = own(proxy.url, table_name=table, timeout=2)()
+
+  async def main() -> None:
+    await cache.put('key', 'value')
+    proxy.answer = Faults('GetItem', [fault] * 1000)
+    before = time.monotonic()
+    with pytest.raises(BackendError, match=told) as raised:
+      await cache.fetch('key')
+    assert time.monotonic() - before < 3
+    assert 'secret' not in str(raised.value)
+    proxy.answer = lambda request: None
+    assert await cache.fetch('key') == 'value'
+
+  asyncio.run(main())
+
+
+def test_an_increment_is_not_sent_twice(proxy: HttpServer, table: str) -> None:
+  async def main() -> None:
+    cache = own(proxy.url, table_name=table)()
+    assert await cache.increment('counter') == 1
+
+    def count_and_break(request: Request) -> Optional[Answer]:
+      if action_of(request) != 'UpdateItem':
+        return None
+      proxy.pass_on(request)
+      return BROKEN[4]()
+
+    proxy.answer = count_and_break
+    with pytest.raises(BackendUnavailable, match='broke'):
+      await cache.increment('counter')
+    proxy.answer = lambda request: None
+    assert await cache.fetch('counter') == '2'
+
+  asyncio.run(main())
+
+
+def test_a_wrong_clock_is_corrected_once(proxy: HttpServer, table: str) -> None:
+  ahead = 3600
+
+  def refuse_old(request: Request) -> Optional[Answer]:
+    signed = time.strptime(request.headers['x-amz-date'] + '+0000', '%Y%m%dT%H%M%SZ%z')
+    if abs(time.time() + ahead - calendar.timegm(signed)) < 300:
+      return None
+    date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    return error('InvalidSignatureException', 400, 'Signature expired')._replace(
+      headers={'Date': date}
+    )
+
+  async def main() -> None:
+    cache = own(proxy.url, table_name=table)()
+    proxy.answer = refuse_old
+    await cache.put('key', 'value')
+    count = len(proxy.requests)
+    assert await cache.fetch('key') == 'value'
+    assert len(proxy.requests) == count + 1
+
+  asyncio.run(main())
+
+
+def test_what_is_left_undone_is_asked_for_again(proxy: HttpServer, table: str) -> None:
+  """A server that does three of a batch at a time."""
+
+  def do_some(request: Request) -> Optional[Answer]:
+    asked = json.loads(request.body)
+    if action_of(request) == 'BatchGetItem':
+      keys = asked['RequestItems'][table]['Keys']
+      left = {table: {**asked['RequestItems'][table], 'Keys': keys[3:]}} if keys[3:] else {}
+      asked['RequestItems'][table]['Keys'] = keys[:3]
+      name = 'UnprocessedKeys'
+    elif action_of(request) == 'BatchWriteItem':
+      items = asked['RequestItems'][table]
+      left = {table: items[3:]} if items[3:] else {}
+      asked['RequestItems'][table] = items[:3]
+      name = 'UnprocessedItems'
+    else:
+      return None
+    answer = proxy.pass_on(
+      request._replace(
+        body=json.dumps(asked).encode(),
+        headers={**request.headers, 'content-length': str(len(json.dumps(asked)))},
+      )
+    )
+    body = json.dumps({**json.loads(answer.body), name: left}).encode()
+    return Answer(answer.status, body)
+
+  values = {f'key:{i}': f'{i}' for i in range(40)}
+
+  async def main() -> None:
+    cache = own(proxy.url, table_name=table, timeout=20)()
+    proxy.answer = do_some
+    await cache.put_many(values)
+    assert await cache.fetch_many([*values, 'absent']) == values
+    assert await cache.clear('key') == 40
+    assert await cache.fetch_many(values) == {}
+
+  asyncio.run(main())
+
+
+# ---- A server that is slow, or gone
+
+
+def test_a_server_that_hangs_is_told_of_and_used_when_it_is_back() -> None:
+  with dynamodb_server() as server:
+    cache = own(server.url, timeout=1)()
+
+    async def main() -> None:
+      await cache.put('key', 'value', ttl=100)
+      server.stop()
+      before = time.monotonic()
+      waiting = [asyncio.ensure_future(cache.fetch('key')) for _ in range(50)]
+      for each in waiting:
+        with pytest.raises(BackendTimeout, match='DynamoDB at 127.0.0.1'):
+          await each
+      assert time.monotonic() - before < 2
+      server.go_on()
+      await recover(cache)
+      assert await cache.fetch('key') == 'value'
+      server.kill()
+      with pytest.raises(BackendUnavailable, match='DynamoDB at 127.0.0.1.*cannot be reached'):
+        for _ in range(3):
+          await cache.fetch('key')
+      server.start()
+      await recover(cache)
+      server.stop()
+      last = [asyncio.ensure_future(cache.fetch('key')) for _ in range(3)]
+      await asyncio.sleep(0)
+      for each in last:
+        each.cancel()
+
+    before = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - before < 60
+
+
+def test_a_process_ends_though_its_server_hangs() -> None:
+  with HttpServer(lambda request: time.sleep(30) or Answer()) as silent:
+    before = time.monotonic()
+    told = run_python(
+      f"""
+      import asyncio
+      from cachette import BackendError, Cachette
+
+      class Own(Cachette): pass
+
+      settings = {settings_of(silent.url)!r}
+      Own.load_config(lambda: {{'backend': 'dynamodb', 'timeout': 0.5, **settings}})
+
+      async def main():
+        try:
+          await asyncio.gather(*(Own().fetch('key') for _ in range(20)))
+        except BackendError:
+          print('failed')
+
+      asyncio.run(main())
+      """
+    )
+    assert told == 'failed\n'
+    assert time.monotonic() - before < 10
+
+
+def test_calls_that_are_given_up_mix_nothing_up(dynamodb: str, table: str) -> None:
+  async def main() -> None:
+    load = Load(own(dynamodb, table_name=table, timeout=10)())
+    await load.run()
+    assert load.wrong == [] and load.errors == set()
+    assert load.counts['fine'] > 5000 and load.counts['given up'] > 500
+
+  asyncio.run(main())
+
+
+def test_forked_workers_have_connections_of_their_own(dynamodb: str, table: str) -> None:
+  told = run_python(
+    f"""
+    import asyncio, os
+    from cachette import Cachette
+
+    Cachette.load_config(lambda: {{
+      'backend': 'dynamodb', 'table_name': {table!r}, 'timeout': 20, **{settings_of(dynamodb)!r}
+    }})
+
+    async def count():
+      for _ in range(20):
+        await asyncio.gather(*(Cachette().increment('counter') for _ in range(4)))
+
+    asyncio.run(count())
+    children = []
+    for _ in range(3):
+      child = os.fork()
+      if child == 0:
+        asyncio.run(count())
+        os._exit(0)
+      children.append(child)
+    asyncio.run(count())
+    for child in children:
+      assert os.waitpid(child, 0)[1] == 0
+    print(asyncio.run(Cachette().increment('counter', 0)))
+    """
+  )
+  assert told == '400\n'
+
+
+@linux_only
+def test_the_library_is_loaded_by_its_first_user_alone(dynamodb: str) -> None:
+  told = run_python(
+    f"""
+    import asyncio
+    from cachette import Cachette
+
+    def is_loaded():
+      with open('/proc/self/maps') as maps:
+        return 'libcurl' in maps.read()
+
+    class Memory(Cachette): pass
+    class Dynamo(Cachette): pass
+
+    Memory.load_config(lambda: {{'backend': 'inmemory'}})
+    asyncio.run(Memory().fetch('key'))
+    print(is_loaded())
+    Dynamo.load_config(lambda: {{'backend': 'dynamodb', **{settings_of(dynamodb)!r}}})
+    asyncio.run(Dynamo().put('loaded', 'value'))
+    print(is_loaded(), asyncio.run(Dynamo().fetch('loaded')))
+    """
+  )
+  assert told.split() == ['False', 'True', 'value']
