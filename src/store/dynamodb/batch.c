@@ -5,7 +5,11 @@
  */
 #include "client.h"
 
-enum { READ_MOST = 100, WRITE_MOST = 25, WIDTH = 4 };
+/*
+ * A body of more than a megabyte libcurl would announce first, and wait to be asked for it; so what
+ * is put goes in smaller ones. One item alone stays below that, too.
+ */
+enum { READ_MOST = 100, WRITE_MOST = 25, WIDTH = 4, BYTES_MOST = 300000 };
 
 static bool wants_entries(const cachette__dynamo_job *job) { return job->next < job->count; }
 
@@ -15,11 +19,13 @@ static bool is_twin(const cachette__dynamo_job *job, size_t place) {
 
 /* Gives the call the next places, as many as it may have. Those too big have calls of their own. */
 static bool take_places(cachette__dynamo_job *job, cachette__dynamo_call *call, size_t most) {
+  size_t bytes = 0;
   call->places = cachette__malloc(most * sizeof *call->places);
   for (; call->places != NULL && job->next < job->count && call->count < most; job->next++) {
     if (is_twin(job, job->next)) continue;
-    if (job->entries[job->next].too_big) break;
+    if (job->entries[job->next].too_big || bytes > BYTES_MOST) break;
     call->places[call->count++] = job->next;
+    if (job->op->verb == CACHETTE_PUT) bytes += job->op->items[job->next].value.size;
   }
   return call->places != NULL;
 }

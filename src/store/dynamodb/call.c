@@ -202,8 +202,8 @@ static bool add_headers(cachette__dynamo_call *call, const cachette__aws_keys *k
   print_time(call, date, sizeof date);
   return cachette__http_header(request, "Content-Type: application/x-amz-json-1.0") &&
          cachette__http_header(request, "Accept-Encoding: identity") &&
-         cachette__http_header(request, "Expect:") && cachette__http_header(request, target) &&
-         cachette__http_header(request, date) && add_token(request, keys->token);
+         cachette__http_header(request, target) && cachette__http_header(request, date) &&
+         add_token(request, keys->token);
 }
 
 static bool set_options(cachette__dynamo_call *call, const cachette__aws_keys *keys) {

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: MIT
+"""DynamoDB: signatures, and where credentials come from, each source in a process of its own."""
+
+import asyncio
+import json
+import os
+import pathlib
+import re
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional
+from urllib.parse import parse_qs
+
+import pytest
+from cachette import BackendError, Cachette
+from conftest import run_python
+from services.http_fault import Answer, HttpServer, Request
+
+METADATA = '/latest/meta-data/iam/security-credentials/'
+
+
+def answer_like_dynamodb(request: Request) -> Answer:
+  """A table that may be used but not looked at, and is empty."""
+  if request.headers.get('x-amz-target', '').endswith('.DescribeTable'):
+    return Answer(400, b'{"__type": "AccessDeniedException"}')
+  return Answer(200, b'{}')
+
+
+@pytest.fixture
+def endpoint() -> Iterator[HttpServer]:
+  """A server that is asked with the credentials that were found."""
+  with HttpServer(answer_like_dynamodb) as server:
+    yield server
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Dict[str, str]:
+  """An environment without credentials, which tests add to."""
+  for name in os.environ:
+    if name.startswith('AWS_'):
+      monkeypatch.delenv(name)
+  return {'HOME': str(tmp_path), 'AWS_EC2_METADATA_DISABLED': 'true'}
+
+
+def ask(endpoint: HttpServer, env: Dict[str, str], calls: int = 1, **settings: Any) -> str:
+  """What a process prints that fetches as often: `fine`, or the error."""
+  names = {'backend': 'dynamodb', 'dynamodb_url': endpoint.url, 'timeout': 5, **settings}
+  return run_python(
+    f"""
+    import asyncio
+    from cachette import BackendError, Cachette
+
+    Cachette.load_config(lambda: {names!r})
+
+    async def main():
+      try:
+        for _ in range({calls}):
+          await asyncio.gather(*(Cachette().fetch('key') for _ in range(10)))
+        print('fine')
+      except BackendError as error:
+        print(error)
+
+    asyncio.run(main())
+    """,
+    env=env,
+  ).strip()
+
+
+def signed_by(endpoint: HttpServer) -> List[str]:
+  """The access keys of all that the server was asked with, each once, and their tokens."""
+  seen = []
+  for request in endpoint.requests:
+    match = re.search('Credential=([^/]*)/', request.headers['authorization'])
+    assert match is not None
+    text = ' '.join([match.group(1), request.headers.get('x-amz-security-token', '')]).strip()
+    if text not in seen:
+      seen.append(text)
+  return seen
+
+
+# ---- Signatures
+
+
+@pytest.mark.parametrize('token', [None, 'a+token/with=signs'])
+@pytest.mark.parametrize('region', [None, 'eu-central-1'])
+def test_signatures_are_those_of_awss_own_client(
+  endpoint: HttpServer,
+  clean: Dict[str, str],
+  monkeypatch: pytest.MonkeyPatch,
+  token: Optional[str],
+  region: Optional[str],
+) -> None:
+  import botocore.auth
+  from botocore.awsrequest import AWSRequest
+  from botocore.credentials import Credentials
+
+  class Own(Cachette):
+    pass
+
+  settings = {'aws_access_key_id': 'AKIDEXAMPLE', 'aws_secret_access_key': 'wJalr/XU+tnFEMI'}
+  if token:
+    settings['aws_session_token'] = token
+  if region:
+    settings['region'] = region
+  Own.load_config(lambda: {'backend': 'dynamodb', 'dynamodb_url': endpoint.url, **settings})
+
+  async def main() -> None:
+    await Own().put('schlüssel "\\', 'x' * 400_000)
+    await Own().put_many({f'{i}': 'x' * 300_000 for i in range(5)})
+
+  asyncio.run(main())
+  assert len(endpoint.requests) >= 4
+  for request in endpoint.requests:
+    given = request.headers['authorization']
+    match = re.search('SignedHeaders=([^,]*),', given)
+    assert match is not None
+    names = match.group(1).split(';')
+    assert {'host', 'x-amz-date', 'x-amz-target', 'content-type'} <= set(names)
+    assert ('x-amz-security-token' in names) == bool(token)
+    again = AWSRequest(
+      method='POST',
+      url=endpoint.url + request.path,
+      data=request.body,
+      headers={name: request.headers[name] for name in names},
+    )
+    auth = botocore.auth.SigV4Auth(
+      Credentials('AKIDEXAMPLE', 'wJalr/XU+tnFEMI'), 'dynamodb', region or 'us-east-1'
+    )
+    again.context['timestamp'] = request.headers['x-amz-date']
+    wanted = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
+    assert given.endswith(f'Signature={wanted}')
+    assert len(request.body) < 1 << 20 and 'expect' not in request.headers
+
+
+# ---- Sources
+
+
+def test_options_come_before_the_environment(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+  env = {**clean, 'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': 's'}
+  own = {'aws_access_key_id': 'own', 'aws_secret_access_key': 's', 'aws_session_token': 'token'}
+  assert ask(endpoint, env, **own) == 'fine'
+  assert signed_by(endpoint) == ['own token']
+
+
+def test_the_environment(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+  keys = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': 's'}
+  assert ask(endpoint, {**clean, **keys, 'AWS_SESSION_TOKEN': 'token'}) == 'fine'
+  assert signed_by(endpoint) == ['env token']
+  assert 'AWS_SECRET_ACCESS_KEY; set both' in ask(endpoint, {**clean, 'AWS_ACCESS_KEY_ID': 'env'})
+
+
+CREDENTIALS = """
+# a comment
+[default]
+aws_access_key_id = first
+aws_secret_access_key=s
+
+[other]
+aws_access_key_id = second
+aws_secret_access_key = s
+aws_session_token = token
+[half]
+aws_access_key_id = third
+"""
+
+CONFIG = """
+[profile third]
+aws_access_key_id = of the config
+aws_secret_access_key = s
+[profile sso]
+sso_start_url = https://example.com
+"""
+
+
+@pytest.mark.parametrize(
+  ('profile', 'expected'),
+  [
+    (None, 'first'),
+    ('other', 'second token'),
+    ('third', 'of the config'),
+    ('half', 'The AWS profile "half" has only one of'),
+    (
+      'sso',
+      'The AWS profile "sso" gets its keys in a way that cachette does not go: sso_start_url',
+    ),
+    ('none', 'The AWS profile "none" is in neither of the shared files'),
+  ],
+)
+def test_the_shared_files(
+  endpoint: HttpServer,
+  clean: Dict[str, str],
+  tmp_path: pathlib.Path,
+  profile: Optional[str],
+  expected: str,
+) -> None:
+  folder = tmp_path / '.aws'
+  folder.mkdir()
+  (folder / 'credentials').write_text(CREDENTIALS)
+  (folder / 'config').write_text(CONFIG)
+  told = ask(endpoint, {**clean, **({'AWS_PROFILE': profile} if profile else {})})
+  if expected.startswith('The'):
+    assert expected in told
+  else:
+    assert (told, signed_by(endpoint)) == ('fine', [expected])
+
+
+def test_shared_files_elsewhere(
+  endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
+) -> None:
+  (tmp_path / 'keys').write_text(CREDENTIALS)
+  assert ask(endpoint, {**clean, 'AWS_SHARED_CREDENTIALS_FILE': '~/keys'}) == 'fine'
+  assert signed_by(endpoint) == ['first']
+
+
+def end_in(seconds: float) -> str:
+  return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds))
+
+
+def identity_answer(number: int, seconds: float) -> bytes:
+  return f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+    <AccessKeyId>identity{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
+    <SessionToken>token</SessionToken><Expiration>{end_in(seconds)}</Expiration>
+    </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>""".encode()
+
+
+def test_a_web_identity(
+  endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
+) -> None:
+  (tmp_path / 'token').write_text('web identity+token\n')
+  with HttpServer(lambda request: Answer(200, identity_answer(1, 3600))) as sts:
+    env = {
+      **clean,
+      'AWS_WEB_IDENTITY_TOKEN_FILE': str(tmp_path / 'token'),
+      'AWS_ROLE_ARN': 'arn:aws:iam::1:role/cache',
+      'AWS_ENDPOINT_URL_STS': sts.url,
+    }
+    assert ask(endpoint, env) == 'fine'
+    (asked,) = sts.requests
+  form = parse_qs(asked.body.decode())
+  assert form['WebIdentityToken'] == ['web identity+token']
+  assert form['RoleArn'] == ['arn:aws:iam::1:role/cache']
+  assert form['Action'] == ['AssumeRoleWithWebIdentity']
+  assert signed_by(endpoint) == ['identity1 token']
+
+
+def test_a_web_identity_that_is_refused(
+  endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
+) -> None:
+  (tmp_path / 'token').write_text('hunter2')
+  refusal = b'<ErrorResponse><Error><Message>Not authorized</Message></Error></ErrorResponse>'
+  with HttpServer(lambda request: Answer(403, refusal)) as sts:
+    names = {'AWS_WEB_IDENTITY_TOKEN_FILE': str(tmp_path / 'token'), 'AWS_ROLE_ARN': 'arn'}
+    told = ask(endpoint, {**clean, **names, 'AWS_ENDPOINT_URL_STS': sts.url})
+  assert 'token service (STS): it answered with HTTP status 403: Not authorized' in told
+  assert 'hunter2' not in told
+
+
+def keys_answer(name: str, seconds: float) -> Answer:
+  names = {'AccessKeyId': name, 'SecretAccessKey': 's', 'Token': 'token'}
+  return Answer(200, json.dumps({**names, 'Expiration': end_in(seconds)}).encode())
+
+
+def test_a_container(endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'token').write_text('Bearer of the file\n')
+  with HttpServer(lambda request: keys_answer('container', 3600)) as server:
+    names = {
+      'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url + '/v1/keys',
+      'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE': str(tmp_path / 'token'),
+    }
+    assert ask(endpoint, {**clean, **names}) == 'fine'
+    (asked,) = server.requests
+  assert (asked.path, asked.headers['authorization']) == ('/v1/keys', 'Bearer of the file')
+  assert signed_by(endpoint) == ['container token']
+
+
+def test_a_containers_address_elsewhere_is_refused(
+  endpoint: HttpServer, clean: Dict[str, str]
+) -> None:
+  env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://192.0.2.1/keys'}
+  assert 'AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed' in ask(
+    endpoint, env
+  )
+
+
+def serve_metadata(seconds: float) -> Callable[[Request], Answer]:
+  def answer(request: Request) -> Answer:
+    if request.path == '/latest/api/token':
+      assert request.method == 'PUT'
+      return Answer(200, b'session')
+    if request.headers.get('x-aws-ec2-metadata-token') != 'session':
+      return Answer(401)
+    if request.path == METADATA:
+      return Answer(200, b'the-role')
+    return (
+      keys_answer('metadata', seconds) if request.path == METADATA + 'the-role' else Answer(404)
+    )
+
+  return answer
+
+
+def test_instance_metadata(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+  del clean['AWS_EC2_METADATA_DISABLED']
+  with HttpServer(serve_metadata(3600)) as server:
+    assert ask(endpoint, {**clean, 'AWS_EC2_METADATA_SERVICE_ENDPOINT': server.url + '/'}) == 'fine'
+    assert len(server.requests) == 3
+  assert signed_by(endpoint) == ['metadata token']
+
+
+def test_none_at_all_tells_where_it_looked(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+  told = ask(endpoint, clean)
+  for place in ('aws_access_key_id', 'environment', 'shared files', 'web identity', 'container'):
+    assert place in told
+  assert 'instance metadata' in told
+  assert endpoint.requests == []
+
+
+# ---- Renewal
+
+
+def test_keys_are_renewed_ahead_of_their_end_once_for_all(
+  endpoint: HttpServer, clean: Dict[str, str]
+) -> None:
+  """Those that end in less than five minutes are used until the new ones are there."""
+  given: List[float] = [200, 3600]
+
+  def answer(request: Request) -> Answer:
+    seconds = given.pop(0)
+    return keys_answer(f'for{seconds:.0f}', seconds)
+
+  with HttpServer(answer) as server:
+    env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}
+    assert ask(endpoint, env, calls=20) == 'fine'
+    assert len(server.requests) == 2
+  assert signed_by(endpoint) == ['for200 token', 'for3600 token']
+
+
+def test_keys_that_the_server_refuses_are_fetched_anew(
+  endpoint: HttpServer, clean: Dict[str, str]
+) -> None:
+  names = iter(['old', 'new'])
+  endpoint.answer = lambda request: (
+    Answer(400, b'{"__type": "com.amazon.coral.service#ExpiredTokenException"}')
+    if 'Credential=old/' in request.headers['authorization']
+    else answer_like_dynamodb(request)
+  )
+  with HttpServer(lambda request: keys_answer(next(names), 3600)) as server:
+    assert ask(endpoint, {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}) == 'fine'
+  assert signed_by(endpoint) == ['old token', 'new token']
+
+
+def test_options_that_are_refused_are_told(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+  endpoint.answer = lambda request: Answer(
+    400, b'{"__type": "UnrecognizedClientException", "message": "The token is invalid."}'
+  )
+  told = ask(endpoint, clean, aws_access_key_id='id', aws_secret_access_key='hunter2')
+  assert 'The token is invalid' in told and 'hunter2' not in told
+
+
+def test_one_half_of_the_keys_is_refused_when_it_is_loaded() -> None:
+  class Own(Cachette):
+    pass
+
+  for given, missing in (
+    ('aws_access_key_id', 'aws_secret_access_key'),
+    ('aws_secret_access_key', 'aws_access_key_id'),
+    ('aws_session_token', 'aws_access_key_id'),
+  ):
+    with pytest.raises(ValueError, match=f'"{missing}" is missing') as raised:
+      Own.load_config(
+        lambda given=given: {'backend': 'dynamodb', 'region': 'eu-west-1', given: 'hunter2'}
+      )
+    assert 'hunter2' not in str(raised.value)
+  assert issubclass(BackendError, Exception)
