@@ -47,6 +47,14 @@ def serve_mongodb():
 
 
 @contextlib.contextmanager
+def serve_dynamodb():
+  from services.dynamodb import dynamodb_url
+
+  with dynamodb_url() as url:
+    yield url
+
+
+@contextlib.contextmanager
 def serve_file():
   with tempfile.TemporaryDirectory(prefix='cachette-bench-') as folder:
     yield os.path.join(folder, 'cache.db')
@@ -83,6 +91,12 @@ BACKENDS = {
     'serve': serve_mongodb,
     'peers': {'pymongo': 'pymongo==4.13.2', 'motor': 'motor==3.7.1'},
     'cases': {'1': {'pymongo': 1, 'motor': 1}, '64': {'pymongo': 2, 'motor': 2}, '64:put': {}},
+  },
+  'dynamodb': {
+    'title': 'a DynamoDB Local on this machine',
+    'serve': serve_dynamodb,
+    'peers': {'aiobotocore': 'aiobotocore==3.10.0'},
+    'cases': {'1': {}, '64': {'aiobotocore': 3}, '64:put': {}},
   },
   'file': {
     'title': 'a file',

@@ -124,6 +124,36 @@ async def open_motor() -> Client:
   return use_collection(collection)
 
 
+async def open_aiobotocore() -> Client:
+  from aiobotocore.config import AioConfig
+  from aiobotocore.session import get_session
+
+  keys = {'aws_access_key_id': 'id', 'aws_secret_access_key': 'secret'}
+  client = await (
+    get_session()
+    .create_client(
+      'dynamodb',
+      region_name='us-east-1',
+      endpoint_url=ADDRESS,
+      config=AioConfig(max_pool_connections=64),
+      **keys,
+    )
+    .__aenter__()
+  )
+
+  async def fetch() -> Optional[bytes]:
+    found = (await client.get_item(TableName='cachette', Key={'key': {'S': KEY}})).get('Item')
+    if found is None or float(found['expires']['N']) < time.time():
+      return None
+    return found['value']['B']
+
+  def put() -> Awaitable[Any]:
+    entry = {'value': {'B': VALUE.encode()}, 'expires': {'N': str(int(time.time()) + 3600)}}
+    return client.put_item(TableName='cachette', Item={'key': {'S': KEY}, **entry})
+
+  return Client(fetch, put)
+
+
 async def open_diskcache() -> Client:
   """In asyncio's own pool of threads."""
   from diskcache import Cache
@@ -144,6 +174,15 @@ CLIENTS = {
   'aiomcache': open_aiomcache,
   'emcache': open_emcache,
   'pymemcache': open_pymemcache,
+  'dynamodb': functools.partial(
+    open_cachette,
+    'dynamodb',
+    'dynamodb_url',
+    aws_access_key_id='id',
+    aws_secret_access_key='secret',
+    timeout=10,
+  ),
+  'aiobotocore': open_aiobotocore,
   'mongodb': of_cachette('mongodb', 'mongodb_url'),
   'pymongo': open_pymongo,
   'motor': open_motor,

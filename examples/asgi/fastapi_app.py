@@ -25,6 +25,9 @@ class Settings(BaseSettings):
   memcached_password: Optional[str] = None
   memcached_auth: str = 'auto'
   mongodb_url: Optional[str] = None
+  dynamodb_url: Optional[str] = None
+  region: Optional[str] = None
+  table_name: str = 'cachette'
   pickle_path: Optional[str] = None
 
 

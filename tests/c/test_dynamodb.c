@@ -1,17 +1,179 @@
 /* SPDX-License-Identifier: MIT */
+/* The DynamoDB store as a C program has it; see also tests/python/test_dynamodb.py. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "dynamodb_server.h"
 #include "support.h"
+
 static struct dynamodb_server server;
-static int start(void **state) { (void)state; dynamodb_server_share(&server); return 0; }
-static int stop(void **state) { (void)state; dynamodb_server_kill(&server); return 0; }
-static void what_is_put_is_fetched(void **state) {
+
+static int start(void **state) {
   (void)state;
-  cachette *handle = dynamodb_open(&server, NULL);
-  put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  dynamodb_server_share(&server);
+  return 0;
+}
+
+static int stop(void **state) {
+  (void)state;
+  dynamodb_server_kill(&server);
+  return 0;
+}
+
+static cachette *open_with_prefix(const char *prefix) {
+  return dynamodb_open(&server, "key_prefix", prefix, "consistent_read", "true", NULL);
+}
+
+static void run_all(cachette *handle, cachette_op *op, int64_t number) {
+  cachette_error error = {.message = ""};
+  op->error = &error;
+  if (cachette_run(handle, op) < 0) fail_msg("%s", error.message);
+  assert_int_equal(op->number, number);
+}
+
+static void many_keys_go_in_batches(void **state) {
+  (void)state;
+  enum { COUNT = 260 };
+  cachette *handle = open_with_prefix("batches:");
+  static cachette_item items[COUNT];
+  static char keys[COUNT][16];
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(keys[i], sizeof keys[i], "ns:%d", i);
+    items[i] = (cachette_item){.key = cachette_str(keys[i]), .value = cachette_str(keys[i])};
+  }
+  run_all(handle, &(cachette_op){.verb = CACHETTE_PUT, .items = items, .count = COUNT}, COUNT);
+  cachette_op fetch = {.verb = CACHETTE_FETCH, .items = items, .count = COUNT};
+  run_all(handle, &fetch, COUNT);
+  for (int i = 0; i < COUNT; i++) assert_slice(items[i].value, keys[i]);
+  cachette_op_deinit(&fetch);
+  run_all(handle, &(cachette_op){.verb = CACHETTE_EXISTS, .items = items, .count = COUNT}, COUNT);
+  run_all(handle, &(cachette_op){.verb = CACHETTE_CLEAR, .items = items, .count = 100}, 100);
+  cachette_item name = {.key = cachette_str("ns")};
+  cachette_op clear = {.verb = CACHETTE_CLEAR_NAMESPACE, .items = &name, .count = 1};
+  run_all(handle, &clear, COUNT - 100);
+  assert_int_equal(name.status, CACHETTE_HIT);
   cachette_close(handle);
 }
+
+static void a_key_may_stand_in_an_op_many_times(void **state) {
+  (void)state;
+  cachette *handle = open_with_prefix("twins:");
+  cachette_item items[] = {{.key = cachette_str("a"), .value = cachette_str("1")},
+                           {.key = cachette_str("b"), .value = cachette_str("2")},
+                           {.key = cachette_str("a"), .value = cachette_str("3")},
+                           {.key = cachette_str("a"), .value = cachette_str("4")}};
+  run_all(handle, &(cachette_op){.verb = CACHETTE_PUT, .items = items, .count = 4}, 4);
+  cachette_op fetch = {.verb = CACHETTE_FETCH, .items = items, .count = 4};
+  run_all(handle, &fetch, 4);
+  assert_slice(items[0].value, "4");
+  assert_slice(items[1].value, "2");
+  assert_slice(items[2].value, "4");
+  assert_slice(items[3].value, "4");
+  cachette_op_deinit(&fetch);
+  cachette_op flush = {.verb = CACHETTE_FLUSH};
+  run_all(handle, &flush, 2);
+  cachette_close(handle);
+}
+
+static void namespaces_are_cleared_one_after_another(void **state) {
+  (void)state;
+  cachette *handle = open_with_prefix("names:");
+  put_text(handle, "a:1", "x", 0);
+  put_text(handle, "c:1", "x", 0);
+  put_text(handle, "c:2", "x", 0);
+  put_text(handle, "cc:1", "x", 0);
+  cachette_item names[] = {
+      {.key = cachette_str("a")}, {.key = cachette_str("b")}, {.key = cachette_str("c")}};
+  cachette_op clear = {.verb = CACHETTE_CLEAR_NAMESPACE, .items = names, .count = 3};
+  run_all(handle, &clear, 3);
+  assert_int_equal(names[0].status, CACHETTE_HIT);
+  assert_int_equal(names[1].status, CACHETTE_MISS);
+  assert_int_equal(names[2].status, CACHETTE_HIT);
+  assert_true(holds(handle, "cc:1"));
+  run_all(handle, &(cachette_op){.verb = CACHETTE_FLUSH}, 1);
+  cachette_close(handle);
+}
+
+static void each_prefix_is_a_cache_of_its_own(void **state) {
+  (void)state;
+  cachette *one = open_with_prefix("one:"), *two = open_with_prefix("two:");
+  put_text(one, "key", "1", 0);
+  put_text(two, "key", "2", 0);
+  run_all(one, &(cachette_op){.verb = CACHETTE_FLUSH}, 1);
+  assert_true(holds_text(two, "key", "2"));
+  put_text(two, "brief", "2", 30);
+  usleep(60000);
+  run_all(one, &(cachette_op){.verb = CACHETTE_FLUSH_EXPIRED}, 0);
+  run_all(two, &(cachette_op){.verb = CACHETTE_FLUSH_EXPIRED}, 1);
+  run_all(two, &(cachette_op){.verb = CACHETTE_FLUSH}, 1);
+  cachette_close(two);
+  cachette_close(one);
+}
+
+static void what_is_cancelled_is_forgotten(void **state) {
+  (void)state;
+  struct probe probes[40];
+  cachette *handle = open_with_prefix("cancelled:");
+  for (int round = 0; round < 5; round++) {
+    for (size_t i = 0; i < LENGTH(probes); i++) {
+      probe_init(&probes[i], i % 5 == 0 ? CACHETTE_FLUSH : CACHETTE_FETCH, "key");
+      probe_submit(handle, &probes[i]);
+    }
+    for (size_t i = 0; i < LENGTH(probes); i += 2) cachette_cancel(handle, &probes[i].op);
+    for (size_t i = 1; i < LENGTH(probes); i += 2)
+      assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
+    for (size_t i = 0; i < LENGTH(probes); i += 2) probe_expect(&probes[i], CACHETTE_ECANCELED);
+  }
+  cachette_close(handle);
+}
+
+static void a_close_ends_what_is_under_way(void **state) {
+  (void)state;
+  struct probe probes[10];
+  cachette *handle = open_with_prefix("closed:");
+  for (size_t i = 0; i < LENGTH(probes); i++) {
+    probe_init(&probes[i], CACHETTE_FETCH, "key");
+    probe_submit(handle, &probes[i]);
+  }
+  cachette_close(handle);
+  for (size_t i = 0; i < LENGTH(probes); i++) probe_expect(&probes[i], CACHETTE_ECLOSED);
+}
+
+/* The first to come back closes the handle, while the others are on their way. */
+static void close_inside(struct probe *probe) {
+  cachette **handle = probe->data;
+  cachette_close(*handle);
+  *handle = NULL;
+}
+
+static void a_done_may_close_the_handle(void **state) {
+  (void)state;
+  struct probe probes[10];
+  cachette *handle = open_with_prefix("closed:");
+  put_text(handle, "key", "value", 0);
+  for (size_t i = 0; i < LENGTH(probes); i++) {
+    probe_init(&probes[i], CACHETTE_EXISTS, "key");
+    probes[i].then = close_inside;
+    probes[i].data = &handle;
+    probe_submit(handle, &probes[i]);
+  }
+  while (handle != NULL) {
+    usleep(1000);
+    cachette_process(handle);
+  }
+  for (size_t i = 0; i < LENGTH(probes); i++) assert_int_equal(probes[i].done, 1);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_put_is_fetched)};
-  return cmocka_run_group_tests(tests, start, stop);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(many_keys_go_in_batches),
+      cmocka_unit_test(a_key_may_stand_in_an_op_many_times),
+      cmocka_unit_test(namespaces_are_cleared_one_after_another),
+      cmocka_unit_test(each_prefix_is_a_cache_of_its_own),
+      cmocka_unit_test(what_is_cancelled_is_forgotten),
+      cmocka_unit_test(a_close_ends_what_is_under_way),
+      cmocka_unit_test(a_done_may_close_the_handle),
+  };
+  return cmocka_run_group_tests_name("dynamodb", tests, start, stop);
 }

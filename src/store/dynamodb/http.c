@@ -15,25 +15,24 @@ enum {
   ANSWER_MOST = 64 * 1024 * 1024 /* bytes; a page of DynamoDB's has 16 MB and is base64 */
 };
 
-/* A socket of libcurl's, as libuv watches it. */
+/*
+ * A socket of libcurl's, as libuv watches it. That of a connection is there as long as this is, for
+ * libcurl cannot bear that it could not be had; any other as long as libcurl wants it watched.
+ */
 typedef struct watch {
   uv_poll_t poll;
   cachette__http *http;
   curl_socket_t socket;
+  bool is_guest;      /* of no connection */
+  struct watch *next; /* among those of connections */
 } watch;
-
-/* A connection, which in a forked child must not say goodbye. */
-typedef struct connection {
-  struct connection *next;
-  curl_socket_t socket;
-} connection;
 
 struct cachette__http {
   CURLM *multi;
   uv_timer_t timer;
   uv_loop_t *loop;
   size_t open_handles; /* of libuv's: the timer and what watches sockets */
-  connection *connections;
+  watch *connections;
   CURL *idle[IDLE_EASY];
   size_t idle_count;
   bool closing, forked;
@@ -115,41 +114,53 @@ static void on_watch_closed(uv_handle_t *handle) {
 }
 
 static void stop_watch(cachette__http *http, watch *self) {
-  curl_multi_assign(http->multi, self->socket, NULL);
   if (http->forked)
     cachette__free(self);
   else
     uv_close((uv_handle_t *)&self->poll, on_watch_closed);
 }
 
-static watch *start_watch(cachette__http *http, curl_socket_t socket) {
+static watch *start_watch(cachette__http *http, curl_socket_t socket, bool is_guest) {
   watch *self = cachette__malloc(sizeof *self);
   if (self == NULL) return NULL;
-  *self = (watch){.http = http, .socket = socket};
+  *self = (watch){.http = http, .socket = socket, .is_guest = is_guest};
   if (uv_poll_init_socket(http->loop, &self->poll, socket) < 0) {
     cachette__free(self);
     return NULL;
   }
   self->poll.data = self;
   http->open_handles++;
-  curl_multi_assign(http->multi, socket, self);
   return self;
 }
 
-/* -1 has libcurl fail its requests with CURLM_ABORTED_BY_CALLBACK. */
+static watch *find_watch(const cachette__http *http, curl_socket_t socket) {
+  watch *each = http->connections;
+  while (each != NULL && each->socket != socket) each = each->next;
+  return each;
+}
+
+/* What is no connection's is how a look-up of a name tells that it is done, for which libcurl looks
+ * from time to time, too; so it may go without a watch. */
 static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *socket_data) {
   (void)easy;
   cachette__http *http = data;
-  watch *self = socket_data;
+  watch *self = socket_data != NULL ? socket_data : find_watch(http, socket);
+  if (self == NULL && what != CURL_POLL_REMOVE && !http->forked)
+    self = start_watch(http, socket, true);
+  if (self == NULL) return 0;
   if (what == CURL_POLL_REMOVE) {
-    if (self != NULL) stop_watch(http, self);
+    curl_multi_assign(http->multi, socket, NULL);
+    if (self->is_guest)
+      stop_watch(http, self);
+    else if (!http->forked)
+      uv_poll_stop(&self->poll);
     return 0;
   }
+  curl_multi_assign(http->multi, socket, self);
   if (http->forked) return 0;
-  if (self == NULL) self = start_watch(http, socket);
-  if (self == NULL) return -1;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  return uv_poll_start(&self->poll, events, on_ready) < 0 ? -1 : 0;
+  uv_poll_start(&self->poll, events, on_ready);
+  return 0;
 }
 
 /* ---- Connections ---------------------------------------------------------------------------- */
@@ -157,27 +168,26 @@ static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, v
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)purpose;
   cachette__http *http = data;
-  connection *made = cachette__malloc(sizeof *made);
-  if (made == NULL) return CURL_SOCKET_BAD;
   int fd = socket(address->family, address->socktype, address->protocol);
-  if (fd < 0) {
-    cachette__free(made);
+  watch *made = fd < 0 ? NULL : start_watch(http, fd, false);
+  if (made == NULL) {
+    if (fd >= 0) close(fd);
     return CURL_SOCKET_BAD;
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC);
-  *made = (connection){http->connections, fd};
+  made->next = http->connections;
   http->connections = made;
   return fd;
 }
 
 static int close_socket(void *data, curl_socket_t socket) {
   cachette__http *http = data;
-  connection **at = &http->connections;
+  watch **at = &http->connections;
   while (*at != NULL && (*at)->socket != socket) at = &(*at)->next;
   if (*at != NULL) {
-    connection *gone = *at;
+    watch *gone = *at;
     *at = gone->next;
-    cachette__free(gone);
+    stop_watch(http, gone);
   }
   return close(socket);
 }
@@ -185,7 +195,7 @@ static int close_socket(void *data, curl_socket_t socket) {
 /* Has all that libcurl says while it cleans up go nowhere, for the connections are the parent's. */
 static void mute(cachette__http *http) {
   int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (connection *each = http->connections; nowhere >= 0 && each != NULL; each = each->next)
+  for (watch *each = http->connections; nowhere >= 0 && each != NULL; each = each->next)
     dup2(nowhere, each->socket);
   if (nowhere >= 0) close(nowhere);
 }
