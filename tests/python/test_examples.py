@@ -79,6 +79,24 @@ def test_the_example_has_its_values_after_a_restart(
     assert request(port, 'GET', '/greeting') == (200, b'hello')
 
 
+def test_the_example_answers_on_mongodb(mongodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setenv('CACHETTE_BACKEND', 'mongodb')
+  monkeypatch.setenv('CACHETTE_MONGODB_URL', mongodb)
+  monkeypatch.setenv('CACHETTE_TABLE_NAME', 'examples')
+  with serve('fastapi_app:app', EXAMPLES) as port:
+    exercise(port)
+
+
+def test_the_example_answers_on_dynamodb(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+  monkeypatch.setenv('CACHETTE_BACKEND', 'dynamodb')
+  monkeypatch.setenv('CACHETTE_DYNAMODB_URL', dynamodb)
+  monkeypatch.setenv('CACHETTE_TABLE_NAME', 'examples')
+  monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'id')
+  monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
+  with serve('fastapi_app:app', EXAMPLES) as port:
+    exercise(port)
+
+
 # ---- The lifespan
 
 
