@@ -36,6 +36,10 @@ Settings = TypeVar('Settings', bound=Callable[[], Any])
 Value = TypeVar('Value')
 
 
+# Has a class use a configuration. cachette.testing has another in its place, for a time.
+use_config: 'Callable[[Any, Config], None]' = configure
+
+
 def _is_plain(owner: Any) -> bool:
   """Whether a class is built without arguments, as Cachette itself is."""
   return bool(owner.__init__ is object.__init__ and owner.__new__ is object.__new__)
@@ -138,7 +142,7 @@ class Cachette(Cache):
     installed, with every fault that was found; TypeError if it cannot read what the function
     returned.
     """
-    configure(cls, load_settings(settings()))
+    use_config(cls, load_settings(settings()))
     _flights.forget_fallbacks(cls)
     return settings
 

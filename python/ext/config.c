@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- From Python values to options -------------------------------------------- */
 
@@ -170,6 +171,7 @@ static config_object *config_new(ext_state *state) {
   self->host_count = 0;
   self->local = NULL;
   self->syncs = NULL;
+  atomic_init(&self->stopped_ms, 0);
   self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = self->codec_named = false;
@@ -402,7 +404,32 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   return PyUnicode_FromString(value);
 }
 
+/* ---- A clock that a test moves -------------------------------------------------------------- */
+
+static int64_t read_stopped(void *data) {
+  return atomic_load_explicit(&((config_object *)data)->stopped_ms, memory_order_relaxed);
+}
+
+/* To be called before the handle is opened. */
+static PyObject *config_stop_clock(config_object *self, PyObject *Py_UNUSED(ignored)) {
+  atomic_store(&self->stopped_ms, (int64_t)time(NULL) * 1000);
+  cachette_options_set_clock(self->options, read_stopped, self);
+  Py_RETURN_NONE;
+}
+
+static PyObject *config_advance(config_object *self, PyObject *ms) {
+  long long by = PyLong_AsLongLong(ms);
+  if (by == -1 && PyErr_Occurred()) return NULL;
+  atomic_fetch_add(&self->stopped_ms, by);
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef config_methods[] = {
+    {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
+     "stop_clock($self)\n--\n\nTimes to live stand still from now on, but for advance(). To be "
+     "called before the cache is first used."},
+    {"advance", (PyCFunction)config_advance, METH_O,
+     "advance($self, ms, /)\n--\n\nMoves the clock that was stopped on, by milliseconds."},
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nThe text of an option that may be shown, or None."},
     {NULL, NULL, 0, NULL},

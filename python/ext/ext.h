@@ -20,6 +20,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <cachette.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #if PY_VERSION_HEX < 0x030A0000
@@ -274,10 +275,11 @@ struct config_object {
       *handle;  /* that all share if they have not; else one that no loop has taken yet, or NULL */
   host **hosts; /* one for each loop; the last used is the first */
   Py_ssize_t host_count;
-  PyObject *local;       /* a threading.local that holds each thread's handle for blocking calls */
-  sync_handle *syncs;    /* all of those */
-  cachette_stats closed; /* what handles that are closed had done */
-  PyObject *codec;       /* its name */
+  PyObject *local;    /* a threading.local that holds each thread's handle for blocking calls */
+  sync_handle *syncs; /* all of those */
+  _Atomic(int64_t) stopped_ms; /* what the clock of a test reads, once it is stopped */
+  cachette_stats closed;       /* what handles that are closed had done */
+  PyObject *codec;             /* its name */
   bool vanilla;
   bool codec_named;        /* by the configuration, so that the backend has no say */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */

@@ -7,10 +7,12 @@
 #include "memcached/memcached.h"
 #include "memory/memory.h"
 #include "module.h"
+#include "none.h"
 #include "redis/redis.h"
 
 static const cachette__store_vtable *const stores[] = {
     &cachette__memory_store,
+    &cachette__none_store,
     &cachette__memcached_store,
     &cachette__redis_store,
     &cachette__valkey_store,

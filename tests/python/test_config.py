@@ -310,7 +310,7 @@ def test_unknown_choices_are_told_those_there_are() -> None:
   (fault,) = faults_of([('backend', 'postgres')])
   assert fault == (
     'The "backend" value must be one of "inmemory", "dynamodb", "memcached", "mongodb", "redis", '
-    '"valkey", "pickle" or "file".'
+    '"valkey", "pickle", "file" or "none".'
   )
 
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""For the tests of applications: a cache for each test, a clock that it moves, a switch.
+
+With pytest nothing is to be imported: a test that names the fixture `isolated_cache` has all of it.
+
+    def test_that_a_page_is_kept_for_a_minute(isolated_cache, client):
+      assert client.get('/page').text == client.get('/page').text
+      isolated_cache.clock.advance(60)
+      ...
+"""
+
+import contextlib
+import threading
+from typing import Dict, Iterator, List, Tuple, Type
+
+from . import _core, _flights
+from ._cachette import Config, configure
+from ._config import load_settings
+from ._core import Cachette
+
+__all__ = ['Clock', 'Isolation', 'isolated']
+
+_lock = threading.RLock()
+
+
+class Clock:
+  """Time as times to live count it: it stands still, until a test moves it on."""
+
+  def __init__(self) -> None:
+    self._configs: List[Config] = []
+    self._ms = 0
+
+  def advance(self, seconds: float) -> None:
+    """Moves it on; entries whose time is over then are gone.
+
+    seconds: 0 or more, as fine as milliseconds. Raises ValueError below 0.
+    """
+    if seconds < 0:
+      raise ValueError(f'a clock does not go back: seconds must not be below 0, as {seconds!r} is')
+    with _lock:
+      self._ms += round(seconds * 1000)
+      for config in self._configs:
+        config.advance(round(seconds * 1000))
+
+  def _join(self, config: Config) -> None:
+    config.stop_clock()
+    config.advance(self._ms)
+    self._configs.append(config)
+
+
+class Isolation:
+  """What `isolated` and the fixture `isolated_cache` give."""
+
+  clock: Clock
+  """The clock of the caches that are isolated."""
+
+  def __init__(self, classes: Tuple[Type[Cachette], ...]) -> None:
+    self.clock = Clock()
+    self._classes = classes
+    self._before: Dict[Type[Cachette], Config] = {}  # what was in force
+    self._loaded: Dict[Type[Cachette], Config] = {}  # what the application has loaded since
+    self._own: Dict[Type[Cachette], Config] = {}
+    self._is_off = 0
+    self._configure = _core.use_config
+
+  @contextlib.contextmanager
+  def off(self) -> Iterator[None]:
+    """Turns caching off for a time: each fetch is a miss, and nothing is kept.
+
+    Calls succeed all the same. What was put before is there again afterwards.
+    """
+    self._switch(1)
+    try:
+      yield
+    finally:
+      self._switch(-1)
+
+  def _switch(self, by: int) -> None:
+    with _lock:
+      self._is_off += by
+      for cls in self._own:
+        self._show(cls)
+
+  def _show(self, cls: Type[Cachette]) -> None:
+    """Has a class use the cache that it is to use now."""
+    own = self._own[cls]
+    configure(cls, _like(own, 'none') if self._is_off else own)
+
+  def _isolate(self, cls: Type[Cachette], config: Config) -> None:
+    self._own[cls] = _like(config, 'inmemory')
+    self.clock._join(self._own[cls])
+    self._show(cls)
+    _flights.forget_fallbacks(cls)
+
+  def _load(self, cls: Type[Cachette], config: Config) -> None:
+    """In the place of use_config(), when the application loads a configuration meanwhile."""
+    with _lock:
+      if self._classes and not issubclass(cls, self._classes):
+        self._configure(cls, config)
+        return
+      self._loaded[cls] = config
+      self._isolate(cls, config)
+
+  def _begin(self) -> None:
+    with _lock:
+      for cls in _configured(Cachette):
+        if not self._classes or issubclass(cls, self._classes):
+          self._before[cls] = vars(cls)['_config']
+          self._isolate(cls, self._before[cls])
+      self._configure = _core.use_config
+      _core.use_config = self._load
+
+  def _end(self) -> None:
+    with _lock:
+      _core.use_config = self._configure
+      for cls, config in self._before.items():
+        if cls not in self._loaded:
+          configure(cls, config)
+      for cls, config in self._loaded.items():
+        self._configure(cls, config)
+
+
+def _like(config: Config, backend: str) -> Config:
+  """A configuration of another backend, with the codec and the time to live of one."""
+  return load_settings(
+    {'backend': backend, 'codec': config.get('codec'), 'ttl': int(config.get('ttl') or 0)}
+  )
+
+
+def _configured(cls: Type[Cachette]) -> Iterator[Type[Cachette]]:
+  """The classes that have a configuration of their own: this one and those below it."""
+  if '_config' in vars(cls):
+    yield cls
+  for each in cls.__subclasses__():
+    yield from _configured(each)
+
+
+@contextlib.contextmanager
+def isolated(*classes: Type[Cachette]) -> Iterator[Isolation]:
+  """Gives each cache an empty one in memory in its place, for the time of a with statement.
+
+  classes: `Cachette` or classes of your own; none means all. Codec and time to live stay those that
+  the application has configured. Loading a configuration meanwhile checks it, so that its mistakes
+  are found, but no server is connected to; it is in force afterwards. May be nested; threads of the
+  process see it alike, so tests that run in threads at the same time share it.
+
+  >>> from cachette import Cachette, testing
+  >>> with testing.isolated() as isolation:
+  ...   Cachette.sync.put('greeting', 'hello', ttl=60)
+  ...   isolation.clock.advance(59)
+  ...   print(Cachette.sync.fetch('greeting'))
+  ...   isolation.clock.advance(1)
+  ...   print(Cachette.sync.fetch('greeting'))
+  hello
+  None
+  """
+  isolation = Isolation(classes)
+  isolation._begin()
+  try:
+    yield isolation
+  finally:
+    isolation._end()

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The store that keeps nothing: caching is off, and the application runs as it is. */
+#include "none.h"
+
+static int open_none(const cachette__store_context *context, cachette__store **store,
+                     cachette_error *error) {
+  static cachette__store none = {&cachette__none_store};
+  (void)context;
+  (void)error;
+  *store = &none;
+  return CACHETTE_OK;
+}
+
+/* All is put and nothing is there, which the items say already. */
+static void submit(cachette__store *store, cachette_op *op) {
+  (void)store;
+  op->number = 0;
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
+    op->number += cachette__item_counts(op, &op->items[i]);
+  cachette__op_complete(op, CACHETTE_OK);
+}
+
+static void stats(cachette__store *store, cachette_stats *stats) {
+  (void)store;
+  stats->entries = stats->bytes = 0;
+}
+
+static void close_none(cachette__store *store, bool forked) {
+  (void)store;
+  (void)forked;
+}
+
+const cachette__store_vtable cachette__none_store = {
+    .name = "none",
+    .immediate = true,
+    .open = open_none,
+    .submit = submit,
+    .stats = stats,
+    .close = close_none,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The store that keeps nothing. */
+#ifndef CACHETTE_NONE_H
+#define CACHETTE_NONE_H
+
+#include "store.h"
+
+extern const cachette__store_vtable cachette__none_store;
+
+#endif

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""cachette.testing: a cache for each test, a clock that it moves, a switch, and the fixture."""
+
+import asyncio
+import pathlib
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import Any, Dict, Iterator, Type
+
+import pytest
+from cachette import Cachette, cached
+from cachette.testing import Isolation, isolated
+from conftest import run_python
+from services.redis import RedisServer
+
+
+class Shop(Cachette):
+  """A cache of an application, on a server that is not there."""
+
+
+Shop.load_config(
+  lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1', 'codec': 'json', 'ttl': 30}
+)
+
+
+@pytest.fixture
+def isolation() -> Iterator[Isolation]:
+  with isolated() as isolation:
+    yield isolation
+
+
+# ---- Isolation
+
+
+def test_every_cache_is_an_empty_one_in_memory(isolation: Isolation) -> None:
+  async def main() -> None:
+    assert await Shop().fetch('key') is None
+    await Shop().put('key', {'a': [1]})
+    assert await Shop().fetch('key') == {'a': [1]}
+    assert await Cachette().fetch('key') is None
+
+  asyncio.run(main())
+  assert Shop.sync.fetch('key') == {'a': [1]}
+
+
+def test_what_was_there_before_is_there_again() -> None:
+  Cachette.sync.put('key', 'before')
+  for _ in range(2):
+    with isolated():
+      assert Cachette.sync.fetch('key') is None
+      Cachette.sync.put('key', 'meanwhile')
+  assert Cachette.sync.fetch('key') == 'before'
+  with pytest.raises(OSError):
+    Shop.sync.fetch('key')
+  Cachette.sync.clear(key='key')
+
+
+def test_it_ends_when_the_test_fails() -> None:
+  with pytest.raises(LookupError), isolated():
+    Cachette.sync.put('key', 'meanwhile')
+    raise LookupError
+  assert Cachette.sync.fetch('key') is None
+
+
+def test_only_the_classes_that_are_named() -> None:
+  with isolated(Shop):
+    Shop.sync.put('key', 1)
+    Cachette.sync.put('key', 'stays')
+  assert Cachette.sync.fetch('key') == 'stays'
+  assert Cachette.sync.clear(key='key') == 1
+
+
+def test_a_configuration_that_is_loaded_meanwhile(redis: RedisServer) -> None:
+  class Own(Cachette):
+    pass
+
+  with isolated() as isolation:
+    Own.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url, 'ttl': 7})
+    with pytest.raises(ValueError, match='redis_url'):
+      Own.load_config(lambda: {'backend': 'redis'})
+    Own.sync.put('isolated', 'value')
+    isolation.clock.advance(6.999)
+    assert Own.sync.fetch('isolated') == 'value'
+    isolation.clock.advance(0.001)
+    assert Own.sync.fetch('isolated') is None
+    Own.sync.put('isolated', 'value', ttl=60)
+  assert Own.sync.fetch('isolated') is None
+  Own.sync.put('isolated', 'on the server')
+  assert 'on the server' in redis.say('GET', 'isolated')
+  assert Own.sync.clear(key='isolated') == 1
+
+
+def test_it_may_be_nested() -> None:
+  class Own(Cachette):
+    pass
+
+  with isolated() as outer:
+    Shop.sync.put('key', 'outer')
+    with isolated() as inner:
+      assert Shop.sync.fetch('key') is None
+      Own.load_config(lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1'})
+      Own.sync.put('key', 'inner')
+      inner.clock.advance(1000)
+    assert Shop.sync.fetch('key') == 'outer'
+    assert Own.sync.fetch('key') is None
+    outer.clock.advance(30)
+    assert Shop.sync.fetch('key') is None
+  with pytest.raises(OSError):
+    Own.sync.fetch('key')
+
+
+def test_threads_and_their_loops_see_the_same(isolation: Isolation) -> None:
+  found = []
+
+  async def main() -> None:
+    found.append(await Shop().fetch('key'))
+
+  Shop.sync.put('key', 'value')
+  threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(4)]
+  for each in threads:
+    each.start()
+  for each in threads:
+    each.join()
+  assert found == ['value'] * 4
+
+
+# ---- The clock
+
+
+def test_time_stands_still_but_for_the_test(isolation: Isolation) -> None:
+  cache: Any = Shop.sync
+  cache.put('default', 1)
+  cache.put('short', 1, ttl=0.5)
+  isolation.clock.advance(0.499)
+  assert cache.fetch_many(['default', 'short']) == {'default': 1, 'short': 1}
+  isolation.clock.advance(0.001)
+  assert cache.fetch_many(['default', 'short']) == {'default': 1}
+  assert cache.fetch_with_ttl('default') == (30, 1)
+  isolation.clock.advance(20)
+  assert cache.fetch_with_ttl('default') == (10, 1)
+  assert cache.touch('default', 100)
+  isolation.clock.advance(99)
+  assert cache.exists('default')
+  isolation.clock.advance(1)
+  assert not cache.exists('default')
+  with pytest.raises(ValueError, match='does not go back'):
+    isolation.clock.advance(-1)
+
+
+def test_a_class_that_comes_later_has_the_same_time(isolation: Isolation) -> None:
+  isolation.clock.advance(1e6)
+
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'ttl': 5})
+  Own.sync.put('key', 'value')
+  isolation.clock.advance(5)
+  assert Own.sync.fetch('key') is None
+
+
+def test_decorated_functions_and_get_or_set(isolation: Isolation) -> None:
+  calls = []
+
+  @Shop.cached(ttl=10)
+  async def compute(number: int) -> int:
+    calls.append(number)
+    return number * 2
+
+  async def main() -> None:
+    assert [await compute(1), await compute(1)] == [2, 2] and calls == [1]
+    isolation.clock.advance(10)
+    assert await compute(1) == 2 and calls == [1, 1]
+    with isolation.off():
+      assert [await compute(1), await compute(1)] == [2, 2] and calls == [1, 1, 1, 1]
+      assert await Shop().get_or_set('key', lambda: 'made') == 'made'
+      assert await Shop().fetch('key') is None
+    assert await compute(1) == 2 and len(calls) == 4
+
+  asyncio.run(main())
+
+
+# ---- The switch
+
+
+def test_off_keeps_nothing_and_fails_nothing(isolation: Isolation) -> None:
+  cache: Any = Shop.sync
+  cache.put('before', 1)
+  with isolation.off():
+    cache.put('key', 1)
+    cache.put_many({'a': 1})
+    assert cache.fetch('key') is None and cache.fetch('before') is None
+    assert cache.fetch_many(['key', 'a']) == {}
+    assert cache.add('key', 1) and cache.add('key', 1)
+    assert cache.increment('n', 5) == 5 and cache.increment('n', 5) == 5
+    assert not cache.exists('key') and not cache.touch('key')
+    assert cache.clear(key='key') == cache.flush() == cache.flush_expired() == 0
+    cache.ping()
+    with isolation.off():
+      assert cache.fetch('before') is None
+    assert cache.fetch('before') is None
+  assert cache.fetch('before') == 1
+
+
+def test_caching_can_be_off_in_a_configuration() -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'none', 'codec': 'json'})
+
+  async def main() -> None:
+    await Own().put('key', [1])
+    assert await Own().fetch('key', 'default') == 'default'
+    assert await Own().get_or_set('key', lambda: [2]) == [2]
+
+  asyncio.run(main())
+  stats = Own.stats()
+  assert (stats.hits, stats.misses, stats.entries) == (0, 2, 0)
+
+
+# ---- pytest
+
+APPLICATION = """
+  from cachette import Cachette
+  from fastapi import Depends, FastAPI
+
+  Cachette.load_config(lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1', 'ttl': 60})
+  app = FastAPI()
+
+  @app.get('/{key}')
+  async def getter(key: str, cachette: Cachette = Depends()):
+    return await cachette.get_or_set(key, lambda: f'made {key}')
+"""
+
+TESTS = """
+  import asyncio
+  import pytest
+  from cachette import Cachette
+  from fastapi.testclient import TestClient
+  from app import app
+
+  client = TestClient(app)
+
+  @pytest.mark.parametrize('turn', [1, 2])
+  def test_plain(isolated_cache, turn):
+    assert Cachette.stats().hits == 0
+    assert client.get('/key').json() == 'made key'
+    assert client.get('/key').json() == 'made key'
+    assert Cachette.stats().hits == 1
+    isolated_cache.clock.advance(60)
+    client.get('/key')
+    assert Cachette.stats().hits == 1
+    with isolated_cache.off():
+      assert client.get('/key').json() == 'made key'
+
+  @pytest.mark.anyio
+  async def test_awaited(isolated_cache):
+    await Cachette().put('key', 'value')
+    assert await Cachette().fetch('key') == 'value'
+
+  def test_without_it():
+    with pytest.raises(OSError):
+      Cachette.sync.fetch('key')
+"""
+
+
+def test_the_fixture_in_a_project_of_its_own(tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'app.py').write_text(textwrap.dedent(APPLICATION))
+  (tmp_path / 'test_app.py').write_text(textwrap.dedent(TESTS))
+  done = subprocess.run(
+    [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'test_app.py'],
+    cwd=tmp_path,
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+  assert done.returncode == 0, done.stdout + done.stderr
+  assert 'passed' in done.stdout and 'failed' not in done.stdout
+
+
+def test_the_package_does_not_import_it() -> None:
+  told = run_python(
+    """
+    import sys, cachette
+    print([name for name in sys.modules if name.startswith(('cachette.testing', 'pytest'))])
+    """
+  )
+  assert told == '[]\n'
+
+
+def test_plain_calls_are_as_typed() -> None:
+  own: Type[Cachette] = Shop
+  found: Dict[str, Any] = {}
+  with isolated(own) as isolation:
+    assert isinstance(isolation, Isolation) and callable(cached)
+    found.update(own.sync.fetch_many(['a']))
+  assert found == {}
