@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The commands of the project. Each sets up what it needs first; see scripts/setup.
-.PHONY: help demo test bench format lint clean install
+.PHONY: help demo test bench docs format lint clean install
 .DEFAULT_GOAL := help
 
 SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
@@ -11,6 +11,7 @@ help:
 	@echo 'make demo    the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
 	@echo 'make test    all tests; the last line says N passed, N failed'
 	@echo 'make bench   figures, beside those of the peers'
+	@echo 'make docs    the documentation site, in build/site/'
 	@echo 'make lint    form and types of all code'
 	@echo 'make format  puts all code into form'
 	@echo 'make clean   removes what was built, and .venv/'
@@ -29,6 +30,11 @@ bench:
 	@scripts/setup build
 	@$(MAKE) --no-print-directory install
 	@$(WITH_VENV) bench/run $(BENCH)
+
+docs:
+	@scripts/setup docs
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs --quiet build --strict
+	@echo 'make: the site is build/site/index.html'
 
 lint:
 	@scripts/setup lint

@@ -30,8 +30,9 @@ struct cachette__pool {
   cachette__job *queue, **queue_tail;
   cachette__job *finished, **finished_tail;
   size_t queued;
-  unsigned threads, idle, leaving; /* started; waiting for work; of the started, gone */
-  unsigned uses;                   /* threads, and one for the handle */
+  unsigned threads, idle; /* started; waiting for work */
+  unsigned parted;        /* of the threads and the closer, those done with what is shared */
+  unsigned uses;          /* threads, and one for the handle */
   bool closed;
   worker workers[];
 };
@@ -99,6 +100,15 @@ static void free_shared(cachette__pool *pool) {
   if (pool->kind->free_shared != NULL) pool->kind->free_shared(pool->shared);
 }
 
+/* A thread needs it no more, or the closer, who has dropped what nobody will be told. The pool is
+ * closed, so no thread will be started any more. */
+static void part_from_shared(cachette__pool *pool) {
+  uv_mutex_lock(&pool->mutex);
+  bool last = pool->parted++ == pool->threads;
+  uv_mutex_unlock(&pool->mutex);
+  if (last) free_shared(pool);
+}
+
 /* ---- On a thread ------------------------------------------------------------------------------
  */
 
@@ -121,10 +131,7 @@ static void carry_out_locked(cachette__pool *pool, void *thread) {
 }
 
 static void leave(cachette__pool *pool, worker *self) {
-  uv_mutex_lock(&pool->mutex);
-  bool last = ++pool->leaving == pool->threads; /* closed, so none will be started any more */
-  uv_mutex_unlock(&pool->mutex);
-  if (last) free_shared(pool);
+  part_from_shared(pool);
   uv_mutex_lock(&pool->mutex);
   self->gone = true;
   uv_cond_signal(&pool->gone);
@@ -325,7 +332,7 @@ void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked
   drop_list(queued);
   drop_list(finished);
   uv_close((uv_handle_t *)&pool->wake, on_closed);
-  if (pool->threads == 0) free_shared(pool);
+  part_from_shared(pool);
   uv_mutex_lock(&pool->mutex);
   await_threads_locked(pool, patience_ms);
   uv_mutex_unlock(&pool->mutex);

@@ -50,8 +50,8 @@ typedef struct cachette__pool_kind {
   void *(*thread_init)(void *shared);
   void (*thread_fini)(void *shared, void *thread);
   /*
-   * Frees what the jobs share; nothing of the pool runs any more. On the last thread to leave, or
-   * in cachette__pool_close() if there was none. May be NULL.
+   * Frees what the jobs share; none of them is left. On the last thread to leave, or in
+   * cachette__pool_close(), whichever is later. May be NULL.
    */
   void (*free_shared)(void *shared);
 } cachette__pool_kind;

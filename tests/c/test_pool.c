@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "store/pool.h"
@@ -16,8 +17,9 @@ typedef struct hall {
   uv_cond_t changed;
   int threads, left; /* that came, and that went */
   int begun, at_once, most_at_once;
-  int dropped, done;
+  int dropped, dropped_late, done;
   bool open, freed;
+  bool drops_slowly;
 } hall;
 
 typedef struct task {
@@ -84,8 +86,10 @@ static void done(cachette__job *job) {
 
 static void drop(cachette__job *job) {
   task *self = (task *)job;
+  if (self->hall->drops_slowly) usleep(50000);
   uv_mutex_lock(&self->hall->mutex);
   self->hall->dropped++;
+  self->hall->dropped_late += self->hall->freed;
   uv_cond_broadcast(&self->hall->changed);
   uv_mutex_unlock(&self->hall->mutex);
   free(self);
@@ -231,6 +235,23 @@ static void a_close_drops_what_nobody_will_be_told(void **state) {
   hall_deinit(&place);
 }
 
+static void what_jobs_share_is_there_until_the_last_is_dropped(void **state) {
+  (void)state;
+  hall place;
+  cachette__pool *pool = open_pool(&place, THREADS);
+  for (int i = 0; i < THREADS; i++) submit(pool, &place, true);
+  await_count(&place, &place.begun, THREADS);
+  open_gate(&place);
+  usleep(50000); /* they are finished, but for their `done` */
+  place.drops_slowly = true;
+  cachette__pool_close(pool, LONG_MS, false);
+  assert_int_equal(place.dropped, THREADS);
+  assert_int_equal(place.dropped_late, 0);
+  assert_true(place.freed);
+  run_loop_down();
+  hall_deinit(&place);
+}
+
 static void a_job_that_hangs_is_left_behind(void **state) {
   (void)state;
   hall place;
@@ -302,6 +323,7 @@ int main(void) {
       test(threads_are_started_as_needed_and_no_more_than_allowed),
       test(a_job_not_begun_can_be_taken_back),
       test(a_close_drops_what_nobody_will_be_told),
+      test(what_jobs_share_is_there_until_the_last_is_dropped),
       test(a_job_that_hangs_is_left_behind),
       test(a_pool_that_was_not_used_has_no_threads),
       test(pools_come_and_go_while_jobs_run),

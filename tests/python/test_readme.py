@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every code block of README.md does what it says."""
+"""Every code block of README.md and of the documentation does what it says."""
 
 import os
 import re
@@ -185,8 +185,8 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_table_of_options_is_the_one_of_the_library() -> None:
-  with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as readme:
-    table = readme.read().split('<!-- options -->')[1].split('<!-- /options -->')[0]
+  with open(os.path.join(ROOT, 'docs', 'options.md'), encoding='utf-8') as page:
+    table = page.read().split('<!-- options -->')[1].split('<!-- /options -->')[0]
   rows = [line.split('|')[1:4] for line in table.strip().splitlines()[2:]]
   told = [tuple(cell.strip().strip('`') for cell in row) for row in rows]
   assert [row[:2] for row in told] == [(row['name'], row['default'] or '') for row in options()]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The documentation: it builds without a warning, loads nothing from elsewhere, its code runs."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import Dict, Iterator, List, Tuple
+
+import cachette
+import pytest
+from cachette._cachette import options
+from conftest import ROOT
+from servers import request, serve
+from test_readme import Block, read_blocks
+
+DOCS = pathlib.Path(ROOT, 'docs')
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in DOCS.rglob('*.md'))
+BLOCKS = [
+  (page, block) for page in PAGES for block in read_blocks(page) if '--8<--' not in block.code
+]
+
+
+def blocks_of(language: str) -> List[Tuple[str, Block]]:
+  return [each for each in BLOCKS if each[1].language == language]
+
+
+def name_block(each: Tuple[str, Block]) -> str:
+  return f'{each[0]}, line {each[1].line}'
+
+
+# ---- The site
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """The site; a warning, such as of a dead link or anchor, is an error."""
+  folder = tmp_path_factory.mktemp('site')
+  done = subprocess.run(
+    [sys.executable, '-m', 'mkdocs', '--quiet', 'build', '--strict', '--site-dir', str(folder)],
+    cwd=ROOT,
+    env={**os.environ, 'NO_MKDOCS_2_WARNING': '1'},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    encoding='utf-8',
+    timeout=120,
+  )
+  assert done.returncode == 0, done.stdout
+  return folder
+
+
+class Links(HTMLParser):
+  """What a page loads, and what it links to."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.loads: List[str] = []
+    self.links: List[str] = []
+
+  def handle_starttag(self, tag: str, attrs: List[Tuple[str, 'str | None']]) -> None:
+    names: Dict[str, str] = {name: value or '' for name, value in attrs}
+    if 'src' in names:
+      self.loads.append(names['src'])
+    if tag == 'link' and names.get('rel') in ('stylesheet', 'icon', 'preconnect'):
+      self.loads.append(names['href'])
+    if tag == 'a' and 'href' in names:
+      self.links.append(names['href'])
+
+
+def pages_of(site: pathlib.Path) -> Iterator[Tuple[pathlib.Path, Links]]:
+  for path in site.rglob('*.html'):
+    links = Links()
+    links.feed(path.read_text(encoding='utf-8'))
+    yield path, links
+
+
+def test_every_page_is_there_and_finds_what_it_loads(site: pathlib.Path) -> None:
+  pages = dict(pages_of(site))
+  assert {path.relative_to(site).as_posix() for path in pages} - {'404.html'} == {
+    page[len('docs/') : -len('.md')] + '.html' for page in PAGES
+  }
+  for path, links in pages.items():
+    for each in links.loads:
+      assert not re.match('(https?:)?//', each), f'{path.name} loads {each}'
+      if path.name != '404.html':
+        assert (path.parent / each.partition('?')[0]).exists(), f'{path.name}: {each}'
+
+
+def test_no_link_within_the_site_is_dead(site: pathlib.Path) -> None:
+  for path, links in pages_of(site):
+    for each in links.links:
+      file, _, anchor = each.partition('#')
+      if path.name == '404.html' or re.match('(https?:)?//|mailto:', each) or each in ('.', '..'):
+        continue
+      target = (path.parent / file) if file else path
+      assert target.exists(), f'{path.name}: {each}'
+      if anchor and target.suffix == '.html':
+        text = target.read_text(encoding='utf-8')
+        assert f'id="{anchor}"' in text, f'{path.name}: {each}'
+
+
+def test_the_search_knows_the_pages_without_a_server(site: pathlib.Path) -> None:
+  index = (site / 'search' / 'search_index.js').read_text(encoding='utf-8')
+  for option in options():
+    assert option['name'] in index
+  for name in (*cachette.__all__, 'isolated_cache'):
+    assert name in index or name == '__version__'
+
+
+# ---- The code
+
+PRINTED = {
+  "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
+  'may_pass': '10\n',
+  'def find_user(': 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n"
+  + 'user:1 False\n',
+  'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
+  'with testing.isolated()': 'None\n',
+  'find_name': 'Ada\n',
+  'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',
+}
+
+
+def is_special(block: Block) -> bool:
+  """Run by a test of its own."""
+  return block.is_app or 'isolated_cache' in block.code
+
+
+@pytest.mark.parametrize(
+  'each', [each for each in blocks_of('python') if not is_special(each[1])], ids=name_block
+)
+def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
+  done = subprocess.run(
+    [sys.executable, '-W', 'error', '-c', each[1].code],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    encoding='utf-8',
+    timeout=60,
+  )
+  assert done.returncode == 0, done.stdout
+  expected = [text for mark, text in PRINTED.items() if mark in each[1].code]
+  assert done.stdout == ''.join(expected)
+
+
+def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
+  (block,) = [block for _, block in blocks_of('python') if 'def test_' in block.code]
+  (tmp_path / 'test_page.py').write_text(block.code, encoding='utf-8')
+  done = subprocess.run(
+    [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'test_page.py'],
+    cwd=tmp_path,
+    stdout=subprocess.PIPE,
+    encoding='utf-8',
+    timeout=60,
+  )
+  assert done.returncode == 0 and '3 passed' in done.stdout, done.stdout
+
+
+def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
+  (block,) = [block for _, block in blocks_of('python') if block.is_app]
+  quick = block.code.replace('sleep(1)', 'sleep(0)')
+  (tmp_path / 'app.py').write_text(quick, encoding='utf-8')
+  with serve('app:app', str(tmp_path)) as port:
+    for _ in range(2):
+      assert request(port, 'GET', '/users/1') == (200, b'{"number":1,"name":"Ada"}')
+
+
+def test_the_quick_start_has_five_commands() -> None:
+  lines = [
+    line
+    for page, block in blocks_of('sh')
+    if page == 'docs/index.md'
+    for line in block.code.splitlines()
+  ]
+  assert len(lines) == 5
+  assert [line.split()[0] for line in lines] == [
+    'python3',
+    '.venv/bin/pip',
+    '.venv/bin/uvicorn',
+    'curl',
+    'curl',
+  ]
+
+
+def test_the_c_block_is_that_of_the_readme_which_is_built() -> None:
+  readme = [block.code for block in read_blocks('README.md') if block.language in ('c', 'sh')]
+  for page, block in BLOCKS:
+    if page == 'docs/c.md':
+      assert block.code in readme
+
+
+def test_every_block_is_of_a_language_that_is_tested() -> None:
+  assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c'}
+  shell = {page for page, _ in blocks_of('sh')}
+  assert shell == {'docs/index.md', 'docs/c.md', 'docs/figures.md'}
