@@ -170,17 +170,33 @@ static void unwatch(ext_state *state, host *self, PyObject *loop) {
   PyErr_Clear();
 }
 
+/*
+ * The loop, a new reference; NULL if it is gone, or about to be: where it goes together with this
+ * host, as garbage, nobody has called loop_gone().
+ */
+static PyObject *living_loop(const host *self) {
+  PyObject *loop = NULL;
+  if (self->loop == NULL || self->loop_reference == NULL) return NULL;
+#if PY_VERSION_HEX >= 0x030D0000
+  if (PyWeakref_GetRef(self->loop_reference, &loop) < 0) PyErr_Clear();
+#else
+  loop = PyWeakref_GetObject(self->loop_reference);
+  if (loop == Py_None) loop = NULL;
+  Py_XINCREF(loop);
+#endif
+  return loop;
+}
+
 void host_close(host *self) {
   ext_state *state = host_state(self);
   cachette *handle = self->handle;
-  PyObject *loop = self->loop;
   if (self->config != NULL) stats_add_handle(&self->config->closed, handle);
   self->config = NULL;
   if (handle == NULL) return;
   self->handle = NULL;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  Py_XINCREF(loop); /* the timer may have held it last */
+  PyObject *loop = living_loop(self); /* the timer may have held it last */
   /* In a forked child the loop's selector is the parent's too: it is left as it is. */
   if (state != NULL && loop != NULL && cachette_fd(handle) >= 0) unwatch(state, self, loop);
   Py_CLEAR(self->timer);
