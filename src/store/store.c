@@ -11,11 +11,8 @@
 #include "redis/redis.h"
 
 static const cachette__store_vtable *const stores[] = {
-    &cachette__memory_store,
-    &cachette__none_store,
-    &cachette__memcached_store,
-    &cachette__redis_store,
-    &cachette__valkey_store,
+    &cachette__memory_store, &cachette__none_store,   &cachette__memcached_store,
+    &cachette__redis_store,  &cachette__valkey_store,
 };
 
 /* The store that the options name; EUNSUPPORTED: it is not part of this build. */
