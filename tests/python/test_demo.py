@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What `make demo` serves: the example, and a page that a browser shows."""
+
+import html
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+from typing import Dict, Iterator
+
+import pytest
+from conftest import ROOT
+from servers import request, serve
+
+FOLDER = os.path.join(ROOT, 'examples', 'asgi', 'demo')
+NAMES = ('chromium', 'chromium-browser', 'google-chrome')
+BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@pytest.fixture(scope='module')
+def port() -> Iterator[int]:
+  with serve('demo_app:app', FOLDER) as port:
+    yield port
+
+
+def test_the_example_answers_as_it_does_alone(port: int) -> None:
+  assert request(port, 'POST', '/', {'key': 'alone', 'value': 'hello'}) == (200, b'OK')
+  assert request(port, 'GET', '/alone') == (200, b'hello')
+  assert request(port, 'DELETE', '/alone') == (200, b'{"cleared":1}')
+  assert request(port, 'GET', '/alone') == (200, b'')
+
+
+def test_the_page_is_whole_and_loads_nothing_from_elsewhere(port: int) -> None:
+  status, page = request(port, 'GET', '/')
+  assert status == 200
+  assert not re.findall(rb'(?:src|href)="(?!data:)', page) and b'https:' not in page
+
+
+def test_what_the_page_asks_is_answered(port: int) -> None:
+  request(port, 'POST', '/', {'key': 'a/b', 'value': 'slashed'})
+  found = json.loads(request(port, 'GET', '/demo/fetch/a%2Fb')[1])
+  assert found['value'] == 'slashed' and found['seconds'] in (59, 60)
+  assert 0 < found['microseconds'] < 1e6
+  assert json.loads(request(port, 'GET', '/demo/fetch/absent')[1])['value'] is None
+  stats = json.loads(request(port, 'GET', '/demo/stats')[1])
+  assert stats['backend'] == 'inmemory' and stats['hits'] >= 1 and stats['misses'] >= 1
+  status, source = request(port, 'GET', '/demo/source')
+  assert source == pathlib.Path(ROOT, 'examples', 'asgi', 'fastapi_app.py').read_bytes()
+
+
+@pytest.mark.skipif(BROWSER is None, reason='there is no Chromium')
+def test_a_browser_shows_it_at_work(tmp_path: pathlib.Path) -> None:
+  assert BROWSER is not None
+  with serve('demo_app:app', FOLDER) as port:
+    done = subprocess.run(
+      [
+        *(BROWSER, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'),
+        *(f'--user-data-dir={tmp_path}', '--virtual-time-budget=20000', '--dump-dom'),
+        f'http://127.0.0.1:{port}/#tour',
+      ],
+      capture_output=True,
+      encoding='utf-8',
+      timeout=120,
+    )
+  dom = done.stdout
+  assert 'data-tour="done"' in dom, done.stderr[-2000:] + dom[-2000:]
+  shown: Dict[str, str] = dict(re.findall(r'id="(\w+)"[^>]*>([^<]*)<', dom))
+  assert shown['hits'] == '102' and shown['misses'] == '1' and shown['ratio'] == '99%'
+  assert re.fullmatch(r'[\d.]+ (µs|ms)', shown['time'])
+  assert shown['backend'] == 'inmemory'
+  said = html.unescape(shown['said'])
+  assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', said)
+  assert dom.count('<rect ') == 60
+  assert '@app.get(' in html.unescape(shown['source'])
