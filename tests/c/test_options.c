@@ -119,7 +119,7 @@ static void every_row_is_whole(void **state) {
 static void every_choice_is_accepted(void **state) {
   (void)state;
   assert_string_equal(info_of("backend")->choices,
-                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle|file");
+                      "inmemory|dynamodb|memcached|mongodb|redis|valkey|pickle|file|none");
   assert_string_equal(info_of("codec")->choices,
                       "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla");
   static const char *const names[] = {"backend", "codec"};
@@ -267,7 +267,7 @@ static void a_wrong_choice_names_the_right_ones(void **state) {
   (void)state;
   static const char backends[] =
       "The \"backend\" value must be one of \"inmemory\", \"dynamodb\", \"memcached\", "
-      "\"mongodb\", \"redis\", \"valkey\", \"pickle\" or \"file\".";
+      "\"mongodb\", \"redis\", \"valkey\", \"pickle\", \"file\" or \"none\".";
   static const char codecs[] =
       "The \"codec\" value must be one of \"csv\", \"feather\", \"json\", \"msgpack\", "
       "\"orjson\", \"parquet\", \"pickle\" or \"vanilla\".";

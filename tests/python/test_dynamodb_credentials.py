@@ -41,8 +41,10 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Dict[str, 
   return {'HOME': str(tmp_path), 'AWS_EC2_METADATA_DISABLED': 'true'}
 
 
-def ask(endpoint: HttpServer, env: Dict[str, str], calls: int = 1, **settings: Any) -> str:
-  """What a process prints that fetches as often: `fine`, or the error."""
+def ask(
+  endpoint: HttpServer, env: Dict[str, str], calls: int = 1, pause: float = 0, **settings: Any
+) -> str:
+  """What a process prints that fetches as often, with pauses in seconds: `fine`, or the error."""
   names = {'backend': 'dynamodb', 'dynamodb_url': endpoint.url, 'timeout': 5, **settings}
   return run_python(
     f"""
@@ -55,6 +57,7 @@ def ask(endpoint: HttpServer, env: Dict[str, str], calls: int = 1, **settings: A
       try:
         for _ in range({calls}):
           await asyncio.gather(*(Cachette().fetch('key') for _ in range(10)))
+          await asyncio.sleep({pause})
         print('fine')
       except BackendError as error:
         print(error)
@@ -328,9 +331,21 @@ def test_keys_are_renewed_ahead_of_their_end_once_for_all(
 
   with HttpServer(answer) as server:
     env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}
-    assert ask(endpoint, env, calls=20) == 'fine'
+    assert ask(endpoint, env, calls=15, pause=0.5) == 'fine'
     assert len(server.requests) == 2
   assert signed_by(endpoint) == ['for200 token', 'for3600 token']
+
+
+@pytest.mark.parametrize('seconds', [30, -30])
+def test_keys_that_end_soon_are_used_and_not_asked_for_at_every_call(
+  endpoint: HttpServer, clean: Dict[str, str], seconds: float
+) -> None:
+  """They are all that their source has; or the clock of this machine is wrong."""
+  with HttpServer(lambda request: keys_answer('brief', seconds)) as server:
+    env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}
+    assert ask(endpoint, env, calls=20) == 'fine'
+    assert len(server.requests) == 1
+  assert signed_by(endpoint) == ['brief token']
 
 
 def test_keys_that_the_server_refuses_are_fetched_anew(

@@ -7,7 +7,7 @@
 enum {
   RENEW_MS = 5 * 60 * 1000, /* before keys end, new ones are fetched, */
   MARGIN_MS = 60 * 1000,    /* and from then on waited for */
-  PAUSE_MS = 5000           /* before a source that failed is asked again */
+  PAUSE_MS = 5000           /* before a source that has answered, or failed, is asked again */
 };
 
 const char *cachette__aws_variable(const char *name) {
@@ -127,7 +127,8 @@ static void fail_none(cachette_error *error) {
                  "endpoint, or from instance metadata.");
 }
 
-static int fail_for_now(cachette__aws_credentials *credentials, const cachette_error *error) {
+/* A try has ended, well (the code is 0) or not: the next one is not at once. */
+static int pause_after(cachette__aws_credentials *credentials, const cachette_error *error) {
   credentials->error = *error;
   credentials->next_try_ms = cachette__machine_now() + PAUSE_MS;
   return error->code;
@@ -140,21 +141,25 @@ static int ask_all(cachette__aws_credentials *credentials) {
     enum cachette__aws_found found = sources[i](credentials, &error);
     if (found == CACHETTE__AWS_KEYS) return CACHETTE_OK;
     if (found == CACHETTE__AWS_ASKED) return 1;
-    if (found == CACHETTE__AWS_BROKEN) return fail_for_now(credentials, &error);
+    if (found == CACHETTE__AWS_BROKEN) return pause_after(credentials, &error);
   }
   fail_none(&error);
-  return fail_for_now(credentials, &error);
+  return pause_after(credentials, &error);
 }
 
 void cachette__aws_answered(cachette__aws_credentials *credentials, const cachette_error *error) {
-  if (error != NULL) {
-    cachette_error none;
-    fail_none(&none);
-    fail_for_now(credentials, error->code != CACHETTE_OK ? error : &none);
-  }
+  cachette_error reason = {.code = CACHETTE_OK};
+  if (error != NULL && error->code == CACHETTE_OK)
+    fail_none(&reason);
+  else if (error != NULL)
+    reason = *error;
+  pause_after(credentials, &reason);
+  /* New keys are used though they end soon, or by our clock have ended: their source has no others
+   * yet, and it is the server who judges. */
   int64_t left = credentials->keys.end_ms - cachette__dynamo_now();
   bool usable = credentials->keys.id != NULL && !credentials->is_refused && left > 0;
-  cachette__dynamo_calls_resume(credentials->client, usable ? NULL : &credentials->error);
+  cachette__dynamo_calls_resume(credentials->client,
+                                error == NULL || usable ? NULL : &credentials->error);
 }
 
 static bool can_try(const cachette__aws_credentials *credentials) {
@@ -167,7 +172,7 @@ int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
   int64_t left = known ? credentials->keys.end_ms - cachette__dynamo_now() : 0;
   *keys = &credentials->keys;
   if (left > RENEW_MS) return CACHETTE_OK;
-  int code = credentials->is_asking ? 1 : credentials->error.code;
+  int code = credentials->is_asking ? 1 : credentials->error.code; /* 0: they have just come */
   if (can_try(credentials)) code = ask_all(credentials);
   /* While the old ones hold, nobody has to wait for the new ones, or fail for want of them. */
   if (left > MARGIN_MS || (left > 0 && code < 0)) return CACHETTE_OK;
