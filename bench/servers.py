@@ -24,17 +24,17 @@ sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
 @contextlib.contextmanager
 def serve_redis():
-  from services.redis import redis_server
+  from services.redis import RedisServer
 
-  with redis_server() as server:
+  with RedisServer() as server:
     yield server.url
 
 
 @contextlib.contextmanager
 def serve_memcached():
-  from services.memcached import memcached_server
+  from services.memcached import MemcachedServer
 
-  with memcached_server() as server:
+  with MemcachedServer() as server:
     yield server.host
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import uuid
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type
 
 import pytest
 from cachette import Cachette
@@ -18,9 +18,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, 'tests'))
 
 from services.dynamodb import dynamodb_url, settings_of  # noqa: E402
-from services.memcached import MemcachedServer, memcached_server  # noqa: E402
+from services.memcached import MemcachedServer  # noqa: E402
 from services.mongodb import mongodb_url  # noqa: E402
-from services.redis import RedisServer, redis_server  # noqa: E402
+from services.redis import RedisServer  # noqa: E402
 
 
 def url_of(name: str, request: pytest.FixtureRequest) -> str:
@@ -37,7 +37,8 @@ def host_of(request: pytest.FixtureRequest) -> str:
   return host
 
 
-# Every test of the calls runs on each of these; a server's is started when it is first needed.
+# Every test of the calls runs on each of these, or those that CACHETTE_TEST_BACKENDS names; a
+# server is started when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
   'redis': lambda request: {'redis_url': url_of('redis', request)},
@@ -58,14 +59,14 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
 @pytest.fixture(scope='session')
 def redis() -> Iterator[RedisServer]:
   """A Redis server that all tests share; each has keys of its own, by a prefix."""
-  with redis_server() as server:
+  with RedisServer() as server:
     yield server
 
 
 @pytest.fixture(scope='session')
 def memcached() -> Iterator[MemcachedServer]:
   """A memcached that all tests share; each has keys of its own, by a prefix."""
-  with memcached_server('-m', '256', '-I', '16m') as server:
+  with MemcachedServer('-m', '256', '-I', '16m') as server:
     yield server
 
 
@@ -89,7 +90,10 @@ def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
   return str(tmp_path_factory.mktemp('file') / 'cache.db')
 
 
-@pytest.fixture(params=BACKENDS)
+CHOSEN = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
+
+
+@pytest.fixture(params=CHOSEN)
 def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
   """The settings that choose a backend whose server, if it has one, runs."""
   return {'backend': request.param, **BACKENDS[request.param](request)}
@@ -187,10 +191,24 @@ class _Wrapper:
   __wrapped__ = len
 
 
-unwraps_classes = pytest.mark.skipif(
-  inspect.unwrap(_Wrapper) is _Wrapper,
-  reason="this Python's inspect.unwrap() stops at classes (CPython issue 112006), so that FastAPI "
-  'builds every class in its thread pool',
+def on_pythons(fitting: bool, why: str) -> pytest.MarkDecorator:
+  """Marks a test that is for some Pythons only; on others it is none, so it is not skipped."""
+  return pytest.mark.on_pythons(fitting, why)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+  kept, left = [], []
+  for item in items:
+    marks = item.iter_markers('on_pythons')
+    (kept if all(mark.args[0] for mark in marks) else left).append(item)
+  config.hook.pytest_deselected(items=left)
+  items[:] = kept
+
+
+unwraps_classes = on_pythons(
+  inspect.unwrap(_Wrapper) is not _Wrapper,
+  'inspect.unwrap() of newer ones stops at classes (CPython issue 112006), so that FastAPI builds '
+  'every class in its thread pool',
 )
 
 

@@ -13,18 +13,13 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from services.process import find_free_port
+
 COMMANDS: Dict[str, List[str]] = {
   'uvicorn': ['-m', 'uvicorn', '--loop', 'asyncio', '--log-level', 'warning', '--port', '{port}'],
   'uvloop': ['-m', 'uvicorn', '--loop', 'uvloop', '--log-level', 'warning', '--port', '{port}'],
   'hypercorn': ['-m', 'hypercorn', '--log-level', 'WARNING', '--bind', '127.0.0.1:{port}'],
 }
-
-
-def find_free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_for(port: int, process: 'subprocess.Popen[str]', seconds: float = 30) -> None:

@@ -13,7 +13,7 @@ from typing import Any, List, Optional, Type
 import pytest
 from cachette import Cachette, CodecError, _flights, cached
 from conftest import Make, about
-from services.redis import find_free_port
+from services.process import find_free_port
 
 
 def run(awaitable: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
 from conftest import linux_only, run_python
 from load import Load, recover
-from services.dynamodb import dynamodb_server, raw_client, settings_of
+from services.dynamodb import DynamodbServer, raw_client, settings_of
 from services.http_fault import Answer, HttpServer, Request
 
 
@@ -425,7 +425,7 @@ def test_what_is_left_undone_is_asked_for_again(proxy: HttpServer, table: str) -
 
 
 def test_a_server_that_hangs_is_told_of_and_used_when_it_is_back() -> None:
-  with dynamodb_server() as server:
+  with DynamodbServer() as server:
     cache = own(server.url, timeout=1)()
 
     async def main() -> None:

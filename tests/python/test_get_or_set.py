@@ -14,8 +14,8 @@ from typing import Any, Callable, List, Type
 
 import pytest
 from cachette import BackendError, Cachette, CachetteError, CodecError, _flights
-from conftest import Make, at_once, run_python
-from services.redis import find_free_port
+from conftest import Make, at_once, on_pythons, run_python
+from services.process import find_free_port
 
 
 def run(awaitable: Any) -> Any:
@@ -380,9 +380,8 @@ def test_a_time_limit_of_a_caller_holds(cache: Cachette) -> None:
   run(main())
 
 
-@pytest.mark.skipif(
-  sys.version_info < (3, 11),
-  reason='before Python 3.11 a task does not tell that it is being cancelled',
+@on_pythons(
+  sys.version_info >= (3, 11), 'before Python 3.11 a task does not tell that it is being cancelled'
 )
 def test_the_end_of_the_loop_cancels_a_factory_once(cache: Cachette) -> None:
   factories = []

@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from cachette import BackendError, BackendUnavailable, Cachette, ConfigError
 from conftest import ROOT, linux_only
 from load import CALLS, FAULTS, TASKS, Load, recover
 from servers import request, serve
-from services.memcached import MemcachedServer, make_sasl_users, memcached_server
+from services.memcached import MemcachedServer, make_sasl_users
 from services.proxy import FaultProxy
 
 
@@ -42,7 +41,7 @@ def test_a_counter_is_one_for_other_clients_too(memcached: MemcachedServer) -> N
 
 
 def test_three_servers_and_the_true_count_of_a_namespace() -> None:
-  with memcached_server() as a, memcached_server() as b, memcached_server() as c:
+  with MemcachedServer() as a, MemcachedServer() as b, MemcachedServer() as c:
     cache = open_cache(f'{a.host},{b.host}:2,{c.host}')
 
     async def main() -> None:
@@ -59,7 +58,7 @@ def test_three_servers_and_the_true_count_of_a_namespace() -> None:
 
 
 def test_a_server_that_is_down_fails_its_own_keys_and_no_others() -> None:
-  with memcached_server() as a, memcached_server() as b:
+  with MemcachedServer() as a, MemcachedServer() as b:
     cache = open_cache(f'{a.host},{b.host}')
     keys = [f'key:{number}' for number in range(200)]
 
@@ -95,7 +94,7 @@ def test_user_name_and_password(tmp_path: Path) -> None:
   users.write_text('app:correct-horse\n', encoding='utf-8')
   users.chmod(0o644)
   open_to_all(tmp_path)
-  with memcached_server('-Y', str(users)) as server:
+  with MemcachedServer('-Y', str(users)) as server:
     good = open_cache(
       server.host, memcached_username='app', memcached_password='correct-horse', key_prefix='x:'
     )
@@ -113,7 +112,7 @@ def test_user_name_and_password(tmp_path: Path) -> None:
 def test_sasl(tmp_path: Path) -> None:
   env = make_sasl_users(tmp_path, {'app': 'correct horse'})
   open_to_all(tmp_path)
-  with memcached_server('-S', env=env) as server:
+  with MemcachedServer('-S', env=env) as server:
     user = {'memcached_auth': 'sasl', 'memcached_username': 'app'}
     cache = open_cache(server.host, **user, memcached_password='correct horse')
 
@@ -153,7 +152,7 @@ def test_the_fastapi_example_authenticates(
   open_to_all(tmp_path)
   settings = ['-S'] if auth == 'sasl' else ['-Y', str(users)]
   examples = os.path.join(ROOT, 'examples', 'asgi')
-  with memcached_server(*settings, env=env) as server:
+  with MemcachedServer(*settings, env=env) as server:
     monkeypatch.setenv('CACHETTE_BACKEND', 'memcached')
     monkeypatch.setenv('CACHETTE_MEMCACHED_HOST', server.host)
     monkeypatch.setenv('CACHETTE_MEMCACHED_USERNAME', 'app')
@@ -184,7 +183,7 @@ def test_tls(tmp_path: Path) -> None:
   make_certificate(tmp_path)
   open_to_all(tmp_path)
   settings = ['-Z', '-o', f'ssl_chain_cert={tmp_path}/cert.pem,ssl_key={tmp_path}/key.pem']
-  with memcached_server(*settings) as server:
+  with MemcachedServer(*settings) as server:
     cache = open_cache(server.host, memcached_tls=True, tls_ca_file=str(tmp_path / 'cert.pem'))
     asyncio.run(cache.put('key', 'value' * 10_000))
     assert asyncio.run(cache.fetch('key')) == 'value' * 10_000
@@ -216,7 +215,7 @@ def test_what_is_wrong_is_told_at_load(settings: Any, name: str) -> None:
 
 
 def test_a_value_that_is_too_large_is_an_error_and_the_old_one_is_gone() -> None:
-  with memcached_server() as server:
+  with MemcachedServer() as server:
     cache = open_cache(server.host)
     asyncio.run(cache.put('key', 'value'))
     with pytest.raises(BackendError, match='takes at most 1048576 bytes'):
@@ -225,7 +224,7 @@ def test_a_value_that_is_too_large_is_an_error_and_the_old_one_is_gone() -> None
 
 
 def test_a_full_server_evicts_and_goes_on() -> None:
-  with memcached_server('-m', '4') as server:
+  with MemcachedServer('-m', '4') as server:
     cache = open_cache(server.host)
 
     async def main() -> None:
@@ -264,15 +263,15 @@ def test_no_fault_gives_a_wrong_answer_or_a_hang(memcached: MemcachedServer, fau
 
 @linux_only
 def test_a_server_that_hangs_under_load_and_comes_back() -> None:
-  with memcached_server() as server:
+  with MemcachedServer() as server:
     cache = open_cache(server.host, timeout=0.3, connect_timeout=0.3)
     load = Load(cache)
 
     async def disturb() -> None:
       await asyncio.sleep(0.1)
-      server.signal(signal.SIGSTOP)
+      server.stop()
       await asyncio.sleep(1)
-      server.signal(signal.SIGCONT)
+      server.go_on()
 
     async def main() -> None:
       await cache.put('key', 'value')

@@ -8,13 +8,13 @@ from typing import Any, Iterator, Type
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
 from conftest import linux_only, run_python
-from services.mongodb import MongodServer, mongod_server
+from services.mongodb import MongodServer
 
 
 @pytest.fixture
 def mongod() -> Iterator[MongodServer]:
   """A server of the test's own, which it may stop and kill."""
-  with mongod_server() as server:
+  with MongodServer() as server:
     yield server
 
 

@@ -4,7 +4,6 @@
 import asyncio
 import gc
 import os
-import signal
 import threading
 import time
 from typing import Any, List, Type
@@ -14,7 +13,7 @@ from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
 from conftest import count_descriptors, linux_only
 from load import CALLS, FAULTS, TASKS, Load, recover
 from services.proxy import FaultProxy
-from services.redis import RedisServer, redis_server
+from services.redis import RedisServer
 
 
 def open_cache(url: str, **settings: Any) -> Cachette:
@@ -72,7 +71,7 @@ def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
 
 
 def test_a_user_without_permission() -> None:
-  with redis_server() as server:
+  with RedisServer() as server:
     server.say('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
     url = f'redis://p%40ul:s%3A%2F%23cr%C3%A9t@127.0.0.1:{server.port}'
     cache = open_cache(url)
@@ -85,7 +84,7 @@ def test_a_user_without_permission() -> None:
 
 
 def test_a_server_that_is_full() -> None:
-  with redis_server('--maxmemory', '2mb') as server:
+  with RedisServer('--maxmemory', '2mb') as server:
     cache = open_cache(server.url)
 
     async def fill() -> None:
@@ -97,7 +96,7 @@ def test_a_server_that_is_full() -> None:
 
 
 def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
-  with redis_server('--replicaof', f'127.0.0.1 {redis.port}') as replica:
+  with RedisServer('--replicaof', f'127.0.0.1 {redis.port}') as replica:
     deadline = time.monotonic() + 20
     while 'link_status:up' not in replica.say('info', 'replication'):
       assert time.monotonic() < deadline
@@ -107,7 +106,7 @@ def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
 
 
 def test_a_server_that_still_loads() -> None:
-  with redis_server() as server:
+  with RedisServer() as server:
     server.say('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
     server.say('save')
     server.kill()
@@ -118,7 +117,7 @@ def test_a_server_that_still_loads() -> None:
 
 
 def test_nobody_is_there_and_that_is_told_at_once() -> None:
-  with redis_server() as server:
+  with RedisServer() as server:
     url = server.url
   cache = open_cache(url)
 
@@ -160,16 +159,16 @@ def test_no_fault_gives_a_wrong_answer_or_a_hang(redis: RedisServer, fault: Any)
 @linux_only
 @pytest.mark.parametrize('how', ['stop', 'kill'])
 def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
-  with redis_server() as server:
+  with RedisServer() as server:
     cache = open_cache(server.url, timeout=0.3, connect_timeout=0.3)
     load = Load(cache)
 
     async def disturb() -> None:
       await asyncio.sleep(0.1)
       if how == 'stop':
-        server.signal(signal.SIGSTOP)
+        server.stop()
         await asyncio.sleep(1)
-        server.signal(signal.SIGCONT)
+        server.go_on()
       else:
         server.kill()
         await asyncio.sleep(0.5)

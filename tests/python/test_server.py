@@ -9,7 +9,7 @@ from typing import Dict
 import pytest
 from conftest import ROOT
 from servers import COMMANDS, Connection, request, serve
-from services.redis import redis_server
+from services.redis import RedisServer
 
 pytest.importorskip('fastapi')
 
@@ -50,7 +50,7 @@ def test_a_value_is_gone_when_its_time_has_passed(tmp_path: object) -> None:
 def test_the_example_runs_on_a_redis_server_and_outlives_it(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-  with redis_server() as server:
+  with RedisServer() as server:
     monkeypatch.setenv('CACHETTE_BACKEND', 'redis')
     monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
     logged = f'BackendUnavailable: Cannot connect to 127.0.0.1:{server.port}: connection refused.'

@@ -1,104 +1,73 @@
 # SPDX-License-Identifier: MIT
-"""A DynamoDB Local of the tests' own, and raw calls of its API."""
+"""DynamoDB Local, and raw calls of its API."""
 
 import contextlib
+import json
 import os
 import pathlib
-import signal
-import socket
-import subprocess
-import time
-from typing import Any, Dict, Iterator, Optional
+import urllib.request
+from typing import Any, Dict, Iterator, List
 
-from services.redis import _die_with_the_tests, find_free_port
+from services.process import Server, find_program
 
-# `scripts/setup test` puts it there.
+# `scripts/setup servers` puts it there.
 JARS = pathlib.Path(__file__).resolve().parent.parent.parent / '.servers' / 'dynamodb'
 
 # It wants requests to be signed, but not by anybody whom it knows.
 KEYS = {'aws_access_key_id': 'id', 'aws_secret_access_key': 'secret'}
 
 
-class DynamodbServer:
-  """A DynamoDB Local that can be stopped, and started again on its port, without its data."""
+class DynamodbServer(Server):
+  """A DynamoDB Local; one that was killed is without its data when it is started again."""
 
-  def __init__(self) -> None:
-    if not JARS.exists():
-      raise RuntimeError(f'there is no {JARS}; `scripts/setup test` fetches it')
-    self.port = find_free_port()
-    self.process: Optional[subprocess.Popen[bytes]] = None
-    self.start()
+  name = 'DynamoDB Local, which needs Java 17,'
 
   @property
   def url(self) -> str:
     return f'http://127.0.0.1:{self.port}'
 
+  def command(self) -> List[str]:
+    if not JARS.exists():
+      raise RuntimeError(f'there is no {JARS}; `scripts/setup servers` fetches it')
+    return [
+      *(find_program('java'), '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'),
+      *(f'-Djava.library.path={JARS}', '-cp', f'{JARS}/*'),
+      'com.amazonaws.services.dynamodbv2.local.main.ServerRunner',
+      *('-inMemory', '-disableTelemetry', '-port', str(self.port)),
+    ]
+
   def start(self) -> None:
-    """Starts it, and waits until it listens."""
-    self.process = subprocess.Popen(
-      [
-        *('java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'),
-        *(f'-Djava.library.path={JARS}', '-cp', f'{JARS}/*'),
-        'com.amazonaws.services.dynamodbv2.local.main.ServerRunner',
-        *('-inMemory', '-disableTelemetry', '-port', str(self.port)),
-      ],
-      stdout=subprocess.DEVNULL,
-      stderr=subprocess.DEVNULL,
-      preexec_fn=_die_with_the_tests,
+    super().start()
+    self.warm_up()
+
+  def warm_up(self) -> None:
+    """Has it do all once, for the first time of each takes it a second on a slow machine."""
+    name, key = {'TableName': 'warm-up'}, {'key': {'S': 'key'}}
+    self.call(
+      'CreateTable',
+      **name,
+      BillingMode='PAY_PER_REQUEST',
+      AttributeDefinitions=[{'AttributeName': 'key', 'AttributeType': 'S'}],
+      KeySchema=[{'AttributeName': 'key', 'KeyType': 'HASH'}],
     )
-    deadline = time.monotonic() + 60
-    while True:
-      assert self.process.poll() is None, 'DynamoDB Local ended; it needs Java 17'
-      with contextlib.suppress(OSError):
-        socket.create_connection(('127.0.0.1', self.port), 1).close()
-        return
-      assert time.monotonic() < deadline, 'DynamoDB Local does not listen'
-      time.sleep(0.02)
+    self.call('DescribeTable', **name)
+    self.call('PutItem', **name, Item=key, ConditionExpression='attribute_not_exists(expires)')
+    self.call('GetItem', **name, Key=key)
+    self.call('Scan', **name)
+    self.call('DeleteTable', **name)
 
-  def stop(self) -> None:
-    """Stops it, as one that hangs, and waits until it stands still."""
-    assert self.process is not None
-    self.process.send_signal(signal.SIGSTOP)
-    _, status = os.waitpid(self.process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
-
-  def go_on(self) -> None:
-    assert self.process is not None
-    self.process.send_signal(signal.SIGCONT)
-
-  def kill(self) -> None:
-    """Kills it, and waits until it is dead."""
-    if self.process is not None:
-      self.process.kill()
-      self.process.send_signal(signal.SIGCONT)
-      self.process.wait()
-      self.process = None
-
-
-@contextlib.contextmanager
-def dynamodb_server() -> Iterator[DynamodbServer]:
-  """A DynamoDB Local for the time of a with statement."""
-  server = DynamodbServer()
-  try:
-    yield server
-  finally:
-    server.kill()
-
-
-def _warm_up(url: str) -> None:
-  """Has a server do all once, for the first time of each takes it a second on a slow machine."""
-  raw, name = raw_client(url), 'warm-up'
-  raw.create_table(
-    TableName=name,
-    BillingMode='PAY_PER_REQUEST',
-    AttributeDefinitions=[{'AttributeName': 'key', 'AttributeType': 'S'}],
-    KeySchema=[{'AttributeName': 'key', 'KeyType': 'HASH'}],
-  )
-  key = {'key': {'S': 'key'}}
-  raw.put_item(TableName=name, Item=key, ConditionExpression='attribute_not_exists(expires)')
-  raw.get_item(TableName=name, Key=key)
-  raw.scan(TableName=name)
-  raw.delete_table(TableName=name)
+  def call(self, action: str, **arguments: Any) -> None:
+    """Calls it, as somebody who has tables of their own, and no signature: it checks none."""
+    scope = 'Credential=warmup/20260101/us-east-1/dynamodb/aws4_request'
+    headers = {
+      'Authorization': f'AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0',
+      'Content-Type': 'application/x-amz-json-1.0',
+      'X-Amz-Date': '20260101T000000Z',
+      'X-Amz-Target': f'DynamoDB_20120810.{action}',
+    }
+    request = urllib.request.Request(self.url, json.dumps(arguments).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+      answer.read()
 
 
 @contextlib.contextmanager
@@ -109,8 +78,7 @@ def dynamodb_url() -> Iterator[str]:
   if named:
     yield named
     return
-  with dynamodb_server() as server:
-    _warm_up(server.url)
+  with DynamodbServer() as server:
     yield server.url
 
 
@@ -118,9 +86,8 @@ def raw_client(url: str) -> Any:
   """AWS's own client for a server."""
   import botocore.session
 
-  names = {'aws_access_key_id': 'id', 'aws_secret_access_key': 'secret'}
   session = botocore.session.get_session()
-  return session.create_client('dynamodb', region_name='us-east-1', endpoint_url=url, **names)
+  return session.create_client('dynamodb', region_name='us-east-1', endpoint_url=url, **KEYS)
 
 
 def settings_of(url: str) -> Dict[str, Any]:

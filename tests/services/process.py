@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Servers as processes of those who start them."""
+
+import abc
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from types import TracebackType
+from typing import Dict, List, Optional, Type, TypeVar
+
+Self = TypeVar('Self', bound='Server')
+
+
+def find_free_port() -> int:
+  with socket.socket() as probe:
+    probe.bind(('127.0.0.1', 0))
+    port: int = probe.getsockname()[1]
+    return port
+
+
+def _die_with_the_parent() -> None:
+  """Has the kernel kill the server when who started it is killed, who then cannot."""
+  if sys.platform == 'linux':
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Server(abc.ABC):
+  """A server on 127.0.0.1 that can be stopped, and killed and started again on its port.
+
+  At the end of a with statement it is killed, and its folder is gone.
+  """
+
+  name: str
+  """What errors call it."""
+
+  def __init__(
+    self, *settings: str, port: Optional[int] = None, env: Optional[Dict[str, str]] = None
+  ) -> None:
+    """settings: words of its command line. port: a free one if None. env: of its environment,
+    beside what stands there."""
+    self.settings = settings
+    self.env = {**os.environ, **(env or {})}
+    self.port = find_free_port() if port is None else port
+    self.directory = tempfile.mkdtemp(prefix='cachette-server-')
+    self.process: Optional[subprocess.Popen[bytes]] = None
+    try:
+      self.start()
+    except BaseException:
+      self.remove()
+      raise
+
+  @abc.abstractmethod
+  def command(self) -> List[str]:
+    """The words of its command line, without its settings. Raises if it is not installed."""
+
+  def connect(self) -> None:
+    """Connects once, or raises an OSError."""
+    socket.create_connection(('127.0.0.1', self.port), 1).close()
+
+  def start(self) -> None:
+    """Starts it, and waits until it listens."""
+    with open(os.path.join(self.directory, 'output'), 'ab') as output:
+      self.process = subprocess.Popen(
+        [*self.command(), *self.settings],
+        stdout=output,
+        stderr=output,
+        env=self.env,
+        preexec_fn=_die_with_the_parent,
+      )
+    deadline = time.monotonic() + 60
+    while True:
+      if self.process.poll() is not None:
+        raise RuntimeError(f'{self.name} ended: {self.output()}')
+      with contextlib.suppress(OSError):
+        self.connect()
+        return
+      if time.monotonic() > deadline:
+        raise RuntimeError(f'{self.name} does not listen: {self.output()}')
+      time.sleep(0.02)
+
+  def output(self) -> str:
+    """The last of what it printed."""
+    with open(os.path.join(self.directory, 'output'), encoding='utf-8', errors='replace') as file:
+      return file.read()[-2000:]
+
+  def stop(self) -> None:
+    """Stops it, as one that hangs, and waits until it stands still."""
+    assert self.process is not None
+    self.process.send_signal(signal.SIGSTOP)
+    _, status = os.waitpid(self.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+
+  def go_on(self) -> None:
+    assert self.process is not None
+    self.process.send_signal(signal.SIGCONT)
+
+  def kill(self) -> None:
+    """Kills it, and waits until it is dead."""
+    if self.process is not None:
+      self.process.kill()
+      self.process.send_signal(signal.SIGCONT)
+      self.process.wait()
+      self.process = None
+
+  def remove(self) -> None:
+    self.kill()
+    shutil.rmtree(self.directory, ignore_errors=True)
+
+  def __enter__(self: Self) -> Self:
+    return self
+
+  def __exit__(
+    self,
+    kind: Optional[Type[BaseException]],
+    error: Optional[BaseException],
+    traceback: Optional[TracebackType],
+  ) -> None:
+    self.remove()
+
+
+def find_program(name: str) -> str:
+  path = shutil.which(name)
+  if path is None:
+    raise RuntimeError(f'{name} is not installed; `scripts/setup servers` installs it')
+  return path
