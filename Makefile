@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The commands of the project. Each sets up what it needs first; see scripts/setup.
-.PHONY: help demo test bench docs format lint clean install
+.PHONY: help demo test bench docs wheel servers format lint clean install
 .DEFAULT_GOAL := help
 
 SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
@@ -8,13 +8,15 @@ SOURCES := $(shell find src include python meson.build meson_options.txt pyproje
 WITH_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help:
-	@echo 'make demo    the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
-	@echo 'make test    all tests; the last line says N passed, N failed'
-	@echo 'make bench   figures, beside those of the peers'
-	@echo 'make docs    the documentation site, in build/site/'
-	@echo 'make lint    form and types of all code'
-	@echo 'make format  puts all code into form'
-	@echo 'make clean   removes what was built, and .venv/'
+	@echo 'make demo     the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
+	@echo 'make test     all tests; the last line says N passed, N failed'
+	@echo 'make bench    figures, beside those of the peers'
+	@echo 'make docs     the documentation site, in build/site/'
+	@echo 'make servers  a server for each backend that has one; it prints what chooses each'
+	@echo 'make wheel    the sdist, and wheels that carry what they need, tried in a bare Debian; in dist/'
+	@echo 'make lint     form and types of all code'
+	@echo 'make format   puts all code into form'
+	@echo 'make clean    removes what was built, and .venv/'
 
 demo:
 	@scripts/setup demo
@@ -36,6 +38,14 @@ docs:
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs --quiet build --strict
 	@echo 'make: the site is build/site/index.html'
 
+servers:
+	@scripts/setup servers
+	@.venv/bin/python scripts/servers
+
+wheel:
+	@scripts/setup wheel
+	@$(WITH_VENV) .venv/bin/python scripts/wheel
+
 lint:
 	@scripts/setup lint
 	@$(MAKE) --no-print-directory install
@@ -56,4 +66,4 @@ install: .venv/.installed
 	@touch $@
 
 clean:
-	rm -rf build build-bench .venv .venv-peer dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build build-bench .venv .venv-* dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

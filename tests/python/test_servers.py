@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""`make servers`, and what compose.yaml promises."""
+
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from typing import Dict, Iterator, Tuple
+
+import pytest
+import yaml
+from conftest import run_python
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope='module')
+def exports() -> Iterator[Dict[str, Dict[str, str]]]:
+  """For each backend, the environment that the lines of scripts/servers say."""
+  command = [sys.executable, str(ROOT / 'scripts' / 'servers')]
+  with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    assert process.stdout is not None
+    found: Dict[str, Dict[str, str]] = {}
+    for line in process.stdout:
+      words = shlex.split(line)
+      if words[:1] == ['export']:
+        names = dict(word.split('=', 1) for word in words[1:])
+        found[names['CACHETTE_BACKEND']] = names
+      if line.startswith('Ctrl-C'):
+        break
+    try:
+      yield found
+    finally:
+      process.send_signal(signal.SIGINT)
+      assert process.wait(30) == 0
+  for _, address in map(address_of, found.values()):
+    with pytest.raises(OSError):
+      socket.create_connection(address, 1)
+
+
+def address_of(names: Dict[str, str]) -> Tuple[str, Tuple[str, int]]:
+  """The option that names a server, and where that is."""
+  ((option, value),) = [
+    (name, value) for name, value in names.items() if name.endswith(('_URL', '_HOST'))
+  ]
+  host, port = value.rpartition('/')[2].split(':')
+  return option, (host, int(port))
+
+
+@pytest.mark.parametrize('backend', ['redis', 'valkey', 'memcached', 'mongodb', 'dynamodb'])
+def test_an_example_runs_on_each_server(exports: Dict[str, Dict[str, str]], backend: str) -> None:
+  told = run_python(
+    """
+    import fastapi_app
+    from cachette import Cachette
+
+    Cachette.sync.put('greeting', 'hello')
+    print(fastapi_app.Settings().backend, Cachette.sync.fetch('greeting'))
+    """,
+    env={**exports[backend], 'PYTHONPATH': str(ROOT / 'examples' / 'asgi')},
+  )
+  assert told.split() == [backend, 'hello']
+
+
+def test_compose_has_the_same_servers_and_tells_when_they_are_ready() -> None:
+  services = yaml.safe_load((ROOT / 'compose.yaml').read_text(encoding='utf-8'))['services']
+  assert set(services) == {'redis', 'valkey', 'memcached', 'mongo', 'dynamodb-local'}
+  taken = set()
+  for name, service in services.items():
+    (port,) = service['ports']
+    assert port.startswith('127.0.0.1:'), f'{name} would listen to the world'
+    taken.add(port.split(':')[1])
+    assert service['healthcheck']['test'] and service['healthcheck']['retries'] > 0
+    assert ':' in service['image']
+  assert len(taken) == len(services) and '8000' not in taken
+
+
+def test_servers_that_end_say_why() -> None:
+  from services.redis import RedisServer
+
+  with pytest.raises(RuntimeError, match='(?s)redis-server ended: .*no-such-directive'):
+    RedisServer('--no-such-directive', 'yes')
