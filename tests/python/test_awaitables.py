@@ -14,7 +14,7 @@ from typing import Any, Awaitable, Callable, Iterator, List
 
 import pytest
 from cachette import BackendError, Cachette
-from conftest import about, at_once
+from conftest import about, at_once, on_pythons
 
 REUSED = '^cannot reuse already awaited coroutine$'
 
@@ -120,7 +120,7 @@ def test_calls_can_be_waited_for(run: Run, full: Cachette) -> None:
   run(main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason='TaskGroup came with Python 3.11')
+@on_pythons(sys.version_info >= (3, 11), 'TaskGroup came with Python 3.11')
 def test_calls_can_join_a_task_group(run: Run, full: Cachette) -> None:
   async def main() -> None:
     async with asyncio.TaskGroup() as group:

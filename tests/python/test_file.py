@@ -105,9 +105,10 @@ def test_the_library_is_loaded_by_its_first_user_alone(path: str) -> None:
 def test_forked_workers_share_the_file(path: str) -> None:
   told = run_python(
     f"""
-    import asyncio, os
+    import asyncio, os, warnings
     from cachette import Cachette
 
+    warnings.simplefilter('ignore', DeprecationWarning)  # of a fork beside threads
     Cachette.load_config(lambda: {{'backend': 'file', 'pickle_path': {path!r}, 'timeout': 20}})
 
     async def count():
