@@ -71,6 +71,7 @@ CACHETTE_API const char *cachette_version(void);
   X(EUNSUPPORTED, -12, "this build or backend cannot do that")     \
   X(ECODEC, -13, "the stored value cannot be read")
 
+/* What a call or an op failed with: CACHETTE_EINVAL and so on. */
 enum cachette_code {
   CACHETTE_OK = 0,
 #define X(name, number, text) CACHETTE_##name = number,
@@ -147,6 +148,7 @@ CACHETTE_API size_t cachette_options_check(const cachette_options *options, cach
 CACHETTE_API void cachette_options_set_clock(cachette_options *options, int64_t (*now)(void *data),
                                              void *data);
 
+/* How the text of an option is read. */
 enum cachette_option_type {
   CACHETTE_OPTION_CHOICE,   /* one of `choices` */
   CACHETTE_OPTION_STRING,   /* text */
@@ -157,6 +159,7 @@ enum cachette_option_type {
   CACHETTE_OPTION_NUMBER    /* a whole number from `least` to `most` */
 };
 
+/* Where the value of an option may be seen. */
 enum cachette_option_exposure {
   CACHETTE_SHOWN,     /* may appear in messages and logs */
   CACHETTE_SHOWN_URL, /* may appear without user name and password */
@@ -180,6 +183,7 @@ CACHETTE_API const cachette_option_info *cachette_option_table(size_t *count);
 
 /* ---- Handles ------------------------------------------------------------ */
 
+/* An open cache. */
 typedef struct cachette cachette;
 
 /*
@@ -227,10 +231,12 @@ CACHETTE_API void cachette_free(const void *data);
 
 /* ---- Operations: the calls beneath --------------------------------------- */
 
+/* Bounds of what an op is given. */
 #define CACHETTE_TTL_NEVER (-1)                 /* a fetched entry that does not expire */
 #define CACHETTE_TTL_MAX INT64_C(3155760000000) /* a hundred years of 365.25 days, in ms */
 #define CACHETTE_KEY_MAX 65536                  /* bytes in a key */
 
+/* What an op does. */
 enum cachette_verb {
   CACHETTE_FETCH = 1,       /* items: the keys; `number` becomes how many were hits */
   CACHETTE_PUT,             /* items: keys, values, times to live; `number`: how many were put */
@@ -244,13 +250,14 @@ enum cachette_verb {
   CACHETTE_PING             /* no items; asks the backend for an answer, nothing more */
 };
 
+/* How it does that. */
 enum cachette_flag {
   CACHETTE_WITH_TTL = 1,  /* fetch: fill ttl_ms (a server may need a second command for it) */
   CACHETTE_IF_ABSENT = 2, /* put: only where nothing stands; a status of HIT says that it did */
 };
 
-/* The status of an item. */
-enum { CACHETTE_MISS = 0, CACHETTE_HIT = 1 };
+/* The status of an item that did not fail. */
+enum cachette_status { CACHETTE_MISS = 0, CACHETTE_HIT = 1 };
 
 /* One key of an operation, with what belongs to it. */
 typedef struct cachette_item {
@@ -373,6 +380,7 @@ CACHETTE_API bool cachette_immediate(const cachette *handle);
 
 /* ---- What has happened ------------------------------------------------------ */
 
+/* Figures of a handle, and of the store beneath it. */
 typedef struct cachette_stats {
   /* Of this handle. */
   uint64_t hits, misses; /* keys fetched */

@@ -109,6 +109,28 @@ def test_the_search_knows_the_pages_without_a_server(site: pathlib.Path) -> None
     assert name in index or name == '__version__'
 
 
+# ---- The manual of the C library
+
+
+def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathlib.Path) -> None:
+  header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
+  functions = re.findall(r'^CACHETTE_API [^(]*?\b(cachette_\w+)\(', header, re.MULTILINE)
+  types = re.findall(r'^(?:enum|struct|typedef struct) (cachette_\w+) \{', header, re.MULTILINE)
+  assert len(functions) > 20 and len(types) > 8
+  page = (site / 'c-reference.html').read_text(encoding='utf-8')
+  script = os.path.join(ROOT, 'scripts', 'c_reference.py')
+  subprocess.run([sys.executable, script, 'man', str(tmp_path)], check=True)
+  for name in {*functions, *types}:
+    assert f'<h3 id="{name}">' in page
+    text = (tmp_path / f'{name}.3').read_text(encoding='utf-8')
+    assert text.startswith(f'.TH {name} 3 ') and f'.SH NAME\n{name} \\- ' in text
+    requests = set(re.findall(r'^[.\']([^ \n]*)', text, re.MULTILINE))
+    assert requests <= {'TH', 'SH', 'PP', 'TP', 'IP', 'EX', 'EE'}, name
+  overview = (tmp_path / 'cachette.3').read_text(encoding='utf-8')
+  assert all(f'\\fB\\%{name}\\fR(3)' in overview for name in functions)
+  assert 'Hit and miss are results, not errors.' in overview
+
+
 # ---- The code
 
 PRINTED = {
