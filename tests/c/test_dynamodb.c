@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The DynamoDB store as a C program has it; see also tests/python/test_dynamodb.py. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dynamodb_server.h"
+#include "peer.h"
 #include "support.h"
 
 static struct dynamodb_server server;
@@ -165,6 +167,30 @@ static void a_done_may_close_the_handle(void **state) {
   for (size_t i = 0; i < LENGTH(probes); i++) assert_int_equal(probes[i].done, 1);
 }
 
+/*
+ * libcurl closes the socket of an attempt to connect without a word when that is given up: the
+ * handle has to close all the same, and the socket's number to be of use again.
+ */
+static void an_attempt_to_connect_that_is_given_up_is_forgotten(void **state) {
+  (void)state;
+  struct full_socket full;
+  full_socket_open(&full, "127.0.0.1", 0);
+  struct sockaddr_in name;
+  socklen_t size = sizeof name;
+  assert_int_equal(getsockname(full.listener, (struct sockaddr *)&name, &size), 0);
+  struct dynamodb_server deaf = {.pid = -1};
+  snprintf(deaf.url, sizeof deaf.url, "http://127.0.0.1:%d", ntohs(name.sin_port));
+  cachette *handle = dynamodb_open(&deaf, "timeout", "0.1", NULL);
+  for (int i = 0; i < 5; i++) {
+    struct probe probe;
+    probe_init(&probe, CACHETTE_FETCH, "key");
+    probe_submit(handle, &probe);
+    assert_int_equal(probe_wait(handle, &probe), CACHETTE_ETIMEDOUT);
+  }
+  cachette_close(handle);
+  full_socket_close(&full);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(many_keys_go_in_batches),
@@ -174,6 +200,7 @@ int main(void) {
       cmocka_unit_test(what_is_cancelled_is_forgotten),
       cmocka_unit_test(a_close_ends_what_is_under_way),
       cmocka_unit_test(a_done_may_close_the_handle),
+      cmocka_unit_test(an_attempt_to_connect_that_is_given_up_is_forgotten),
   };
   return cmocka_run_group_tests_name("dynamodb", tests, start, stop);
 }

@@ -163,12 +163,24 @@ static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, v
   return 0;
 }
 
-/* ---- Connections ---------------------------------------------------------------------------- */
+/* ---- Connections ------------------------------------------------------------------------------
+ * libcurl closes the socket of an attempt to connect that is given up without a word (seen
+ * in 7.88), so a watch may be left; it goes when its socket's number comes again, or at the end. */
+
+static void drop_watch(cachette__http *http, curl_socket_t socket) {
+  watch **at = &http->connections;
+  while (*at != NULL && (*at)->socket != socket) at = &(*at)->next;
+  if (*at == NULL) return;
+  watch *gone = *at;
+  *at = gone->next;
+  stop_watch(http, gone);
+}
 
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)purpose;
   cachette__http *http = data;
   int fd = socket(address->family, address->socktype, address->protocol);
+  if (fd >= 0) drop_watch(http, fd);
   watch *made = fd < 0 ? NULL : start_watch(http, fd, false);
   if (made == NULL) {
     if (fd >= 0) close(fd);
@@ -181,14 +193,7 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 }
 
 static int close_socket(void *data, curl_socket_t socket) {
-  cachette__http *http = data;
-  watch **at = &http->connections;
-  while (*at != NULL && (*at)->socket != socket) at = &(*at)->next;
-  if (*at != NULL) {
-    watch *gone = *at;
-    *at = gone->next;
-    stop_watch(http, gone);
-  }
+  drop_watch(data, socket);
   return close(socket);
 }
 
@@ -235,6 +240,7 @@ void cachette__http_stop(cachette__http *http, bool forked) {
 void cachette__http_close(cachette__http *http) {
   for (size_t i = 0; i < http->idle_count; i++) curl_easy_cleanup(http->idle[i]);
   curl_multi_cleanup(http->multi);
+  while (http->connections != NULL) drop_watch(http, http->connections->socket);
   if (http->forked) {
     http->forget(http->owner);
     cachette__free(http);
