@@ -219,6 +219,80 @@ static void a_table_is_what_a_dictionary_is_but_for_what_had_to_go(void **state)
   for (size_t i = 0; i < LENGTH(trials); i++) run_trial(&trials[i]);
 }
 
+/* ---- Effort -------------------------------------------------------------------------- */
+
+typedef struct effort_shape {
+  size_t limit, least, most, long_most; /* bytes of values: usual ones, and one in 50 */
+  uint64_t seed;
+} effort_shape;
+
+/* Entries of about a segment (16 KiB here) cannot be packed: cleaning one makes room of no use in
+ * its neighbours, for ever. */
+static uint64_t find_greatest_effort(const effort_shape *shape) {
+  enum { PUTS = 50000, KEYS = 1000 };
+  uint64_t random = shape->seed, greatest = 0, before = 0;
+  cachette__table *table = cachette__table_new(shape->limit);
+  char *value = calloc(1, shape->long_most);
+  for (int i = 0; i < PUTS; i++) {
+    uint64_t id = draw(&random) % KEYS;
+    size_t size = shape->least + draw(&random) % (shape->most - shape->least);
+    if (draw(&random) % 50 == 0) size = shape->long_most - draw(&random) % (shape->long_most / 2);
+    cachette_item item = {
+        .key = {&id, sizeof id}, .value = {value, size}, .ttl_ms = 1000000 + (int64_t)i};
+    assert_true(cachette__table_put(table, &item, 1000, NULL) >= 0);
+    uint64_t after = cachette__table_effort(table);
+    if (after - before > greatest) greatest = after - before;
+    before = after;
+  }
+  assert_null(cachette__table_check(table));
+  free(value);
+  cachette__table_free(table);
+  return greatest;
+}
+
+static void a_put_makes_room_with_bounded_effort(void **state) {
+  (void)state;
+  static const effort_shape shapes[] = {
+      {4 * MIB, 15000, 17500, 1000000, 45}, {4 * MIB, 15000, 17500, 1000000, 44},
+      {4 * MIB, 8000, 30000, 1000000, 42},  {4 * MIB, 1, 100, 1000000, 42},
+      {4 * MIB, 1, 20000, 300000, 42},      {64 * MIB, 1, 50000, 5000000, 42},
+  };
+  for (size_t i = 0; i < LENGTH(shapes); i++) {
+    uint64_t effort = find_greatest_effort(&shapes[i]);
+    assert_true(effort < 10000);
+  }
+}
+
+/* ---- Large values ----------------------------------------------------------------------- */
+
+static void put_bytes(cachette__table *table, uint32_t number, const char *value, size_t size) {
+  cachette_item item = {.key = {&number, 4}, .value = {value, size}, .ttl_ms = 100000};
+  assert_true(cachette__table_put(table, &item, 1000, NULL) >= 0);
+}
+
+/* A shard's share of 64 MiB is 4 MiB. */
+static void a_value_larger_than_a_shards_share_finds_room(void **state) {
+  (void)state;
+  cachette_stats stats;
+  cachette__table *table = cachette__table_new(64 * MIB);
+  char *value = calloc(1, 16 * MIB);
+  for (uint32_t i = 0; i < 100000; i++) put_bytes(table, i, value, 1000);
+  for (uint32_t i = 0; i < 40; i++) put_bytes(table, i, value, 5 * MIB + i * MIB / 4);
+  assert_null(cachette__table_check(table));
+  put_bytes(table, 1, value, 16 * MIB);
+  cachette__table_stats(table, &stats);
+  int64_t evictions = stats.evictions;
+  for (uint32_t i = 0; i < 10; i++) put_bytes(table, 1, value, 16 * MIB);
+  cachette__table_stats(table, &stats);
+  assert_int_equal(stats.evictions, evictions); /* it was written over itself */
+  for (uint32_t i = 0; i < 100000; i++) put_bytes(table, i, value, 500);
+  cachette__table_stats(table, &stats);
+  assert_true(stats.entries * (500 + 4) > (int64_t)(64 * MIB) / 10 * 7); /* none of it lies idle */
+  assert_null(cachette__table_check(table));
+  free(value);
+  cachette__table_free(table);
+}
+
 /* ---- Snapshots
  * ----------------------------------------------------------------------------------- */
 
@@ -308,6 +382,8 @@ static void what_is_past_its_time_is_in_no_snapshot(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_put_makes_room_with_bounded_effort),
+      cmocka_unit_test(a_value_larger_than_a_shards_share_finds_room),
       cmocka_unit_test(a_snapshot_sees_every_entry_that_stays),
       cmocka_unit_test(a_snapshot_given_up_lets_the_table_be),
       cmocka_unit_test(what_is_past_its_time_is_in_no_snapshot),

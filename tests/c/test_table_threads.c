@@ -151,8 +151,36 @@ static void no_increment_is_lost(void **state) {
   cachette__table_free(self.table);
 }
 
+enum { LARGE_PUTTERS = 6, LARGE_PUTS = 5 };
+
+static void *run_large_puts(void *data) {
+  static const char value[16 * MIB];
+  crowd *self = data;
+  for (uint32_t i = 0; i < LARGE_PUTS; i++) {
+    uint64_t random = (uint64_t)(uintptr_t)&random + i;
+    uint32_t number = (uint32_t)(draw(&random) % 1000);
+    cachette_item item = {.key = {&number, 4}, .value = {value, sizeof value}, .ttl_ms = 100000};
+    if (cachette__table_put(self->table, &item, 1000, NULL) < 0) atomic_fetch_add(&self->wrong, 1);
+  }
+  return NULL;
+}
+
+/* Each takes a quarter of the limit, so that not all can have their room at once. */
+static void the_largest_values_all_find_room(void **state) {
+  (void)state;
+  crowd self = {.table = cachette__table_new(64 * MIB)};
+  pthread_t threads[LARGE_PUTTERS];
+  for (int j = 0; j < LARGE_PUTTERS; j++)
+    assert_int_equal(pthread_create(&threads[j], NULL, run_large_puts, &self), 0);
+  for (int j = 0; j < LARGE_PUTTERS; j++) pthread_join(threads[j], NULL);
+  assert_int_equal(self.wrong, 0);
+  assert_null(cachette__table_check(self.table));
+  cachette__table_free(self.table);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once),
-                                     cmocka_unit_test(no_increment_is_lost)};
+                                     cmocka_unit_test(no_increment_is_lost),
+                                     cmocka_unit_test(the_largest_values_all_find_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

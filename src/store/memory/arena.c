@@ -8,7 +8,7 @@
 #include "cachette.h"
 
 enum {
-  LAYOUT_VERSION = 1,
+  LAYOUT_VERSION = 2,
   SEGMENTS_A_SHARD = 256,
   LEAST_SEGMENT = 4 << 10,
   MOST_SEGMENT = 256 << 10

@@ -33,6 +33,7 @@ typedef struct cachette__segment {
   _Atomic uint32_t next; /* in its queue; readers follow it without a lock */
   uint32_t previous;
   uint32_t first; /* word at which the first entry begins; the segment's size if none does */
+  uint32_t last;  /* the same of the last one */
   uint32_t used;  /* words written */
   uint32_t live;  /* words of entries that the index finds */
   uint32_t queue; /* of its shard */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests: whether a table is whole. */
+/* For tests: whether a table is whole, and what its upkeep costs. */
 #ifndef CACHETTE_MEMORY_CHECK_H
 #define CACHETTE_MEMORY_CHECK_H
 
@@ -12,5 +12,8 @@
  * to no more than the limit. Returns NULL, or what is wrong.
  */
 const char *cachette__table_check(cachette__table *table);
+
+/* The effort that making room has taken so far: entries looked at, KiB moved. */
+uint64_t cachette__table_effort(cachette__table *table);
 
 #endif

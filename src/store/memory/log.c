@@ -46,6 +46,7 @@ uint64_t cachette__log_append(cachette__arena *arena, cachette__log *log, uint32
   if (room_at_head(arena, log) == 0) extend(arena, log, queue, spares);
   cachette__segment *segment = &arena->segments[log->head];
   uint64_t position = ((uint64_t)log->head << arena->segment_shift) + segment->used;
+  segment->last = segment->used;
   if (expires_ms < segment->due_ms) segment->due_ms = expires_ms;
   uint64_t left = words;
   for (;;) {

@@ -9,6 +9,7 @@ enum {
   OPTIMISTIC_TRIES = 4,
   PAGE = 4096,
   CLEANING_TRIES = 16, /* segments that are looked at in search of one that can be cleaned */
+  LEAST_GAIN = 8,      /* the part of a segment that cleaning one must gain */
   LONGEST_MOVE = 16,   /* segments that an entry spans which is moved to free one */
   SWEEPS_A_LIFE = 32,  /* a segment is swept again when this part of its longest life has passed */
   GROWTH_TRIES = 64
@@ -334,6 +335,26 @@ void cachette__shard_add_spare(cachette__shard_ref ref, uint32_t segment) {
   count_segments(ref.shard, 1);
 }
 
+uint32_t cachette__shard_give_spares(cachette__shard_ref ref, uint32_t kept, uint32_t most) {
+  cachette__spares *spares = &ref.shard->spares;
+  uint32_t given = 0;
+  for (; spares->count > kept && given < most; given++) {
+    uint32_t segment = spares->first;
+    spares->first = after(ref, segment);
+    spares->count--;
+    count_segments(ref.shard, -1);
+    cachette__arena_give(ref.arena, segment);
+  }
+  return given;
+}
+
+bool cachette__shard_overwrites_locked(cachette__shard_ref ref, uint64_t hash, cachette_slice key,
+                                       uint64_t words) {
+  finding old;
+  return look_up(ref.arena, ref.shard, hash, &key, &old) && old.entry.expires_ms > ref.now_ms &&
+         cachette__entry_size(&old.entry) == words;
+}
+
 static int64_t expiry_of(const cachette_item *item, int64_t now_ms) {
   if (now_ms > CACHETTE__EXPIRES_MAX - item->ttl_ms) return CACHETTE__EXPIRES_MAX;
   int64_t expires_ms = now_ms + item->ttl_ms;
@@ -613,12 +634,16 @@ static bool find_straddler(cachette__shard_ref ref, uint32_t segment, cachette__
                   segment_at(ref, begin)->previous != CACHETTE__NO_SEGMENT;
        i++)
     begin = segment_at(ref, begin)->previous; /* none begins in it */
-  cursor at = begin_segment(ref, begin);
-  bool found = false;
-  while (next_entry(ref, &at, entry)) found = true;
-  uint64_t hash;
-  bool lives = found && at.word > ref.arena->segment_words && slot_of(ref, entry, &hash) != NULL;
-  *movable = found && (!lives || is_worth_moving(ref, entry, each));
+  if (segment_at(ref, begin)->first == ref.arena->segment_words) {
+    *movable = false; /* too long to look for where it begins */
+    return false;
+  }
+  ref.shard->spent++;
+  uint64_t word = segment_at(ref, begin)->last, hash;
+  cachette__entry_read(ref.arena, ((uint64_t)begin << ref.arena->segment_shift) + word, entry);
+  bool lives = word + cachette__entry_size(entry) > ref.arena->segment_words &&
+               slot_of(ref, entry, &hash) != NULL;
+  *movable = !lives || is_worth_moving(ref, entry, each);
   return lives;
 }
 
@@ -660,26 +685,37 @@ static uint32_t find_deadest(cachette__shard_ref ref, uint32_t above, uint32_t b
   return deadest;
 }
 
-/* Cleans the segment with the most dead room that can be cleaned, if a fair part of the shard is
- * dead. */
-static bool clean(cachette__shard_ref ref) {
-  cachette__shard *shard = ref.shard;
-  uint64_t live = 0, all = 0;
+/* Words of a shard's logs in which nothing lives, but for the room at their heads. */
+static uint64_t count_dead(cachette__shard_ref ref, uint64_t *all) {
+  uint64_t dead = *all = 0;
   for (int i = 0; i < CACHETTE__QUEUES; i++) {
-    live += shard->logs[i].live;
-    all += (uint64_t)shard->logs[i].count * ref.arena->segment_words;
+    const cachette__log *log = &ref.shard->logs[i];
+    if (log->count == 0) continue;
+    uint64_t words = (uint64_t)log->count * ref.arena->segment_words;
+    uint64_t room = ref.arena->segment_words - segment_at(ref, log->head)->used;
+    *all += words;
+    dead += words - room - log->live;
   }
-  uint64_t dead = all - live;
-  if (dead < 3 * (uint64_t)ref.arena->segment_words || dead < all / 20) return false;
+  return dead;
+}
+
+/*
+ * Cleans the segment with the most dead room that can be cleaned, if a fair part of the shard is
+ * dead. False: nothing was gained by it, as when entries as long as a segment only change places.
+ */
+static bool clean(cachette__shard_ref ref) {
+  uint64_t all, dead = count_dead(ref, &all);
+  if (dead < 2 * (uint64_t)ref.arena->segment_words || dead < all / 20) return false;
   uint32_t above = 0, behind = 0;
-  for (int tries = 0; tries < CLEANING_TRIES; tries++) {
+  bool cleaned = false;
+  for (int tries = 0; tries < CLEANING_TRIES && !cleaned; tries++) {
     uint32_t deadest = find_deadest(ref, above, behind);
     if (deadest == CACHETTE__NO_SEGMENT) return false;
     above = segment_at(ref, deadest)->live;
     behind = deadest;
-    if (clean_segment(ref, deadest)) return true;
+    cleaned = clean_segment(ref, deadest);
   }
-  return false;
+  return count_dead(ref, &all) + ref.arena->segment_words / LEAST_GAIN <= dead;
 }
 
 static void fit_ghosts(cachette__shard_ref ref) {

@@ -76,6 +76,13 @@ void cachette__shard_prefetch_entry(cachette__shard_ref ref, uint64_t hash);
 uint32_t cachette__shard_need(cachette__shard_ref ref, uint64_t words);
 void cachette__shard_add_spare(cachette__shard_ref ref, uint32_t segment);
 
+/* Gives up to `most` spares back to the arena, but for `kept` of them. Returns how many. */
+uint32_t cachette__shard_give_spares(cachette__shard_ref ref, uint32_t kept, uint32_t most);
+
+/* Whether a put of so many words is written over the key's entry, so that it needs no segment. */
+bool cachette__shard_overwrites_locked(cachette__shard_ref ref, uint64_t hash, cachette_slice key,
+                                       uint64_t words);
+
 /* Puts an entry for which there are segments. Returns whether a live one stood there. */
 bool cachette__shard_put_locked(cachette__shard_ref ref, uint64_t hash, const cachette_item *item);
 

@@ -26,7 +26,8 @@ enum {
   GROUP = 16,            /* keys that are looked up together */
   SLICE = 32,            /* buckets visited without a pause */
   SLICE_BYTES = 1 << 18, /* of entries that a snapshot copies without one, and one entry more */
-  PATIENCE = 3000        /* effort without a free segment before entries are evicted unjudged */
+  PATIENCE = 3000,       /* effort without a free segment before entries are evicted unjudged */
+  SPARES_KEPT = 2        /* segments that a shard keeps for its next puts */
 };
 
 struct cachette__table {
@@ -162,23 +163,30 @@ void cachette__table_fetch(cachette__table *table, cachette_op *op) {
 
 /* ---- Put ------------------------------------------------------------------------- */
 
-/* The shard to take a segment from: this one if it has its share, else the largest. */
+/* The shard to take a segment from: this one if it has its share and entries, else the largest. */
 static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard_ref own) {
   uint32_t share = cachette__arena_allowed(&table->arena) / table->shard_count;
   uint32_t most = atomic_load_explicit(&own.shard->segments, memory_order_relaxed);
+  if (most == own.shard->spares.count) most = 0;
   cachette__shard_ref victim = own;
   for (uint32_t i = 0; i < table->shard_count && most < share; i++) {
     cachette__shard_ref other = shard_number(table, i, own.now_ms);
     uint32_t count = atomic_load_explicit(&other.shard->segments, memory_order_relaxed);
-    if (count <= most) continue;
+    if (count <= most || other.shard == own.shard) continue;
     most = count;
     victim = other;
   }
   return victim;
 }
 
-/* Takes one step towards a free segment. The lock of `own` is held, and let go in between. Returns
- * the effort that it took, at least 1. */
+/*
+ * Takes one step towards a free segment. The lock of `own` is held, and let go in between. Returns
+ * the effort that it took, at least 1.
+ *
+ * Where puts of large values have taken all there is and none has enough yet, no shard has entries
+ * left to evict. Then what the shards behind this one have taken goes back: the first one gets its
+ * room, and what it puts can be evicted for the next.
+ */
 static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool force) {
   cachette__shard_ref victim = choose_victim(table, own);
   bool foreign = victim.shard != own.shard;
@@ -187,7 +195,8 @@ static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool 
     uv_mutex_lock(&victim.shard->lock);
   }
   uint64_t spent = victim.shard->spent;
-  cachette__shard_reclaim_locked(victim, force);
+  if (!cachette__shard_reclaim_locked(victim, force) && victim.shard > own.shard)
+    cachette__shard_give_spares(victim, 0, 1);
   spent = victim.shard->spent - spent;
   if (foreign) {
     uv_mutex_unlock(&victim.shard->lock);
@@ -199,16 +208,16 @@ static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool 
 /* Sees that the shard has the segments for an entry. The lock is held, but not throughout. */
 static void reserve(cachette__table *table, cachette__shard_ref ref, uint64_t words) {
   /* Segments kept back, with which entries are moved when there is nothing else. */
-  uint32_t kept = table->shard_count + 1;
+  uint32_t kept = table->shard_count + 1, least = UINT32_MAX, need;
   uint64_t spent = 0;
-  while (cachette__shard_need(ref, words) > 0) {
+  while ((need = cachette__shard_need(ref, words)) > 0) {
+    if (need < least) spent = 0; /* moves may use up what was taken; that is no progress */
+    if (need < least) least = need;
     uint32_t segment = cachette__arena_take(&table->arena, kept);
-    if (segment != CACHETTE__NO_SEGMENT) {
+    if (segment != CACHETTE__NO_SEGMENT)
       cachette__shard_add_spare(ref, segment);
-      spent = 0;
-    } else {
+    else
       spent += make_room(table, ref, spent > PATIENCE);
-    }
   }
 }
 
@@ -229,17 +238,16 @@ static int fail_size(const cachette__table *table, const cachette_item *item,
                         key, item->value.size, table->limit / 4);
 }
 
-/* Takes the lock of the key's shard, in which there is room for an entry then. */
-static cachette__shard_ref enter(cachette__table *table, uint64_t hash, int64_t now_ms,
-                                 uint64_t words) {
+/* Takes the lock of the key's shard. */
+static cachette__shard_ref enter(cachette__table *table, uint64_t hash, int64_t now_ms) {
   cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
   cachette__shard_sweep_locked(ref);
-  reserve(table, ref, words);
   return ref;
 }
 
 static void leave(cachette__table *table, cachette__shard_ref ref) {
+  cachette__shard_give_spares(ref, SPARES_KEPT, UINT32_MAX);
   settle(table, ref);
   uv_mutex_unlock(&ref.shard->lock);
 }
@@ -252,7 +260,10 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
   }
   uint64_t hash = hash_key(table, item->key);
   uint64_t words = cachette__entry_words(item->key.size, item->value.size);
-  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  cachette__shard_ref ref = enter(table, hash, now_ms);
+  if (cachette__shard_need(ref, words) > 0 &&
+      !cachette__shard_overwrites_locked(ref, hash, item->key, words))
+    reserve(table, ref, words);
   bool stood = cachette__shard_put_locked(ref, hash, item);
   leave(table, ref);
   return stood ? CACHETTE_HIT : CACHETTE_MISS;
@@ -263,7 +274,8 @@ int cachette__table_add(cachette__table *table, const cachette_item *item, int64
   uint64_t hash = hash_key(table, item->key);
   bool fits = item->value.size <= table->limit / 4;
   uint64_t words = fits ? cachette__entry_words(item->key.size, item->value.size) : 1;
-  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  cachette__shard_ref ref = enter(table, hash, now_ms);
+  reserve(table, ref, words);
   size_t size = 0;
   int64_t left_ms;
   bool stands =
@@ -278,7 +290,8 @@ int cachette__table_increment(cachette__table *table, cachette_item *item, int64
                               cachette_error *error) {
   uint64_t hash = hash_key(table, item->key);
   uint64_t words = cachette__entry_words(item->key.size, CACHETTE__COUNTER_DIGITS);
-  cachette__shard_ref ref = enter(table, hash, now_ms, words);
+  cachette__shard_ref ref = enter(table, hash, now_ms);
+  reserve(table, ref, words);
   char digits[CACHETTE__COUNTER_DIGITS] = "0";
   cachette_item counter = {.key = item->key, .ttl_ms = item->ttl_ms};
   size_t size = sizeof digits;
@@ -576,6 +589,19 @@ static const char *check_index(cachette__shard_ref ref, tally *sums) {
   return fault;
 }
 
+/* The word at which the last entry of a segment begins. */
+static uint32_t find_last(cachette__shard_ref ref, uint32_t segment) {
+  const cachette__segment *each = &ref.arena->segments[segment];
+  uint64_t word = each->first, last = word;
+  cachette__entry entry;
+  while (word < each->used) {
+    last = word;
+    cachette__entry_read(ref.arena, ((uint64_t)segment << ref.arena->segment_shift) + word, &entry);
+    word += cachette__entry_size(&entry);
+  }
+  return (uint32_t)last;
+}
+
 static const char *check_log(cachette__shard_ref ref, uint32_t queue, tally *sums,
                              uint32_t *segments) {
   const cachette__log *log = &ref.shard->logs[queue];
@@ -590,6 +616,8 @@ static const char *check_log(cachette__shard_ref ref, uint32_t queue, tally *sum
     if (each != log->head && segment->used != ref.arena->segment_words)
       return "a segment that is no head is not full";
     if (each != log->head && segment->live == 0) return "an empty segment was kept";
+    if (segment->first < segment->used && segment->last != find_last(ref, each))
+      return "a segment mistakes another entry for its last";
     live += segment->live;
     count++;
     previous = each;
@@ -638,4 +666,10 @@ const char *cachette__table_check(cachette__table *table) {
   cachette__free(sums.live);
   cachette__free(sums.seen);
   return fault;
+}
+
+uint64_t cachette__table_effort(cachette__table *table) {
+  uint64_t spent = 0;
+  for (uint32_t i = 0; i < table->shard_count; i++) spent += shard_number(table, i, 0).shard->spent;
+  return spent;
 }
