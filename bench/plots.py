@@ -84,7 +84,15 @@ def draw_lines(chart):
     axis.set_ylim(bottom=0)
     axis.tick_params(labelsize=8)
   handles, labels = axes.flat[0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc='upper right', ncols=len(labels), frameon=False, fontsize=8)
+  figure.legend(
+    handles,
+    labels,
+    loc='lower right',
+    bbox_to_anchor=(1, 0.02),
+    ncols=len(labels),
+    frameon=False,
+    fontsize=8,
+  )
   return figure
 
 
@@ -100,7 +108,7 @@ def draw(name, chart, machine, folder):
   figure = draw_bars(chart) if chart['kind'] == 'bars' else draw_lines(chart)
   figure.suptitle(f'{chart["title"]} ({chart["unit"]})', x=0.01, ha='left', fontsize=12)
   figure.text(0.01, 0.005, f'{machine}. {date.today():%B %Y}.', fontsize=7)
-  figure.tight_layout(rect=(0, 0.03, 1, 0.98))
+  figure.tight_layout(rect=(0, 0.03 if chart['kind'] == 'bars' else 0.06, 1, 0.98))
   figure.savefig(os.path.join(folder, name + '.svg'), transparent=True, metadata={'Date': None})
   pyplot.close(figure)
 
