@@ -53,7 +53,7 @@ extern "C" {
 /* The version of the library at run time, such as "1.0.0"; static. */
 CACHETTE_API const char *cachette_version(void);
 
-/* ---- Errors ------------------------------------------------------------- */
+/* ---- Errors ---- */
 
 /* Each code with its number and the sentence that cachette_strerror() gives. */
 #define CACHETTE_CODES(X)                                          \
@@ -89,7 +89,7 @@ typedef struct cachette_error {
   char message[256]; /* a whole sentence, without secrets */
 } cachette_error;
 
-/* ---- Bytes -------------------------------------------------------------- */
+/* ---- Bytes ---- */
 
 /* A view of bytes that somebody else owns. */
 typedef struct cachette_slice {
@@ -100,7 +100,7 @@ typedef struct cachette_slice {
 /* A view of a C string, without its NUL. */
 CACHETTE_API cachette_slice cachette_str(const char *text);
 
-/* ---- Options ------------------------------------------------------------ */
+/* ---- Options ---- */
 
 /*
  * The configuration: names and values. Life cycle: new, set as often as you
@@ -181,7 +181,7 @@ typedef struct cachette_option_info {
 /* All options, in the order of the manual; static. */
 CACHETTE_API const cachette_option_info *cachette_option_table(size_t *count);
 
-/* ---- Handles ------------------------------------------------------------ */
+/* ---- Handles ---- */
 
 /* An open cache. */
 typedef struct cachette cachette;
@@ -204,7 +204,7 @@ CACHETTE_API int cachette_open(const cachette_options *options, cachette **handl
  */
 CACHETTE_API void cachette_close(cachette *handle);
 
-/* ---- Simple calls: they return when the answer is there ------------------ */
+/* ---- Simple calls: they return when the answer is there ---- */
 
 /*
  * Fetches a value.
@@ -229,7 +229,7 @@ CACHETTE_API int cachette_clear(cachette *handle, cachette_slice key, cachette_e
 /* Frees what cachette_fetch() gave. NULL is allowed. Any thread. */
 CACHETTE_API void cachette_free(const void *data);
 
-/* ---- Operations: the calls beneath --------------------------------------- */
+/* ---- Operations: the calls beneath ---- */
 
 /* Bounds of what an op is given. */
 #define CACHETTE_TTL_NEVER (-1)                 /* a fetched entry that does not expire */
@@ -355,7 +355,7 @@ CACHETTE_API void cachette_op_deinit(cachette_op *op);
  */
 CACHETTE_API int cachette_run(cachette *handle, cachette_op *op);
 
-/* ---- A handle in an event loop of the caller's ----------------------------- */
+/* ---- A handle in an event loop of the caller's ---- */
 
 /* A descriptor that is readable when cachette_process() has work; or CACHETTE_EFORK. */
 CACHETTE_API int cachette_fd(const cachette *handle);
@@ -378,7 +378,7 @@ CACHETTE_API int cachette_process(cachette *handle);
  */
 CACHETTE_API bool cachette_immediate(const cachette *handle);
 
-/* ---- What has happened ------------------------------------------------------ */
+/* ---- What has happened ---- */
 
 /* Figures of a handle, and of the store beneath it. */
 typedef struct cachette_stats {
@@ -403,7 +403,7 @@ typedef struct cachette_stats {
 /* Fills the figures. Errors: CACHETTE_EFORK. */
 CACHETTE_API int cachette_get_stats(const cachette *handle, cachette_stats *stats);
 
-/* ---- Memory ------------------------------------------------------------------ */
+/* ---- Memory ---- */
 
 /*
  * Replaces the allocator of the library; all three are needed. Call it before

@@ -56,7 +56,7 @@ static bool takes_ttl(enum cachette_verb verb) {
   return verb == CACHETTE_PUT || verb == CACHETTE_TOUCH || verb == CACHETTE_INCREMENT;
 }
 
-/* ---- Coming back -------------------------------------------------------------- */
+/* ---- Coming back ---- */
 
 static void count_result(cachette *handle, const cachette_op *op) {
   cachette_stats *stats = &handle->stats;
@@ -155,7 +155,7 @@ static void end_op(cachette *handle, cachette_op *op, int code) {
     cachette__op_fail(op, code, NULL, NULL);
 }
 
-/* ---- Deadlines ------------------------------------------------------------------- */
+/* ---- Deadlines ---- */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -178,7 +178,7 @@ static void on_timer(uv_timer_t *timer) {
   arm_timer(handle);
 }
 
-/* ---- Open and close ------------------------------------------------------------------ */
+/* ---- Open and close ---- */
 
 static int open_loop(cachette *handle, cachette_error *error) {
   int code = uv_loop_init(&handle->loop);
@@ -275,7 +275,7 @@ void cachette_close(cachette *handle) {
   leave(handle);
 }
 
-/* ---- Going down -------------------------------------------------------------------------- */
+/* ---- Going down ---- */
 
 static int fail_key(cachette_op *op, cachette_slice key) {
   char text[32];
@@ -380,7 +380,7 @@ int cachette_cancel(cachette *handle, cachette_op *op) {
   return CACHETTE_OK;
 }
 
-/* ---- The loop -------------------------------------------------------------------------------- */
+/* ---- The loop ---- */
 
 int cachette_run(cachette *handle, cachette_op *op) {
   if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);

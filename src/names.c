@@ -18,7 +18,7 @@ static int fail(enum cachette__option option, const char *text, const char *rule
                         name, shown, rule);
 }
 
-/* ---- DynamoDB -------------------------------------------------------------------------------- */
+/* ---- DynamoDB ---- */
 
 static bool is_letter(char byte) { return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'; }
 
@@ -74,7 +74,7 @@ static int check_dynamodb(const cachette_options *options, cachette_error *error
   return url != NULL && *url != '\0' ? check_url(url, error) : CACHETTE_OK;
 }
 
-/* ---- Paths ----------------------------------------------------------------------------------- */
+/* ---- Paths ---- */
 
 static int check_path(const char *path, cachette_error *error) {
   struct stat found;

@@ -35,7 +35,7 @@ const cachette_option_info *cachette_option_table(size_t *count) {
   return table;
 }
 
-/* ---- Reading values ------------------------------------------------------- */
+/* ---- Reading values ---- */
 
 /* The place of `text` among names separated by '|', or -1. Case is ignored. */
 static int choice_place(const char *choices, const char *text) {
@@ -164,7 +164,7 @@ static bool has_control_character(const char *text) {
   return false;
 }
 
-/* ---- Names ------------------------------------------------------------------ */
+/* ---- Names ---- */
 
 /* How many letters must change, come or go to make `b` of `a`; both up to NAME_MAX_LENGTH. */
 static size_t edit_distance(const char *a, const char *b) {
@@ -209,7 +209,7 @@ static int fail_name(const char *name, cachette_error *error) {
                         "There is no option \"%s\"; did you mean \"%s\"?", shown, nearest);
 }
 
-/* ---- Life cycle --------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 cachette_options *cachette_options_new(void) {
   cachette_options *options = cachette__calloc(1, sizeof *options);
@@ -250,7 +250,7 @@ cachette_options *cachette__options_copy(const cachette_options *options) {
   return copy;
 }
 
-/* ---- Setting and getting --------------------------------------------------------- */
+/* ---- Setting and getting ---- */
 
 static void lower(char *text) {
   for (; *text != '\0'; text++)

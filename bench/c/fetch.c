@@ -27,7 +27,7 @@ static void check(int code, const char *what) {
   exit(1);
 }
 
-/* ---- Cases ------------------------------------------------------------------------ */
+/* ---- Cases ---- */
 
 static void submit(enum cachette_verb verb, const char *key) {
   cachette_item item = {.key = {key, KEY_SIZE}};
@@ -82,7 +82,7 @@ static bench_case cases[] = {
 
 enum { CASE_COUNT = sizeof cases / sizeof cases[0] };
 
-/* ---- Timing ------------------------------------------------------------------------- */
+/* ---- Timing ---- */
 
 static double now_ns(void) {
   struct timespec time;

@@ -32,8 +32,7 @@ static uint32_t *requests, *sizes;
 static long request_count;
 static char value[VALUE_MOST], fetched[VALUE_MOST];
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 static int find_policy(const char *name) {
   for (int i = 0; i < policy_count; i++)
@@ -97,8 +96,7 @@ static uint32_t *read_numbers(const char *directory, const char *name, long *cou
   return NULL;
 }
 
-/* ---- Entries counted as one -------------------------------------------------------------------
- */
+/* ---- Entries counted as one ---- */
 
 static cachette_slice key_of(const uint32_t *id) { return (cachette_slice){id, sizeof *id}; }
 
@@ -199,8 +197,7 @@ static void run_counted(const char *directory, bool quick) {
          bench_verdict(above), bench_verdict(worst >= -0.3), worst);
 }
 
-/* ---- Entries with sizes
- * -------------------------------------------------------------------------- */
+/* ---- Entries with sizes ---- */
 
 /* An LRU of the simplest kind: a list through an array by id. */
 typedef struct lru {

@@ -123,7 +123,7 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* ---- The least ------------------------------------------------------------------------------- */
+/* ---- The least ---- */
 
 static int plain;
 static char plain_commands[MOST_DEPTH * 64];
@@ -145,8 +145,7 @@ static double time_plain(int depth, long count) {
   return now() - begin;
 }
 
-/* ---- Ours
- * ---------------------------------------------------------------------------------------- */
+/* ---- Ours ---- */
 
 static cachette *cache;
 static long left_to_submit;
@@ -185,7 +184,7 @@ static double time_ours(int depth, long count) {
   return now() - begin;
 }
 
-/* ---- Large values ---------------------------------------------------------------------------- */
+/* ---- Large values ---- */
 
 static void *place_big(cachette_op *op, cachette_item *item, size_t size) {
   (void)item;
@@ -220,8 +219,7 @@ static double time_plain_big(long count) {
   return now() - begin;
 }
 
-/* ---- The tables
- * ------------------------------------------------------------------------------------ */
+/* ---- The tables ---- */
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -40,8 +40,7 @@ static cachette_slice key_at(uint32_t place) { return (cachette_slice){keys[plac
 
 static cachette_slice the_value(void) { return (cachette_slice){value, VALUE_SIZE}; }
 
-/* ---- One thread ---------------------------------------------------------------------------------
- */
+/* ---- One thread ---- */
 
 static double time_get(cachette *cache, long calls) {
   char fetched[VALUE_SIZE];
@@ -110,8 +109,7 @@ static void print_figures(const char *keys_text, figures all, double most_get) {
   fflush(stdout);
 }
 
-/* ---- Two threads
- * ---------------------------------------------------------------------------------- */
+/* ---- Two threads ---- */
 
 typedef struct work {
   cachette *cache;
@@ -177,8 +175,7 @@ static void measure_threads(long key_count, long calls, int rounds) {
   cachette_close(keeper);
 }
 
-/* ---- The longest call
- * ------------------------------------------------------------------------------- */
+/* ---- The longest call ---- */
 
 enum { STEPS = 64, DECADES = 32 }; /* of the histogram: so many steps to each power of two */
 

@@ -7,7 +7,7 @@
 #include "docs.h"
 #include "ext.h"
 
-/* ---- Which configuration ---------------------------------------------------------- */
+/* ---- Which configuration ---- */
 
 static void forget_config(ext_state *state) {
   Py_CLEAR(state->known_class);
@@ -68,7 +68,7 @@ PyObject *cache_close(PyObject *module, PyObject *type) {
   Py_RETURN_NONE;
 }
 
-/* ---- Fetch -------------------------------------------------------------------------------- */
+/* ---- Fetch ---- */
 
 /* A fetch of one key. Small values come to `buffer`, larger ones to a bytes object. */
 typedef struct fetch_op {
@@ -108,8 +108,7 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
   return result;
 }
 
-/* ---- The calls --------------------------------------------------------------------------------
- */
+/* ---- The calls ---- */
 
 /* A put of one key, whose op needs no room for what comes back. */
 static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
@@ -181,8 +180,7 @@ CALL(flush, CALL_FLUSH)
 CALL(flush_expired, CALL_FLUSH_EXPIRED)
 CALL(ping, CALL_PING)
 
-/* ---- Get or set
- * ----------------------------------------------------------------------------------- */
+/* ---- Get or set ---- */
 
 static int find_flights(ext_state *state) {
   if (state->missed != NULL) return 0;
@@ -240,8 +238,7 @@ static PyObject *cache_get_or_set(CALL_PARAMETERS) {
   return awaitable;
 }
 
-/* ---- The type
- * ------------------------------------------------------------------------------------ */
+/* ---- The type ---- */
 
 /* `await Cachette()` is that Cachette: frameworks may await what they inject. */
 static PyObject *cache_await(CALL_PARAMETERS) {

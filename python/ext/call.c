@@ -13,7 +13,7 @@ struct many {
   cachette_item items[];
 };
 
-/* ---- The signatures ------------------------------------------------------------------- */
+/* ---- The signatures ---- */
 
 /* Arguments as they are found in `given`, at most three: those of these names, in this order. */
 const call_signature call_signatures[] = {
@@ -75,7 +75,7 @@ bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, Py
   return true;
 }
 
-/* ---- One key ------------------------------------------------------------------------------ */
+/* ---- One key ---- */
 
 /* Zeroing all of it, as compilers do it (`rep stos`), takes a tenth of a fetch. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count) {
@@ -127,7 +127,7 @@ static bool take_cleared(call *self, PyObject *const *given) {
   return take_key(self, "namespace", given[0]);
 }
 
-/* ---- Many keys ----------------------------------------------------------------------------- */
+/* ---- Many keys ---- */
 
 /* Room for the items of these keys, a list, which it takes; the keys are read. */
 static bool take_keys(call *self, PyObject *keys, bool with_values) {
@@ -196,8 +196,7 @@ static void drop_many(many *self) {
   PyMem_Free(self);
 }
 
-/* ---- Making one ------------------------------------------------------------------------------
- */
+/* ---- Making one ---- */
 
 static const struct {
   enum cachette_verb verb;
@@ -278,8 +277,7 @@ void call_drop(call *self) {
   self->many = NULL;
 }
 
-/* ---- What came back --------------------------------------------------------------------------
- */
+/* ---- What came back ---- */
 
 static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {

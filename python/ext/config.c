@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- From Python values to options -------------------------------------------- */
+/* ---- From Python values to options ---- */
 
 static const char *type_name(enum cachette_option_type type) {
   switch (type) {
@@ -255,7 +255,7 @@ PyObject *config_options(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
   return list;
 }
 
-/* ---- Errors ------------------------------------------------------------------------ */
+/* ---- Errors ---- */
 
 int raise_error(ext_state *state, int code, const cachette_error *error) {
   PyObject *type = state->backend_error;
@@ -289,7 +289,7 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
   return -1;
 }
 
-/* ---- The handle ---------------------------------------------------------------------- */
+/* ---- The handle ---- */
 
 static int config_open(config_object *self, ext_state *state, cachette **handle) {
   cachette_error error;
@@ -355,7 +355,7 @@ int config_find_codec(config_object *self, ext_state *state) {
   return parsed ? 0 : -1;
 }
 
-/* ---- The type ------------------------------------------------------------------------- */
+/* ---- The type ---- */
 
 static int config_traverse(config_object *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
@@ -404,7 +404,7 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   return PyUnicode_FromString(value);
 }
 
-/* ---- A clock that a test moves -------------------------------------------------------------- */
+/* ---- A clock that a test moves ---- */
 
 static int64_t read_stopped(void *data) {
   return atomic_load_explicit(&((config_object *)data)->stopped_ms, memory_order_relaxed);

@@ -30,7 +30,7 @@ struct host {
   waiter *woken, *woken_last; /* whose tasks are to be woken, in their order */
 };
 
-/* ---- The loop's calls ----------------------------------------------------------------------- */
+/* ---- The loop's calls ---- */
 
 static ext_state *host_state(host *self) {
   PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
@@ -157,8 +157,7 @@ static PyObject *host_tick(host *self, PyObject *Py_UNUSED(ignored)) {
   return turn(self);
 }
 
-/* ---- Open and close ---------------------------------------------------------------------------
- */
+/* ---- Open and close ---- */
 
 /* Takes the timer and the reader out of the loop. */
 static void unwatch(ext_state *state, host *self, PyObject *loop) {
@@ -277,8 +276,7 @@ static host *host_open(ext_state *state, config_object *config, PyObject *loop) 
   return NULL;
 }
 
-/* ---- Which host ---------------------------------------------------------------------------------
- */
+/* ---- Which host ---- */
 
 /* The running event loop or None, a new reference. */
 static PyObject *running_loop(ext_state *state) {
@@ -366,8 +364,7 @@ int host_release(ext_state *state, config_object *config) {
   return 0;
 }
 
-/* ---- Ops
- * ------------------------------------------------------------------------------------------ */
+/* ---- Ops ---- */
 
 int host_submit(ext_state *state, host *self, cachette_op *op) {
   cachette_submit(self->handle, op);
@@ -383,8 +380,7 @@ void host_add_stats(const host *self, cachette_stats *sum) { stats_add_handle(su
 
 PyObject *host_loop(const host *self) { return self->loop; }
 
-/* ---- The type
- * --------------------------------------------------------------------------------------- */
+/* ---- The type ---- */
 
 static int host_traverse(host *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));

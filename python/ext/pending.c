@@ -26,8 +26,7 @@ static ext_state *pending_state(pending *self) {
   return module != NULL ? PyModule_GetState(module) : NULL;
 }
 
-/* ---- The op -----------------------------------------------------------------------------------
- */
+/* ---- The op ---- */
 
 static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
   pending *self = op->data;
@@ -49,8 +48,7 @@ static void on_done(cachette_op *op) {
   host_wake(self->host, woken);
 }
 
-/* ---- Making one ---------------------------------------------------------------------------------
- */
+/* ---- Making one ---- */
 
 /* Not tracked by the garbage collector yet; its call is to be made. */
 static pending *pending_new(ext_state *state, config_object *config) {
@@ -114,8 +112,7 @@ PyObject *pending_call(ext_state *state, config_object *config, enum call_kind k
   return begin(state, self, fine);
 }
 
-/* ---- Waiting for it
- * -------------------------------------------------------------------------------- */
+/* ---- Waiting for it ---- */
 
 void pending_give_up(pending *self) {
   bool waited = self->stage == WAITING;
@@ -224,8 +221,7 @@ static PyObject *pending_throw(pending *self, PyObject *args) {
   return NULL;
 }
 
-/* ---- The type
- * ------------------------------------------------------------------------------------------ */
+/* ---- The type ---- */
 
 void pending_forget(ext_state *state) {
   PyTypeObject *type = state->pending_type;

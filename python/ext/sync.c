@@ -28,7 +28,7 @@ typedef struct sync_object {
   PyObject_HEAD PyTypeObject *owner;
 } sync_object;
 
-/* ---- The handle of the thread ---------------------------------------------------------- */
+/* ---- The handle of the thread ---- */
 
 static void unlink_handle(sync_handle *self) {
   if (self->config == NULL) return;
@@ -103,7 +103,7 @@ static sync_handle *find_handle(ext_state *state, config_object *config) {
   return NULL;
 }
 
-/* ---- The calls ----------------------------------------------------------------------------- */
+/* ---- The calls ---- */
 
 static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
   char buffer[BUFFER];
@@ -167,7 +167,7 @@ CALL(flush, CALL_FLUSH)
 CALL(flush_expired, CALL_FLUSH_EXPIRED)
 CALL(ping, CALL_PING)
 
-/* ---- The types ---------------------------------------------------------------------------- */
+/* ---- The types ---- */
 
 static PyObject *sync_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
   PyObject *owner;

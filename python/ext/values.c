@@ -6,7 +6,7 @@
 
 #include "ext.h"
 
-/* ---- Arguments ----------------------------------------------------------------------- */
+/* ---- Arguments ---- */
 
 /* A view of a str's UTF-8, which lives as long as the str. */
 bool read_text(const char *what, PyObject *text, cachette_slice *slice) {
@@ -45,7 +45,7 @@ bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
   return true;
 }
 
-/* ---- Codecs ---------------------------------------------------------------------------- */
+/* ---- Codecs ---- */
 
 /* Makes a CodecError of the exception that is set, which becomes its cause. */
 static void raise_codec_error(ext_state *state, config_object *config, const char *verb,

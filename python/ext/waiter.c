@@ -83,7 +83,7 @@ int waiter_wake_later(ext_state *state, waiter *self, PyObject *loop) {
   return scheduled != NULL ? 0 : -1;
 }
 
-/* ---- What a task asks ---------------------------------------------------------------------- */
+/* ---- What a task asks ---- */
 
 static ext_state *waiter_state(waiter *self) {
   PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
@@ -172,8 +172,7 @@ static int set_blocking(waiter *self, PyObject *value, void *Py_UNUSED(closure))
   return 0;
 }
 
-/* ---- The type
- * ------------------------------------------------------------------------------------ */
+/* ---- The type ---- */
 
 static int waiter_traverse(waiter *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));

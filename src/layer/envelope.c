@@ -32,7 +32,7 @@ static void end(journey *ended, cachette_op *op) {
   cachette__free(ended);
 }
 
-/* ---- Coming back --------------------------------------------------------------------------- */
+/* ---- Coming back ---- */
 
 static int refuse_value(cachette_slice key, int code, const char *reason, cachette_error *error) {
   char text[32];
@@ -81,7 +81,7 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
   cachette__op_complete(op, op->status);
 }
 
-/* ---- Going down -------------------------------------------------------------------------- */
+/* ---- Going down ---- */
 
 static journey *begin(envelope *self, cachette_op *op) {
   if (op->count > (SIZE_MAX - sizeof(journey)) / sizeof *op->items) return NULL;
@@ -125,7 +125,7 @@ static void send_down(envelope *self, cachette_op *op) {
   self->beneath->vtable->submit(self->beneath, op);
 }
 
-/* ---- The layer ------------------------------------------------------------------------------ */
+/* ---- The layer ---- */
 
 static bool travels(const cachette_op *op) {
   return op->verb == CACHETTE_FETCH || op->verb == CACHETTE_PUT;

@@ -31,7 +31,7 @@ struct cachette__seal {
   ZSTD_DCtx *decompressor;
 };
 
-/* ---- Options ----------------------------------------------------------------------------- */
+/* ---- Options ---- */
 
 static unsigned compression_flag(const cachette_options *options) {
   const char *name = cachette__options_text(options, CACHETTE__OPTION_compression);
@@ -93,7 +93,7 @@ void cachette__seal_free(cachette__seal *seal) {
 
 bool cachette__seal_signs(const cachette__seal *seal) { return seal->signer != NULL; }
 
-/* ---- Closing ------------------------------------------------------------------------------ */
+/* ---- Closing ---- */
 
 size_t cachette__seal_most(size_t size) { return HEAD + CACHETTE__SIGNATURE + size; }
 
@@ -141,7 +141,7 @@ size_t cachette__seal_close(cachette__seal *seal, cachette_slice key, cachette_s
   return head + size;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------- */
+/* ---- Opening ---- */
 
 static int refuse(const char **reason, const char *words) {
   *reason = words;

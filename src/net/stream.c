@@ -71,8 +71,7 @@ void cachette__target_text(const cachette__target *target, char *text, size_t si
              target->host, target->port);
 }
 
-/* ---- The end ------------------------------------------------------------------------------------
- */
+/* ---- The end ---- */
 
 /* Whether it is this process's own: a callback of the parent's may return in a forked child. */
 static bool is_own(const cachette__stream *self) {
@@ -183,8 +182,7 @@ static void note_break(cachette__stream *self, const char *reason) {
     note_failure(self, "The connection to %s was closed by the server.", "");
 }
 
-/* ---- Watching ----------------------------------------------------------------------------------
- */
+/* ---- Watching ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -200,8 +198,7 @@ static void watch_open(cachette__stream *self) {
   watch(self, UV_READABLE | (sending || self->read_wants_write ? UV_WRITABLE : 0));
 }
 
-/* ---- Sending ------------------------------------------------------------------------------------
- */
+/* ---- Sending ---- */
 
 static const char *system_reason(int code) { return uv_strerror(uv_translate_sys_error(code)); }
 
@@ -253,8 +250,7 @@ void cachette__stream_flush(cachette__stream *self) {
   watch_open(self);
 }
 
-/* ---- Receiving
- * ----------------------------------------------------------------------------------- */
+/* ---- Receiving ---- */
 
 static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
   if (self->session != NULL) return cachette__tls_read(self->session, data, size);
@@ -306,8 +302,7 @@ static void receive(cachette__stream *self) {
     watch_open(self);
 }
 
-/* ---- Opening
- * -------------------------------------------------------------------------------------- */
+/* ---- Opening ---- */
 
 static void on_timer(uv_timer_t *timer);
 static void begin_unix(cachette__stream *self);

@@ -30,7 +30,7 @@ struct cachette__tls_session {
   char reason[128];
 };
 
-/* ---- The descriptor, as OpenSSL wants it ---------------------------------------------------- */
+/* ---- The descriptor, as OpenSSL wants it ---- */
 
 static int after(BIO *bio, ssize_t count) {
   BIO_clear_retry_flags(bio);
@@ -67,8 +67,7 @@ static BIO_METHOD *make_method(void) {
   return method;
 }
 
-/* ---- Settings -----------------------------------------------------------------------------------
- */
+/* ---- Settings ---- */
 
 static const char *system_words(int code) { return uv_strerror(uv_translate_sys_error(code)); }
 
@@ -161,8 +160,7 @@ void cachette__tls_free(cachette__tls *tls) {
   cachette__free(tls);
 }
 
-/* ---- Sessions
- * -------------------------------------------------------------------------------------- */
+/* ---- Sessions ---- */
 
 static bool is_address(const char *host) {
   unsigned char bytes[16];

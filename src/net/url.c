@@ -68,8 +68,7 @@ static const char *decode(span text, char **copy) {
   return NULL;
 }
 
-/* ---- The parts ---------------------------------------------------------------------------------
- */
+/* ---- The parts ---- */
 
 static bool is_scheme(span text) {
   if (text.begin == text.end || strchr(LETTERS, *text.begin) == NULL) return false;
@@ -185,8 +184,7 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
                         shown, fault, example);
 }
 
-/* ---- What may be shown --------------------------------------------------------------------------
- */
+/* ---- What may be shown ---- */
 
 /* How much of the text is a host, and a port if it has one; 0 unless something fit follows. */
 static size_t host_size(const char *text) {

@@ -39,8 +39,7 @@ static struct module *find_module(const char *backend) {
   return NULL;
 }
 
-/* ---- Finding its file ------------------------------------------------------------------------
- */
+/* ---- Finding its file ---- */
 
 /* The folder that the core's own code was loaded from, with its last '/'; its length, or 0. */
 static size_t own_folder(const char **folder) {
@@ -67,8 +66,7 @@ static bool find_file(const char *name, char *path) {
   return try_path(path, folder, size, "", name) || try_path(path, folder, size, "cachette/", name);
 }
 
-/* ---- Opening it --------------------------------------------------------------------------------
- */
+/* ---- Opening it ---- */
 
 static int fail_absent(const struct module *module, cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",

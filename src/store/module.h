@@ -112,7 +112,7 @@ typedef const cachette__store_vtable *cachette__module_entry(const cachette__mod
 
 #define CACHETTE__MODULE_ENTRY "cachette_module" /* its name */
 
-/* ---- The core's side (module.c) ------------------------------------------------------------ */
+/* ---- The core's side (module.c) ---- */
 
 /* A further folder that modules are looked for in, before the others; or NULL. Set before use. */
 extern const char *cachette__module_folder;

@@ -37,7 +37,7 @@ struct cachette__pool {
   worker workers[];
 };
 
-/* ---- Lists -------------------------------------------------------------------------------- */
+/* ---- Lists ---- */
 
 static void append(cachette__job ***tail, cachette__job *job) {
   job->priv.next = NULL;
@@ -80,7 +80,7 @@ static void drop_list(cachette__job *job) {
   }
 }
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 static void free_pool(cachette__pool *pool) {
   uv_cond_destroy(&pool->gone);
@@ -109,8 +109,7 @@ static void part_from_shared(cachette__pool *pool) {
   if (last) free_shared(pool);
 }
 
-/* ---- On a thread ------------------------------------------------------------------------------
- */
+/* ---- On a thread ---- */
 
 /* Carries out one job. The lock is held before and after, but not meanwhile. */
 static void carry_out_locked(cachette__pool *pool, void *thread) {
@@ -185,8 +184,7 @@ static bool start_thread_locked(cachette__pool *pool) {
   return true;
 }
 
-/* ---- On the handle's thread --------------------------------------------------------------------
- */
+/* ---- On the handle's thread ---- */
 
 static void on_wake(uv_async_t *wake) {
   cachette__pool *pool = wake->data;
@@ -270,8 +268,7 @@ bool cachette__pool_cancel(cachette__pool *pool, cachette__job *job) {
   return queued;
 }
 
-/* ---- Closing -----------------------------------------------------------------------------------
- */
+/* ---- Closing ---- */
 
 static unsigned count_gone_locked(const cachette__pool *pool) {
   unsigned count = 0;

@@ -34,7 +34,7 @@ static uint32_t next_random(uint32_t *state) {
   return *state >> 8;
 }
 
-/* ---- The server ---------------------------------------------------------------------------- */
+/* ---- The server ---- */
 
 int listen_on(const char *address, uint16_t port, int backlog) {
   int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
@@ -181,8 +181,9 @@ void full_socket_close(struct full_socket *self) {
   close(self->listener);
 }
 
-/* ---- Names ---------------------------------------------------------------------------------
- * libuv's calls of getaddrinfo() come here, for a program's own symbols go before a library's. */
+/* ---- Names ---- */
+
+/* libuv's calls of getaddrinfo() come here, for a program's own symbols go before a library's. */
 
 typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 typedef void freeaddrinfo_fn(struct addrinfo *);
@@ -269,7 +270,7 @@ void freeaddrinfo(struct addrinfo *list) {
   }
 }
 
-/* ---- The owner of a stream ------------------------------------------------------------------- */
+/* ---- The owner of a stream ---- */
 
 /* Notes an event, which must come from inside the loop, and from a stream that is there. */
 static void note(client *self, enum stage stage) {
@@ -396,8 +397,7 @@ int descriptor_to(uint16_t port) {
   return -1;
 }
 
-/* ---- The loop ----------------------------------------------------------------------------------
- */
+/* ---- The loop ---- */
 
 static int descriptors;
 

@@ -85,7 +85,7 @@ static int count_there(cachette *handle, const char *format, int from, int count
   return there;
 }
 
-/* ---- What stays ----------------------------------------------------------------------------- */
+/* ---- What stays ---- */
 
 static void values_are_there_after_a_restart(void **state) {
   (void)state;
@@ -170,7 +170,7 @@ static void one_handle_sees_what_another_put(void **state) {
   cachette_close(other);
 }
 
-/* ---- Time ----------------------------------------------------------------------------------- */
+/* ---- Time ---- */
 
 static void a_clock_of_the_options_ends_entries(void **state) {
   (void)state;
@@ -205,7 +205,7 @@ static void who_puts_removes_what_has_ended(void **state) {
   assert_int_equal(query("SELECT count(*) FROM entry"), 1);
 }
 
-/* ---- Clearing ------------------------------------------------------------------------------- */
+/* ---- Clearing ---- */
 
 static void a_namespace_is_cleared_in_slices(void **state) {
   (void)state;
@@ -252,7 +252,7 @@ static void each_prefix_is_a_cache_of_its_own(void **state) {
   cachette_close(other);
 }
 
-/* ---- Its limit ------------------------------------------------------------------------------ */
+/* ---- Its limit ---- */
 
 static void the_file_keeps_to_its_limit(void **state) {
   (void)state;
@@ -343,7 +343,7 @@ static void space_is_given_back(void **state) {
   assert_in_range(file_size(""), 4096, 8 << 20);
 }
 
-/* ---- Ops together --------------------------------------------------------------------------- */
+/* ---- Ops together ---- */
 
 static void puts_of_a_turn_are_one_transaction(void **state) {
   (void)state;
@@ -402,7 +402,7 @@ static void what_is_cancelled_is_forgotten(void **state) {
   }
 }
 
-/* ---- Processes ------------------------------------------------------------------------------ */
+/* ---- Processes ---- */
 
 static void fill_and_clear(const char *name) {
   cachette *handle = file_folder_open(&folder, "file_limit", "2M", "timeout", "30", NULL);

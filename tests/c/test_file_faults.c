@@ -82,7 +82,7 @@ static int try_fetch(cachette *handle, const char *key, cachette_error *error) {
   return code;
 }
 
-/* ---- Files that are not ours ---------------------------------------------------------------- */
+/* ---- Files that are not ours ---- */
 
 /* Holds that the file is refused and stays byte for byte what it is, with nothing beside it. */
 static void expect_refused(const char *reason) {
@@ -169,7 +169,7 @@ static void a_log_that_was_left_behind_does_no_harm(void **state) {
   assert_false(is_there(".new"));
 }
 
-/* ---- Damage --------------------------------------------------------------------------------- */
+/* ---- Damage ---- */
 
 static void fill(cachette *handle, int count, size_t size) {
   for (int i = 0; i < count; i++) {
@@ -282,7 +282,7 @@ static void a_file_that_is_removed_is_begun_anew(void **state) {
   cachette_close(other);
 }
 
-/* ---- Locks ---------------------------------------------------------------------------------- */
+/* ---- Locks ---- */
 
 static void a_lock_of_others_is_waited_for_until_time_is_up(void **state) {
   cachette_error error;
@@ -329,7 +329,7 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
   sqlite3_close(db);
 }
 
-/* ---- The disk ------------------------------------------------------------------------------- */
+/* ---- The disk ---- */
 
 static void a_folder_that_goes_and_comes_back(void **state) {
   cachette_error error;

@@ -26,7 +26,7 @@ static int remove_folder(void **state) {
   return 0;
 }
 
-/* ---- SQLite's allocator: ours, with the size before each block ------------------------------ */
+/* ---- SQLite's allocator: ours, with the size before each block ---- */
 
 enum { HEAD = 16 };
 
@@ -65,7 +65,7 @@ static void end(void *data) { (void)data; }
 static const sqlite3_mem_methods methods = {allocate, release, reallocate, size_of,
                                             round_up, begin,   end,        NULL};
 
-/* ---- The ops -------------------------------------------------------------------------------- */
+/* ---- The ops ---- */
 
 /* Counts what failed; it has to say why. */
 static int note(int code, const cachette_error *error) {

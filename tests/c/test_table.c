@@ -11,8 +11,7 @@
 #include "store/memory/table.h"
 #include "support.h"
 
-/* ---- A model ----------------------------------------------------------------------------------
- */
+/* ---- A model ---- */
 
 enum { CHECK_EVERY = 1000, NAMESPACES = 3 };
 
@@ -219,7 +218,7 @@ static void a_table_is_what_a_dictionary_is_but_for_what_had_to_go(void **state)
   for (size_t i = 0; i < LENGTH(trials); i++) run_trial(&trials[i]);
 }
 
-/* ---- Effort -------------------------------------------------------------------------- */
+/* ---- Effort ---- */
 
 typedef struct effort_shape {
   size_t limit, least, most, long_most; /* bytes of values: usual ones, and one in 50 */
@@ -263,7 +262,7 @@ static void a_put_makes_room_with_bounded_effort(void **state) {
   }
 }
 
-/* ---- Large values ----------------------------------------------------------------------- */
+/* ---- Large values ---- */
 
 static void put_bytes(cachette__table *table, uint32_t number, const char *value, size_t size) {
   cachette_item item = {.key = {&number, 4}, .value = {value, size}, .ttl_ms = 100000};
@@ -293,8 +292,7 @@ static void a_value_larger_than_a_shards_share_finds_room(void **state) {
   cachette__table_free(table);
 }
 
-/* ---- Snapshots
- * ----------------------------------------------------------------------------------- */
+/* ---- Snapshots ---- */
 
 enum { SNAPPED = 20000 };
 

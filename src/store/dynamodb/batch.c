@@ -61,7 +61,7 @@ static enum cachette__dynamo_outcome again(cachette__dynamo_job *job, cachette__
   return CACHETTE__DYNAMO_AGAIN;
 }
 
-/* ---- Fetch, exists -------------------------------------------------------------------------- */
+/* ---- Fetch, exists ---- */
 
 static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;
@@ -111,7 +111,7 @@ static enum cachette__dynamo_outcome take_get(cachette__dynamo_job *job,
   return outcome;
 }
 
-/* ---- Put ------------------------------------------------------------------------------------ */
+/* ---- Put ---- */
 
 static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;

@@ -15,7 +15,7 @@ enum {
   GRACE_MS = 20        /* so that an op's own deadline comes first, and says what it says */
 };
 
-/* ---- Lists ---------------------------------------------------------------------------------- */
+/* ---- Lists ---- */
 
 static void put_into(cachette__dynamo_call **list, cachette__dynamo_call *call) {
   call->next = *list;
@@ -78,7 +78,7 @@ void cachette__dynamo_calls_drop(cachette__dynamo *client) {
   client->waiting = client->sleeping = client->sent = client->table_call = NULL;
 }
 
-/* ---- Sleep ---------------------------------------------------------------------------------- */
+/* ---- Sleep ---- */
 
 static void wake(uv_timer_t *timer);
 
@@ -128,8 +128,7 @@ int64_t cachette__dynamo_jitter(cachette__dynamo *client, unsigned tries) {
   return (int64_t)(draw(client) % (uint64_t)(most + 1));
 }
 
-/* ---- Its end ------------------------------------------------------------------------------------
- */
+/* ---- Its end ---- */
 
 static void go(cachette__dynamo_call *call);
 
@@ -171,8 +170,7 @@ static void wake(uv_timer_t *timer) {
   arm_timer(client);
 }
 
-/* ---- Sending -----------------------------------------------------------------------------------
- */
+/* ---- Sending ---- */
 
 static void on_answer(cachette__http_request *request);
 
@@ -271,8 +269,7 @@ void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_erro
   }
 }
 
-/* ---- What came back
- * ------------------------------------------------------------------------------ */
+/* ---- What came back ---- */
 
 /* What is to be done about a reply that is none, or an error. */
 enum remedy { GIVE, RETRY, RETRY_NOW };

@@ -30,8 +30,7 @@ typedef struct cachette__dynamo cachette__dynamo;
 typedef struct cachette__dynamo_call cachette__dynamo_call;
 typedef struct cachette__dynamo_job cachette__dynamo_job;
 
-/* ---- settings.c: what the options say ---------------------------------------------------------
- */
+/* ---- settings.c: what the options say ---- */
 
 typedef struct cachette__dynamo_settings {
   char *url;       /* of the endpoint */
@@ -52,8 +51,7 @@ int cachette__dynamo_settings_read(const cachette_options *options,
 
 void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings);
 
-/* ---- credentials.c -----------------------------------------------------------------------------
- */
+/* ---- credentials.c ---- */
 
 /* What requests are signed with. */
 typedef struct cachette__aws_keys {
@@ -78,8 +76,7 @@ int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
 /* The server refuses the keys. Whether others may be had. */
 bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, unsigned refused);
 
-/* ---- reply.c: what a server says ---------------------------------------------------------------
- */
+/* ---- reply.c: what a server says ---- */
 
 typedef struct cachette__dynamo_reply {
   int code;         /* 0, or why there is none; `error` says it */
@@ -118,8 +115,7 @@ bool cachette__dynamo_decode(cachette_slice text, void *bytes);
 /* Milliseconds since the epoch. */
 int64_t cachette__dynamo_now(void);
 
-/* ---- call.c
- * -------------------------------------------------------------------------------------- */
+/* ---- call.c ---- */
 
 enum cachette__dynamo_outcome { CACHETTE__DYNAMO_DONE, CACHETTE__DYNAMO_AGAIN };
 
@@ -175,8 +171,7 @@ void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_erro
 /* A pause before a next try: a random part of one that doubles each time. */
 int64_t cachette__dynamo_jitter(cachette__dynamo *client, unsigned tries);
 
-/* ---- table.c
- * -------------------------------------------------------------------------------------- */
+/* ---- table.c ---- */
 
 enum cachette__dynamo_table {
   CACHETTE__DYNAMO_UNKNOWN,
@@ -187,8 +182,7 @@ enum cachette__dynamo_table {
 /* Sees to it that there is the table. Whether it is known to be there now. */
 bool cachette__dynamo_table_is_ready(cachette__dynamo *client);
 
-/* ---- The store, and jobs (dynamodb.c)
- * ------------------------------------------------------------ */
+/* ---- The store, and jobs (dynamodb.c) ---- */
 
 struct cachette__dynamo {
   cachette__store base;
@@ -252,7 +246,7 @@ void cachette__dynamo_fail_item(cachette__dynamo_job *job, size_t place,
 void cachette__dynamo_fail_job(cachette__dynamo_job *job, const cachette_error *error);
 void cachette__dynamo_fail_no_memory(cachette__dynamo_job *job);
 
-/* ---- verbs.c, batch.c, sweep.c -------------------------------------------------------------- */
+/* ---- verbs.c, batch.c, sweep.c ---- */
 
 extern const cachette__dynamo_verb cachette__dynamo_fetch, cachette__dynamo_put,
     cachette__dynamo_add, cachette__dynamo_touch, cachette__dynamo_increment,

@@ -37,8 +37,7 @@ char *cachette__aws_read_file(const char *path, size_t *size) {
   return bytes;
 }
 
-/* ---- The keys that are there ------------------------------------------------------------------
- */
+/* ---- The keys that are there ---- */
 
 static void wipe(char *secret) {
   if (secret != NULL) cachette__wipe(secret, strlen(secret));
@@ -74,7 +73,7 @@ bool cachette__aws_keep(cachette__aws_credentials *credentials, enum cachette__a
   return true;
 }
 
-/* ---- Sources that are at hand ---------------------------------------------------------------- */
+/* ---- Sources that are at hand ---- */
 
 static enum cachette__aws_found keep(cachette__aws_credentials *credentials,
                                      enum cachette__aws_source source, const char *id,
@@ -106,8 +105,7 @@ static enum cachette__aws_found ask_environment(cachette__aws_credentials *crede
               cachette__aws_variable("AWS_SESSION_TOKEN"), error);
 }
 
-/* ---- All of them ------------------------------------------------------------------------------
- */
+/* ---- All of them ---- */
 
 typedef enum cachette__aws_found ask(cachette__aws_credentials *credentials, cachette_error *error);
 

@@ -14,7 +14,7 @@ enum {
   RAW = sizeof "raw" - 1
 };
 
-/* ---- Reasons -------------------------------------------------------------------------------- */
+/* ---- Reasons ---- */
 
 static void give_reason(cachette__dynamo_job *job, const cachette_error *error) {
   if (!job->has_reason)
@@ -41,7 +41,7 @@ void cachette__dynamo_fail_no_memory(cachette__dynamo_job *job) {
   cachette__dynamo_fail_job(job, &error);
 }
 
-/* ---- Twins ---------------------------------------------------------------------------------- */
+/* ---- Twins ---- */
 
 typedef struct sorted {
   cachette_slice key;
@@ -81,7 +81,7 @@ static void settle_twin(cachette_op *op, cachette_item *item, const cachette_ite
   if (place != NULL && twin->value.size > 0) memcpy(place, twin->value.data, twin->value.size);
 }
 
-/* ---- Jobs ----------------------------------------------------------------------------------- */
+/* ---- Jobs ---- */
 
 static void free_job(cachette__dynamo_job *job) {
   while (job->calls != NULL) cachette__dynamo_call_abandon(job->calls);
@@ -158,7 +158,7 @@ static void go_on(cachette__dynamo_job *job) {
   if (job->open_calls == 0 || job->code < 0) finish(job);
 }
 
-/* ---- Their making --------------------------------------------------------------------------- */
+/* ---- Their making ---- */
 
 static const cachette__dynamo_verb *verb_of(const cachette_op *op) {
   switch (op->verb) {
@@ -238,7 +238,7 @@ static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op) 
   return NULL;
 }
 
-/* ---- The vtable ----------------------------------------------------------------------------- */
+/* ---- The vtable ---- */
 
 static int check(const cachette_options *options, cachette_error *error) {
   cachette__dynamo_settings settings;

@@ -46,7 +46,7 @@ static void on_part_closed(cachette__http *http) {
   cachette__free(http);
 }
 
-/* ---- What has ended ------------------------------------------------------------------------- */
+/* ---- What has ended ---- */
 
 static void rest_easy(cachette__http *http, CURL *easy) {
   if (http->idle_count < IDLE_EASY)
@@ -83,7 +83,7 @@ static void act(cachette__http *http, curl_socket_t socket, int events) {
   hand_over(http);
 }
 
-/* ---- What libcurl wants watched ----------------------------------------------------------- */
+/* ---- What libcurl wants watched ---- */
 
 static void on_timer(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
 
@@ -163,8 +163,9 @@ static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, v
   return 0;
 }
 
-/* ---- Connections ------------------------------------------------------------------------------
- * libcurl closes the socket of an attempt to connect that is given up without a word (seen
+/* ---- Connections ---- */
+
+/* libcurl closes the socket of an attempt to connect that is given up without a word (seen
  * in 7.88), so a watch may be left; it goes when its socket's number comes again, or at the end. */
 
 static void drop_watch(cachette__http *http, curl_socket_t socket) {
@@ -205,7 +206,7 @@ static void mute(cachette__http *http) {
   if (nowhere >= 0) close(nowhere);
 }
 
-/* ---- Open and close ------------------------------------------------------------------------- */
+/* ---- Open and close ---- */
 
 cachette__http *cachette__http_open(uv_loop_t *loop, void (*forget)(void *owner), void *owner) {
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return NULL;
@@ -249,7 +250,7 @@ void cachette__http_close(cachette__http *http) {
   }
 }
 
-/* ---- Requests ------------------------------------------------------------------------------- */
+/* ---- Requests ---- */
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
   cachette__http_request *request = data;

@@ -12,7 +12,7 @@ struct profile {
   char *other; /* a way to get keys that we do not go */
 };
 
-/* ---- One file ------------------------------------------------------------------------------- */
+/* ---- One file ---- */
 
 static char *trim(char *text) {
   while (isspace((unsigned char)*text)) text++;
@@ -88,7 +88,7 @@ static bool read_file(struct profile *profile, const char *variable, const char 
   return fine;
 }
 
-/* ---- Both ----------------------------------------------------------------------------------- */
+/* ---- Both ---- */
 
 static void wipe(char *text) {
   if (text != NULL) cachette__wipe(text, strlen(text));

@@ -14,8 +14,7 @@ enum { GET_TOKEN, GET_ROLE, GET_KEYS };
 
 #define METADATA_PATH "/latest/meta-data/iam/security-credentials/"
 
-/* ---- Ends -------------------------------------------------------------------------------------
- */
+/* ---- Ends ---- */
 
 static cachette__aws_credentials *owner_of(cachette__http_request *request) {
   return (cachette__aws_credentials *)((char *)request -
@@ -51,7 +50,7 @@ static void answer_fault(cachette__aws_credentials *credentials, const char *ser
   answer(credentials, &error);
 }
 
-/* ---- Times and texts ------------------------------------------------------------------------ */
+/* ---- Times and texts ---- */
 
 /* "2030-01-31T12:34:56Z", in milliseconds since the epoch; 0: it is none. */
 static int64_t read_time(const char *text) {
@@ -105,8 +104,7 @@ static enum cachette__aws_found fail_file(const char *variable, cachette_error *
   return CACHETTE__AWS_BROKEN;
 }
 
-/* ---- Asking -------------------------------------------------------------------------------------
- */
+/* ---- Asking ---- */
 
 static bool begin(cachette__aws_credentials *credentials, const char *url,
                   void (*done)(cachette__http_request *request)) {
@@ -147,8 +145,7 @@ static enum cachette__aws_found asked(cachette__aws_credentials *credentials, bo
   return cachette__aws_no_memory(error);
 }
 
-/* ---- Keys in JSON -------------------------------------------------------------------------------
- */
+/* ---- Keys in JSON ---- */
 
 static const char *string_of(json_t *json, const char *name) {
   json_t *member = cachette__dynamo_member(json, name, JSON_STRING);
@@ -174,7 +171,7 @@ static void take_json(cachette__aws_credentials *credentials, enum cachette__aws
     answer(credentials, NULL);
 }
 
-/* ---- Web identity --------------------------------------------------------------------------- */
+/* ---- Web identity ---- */
 
 static void on_identity(cachette__http_request *request) {
   cachette__aws_credentials *credentials = owner_of(request);
@@ -243,7 +240,7 @@ enum cachette__aws_found cachette__aws_ask_identity(cachette__aws_credentials *c
   return asked(credentials, !credentials->body.failed && post_identity(credentials), error);
 }
 
-/* ---- Container ------------------------------------------------------------------------------ */
+/* ---- Container ---- */
 
 static void on_container(cachette__http_request *request) {
   take_json(owner_of(request), CACHETTE__AWS_CONTAINER, "the container's endpoint");
@@ -300,8 +297,7 @@ enum cachette__aws_found cachette__aws_ask_container(cachette__aws_credentials *
   return asked(credentials, fine, error);
 }
 
-/* ---- Instance metadata, version 2 -------------------------------------------------------------
- */
+/* ---- Instance metadata, version 2 ---- */
 
 static void on_metadata(cachette__http_request *request);
 

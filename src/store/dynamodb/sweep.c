@@ -24,7 +24,7 @@ static cachette_slice stored_head(cachette_slice head) {
   return (cachette_slice){head.data, cachette__dynamo_key_valid(head.data, size)};
 }
 
-/* ---- Scanning ------------------------------------------------------------------------------- */
+/* ---- Scanning ---- */
 
 static void write_filter(cachette__text *body, cachette_slice head, bool ended) {
   cachette__text_printf(body, ",\"FilterExpression\":\"%s%s%s\"",
@@ -107,7 +107,7 @@ static void take_page(cachette__dynamo_job *job, json_t *json) {
   if (job->position == NULL) job->next++;
 }
 
-/* ---- What goes ------------------------------------------------------------------------------ */
+/* ---- What goes ---- */
 
 static json_t *next_item(cachette__dynamo_job *job, cachette_slice *key) {
   json_t *item = json_array_get(job->items, job->item++);
@@ -161,7 +161,7 @@ static enum cachette__dynamo_outcome again(cachette__dynamo_job *job, cachette__
   return CACHETTE__DYNAMO_AGAIN;
 }
 
-/* ---- The calls ------------------------------------------------------------------------------ */
+/* ---- The calls ---- */
 
 enum { SCAN = -1 }; /* a step */
 

@@ -45,7 +45,7 @@ static enum cachette__dynamo_outcome send_step(cachette__dynamo_call *call, int 
   return CACHETTE__DYNAMO_AGAIN;
 }
 
-/* ---- Ends ----------------------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 static enum cachette__dynamo_outcome end_setup(cachette__dynamo *client) {
   client->table_call = NULL;
@@ -65,7 +65,7 @@ static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
   return end_setup(client);
 }
 
-/* ---- What is described ---------------------------------------------------------------------- */
+/* ---- What is described ---- */
 
 static const char *text_of(json_t *object, const char *name) {
   json_t *member = cachette__dynamo_member(object, name, JSON_STRING);
@@ -111,7 +111,7 @@ static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, jso
   return send_step(call, DESCRIBE_TIME);
 }
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- What is refused ---- */
 
 static bool is_refusal(const cachette__dynamo_reply *reply) {
   return strcmp(reply->type, "AccessDeniedException") == 0 ||

@@ -13,7 +13,7 @@ enum { WIDTH = 16 }; /* calls of an op at a time */
 #define NAMES "\"ExpressionAttributeNames\":"
 #define KEEPS_OLD ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\""
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *call,
                             const char *action) {
@@ -76,7 +76,7 @@ static void begin_key(cachette__dynamo_job *job, cachette__dynamo_call *call, co
 
 static bool wants_entry(const cachette__dynamo_job *job) { return job->next < job->count; }
 
-/* ---- Fetch, exists, ping -------------------------------------------------------------------- */
+/* ---- Fetch, exists, ping ---- */
 
 static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   bool wants_value = job->op->verb == CACHETTE_FETCH;
@@ -137,7 +137,7 @@ static enum cachette__dynamo_outcome take_get(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* ---- Put ------------------------------------------------------------------------------------ */
+/* ---- Put ---- */
 
 /* What stood there goes all the same, unless it was to stay. */
 void cachette__dynamo_write_refused(cachette__dynamo_job *job, cachette__dynamo_call *call,
@@ -224,7 +224,7 @@ static enum cachette__dynamo_outcome take_add(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* ---- Touch ---------------------------------------------------------------------------------- */
+/* ---- Touch ---- */
 
 static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   call->is_safe = true;
@@ -246,7 +246,7 @@ static enum cachette__dynamo_outcome take_touch(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* ---- Clear ---------------------------------------------------------------------------------- */
+/* ---- Clear ---- */
 
 /* Carried out a second time it does not find the entry, so that the count may be too low. */
 static void write_clear(cachette__dynamo_job *job, cachette__dynamo_call *call) {
@@ -263,7 +263,7 @@ static enum cachette__dynamo_outcome take_clear(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* ---- Increment ------------------------------------------------------------------------------ */
+/* ---- Increment ---- */
 
 /*
  * A counter is a number of the server's, for it to count with. One that was put is bytes; then what
@@ -386,7 +386,7 @@ static enum cachette__dynamo_outcome take_increment(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_AGAIN;
 }
 
-/* ---- All of them ---------------------------------------------------------------------------- */
+/* ---- All of them ---- */
 
 const cachette__dynamo_verb cachette__dynamo_fetch = {WIDTH, false, wants_entry, write_get,
                                                       take_get},

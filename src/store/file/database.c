@@ -61,7 +61,7 @@ static void sleep_us(long us) {
   nanosleep(&time, NULL);
 }
 
-/* ---- Waiting -------------------------------------------------------------------------------- */
+/* ---- Waiting ---- */
 
 /* Whether whatever waits or works has to come to an end. */
 static bool must_stop(const cachette__file_thread *thread) {
@@ -78,7 +78,7 @@ static int on_busy(void *data, int count) {
 
 static int on_progress(void *data) { return must_stop(data); }
 
-/* ---- The folder's lock ---------------------------------------------------------------------- */
+/* ---- The folder's lock ---- */
 
 static bool wait_for_lock(int folder, int how, int64_t until_ms, const cachette__file_thread *by) {
   while (flock(folder, how | LOCK_NB) != 0) {
@@ -103,7 +103,7 @@ static int lock_folder(const cachette__file_thread *thread, int how, cachette_er
   return -1;
 }
 
-/* ---- What a file is ------------------------------------------------------------------------- */
+/* ---- What a file is ---- */
 
 static uint32_t read_number(const unsigned char *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -151,7 +151,7 @@ static int check_ours(const cachette__file_settings *settings, const struct stat
   return CACHETTE_OK;
 }
 
-/* ---- Making it ------------------------------------------------------------------------------ */
+/* ---- Making it ---- */
 
 static void remove_beside(const char *path, const char *tail) {
   char name[NAME_ROOM];
@@ -207,7 +207,7 @@ static int make_if_missing(cachette__file_thread *thread, int folder, cachette_e
   return is_missing(settings, &state) ? make_file(thread, error) : CACHETTE_OK;
 }
 
-/* ---- Opening it ----------------------------------------------------------------------------- */
+/* ---- Opening it ---- */
 
 static void finalize_all(cachette__file_thread *thread) {
   for (int i = 0; i < CACHETTE__FILE_STATEMENTS; i++) {
@@ -276,7 +276,7 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
   return status < 0 ? status : cachette__file_connect(thread, error);
 }
 
-/* ---- Closing it ----------------------------------------------------------------------------- */
+/* ---- Closing it ---- */
 
 /*
  * The last connection to a file takes what is in the log into the file, and removes the log: by its
@@ -302,7 +302,7 @@ bool cachette__file_is_gone(cachette__file_thread *thread) {
   return true;
 }
 
-/* ---- Setting it aside ----------------------------------------------------------------------- */
+/* ---- Setting it aside ---- */
 
 static bool rename_beside(const char *path, const char *tail) {
   char from[NAME_ROOM], to[NAME_ROOM];

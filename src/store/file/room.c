@@ -33,7 +33,7 @@ int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_
   return SQLITE_OK;
 }
 
-/* ---- Notes ---------------------------------------------------------------------------------- */
+/* ---- Notes ---- */
 
 void cachette__file_note(cachette__file_thread *thread, int64_t id) {
   cachette__file_shared *shared = thread->shared;
@@ -71,7 +71,7 @@ int cachette__file_put_notes(cachette__file_thread *thread) {
   return code;
 }
 
-/* ---- The clock ------------------------------------------------------------------------------ */
+/* ---- The clock ---- */
 
 /* What the hand passes. */
 struct round {
@@ -199,7 +199,7 @@ int cachette__file_make_room(cachette__file_thread *thread, int64_t now_ms) {
   return code;
 }
 
-/* ---- Free space ----------------------------------------------------------------------------- */
+/* ---- Free space ---- */
 
 static bool is_wanted(cachette__file_thread *thread) {
   cachette__file_shared *shared = thread->shared;

@@ -56,7 +56,7 @@ static bool recover(cachette__file_thread *thread, int code, bool *again, cachet
   return true;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static int read_transaction(cachette__file_thread *thread, cachette__file_job *job) {
   bool many = job->count > 1;
@@ -95,7 +95,7 @@ void cachette__file_read(cachette__file_carrier *carrier, cachette__file_thread 
     read_job(thread, job);
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 /* The jobs that a transaction is of: all of a list, or its first alone. */
 struct group {

@@ -29,8 +29,7 @@ static const struct {
     {STATUS_NO_MEMORY, "out of memory"},
 };
 
-/* ---- Numbers, most significant byte first ------------------------------------------------------
- */
+/* ---- Numbers, most significant byte first ---- */
 
 static char *put(char *at, uint64_t number, size_t size) {
   for (size_t i = 0; i < size; i++) at[i] = (char)(number >> 8 * (size - 1 - i));
@@ -43,7 +42,7 @@ static uint64_t get(const char *at, size_t size) {
   return number;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 void cachette__binary_extra(cachette__binary_command *command, uint64_t number, size_t size) {
   put(command->extras + command->extras_size, number, size);
@@ -73,7 +72,7 @@ char *cachette__binary_write(const cachette__binary_command *command, char *at) 
   return append(at, command->value.data, command->value.size);
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 void cachette__binary_init(cachette__binary *parser) {
   *parser = (cachette__binary){.value = false};

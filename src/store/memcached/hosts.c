@@ -11,7 +11,7 @@
 
 enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
 
-/* ---- Reading ------------------------------------------------------------------------------ */
+/* ---- Reading ---- */
 
 static int fail(const char *text, size_t size, const char *fault, cachette_error *error) {
   char shown[64];
@@ -79,7 +79,7 @@ static const char *read_host(const char *text, size_t size, cachette__memcached_
   return host->host != NULL ? NULL : "";
 }
 
-/* ---- Hashing ------------------------------------------------------------------------------ */
+/* ---- Hashing ---- */
 
 static uint64_t add(uint64_t hash, const void *data, size_t size) {
   const unsigned char *bytes = data;
@@ -117,7 +117,7 @@ size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachet
   return best;
 }
 
-/* ---- All of them ---------------------------------------------------------------------------- */
+/* ---- All of them ---- */
 
 static bool is_there(const cachette__memcached_hosts *hosts, uint64_t hash) {
   for (size_t i = 0; i < hosts->count; i++)

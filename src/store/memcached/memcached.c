@@ -10,7 +10,7 @@
 #include "../../error.h"
 #include "client.h"
 
-/* ---- Travels --------------------------------------------------------------------------------- */
+/* ---- Travels ---- */
 
 cachette_error *cachette__mc_error(cachette__mc_travel *travel) {
   cachette_error *error = travel->told ? NULL : travel->op->error;
@@ -193,8 +193,7 @@ static const char *memcached_server(const cachette__store *store) {
   return ((const cachette__memcached *)store)->name;
 }
 
-/* ---- Turns of the loop ------------------------------------------------------------------------
- */
+/* ---- Turns of the loop ---- */
 
 static void on_idle(uv_idle_t *idle) {
   cachette__memcached *self = idle->data;
@@ -207,8 +206,7 @@ static void on_idle(uv_idle_t *idle) {
 
 void cachette__mc_do_later(cachette__memcached *self) { uv_idle_start(&self->idle, on_idle); }
 
-/* ---- Open and close ----------------------------------------------------------------------------
- */
+/* ---- Open and close ---- */
 
 static void free_store(cachette__memcached *self) {
   for (size_t i = 0; self->nodes != NULL && i < 2 * self->hosts.count; i++)

@@ -13,7 +13,7 @@ enum {
   BATCH = 32 /* requests after which those of this turn are sent, if there are more to come */
 };
 
-/* ---- Sending -------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 static void send_now(cachette__mc_node *node) {
   node->unflushed = 0;
@@ -42,7 +42,7 @@ static void flush(cachette__mc_node *node, bool quiet) {
   }
 }
 
-/* ---- The ring ------------------------------------------------------------------------------- */
+/* ---- The ring ---- */
 
 static bool is_alive(const cachette__mc_request *request) {
   return request->travel != NULL && request->travel->op != NULL;
@@ -165,8 +165,7 @@ void cachette__mc_trim(cachette__mc_node *node) {
   }
 }
 
-/* ---- What the link tells ------------------------------------------------------------------------
- */
+/* ---- What the link tells ---- */
 
 /* The first "set" of a connection, whatever its key, brings the user name and the password. */
 static bool encode_login(cachette__mc_node *node) {
@@ -450,7 +449,7 @@ void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op
   node->suspect_sent = sent;
 }
 
-/* ---- Its life ------------------------------------------------------------------------------- */
+/* ---- Its life ---- */
 
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
                                          const cachette__memcached_host *host,

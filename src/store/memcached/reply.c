@@ -9,7 +9,7 @@
 #include "../../slice.h"
 #include "client.h"
 
-/* ---- Faults ---------------------------------------------------------------------------------- */
+/* ---- Faults ---- */
 
 /* Faults that are worth a sentence of our own: what is in them, a code, the sentence. */
 static const struct {
@@ -68,7 +68,7 @@ static void take_fault(cachette__mc_node *node, cachette__mc_travel *travel, cac
   cachette__mc_fail(travel, item, code, "%s", message);
 }
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 /* A part of a value goes to its place, which is found with the first. */
 static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *item,
@@ -110,8 +110,7 @@ static bool take_sum(cachette__mc_node *node, cachette__mc_travel *travel, cache
   return true;
 }
 
-/* ---- What a reply says to an op ---------------------------------------------------------------
- */
+/* ---- What a reply says to an op ---- */
 
 static bool take_status(cachette_item *item, const cachette__meta_token *token, bool there) {
   if (token->type == CACHETTE__META_VALUE) /* of which only that it is there is asked */

@@ -30,7 +30,7 @@ struct cachette__mc_kept {
   size_t size;
 };
 
-/* ---- Flags ---------------------------------------------------------------------------------- */
+/* ---- Flags ---- */
 
 static int64_t epoch_now(void) {
   struct timespec now;
@@ -49,7 +49,7 @@ int64_t cachette__mc_flags_ttl(uint32_t flags) {
   return left > 0 ? left * 1000 : 1;
 }
 
-/* ---- Commands ------------------------------------------------------------------------------- */
+/* ---- Commands ---- */
 
 static bool append(cachette__mc_node *node, const cachette__binary_command *command) {
   cachette__buffer *output = cachette__stream_output(node->link.stream);
@@ -140,7 +140,7 @@ static bool encode_item(cachette__mc_node *node, const cachette_op *op, const ca
   return append(node, &command);
 }
 
-/* ---- Touches -------------------------------------------------------------------------------- */
+/* ---- Touches ---- */
 
 void cachette__mc_kept_free(cachette__mc_part *part) {
   for (size_t i = 0; i < part->kept_count; i++) cachette__free(part->kept[i].data);
@@ -213,7 +213,7 @@ void cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *trave
                       cachette_strerror(code));
 }
 
-/* ---- Ops ------------------------------------------------------------------------------------ */
+/* ---- Ops ---- */
 
 bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   const cachette_op *op = travel->op;

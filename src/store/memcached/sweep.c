@@ -95,7 +95,7 @@ int cachette__mc_sweep_begin(cachette__mc_node *node, cachette__mc_travel *trave
   return code;
 }
 
-/* ---- Asking --------------------------------------------------------------------------------- */
+/* ---- Asking ---- */
 
 size_t cachette__mc_sweep_replies(const cachette__mc_sweep *sweep) {
   return sweep->deleting ? sweep->slice : 1;
@@ -123,8 +123,7 @@ bool cachette__mc_sweep_encode(cachette__mc_node *node, cachette__mc_sweep *swee
   return true;
 }
 
-/* ---- What is answered -------------------------------------------------------------------------
- */
+/* ---- What is answered ---- */
 
 static bool begins_with(cachette_slice bytes, size_t skip, cachette_slice head) {
   return bytes.size >= skip + head.size &&

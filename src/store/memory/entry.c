@@ -7,7 +7,7 @@ enum { HEAD = 12, LONG_HEAD = 16 };
 
 #define LONG_VALUE (UINT32_C(1) << 31)
 
-/* ---- Bytes that others may be writing ------------------------------------------------ */
+/* ---- Bytes that others may be writing ---- */
 
 /*
  * Readers hold no lock, so what they copy may be written meanwhile; they throw it away then. C has
@@ -55,7 +55,7 @@ static inline bool equal_bytes(const void *racing, const void *own, size_t size)
 
 #endif
 
-/* ---- Places ------------------------------------------------------------------------------ */
+/* ---- Places ---- */
 
 /* Where a byte lies, and how many are left in its segment from there. */
 typedef struct place {
@@ -102,7 +102,7 @@ static size_t take_piece(const cachette__arena *arena, place *at, size_t size) {
   return piece;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 bool cachette__entry_read(const cachette__arena *arena, uint64_t position, cachette__entry *entry) {
   place at;
@@ -165,7 +165,7 @@ bool cachette__entry_copy(const cachette__arena *arena, const cachette__entry *e
   return true;
 }
 
-/* ---- Writing --------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 uint64_t cachette__entry_words(size_t key_size, uint64_t value_size) {
   uint64_t head = value_size < LONG_VALUE ? HEAD : LONG_HEAD;

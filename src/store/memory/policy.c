@@ -27,7 +27,7 @@ enum {
   EXPLORE = 8 /* one in so many is evicted though it could stay, to learn whether it comes back */
 };
 
-/* ---- Ghosts -------------------------------------------------------------------- */
+/* ---- Ghosts ---- */
 
 /* A ghost: | fingerprint:16 | kind:2 | time:14 |, in sets of eight; 0 is none. The time is the
  * clock in units of a part of the window, so that it wraps long after the ghost has gone. */
@@ -109,7 +109,7 @@ void cachette__policy_init(cachette__policy *policy, void *ghosts, size_t room) 
   policy->promise = SMALL_SHARE;
 }
 
-/* ---- Averages --------------------------------------------------------------------- */
+/* ---- Averages ---- */
 
 /* The weight of one event in an average that remembers about as many as there are entries. */
 static float step(size_t entries) {
@@ -129,7 +129,7 @@ static void adapt(cachette__policy *policy, size_t entries) {
   if (policy->admission > 1) policy->admission = 1;
 }
 
-/* ---- Decisions ---------------------------------------------------------------------- */
+/* ---- Decisions ---- */
 
 /* How many words the small queue should have. */
 static float small_target(const cachette__policy *policy, const cachette__standing *standing) {

@@ -18,7 +18,7 @@ typedef struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards `entries` */
 static entry *entries;
 
-/* ---- Forks ------------------------------------------------------------------ */
+/* ---- Forks ---- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int watch_status;
@@ -38,7 +38,7 @@ static void watch_forks(void) {
       pthread_atfork(before_fork, after_fork, after_fork) == 0 ? CACHETTE_OK : CACHETTE_ENOMEM;
 }
 
-/* ---- Acquire and release ------------------------------------------------------- */
+/* ---- Acquire and release ---- */
 
 static entry *find(const char *name) {
   for (entry *each = entries; each != NULL; each = each->next)

@@ -34,7 +34,7 @@ static void end_change(cachette__shard *shard) {
   atomic_store_explicit(&shard->version, version_of(shard) + 1, memory_order_release);
 }
 
-/* ---- Life cycle ------------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 static cachette__shard *shard_at(const cachette__arena *arena, uint32_t number) {
   return (cachette__shard *)(arena->shards + number * sizeof(cachette__shard));
@@ -58,7 +58,7 @@ int cachette__shard_init(cachette__arena *arena, uint32_t number) {
 
 void cachette__shard_deinit(cachette__shard *shard) { uv_mutex_destroy(&shard->lock); }
 
-/* ---- Looking up --------------------------------------------------------------------- */
+/* ---- Looking up ---- */
 
 /* What a look-up found: the slot, its content, and the head of its entry. */
 typedef struct finding {
@@ -163,7 +163,7 @@ void cachette__shard_prefetch_entry(cachette__shard_ref ref, uint64_t hash) {
     }
 }
 
-/* ---- Entries and segments ---------------------------------------------------------------- */
+/* ---- Entries and segments ---- */
 
 /* The hash of an entry's key, wherever it lies. */
 static uint64_t hash_of(cachette__shard_ref ref, const cachette__entry *entry) {
@@ -244,7 +244,7 @@ static uint64_t extend_log(cachette__shard_ref ref, uint32_t queue, uint64_t wor
   return position;
 }
 
-/* ---- The index and its memory ---------------------------------------------------------------- */
+/* ---- The index and its memory ---- */
 
 static void charge_index(cachette__shard_ref ref) {
   cachette__shard *shard = ref.shard;
@@ -315,8 +315,7 @@ static uint64_t *find_room(cachette__shard_ref ref, uint64_t hash) {
   return slot;
 }
 
-/* ---- Put and remove
- * ------------------------------------------------------------------------------ */
+/* ---- Put and remove ---- */
 
 uint32_t cachette__shard_need(cachette__shard_ref ref, uint64_t words) {
   uint32_t most = 0;
@@ -471,8 +470,7 @@ bool cachette__shard_remove_locked(cachette__shard_ref ref, uint64_t hash, cache
   return live;
 }
 
-/* ---- Walking a segment
- * --------------------------------------------------------------------------- */
+/* ---- Walking a segment ---- */
 
 /* The entries that begin in a segment, one after the other. */
 typedef struct cursor {
@@ -499,8 +497,7 @@ static uint64_t *slot_of(cachette__shard_ref ref, const cachette__entry *entry, 
   return cachette__index_slot_of(&ref.shard->index, *hash, entry->position);
 }
 
-/* ---- Expiry
- * ---------------------------------------------------------------------------------------- */
+/* ---- Expiry ---- */
 
 static void find_due(cachette__shard_ref ref) {
   ref.shard->due_ms = INT64_MAX;
@@ -549,8 +546,7 @@ bool cachette__shard_sweep_locked(cachette__shard_ref ref) {
   return swept;
 }
 
-/* ---- Room
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Room ---- */
 
 /* Sees that a log has room for an entry, from the arena's last segments if need be. */
 static bool reserve_for_move(cachette__shard_ref ref, const cachette__log *log, uint64_t words) {
@@ -740,8 +736,7 @@ bool cachette__shard_reclaim_locked(cachette__shard_ref ref, bool force) {
   return true;
 }
 
-/* ---- Walking all buckets
- * ------------------------------------------------------------------------------------ */
+/* ---- Walking all buckets ---- */
 
 static void visit_slot(cachette__shard_ref ref, uint64_t *slot, cachette__visitor *visitor) {
   uint64_t position = cachette__slot_position(cachette__load_word(slot));

@@ -58,7 +58,7 @@ static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
   return cachette__siphash13(table->arena.header->hash_key, key.data, key.size);
 }
 
-/* ---- Life cycle ----------------------------------------------------------------- */
+/* ---- Life cycle ---- */
 
 /* A power of two. Shards keep writers apart, but each has two segments that are not full yet. */
 static uint32_t choose_shard_count(size_t limit) {
@@ -113,7 +113,7 @@ void cachette__table_unlock(cachette__table *table) {
     uv_mutex_unlock(&shard_number(table, i, 0).shard->lock);
 }
 
-/* ---- Fetch ---------------------------------------------------------------------- */
+/* ---- Fetch ---- */
 
 static void fetch(cachette__table *table, cachette_op *op, cachette_item *item, uint64_t hash) {
   cachette__fetch fetch = {
@@ -161,7 +161,7 @@ void cachette__table_fetch(cachette__table *table, cachette_op *op) {
   }
 }
 
-/* ---- Put ------------------------------------------------------------------------- */
+/* ---- Put ---- */
 
 /* The shard to take a segment from: this one if it has its share and entries, else the largest. */
 static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard_ref own) {
@@ -341,7 +341,7 @@ int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t no
   return removed;
 }
 
-/* ---- Walks -------------------------------------------------------------------------- */
+/* ---- Walks ---- */
 
 /* Visits every entry, some buckets at a time, so that others get their turn at the lock. */
 static void walk(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
@@ -409,7 +409,7 @@ int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms) {
   return visitor.expired;
 }
 
-/* ---- Snapshots --------------------------------------------------------------------------- */
+/* ---- Snapshots ---- */
 
 /* What stands before the bytes of each entry in a slice. */
 typedef struct snapshot_head {
@@ -509,7 +509,7 @@ void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *sn
   *snapshot = (cachette__snapshot){.shard = table->shard_count};
 }
 
-/* ---- Figures ---------------------------------------------------------------------------- */
+/* ---- Figures ---- */
 
 void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
   cachette__arena_header *header = table->arena.header;
@@ -535,7 +535,7 @@ void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
   uv_mutex_unlock(&header->lock);
 }
 
-/* ---- Check ------------------------------------------------------------------------------ */
+/* ---- Check ---- */
 
 /* What a walk over the index adds up to, a row a segment. */
 typedef struct tally {

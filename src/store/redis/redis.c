@@ -13,7 +13,7 @@ enum {
   BATCH = 32     /* requests after which those of this turn are sent, if there are more to come */
 };
 
-/* ---- Sending --------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 static void send_now(cachette__redis *self) {
   self->unflushed = 0;
@@ -50,8 +50,7 @@ void cachette__redis_flush(cachette__redis *self, bool quiet) {
   }
 }
 
-/* ---- What the link tells ------------------------------------------------------------------------
- */
+/* ---- What the link tells ---- */
 
 static void on_opened(void *owner) {
   cachette__redis *self = owner;
@@ -114,7 +113,7 @@ static const cachette__link_events events = {
     .lost = on_lost,
 };
 
-/* ---- Ops ------------------------------------------------------------------------------------- */
+/* ---- Ops ---- */
 
 static size_t count_bytes(const cachette_op *op) {
   size_t bytes = 0;
@@ -189,8 +188,7 @@ static const char *redis_server(const cachette__store *store) {
   return ((const cachette__redis *)store)->name;
 }
 
-/* ---- Open and close -----------------------------------------------------------------------------
- */
+/* ---- Open and close ---- */
 
 static void free_client(cachette__redis *self) {
   cachette__redis_address_deinit(&self->address);

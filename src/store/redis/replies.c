@@ -6,7 +6,7 @@
 #include "../../slice.h"
 #include "client.h"
 
-/* ---- What a reply says to an op ----------------------------------------------------------- */
+/* ---- What a reply says to an op ---- */
 
 static bool is_text(enum cachette__resp_type type) {
   return type == CACHETTE__RESP_BULK || type == CACHETTE__RESP_VERBATIM;
@@ -105,7 +105,7 @@ static bool take(cachette__redis *self, const cachette__request *request, size_t
   }
 }
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ---- */
 
 /* Whether the server refused a command that is too new for it, and the old one is to be tried. */
 static bool take_unknown(cachette__redis *self, cachette__request *request) {
@@ -154,8 +154,7 @@ static void gather_fault(cachette__redis *self, const cachette__resp_token *toke
   self->fault[self->fault_size] = '\0';
 }
 
-/* ---- Whose reply it is ------------------------------------------------------------------------
- */
+/* ---- Whose reply it is ---- */
 
 static bool read_sweep(cachette__redis *self, cachette__request *request,
                        const cachette__resp_token *token) {

@@ -5,7 +5,7 @@
 #include "../../error.h"
 #include "client.h"
 
-/* ---- What an op asks ---------------------------------------------------------------- */
+/* ---- What an op asks ---- */
 
 size_t cachette__redis_item_replies(const cachette_op *op) {
   if (op->verb == CACHETTE_INCREMENT) return 4;
@@ -71,7 +71,7 @@ static bool is_idempotent(const cachette__request *request) {
   }
 }
 
-/* ---- The ring -------------------------------------------------------------------------- */
+/* ---- The ring ---- */
 
 bool cachette__request_alive(const cachette__request *request) {
   return request->sweep != NULL ? cachette__sweep_alive(request->sweep) : request->op != NULL;
@@ -146,7 +146,7 @@ void cachette__redis_encode(cachette__redis *self) {
   }
 }
 
-/* ---- Ends ---------------------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 /* All replies are there: sums the items up, each of which says for itself how it fared. */
 static void complete(cachette_op *op, int code) {

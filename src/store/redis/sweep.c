@@ -123,7 +123,7 @@ bool cachette__sweep_encode(cachette__redis *self, cachette__sweep *sweep) {
   return true;
 }
 
-/* ---- Replies ------------------------------------------------------------------------------- */
+/* ---- Replies ---- */
 
 static void fail_later(cachette__sweep *sweep, int code, const char *message) {
   sweep->code = code;
