@@ -36,6 +36,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "../copy.h"
 #include "../module.h"
 
 enum {
@@ -53,17 +54,6 @@ typedef struct cachette__file_settings {
   int64_t timeout_ms;
   cachette__clock clock;
 } cachette__file_settings;
-
-/* A key of a job, and what became of it. */
-typedef struct cachette__file_item {
-  cachette_slice key; /* with the prefix, in the job's own memory, as is the value to put */
-  cachette_slice value;
-  int64_t ttl_ms;
-  int64_t amount, sum; /* increment: what is added, and the counter then */
-  int status;
-  void *found; /* fetch: the value, allocated; NULL on a miss */
-  size_t found_size;
-} cachette__file_item;
 
 typedef struct cachette__file_job cachette__file_job;
 struct cachette__file_job {
@@ -85,7 +75,7 @@ struct cachette__file_job {
   int code;             /* with which the whole op fails, or 0 */
   cachette_error error; /* why it does, or its first item that does */
   size_t count;
-  cachette__file_item items[];
+  cachette__copy items[];
 };
 
 /* A queue of jobs. */
@@ -169,7 +159,7 @@ struct cachette__file_thread {
   cachette__file_thread *newer, *older; /* among all of the process (fork.c) */
 };
 
-/* ---- settings.c ----------------------------------------------------------------------------- */
+/* ---- settings.c ---- */
 
 /* Errors: ECONFIG, ENOMEM, EBACKEND; nothing is left then. */
 int cachette__file_settings_read(const cachette_options *options, cachette__file_settings *settings,
@@ -177,7 +167,7 @@ int cachette__file_settings_read(const cachette_options *options, cachette__file
 
 void cachette__file_settings_deinit(cachette__file_settings *settings);
 
-/* ---- fork.c: no connection is open while the process forks ---------------------------------- */
+/* ---- fork.c: no connection is open while the process forks ---- */
 
 /* Errors: ENOMEM. */
 int cachette__file_watch_forks(void);
@@ -192,7 +182,7 @@ void cachette__file_leave(void);
 /* Whether a fork waits for this thread to leave. */
 bool cachette__file_forking(void);
 
-/* ---- database.c ----------------------------------------------------------------------------- */
+/* ---- database.c ---- */
 
 /* Opens the file, unless it is open already; makes it if it is missing. Returns 0 or a code. */
 int cachette__file_connect(cachette__file_thread *thread, cachette_error *error);
@@ -212,7 +202,7 @@ bool cachette__file_is_gone(cachette__file_thread *thread);
 /* Removes the file, if it is still the one that is open, and disconnects. Returns 0 or a code. */
 int cachette__file_remove(cachette__file_thread *thread, cachette_error *error);
 
-/* ---- statement.c ---------------------------------------------------------------------------- */
+/* ---- statement.c ---- */
 
 /* A statement, reset and without values; NULL: it could not be made. */
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,
@@ -227,7 +217,7 @@ int cachette__file_run(cachette__file_thread *thread, enum cachette__file_statem
 
 int cachette__file_bind(sqlite3_stmt *statement, int place, cachette_slice bytes);
 
-/* ---- fault.c -------------------------------------------------------------------------------- */
+/* ---- fault.c ---- */
 
 /* Says what SQLite's code means; returns the code that it is for us. */
 int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_error *error);
@@ -241,7 +231,7 @@ int cachette__file_fail_system(const cachette__file_settings *settings, int numb
 bool cachette__file_is_damage(int code);
 bool cachette__file_is_wait(int code);
 
-/* ---- work.c --------------------------------------------------------------------------------- */
+/* ---- work.c ---- */
 
 /* Carries out what waits in the carrier's lane, on a thread. */
 void cachette__file_read(cachette__file_carrier *carrier, cachette__file_thread *thread);
@@ -253,12 +243,12 @@ void cachette__file_fail_job(cachette__file_job *job, const cachette_error *erro
 /* Takes the carrier's load from its lane. */
 void cachette__file_take(cachette__file_carrier *carrier);
 
-/* ---- verbs.c: each returns SQLite's code; what is the item's own fault stands in its status - */
+/* ---- verbs.c: SQLite's code is returned; an item's own fault stands in its status ---- */
 
 int cachette__file_do_read(cachette__file_thread *thread, cachette__file_job *job);
 int cachette__file_do_write(cachette__file_thread *thread, cachette__file_job *job);
 
-/* ---- sweep.c: a slice of one; `more` tells whether there are others. SQLite's code ---------- */
+/* ---- sweep.c: a slice of one; `more` tells whether there are others. SQLite's code ---- */
 
 int cachette__file_sweep(cachette__file_thread *thread, cachette__file_job *job);
 
@@ -266,7 +256,7 @@ int cachette__file_sweep(cachette__file_thread *thread, cachette__file_job *job)
 int cachette__file_sweep_ended(cachette__file_thread *thread, int64_t now_ms, cachette_slice prefix,
                                int most, int64_t *count);
 
-/* ---- room.c --------------------------------------------------------------------------------- */
+/* ---- room.c ---- */
 
 /* Notes that an entry was hit, if that matters. */
 void cachette__file_note(cachette__file_thread *thread, int64_t id);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops.
  */
-#include <string.h>
 #include <time.h>
 
 #include "../../clock.h"
@@ -22,7 +21,7 @@ typedef struct file {
   cachette__file_shared *shared; /* the pool's; in place while that is open */
 } file;
 
-/* ---- Lists ---------------------------------------------------------------------------------- */
+/* ---- Lists ---- */
 
 static void append(cachette__file_list *list, cachette__file_job *job) {
   job->next = NULL;
@@ -38,7 +37,7 @@ static cachette__file_job *take_all(cachette__file_list *list) {
 }
 
 static void free_job(cachette__file_job *job) {
-  for (size_t i = 0; i < job->count; i++) cachette__free(job->items[i].found);
+  cachette__copy_free(job->items, job->count);
   cachette__free(job);
 }
 
@@ -51,7 +50,7 @@ static void free_list(cachette__file_list *list) {
   }
 }
 
-/* ---- What jobs share ------------------------------------------------------------------------ */
+/* ---- What jobs share ---- */
 
 static void free_shared(void *data) {
   cachette__file_shared *shared = data;
@@ -123,7 +122,7 @@ static void fini_thread(void *shared, void *data) {
 
 static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
-/* ---- Carriers ------------------------------------------------------------------------------- */
+/* ---- Carriers ---- */
 
 static void fail_load(cachette__file_carrier *carrier) {
   cachette_error error;
@@ -185,25 +184,7 @@ static void send_carrier(file *self, cachette__file_lane *lane) {
   fail_waiting(self->shared, lane);
 }
 
-/* ---- Jobs that are done --------------------------------------------------------------------- */
-
-static void give_value(cachette_op *op, cachette_item *item, const cachette__file_item *found) {
-  void *place = cachette__item_place(op, item, found->found_size);
-  if (place == NULL) return;
-  memcpy(place, found->found, found->found_size);
-  if (op->flags & CACHETTE_WITH_TTL) item->ttl_ms = found->ttl_ms;
-}
-
-static void give_items(cachette_op *op, cachette__file_job *job) {
-  for (size_t i = 0; i < job->count; i++) {
-    cachette_item *item = &op->items[i];
-    item->status = job->items[i].status;
-    if (op->verb == CACHETTE_INCREMENT && item->status >= 0) item->amount = job->items[i].sum;
-    if (op->verb == CACHETTE_FETCH && item->status == CACHETTE_HIT)
-      give_value(op, item, &job->items[i]);
-    if (op->verb != CACHETTE_CLEAR_NAMESPACE) op->number += cachette__item_counts(op, item);
-  }
-}
+/* ---- Jobs that are done ---- */
 
 /* Ends a job, and its op if somebody still waits. */
 static void end_job(cachette__file_job *job) {
@@ -213,7 +194,7 @@ static void end_job(cachette__file_job *job) {
     cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
   if (op != NULL && code == CACHETTE_OK) {
     op->number = job->number;
-    give_items(op, job);
+    cachette__copy_give(job->items, job->count, op);
   }
   free_job(job);
   if (op != NULL) cachette__op_complete(op, code);
@@ -244,50 +225,7 @@ static void done(cachette__job *base) {
   if (carrier->lane == &shared->reads) send_carrier(shared->store, &shared->writes);
 }
 
-/* ---- Their making --------------------------------------------------------------------------- */
-
-/* What follows a namespace in the keys that are of it. */
-static const char *tail_of(const cachette_op *op) {
-  return op->verb == CACHETTE_CLEAR_NAMESPACE ? ":" : "";
-}
-
-static size_t count_items(const cachette_op *op) {
-  return cachette__has_items(op->verb) ? op->count : 0;
-}
-
-/* Bytes that a job has to hold of its op's. */
-static size_t count_bytes(const cachette_op *op, size_t prefix) {
-  size_t bytes = 0, tail = strlen(tail_of(op));
-  for (size_t i = 0; i < count_items(op); i++) {
-    bytes += prefix + op->items[i].key.size + tail;
-    if (op->verb == CACHETTE_PUT) bytes += op->items[i].value.size;
-  }
-  return bytes;
-}
-
-static char *append_bytes(char *to, const void *bytes, size_t size) {
-  if (size > 0) memcpy(to, bytes, size);
-  return to + size;
-}
-
-static void copy_items(cachette__file_job *job, const cachette_op *op, const char *prefix) {
-  char *to = (char *)&job->items[job->count];
-  for (size_t i = 0; i < job->count; i++) {
-    const cachette_item *from = &op->items[i];
-    char *key = to;
-    to = append_bytes(to, prefix, strlen(prefix));
-    to = append_bytes(to, from->key.data, from->key.size);
-    to = append_bytes(to, tail_of(op), strlen(tail_of(op)));
-    job->items[i] = (cachette__file_item){
-        .key = {key, (size_t)(to - key)},
-        .ttl_ms = from->ttl_ms,
-        .amount = from->amount,
-    };
-    if (op->verb != CACHETTE_PUT) continue;
-    job->items[i].value = (cachette_slice){to, from->value.size};
-    to = append_bytes(to, from->value.data, from->value.size);
-  }
-}
+/* ---- Their making ---- */
 
 /* The time as entries count it. */
 static int64_t entry_now(const cachette__file_settings *settings, const cachette_op *op) {
@@ -307,8 +245,8 @@ static int64_t give_up_at(const cachette__file_settings *settings, const cachett
 
 static cachette__file_job *new_job(file *self, cachette_op *op) {
   const cachette__file_settings *settings = &self->shared->settings;
-  size_t count = count_items(op), bytes = count_bytes(op, strlen(settings->prefix));
-  cachette__file_job *job = cachette__malloc(sizeof *job + count * sizeof *job->items + bytes);
+  size_t size = cachette__copy_size(op, settings->prefix);
+  cachette__file_job *job = cachette__malloc(sizeof *job + size);
   if (job == NULL) return NULL;
   *job = (cachette__file_job){
       .op = op,
@@ -316,13 +254,13 @@ static cachette__file_job *new_job(file *self, cachette_op *op) {
       .flags = op->flags,
       .until_ms = give_up_at(settings, op),
       .now_ms = entry_now(settings, op),
-      .count = count,
+      .count = cachette__copy_count(op),
   };
-  copy_items(job, op, settings->prefix);
+  cachette__copy_make(op, settings->prefix, job->items);
   return job;
 }
 
-/* ---- The vtable ----------------------------------------------------------------------------- */
+/* ---- The vtable ---- */
 
 static int check(const cachette_options *options, cachette_error *error) {
   cachette__file_settings settings;

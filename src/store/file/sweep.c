@@ -81,7 +81,7 @@ static void end_item(cachette__file_job *job) {
 static int sweep_keys(cachette__file_thread *thread, cachette__file_job *job) {
   int count, live;
   bool of_item = job->verb == CACHETTE_CLEAR_NAMESPACE;
-  cachette__file_item *item = of_item ? &job->items[job->place] : NULL;
+  cachette__copy *item = of_item ? &job->items[job->place] : NULL;
   cachette_slice head = of_item ? item->key : cachette_str(thread->shared->settings.prefix);
   int code = sweep_slice(thread, job, head, &count, &live);
   if (code != SQLITE_OK) return code;

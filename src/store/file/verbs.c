@@ -19,7 +19,7 @@ static cachette_slice column_bytes(sqlite3_stmt *row, int column) {
 
 /* The row of a statement that has a key and the time; SQLITE_ROW, SQLITE_DONE or an error. */
 static int find(sqlite3_stmt *statement, const cachette__file_job *job,
-                const cachette__file_item *item) {
+                const cachette__copy *item) {
   cachette__file_bind(statement, 1, item->key);
   sqlite3_bind_int64(statement, 2, job->now_ms);
   return sqlite3_step(statement);
@@ -30,9 +30,9 @@ static int end_find(sqlite3_stmt *statement, int code) {
   return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
-static void take_value(cachette__file_job *job, cachette__file_item *item, sqlite3_stmt *row) {
+static void take_value(cachette__file_job *job, cachette__copy *item, sqlite3_stmt *row) {
   cachette_slice value = column_bytes(row, 2);
   item->found = cachette__malloc(value.size);
   if (item->found == NULL || (value.data == NULL && value.size > 0)) {
@@ -45,8 +45,7 @@ static void take_value(cachette__file_job *job, cachette__file_item *item, sqlit
   item->status = CACHETTE_HIT;
 }
 
-static int fetch(cachette__file_thread *thread, cachette__file_job *job,
-                 cachette__file_item *item) {
+static int fetch(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   sqlite3_stmt *statement = cachette__file_statement(thread, CACHETTE__FILE_FETCH);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   item->status = CACHETTE_MISS;
@@ -60,8 +59,7 @@ static int fetch(cachette__file_thread *thread, cachette__file_job *job,
   return end_find(statement, code);
 }
 
-static int exists(cachette__file_thread *thread, cachette__file_job *job,
-                  cachette__file_item *item) {
+static int exists(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   sqlite3_stmt *statement = cachette__file_statement(thread, CACHETTE__FILE_EXISTS);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   int code = find(statement, job, item);
@@ -78,11 +76,11 @@ int cachette__file_do_read(cachette__file_thread *thread, cachette__file_job *jo
   return code;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 /* Puts, and room for what is large is made before more of it comes. */
 static int put_value(cachette__file_thread *thread, cachette__file_job *job,
-                     const cachette__file_item *item, cachette_slice value,
+                     const cachette__copy *item, cachette_slice value,
                      enum cachette__file_statement how) {
   enum { ROOM_EVERY = 1 << 18 };
   sqlite3_stmt *statement = cachette__file_statement(thread, how);
@@ -98,7 +96,7 @@ static int put_value(cachette__file_thread *thread, cachette__file_job *job,
 }
 
 /* What stood there goes all the same, unless it was to stay. */
-static int refuse(cachette__file_thread *thread, cachette__file_job *job, cachette__file_item *item,
+static int refuse(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item,
                   int64_t most) {
   char text[32];
   cachette__key_text(own_key(thread, item->key), text, sizeof text);
@@ -113,7 +111,7 @@ static int refuse(cachette__file_thread *thread, cachette__file_job *job, cachet
   return cachette__file_step(remove);
 }
 
-static int put(cachette__file_thread *thread, cachette__file_job *job, cachette__file_item *item) {
+static int put(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   int64_t most = cachette__file_entry_most(&thread->shared->settings);
   int64_t library = sqlite3_limit(thread->db, SQLITE_LIMIT_LENGTH, -1) - (1 << 17);
   if (library < most) most = library;
@@ -127,16 +125,14 @@ static int put(cachette__file_thread *thread, cachette__file_job *job, cachette_
   return code;
 }
 
-static int change(cachette__file_thread *thread, cachette__file_item *item,
-                  sqlite3_stmt *statement) {
+static int change(cachette__file_thread *thread, cachette__copy *item, sqlite3_stmt *statement) {
   int code = cachette__file_step(statement);
   if (code == SQLITE_OK)
     item->status = sqlite3_changes(thread->db) > 0 ? CACHETTE_HIT : CACHETTE_MISS;
   return code;
 }
 
-static int touch(cachette__file_thread *thread, cachette__file_job *job,
-                 cachette__file_item *item) {
+static int touch(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   sqlite3_stmt *statement = cachette__file_statement(thread, CACHETTE__FILE_TOUCH);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   cachette__file_bind(statement, 1, item->key);
@@ -145,8 +141,7 @@ static int touch(cachette__file_thread *thread, cachette__file_job *job,
   return change(thread, item, statement);
 }
 
-static int clear(cachette__file_thread *thread, cachette__file_job *job,
-                 cachette__file_item *item) {
+static int clear(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   sqlite3_stmt *statement = cachette__file_statement(thread, CACHETTE__FILE_CLEAR);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   cachette__file_bind(statement, 1, item->key);
@@ -155,8 +150,8 @@ static int clear(cachette__file_thread *thread, cachette__file_job *job,
 }
 
 /* Adds to what is there. */
-static int count_up(cachette__file_thread *thread, cachette__file_job *job,
-                    cachette__file_item *item, int64_t id, cachette_slice value) {
+static int count_up(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item,
+                    int64_t id, cachette_slice value) {
   char digits[CACHETTE__COUNTER_DIGITS];
   cachette_slice fresh = {digits, 0};
   cachette_item counter = {.key = own_key(thread, item->key), .amount = item->amount};
@@ -171,8 +166,7 @@ static int count_up(cachette__file_thread *thread, cachette__file_job *job,
   return cachette__file_step(set);
 }
 
-static int increment(cachette__file_thread *thread, cachette__file_job *job,
-                     cachette__file_item *item) {
+static int increment(cachette__file_thread *thread, cachette__file_job *job, cachette__copy *item) {
   sqlite3_stmt *statement = cachette__file_statement(thread, CACHETTE__FILE_FETCH);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   int code = find(statement, job, item);
@@ -192,8 +186,7 @@ static int increment(cachette__file_thread *thread, cachette__file_job *job,
 }
 
 int cachette__file_do_write(cachette__file_thread *thread, cachette__file_job *job) {
-  static int (*const verbs[])(cachette__file_thread *, cachette__file_job *,
-                              cachette__file_item *) = {
+  static int (*const verbs[])(cachette__file_thread *, cachette__file_job *, cachette__copy *) = {
       [CACHETTE_PUT] = put,
       [CACHETTE_TOUCH] = touch,
       [CACHETTE_INCREMENT] = increment,

@@ -4,7 +4,7 @@
  * store's own pool, with copies of all that it needs:
  *
  *     handle's thread   submit: op -> job      done: job -> op        (mongodb.c)
- *     a thread          work: job -> commands -> job                  (work.c, counter.c, sweep.c)
+ *     a thread          work: job -> commands -> job                  (work.c, single.c, sweep.c)
  *
  * What is stored is what cachette 0.1.x stored, and a date more:
  *
@@ -21,6 +21,7 @@
 
 #include <mongoc/mongoc.h>
 
+#include "../copy.h"
 #include "../module.h"
 
 enum {
@@ -65,18 +66,6 @@ typedef struct cachette__mongo_thread {
   mongoc_collection_t *collection;
 } cachette__mongo_thread;
 
-/* A key of a job, and what became of it. */
-typedef struct cachette__mongo_item {
-  cachette_slice key; /* with the prefix, in the job's own memory, as is the value to put */
-  cachette_slice value;
-  int64_t ttl_ms;
-  int64_t amount;
-  int status;
-  bool again;  /* another client was in our way: to be tried once more */
-  void *found; /* fetch: the value, allocated; NULL on a miss */
-  size_t found_size;
-} cachette__mongo_item;
-
 typedef struct cachette__mongo_job {
   cachette__job job;
   cachette__mongo_shared *shared;
@@ -91,7 +80,7 @@ typedef struct cachette__mongo_job {
   cachette_error error; /* why it does, or its first item that does */
   bool broken;          /* for its connection broke */
   size_t count;
-  cachette__mongo_item items[];
+  cachette__copy items[];
 } cachette__mongo_job;
 
 /* ---- settings.c ---- */
@@ -126,12 +115,11 @@ bool cachette__mongo_get_bytes(const bson_t *document, const char *name, cachett
 void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault);
 
 /* Fails an item of it for an error of the server. */
-void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__mongo_item *item,
+void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__copy *item,
                                const bson_error_t *fault);
 
 /* The key without the prefix, as the caller knows it. */
-cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job,
-                                       const cachette__mongo_item *item);
+cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job, const cachette__copy *item);
 
 /* Whether time is up; the job has failed then. */
 bool cachette__mongo_out_of_time(cachette__mongo_job *job);
@@ -166,14 +154,14 @@ bool cachette__mongo_delete(cachette__mongo_job *job, mongoc_collection_t *colle
 /* ---- single.c: what is done key by key ---- */
 
 void cachette__mongo_add(cachette__mongo_job *job, mongoc_collection_t *collection,
-                         cachette__mongo_item *item);
+                         cachette__copy *item);
 void cachette__mongo_increment(cachette__mongo_job *job, mongoc_collection_t *collection,
-                               cachette__mongo_item *item);
+                               cachette__copy *item);
 
 /* ---- sweep.c ---- */
 
 void cachette__mongo_clear_namespace(cachette__mongo_job *job, mongoc_collection_t *collection,
-                                     cachette__mongo_item *item);
+                                     cachette__copy *item);
 void cachette__mongo_flush(cachette__mongo_job *job, mongoc_collection_t *collection);
 void cachette__mongo_flush_expired(cachette__mongo_job *job, mongoc_collection_t *collection);
 

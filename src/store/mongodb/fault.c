@@ -14,8 +14,7 @@ enum {
   KEY_TOO_LARGE_TO_INDEX = 17280
 };
 
-cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job,
-                                       const cachette__mongo_item *item) {
+cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job, const cachette__copy *item) {
   size_t prefix = strlen(job->shared->settings.prefix);
   return (cachette_slice){(const char *)item->key.data + prefix, item->key.size - prefix};
 }
@@ -78,7 +77,7 @@ void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
   job->broken = fault->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
 }
 
-void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__mongo_item *item,
+void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__copy *item,
                                const bson_error_t *fault) {
   char text[32];
   cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);

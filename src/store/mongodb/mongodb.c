@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, and jobs that are done complete their ops. */
-#include <string.h>
 #include <time.h>
 
 #include "../../clock.h"
@@ -16,8 +15,7 @@ typedef struct mongodb {
   cachette__mongo_shared *shared; /* the pool's; in place while that is open */
 } mongodb;
 
-/* ---- What jobs share -----------------------------------------------------------------------
- */
+/* ---- What jobs share ---- */
 
 /* libmongoc prints warnings of its own; what is wrong comes back as an error. */
 static void say_nothing(mongoc_log_level_t level, const char *domain, const char *message,
@@ -92,7 +90,7 @@ static void fini_thread(void *data, void *thread_data) {
 
 static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
-/* ---- Jobs ------------------------------------------------------------------------------------ */
+/* ---- Jobs ---- */
 
 static int64_t epoch_now(void) {
   struct timespec time;
@@ -102,7 +100,7 @@ static int64_t epoch_now(void) {
 
 static void free_job(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
-  for (size_t i = 0; i < job->count; i++) cachette__free(job->items[i].found);
+  cachette__copy_free(job->items, job->count);
   cachette__free(job);
 }
 
@@ -114,94 +112,25 @@ static void work(cachette__job *base, void *thread) {
     cachette__mongo_work(job, thread);
 }
 
-/* Hands a fetched value over. */
-static void give_value(cachette_op *op, cachette_item *item, const cachette__mongo_item *found) {
-  void *place = cachette__item_place(op, item, found->found_size);
-  if (place == NULL) return;
-  memcpy(place, found->found, found->found_size);
-  if (op->flags & CACHETTE_WITH_TTL) item->ttl_ms = found->ttl_ms;
-}
-
-static void give_items(cachette_op *op, cachette__mongo_job *job) {
-  for (size_t i = 0; i < job->count; i++) {
-    cachette_item *item = &op->items[i];
-    item->status = job->items[i].status;
-    if (op->verb == CACHETTE_INCREMENT && item->status >= 0) item->amount = job->items[i].amount;
-    if (op->verb == CACHETTE_FETCH && item->status == CACHETTE_HIT)
-      give_value(op, item, &job->items[i]);
-    if (op->verb != CACHETTE_CLEAR_NAMESPACE) op->number += cachette__item_counts(op, item);
-  }
-}
-
 static void done(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   cachette_op *op = job->op;
-  if (op != NULL) {
-    if (job->error.code < 0)
-      cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
-    if (job->code == CACHETTE_OK) {
-      op->number = job->number;
-      give_items(op, job);
-    }
-    int code = job->code;
-    free_job(base);
-    cachette__op_complete(op, code);
-  } else {
-    free_job(base);
+  int code = job->code;
+  if (op != NULL && job->error.code < 0)
+    cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
+  if (op != NULL && code == CACHETTE_OK) {
+    op->number = job->number;
+    cachette__copy_give(job->items, job->count, op);
   }
+  free_job(base);
+  if (op != NULL) cachette__op_complete(op, code);
 }
 
-/* ---- Their making ------------------------------------------------------------------------------
- */
-
-/* What follows a namespace in the keys that are of it. */
-static const char *tail_of(const cachette_op *op) {
-  return op->verb == CACHETTE_CLEAR_NAMESPACE ? ":" : "";
-}
-
-static size_t count_items(const cachette_op *op) {
-  return cachette__has_items(op->verb) ? op->count : 0;
-}
-
-/* Bytes that a job has to hold of its op's. */
-static size_t count_bytes(const cachette_op *op, size_t prefix) {
-  size_t bytes = 0, tail = strlen(tail_of(op));
-  for (size_t i = 0; i < count_items(op); i++) {
-    bytes += prefix + op->items[i].key.size + tail;
-    if (op->verb == CACHETTE_PUT) bytes += op->items[i].value.size;
-  }
-  return bytes;
-}
-
-static char *append_bytes(char *to, const void *bytes, size_t size) {
-  if (size > 0) memcpy(to, bytes, size);
-  return to + size;
-}
-
-static void copy_items(cachette__mongo_job *job, const cachette_op *op, const char *prefix) {
-  char *to = (char *)&job->items[job->count];
-  for (size_t i = 0; i < job->count; i++) {
-    const cachette_item *from = &op->items[i];
-    char *key = to;
-    to = append_bytes(to, prefix, strlen(prefix));
-    to = append_bytes(to, from->key.data, from->key.size);
-    to = append_bytes(to, tail_of(op), strlen(tail_of(op)));
-    job->items[i] = (cachette__mongo_item){
-        .key = {key, (size_t)(to - key)},
-        .ttl_ms = from->ttl_ms,
-        .amount = from->amount,
-    };
-    if (op->verb != CACHETTE_PUT) continue;
-    job->items[i].value = (cachette_slice){to, from->value.size};
-    to = append_bytes(to, from->value.data, from->value.size);
-  }
-}
+/* ---- Their making ---- */
 
 static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
   const char *prefix = self->shared->settings.prefix;
-  size_t count = count_items(op);
-  cachette__mongo_job *job =
-      cachette__malloc(sizeof *job + count * sizeof *job->items + count_bytes(op, strlen(prefix)));
+  cachette__mongo_job *job = cachette__malloc(sizeof *job + cachette__copy_size(op, prefix));
   if (job == NULL) return NULL;
   *job = (cachette__mongo_job){
       .job = {.work = work, .done = done, .drop = free_job},
@@ -212,15 +141,13 @@ static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
       .deadline_ms = op->priv.deadline_ms,
       .timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : self->shared->settings.timeout_ms,
       .now_ms = epoch_now(),
-      .count = count,
+      .count = cachette__copy_count(op),
   };
-  copy_items(job, op, prefix);
+  cachette__copy_make(op, prefix, job->items);
   return job;
 }
 
-/* ---- The indexes' job
- * ----------------------------------------------------------------------------
- */
+/* ---- The indexes' job ---- */
 
 typedef struct index_job {
   cachette__job job;
@@ -254,9 +181,7 @@ static void submit_indexes(mongodb *self) {
   cachette__free(job);
 }
 
-/* ---- The vtable
- * ----------------------------------------------------------------------------------
- */
+/* ---- The vtable ---- */
 
 static int check(const cachette_options *options, cachette_error *error) {
   cachette__mongo_settings settings;

@@ -10,7 +10,7 @@ enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes, of which MongoDB's ma
 
 static const char example[] = "mongodb://[user:password@]host[:port]";
 
-/* ---- Names -------------------------------------------------------------------------------- */
+/* ---- Names ---- */
 
 static int fail_name(const char *option, const char *name, const char *fault,
                      cachette_error *error) {
@@ -48,8 +48,7 @@ static int check_collection(const char *database, const char *name, cachette_err
   return CACHETTE_OK;
 }
 
-/* ---- The URL --------------------------------------------------------------------------------
- */
+/* ---- The URL ---- */
 
 static bool begins_with(const char *text, const char *head) {
   return strncasecmp(text, head, strlen(head)) == 0;
@@ -149,8 +148,7 @@ static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
              host->next != NULL ? " and others" : "");
 }
 
-/* ---- All of it --------------------------------------------------------------------------------
- */
+/* ---- All of it ---- */
 
 static char *copy(const char *text) {
   return text != NULL ? cachette__strndup(text, strlen(text)) : cachette__strndup("", 0);

@@ -20,7 +20,7 @@ enum step { STEP_FAILED, STEP_AGAIN, STEP_DONE };
 
 /* Fails the item, or the job if it is no fault of the server's; but two that insert at once are to
  * try again. */
-static enum step fail_step(cachette__mongo_job *job, cachette__mongo_item *item,
+static enum step fail_step(cachette__mongo_job *job, cachette__copy *item,
                            const bson_error_t *fault) {
   if (fault->domain == MONGOC_ERROR_SERVER && fault->code == DUPLICATE_KEY) return STEP_AGAIN;
   if (fault->domain == MONGOC_ERROR_SERVER)
@@ -31,7 +31,7 @@ static enum step fail_step(cachette__mongo_job *job, cachette__mongo_item *item,
 }
 
 static void append_fresh(bson_t *update, const char *operator_name, const cachette__mongo_job *job,
-                         const cachette__mongo_item *item, cachette_slice value) {
+                         const cachette__copy *item, cachette_slice value) {
   bson_t fields;
   BSON_APPEND_DOCUMENT_BEGIN(update, operator_name, &fields);
   BSON_APPEND_BINARY(&fields, "value", BSON_SUBTYPE_BINARY, value.data, (uint32_t)value.size);
@@ -55,8 +55,8 @@ static bool get_old(const bson_t *reply, bson_t *old) {
  * value if that is wanted.
  */
 static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collection,
-                   const cachette__mongo_item *item, cachette_slice value, bool want_value,
-                   bson_t *reply, bson_error_t *fault) {
+                   const cachette__copy *item, cachette_slice value, bool want_value, bson_t *reply,
+                   bson_error_t *fault) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields = BSON_INITIALIZER;
   cachette__mongo_append_key(&query, "key", item->key);
   append_fresh(&update, "$setOnInsert", job, item, value);
@@ -76,7 +76,7 @@ static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collecti
 }
 
 static enum step update(cachette__mongo_job *job, mongoc_collection_t *collection,
-                        cachette__mongo_item *item, const bson_t *query, const bson_t *change) {
+                        cachette__copy *item, const bson_t *query, const bson_t *change) {
   bson_t reply;
   bson_error_t fault;
   bson_iter_t field;
@@ -96,8 +96,7 @@ static void append_id(bson_t *query, const bson_t *old) {
 
 /* Puts a new entry in the place of one that has ended. */
 static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *collection,
-                               cachette__mongo_item *item, const bson_t *old,
-                               cachette_slice value) {
+                               cachette__copy *item, const bson_t *old, cachette_slice value) {
   bson_t query = BSON_INITIALIZER, change = BSON_INITIALIZER;
   append_id(&query, old);
   cachette__mongo_append_ended(&query, job->now_ms);
@@ -110,7 +109,7 @@ static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *co
 
 /* Sets a counter that is there, if its value is still the one that was added to. */
 static enum step add_up(cachette__mongo_job *job, mongoc_collection_t *collection,
-                        cachette__mongo_item *item, const bson_t *old) {
+                        cachette__copy *item, const bson_t *old) {
   char digits[CACHETTE__COUNTER_DIGITS];
   size_t size;
   cachette_slice value;
@@ -132,14 +131,14 @@ static enum step add_up(cachette__mongo_job *job, mongoc_collection_t *collectio
   bson_destroy(change);
   bson_destroy(&query);
   if (step == STEP_DONE) {
-    item->amount = counter.amount;
+    item->sum = counter.amount;
     item->status = CACHETTE_HIT;
   }
   return step;
 }
 
 static enum step add_once(cachette__mongo_job *job, mongoc_collection_t *collection,
-                          cachette__mongo_item *item) {
+                          cachette__copy *item) {
   bson_t reply, old;
   bson_error_t fault;
   enum step step = STEP_DONE;
@@ -158,7 +157,7 @@ static enum step add_once(cachette__mongo_job *job, mongoc_collection_t *collect
 }
 
 static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *collection,
-                                cachette__mongo_item *item) {
+                                cachette__copy *item) {
   char digits[CACHETTE__COUNTER_DIGITS + 1];
   int size = snprintf(digits, sizeof digits, "%" PRId64, item->amount);
   cachette_slice fresh = {digits, (size_t)size};
@@ -167,6 +166,7 @@ static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *c
   enum step step = STEP_DONE;
   bool done = insert(job, collection, item, fresh, true, &reply, &fault);
   item->status = CACHETTE_MISS;
+  item->sum = item->amount;
   if (!done)
     step = fail_step(job, item, &fault);
   else if (get_old(&reply, &old))
@@ -178,13 +178,13 @@ static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *c
 }
 
 void cachette__mongo_add(cachette__mongo_job *job, mongoc_collection_t *collection,
-                         cachette__mongo_item *item) {
+                         cachette__copy *item) {
   while (add_once(job, collection, item) == STEP_AGAIN)
     if (cachette__mongo_out_of_time(job)) return;
 }
 
 void cachette__mongo_increment(cachette__mongo_job *job, mongoc_collection_t *collection,
-                               cachette__mongo_item *item) {
+                               cachette__copy *item) {
   while (increment_once(job, collection, item) == STEP_AGAIN)
     if (cachette__mongo_out_of_time(job)) return;
 }

@@ -120,7 +120,7 @@ static bool sweep(cachette__mongo_job *job, mongoc_collection_t *collection, cac
 }
 
 void cachette__mongo_clear_namespace(cachette__mongo_job *job, mongoc_collection_t *collection,
-                                     cachette__mongo_item *item) {
+                                     cachette__copy *item) {
   int64_t count = 0;
   if (!sweep(job, collection, item->key, LIVE, &count)) return;
   item->status = count > 0 ? CACHETTE_HIT : CACHETTE_MISS;

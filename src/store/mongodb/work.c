@@ -12,8 +12,7 @@ enum {
   KEY_BYTES_AT_ONCE = 4 << 20 /* and bytes of them; a query is a document, too */
 };
 
-/* ---- A thread's client ------------------------------------------------------------------------
- */
+/* ---- A thread's client ---- */
 
 /* Making the pool may ask the name service, of a mongodb+srv:// URL; so it is done here. */
 static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_error_t *fault) {
@@ -66,8 +65,7 @@ static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *ow
   return true;
 }
 
-/* ---- Items by their keys ----------------------------------------------------------------------
- */
+/* ---- Items by their keys ---- */
 
 static int compare_keys(cachette_slice a, cachette_slice b) {
   int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
@@ -75,13 +73,13 @@ static int compare_keys(cachette_slice a, cachette_slice b) {
 }
 
 static int compare_items(const void *a, const void *b) {
-  const cachette__mongo_item *const *first = a, *const *second = b;
+  const cachette__copy *const *first = a, *const *second = b;
   return compare_keys((*first)->key, (*second)->key);
 }
 
 /* The job's items by key, to be freed; NULL: out of memory, and the job failed. */
-static cachette__mongo_item **sort_items(cachette__mongo_job *job) {
-  cachette__mongo_item **sorted = cachette__malloc(job->count * sizeof *sorted);
+static cachette__copy **sort_items(cachette__mongo_job *job) {
+  cachette__copy **sorted = cachette__malloc(job->count * sizeof *sorted);
   if (sorted == NULL) {
     job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
     return NULL;
@@ -92,8 +90,7 @@ static cachette__mongo_item **sort_items(cachette__mongo_job *job) {
 }
 
 /* The first of `count` that has the key, or NULL. */
-static cachette__mongo_item **find_items(cachette__mongo_item **sorted, size_t count,
-                                         cachette_slice key) {
+static cachette__copy **find_items(cachette__copy **sorted, size_t count, cachette_slice key) {
   size_t low = 0, high = count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -105,7 +102,7 @@ static cachette__mongo_item **find_items(cachette__mongo_item **sorted, size_t c
   return low < count && compare_keys(sorted[low]->key, key) == 0 ? &sorted[low] : NULL;
 }
 
-static void append_keys(bson_t *filter, cachette__mongo_item *const *items, size_t count) {
+static void append_keys(bson_t *filter, cachette__copy *const *items, size_t count) {
   if (count == 1) {
     cachette__mongo_append_key(filter, "key", items[0]->key);
     return;
@@ -124,7 +121,7 @@ static void append_keys(bson_t *filter, cachette__mongo_item *const *items, size
 }
 
 /* How many of the items go into one query. */
-static size_t count_portion(cachette__mongo_item *const *items, size_t count) {
+static size_t count_portion(cachette__copy *const *items, size_t count) {
   size_t bytes = items[0]->key.size, portion = 1;
   while (portion < count && portion < KEYS_AT_ONCE) {
     bytes += items[portion]->key.size;
@@ -134,11 +131,9 @@ static size_t count_portion(cachette__mongo_item *const *items, size_t count) {
   return portion;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
-static void take_value(cachette__mongo_job *job, cachette__mongo_item *item,
-                       const bson_t *document) {
+static void take_value(cachette__mongo_job *job, cachette__copy *item, const bson_t *document) {
   cachette_slice value;
   if (!cachette__mongo_get_bytes(document, "value", &value)) {
     char text[32];
@@ -157,12 +152,12 @@ static void take_value(cachette__mongo_job *job, cachette__mongo_item *item,
 }
 
 /* A document came, for all items that have its key; of two the first that lives counts. */
-static void take_document(cachette__mongo_job *job, cachette__mongo_item **items, size_t count,
+static void take_document(cachette__mongo_job *job, cachette__copy **items, size_t count,
                           const bson_t *document) {
   cachette_slice key;
   int64_t left = cachette__mongo_time_left(document, job->now_ms);
   if (left <= 0 || !cachette__mongo_get_bytes(document, "key", &key)) return;
-  cachette__mongo_item **at = find_items(items, count, key);
+  cachette__copy **at = find_items(items, count, key);
   for (; at != NULL && at < items + count && compare_keys((*at)->key, key) == 0; at++) {
     if ((*at)->status != CACHETTE_MISS) continue;
     (*at)->status = CACHETTE_HIT;
@@ -173,7 +168,7 @@ static void take_document(cachette__mongo_job *job, cachette__mongo_item **items
 
 /* Asks for so many items at once. False: the job failed. */
 static bool find_portion(cachette__mongo_job *job, mongoc_collection_t *collection,
-                         cachette__mongo_item **items, size_t count) {
+                         cachette__copy **items, size_t count) {
   bson_t filter = BSON_INITIALIZER;
   bson_t options = BSON_INITIALIZER, fields;
   BSON_APPEND_DOCUMENT_BEGIN(&options, "projection", &fields);
@@ -196,7 +191,7 @@ static bool find_portion(cachette__mongo_job *job, mongoc_collection_t *collecti
 
 /* Finds which items there are, and for a fetch their values. */
 static void find_all(cachette__mongo_job *job, mongoc_collection_t *collection) {
-  cachette__mongo_item **items = sort_items(job);
+  cachette__copy **items = sort_items(job);
   if (items == NULL) return;
   for (size_t i = 0, portion; i < job->count; i += portion) {
     portion = count_portion(items + i, job->count - i);
@@ -206,16 +201,15 @@ static void find_all(cachette__mongo_job *job, mongoc_collection_t *collection) 
   cachette__free(items);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------
- */
+/* ---- Writing ---- */
 
-static bool is_too_large(const cachette__mongo_item *item) {
+static bool is_too_large(const cachette__copy *item) {
   return item->key.size + item->value.size + CACHETTE__MONGO_FIELDS > CACHETTE__MONGO_DOCUMENT;
 }
 
 /* What is too large is cleared, so that nothing older is taken for it. */
 static void add_clear(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
-                      cachette__mongo_item *item) {
+                      cachette__copy *item) {
   char text[32];
   cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
   item->status = cachette__fail(&job->error, CACHETTE_ETOOBIG, text,
@@ -229,7 +223,7 @@ static void add_clear(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
 }
 
 static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
-                      const cachette__mongo_item *item) {
+                      const cachette__copy *item) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields;
   bool puts = job->verb == CACHETTE_PUT;
   cachette__mongo_append_key(&query, "key", item->key);
@@ -252,8 +246,8 @@ static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
 }
 
 /* An element of a reply's writeErrors. */
-static void take_write_error(cachette__mongo_job *job, cachette__mongo_item *const *written,
-                             size_t count, const bson_iter_t *element) {
+static void take_write_error(cachette__mongo_job *job, cachette__copy *const *written, size_t count,
+                             const bson_iter_t *element) {
   bson_iter_t field;
   bson_error_t fault = {.domain = MONGOC_ERROR_SERVER};
   size_t place = SIZE_MAX;
@@ -273,7 +267,7 @@ static void take_write_error(cachette__mongo_job *job, cachette__mongo_item *con
 }
 
 /* Takes the errors that items had; whether there was any. */
-static bool take_write_errors(cachette__mongo_job *job, cachette__mongo_item *const *written,
+static bool take_write_errors(cachette__mongo_job *job, cachette__copy *const *written,
                               size_t count, const bson_t *reply) {
   bson_iter_t field, element;
   bool any = false;
@@ -288,7 +282,7 @@ static bool take_write_errors(cachette__mongo_job *job, cachette__mongo_item *co
 
 /* Writes the items, whatever their verb, in one bulk. */
 static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection,
-                       cachette__mongo_item *const *items, size_t count) {
+                       cachette__copy *const *items, size_t count) {
   bson_t *options = BCON_NEW("ordered", BCON_BOOL(false));
   mongoc_bulk_operation_t *bulk =
       mongoc_collection_create_bulk_operation_with_opts(collection, options);
@@ -308,7 +302,7 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
 }
 
 /* Keeps those that are to be tried again; how many. */
-static size_t keep_again(cachette__mongo_item **items, size_t count) {
+static size_t keep_again(cachette__copy **items, size_t count) {
   size_t kept = 0;
   for (size_t i = 0; i < count; i++) {
     if (!items[i]->again) continue;
@@ -319,7 +313,7 @@ static size_t keep_again(cachette__mongo_item **items, size_t count) {
 }
 
 static void put_all(cachette__mongo_job *job, mongoc_collection_t *collection) {
-  cachette__mongo_item **items = cachette__malloc(job->count * sizeof *items);
+  cachette__copy **items = cachette__malloc(job->count * sizeof *items);
   if (items == NULL) {
     job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
     return;
@@ -342,7 +336,7 @@ static bool take_count(const bson_t *reply, const char *name, int64_t *count) {
 
 static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields, reply;
-  cachette__mongo_item *item = &job->items[0];
+  cachette__copy *item = &job->items[0];
   bson_error_t fault;
   int64_t count = 0;
   cachette__mongo_append_key(&query, "key", item->key);
@@ -365,7 +359,7 @@ static void touch_all(cachette__mongo_job *job, mongoc_collection_t *collection)
     touch_one(job, collection);
     return;
   }
-  cachette__mongo_item **items = cachette__malloc(job->count * (sizeof *items + sizeof(int64_t)));
+  cachette__copy **items = cachette__malloc(job->count * (sizeof *items + sizeof(int64_t)));
   if (items == NULL) {
     job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
     return;
@@ -396,7 +390,7 @@ bool cachette__mongo_delete(cachette__mongo_job *job, mongoc_collection_t *colle
 }
 
 static bool clear_portion(cachette__mongo_job *job, mongoc_collection_t *collection,
-                          cachette__mongo_item *const *items, size_t count, int64_t *cleared) {
+                          cachette__copy *const *items, size_t count, int64_t *cleared) {
   bson_t filter = BSON_INITIALIZER;
   append_keys(&filter, items, count);
   cachette__mongo_append_live(&filter, job->now_ms);
@@ -409,13 +403,13 @@ static bool clear_portion(cachette__mongo_job *job, mongoc_collection_t *collect
 static void clear_all(cachette__mongo_job *job, mongoc_collection_t *collection) {
   int64_t cleared = 0;
   if (job->count == 1) {
-    cachette__mongo_item *item = &job->items[0];
+    cachette__copy *item = &job->items[0];
     clear_portion(job, collection, &item, 1, &cleared);
     item->status = cleared > 0 ? CACHETTE_HIT : CACHETTE_MISS;
     return;
   }
   find_all(job, collection);
-  cachette__mongo_item **items = job->code == CACHETTE_OK ? sort_items(job) : NULL;
+  cachette__copy **items = job->code == CACHETTE_OK ? sort_items(job) : NULL;
   for (size_t i = 0, portion; items != NULL && i < job->count; i += portion) {
     portion = count_portion(items + i, job->count - i);
     if (!clear_portion(job, collection, items + i, portion, &cleared)) break;
@@ -432,11 +426,9 @@ static void ping(cachette__mongo_job *job, const cachette__mongo_thread *thread)
   bson_destroy(command);
 }
 
-/* ---- All verbs ----------------------------------------------------------------------------------
- */
+/* ---- All verbs ---- */
 
-typedef void each(cachette__mongo_job *job, mongoc_collection_t *collection,
-                  cachette__mongo_item *item);
+typedef void each(cachette__mongo_job *job, mongoc_collection_t *collection, cachette__copy *item);
 
 static void do_each(cachette__mongo_job *job, mongoc_collection_t *collection, each *act) {
   for (size_t i = 0; i < job->count && job->code == CACHETTE_OK; i++)
