@@ -22,10 +22,15 @@ typedef struct cachette__clock {
   void *data;
 } cachette__clock;
 
-static inline int64_t cachette__machine_now(void) {
+static inline int64_t cachette__read_clock(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CACHETTE__CLOCK, &time);
+  clock_gettime(clock, &time);
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
+
+static inline int64_t cachette__machine_now(void) { return cachette__read_clock(CACHETTE__CLOCK); }
+
+/* Milliseconds since the epoch, for what other machines or a later run have to understand. */
+static inline int64_t cachette__epoch_now(void) { return cachette__read_clock(CLOCK_REALTIME); }
 
 #endif

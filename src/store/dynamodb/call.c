@@ -176,7 +176,7 @@ static void on_answer(cachette__http_request *request);
 
 /* The time that it is signed for, by the server's clock. */
 static void print_time(cachette__dynamo_call *call, char *line, size_t size) {
-  call->sent_ms = cachette__dynamo_now();
+  call->sent_ms = cachette__epoch_now();
   time_t seconds = (time_t)((call->sent_ms + call->client->skew_ms) / 1000);
   struct tm parts;
   gmtime_r(&seconds, &parts);

@@ -112,9 +112,6 @@ bool cachette__dynamo_lives(json_t *item);
 bool cachette__dynamo_decoded_size(cachette_slice text, size_t *size);
 bool cachette__dynamo_decode(cachette_slice text, void *bytes);
 
-/* Milliseconds since the epoch. */
-int64_t cachette__dynamo_now(void);
-
 /* ---- call.c ---- */
 
 enum cachette__dynamo_outcome { CACHETTE__DYNAMO_DONE, CACHETTE__DYNAMO_AGAIN };

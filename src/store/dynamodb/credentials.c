@@ -154,7 +154,7 @@ void cachette__aws_answered(cachette__aws_credentials *credentials, const cachet
   pause_after(credentials, &reason);
   /* New keys are used though they end soon, or by our clock have ended: their source has no others
    * yet, and it is the server who judges. */
-  int64_t left = credentials->keys.end_ms - cachette__dynamo_now();
+  int64_t left = credentials->keys.end_ms - cachette__epoch_now();
   bool usable = credentials->keys.id != NULL && !credentials->is_refused && left > 0;
   cachette__dynamo_calls_resume(credentials->client,
                                 error == NULL || usable ? NULL : &credentials->error);
@@ -167,7 +167,7 @@ static bool can_try(const cachette__aws_credentials *credentials) {
 int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
                                   const cachette__aws_keys **keys, cachette_error *error) {
   bool known = credentials->keys.id != NULL && !credentials->is_refused;
-  int64_t left = known ? credentials->keys.end_ms - cachette__dynamo_now() : 0;
+  int64_t left = known ? credentials->keys.end_ms - cachette__epoch_now() : 0;
   *keys = &credentials->keys;
   if (left > RENEW_MS) return CACHETTE_OK;
   int code = credentials->is_asking ? 1 : credentials->error.code; /* 0: they have just come */

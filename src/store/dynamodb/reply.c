@@ -20,12 +20,6 @@ bool cachette__dynamo_attribute(json_t *item, const char *name, const char *type
   return true;
 }
 
-int64_t cachette__dynamo_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* A number, which in DynamoDB may have any form; 0: there is none, or none above 0. */
 static int64_t read_number(json_t *item, const char *name) {
   cachette_slice digits;
@@ -39,7 +33,7 @@ int64_t cachette__dynamo_time_left(json_t *item) {
   int64_t end_ms = read_number(item, "expires") * 1000;
   int64_t early_ms = end_ms - read_number(item, "expires_at");
   if (early_ms > 0 && early_ms < 1000) end_ms -= early_ms;
-  return end_ms - cachette__dynamo_now();
+  return end_ms - cachette__epoch_now();
 }
 
 bool cachette__dynamo_lives(json_t *item) { return cachette__dynamo_time_left(item) > 0; }

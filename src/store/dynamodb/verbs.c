@@ -29,7 +29,7 @@ void cachette__dynamo_add_key(cachette__text *body, cachette_slice key) {
 }
 
 void cachette__dynamo_add_now(cachette__text *body) {
-  int64_t now = cachette__dynamo_now();
+  int64_t now = cachette__epoch_now();
   cachette__text_printf(body,
                         ",\"ExpressionAttributeValues\":{\":now\":{\"N\":\"%" PRId64
                         "\"},\":ms\":{\"N\":\"%" PRId64 "\"}",
@@ -38,7 +38,7 @@ void cachette__dynamo_add_now(cachette__text *body) {
 
 /* Adds when an entry ends, as two values by their names. */
 static void add_times(cachette__text *body, const char *end, const char *end_ms, int64_t ttl_ms) {
-  int64_t time = cachette__dynamo_now() + ttl_ms;
+  int64_t time = cachette__epoch_now() + ttl_ms;
   cachette__text_printf(body, "\"%s\":{\"N\":\"%" PRId64 "\"},\"%s\":{\"N\":\"%" PRId64 "\"}", end,
                         (time + 999) / 1000, end_ms, time);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops.
  */
-#include <time.h>
-
 #include "../../clock.h"
 #include "client.h"
 
@@ -229,10 +227,7 @@ static void done(cachette__job *base) {
 
 /* The time as entries count it. */
 static int64_t entry_now(const cachette__file_settings *settings, const cachette_op *op) {
-  struct timespec time;
-  if (settings->clock.now != NULL) return op->priv.now_ms;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+  return settings->clock.now != NULL ? op->priv.now_ms : cachette__epoch_now();
 }
 
 /* A job gives up a little before its op does, so that its own reason is heard. */

@@ -37,9 +37,8 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line) {
 int64_t cachette__mc_seconds(int64_t ttl_ms) {
   int64_t seconds = ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (seconds <= ABSOLUTE_FROM) return seconds;
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec + seconds < INT32_MAX ? now.tv_sec + seconds : INT32_MAX;
+  int64_t end = cachette__epoch_now() / 1000 + seconds;
+  return end < INT32_MAX ? end : INT32_MAX;
 }
 
 /* "mg KEY", and what else there is of a command, with its number. `value` may have no bytes but,

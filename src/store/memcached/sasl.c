@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../alloc.h"
+#include "../../clock.h"
 #include "../../error.h"
 #include "binary.h"
 #include "client.h"
@@ -32,19 +33,15 @@ struct cachette__mc_kept {
 
 /* ---- Flags ---- */
 
-static int64_t epoch_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec;
-}
+static int64_t epoch_seconds(void) { return cachette__epoch_now() / 1000; }
 
 static uint32_t flags_of(int64_t ttl_ms) {
-  int64_t end = epoch_now() + ttl_ms / 1000 + (ttl_ms % 1000 != 0);
+  int64_t end = epoch_seconds() + ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   return (uint32_t)(end < INT32_MAX ? end : INT32_MAX);
 }
 
 int64_t cachette__mc_flags_ttl(uint32_t flags) {
-  int64_t left = (int64_t)flags - epoch_now();
+  int64_t left = (int64_t)flags - epoch_seconds();
   if (flags > INT32_MAX || left < -CLOCKS_DIFFER) return 0; /* another writer's */
   return left > 0 ? left * 1000 : 1;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, and jobs that are done complete their ops. */
-#include <time.h>
-
 #include "../../clock.h"
 #include "client.h"
 
@@ -92,12 +90,6 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
 /* ---- Jobs ---- */
 
-static int64_t epoch_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 static void free_job(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   cachette__copy_free(job->items, job->count);
@@ -140,7 +132,7 @@ static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
       .flags = op->flags,
       .deadline_ms = op->priv.deadline_ms,
       .timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : self->shared->settings.timeout_ms,
-      .now_ms = epoch_now(),
+      .now_ms = cachette__epoch_now(),
       .count = cachette__copy_count(op),
   };
   cachette__copy_make(op, prefix, job->items);
