@@ -9,9 +9,9 @@ class it is a descriptor, so that the two of a bound method know the object.
 from functools import partial, update_wrapper
 from typing import Any, Callable, Optional, Tuple, Union, cast
 
-from . import _codecs, _flights
+from . import _flights
 from ._cachette import Cache
-from ._exceptions import CachetteError, CodecError
+from ._exceptions import CachetteError
 from ._keys import KeyOption, Plan, make_plan
 
 
@@ -53,17 +53,6 @@ def _tuple_of(exclude: Any) -> Any:
   return tuple(exclude) if isinstance(exclude, (list, set, frozenset)) else exclude
 
 
-def _check_kept(cls: Any, function: Callable[..., Any], value: Any) -> None:
-  """Refuses what the codec "vanilla" would bring back as text, though it was none."""
-  if type(value) is str or cls._config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
-    return
-  raise CodecError(
-    f'The "vanilla" codec keeps text only, and {function.__module__}.{function.__qualname__}() '
-    f'gave {type(value).__name__}, which would come back as str. Configure another codec, such as '
-    '"json" or "pickle".'
-  )
-
-
 _COROUTINE = """\
   _cachette_failed = False
   try:
@@ -84,12 +73,7 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any) -> Any:
   function = plan.function
 
   async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
-    async def factory() -> Any:
-      value = await call()
-      _check_kept(cls, function, value)
-      return value
-
-    return await _flights.compute(cache, key, factory, ttl, failed)
+    return await _flights.compute(cache, key, call, ttl, failed)
 
   plan.know(fetch=cache.fetch, missing=_flights.MISSING, error=CachetteError)
   plan.know(note=_flights.note_failure, miss=miss, partial=partial, function=function)
@@ -115,13 +99,7 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any) -> Any:
   function = plan.function
 
   def call(key: str, call: Callable[[], Any]) -> Any:
-    def factory() -> Any:
-      value = call()
-      if not hasattr(type(value), '__await__'):  # which get_or_set_blocking() refuses
-        _check_kept(cls, function, value)
-      return value
-
-    return _flights.get_or_set_blocking(cls, cls.sync, key, factory, ttl)
+    return _flights.get_or_set_blocking(cls, cls.sync, key, call, ttl)
 
   plan.know(call=call, partial=partial, function=function)
   wrapper = plan.compile('def', _PLAIN.format(call=plan.call))

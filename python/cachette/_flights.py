@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 from weakref import WeakKeyDictionary
 
+from . import _codecs
 from ._exceptions import BackendError, CachetteError, CodecError
 
 if TYPE_CHECKING:
@@ -272,6 +273,7 @@ async def _make(cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight) -
   value: Any = factory() if callable(factory) else factory
   if hasattr(type(value), '__await__'):
     value = await value
+  _check_kept(type(cache), key, value)
   if flight.kept:
     try:
       await cache.put(key, value, ttl)
@@ -444,6 +446,7 @@ def _make_blocking(
     if hasattr(value, 'close'):
       value.close()
     raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
+  _check_kept(cls, key, value)
   if flight.kept:
     try:
       sync.put(key, value, ttl)
@@ -455,6 +458,17 @@ def _make_blocking(
 
 
 # ---- Both
+
+
+def _check_kept(cls: Any, key: str, value: Any) -> None:
+  """Refuses what the codec "vanilla" would bring back as text, though it was none."""
+  if type(value) is str or cls._config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
+    return
+  raise CodecError(
+    f'The "vanilla" codec keeps text only, and what was computed for the key "{key[:128]}" is '
+    f'{type(value).__name__}, which would come back as str. Configure another codec, such as '
+    '"json" or "pickle".'
+  )
 
 
 def forget(cls: type, key: str) -> None:

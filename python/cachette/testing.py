@@ -11,11 +11,10 @@ With pytest nothing is to be imported: a test that names the fixture `isolated_c
 
 import contextlib
 import threading
-from typing import Dict, Iterator, List, Tuple, Type
+from typing import Dict, Iterator, List, Optional, Tuple, Type
 
 from . import _core, _flights
 from ._cachette import Config, configure
-from ._config import load_settings
 from ._core import Cachette
 
 __all__ = ['Clock', 'Isolation', 'isolated']
@@ -57,10 +56,12 @@ class Isolation:
   def __init__(self, classes: Tuple[Type[Cachette], ...]) -> None:
     self.clock = Clock()
     self._classes = classes
-    self._before: Dict[Type[Cachette], Config] = {}  # what was in force
+    # What was in force; None: what the class inherits.
+    self._before: Dict[Type[Cachette], Optional[Config]] = {}
     self._loaded: Dict[Type[Cachette], Config] = {}  # what the application has loaded since
     self._own: Dict[Type[Cachette], Config] = {}
-    self._is_off = 0
+    self._hidden: Dict[Type[Cachette], Config] = {}  # what is in force again when off() ends
+    self._off = 0  # how many of off() are under way
     self._configure = _core.use_config
 
   @contextlib.contextmanager
@@ -69,27 +70,30 @@ class Isolation:
 
     Calls succeed all the same. What was put before is there again afterwards.
     """
-    self._switch(1)
+    with _lock:
+      self._off += 1
+      if self._off == 1:
+        for cls, own in self._own.items():
+          self._hide(cls, vars(cls)['_config'], own)
     try:
       yield
     finally:
-      self._switch(-1)
+      with _lock:
+        self._off -= 1
+        while self._off == 0 and self._hidden:
+          configure(*self._hidden.popitem())
 
-  def _switch(self, by: int) -> None:
-    with _lock:
-      self._is_off += by
-      for cls in self._own:
-        self._show(cls)
-
-  def _show(self, cls: Type[Cachette]) -> None:
-    """Has a class use the cache that it is to use now."""
-    own = self._own[cls]
-    configure(cls, _like(own, 'none') if self._is_off else own)
+  def _hide(self, cls: Type[Cachette], shown: Config, own: Config) -> None:
+    self._hidden[cls] = shown
+    configure(cls, own.like('none'))
 
   def _isolate(self, cls: Type[Cachette], config: Config) -> None:
-    self._own[cls] = _like(config, 'inmemory')
-    self.clock._join(self._own[cls])
-    self._show(cls)
+    own = self._own[cls] = config.like('inmemory')
+    self.clock._join(own)
+    if self._off:
+      self._hide(cls, own, own)
+    else:
+      configure(cls, own)
     _flights.forget_fallbacks(cls)
 
   def _load(self, cls: Type[Cachette], config: Config) -> None:
@@ -103,44 +107,42 @@ class Isolation:
 
   def _begin(self) -> None:
     with _lock:
-      for cls in _configured(Cachette):
-        if not self._classes or issubclass(cls, self._classes):
-          self._before[cls] = vars(cls)['_config']
-          self._isolate(cls, self._before[cls])
+      for cls in _all_below(*(self._classes or [Cachette])):
+        if '_config' in vars(cls):
+          self._before[cls] = config = vars(cls)['_config']
+          self._isolate(cls, config)
+      for cls in self._classes:
+        if not any('_config' in vars(each) and each in self._own for each in cls.__mro__):
+          self._before[cls] = None
+          self._isolate(cls, cls._config)
       self._configure = _core.use_config
       _core.use_config = self._load
 
   def _end(self) -> None:
     with _lock:
       _core.use_config = self._configure
-      for cls, config in self._before.items():
+      for cls, before in self._before.items():
         if cls not in self._loaded:
-          configure(cls, config)
+          configure(cls, before)
       for cls, config in self._loaded.items():
         self._configure(cls, config)
 
 
-def _like(config: Config, backend: str) -> Config:
-  """A configuration of another backend, with the codec and the time to live of one."""
-  return load_settings(
-    {'backend': backend, 'codec': config.get('codec'), 'ttl': int(config.get('ttl') or 0)}
-  )
-
-
-def _configured(cls: Type[Cachette]) -> Iterator[Type[Cachette]]:
-  """The classes that have a configuration of their own: this one and those below it."""
-  if '_config' in vars(cls):
-    yield cls
-  for each in cls.__subclasses__():
-    yield from _configured(each)
+def _all_below(*classes: Type[Cachette]) -> List[Type[Cachette]]:
+  """The classes and all that inherit from them, each once."""
+  found = dict.fromkeys(classes)
+  for cls in list(found):
+    found.update(dict.fromkeys(_all_below(*cls.__subclasses__())))
+  return list(found)
 
 
 @contextlib.contextmanager
 def isolated(*classes: Type[Cachette]) -> Iterator[Isolation]:
   """Gives each cache an empty one in memory in its place, for the time of a with statement.
 
-  classes: `Cachette` or classes of your own; none means all. Codec and time to live stay those that
-  the application has configured. Loading a configuration meanwhile checks it, so that its mistakes
+  classes: `Cachette` or classes of your own, with those that inherit from them; none means all. What
+  the application has configured stays, but for the backend: codec, time to live, `secret`,
+  `memory_limit` and so on. Loading a configuration meanwhile checks it, so that its mistakes
   are found, but no server is connected to; it is in force afterwards. May be nested; threads of the
   process see it alike, so tests that run in threads at the same time share it.
 

@@ -16,11 +16,13 @@ static void forget_config(ext_state *state) {
 
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
-  if (count != 2 || !PyType_Check(args[0]) || !Py_IS_TYPE(args[1], state->config_type)) {
-    PyErr_SetString(PyExc_TypeError, "configure() takes a class and a Config");
+  bool inherits = count == 2 && args[1] == Py_None;
+  if (count != 2 || !PyType_Check(args[0]) ||
+      !(inherits || Py_IS_TYPE(args[1], state->config_type))) {
+    PyErr_SetString(PyExc_TypeError, "configure() takes a class and a Config or None");
     return NULL;
   }
-  if (PyObject_SetAttr(args[0], state->str_config, args[1]) < 0) return NULL;
+  if (PyObject_SetAttr(args[0], state->str_config, inherits ? NULL : args[1]) < 0) return NULL;
   forget_config(state);
   Py_RETURN_NONE;
 }

@@ -404,7 +404,38 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   return PyUnicode_FromString(value);
 }
 
-/* ---- A clock that a test moves ---- */
+/* ---- For tests ---- */
+
+/* Copies what was set, but for the name of the in-memory store. */
+static int copy_options(config_object *self, const config_object *from) {
+  size_t count;
+  const cachette_option_info *table = cachette_option_table(&count);
+  for (size_t i = 0; i < count; i++) {
+    const char *value = cachette_options_get(from->options, table[i].name);
+    if (value == NULL || strcmp(table[i].name, "memory_name") == 0) continue;
+    if (cachette_options_set(self->options, table[i].name, value, NULL) == CACHETTE_OK) continue;
+    PyErr_NoMemory();
+    return -1;
+  }
+  return 0;
+}
+
+/* The same configuration of a backend that needs no options. */
+static PyObject *config_like(config_object *self, PyObject *backend) {
+  const char *name = PyUnicode_AsUTF8(backend);
+  config_object *made = name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
+  if (made == NULL) return NULL;
+  made->codec = Py_NewRef(self->codec);
+  made->vanilla = self->vanilla;
+  cachette_error error;
+  if (copy_options(made, self) == 0 && name_store(made) == 0) {
+    if (cachette_options_set(made->options, "backend", name, &error) == CACHETTE_OK)
+      return (PyObject *)made;
+    PyErr_SetString(PyExc_ValueError, error.message);
+  }
+  Py_DECREF(made);
+  return NULL;
+}
 
 static int64_t read_stopped(void *data) {
   return atomic_load_explicit(&((config_object *)data)->stopped_ms, memory_order_relaxed);
@@ -430,6 +461,9 @@ static PyMethodDef config_methods[] = {
      "called before the cache is first used."},
     {"advance", (PyCFunction)config_advance, METH_O,
      "advance($self, ms, /)\n--\n\nMoves the clock that was stopped on, by milliseconds."},
+    {"like", (PyCFunction)config_like, METH_O,
+     "like($self, backend, /)\n--\n\nThe same configuration of another backend, one that needs no "
+     "options; an in-memory store of its own."},
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nThe text of an option that may be shown, or None."},
     {NULL, NULL, 0, NULL},

@@ -333,7 +333,7 @@ PyObject *cache_close(PyObject *module, PyObject *type);
 /* stats(cls): see stats_of_config() */
 PyObject *cache_stats(PyObject *module, PyObject *type);
 
-/* configure(cls, config): what calls on the class use from now on. */
+/* configure(cls, config): what calls on the class use from now on; None: what it inherits. */
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -131,7 +131,9 @@ static PyMethodDef ext_methods[] = {
      "load($module, pairs, lenient, codec, /)\n--\n\n"
      "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
-     "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration."},
+     "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration; "
+     "None: "
+     "the one that it inherits."},
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
      "has one there."},

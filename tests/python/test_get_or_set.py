@@ -116,6 +116,15 @@ def test_none_is_a_value(make: Make) -> None:
   assert run(cache.fetch('other', 'missing')) is None
 
 
+def test_the_vanilla_codec_is_refused_for_what_would_come_back_as_text(cache: Cachette) -> None:
+  for made in ({'a': 1}, 5, None, b'bytes'):
+    with pytest.raises(CodecError, match='"vanilla" codec keeps text only, and .* the key "key"'):
+      run(cache.get_or_set('key', lambda made=made: made))
+    with pytest.raises(CodecError, match='would come back as str'):
+      type(cache).sync.get_or_set('key', made)
+  assert run(cache.fetch('key', 'nothing')) == 'nothing'
+
+
 def test_the_ttl_is_that_of_the_call_or_the_configured_one(make: Make) -> None:
   cache = make(ttl=3600)()
 

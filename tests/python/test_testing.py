@@ -10,7 +10,7 @@ import threading
 from typing import Any, Dict, Iterator, Type
 
 import pytest
-from cachette import Cachette, cached
+from cachette import BackendError, Cachette, cached
 from cachette.testing import Isolation, isolated
 from conftest import run_python
 from services.redis import RedisServer
@@ -20,9 +20,11 @@ class Shop(Cachette):
   """A cache of an application, on a server that is not there."""
 
 
-Shop.load_config(
-  lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1', 'codec': 'json', 'ttl': 30}
-)
+def get_shop_config() -> Dict[str, Any]:
+  return {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1', 'codec': 'json', 'ttl': 30}
+
+
+Shop.load_config(get_shop_config)
 
 
 @pytest.fixture
@@ -109,6 +111,72 @@ def test_it_may_be_nested() -> None:
     assert Shop.sync.fetch('key') is None
   with pytest.raises(OSError):
     Own.sync.fetch('key')
+
+
+def test_a_class_with_two_parents_is_isolated_once() -> None:
+  class Left(Cachette):
+    pass
+
+  class Right(Cachette):
+    pass
+
+  class Both(Left, Right):
+    pass
+
+  for cls in (Left, Right, Both):
+    cls.load_config(lambda: {})
+  Both.sync.put('key', 'before')
+  with isolated():
+    assert Both.sync.fetch('key') is None
+  assert Both.sync.fetch('key') == 'before'
+
+
+def test_a_class_that_is_named_is_isolated_where_it_inherits_its_configuration() -> None:
+  class Parent(Cachette):
+    pass
+
+  class Child(Parent):
+    pass
+
+  Parent.load_config(lambda: {'codec': 'json'})
+  Parent.sync.put('key', 1)
+  with isolated(Child):
+    assert Child.sync.fetch('key') is None
+    Child.sync.put('key', [2])
+    assert Parent.sync.fetch('key') == 1
+  assert Child.sync.fetch('key') == 1
+  Parent.load_config(lambda: {'ttl': 7})
+  assert Child.sync.fetch('key') is None
+  for named in ((Parent, Child), (Child, Parent)):
+    with isolated(*named):
+      Parent.sync.put('key', 'shared')
+      assert Child.sync.fetch('key') == 'shared'
+
+
+def test_all_of_the_configuration_stays_but_the_backend() -> None:
+  class Own(Cachette):
+    pass
+
+  server = {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1'}
+  Own.load_config(lambda: {**server, 'secret': 'a key of sixteen or more', 'memory_limit': '1M'})
+  with isolated():
+    Own.sync.put('key', 'value')
+    assert Own.sync.fetch('key') == 'value'
+    with pytest.raises(BackendError, match='secret'):
+      Own.sync.increment('counter')
+    with pytest.raises(BackendError, match='quarter of "memory_limit", here 262144'):
+      Own.sync.put('key', 'v' * 300_000)
+
+
+def test_a_codec_of_the_applications_own_stays() -> None:
+  class Own(Cachette):
+    pass
+
+  Own.register_codec('backwards', lambda text: text[::-1].encode(), lambda data: data.decode())
+  Own.load_config(lambda: {'codec': 'backwards'})
+  with isolated():
+    Own.sync.put('key', 'abc')
+    assert Own.sync.fetch('key') == 'cba'
 
 
 def test_threads_and_their_loops_see_the_same(isolation: Isolation) -> None:
@@ -202,6 +270,22 @@ def test_off_keeps_nothing_and_fails_nothing(isolation: Isolation) -> None:
       assert cache.fetch('before') is None
     assert cache.fetch('before') is None
   assert cache.fetch('before') == 1
+
+
+def test_off_gives_back_what_was_there() -> None:
+  with isolated() as outer:
+    Shop.sync.put('key', 'outer')
+    with isolated() as inner:
+      Shop.sync.put('key', 'inner')
+      with outer.off():
+        assert Shop.sync.fetch('key') is None
+      assert Shop.sync.fetch('key') == 'inner'
+      with inner.off():
+        Shop.load_config(lambda: {'codec': 'pickle'})
+        assert Shop.sync.fetch('key') is None
+      Shop.sync.put('key', {1, 2})
+      assert Shop.sync.fetch('key') == {1, 2}
+  Shop.load_config(get_shop_config)
 
 
 def test_caching_can_be_off_in_a_configuration() -> None:
