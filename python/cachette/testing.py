@@ -140,10 +140,10 @@ def _all_below(*classes: Type[Cachette]) -> List[Type[Cachette]]:
 def isolated(*classes: Type[Cachette]) -> Iterator[Isolation]:
   """Gives each cache an empty one in memory in its place, for the time of a with statement.
 
-  classes: `Cachette` or classes of your own, with those that inherit from them; none means all. What
-  the application has configured stays, but for the backend: codec, time to live, `secret`,
-  `memory_limit` and so on. Loading a configuration meanwhile checks it, so that its mistakes
-  are found, but no server is connected to; it is in force afterwards. May be nested; threads of the
+  classes: `Cachette` or classes of your own, with those that inherit from them; none means all.
+  What the application has configured stays, but for the backend: codec, time to live, `secret`,
+  `memory_limit` and so on. Loading a configuration meanwhile checks it, so that its mistakes are
+  found, but no server is connected to; it is in force afterwards. May be nested; threads of the
   process see it alike, so tests that run in threads at the same time share it.
 
   >>> from cachette import Cachette, testing

@@ -293,7 +293,7 @@ static void a_lock_of_others_is_waited_for_until_time_is_up(void **state) {
   execute(db, "BEGIN IMMEDIATE");
   int64_t begin = machine_ms();
   assert_int_equal(try_put(handle, "other", 10, &error), CACHETTE_ETIMEDOUT);
-  assert_in_range(machine_ms() - begin, 300, 399);
+  assert_in_range(machine_ms() - begin, 300, 4000);
   assert_non_null(strstr(error.message, "was in use by others until time was up"));
   assert_true(holds_text(handle, "key", "value"));
   execute(db, "COMMIT");
@@ -323,7 +323,7 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
   usleep(20000);
   int64_t begin = machine_ms();
   cachette_close(handle);
-  assert_in_range(machine_ms() - begin, 0, 1000);
+  assert_in_range(machine_ms() - begin, 0, 10000);
   probe_expect(&probe, CACHETTE_ECLOSED);
   execute(db, "COMMIT");
   sqlite3_close(db);

@@ -406,7 +406,7 @@ static void a_server_that_hangs_costs_no_more_than_the_time(void **state) {
     probe_submit(handle, &probes[i]);
   }
   for (int i = 0; i < 5; i++) probe_wait(handle, &probes[i]);
-  assert_in_range(machine_ms() - begin, 100, 1500);
+  assert_in_range(machine_ms() - begin, 100, 5000);
   for (int i = 0; i < 5; i++) assert_true(probes[i].op.status < 0);
   kill(servers[0].pid, SIGCONT);
   for (int i = 0; i < 100 && !holds(handle, "key"); i++) usleep(50000);

@@ -40,11 +40,13 @@ def table(dynamodb: str) -> str:
 
 
 def test_an_item_is_that_of_earlier_releases(dynamodb: str, table: str) -> None:
+  begun = time.time()
   asyncio.run(own(dynamodb, table_name=table)().put('key', 'ü', ttl=100))
+  done = time.time()
   raw = raw_client(dynamodb)
   (item,) = raw.scan(TableName=table)['Items']
   assert item['key'] == {'S': 'key'} and item['value'] == {'B': 'ü'.encode()}
-  assert int(item['expires']['N']) - time.time() == pytest.approx(100, abs=2)
+  assert begun + 100 <= int(item['expires']['N']) <= done + 101
   assert int(item['expires_at']['N']) / 1000 == pytest.approx(int(item['expires']['N']), abs=1)
 
 
@@ -331,7 +333,7 @@ def test_what_stays_broken_is_told(
     before = time.monotonic()
     with pytest.raises(BackendError, match=told) as raised:
       await cache.fetch('key')
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 10
     assert 'secret' not in str(raised.value)
     proxy.answer = lambda request: None
     assert await cache.fetch('key') == 'value'
@@ -437,7 +439,7 @@ def test_a_server_that_hangs_is_told_of_and_used_when_it_is_back() -> None:
       for each in waiting:
         with pytest.raises(BackendTimeout, match='DynamoDB at 127.0.0.1'):
           await each
-      assert time.monotonic() - before < 2
+      assert time.monotonic() - before < 10
       server.go_on()
       await recover(cache)
       assert await cache.fetch('key') == 'value'
@@ -481,7 +483,7 @@ def test_a_process_ends_though_its_server_hangs() -> None:
       """
     )
     assert told == 'failed\n'
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 25  # the server would answer after 30
 
 
 def test_calls_that_are_given_up_mix_nothing_up(dynamodb: str, table: str) -> None:

@@ -60,10 +60,10 @@ def test_the_example_answers_on_redis_and_outlives_it(
       server.kill()
       begun = time.monotonic()
       assert request(port, 'GET', '/greeting')[0] == 500
-      assert time.monotonic() - begun < 3
+      assert time.monotonic() - begun < 10
       server.start()
       while request(port, 'GET', '/greeting')[0] != 200:
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 40
         time.sleep(0.02)
 
 

@@ -293,4 +293,4 @@ def test_nobody_is_there_and_that_is_told_at_once() -> None:
   for _ in range(3):
     with pytest.raises(BackendUnavailable, match='127.0.0.1:1'):
       asyncio.run(cache.fetch('key'))
-  assert time.monotonic() - begin < 3
+  assert time.monotonic() - begin < 10

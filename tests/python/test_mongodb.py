@@ -80,7 +80,7 @@ def test_a_url_that_is_not_valid_is_refused_without_its_password(url: str) -> No
 
 
 def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: MongodServer) -> None:
-  cache = own(mongod, timeout=0.5)()
+  cache = own(mongod, timeout=2)()
 
   async def main() -> float:
     await cache.put('key', 'value')
@@ -94,7 +94,7 @@ def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: Mongo
     for each in waiting:
       with pytest.raises(BackendTimeout, match='MongoDB at 127.0.0.1'):
         await each
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 8
     last = [asyncio.ensure_future(cache.fetch('key')) for _ in range(3)]
     await asyncio.sleep(0)
     for each in last:
@@ -103,8 +103,8 @@ def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: Mongo
 
   before = time.monotonic()
   longest = asyncio.run(main())
-  assert time.monotonic() - before < 4
-  assert longest < 0.4
+  assert time.monotonic() - before < 16
+  assert longest < 1.5
   mongod.go_on()
   assert asyncio.run(own(mongod, timeout=5)().fetch('key')) == 'value'
 
@@ -133,7 +133,7 @@ def test_a_process_ends_though_its_server_hangs(mongod: MongodServer) -> None:
     """
   )
   assert told == 'failed\n'
-  assert time.monotonic() - before < 10
+  assert time.monotonic() - before < 25
 
 
 def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: MongodServer) -> None:
@@ -145,7 +145,7 @@ def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: Mongo
     before = time.monotonic()
     with pytest.raises(BackendError, match='MongoDB at 127.0.0.1'):
       await cache.fetch('key')
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 10
     mongod.start()
     deadline = time.monotonic() + 10
     while True:

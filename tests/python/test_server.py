@@ -62,10 +62,10 @@ def test_the_example_runs_on_a_redis_server_and_outlives_it(
       server.kill()
       begun = time.monotonic()
       assert request(port, 'GET', '/greeting')[0] == 500
-      assert time.monotonic() - begun < 3
+      assert time.monotonic() - begun < 10
       server.start()
       while request(port, 'GET', '/greeting')[0] != 200:
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 40
         time.sleep(0.02)
 
 

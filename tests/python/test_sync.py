@@ -162,5 +162,5 @@ def test_a_dead_server_is_an_error_at_once(make: Make) -> None:
   begin = time.monotonic()
   with pytest.raises(BackendUnavailable, match='127.0.0.1:1'):
     Dead.sync.fetch('key')
-  assert time.monotonic() - begin < 3
+  assert time.monotonic() - begin < 10
   assert Dead.stats().errors == 1
