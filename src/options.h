@@ -73,7 +73,8 @@
     "memcached servers, as host[:port[:weight]], [v6]:port or /socket, joined by commas")        \
   X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                     \
     "the user name at memcached servers that ask for one")                                       \
-  X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET, "and the password")                \
+  X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET,                                    \
+    "the password at memcached servers that ask for one")                                        \
   X(memcached_auth, CHOICE, "auto", "auto|none|ascii|sasl", 0, 0, "", SHOWN,                     \
     "how to authenticate; auto is ascii if there is a user name")                                \
   X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                      \
@@ -86,9 +87,9 @@
     "another endpoint that speaks DynamoDB")                                                     \
   X(aws_access_key_id, STRING, NULL, NULL, 0, 0, "", SECRET,                                     \
     "the AWS access key for DynamoDB; else it comes from where AWS's own tools look")            \
-  X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "and its secret key")           \
+  X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "the secret of that key")       \
   X(aws_session_token, STRING, NULL, NULL, 0, 0, "", SECRET,                                     \
-    "and its session token, if it is a temporary one")                                           \
+    "the session token of that key, if it is a temporary one")                                   \
   X(consistent_read, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                    \
     "whether DynamoDB is asked for what was put last, at twice the price")                       \
   X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")  \

@@ -239,16 +239,22 @@ static const char *type_word(enum cachette_option_type type) {
   return words[type];
 }
 
+static const char *exposure_word(enum cachette_option_exposure exposure) {
+  static const char *const words[] = {
+      [CACHETTE_SHOWN] = "shown", [CACHETTE_SHOWN_URL] = "url", [CACHETTE_SECRET] = "secret"};
+  return words[exposure];
+}
+
 PyObject *config_options(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
   PyObject *list = PyList_New(0);
   for (size_t i = 0; i < count && list != NULL; i++) {
-    PyObject *row = Py_BuildValue("{ss ss sz sz sL sL ss ss}", "name", table[i].name, "type",
-                                  type_word(table[i].type), "default", table[i].fallback, "choices",
-                                  table[i].choices, "least", (long long)table[i].least, "most",
-                                  (long long)table[i].most, "needed_by", table[i].needed_by, "help",
-                                  table[i].help);
+    PyObject *row = Py_BuildValue(
+        "{ss ss sz sz sL sL ss ss ss}", "name", table[i].name, "type", type_word(table[i].type),
+        "default", table[i].fallback, "choices", table[i].choices, "least",
+        (long long)table[i].least, "most", (long long)table[i].most, "needed_by",
+        table[i].needed_by, "exposure", exposure_word(table[i].exposure), "help", table[i].help);
     if (row == NULL || PyList_Append(list, row) < 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }
