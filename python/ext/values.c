@@ -47,6 +47,15 @@ bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
 
 /* ---- Codecs ---- */
 
+/* What an exception says, or its type if it says nothing; a new reference. */
+static PyObject *reason_text(PyObject *exception) {
+  PyObject *text = PyObject_Str(exception);
+  if (text != NULL && PyUnicode_GET_LENGTH(text) > 0) return text;
+  Py_XDECREF(text);
+  PyErr_Clear();
+  return PyUnicode_FromString(Py_TYPE(exception)->tp_name);
+}
+
 /* Makes a CodecError of the exception that is set, which becomes its cause. */
 static void raise_codec_error(ext_state *state, config_object *config, const char *verb,
                               PyObject *key) {
@@ -55,8 +64,12 @@ static void raise_codec_error(ext_state *state, config_object *config, const cha
   PyErr_Fetch(&type, &cause, &traceback);
   PyErr_NormalizeException(&type, &cause, &traceback);
   if (traceback != NULL) PyException_SetTraceback(cause, traceback);
-  PyErr_Format(state->codec_error, "The \"%U\" codec cannot %s the value of \"%.100U\".",
-               config->codec, verb, key);
+  PyObject *reason = reason_text(cause);
+  if (reason != NULL) {
+    PyErr_Format(state->codec_error, "The \"%U\" codec cannot %s the value of \"%.100U\": %.200U",
+                 config->codec, verb, key, reason);
+    Py_DECREF(reason);
+  }
   PyObject *error_type, *error, *error_traceback;
   PyErr_Fetch(&error_type, &error, &error_traceback);
   PyErr_NormalizeException(&error_type, &error, &error_traceback);

@@ -130,8 +130,9 @@ def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
   for awaitable in (cache.fetch('key', default=1), cache.fetch_with_ttl('key')):
     with pytest.raises(CodecError) as caught:
       asyncio.run(awaitable)
-    assert str(caught.value) == f'The "{codec}" codec cannot decode the value of "key".'
     assert isinstance(caught.value.__cause__, cause)
+    reason = str(caught.value.__cause__) or cause.__name__
+    assert str(caught.value) == f'The "{codec}" codec cannot decode the value of "key": {reason}'
   assert asyncio.run(cache.clear(key='key')) == 1
 
 
@@ -152,9 +153,31 @@ def test_a_value_that_the_codec_does_not_take_is_a_codec_error_with_its_cause(
   asyncio.run(cache.put('key', 'before'))
   with pytest.raises(CodecError) as caught:
     asyncio.run(cache.put('key', value))
-  assert str(caught.value) == f'The "{codec}" codec cannot encode the value of "key".'
+  told = str(caught.value)
+  assert told == f'The "{codec}" codec cannot encode the value of "key": {caught.value.__cause__}'
   assert isinstance(caught.value.__cause__, cause)
   assert asyncio.run(cache.fetch('key')) == 'before'
+
+
+def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make: Make) -> None:
+  class Silent(Exception):
+    def __str__(self) -> str:
+      raise RuntimeError
+
+  for raised, told in (
+    (KeyError(), 'KeyError'),
+    (Silent(), 'Silent'),
+    (OSError('x' * 999), 'x' * 200),
+  ):
+
+    def dumps(value: Any, raised: Exception = raised) -> bytes:
+      raise raised
+
+    Cachette.register_codec('failing', dumps, bytes)
+    cls = make(codec='failing')
+    with pytest.raises(CodecError) as caught:
+      cls.sync.put('key', 'value')
+    assert str(caught.value) == f'The "failing" codec cannot encode the value of "key": {told}'
 
 
 def test_the_exception_of_a_str_method_is_the_cause(cache: Cachette) -> None:

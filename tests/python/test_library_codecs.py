@@ -353,7 +353,7 @@ def test_a_pickle_that_asks_for_all_memory_is_a_codec_error(raw: bytes) -> None:
       print(error, type(error.__cause__).__name__)
   """
   told = run_python(program)
-  assert told.startswith('The "pickle" codec cannot decode the value of "key".')
+  assert told.startswith('The "pickle" codec cannot decode the value of "key": ')
 
 
 # In a process of its own: a damaged pickle may name any function, with any arguments.
