@@ -44,6 +44,7 @@ def test_what_the_page_asks_is_answered(port: int) -> None:
   assert found['value'] == 'slashed' and found['seconds'] in (59, 60)
   assert 0 < found['microseconds'] < 1e6
   assert json.loads(request(port, 'GET', '/demo/fetch/absent')[1])['value'] is None
+  assert request(port, 'DELETE', '/demo/clear/a%2Fb') == (200, b'{"cleared":1}')
   stats = json.loads(request(port, 'GET', '/demo/stats')[1])
   assert stats['backend'] == 'inmemory' and stats['hits'] >= 1 and stats['misses'] >= 1
   status, source = request(port, 'GET', '/demo/source')
@@ -51,13 +52,15 @@ def test_what_the_page_asks_is_answered(port: int) -> None:
 
 
 @pytest.mark.skipif(BROWSER is None, reason='there is no Chromium')
-def test_a_browser_shows_it_at_work(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize('size', ['1400,1000', '500,1000'])
+def test_a_browser_shows_it_at_work(tmp_path: pathlib.Path, size: str) -> None:
   assert BROWSER is not None
   with serve('demo_app:app', FOLDER) as port:
     done = subprocess.run(
       [
         *(BROWSER, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'),
         *(f'--user-data-dir={tmp_path}', '--virtual-time-budget=20000', '--dump-dom'),
+        f'--window-size={size}',
         f'http://127.0.0.1:{port}/#tour',
       ],
       capture_output=True,

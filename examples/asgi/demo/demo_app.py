@@ -37,6 +37,12 @@ async def fetch(key: str, cachette: Cachette = Depends()) -> Dict[str, Any]:
   return {'value': value, 'seconds': seconds, 'microseconds': taken}
 
 
+@app.delete('/demo/clear/{key:path}')
+async def clear(key: str, cachette: Cachette = Depends()) -> Dict[str, int]:
+  """As in the example, also for keys with slashes."""
+  return await fastapi_app.deleter(key, cachette)
+
+
 @app.get('/demo/stats')
 async def stats() -> Dict[str, Any]:
   return {**Cachette.stats()._asdict(), 'backend': fastapi_app.Settings().backend}
