@@ -4,6 +4,7 @@
 import json
 import os
 import platform
+import re
 
 from rounds import ROOT, call, install, version
 
@@ -12,7 +13,7 @@ MATPLOTLIB = 'matplotlib==3.10.8'
 CHARTS = {
   'in_process': {'title': 'In this process', 'unit': 'ns a call; less is better'},
   'throughput': {'title': '64 tasks', 'unit': 'fetches in a second; more is better'},
-  'latency': {'title': 'One task', 'unit': 'us a fetch; less is better'},
+  'latency': {'title': 'One task', 'unit': 'µs a fetch; less is better'},
   'hit_ratio': {'title': 'Hit ratio', 'unit': 'percent, over entries that fit'},
 }
 
@@ -26,7 +27,13 @@ def describe_machine():
   except (OSError, StopIteration):
     pass
   python = f'{platform.python_implementation()} {platform.python_version()}'
-  return f'{model}, {os.cpu_count()} cores, {platform.system()}, {python}'
+  return f'{model}, {os.cpu_count()} cores, {platform.system()}, {python}, cachette {own_version()}'
+
+
+def own_version():
+  """As it stands in meson.build."""
+  with open(os.path.join(ROOT, 'meson.build')) as file:
+    return re.search(r"version: '([\d.]+)'", file.read()).group(1)
 
 
 class Figures:

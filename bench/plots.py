@@ -107,7 +107,7 @@ def number_text(number):
 def draw(name, chart, machine, folder):
   figure = draw_bars(chart) if chart['kind'] == 'bars' else draw_lines(chart)
   figure.suptitle(f'{chart["title"]} ({chart["unit"]})', x=0.01, ha='left', fontsize=12)
-  figure.text(0.01, 0.005, f'{machine}. {date.today():%B %Y}.', fontsize=7)
+  figure.text(0.01, 0.005, f'{machine}. {date.today():%B %Y}.', fontsize=9)
   figure.tight_layout(rect=(0, 0.03 if chart['kind'] == 'bars' else 0.06, 1, 0.98))
   figure.savefig(os.path.join(folder, name + '.svg'), transparent=True, metadata={'Date': None})
   pyplot.close(figure)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`make servers`, and what compose.yaml promises."""
 
+import os
 import pathlib
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,11 +18,13 @@ from conftest import run_python
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+SERVERS = [sys.executable, str(ROOT / 'scripts' / 'servers')]
+
+
 @pytest.fixture(scope='module')
 def exports() -> Iterator[Dict[str, Dict[str, str]]]:
   """For each backend, the environment that the lines of scripts/servers say."""
-  command = [sys.executable, str(ROOT / 'scripts' / 'servers')]
-  with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+  with subprocess.Popen(SERVERS, stdout=subprocess.PIPE, text=True) as process:
     assert process.stdout is not None
     found: Dict[str, Dict[str, str]] = {}
     for line in process.stdout:
@@ -62,6 +66,23 @@ def test_an_example_runs_on_each_server(exports: Dict[str, Dict[str, str]], back
     env={**exports[backend], 'PYTHONPATH': str(ROOT / 'examples' / 'asgi')},
   )
   assert told.split() == [backend, 'hello']
+
+
+def test_where_one_cannot_be_started_the_others_are_there(tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'redis-server').symlink_to(shutil.which('redis-server') or '')
+  with subprocess.Popen(
+    SERVERS,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    env={**os.environ, 'PATH': str(tmp_path)},
+  ) as process:
+    assert process.stdout is not None
+    told = ''.join(iter(process.stdout.readline, 'Ctrl-C ends them.\n'))
+    process.terminate()
+    assert process.wait(30) == 0
+  assert 'There is no server for memcached: memcached is not installed' in told
+  assert 'CACHETTE_BACKEND=redis' in told and 'CACHETTE_BACKEND=memcached' not in told
 
 
 def test_compose_has_the_same_servers_and_tells_when_they_are_ready() -> None:
