@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""The errors that the backends' pages list are those that come."""
+
+import contextlib
+import pathlib
+import re
+import sqlite3
+from typing import Any, Callable, Dict, Iterator, Tuple
+
+import pytest
+from cachette import Cachette
+from conftest import ROOT
+from pymongo import MongoClient
+from services.dynamodb import DynamodbServer, raw_client, settings_of
+from services.memcached import MemcachedServer
+from services.mongodb import MongodServer
+from services.process import Server
+from services.redis import RedisServer
+
+ROW = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<name>\w+)` \| `(?P<message>[^|]+)` \|$', re.M)
+
+Ways = Dict[str, Callable[[], Any]]  # what happened -> how it is made to happen
+
+
+def read_rows() -> Dict[Tuple[str, str], Tuple[str, str]]:
+  """Page and what happened -> the exception and its message."""
+  found = {}
+  for page in sorted(pathlib.Path(ROOT, 'docs', 'backends').glob('*.md')):
+    section = page.read_text(encoding='utf-8').partition('## Errors')[2].partition('\n## ')[0]
+    for row in ROW.finditer(section):
+      found[page.stem, row['what']] = row['name'], row['message']
+    assert section.count('\n| ') == 1 + sum(name == page.stem for name, _ in found), page
+  return found
+
+
+ROWS = read_rows()
+
+
+def own(**settings: Any) -> Any:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: settings)
+  return Own.sync
+
+
+def count_what_is_no_counter(cache: Any) -> None:
+  cache.put('key', 'value')
+  cache.increment('key')
+
+
+def put_too_much(cache: Any, size: int) -> None:
+  """It takes the old value with it, as the pages say."""
+  cache.put('key', 'old')
+  try:
+    cache.put('key', 'v' * size)
+  finally:
+    assert cache.fetch('key') is None
+
+
+def ways_of_a_server(server: Server, cache: Any) -> Ways:
+  def gone() -> None:
+    cache.put('key', 'value')
+    server.kill()
+    cache.fetch('key')
+
+  def hangs() -> None:
+    cache.put('key', 'value')
+    server.stop()
+    cache.fetch('key')
+
+  def hangs_on() -> None:
+    with contextlib.suppress(TimeoutError):
+      hangs()
+    cache.fetch('key')
+
+  return {
+    'the server is gone': gone,
+    'the endpoint is gone': gone,
+    'it hangs': hangs,
+    'it went on hanging': hangs_on,
+    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
+  }
+
+
+# ---- The backends
+
+
+@contextlib.contextmanager
+def inmemory(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  cache = own(memory_limit='1M')
+  yield {
+    'the value is too large': lambda: put_too_much(cache, 300_000),
+    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
+  }
+
+
+@contextlib.contextmanager
+def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  words = ('--requirepass', 'right', '--maxmemory', '3mb', '--maxmemory-policy', 'noeviction')
+  with RedisServer(*words) as server:
+
+    def ask(credentials: str) -> Any:
+      url = server.url.replace('//', f'//{credentials}')
+      return own(backend='redis', redis_url=url, timeout=0.5)
+
+    cache = ask(':right@')
+
+    def fill() -> None:
+      for number in range(100):
+        cache.put(f'key:{number}', 'v' * 100_000)
+
+    yield {
+      **ways_of_a_server(server, cache),
+      'it is full and evicts nothing': fill,
+      'the password is wrong': lambda: ask(':wrong@').fetch('key'),
+      'there is no password': lambda: ask('').fetch('key'),
+    }
+
+
+@contextlib.contextmanager
+def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  with MemcachedServer() as server:
+    cache = own(backend='memcached', memcached_host=server.host, timeout=0.5)
+    yield {
+      **ways_of_a_server(server, cache),
+      'the value is too large': lambda: put_too_much(cache, 2_000_000),
+    }
+
+
+@contextlib.contextmanager
+def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  with MongodServer('--auth') as server:
+    users = {'root': ['root'], 'nobody': []}
+    with MongoClient(server.url) as client:
+      client.admin.command('createUser', 'root', pwd='right', roles=users['root'])
+    with MongoClient(server.url.replace('//', '//root:right@')) as client:
+      client.admin.command('createUser', 'nobody', pwd='right', roles=users['nobody'])
+
+    def ask(user: str) -> Any:
+      url = server.url.replace('//', f'//{user}@') + '/?authSource=admin'
+      return own(backend='mongodb', mongodb_url=url, timeout=2)
+
+    cache = ask('root:right')
+    yield {
+      **ways_of_a_server(server, cache),
+      'the password is wrong': lambda: ask('root:wrong').fetch('key'),
+      'the user has no right to it': lambda: ask('nobody:right').fetch('key'),
+      'the value is too large': lambda: put_too_much(cache, 16 << 20),
+    }
+
+
+@contextlib.contextmanager
+def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  with DynamodbServer() as server, pytest.MonkeyPatch.context() as patch:
+    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'):
+      patch.delenv(name, raising=False)
+    patch.setenv('HOME', str(tmp_path))
+    patch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+
+    def ask(table: str = 'cachette') -> Any:
+      settings = settings_of(server.url)
+      return own(backend='dynamodb', timeout=3, table_name=table, **settings)
+
+    def another_table() -> None:
+      raw_client(server.url).create_table(
+        TableName='other',
+        BillingMode='PAY_PER_REQUEST',
+        AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
+        KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
+      )
+      ask('other').fetch('key')
+
+    cache = ask()
+    no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
+    yield {
+      **ways_of_a_server(server, cache),
+      'there are no credentials': lambda: own(**no_keys).fetch('key'),
+      'the table is another one': another_table,
+      'the value is too large': lambda: put_too_much(cache, 500_000),
+    }
+
+
+@contextlib.contextmanager
+def file(tmp_path: pathlib.Path) -> Iterator[Ways]:
+  path = tmp_path / 'cache.db'
+
+  def ask(**settings: Any) -> Any:
+    return own(backend='file', pickle_path=str(path), **settings)
+
+  def not_ours() -> None:
+    path.write_bytes(b'something else')
+    ask().fetch('key')
+
+  def damaged() -> None:
+    ask().put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
+    with open(path, 'r+b') as opened:
+      opened.seek(4096)
+      opened.write(b'\xff' * 60_000)
+    ask().fetch_many([f'key:{number}' for number in range(100)])
+
+  def locked() -> None:
+    cache = ask(timeout=1)
+    cache.put('key', 'value')
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+      other.execute('BEGIN IMMEDIATE')
+      cache.put('key', 'value')
+
+  yield {
+    'the folder does not exist': lambda: own(backend='file', pickle_path=f'{tmp_path}/no/cache'),
+    'the file is not ours': not_ours,
+    'the file is damaged': damaged,
+    'others keep it locked': locked,
+    'the value is too large': lambda: put_too_much(ask(file_limit='1M'), 2_000_000),
+    '`increment` found no counter': lambda: count_what_is_no_counter(ask()),
+  }
+
+
+BACKENDS: Dict[str, Callable[[pathlib.Path], Any]] = {
+  'inmemory': inmemory,
+  'redis': redis,
+  'memcached': memcached,
+  'mongodb': mongodb,
+  'dynamodb': dynamodb,
+  'file': file,
+}
+
+
+@pytest.mark.parametrize(('page', 'what'), ROWS, ids=[f'{page}, {what}' for page, what in ROWS])
+def test_an_error_is_as_its_page_says(page: str, what: str, tmp_path: pathlib.Path) -> None:
+  name, message = ROWS[page, what]
+  pattern = '.+'.join(map(re.escape, message.split('…')))
+  with BACKENDS[page](tmp_path) as ways, pytest.raises(Exception) as caught:
+    ways[what]()
+  told = str(caught.value)
+  if name == 'ConfigError':
+    assert isinstance(caught.value, ValueError) and re.search(pattern, told), told
+  else:
+    assert (type(caught.value).__name__, bool(re.fullmatch(pattern, told))) == (name, True), told
+
+
+def test_every_page_lists_its_errors() -> None:
+  assert {page for page, _ in ROWS} == set(BACKENDS)
