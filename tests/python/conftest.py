@@ -90,6 +90,9 @@ def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
   return str(tmp_path_factory.mktemp('file') / 'cache.db')
 
 
+if sys.platform == 'darwin':
+  del BACKENDS['mongodb']  # Homebrew has its driver in version 2 only
+
 CHOSEN = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
 
 
