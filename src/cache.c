@@ -387,6 +387,8 @@ int cachette_run(cachette *handle, cachette_op *op) {
   if (handle->depth > 0) return cachette__fail(op->error, CACHETTE_EBUSY, NULL, NULL);
   enter(handle);
   if (!cachette_op_pending(op)) cachette_submit(handle, op);
+  /* One that failed at once has waited for nothing, but what looks for the server has to go on. */
+  if (!cachette_op_pending(op) && !handle->immediate) uv_run(&handle->loop, UV_RUN_NOWAIT);
   /* The loop is stopped when the op is done, or it would go on to wait for what comes next. */
   handle->awaited = op;
   while (cachette_op_pending(op) && !forked(handle)) uv_run(&handle->loop, UV_RUN_ONCE);

@@ -243,6 +243,37 @@ static void a_server_that_comes_back_is_used_again(void **state) {
   cachette_close(handle);
 }
 
+/* Each would wait for three quarters of the timeout otherwise, 75 s together. */
+static void a_server_that_cannot_be_found_costs_its_time_once(void **state) {
+  (void)state;
+  enum { MANY = 50 };
+  struct probe probe, other;
+  mongod_server_kill(&server);
+  cachette *handle = open_at(server.url, "2");
+  int64_t before = machine_ms();
+  for (int i = 0; i < MANY; i++) {
+    probe_run(handle, &probe, CACHETTE_FETCH, "key");
+    assert_int_equal(probe.op.status, CACHETTE_EUNAVAILABLE);
+    assert_non_null(strstr(probe.error.message, "cannot be reached"));
+  }
+  assert_in_range(machine_ms() - before, 1000, 1500 + MARGIN_MS);
+  /* What looks whether it is there holds nothing else up, and may be given up. */
+  pause_ms(300);
+  probe_init(&probe, CACHETTE_FETCH, "key");
+  probe.op.timeout_ms = 100;
+  probe_submit(handle, &probe);
+  for (int i = 0; i < MANY; i++) {
+    probe_run(handle, &other, CACHETTE_FETCH, "key");
+    assert_int_equal(other.op.status, CACHETTE_EUNAVAILABLE);
+  }
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_ETIMEDOUT);
+  mongod_server_restart(&server, NULL);
+  for (int i = 0; i < 500 && probe_run(handle, &probe, CACHETTE_EXISTS, "key") < 0; i++)
+    pause_ms(20);
+  assert_int_equal(probe.op.status, CACHETTE_OK);
+  cachette_close(handle);
+}
+
 static void the_server_dies_under_load(void **state) {
   (void)state;
   enum { MANY = 60, ROUNDS = 3 };
@@ -392,6 +423,7 @@ int main(void) {
       test(a_server_that_hangs_holds_nothing_up),
       test(a_patient_op_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
+      test(a_server_that_cannot_be_found_costs_its_time_once),
       test(the_server_dies_under_load),
       test(a_child_opens_its_own),
       test(a_module_that_is_not_there_is_told_of),

@@ -58,6 +58,10 @@ typedef struct cachette__mongo_shared {
   enum cachette__mongo_indexes indexes;
   int64_t indexes_due_ms;
   _Atomic(bool) unique; /* there is a unique index on the key: no entry is there twice */
+  /* Of the handle's thread alone: */
+  cachette_error lost; /* why no server could be found; its code is 0 while there is one */
+  int64_t look_ms;     /* when an op may look again, */
+  bool looking;        /* and whether one does */
 } cachette__mongo_shared;
 
 /* What a thread has. */
@@ -79,6 +83,8 @@ typedef struct cachette__mongo_job {
   int code;             /* with which the whole op fails, or 0 */
   cachette_error error; /* why it does, or its first item that does */
   bool broken;          /* for its connection broke */
+  bool lost;            /* for no server could be found */
+  bool looks;           /* it looks whether there is one again */
   size_t count;
   cachette__copy items[];
 } cachette__mongo_job;

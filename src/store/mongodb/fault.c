@@ -74,6 +74,7 @@ static int explain(const char *name, const bson_error_t *fault, const char *subj
 
 void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
   job->code = explain(job->shared->settings.name, fault, NULL, &job->error);
+  job->lost = fault->domain == MONGOC_ERROR_SERVER_SELECTION;
   job->broken = fault->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
 }
 

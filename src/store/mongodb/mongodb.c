@@ -5,7 +5,10 @@
 
 extern const cachette__store_vtable cachette__mongodb_store;
 
-enum { CLOSE_PATIENCE_MS = 250 }; /* for threads whose server is there, a few would do */
+enum {
+  CLOSE_PATIENCE_MS = 250, /* for threads whose server is there, a few would do */
+  LOOK_EVERY_MS = 250      /* whether a server that could not be found is there again */
+};
 
 typedef struct mongodb {
   cachette__store base;
@@ -90,6 +93,25 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
 /* ---- Jobs ---- */
 
+/*
+ * libmongoc looks for a server for as long as it may, in each thread anew. So once it has found
+ * none, ops fail at once for the same reason, but for one at a time, which looks again.
+ */
+static bool must_fail(const cachette__mongo_shared *shared) {
+  return shared->lost.code < 0 && (shared->looking || cachette__machine_now() < shared->look_ms);
+}
+
+static void learn(const cachette__mongo_job *job) {
+  cachette__mongo_shared *shared = job->shared;
+  if (job->looks) shared->looking = false;
+  if (job->lost) {
+    shared->lost = job->error;
+    shared->look_ms = cachette__machine_now() + LOOK_EVERY_MS;
+  } else if (job->code != CACHETTE_ETIMEDOUT) {
+    shared->lost.code = CACHETTE_OK;
+  }
+}
+
 static void free_job(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   cachette__copy_free(job->items, job->count);
@@ -108,6 +130,7 @@ static void done(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   cachette_op *op = job->op;
   int code = job->code;
+  learn(job);
   if (op != NULL && job->error.code < 0)
     cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
   if (op != NULL && code == CACHETTE_OK) {
@@ -208,6 +231,11 @@ fail:
 
 static void submit(cachette__store *store, cachette_op *op) {
   mongodb *self = (mongodb *)store;
+  cachette__mongo_shared *shared = self->shared;
+  if (must_fail(shared)) {
+    cachette__op_fail(op, shared->lost.code, NULL, "%s", shared->lost.message);
+    return;
+  }
   cachette__mongo_job *job = new_job(self, op);
   if (job == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
@@ -215,7 +243,11 @@ static void submit(cachette__store *store, cachette_op *op) {
   }
   if (op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT) submit_indexes(self);
   op->priv.below = (uintptr_t)job;
-  if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) return;
+  job->looks = shared->lost.code < 0;
+  if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) {
+    if (job->looks) shared->looking = true;
+    return;
+  }
   free_job(&job->job);
   cachette__op_fail(op, CACHETTE_EBACKEND, NULL,
                     "No thread could be started for the MongoDB backend.");
@@ -224,10 +256,12 @@ static void submit(cachette__store *store, cachette_op *op) {
 static void detach(cachette__store *store, cachette_op *op) {
   mongodb *self = (mongodb *)store;
   cachette__mongo_job *job = (cachette__mongo_job *)op->priv.below;
-  if (cachette__pool_cancel(self->pool, &job->job))
+  if (cachette__pool_cancel(self->pool, &job->job)) {
+    if (job->looks) self->shared->looking = false;
     free_job(&job->job);
-  else
+  } else {
     job->op = NULL;
+  }
 }
 
 static const char *server(const cachette__store *store) {
