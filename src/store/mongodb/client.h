@@ -60,7 +60,8 @@ typedef struct cachette__mongo_shared {
   _Atomic(bool) unique; /* there is a unique index on the key: no entry is there twice */
   /* Of the handle's thread alone: */
   cachette_error lost; /* why no server could be found; its code is 0 while there is one */
-  int64_t look_ms;     /* when an op may look again, */
+  int64_t pause_ms;    /* until an op may look again, */
+  int64_t look_ms;     /* and when that is, */
   bool looking;        /* and whether one does */
 } cachette__mongo_shared;
 

@@ -7,7 +7,8 @@ extern const cachette__store_vtable cachette__mongodb_store;
 
 enum {
   CLOSE_PATIENCE_MS = 250, /* for threads whose server is there, a few would do */
-  LOOK_EVERY_MS = 250      /* whether a server that could not be found is there again */
+  PAUSE_LEAST_MS = 250,    /* before somebody looks again for a server that could not be found; */
+  PAUSE_MOST_MS = 4000     /* doubled each time */
 };
 
 typedef struct mongodb {
@@ -106,7 +107,9 @@ static void learn(const cachette__mongo_job *job) {
   if (job->looks) shared->looking = false;
   if (job->lost) {
     shared->lost = job->error;
-    shared->look_ms = cachette__machine_now() + LOOK_EVERY_MS;
+    shared->pause_ms = job->looks ? shared->pause_ms * 2 : PAUSE_LEAST_MS;
+    if (shared->pause_ms > PAUSE_MOST_MS) shared->pause_ms = PAUSE_MOST_MS;
+    shared->look_ms = cachette__machine_now() + shared->pause_ms;
   } else if (job->code != CACHETTE_ETIMEDOUT) {
     shared->lost.code = CACHETTE_OK;
   }
