@@ -403,6 +403,15 @@ typedef struct cachette_stats {
 /* Fills the figures. Errors: CACHETTE_EFORK. */
 CACHETTE_API int cachette_get_stats(const cachette *handle, cachette_stats *stats);
 
+/*
+ * Takes what deserves a line in a log though it is no error of an operation's: that a
+ * damaged file was set aside, or that MongoDB could not make an index unique. Ask after
+ * cachette_process() or cachette_run(); it costs next to nothing.
+ *   message  a whole sentence, cut to fit; untouched if there is nothing
+ * Returns whether there was something. The thread that uses the handle, or inside a `done`.
+ */
+CACHETTE_API bool cachette_take_notice(cachette *handle, char *message, size_t size);
+
 /* ---- Memory ---- */
 
 /*

@@ -432,3 +432,9 @@ int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
   handle->store->vtable->stats(handle->store, stats);
   return CACHETTE_OK;
 }
+
+bool cachette_take_notice(cachette *handle, char *message, size_t size) {
+  cachette__store *store = handle->store;
+  if (store->vtable->take_notice == NULL || forked(handle)) return false;
+  return store->vtable->take_notice(store, message, size);
+}

@@ -295,6 +295,21 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
   return -1;
 }
 
+void log_notice(cachette *handle) {
+  char said[256];
+  if (!cachette_take_notice(handle, said, sizeof said)) return;
+  PyObject *logging = PyImport_ImportModule("logging");
+  PyObject *logger =
+      logging != NULL ? PyObject_CallMethod(logging, "getLogger", "s", "cachette") : NULL;
+  PyObject *text = logger != NULL ? message_text(said) : NULL;
+  PyObject *done = text != NULL ? PyObject_CallMethod(logger, "warning", "sO", "%s", text) : NULL;
+  if (done == NULL) PyErr_WriteUnraisable(logger);
+  Py_XDECREF(done);
+  Py_XDECREF(text);
+  Py_XDECREF(logger);
+  Py_XDECREF(logging);
+}
+
 /* ---- The handle ---- */
 
 static int config_open(config_object *self, ext_state *state, cachette **handle) {

@@ -312,6 +312,10 @@ cachette *config_take(config_object *self, ext_state *state);
 /* Raises what a code of libcachette means. `error` may be NULL. Returns -1. */
 int raise_error(ext_state *state, int code, const cachette_error *error);
 
+/* Logs what a handle has to say, by the logger "cachette". To be called after its loop has turned,
+ * with the GIL held and no exception set; it sets none. */
+void log_notice(cachette *handle);
+
 /* ---- cache.c ---- */
 
 extern PyType_Spec cache_spec;

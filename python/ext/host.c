@@ -139,6 +139,7 @@ static PyObject *turn(host *self) {
     self->turning = true;
     cachette_process(self->handle);
     self->turning = false;
+    if (self->handle != NULL) log_notice(self->handle);
     if (self->woken != NULL) code = wake(state, self);
   }
   if (code == 0) code = schedule(state, self);

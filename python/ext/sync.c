@@ -115,7 +115,8 @@ static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
     made->item.buffer_size = sizeof buffer;
   }
   Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
-  Py_END_ALLOW_THREADS cachette_get_stats(self->handle, &self->stats);
+  Py_END_ALLOW_THREADS log_notice(self->handle);
+  cachette_get_stats(self->handle, &self->stats);
   Py_DECREF(self);
   return call_result(state, config, made, NULL);
 }

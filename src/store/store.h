@@ -61,6 +61,9 @@ struct cachette__store_vtable {
   /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
   void (*stats)(cachette__store *store, cachette_stats *stats);
 
+  /* As cachette_take_notice(). NULL: it never has anything to say. */
+  bool (*take_notice)(cachette__store *store, char *message, size_t size);
+
   /*
    * Closes and frees the store; every op has been detached. What it has on the loop it closes with
    * uv_close(), and its memory may go in the last callback: the loop is run until

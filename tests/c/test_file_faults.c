@@ -196,9 +196,14 @@ static void damage(void) {
 /* The first op tells; from then on all is well, in a new file. */
 static void expect_set_aside(cachette *handle) {
   cachette_error error;
+  char notice[256];
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
   int code = try_fetch(handle, "fill:1", &error);
   assert_int_equal(code, CACHETTE_EBACKEND);
   assert_non_null(strstr(error.message, "was damaged. It was set aside"));
+  assert_true(cachette_take_notice(handle, notice, sizeof notice));
+  assert_string_equal(notice, error.message);
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
   assert_int_equal(try_fetch(handle, "fill:1", &error), 0);
   put_text(handle, "key", "value", 0);
   assert_true(holds_text(handle, "key", "value"));

@@ -384,8 +384,14 @@ static void keys_that_are_there_twice_are_coped_with(void **state) {
   insert_old("twice", "second", 100);
   cachette *handle = open_mongodb();
   assert_true(holds(handle, "twice"));
+  char notice[256];
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
   put(handle, "twice", "new");
+  assert_true(cachette_take_notice(handle, notice, sizeof notice));
+  assert_non_null(strstr(notice, "MongoDB at 127.0.0.1"));
+  assert_non_null(strstr(notice, "has some keys twice in the collection"));
   put(handle, "other", "x");
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
   assert_true(holds_text(handle, "twice", "new"));
   assert_int_equal(count("{\"key\": \"twice\"}"), 2);
   assert_int_equal(count("{\"key\": \"other\"}"), 1);

@@ -2,6 +2,7 @@
 """The file: values that survive a restart, its codec, and who loads its library."""
 
 import asyncio
+import logging
 import os
 import pathlib
 import pickle
@@ -130,3 +131,31 @@ def test_forked_workers_share_the_file(path: str) -> None:
     """
   )
   assert told == '1000\n'
+
+
+@pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
+def test_a_damaged_file_is_said_in_the_log_once(
+  path: str, blocking: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+  own(path).sync.put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
+  with open(path, 'r+b') as file:
+    file.seek(4096)
+    file.write(b'\xff' * 60_000)
+  cache: Any = own(path)
+  keys = [f'key:{number}' for number in range(100)]
+
+  async def ask() -> None:
+    for _ in range(3):
+      await cache().get_or_set(keys[1], lambda: 'made')
+      await cache().fetch_many(keys)
+
+  with caplog.at_level(logging.WARNING, 'cachette'):
+    if blocking:
+      with pytest.raises(BackendError, match='was damaged'):
+        cache.sync.fetch_many(keys)
+      cache.sync.fetch_many(keys)
+    else:
+      asyncio.run(ask())
+  (record,) = [each for each in caplog.records if each.name == 'cachette']
+  assert record.levelname == 'WARNING' and path in record.getMessage()
+  assert 'was damaged. It was set aside' in record.getMessage()

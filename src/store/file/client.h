@@ -113,8 +113,14 @@ struct cachette__file_shared {
   _Atomic(bool) closing;
   _Atomic(bool) nearly_full;
   _Atomic(bool) untidy; /* there is space to give back */
+  _Atomic(bool) moved;  /* the file was damaged and set aside, and that is still to be said */
   _Atomic(int64_t) bytes, evictions, expirations;
 };
+
+/* What is said of a file that was damaged, by its name. */
+#define CACHETTE__FILE_MOVED                                                        \
+  "%s was damaged. It was set aside, its name now ends in \".damaged\", and a new " \
+  "one is begun; what was cached is gone."
 
 enum cachette__file_statement {
   CACHETTE__FILE_BEGIN_READ,

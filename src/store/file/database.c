@@ -312,22 +312,21 @@ static bool rename_beside(const char *path, const char *tail) {
 }
 
 /* The database goes last: until then whoever opens it waits for the lock anyway. */
-static int rename_all(const cachette__file_settings *settings, cachette_error *error) {
+static int rename_all(cachette__file_shared *shared, cachette_error *error) {
+  const cachette__file_settings *settings = &shared->settings;
   rename_beside(settings->path, "-shm");
   rename_beside(settings->path, "-wal");
   if (!rename_beside(settings->path, "")) return cachette__file_fail_system(settings, errno, error);
-  return cachette__fail(
-      error, CACHETTE_EBACKEND, "pickle_path",
-      "%s was damaged. It was set aside, its name now ends in \".damaged\", and a "
-      "new one is begun; what was cached is gone.",
-      settings->name);
+  shared->moved = true;
+  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path", CACHETTE__FILE_MOVED,
+                        settings->name);
 }
 
 int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *error) {
   int folder = lock_folder(thread, LOCK_EX, error);
   if (folder < 0) return error->code;
   int status = CACHETTE_OK;
-  if (is_current(thread)) status = rename_all(&thread->shared->settings, error);
+  if (is_current(thread)) status = rename_all(thread->shared, error);
   close(folder);
   cachette__file_disconnect(thread);
   return status;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops.
  */
+#include <stdio.h>
+
 #include "../../clock.h"
 #include "client.h"
 
@@ -324,6 +326,14 @@ static void stats(cachette__store *store, cachette_stats *stats) {
   stats->limit = shared->settings.limit;
 }
 
+static bool take_notice(cachette__store *store, char *message, size_t size) {
+  cachette__file_shared *shared = ((const file *)store)->shared;
+  if (!atomic_load(&shared->moved)) return false;
+  atomic_store(&shared->moved, false);
+  snprintf(message, size, CACHETTE__FILE_MOVED, shared->settings.name);
+  return true;
+}
+
 static void close_file(cachette__store *store, bool forked) {
   file *self = (file *)store;
   if (!forked) atomic_store(&self->shared->closing, true);
@@ -339,5 +349,6 @@ const cachette__store_vtable cachette__file_store = {
     .detach = detach,
     .server = server,
     .stats = stats,
+    .take_notice = take_notice,
     .close = close_file,
 };

@@ -58,6 +58,7 @@ typedef struct cachette__mongo_shared {
   enum cachette__mongo_indexes indexes;
   int64_t indexes_due_ms;
   _Atomic(bool) unique; /* there is a unique index on the key: no entry is there twice */
+  _Atomic(bool) twins;  /* there is none because some are, and that is still to be said */
   /* Of the handle's thread alone: */
   cachette_error lost; /* why no server could be found; its code is 0 while there is one */
   int64_t pause_ms;    /* until an op may look again, */

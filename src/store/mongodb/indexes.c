@@ -5,12 +5,15 @@
  * who put wait for that the first time, for without the unique index two clients that put the same
  * new key at once would make it twice; but no longer than half of the time they have, for on a
  * large collection the server may be at it for minutes. A user who may not make indexes does
- * without.
+ * without; where keys are there twice the index is not unique, which is said once.
  */
 #include "../../clock.h"
 #include "client.h"
 
-enum { PAUSE_MS = 1000 }; /* until a server that could not be asked is asked again */
+enum {
+  PAUSE_MS = 1000, /* until a server that could not be asked is asked again */
+  DUPLICATE_KEY = 11000
+};
 
 bool cachette__mongo_indexes_due(cachette__mongo_shared *shared) {
   bool due = false;
@@ -105,6 +108,7 @@ void cachette__mongo_indexes_make(cachette__mongo_shared *shared, cachette__mong
   shared->unique = unique;
   bool made = unique;
   if (!made && is_refused(&fault)) { /* keys that are there twice, or no right to it */
+    shared->twins = fault.code == DUPLICATE_KEY;
     made = create_one(thread->collection, true, &fault) || is_refused(&fault);
     made = made && (create_one(thread->collection, false, &fault) || is_refused(&fault));
   }

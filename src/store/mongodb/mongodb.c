@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, and jobs that are done complete their ops. */
+#include <stdio.h>
+
 #include "../../clock.h"
 #include "client.h"
 
@@ -277,6 +279,17 @@ static void stats(cachette__store *store, cachette_stats *stats) {
   (void)stats;
 }
 
+static bool take_notice(cachette__store *store, char *message, size_t size) {
+  cachette__mongo_shared *shared = ((mongodb *)store)->shared;
+  if (!shared->twins) return false;
+  shared->twins = false;
+  snprintf(message, size,
+           "%s has some keys twice in the collection \"%.60s\", so the index on them is not "
+           "unique. Remove the collection's old entries to have it made.",
+           shared->settings.name, shared->settings.collection);
+  return true;
+}
+
 static void close_mongodb(cachette__store *store, bool forked) {
   mongodb *self = (mongodb *)store;
   int64_t patience_ms = self->shared->settings.timeout_ms;
@@ -293,5 +306,6 @@ const cachette__store_vtable cachette__mongodb_store = {
     .detach = detach,
     .server = server,
     .stats = stats,
+    .take_notice = take_notice,
     .close = close_mongodb,
 };
