@@ -2,6 +2,7 @@
 """Every code block of README.md and of the documentation does what it says."""
 
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -153,6 +154,21 @@ def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
 # ---- C
 
 
+def example_of_the_header() -> str:
+  """The program at the top of cachette.h, made whole."""
+  header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
+  code = re.findall(r'^ \*     (.*)$', header.partition(' * Invariants')[0], re.MULTILINE)
+  assert 'cachette_open' in '\n'.join(code)
+  includes = ''.join(f'#include <{name}.h>\n' for name in ('cachette', 'stdio', 'stdlib'))
+  return includes + 'int main(void) {\n' + '\n'.join(code) + '\nreturn 0;\n}\n'
+
+
+def commands_of_example(commands: str) -> str:
+  """The line that builds the README's program, for that of the header, which says nothing."""
+  (line,) = [each for each in commands.splitlines() if each.startswith('cc ')]
+  return line.replace('hello', 'example') + '\n./example'
+
+
 def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFactory) -> None:
   folder = tmp_path_factory.mktemp('c')
   beside = os.path.dirname(sys.executable)
@@ -162,13 +178,14 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
       pytest.skip(f'{tool} is not installed')
   (block,) = of('c')
   (folder / 'hello.c').write_text(block.code, encoding='utf-8')
+  (folder / 'example.c').write_text(example_of_the_header(), encoding='utf-8')
   (commands,) = [each.code for each in of('sh') if 'meson setup' in each.code]
   place = f'{shlex.quote(ROOT)} --prefix={folder}/prefix --libdir=lib'
   commands = commands.replace('meson setup build', f'meson setup build {place}')
   env['PKG_CONFIG_PATH'] = f'{folder}/prefix/lib/pkgconfig'
   env['LD_LIBRARY_PATH'] = f'{folder}/prefix/lib'
   done = subprocess.run(
-    ['sh', '-ec', f'{commands}\n./hello'],
+    ['sh', '-ec', f'{commands}\n./hello\n{commands_of_example(commands)}'],
     cwd=folder,
     env=env,
     stdout=subprocess.PIPE,
