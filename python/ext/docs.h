@@ -41,8 +41,8 @@
   "the computing. On a miss the value is given as the factory made it, on a hit as the codec\n"    \
   "brings it back.\n\n"                                                                            \
   "If the backend fails, the value is computed all the same, and not put where fetching it had\n"  \
-  "failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded), or what the\n"  \
-  "factory raises."
+  "failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded, or is no text\n" \
+  "and the codec is \"vanilla\", which would give it back as text), or what the factory raises."
 
 #define DOC_PUT_MANY                                                                            \
   "put_many($self, mapping, ttl=None)\n--\n\n"                                                  \
