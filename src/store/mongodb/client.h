@@ -48,6 +48,14 @@ enum cachette__mongo_indexes {
   CACHETTE__MONGO_MADE   /* as far as the server let us */
 };
 
+/* Whether a server can be found, for what reads or for what writes: those may be different ones. */
+typedef struct cachette__mongo_way {
+  cachette_error lost; /* why there is none; its code is 0 while there is one */
+  int64_t pause_ms;    /* until an op may look again, */
+  int64_t look_ms;     /* and when that is, */
+  bool looking;        /* and whether one does */
+} cachette__mongo_way;
+
 /* What the jobs of a store share; it may outlive the store. */
 typedef struct cachette__mongo_shared {
   cachette__mongo_settings settings;
@@ -59,11 +67,7 @@ typedef struct cachette__mongo_shared {
   int64_t indexes_due_ms;
   _Atomic(bool) unique; /* there is a unique index on the key: no entry is there twice */
   _Atomic(bool) twins;  /* there is none because some are, and that is still to be said */
-  /* Of the handle's thread alone: */
-  cachette_error lost; /* why no server could be found; its code is 0 while there is one */
-  int64_t pause_ms;    /* until an op may look again, */
-  int64_t look_ms;     /* and when that is, */
-  bool looking;        /* and whether one does */
+  cachette__mongo_way reads, writes; /* of the handle's thread alone */
 } cachette__mongo_shared;
 
 /* What a thread has. */

@@ -100,20 +100,25 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
  * libmongoc looks for a server for as long as it may, in each thread anew. So once it has found
  * none, ops fail at once for the same reason, but for one at a time, which looks again.
  */
-static bool must_fail(const cachette__mongo_shared *shared) {
-  return shared->lost.code < 0 && (shared->looking || cachette__machine_now() < shared->look_ms);
+static bool must_fail(const cachette__mongo_way *way) {
+  return way->lost.code < 0 && (way->looking || cachette__machine_now() < way->look_ms);
+}
+
+static cachette__mongo_way *way_of(cachette__mongo_shared *shared, enum cachette_verb verb) {
+  bool reads = verb == CACHETTE_FETCH || verb == CACHETTE_EXISTS || verb == CACHETTE_PING;
+  return reads ? &shared->reads : &shared->writes;
 }
 
 static void learn(const cachette__mongo_job *job) {
-  cachette__mongo_shared *shared = job->shared;
-  if (job->looks) shared->looking = false;
+  cachette__mongo_way *way = way_of(job->shared, job->verb);
+  if (job->looks) way->looking = false;
   if (job->lost) {
-    shared->lost = job->error;
-    shared->pause_ms = job->looks ? shared->pause_ms * 2 : PAUSE_LEAST_MS;
-    if (shared->pause_ms > PAUSE_MOST_MS) shared->pause_ms = PAUSE_MOST_MS;
-    shared->look_ms = cachette__machine_now() + shared->pause_ms;
+    way->lost = job->error;
+    way->pause_ms = job->looks ? way->pause_ms * 2 : PAUSE_LEAST_MS;
+    if (way->pause_ms > PAUSE_MOST_MS) way->pause_ms = PAUSE_MOST_MS;
+    way->look_ms = cachette__machine_now() + way->pause_ms;
   } else if (job->code != CACHETTE_ETIMEDOUT) {
-    shared->lost.code = CACHETTE_OK;
+    way->lost.code = CACHETTE_OK;
   }
 }
 
@@ -236,9 +241,9 @@ fail:
 
 static void submit(cachette__store *store, cachette_op *op) {
   mongodb *self = (mongodb *)store;
-  cachette__mongo_shared *shared = self->shared;
-  if (must_fail(shared)) {
-    cachette__op_fail(op, shared->lost.code, NULL, "%s", shared->lost.message);
+  cachette__mongo_way *way = way_of(self->shared, op->verb);
+  if (must_fail(way)) {
+    cachette__op_fail(op, way->lost.code, NULL, "%s", way->lost.message);
     return;
   }
   cachette__mongo_job *job = new_job(self, op);
@@ -248,9 +253,9 @@ static void submit(cachette__store *store, cachette_op *op) {
   }
   if (op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT) submit_indexes(self);
   op->priv.below = (uintptr_t)job;
-  job->looks = shared->lost.code < 0;
+  job->looks = way->lost.code < 0;
   if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) {
-    if (job->looks) shared->looking = true;
+    if (job->looks) way->looking = true;
     return;
   }
   free_job(&job->job);
@@ -262,7 +267,7 @@ static void detach(cachette__store *store, cachette_op *op) {
   mongodb *self = (mongodb *)store;
   cachette__mongo_job *job = (cachette__mongo_job *)op->priv.below;
   if (cachette__pool_cancel(self->pool, &job->job)) {
-    if (job->looks) self->shared->looking = false;
+    if (job->looks) way_of(self->shared, job->verb)->looking = false;
     free_job(&job->job);
   } else {
     job->op = NULL;
