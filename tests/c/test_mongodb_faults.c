@@ -283,7 +283,7 @@ static void the_server_dies_under_load(void **state) {
     for (int i = 0; i < MANY; i++) {
       static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_FETCH, CACHETTE_INCREMENT,
                                                  CACHETTE_CLEAR};
-      probe_init(&probes[i], verbs[i % 4], i % 4 == 2 ? "counter" : "key");
+      probe_init(&probes[i], verbs[i % 4], i % 4 == 2 ? "counter" : "load");
       probes[i].item.value = cachette_str("value");
       probe_submit(handle, &probes[i]);
       if (i == MANY / 2) {

@@ -177,7 +177,8 @@ static void on_answer(cachette__http_request *request);
 /* The time that it is signed for, by the server's clock. */
 static void print_time(cachette__dynamo_call *call, char *line, size_t size) {
   call->sent_ms = cachette__epoch_now();
-  time_t seconds = (time_t)((call->sent_ms + call->client->skew_ms) / 1000);
+  call->skew_ms = call->client->skew_ms;
+  time_t seconds = (time_t)((call->sent_ms + call->skew_ms) / 1000);
   struct tm parts;
   gmtime_r(&seconds, &parts);
   strftime(line, size, "X-Amz-Date: %Y%m%dT%H%M%SZ", &parts);
@@ -390,7 +391,7 @@ static bool correct_clock(cachette__dynamo_call *call) {
   cachette__dynamo *client = call->client;
   if (call->has_set_clock || call->request.server_ms == 0) return false;
   int64_t skew = call->request.server_ms - call->sent_ms;
-  if (llabs(skew - client->skew_ms) < SKEW_MS) return false;
+  if (llabs(skew - call->skew_ms) < SKEW_MS) return false;
   client->skew_ms = skew;
   call->has_set_clock = true;
   return true;

@@ -143,9 +143,9 @@ struct cachette__dynamo_call {
   /* Of call.c. */
   cachette__dynamo_call *next, **link; /* in the list of what it waits for */
   cachette__http_request request;
-  cachette_error error; /* that it will end with */
-  unsigned keys;        /* the number of those that it was signed with */
-  int64_t due_ms, sent_ms;
+  cachette_error error;             /* that it will end with */
+  unsigned keys;                    /* the number of those that it was signed with */
+  int64_t due_ms, sent_ms, skew_ms; /* the skew that it was signed with */
   unsigned tries;
   bool has_renewed, has_found_table, has_set_clock, is_sent;
 };

@@ -293,9 +293,13 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
       add_write(job, bulk, items[i]);
   }
   bson_t reply;
-  bson_error_t fault;
+  bson_error_t fault = {0};
   bool done = mongoc_bulk_operation_execute(bulk, &reply, &fault) != 0;
-  if (!done && !take_write_errors(job, items, count, &reply)) cachette__mongo_fail(job, &fault);
+  bool is_told = !done && take_write_errors(job, items, count, &reply);
+  /* Of a bulk that went in parts one may have been refused, and another not have arrived. */
+  bool is_broken =
+      fault.domain == MONGOC_ERROR_STREAM || fault.domain == MONGOC_ERROR_SERVER_SELECTION;
+  if (!done && (!is_told || is_broken)) cachette__mongo_fail(job, &fault);
   bson_destroy(&reply);
   mongoc_bulk_operation_destroy(bulk);
   bson_destroy(options);
