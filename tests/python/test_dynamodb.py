@@ -381,7 +381,16 @@ def test_a_wrong_clock_is_corrected_once(proxy: HttpServer, table: str) -> None:
     assert await cache.fetch('key') == 'value'
     assert len(proxy.requests) == count + 1
 
+  async def step_under_way() -> None:
+    """All that was signed before the clock was corrected is signed anew."""
+    cache = own(proxy.url, table_name=table)()
+    proxy.answer = lambda request: None
+    assert await cache.fetch('key') == 'value'
+    proxy.answer = refuse_old
+    assert await asyncio.gather(*(cache.fetch('key') for _ in range(16))) == ['value'] * 16
+
   asyncio.run(main())
+  asyncio.run(step_under_way())
 
 
 def test_what_is_left_undone_is_asked_for_again(proxy: HttpServer, table: str) -> None:
