@@ -31,7 +31,7 @@ struct cachette__pool {
   cachette__job *finished, **finished_tail;
   size_t queued;
   unsigned threads, idle; /* started; waiting for work */
-  unsigned parted;        /* of the threads and the closer, those done with what is shared */
+  unsigned parted;        /* of the threads, those done with what is shared */
   unsigned uses;          /* threads, and one for the handle */
   bool closed;
   worker workers[];
@@ -100,11 +100,10 @@ static void free_shared(cachette__pool *pool) {
   if (pool->kind->free_shared != NULL) pool->kind->free_shared(pool->shared);
 }
 
-/* A thread needs it no more, or the closer, who has dropped what nobody will be told. The pool is
- * closed, so no thread will be started any more. */
+/* A thread needs it no more. The pool is closed, so no thread will be started any more. */
 static void part_from_shared(cachette__pool *pool) {
   uv_mutex_lock(&pool->mutex);
-  bool last = pool->parted++ == pool->threads;
+  bool last = ++pool->parted == pool->threads;
   uv_mutex_unlock(&pool->mutex);
   if (last) free_shared(pool);
 }
@@ -112,11 +111,13 @@ static void part_from_shared(cachette__pool *pool) {
 /* ---- On a thread ---- */
 
 /* Carries out one job. The lock is held before and after, but not meanwhile. */
-static void carry_out_locked(cachette__pool *pool, void *thread) {
+static void carry_out_locked(cachette__pool *pool, void **thread) {
+  const cachette__pool_kind *kind = pool->kind;
   cachette__job *job = take_queued_locked(pool);
   atomic_store(&job->priv.state, AT_WORK);
   uv_mutex_unlock(&pool->mutex);
-  job->work(job, thread);
+  if (*thread == NULL && kind->thread_init != NULL) *thread = kind->thread_init(pool->shared);
+  job->work(job, *thread);
   uv_mutex_lock(&pool->mutex);
   if (!pool->closed) {
     atomic_store(&job->priv.state, FINISHED);
@@ -142,11 +143,11 @@ static void *run_thread(void *data) {
   worker *self = data;
   cachette__pool *pool = self->pool;
   const cachette__pool_kind *kind = pool->kind;
-  void *thread = kind->thread_init != NULL ? kind->thread_init(pool->shared) : NULL;
+  void *thread = NULL;
   uv_mutex_lock(&pool->mutex);
   while (!pool->closed) {
     if (pool->queued > 0) {
-      carry_out_locked(pool, thread);
+      carry_out_locked(pool, &thread);
     } else {
       pool->idle++;
       uv_cond_wait(&pool->work, &pool->mutex);
@@ -319,17 +320,18 @@ void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked
     close_forked(pool);
     return;
   }
+  /* All is dropped before a thread can go, so that the last of them frees what is shared, which may
+   * take its time, and this one does so only where there is no thread. */
   uv_mutex_lock(&pool->mutex);
   pool->closed = true;
-  cachette__job *queued = pool->queue, *finished = take_finished_locked(pool);
+  drop_list(pool->queue);
+  drop_list(take_finished_locked(pool));
   pool->queue = NULL;
   pool->queued = 0;
   uv_cond_broadcast(&pool->work);
   uv_mutex_unlock(&pool->mutex);
-  drop_list(queued);
-  drop_list(finished);
   uv_close((uv_handle_t *)&pool->wake, on_closed);
-  part_from_shared(pool);
+  if (pool->threads == 0) free_shared(pool);
   uv_mutex_lock(&pool->mutex);
   await_threads_locked(pool, patience_ms);
   uv_mutex_unlock(&pool->mutex);

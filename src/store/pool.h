@@ -34,7 +34,7 @@ struct cachette__job {
   /* On the handle's thread, from its loop, when the work is done. Frees the job. */
   void (*done)(cachette__job *job);
   /* Instead of `done`, on any thread, when the pool was closed meanwhile. Frees the job, and must
-   * touch nothing of the store's but `shared`, which is still there. */
+   * touch nothing of the store's but `shared`, which is still there, and not call the pool. */
   void (*drop)(cachette__job *job);
 
   /* The pool's own. */
@@ -46,12 +46,13 @@ struct cachette__job {
 };
 
 typedef struct cachette__pool_kind {
-  /* On each new thread, before its first job, and on its way out. Both may be NULL. */
+  /* On each new thread, before its first job, and before the next if NULL came of it; and on its
+   * way out, whatever came of it. Both may be NULL. */
   void *(*thread_init)(void *shared);
   void (*thread_fini)(void *shared, void *thread);
   /*
-   * Frees what the jobs share; none of them is left. On the last thread to leave, or in
-   * cachette__pool_close(), whichever is later. May be NULL.
+   * Frees what the jobs share; none of them is left. On the last thread to leave; in
+   * cachette__pool_close() if there was never any. May be NULL.
    */
   void (*free_shared)(void *shared);
 } cachette__pool_kind;

@@ -220,6 +220,28 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
   cachette_close(handle);
 }
 
+/* libmongoc says farewell to a server, and waits for that to be heard; but the caller does not. */
+static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
+  (void)state;
+  enum { ROUNDS = 10, IDLE = 4 };
+  struct probe probes[IDLE];
+  for (int round = 0; round < ROUNDS; round++) {
+    cachette *handle = open_at(server.url, "30");
+    put_text(handle, "key", "value", 0);
+    for (int i = 0; i < IDLE; i++) {
+      probe_init(&probes[i], CACHETTE_EXISTS, "key");
+      probe_submit(handle, &probes[i]);
+    }
+    for (int i = 0; i < IDLE; i++) assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
+    mongod_server_stop(&server);
+    int64_t before = machine_ms();
+    cachette_close(handle);
+    int64_t waited = machine_ms() - before;
+    mongod_server_continue(&server);
+    assert_in_range(waited, 0, MARGIN_MS);
+  }
+}
+
 static void a_server_that_comes_back_is_used_again(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "5");
@@ -421,6 +443,7 @@ int main(void) {
       test(users_are_told_what_is_wrong),
       test(a_server_that_is_not_there_is_named),
       test(a_server_that_hangs_holds_nothing_up),
+      test(a_close_does_not_wait_for_a_server_that_hangs),
       test(a_patient_op_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
       test(a_server_that_cannot_be_found_costs_its_time_once),

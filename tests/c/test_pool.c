@@ -18,7 +18,9 @@ typedef struct hall {
   int threads, left; /* that came, and that went */
   int begun, at_once, most_at_once;
   int dropped, dropped_late, done;
+  int refusals; /* threads that are not let in yet */
   bool open, freed;
+  pthread_t freed_by;
   bool drops_slowly;
 } hall;
 
@@ -26,7 +28,7 @@ typedef struct task {
   cachette__job job;
   hall *hall;
   bool waits;
-  bool on_other_thread, signals_blocked;
+  bool on_other_thread, signals_blocked, let_in;
   pthread_t submitter;
 } task;
 
@@ -37,9 +39,13 @@ static uv_loop_t loop;
 static void *enter_hall(void *shared) {
   hall *self = shared;
   uv_mutex_lock(&self->mutex);
-  self->threads++;
+  bool refused = self->refusals > 0;
+  if (refused)
+    self->refusals--;
+  else
+    self->threads++;
   uv_mutex_unlock(&self->mutex);
-  return self;
+  return refused ? NULL : self;
 }
 
 static void leave_hall(void *shared, void *thread) {
@@ -53,6 +59,7 @@ static void free_hall(void *shared) {
   hall *self = shared;
   uv_mutex_lock(&self->mutex);
   self->freed = true;
+  self->freed_by = pthread_self();
   uv_cond_broadcast(&self->changed);
   uv_mutex_unlock(&self->mutex);
 }
@@ -61,11 +68,12 @@ static const cachette__pool_kind kind = {enter_hall, leave_hall, free_hall};
 
 static void work(cachette__job *job, void *thread) {
   task *self = (task *)job;
-  hall *place = thread;
+  hall *place = self->hall;
   sigset_t blocked;
   pthread_sigmask(SIG_SETMASK, NULL, &blocked);
   self->signals_blocked = sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGINT) == 1;
   self->on_other_thread = !pthread_equal(self->submitter, pthread_self());
+  self->let_in = thread == place;
   uv_mutex_lock(&place->mutex);
   place->begun++;
   if (++place->at_once > place->most_at_once) place->most_at_once = place->at_once;
@@ -191,6 +199,27 @@ static void threads_are_started_as_needed_and_no_more_than_allowed(void **state)
   hall_deinit(&place);
 }
 
+/* One that could not be begun, for lack of memory, is begun with a later job. */
+static void a_thread_that_was_not_let_in_tries_again(void **state) {
+  (void)state;
+  hall place;
+  cachette__pool *pool = open_pool(&place, 1);
+  place.refusals = 2;
+  for (int i = 0; i < 4; i++) {
+    task *each = submit(pool, &place, true);
+    await_count(&place, &place.begun, i + 1);
+    assert_int_equal(each->let_in, i >= 2);
+    open_gate(&place);
+    while (place.done <= i) uv_run(&loop, UV_RUN_ONCE);
+    place.open = false;
+  }
+  assert_int_equal(place.threads, 1);
+  cachette__pool_close(pool, LONG_MS, false);
+  assert_int_equal(place.left, 1);
+  run_loop_down();
+  hall_deinit(&place);
+}
+
 static void a_job_not_begun_can_be_taken_back(void **state) {
   (void)state;
   hall place;
@@ -248,6 +277,8 @@ static void what_jobs_share_is_there_until_the_last_is_dropped(void **state) {
   assert_int_equal(place.dropped, THREADS);
   assert_int_equal(place.dropped_late, 0);
   assert_true(place.freed);
+  /* What it frees may be slow, so it is never the thread that closes. */
+  assert_false(pthread_equal(place.freed_by, pthread_self()));
   run_loop_down();
   hall_deinit(&place);
 }
@@ -321,6 +352,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(jobs_run_elsewhere_and_come_back),
       test(threads_are_started_as_needed_and_no_more_than_allowed),
+      test(a_thread_that_was_not_let_in_tries_again),
       test(a_job_not_begun_can_be_taken_back),
       test(a_close_drops_what_nobody_will_be_told),
       test(what_jobs_share_is_there_until_the_last_is_dropped),
