@@ -3,6 +3,7 @@
  * read-only. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -97,7 +98,8 @@ static void expect_refused(const char *reason) {
   cachette_close(handle);
   assert_int_equal(read_file(folder.path, after, sizeof after), size);
   assert_memory_equal(before, after, size);
-  assert_false(is_there("-wal") || is_there("-shm") || is_there("-journal") || is_there(".new"));
+  assert_false(is_there("-wal") || is_there("-shm") || is_there("-journal") ||
+               is_there(".cachette-new"));
 }
 
 static void a_file_that_is_not_ours_is_refused_and_left(void **state) {
@@ -161,12 +163,14 @@ static void a_log_that_was_left_behind_does_no_harm(void **state) {
   memset(noise, 0x5a, sizeof noise);
   write_file(beside("-wal"), noise, sizeof noise);
   write_file(beside("-shm"), noise, sizeof noise);
-  write_file(beside(".new"), noise, sizeof noise);
+  write_file(beside(".cachette-new"), noise, sizeof noise);
+  write_file(beside(".new"), noise, sizeof noise); /* which is none of ours */
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "key", "value", 0);
   assert_true(holds_text(handle, "key", "value"));
   cachette_close(handle);
-  assert_false(is_there(".new"));
+  assert_false(is_there(".cachette-new"));
+  assert_true(is_there(".new"));
 }
 
 /* ---- Damage ---- */
@@ -237,6 +241,24 @@ static void a_file_that_was_cut_is_set_aside(void **state) {
   cachette_close(handle);
 }
 
+static void a_file_without_its_tables_is_set_aside(void **state) {
+  static const char *const tables[] = {"entry", "used", "state"};
+  (void)state;
+  for (size_t i = 0; i < LENGTH(tables); i++) {
+    char text[64];
+    cachette *handle = file_folder_open(&folder, NULL);
+    fill(handle, 10, 100);
+    cachette_close(handle);
+    sqlite3 *db = open_by_hand(folder.path);
+    snprintf(text, sizeof text, "DROP TABLE %s", tables[i]);
+    execute(db, text);
+    sqlite3_close(db);
+    handle = file_folder_open(&folder, NULL);
+    expect_set_aside(handle);
+    cachette_close(handle);
+  }
+}
+
 /* Each of them learns of it, or goes on with the new file, and nobody destroys that. */
 static void damage_in_use_is_set_aside_once(void **state) {
   enum { COUNT = 4 };
@@ -288,6 +310,35 @@ static void a_file_that_is_removed_is_begun_anew(void **state) {
 }
 
 /* ---- Locks ---- */
+
+/* Of ops that wait together, one that has less time learns why it failed, and the others go on. */
+static void each_waits_for_a_lock_as_long_as_it_may(void **state) {
+  (void)state;
+  struct probe first, hasty, patient;
+  cachette *handle = file_folder_open(&folder, "timeout", "60", NULL);
+  put_text(handle, "key", "value", 0);
+  sqlite3 *db = open_by_hand(folder.path);
+  execute(db, "BEGIN IMMEDIATE");
+  probe_init(&first, CACHETTE_PUT, "first");
+  probe_init(&hasty, CACHETTE_PUT, "hasty");
+  probe_init(&patient, CACHETTE_PUT, "patient");
+  first.op.timeout_ms = 500; /* the others come together when it is over */
+  hasty.op.timeout_ms = 3000;
+  patient.op.timeout_ms = 60000;
+  probe_submit(handle, &first);
+  probe_submit(handle, &patient);
+  probe_submit(handle, &hasty);
+  assert_int_equal(probe_wait(handle, &first), CACHETTE_ETIMEDOUT);
+  assert_int_equal(probe_wait(handle, &hasty), CACHETTE_ETIMEDOUT);
+  assert_non_null(strstr(hasty.error.message, "was in use by others until time was up"));
+  assert_true(cachette_op_pending(&patient.op));
+  execute(db, "COMMIT");
+  assert_int_equal(probe_wait(handle, &patient), CACHETTE_OK);
+  assert_true(holds(handle, "patient"));
+  assert_false(holds(handle, "hasty"));
+  sqlite3_close(db);
+  cachette_close(handle);
+}
 
 static void a_lock_of_others_is_waited_for_until_time_is_up(void **state) {
   cachette_error error;
@@ -344,6 +395,45 @@ static void a_folder_that_goes_and_comes_back(void **state) {
   file_folder_remove(&folder);
   assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_EUNAVAILABLE);
   assert_non_null(strstr(error.message, "cache.db\" cannot be used: No such file"));
+  assert_int_equal(mkdir(folder.name, 0700), 0);
+  assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_OK);
+  cachette_close(handle);
+}
+
+/* How often the handle wants attention in so much time. */
+static int count_wakes(cachette *handle, int64_t ms) {
+  struct pollfd place = {.fd = cachette_fd(handle), .events = POLLIN};
+  int count = 0;
+  for (int64_t until = machine_ms() + ms; machine_ms() < until; count++) {
+    int timeout = cachette_timeout(handle);
+    int64_t left = until - machine_ms();
+    poll(&place, 1, timeout < 0 || timeout > left ? (int)left : timeout);
+    cachette_process(handle);
+  }
+  return count;
+}
+
+/* What hits were noted of cannot be put down then; it is not tried over and over. */
+static void a_folder_that_went_keeps_nobody_busy(void **state) {
+  enum { COUNT = 900, WHILE_MS = 1000 };
+  static char keys[COUNT][16];
+  static cachette_item items[COUNT];
+  cachette_op op = {.verb = CACHETTE_FETCH, .items = items, .count = COUNT};
+  cachette_error error;
+  (void)state;
+  cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
+  fill(handle, COUNT, 900);
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(keys[i], sizeof keys[i], "fill:%d", i);
+    items[i] = (cachette_item){.key = cachette_str(keys[i])};
+  }
+  cachette_submit(handle, &op);
+  usleep(500000); /* it is carried out, but not told of yet */
+  file_folder_remove(&folder);
+  assert_in_range(count_wakes(handle, WHILE_MS), 0, 100);
+  assert_false(cachette_op_pending(&op));
+  assert_true(op.number > COUNT / 2);
+  cachette_op_deinit(&op);
   assert_int_equal(mkdir(folder.name, 0700), 0);
   assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_OK);
   cachette_close(handle);
@@ -449,11 +539,14 @@ int main(void) {
       TEST(a_log_that_was_left_behind_does_no_harm),
       TEST(a_damaged_file_is_set_aside),
       TEST(a_file_that_was_cut_is_set_aside),
+      TEST(a_file_without_its_tables_is_set_aside),
       TEST(damage_in_use_is_set_aside_once),
       TEST(a_file_that_is_removed_is_begun_anew),
       TEST(a_lock_of_others_is_waited_for_until_time_is_up),
+      TEST(each_waits_for_a_lock_as_long_as_it_may),
       TEST(a_close_does_not_wait_for_a_lock),
       TEST(a_folder_that_goes_and_comes_back),
+      TEST(a_folder_that_went_keeps_nobody_busy),
       TEST(a_full_disk_is_told_and_got_over),
       TEST(on_a_full_disk_no_file_is_begun),
       TEST(a_read_only_disk_is_told),

@@ -46,7 +46,7 @@ enum {
 
 /* What the options say. */
 typedef struct cachette__file_settings {
-  char *path;   /* absolute */
+  char *path;   /* absolute, and no link */
   char *folder; /* it is in */
   char *prefix; /* of all keys; "" if there is none */
   char *name;   /* of the file, in messages */
@@ -71,9 +71,10 @@ struct cachette__file_job {
     int64_t number;
     size_t place;
   } before;             /* its slice, in case the transaction fails */
-  bool more;            /* it has done a slice, and wants another */
+  bool more;            /* it is not done, and wants another turn */
   int code;             /* with which the whole op fails, or 0 */
   cachette_error error; /* why it does, or its first item that does */
+  size_t size;          /* bytes that it has, keys and values included */
   size_t count;
   cachette__copy items[];
 };
@@ -112,9 +113,11 @@ struct cachette__file_shared {
   unsigned noted;                      /* of these since the last were put down */
   _Atomic(bool) closing;
   _Atomic(bool) nearly_full;
-  _Atomic(bool) untidy; /* there is space to give back */
-  _Atomic(bool) moved;  /* the file was damaged and set aside, and that is still to be said */
-  _Atomic(int64_t) bytes, evictions, expirations;
+  _Atomic(bool) crowded;  /* it is over its limit, so entries have to go */
+  _Atomic(bool) untidy;   /* there is space to give back */
+  _Atomic(bool) moved;    /* the file was damaged and set aside, and that is still to be said */
+  _Atomic(int64_t) bytes; /* of the file; 0: not known yet */
+  _Atomic(int64_t) evictions, expirations; /* by this handle */
 };
 
 /* What is said of a file that was damaged, by its name. */
@@ -147,7 +150,6 @@ enum cachette__file_statement {
   CACHETTE__FILE_EVICT,
   CACHETTE__FILE_USE,
   CACHETTE__FILE_UNUSE,
-  CACHETTE__FILE_FORGET_USES,
   CACHETTE__FILE_STATEMENTS
 };
 
@@ -159,9 +161,14 @@ struct cachette__file_thread {
   sqlite3_stmt *statements[CACHETTE__FILE_STATEMENTS]; /* each made when first used */
   dev_t device;                                        /* with `inode`: the file that is open */
   ino_t inode;
-  int64_t until_ms;  /* how long SQLite may wait and work, by the machine's clock */
-  int64_t first_new; /* the least id of what the transaction puts; 0: not known */
-  int64_t unswept;   /* bytes that it put since room was last made */
+  int64_t until_ms;            /* how long SQLite may wait and work, by the machine's clock */
+  int64_t measured_ms;         /* when it last saw how full the file is */
+  struct {                     /* of the transaction that it is in */
+    int64_t first_new;         /* the least id of what it puts; 0: not known */
+    int64_t unswept;           /* bytes that it put since room was last made */
+    int64_t begun_ms, room_ms; /* when it began, and how long it has made room since */
+    int64_t evicted, expired;  /* entries that it removed */
+  } now;
   cachette__file_thread *newer, *older; /* among all of the process (fork.c) */
 };
 
@@ -210,7 +217,7 @@ int cachette__file_remove(cachette__file_thread *thread, cachette_error *error);
 
 /* ---- statement.c ---- */
 
-/* A statement, reset and without values; NULL: it could not be made. */
+/* A statement, reset; its values are those of the last time. NULL: it could not be made. */
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,
                                        enum cachette__file_statement which);
 
@@ -238,6 +245,10 @@ bool cachette__file_is_damage(int code);
 bool cachette__file_is_wait(int code);
 
 /* ---- work.c ---- */
+
+/* Begins a transaction that writes, and ends it. SQLite's code. */
+int cachette__file_begin(cachette__file_thread *thread);
+int cachette__file_commit(cachette__file_thread *thread);
 
 /* Carries out what waits in the carrier's lane, on a thread. */
 void cachette__file_read(cachette__file_carrier *carrier, cachette__file_thread *thread);
@@ -270,13 +281,24 @@ void cachette__file_note(cachette__file_thread *thread, int64_t id);
 /* Puts the notes down. In a transaction. SQLite's code, as of the next. */
 int cachette__file_put_notes(cachette__file_thread *thread);
 
-/* Brings the file back to its limit. In a transaction. */
+/* Forgets them, and that there was anything else to be done idly, for it cannot be done now. */
+void cachette__file_forget_idle(cachette__file_shared *shared);
+
+/*
+ * Brings the file back to its limit, or as near to it as there is time for: about as much as the
+ * transaction took to put what it put, and not so much that the transaction would come too late. In
+ * a transaction. Entries have ended at `now_ms`; 0: that is not known.
+ */
 int cachette__file_make_room(cachette__file_thread *thread, int64_t now_ms);
+
+/* The same without a job, in transactions of its own, as long as no job waits. */
+int cachette__file_make_room_idly(cachette__file_thread *thread);
 
 /* Gives free space back to the system, as long as no job waits. Not in a transaction. */
 void cachette__file_tidy(cachette__file_thread *thread);
 
-/* Sees how full the file is. */
+/* Sees how full the file is; now and then, or at once. */
+void cachette__file_measure_again(cachette__file_thread *thread);
 int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_t *free_pages);
 
 /* The most bytes that key and value may have together. */

@@ -29,7 +29,7 @@ enum {
   AT_VERSION = 60, /* places in it */
   AT_APPLICATION = 68,
   STEPS = 2000,             /* of SQLite's machine between two looks at the time */
-  CLOSE_PATIENCE_MS = 50,   /* for the lock, by one who closes */
+  LOCK_PATIENCE_MS = 50,    /* for the folder's lock, by one who closes */
   NAME_ROOM = PATH_MAX + 64 /* for names of files beside the file, by what settings.c allows */
 };
 
@@ -38,8 +38,8 @@ static const char SCHEMA[] =
     "PRAGMA auto_vacuum = INCREMENTAL;"
     "PRAGMA journal_mode = WAL;"
     "BEGIN;"
-    "CREATE TABLE entry (id INTEGER PRIMARY KEY, expires INTEGER NOT NULL, key BLOB NOT NULL "
-    "UNIQUE, value BLOB NOT NULL);"
+    "CREATE TABLE entry (id INTEGER PRIMARY KEY AUTOINCREMENT, expires INTEGER NOT NULL, "
+    "key BLOB NOT NULL UNIQUE, value BLOB NOT NULL);"
     "CREATE INDEX entry_expires ON entry (expires);"
     "CREATE TABLE used (id INTEGER PRIMARY KEY);"
     "CREATE TABLE state (hand INTEGER NOT NULL, goal INTEGER NOT NULL);"
@@ -170,7 +170,7 @@ static void remove_with_all(const char *path) {
 static int make_file(cachette__file_thread *thread, cachette_error *error) {
   const cachette__file_settings *settings = &thread->shared->settings;
   char fresh[PATH_MAX + 32];
-  snprintf(fresh, sizeof fresh, "%s.new", settings->path);
+  snprintf(fresh, sizeof fresh, "%s.cachette-new", settings->path);
   remove_with_all(fresh);
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(fresh, &thread->db, flags, NULL);
@@ -216,7 +216,21 @@ static void finalize_all(cachette__file_thread *thread) {
   }
 }
 
+/* Of a file whose header says that it is ours, tables that are not there are damage. SQLite's code.
+ */
+static int check_tables(cachette__file_thread *thread) {
+  static const enum cachette__file_statement of_each[] = {CACHETTE__FILE_FETCH, CACHETTE__FILE_USE,
+                                                          CACHETTE__FILE_HAND};
+  for (size_t i = 0; i < sizeof of_each / sizeof *of_each; i++) {
+    if (cachette__file_statement(thread, of_each[i]) != NULL) continue;
+    int code = sqlite3_extended_errcode(thread->db);
+    return code == SQLITE_ERROR ? SQLITE_CORRUPT : code;
+  }
+  return cachette__file_run(thread, CACHETTE__FILE_HAND, NULL);
+}
+
 static int open_file(cachette__file_thread *thread, cachette_error *error) {
+  int64_t pages, free_pages;
   const cachette__file_settings *settings = &thread->shared->settings;
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(settings->path, &thread->db, flags, NULL);
@@ -227,7 +241,8 @@ static int open_file(cachette__file_thread *thread, cachette_error *error) {
     sqlite3_progress_handler(thread->db, STEPS, on_progress, thread);
     code = sqlite3_exec(thread->db, SETTINGS, NULL, NULL, NULL);
   }
-  if (code == SQLITE_OK) code = cachette__file_run(thread, CACHETTE__FILE_HAND, NULL);
+  if (code == SQLITE_OK) code = check_tables(thread);
+  if (code == SQLITE_OK) code = cachette__file_measure(thread, &pages, &free_pages);
   if (code == SQLITE_OK) return CACHETTE_OK;
   if (cachette__file_is_damage(code)) return CACHETTE_ECODEC; /* for cachette__file_connect() */
   int status = cachette__file_fail(thread, code, error);
@@ -287,7 +302,7 @@ void cachette__file_disconnect(cachette__file_thread *thread) {
   const char *path = thread->shared->settings.folder;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool ours = folder >= 0 &&
-              wait_for_lock(folder, LOCK_SH, cachette__machine_now() + CLOSE_PATIENCE_MS, NULL) &&
+              wait_for_lock(folder, LOCK_SH, cachette__machine_now() + LOCK_PATIENCE_MS, NULL) &&
               is_current(thread);
   if (!ours) sqlite3_db_config(thread->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   finalize_all(thread);

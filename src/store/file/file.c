@@ -9,7 +9,7 @@
 extern const cachette__store_vtable cachette__file_store;
 
 enum {
-  CLOSE_PATIENCE_MS = 250, /* for threads, which are told to stop */
+  CLOSE_PATIENCE_MS = 250, /* for threads, which are told to stop; see also database.c */
   READ_MOST = 64,          /* jobs that a reader takes at once, so that others have some, too; */
   WRITE_MOST = 1000,       /* the writer takes what there is */
   NOTES_DUE = 256
@@ -156,7 +156,8 @@ static bool is_due(cachette__file_shared *shared, cachette__file_lane *lane) {
   bool notes = lane == &shared->writes && shared->noted >= NOTES_DUE;
   bool due = lane->waiting.first != NULL || notes;
   uv_mutex_unlock(&shared->mutex);
-  return due || (lane == &shared->writes && atomic_load(&shared->untidy));
+  if (due || lane != &shared->writes) return due;
+  return atomic_load(&shared->untidy) || atomic_load(&shared->crowded);
 }
 
 static void fail_waiting(cachette__file_shared *shared, cachette__file_lane *lane) {
@@ -180,7 +181,7 @@ static void send_carrier(file *self, cachette__file_lane *lane) {
   carrier->busy = true;
   if (cachette__pool_submit(self->pool, &carrier->job) == CACHETTE_OK) return;
   carrier->busy = false;
-  atomic_store(&self->shared->untidy, false);
+  cachette__file_forget_idle(self->shared);
   fail_waiting(self->shared, lane);
 }
 
@@ -200,27 +201,32 @@ static void end_job(cachette__file_job *job) {
   if (op != NULL) cachette__op_complete(op, code);
 }
 
-/* Puts a job into its lane. */
-static void wait_in(cachette__file_shared *shared, cachette__file_lane *lane,
-                    cachette__file_job *job) {
+/* Puts jobs before those that wait, which came after them. */
+static void wait_before(cachette__file_shared *shared, cachette__file_list *waiting,
+                        const cachette__file_list *more) {
+  if (more->first == NULL) return;
   uv_mutex_lock(&shared->mutex);
-  append(&lane->waiting, job);
+  *more->tail = waiting->first;
+  if (waiting->first == NULL) waiting->tail = more->tail;
+  waiting->first = more->first;
   uv_mutex_unlock(&shared->mutex);
 }
 
 static void done(cachette__job *base) {
   cachette__file_carrier *carrier = (cachette__file_carrier *)base;
   cachette__file_shared *shared = carrier->shared;
+  cachette__file_list more = {NULL, &more.first};
   cachette__file_job *job = take_all(&carrier->load);
   carrier->busy = false;
   while (job != NULL) {
     cachette__file_job *next = job->next;
     if (job->more && job->op != NULL)
-      wait_in(shared, carrier->lane, job);
+      append(&more, job);
     else
       end_job(job);
     job = next;
   }
+  wait_before(shared, &carrier->lane->waiting, &more);
   send_carrier(shared->store, carrier->lane);
   if (carrier->lane == &shared->reads) send_carrier(shared->store, &shared->writes);
 }
@@ -251,6 +257,7 @@ static cachette__file_job *new_job(file *self, cachette_op *op) {
       .flags = op->flags,
       .until_ms = give_up_at(settings, op),
       .now_ms = entry_now(settings, op),
+      .size = sizeof *job + size,
       .count = cachette__copy_count(op),
   };
   cachette__copy_make(op, settings->prefix, job->items);
@@ -303,7 +310,9 @@ static void submit(cachette__store *store, cachette_op *op) {
     return;
   }
   op->priv.below = (uintptr_t)job;
-  wait_in(shared, lane, job);
+  uv_mutex_lock(&shared->mutex);
+  append(&lane->waiting, job);
+  uv_mutex_unlock(&shared->mutex);
   send_carrier(self, lane);
 }
 
@@ -322,8 +331,10 @@ static const char *server(const cachette__store *store) {
 static void stats(cachette__store *store, cachette_stats *stats) {
   const cachette__file_shared *shared = ((const file *)store)->shared;
   int64_t bytes = atomic_load(&shared->bytes);
-  if (bytes > 0) stats->bytes = bytes; /* else nothing was written yet */
+  if (bytes > 0) stats->bytes = bytes; /* else the file was not opened yet */
   stats->limit = shared->settings.limit;
+  stats->evictions = atomic_load(&shared->evictions);
+  stats->expirations = atomic_load(&shared->expirations);
 }
 
 static bool take_notice(cachette__store *store, char *message, size_t size) {

@@ -3,6 +3,7 @@
  * Keeping the file to its limit, which is one of pages in use: those that have ended go first, then
  * the hand of the clock goes round. And giving back what is free.
  */
+#include "../../clock.h"
 #include "client.h"
 
 enum {
@@ -10,7 +11,9 @@ enum {
   ENDED = 64,        /* entries that have ended, removed together */
   OVERHEAD = 65536,  /* bytes of a file that are not for entries, at most */
   SLICE_PAGES = 512, /* given back in one transaction */
-  KEPT_PAGES = 256   /* that may be free without being given back */
+  KEPT_PAGES = 256,  /* that may be free without being given back */
+  ROOM_MS = 25,      /* that making room may take in any case */
+  MEASURE_MS = 1000  /* between two looks of one who only reads */
 };
 
 static int64_t limit_pages(const cachette__file_thread *thread) {
@@ -29,8 +32,17 @@ int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_
   int64_t used = *pages - *free_pages;
   atomic_store(&shared->bytes, used * 4096);
   atomic_store(&shared->nearly_full, used > limit_pages(thread) / 4 * 3);
+  atomic_store(&shared->crowded, used > limit_pages(thread));
   atomic_store(&shared->untidy, *free_pages > KEPT_PAGES && *free_pages > *pages / 4);
+  thread->measured_ms = cachette__machine_now();
   return SQLITE_OK;
+}
+
+/* Others may have filled the file meanwhile. */
+void cachette__file_measure_again(cachette__file_thread *thread) {
+  int64_t pages, free_pages;
+  if (thread->db == NULL || cachette__machine_now() < thread->measured_ms + MEASURE_MS) return;
+  cachette__file_measure(thread, &pages, &free_pages);
 }
 
 /* ---- Notes ---- */
@@ -71,10 +83,28 @@ int cachette__file_put_notes(cachette__file_thread *thread) {
   return code;
 }
 
+void cachette__file_forget_idle(cachette__file_shared *shared) {
+  int64_t ids[CACHETTE__FILE_NOTES];
+  take_notes(shared, ids);
+  atomic_store(&shared->crowded, false);
+  atomic_store(&shared->untidy, false);
+}
+
+/* ---- How long ---- */
+
+/* Until when room may be made now. */
+static int64_t find_end(const cachette__file_thread *thread, int64_t now) {
+  int64_t others_ms = now - thread->now.begun_ms - thread->now.room_ms;
+  int64_t most_ms = ROOM_MS + 2 * others_ms - thread->now.room_ms;
+  int64_t left_ms = (thread->until_ms - now) / 2;
+  return now + (most_ms < left_ms ? most_ms : left_ms);
+}
+
 /* ---- The clock ---- */
 
 /* What the hand passes. */
 struct round {
+  int64_t end_ms;   /* when its time is over */
   int64_t from, to; /* where it was, and is */
   int64_t goal;     /* the last entry of its turn */
   int64_t evicted[ROUND];
@@ -107,17 +137,22 @@ static int is_over(cachette__file_thread *thread, bool *over) {
   return code;
 }
 
-/* Removes what was found, until there is room; the hand stays at the last that it decided on. */
+static bool is_late(const struct round *round) { return cachette__machine_now() >= round->end_ms; }
+
+/* Removes what was found, until there is room or no time; the hand stays at the last that it
+ * decided on. */
 static int evict(cachette__file_thread *thread, struct round *round, bool *over) {
   int code = SQLITE_OK;
   sqlite3_stmt *remove = cachette__file_statement(thread, CACHETTE__FILE_EVICT);
   if (remove == NULL) return sqlite3_extended_errcode(thread->db);
-  for (int i = 0; i < round->count && *over && code == SQLITE_OK; i++) {
+  bool on = true;
+  for (int i = 0; i < round->count && on && code == SQLITE_OK; i++) {
     sqlite3_bind_int64(remove, 1, round->evicted[i]);
     code = cachette__file_step(remove);
-    atomic_fetch_add(&thread->shared->evictions, 1);
+    thread->now.evicted++;
     if (code == SQLITE_OK) code = is_over(thread, over);
-    if (!*over) round->to = round->evicted[i];
+    on = *over && !is_late(round);
+    if (!on) round->to = round->evicted[i];
   }
   return code;
 }
@@ -152,8 +187,9 @@ static int set_hand(cachette__file_thread *thread, const struct round *round) {
 /* Begins a turn: of all that is there, but for what this transaction puts. */
 static int begin_turn(cachette__file_thread *thread, struct round *round) {
   round->to = 0;
-  if (thread->first_new == 0) return cachette__file_run(thread, CACHETTE__FILE_LAST, &round->goal);
-  round->goal = thread->first_new - 1;
+  int64_t first_new = thread->now.first_new;
+  if (first_new == 0) return cachette__file_run(thread, CACHETTE__FILE_LAST, &round->goal);
+  round->goal = first_new - 1;
   return SQLITE_OK;
 }
 
@@ -161,29 +197,29 @@ static int begin_turn(cachette__file_thread *thread, struct round *round) {
  * The turn that it is in ends; the next clears the uses, and one more takes all. If there still is
  * no room then what this transaction put has to go as well.
  */
-static int turn_hand(cachette__file_thread *thread) {
+static int turn_hand(cachette__file_thread *thread, int64_t end_ms) {
   enum { TURNS = 4 };
-  struct round round = {.from = 0};
+  struct round round = {.end_ms = end_ms};
   bool over = true;
   int code = get_hand(thread, &round);
-  for (int turns = 0; code == SQLITE_OK && over && turns <= TURNS; round.from = round.to) {
+  for (int turns = 0; code == SQLITE_OK && over && turns <= TURNS && !is_late(&round);
+       round.from = round.to) {
     code = look(thread, &round);
     if (code == SQLITE_OK) code = evict(thread, &round, &over);
     if (code == SQLITE_OK) code = pass(thread, &round);
     if (round.seen > 0 || code != SQLITE_OK) continue;
-    if (++turns == TURNS) thread->first_new = 0;
+    if (++turns == TURNS) thread->now.first_new = 0;
     code = begin_turn(thread, &round);
   }
   return code == SQLITE_OK ? set_hand(thread, &round) : code;
 }
 
-static int remove_ended(cachette__file_thread *thread, int64_t now_ms, bool *over) {
+static int remove_ended(cachette__file_thread *thread, int64_t now_ms, int64_t end_ms, bool *over) {
   int64_t count = ENDED;
   int code = SQLITE_OK;
-  while (code == SQLITE_OK && *over && count == ENDED) {
+  while (code == SQLITE_OK && *over && count == ENDED && cachette__machine_now() < end_ms) {
     count = 0;
     code = cachette__file_sweep_ended(thread, now_ms, (cachette_slice){NULL, 0}, ENDED, &count);
-    atomic_fetch_add(&thread->shared->expirations, count);
     if (code == SQLITE_OK) code = is_over(thread, over);
   }
   return code;
@@ -191,22 +227,45 @@ static int remove_ended(cachette__file_thread *thread, int64_t now_ms, bool *ove
 
 int cachette__file_make_room(cachette__file_thread *thread, int64_t now_ms) {
   bool over = false;
-  thread->unswept = 0;
+  int64_t begin_ms = cachette__machine_now(), end_ms = find_end(thread, begin_ms);
+  thread->now.unswept = 0;
   int code = is_over(thread, &over);
   if (code == SQLITE_OK && over) code = cachette__file_put_notes(thread);
-  if (code == SQLITE_OK && over) code = remove_ended(thread, now_ms, &over);
-  if (code == SQLITE_OK && over) code = turn_hand(thread);
+  if (code == SQLITE_OK && over) code = remove_ended(thread, now_ms, end_ms, &over);
+  if (code == SQLITE_OK && over) code = turn_hand(thread, end_ms);
+  thread->now.room_ms += cachette__machine_now() - begin_ms;
   return code;
 }
 
-/* ---- Free space ---- */
+/* ---- Idly ---- */
 
+/* Whether there is something better to do. */
 static bool is_wanted(cachette__file_thread *thread) {
   cachette__file_shared *shared = thread->shared;
   uv_mutex_lock(&shared->mutex);
   bool waits = shared->writes.waiting.first != NULL;
   uv_mutex_unlock(&shared->mutex);
   return waits || atomic_load(&shared->closing) || cachette__file_forking();
+}
+
+/* The options' own clock is for the handle's thread alone. */
+static int64_t idle_now(const cachette__file_settings *settings) {
+  return settings->clock.now == NULL ? cachette__epoch_now() : 0;
+}
+
+int cachette__file_make_room_idly(cachette__file_thread *thread) {
+  cachette__file_shared *shared = thread->shared;
+  int code = SQLITE_OK;
+  bool on = true;
+  while (code == SQLITE_OK && on && atomic_load(&shared->crowded) && !is_wanted(thread)) {
+    thread->until_ms = cachette__machine_now() + MEASURE_MS;
+    code = cachette__file_begin(thread);
+    if (code == SQLITE_OK) code = cachette__file_make_room(thread, idle_now(&shared->settings));
+    on = thread->now.evicted + thread->now.expired > 0;
+    if (code == SQLITE_OK) code = cachette__file_commit(thread);
+  }
+  if (!on) atomic_store(&shared->crowded, false); /* there is nothing left to go */
+  return code;
 }
 
 /* What cannot be given back now is with a later call. */

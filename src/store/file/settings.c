@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options say: the file, as an absolute path, and its limit. */
+/* What the options say: the file, as an absolute path that is no link, and its limit. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,6 +10,23 @@
 
 enum { TAIL = 32 }; /* what is appended to the path for files beside it, at most */
 
+/* A path as it is from a folder, in whose text `size` bytes count. NULL: none, and `error` is
+ * filled. */
+static char *join(const char *folder, size_t size, const char *path, cachette_error *error) {
+  if (path[0] == '/') size = 0;
+  size_t room = size + 1 + strlen(path) + 1;
+  if (room + TAIL > PATH_MAX) {
+    cachette__fail(error, CACHETTE_ECONFIG, "pickle_path", "The \"pickle_path\" is too long.");
+    return NULL;
+  }
+  char *joined = cachette__malloc(room);
+  if (joined == NULL)
+    cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  else
+    snprintf(joined, room, "%.*s%s%s", (int)size, folder, path[0] != '/' ? "/" : "", path);
+  return joined;
+}
+
 /* The path as it stays when the process changes its folder; NULL: none, and `error` is filled. */
 static char *make_absolute(const char *path, cachette_error *error) {
   char folder[PATH_MAX] = "";
@@ -19,18 +36,28 @@ static char *make_absolute(const char *path, cachette_error *error) {
                    strerror(errno));
     return NULL;
   }
-  size_t size = strlen(folder) + 1 + strlen(path) + 1;
-  if (size + TAIL > PATH_MAX) {
-    cachette__fail(error, CACHETTE_ECONFIG, "pickle_path", "The \"pickle_path\" is too long.");
-    return NULL;
+  return join(folder, strlen(folder), path, error);
+}
+
+static size_t folder_size(const char *path) { return (size_t)(strrchr(path, '/') - path); }
+
+/* What the path leads to if it is a link, be it there or not. Frees `path`; NULL as above. */
+static char *follow_links(char *path, cachette_error *error) {
+  enum { LINKS_MOST = 40 };
+  char target[PATH_MAX];
+  for (int i = 0; path != NULL && i < LINKS_MOST; i++) {
+    ssize_t size = readlink(path, target, sizeof target - 1);
+    if (size < 0) return path;
+    target[size] = '\0';
+    char *next = join(path, folder_size(path), target, error);
+    cachette__free(path);
+    path = next;
   }
-  char *absolute = cachette__malloc(size);
-  if (absolute == NULL) {
-    cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-    return NULL;
-  }
-  snprintf(absolute, size, "%s%s%s", folder, path[0] != '/' ? "/" : "", path);
-  return absolute;
+  if (path == NULL) return NULL;
+  cachette__free(path);
+  cachette__fail(error, CACHETTE_ECONFIG, "pickle_path",
+                 "The \"pickle_path\" is a link that leads to no file, but in a circle.");
+  return NULL;
 }
 
 static char *copy(const char *text) { return cachette__strndup(text, strlen(text)); }
@@ -55,8 +82,9 @@ int cachette__file_settings_read(const cachette_options *options, cachette__file
   cachette_error fault = {.code = CACHETTE_ENOMEM};
   cachette__fail(&fault, CACHETTE_ENOMEM, NULL, NULL);
   settings->path = make_absolute(path, &fault);
+  if (settings->path != NULL) settings->path = follow_links(settings->path, &fault);
   if (settings->path == NULL) goto fail;
-  size_t folder = (size_t)(strrchr(settings->path, '/') - settings->path);
+  size_t folder = folder_size(settings->path);
   settings->folder = cachette__strndup(settings->path, folder > 0 ? folder : 1);
   settings->prefix = copy(prefix != NULL ? prefix : "");
   settings->name = make_name(path);

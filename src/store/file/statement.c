@@ -38,7 +38,6 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_EVICT] = "DELETE FROM entry WHERE id = ?1",
     [CACHETTE__FILE_USE] = "INSERT OR IGNORE INTO used (id) VALUES (?1)",
     [CACHETTE__FILE_UNUSE] = "DELETE FROM used WHERE id > ?1 AND id <= ?2",
-    [CACHETTE__FILE_FORGET_USES] = "DELETE FROM used WHERE id <= ?1",
 };
 
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,

@@ -68,8 +68,10 @@ int cachette__file_sweep_ended(cachette__file_thread *thread, int64_t now_ms, ca
   else
     sqlite3_bind_null(sweep, 4);
   int code = cachette__file_step(sweep);
-  if (code == SQLITE_OK) *count += sqlite3_changes(thread->db);
-  return code;
+  if (code != SQLITE_OK) return code;
+  *count += sqlite3_changes(thread->db);
+  thread->now.expired += sqlite3_changes(thread->db);
+  return SQLITE_OK;
 }
 
 /* Goes on with the next item, or ends the sweep. */
@@ -97,7 +99,6 @@ static int sweep_ended(cachette__file_thread *thread, cachette__file_job *job) {
   cachette_slice prefix = cachette_str(thread->shared->settings.prefix);
   int code = cachette__file_sweep_ended(thread, job->now_ms, prefix, SLICE, &count);
   job->number += count;
-  atomic_fetch_add(&thread->shared->expirations, count);
   job->more = count == SLICE;
   return code;
 }

@@ -91,8 +91,9 @@ static int put_value(cachette__file_thread *thread, cachette__file_job *job,
   if (how == CACHETTE__FILE_ADD) sqlite3_bind_int64(statement, 4, job->now_ms);
   if (code == SQLITE_OK) code = cachette__file_step(statement);
   if (code != SQLITE_OK || sqlite3_changes(thread->db) == 0) return code;
-  thread->unswept += (int64_t)(item->key.size + value.size) + 1;
-  return thread->unswept >= ROOM_EVERY ? cachette__file_make_room(thread, job->now_ms) : SQLITE_OK;
+  thread->now.unswept += (int64_t)(item->key.size + value.size) + 1;
+  return thread->now.unswept >= ROOM_EVERY ? cachette__file_make_room(thread, job->now_ms)
+                                           : SQLITE_OK;
 }
 
 /* What stood there goes all the same, unless it was to stay. */

@@ -5,6 +5,8 @@
 #include "../../clock.h"
 #include "client.h"
 
+enum { SIZE_MOST = 8 << 20 }; /* bytes of the jobs that a carrier takes at once, if not of one */
+
 void cachette__file_fail_job(cachette__file_job *job, const cachette_error *error) {
   job->code = cachette__fail(&job->error, error->code, error->subject, "%s", error->message);
   job->more = false;
@@ -12,9 +14,12 @@ void cachette__file_fail_job(cachette__file_job *job, const cachette_error *erro
 
 void cachette__file_take(cachette__file_carrier *carrier) {
   cachette__file_list *waiting = &carrier->lane->waiting, *load = &carrier->load;
+  size_t size = 0;
   uv_mutex_lock(&carrier->shared->mutex);
   load->tail = &load->first;
   for (unsigned i = 0; i < carrier->lane->most && waiting->first != NULL; i++) {
+    size += waiting->first->size;
+    if (i > 0 && size > SIZE_MOST) break;
     *load->tail = waiting->first;
     load->tail = &waiting->first->next;
     waiting->first = waiting->first->next;
@@ -93,6 +98,9 @@ void cachette__file_read(cachette__file_carrier *carrier, cachette__file_thread 
   cachette__file_take(carrier);
   for (cachette__file_job *job = carrier->load.first; job != NULL; job = job->next)
     read_job(thread, job);
+  cachette__file_enter();
+  cachette__file_measure_again(thread);
+  cachette__file_leave();
 }
 
 /* ---- Writing ---- */
@@ -127,8 +135,17 @@ static void fail_group(const struct group *group, const cachette_error *error, b
       cachette__file_fail_job(job, error);
 }
 
+/* Has those that are left come again with a load of their own, for the others are to be told now.
+ */
+static void put_off(const struct group *group) {
+  for (cachette__file_job *job = group->first; job != NULL; job = next_of(group, job))
+    if (!is_settled(job)) job->more = true;
+}
+
 static void begin_job(cachette__file_job *job) {
+  if (is_settled(job)) return;
   job->error.code = CACHETTE_OK;
+  job->more = false;
   job->before.number = job->number;
   job->before.place = job->place;
 }
@@ -142,17 +159,40 @@ static void undo_jobs(const struct group *group) {
   }
 }
 
+int cachette__file_begin(cachette__file_thread *thread) {
+  int code = cachette__file_run(thread, CACHETTE__FILE_BEGIN_WRITE, NULL);
+  memset(&thread->now, 0, sizeof thread->now);
+  thread->now.begun_ms = cachette__machine_now();
+  return code;
+}
+
+int cachette__file_commit(cachette__file_thread *thread) {
+  int code = cachette__file_run(thread, CACHETTE__FILE_COMMIT, NULL);
+  if (code != SQLITE_OK) return code;
+  atomic_fetch_add(&thread->shared->evictions, thread->now.evicted);
+  atomic_fetch_add(&thread->shared->expirations, thread->now.expired);
+  return SQLITE_OK;
+}
+
+/* What is to be done by the way, after jobs that ended at this time. */
+static int clean_up(cachette__file_thread *thread, int64_t now_ms) {
+  enum { ENDED_BY_THE_WAY = 32 };
+  int64_t pages, free_pages, ended = 0;
+  if (thread->now.unswept == 0) return cachette__file_measure(thread, &pages, &free_pages);
+  cachette_slice all = {NULL, 0};
+  int code = cachette__file_sweep_ended(thread, now_ms, all, ENDED_BY_THE_WAY, &ended);
+  return code == SQLITE_OK ? cachette__file_make_room(thread, now_ms) : code;
+}
+
 /* All jobs in one transaction, with what has to be done by the way. SQLite's code. */
 static int transact(cachette__file_thread *thread, const struct group *group) {
-  enum { ENDED_BY_THE_WAY = 32 };
-  int64_t now = 0, ended = 0;
+  int64_t now = 0;
   for (cachette__file_job *job = group->first; job != NULL; job = next_of(group, job))
     begin_job(job);
-  int code = cachette__file_run(thread, CACHETTE__FILE_BEGIN_WRITE, NULL);
-  thread->first_new = thread->unswept = 0;
+  int code = cachette__file_begin(thread);
   if (code == SQLITE_OK && atomic_load(&thread->shared->nearly_full)) {
-    code = cachette__file_run(thread, CACHETTE__FILE_LAST, &thread->first_new);
-    thread->first_new++;
+    code = cachette__file_run(thread, CACHETTE__FILE_LAST, &thread->now.first_new);
+    thread->now.first_new++;
   }
   for (cachette__file_job *job = group->first; code == SQLITE_OK && job != NULL;
        job = next_of(group, job)) {
@@ -160,14 +200,8 @@ static int transact(cachette__file_thread *thread, const struct group *group) {
     code = cachette__file_do_write(thread, job);
     now = job->now_ms;
   }
-  if (code == SQLITE_OK && thread->unswept > 0) {
-    cachette_slice all = {NULL, 0};
-    code = cachette__file_sweep_ended(thread, now, all, ENDED_BY_THE_WAY, &ended);
-    atomic_fetch_add(&thread->shared->expirations, ended);
-  }
-  if (code == SQLITE_OK) code = cachette__file_make_room(thread, now);
-  if (code == SQLITE_OK) code = cachette__file_run(thread, CACHETTE__FILE_COMMIT, NULL);
-  return code;
+  if (code == SQLITE_OK) code = clean_up(thread, now);
+  return code == SQLITE_OK ? cachette__file_commit(thread) : code;
 }
 
 /*
@@ -191,8 +225,8 @@ static bool flush_full(cachette__file_thread *thread, const struct group *group,
 /* Returns false when the jobs have to be tried one by one. */
 static bool write_group(cachette__file_thread *thread, const struct group *group) {
   cachette_error error = {.code = CACHETTE_OK};
-  bool again = true, done = false, apart = false, retry;
-  while (!done && !apart && !is_group_settled(group)) {
+  bool again = true, done = false, apart = false, late = false, retry;
+  while (!done && !apart && !late && !is_group_settled(group)) {
     set_patience(thread, group);
     cachette__file_enter();
     if (connect_for(thread, &retry, &error)) {
@@ -205,27 +239,32 @@ static bool write_group(cachette__file_thread *thread, const struct group *group
               !group->alone;
     }
     cachette__file_leave();
-    bool only_late = error.code == CACHETTE_ETIMEDOUT && !atomic_load(&thread->shared->closing);
-    if (!done && !retry && !apart) fail_group(group, &error, only_late);
+    if (done || retry || apart) continue;
+    late = error.code == CACHETTE_ETIMEDOUT && !atomic_load(&thread->shared->closing);
+    fail_group(group, &error, late);
   }
+  if (late) put_off(group);
   return !apart;
 }
 
-/* Notes and free space, for which nobody waits. */
+/* Notes, room and free space, for which nobody waits. What cannot be done now is forgotten: it
+ * comes up again by itself, and must not be tried over and over. */
 static void work_idly(cachette__file_thread *thread) {
   enum { PATIENCE_MS = 200 };
   cachette_error error;
+  int code = SQLITE_ERROR;
   thread->until_ms = cachette__machine_now() + PATIENCE_MS;
-  thread->first_new = thread->unswept = 0;
   cachette__file_enter();
   if (cachette__file_connect(thread, &error) == CACHETTE_OK) {
-    int code = cachette__file_run(thread, CACHETTE__FILE_BEGIN_WRITE, NULL);
+    code = cachette__file_begin(thread);
     if (code == SQLITE_OK) code = cachette__file_put_notes(thread);
-    if (code == SQLITE_OK) code = cachette__file_run(thread, CACHETTE__FILE_COMMIT, NULL);
+    if (code == SQLITE_OK) code = cachette__file_commit(thread);
+    if (code == SQLITE_OK) code = cachette__file_make_room_idly(thread);
     roll_back(thread);
     thread->until_ms = INT64_MAX;
-    if (thread->db != NULL && code == SQLITE_OK) cachette__file_tidy(thread);
+    if (code == SQLITE_OK) cachette__file_tidy(thread);
   }
+  if (code != SQLITE_OK) cachette__file_forget_idle(thread->shared);
   cachette__file_leave();
 }
 
