@@ -64,16 +64,26 @@ typedef struct cachette__mongo_shared {
   uv_mutex_t indexes_mutex;
   uv_cond_t indexes_changed;
   enum cachette__mongo_indexes indexes;
-  int64_t indexes_due_ms;
-  _Atomic(bool) unique; /* there is a unique index on the key: no entry is there twice */
-  _Atomic(bool) twins;  /* there is none because some are, and that is still to be said */
+  bool indexes_found;         /* a server for them was found */
+  int64_t indexes_due_ms;     /* when they are due again */
+  int64_t indexes_lost_ms;    /* when none was found last, or 0, */
+  bson_error_t indexes_fault; /* and why */
+  _Atomic(bool) unique;       /* there is a unique index on the key: no entry is there twice */
+  _Atomic(bool) twins;        /* there is none because some are, and that is still to be said */
   cachette__mongo_way reads, writes; /* of the handle's thread alone */
 } cachette__mongo_shared;
 
-/* What a thread has. */
-typedef struct cachette__mongo_thread {
+/* A client of libmongoc's, with the cache's collection as it knows it. */
+typedef struct cachette__mongo_client {
   mongoc_client_t *client; /* NULL: none yet */
   mongoc_collection_t *collection;
+} cachette__mongo_client;
+
+/* What a thread has. */
+typedef struct cachette__mongo_thread {
+  cachette__mongo_client usual;   /* of the pool of clients */
+  cachette__mongo_client patient; /* its own, for ops that have more time than usual */
+  int64_t patience_ms;            /* for which that one waits */
 } cachette__mongo_thread;
 
 typedef struct cachette__mongo_job {
@@ -91,6 +101,7 @@ typedef struct cachette__mongo_job {
   bool broken;          /* for its connection broke */
   bool lost;            /* for no server could be found */
   bool looks;           /* it looks whether there is one again */
+  unsigned tries;       /* of what it is at, for others were at it, too */
   size_t count;
   cachette__copy items[];
 } cachette__mongo_job;
@@ -136,6 +147,19 @@ cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job, const cac
 /* Whether time is up; the job has failed then. */
 bool cachette__mongo_out_of_time(cachette__mongo_job *job);
 
+/* Whether an item cannot be put, for it is too large; it has failed then. */
+bool cachette__mongo_refuses(cachette__mongo_job *job, cachette__copy *item);
+
+/*
+ * Whether a key that is there twice may come from another client that put it at the same time: then
+ * all is well when it is tried again. Not if it has been tried often: then it is an index that is
+ * none of ours.
+ */
+bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *fault);
+
+/* Pauses before the next try, but for the first. False: time is up, and the job has failed. */
+bool cachette__mongo_try_again(cachette__mongo_job *job);
+
 /* ---- indexes.c ---- */
 
 /* Whether the indexes are to be made now, by a job that the caller submits. Handle's thread. */
@@ -147,8 +171,9 @@ void cachette__mongo_indexes_make(cachette__mongo_shared *shared, cachette__mong
 /* Says that they were not made, but may be. */
 void cachette__mongo_indexes_postpone(cachette__mongo_shared *shared);
 
-/* Waits for them where that is worth it. On a thread. */
-void cachette__mongo_indexes_await(cachette__mongo_job *job);
+/* Waits for them where that is worth it. On a thread. False: no server could be found to make them,
+ * and the job failed for that. */
+bool cachette__mongo_indexes_await(cachette__mongo_job *job);
 
 /* ---- work.c ---- */
 
@@ -159,9 +184,14 @@ bool cachette__mongo_connect(cachette__mongo_shared *shared, cachette__mongo_thr
 /* Carries the job out, on a thread. */
 void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thread);
 
-/* Deletes what the filter says and adds it to the job's number. False: the job failed. */
+void cachette__mongo_disconnect_patient(cachette__mongo_thread *thread);
+
+/*
+ * Deletes what the filter says, or `one` of it, which libmongoc tries again by itself if the
+ * connection breaks, and adds to `count` how many that were. False: the job failed.
+ */
 bool cachette__mongo_delete(cachette__mongo_job *job, mongoc_collection_t *collection,
-                            const bson_t *filter, int64_t *count);
+                            const bson_t *filter, bool one, int64_t *count);
 
 /* ---- single.c: what is done key by key ---- */
 

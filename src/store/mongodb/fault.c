@@ -6,6 +6,7 @@
 
 /* Codes of the server's, as it documents them. */
 enum {
+  DUPLICATE_KEY = 11000,
   UNAUTHORIZED = 13,
   AUTHENTICATION_FAILED = 18,
   MAX_TIME_EXPIRED = 50,
@@ -83,6 +84,35 @@ void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__copy *item,
   char text[32];
   cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
   item->status = explain(job->shared->settings.name, fault, text, &job->error);
+}
+
+bool cachette__mongo_refuses(cachette__mongo_job *job, cachette__copy *item) {
+  if (item->key.size + item->value.size + CACHETTE__MONGO_FIELDS <= CACHETTE__MONGO_DOCUMENT)
+    return false;
+  char text[32];
+  cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
+  item->status = cachette__fail(&job->error, CACHETTE_ETOOBIG, text,
+                                "The value of \"%s\" has %zu bytes; MongoDB takes at most 16 MB, "
+                                "key and value together.",
+                                text, item->value.size);
+  return true;
+}
+
+bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *fault) {
+  enum { TRIES_MOST = 8 };
+  return fault->domain == MONGOC_ERROR_SERVER && fault->code == DUPLICATE_KEY &&
+         job->tries < TRIES_MOST;
+}
+
+bool cachette__mongo_try_again(cachette__mongo_job *job) {
+  enum { PAUSE_MOST_LOG = 5 };
+  if (job->tries > 0) {
+    unsigned most = 1U << (job->tries < PAUSE_MOST_LOG ? job->tries : PAUSE_MOST_LOG);
+    uint64_t random = (uv_hrtime() * UINT64_C(0x2545f4914f6cdd1d)) >> 33;
+    uv_sleep((unsigned)(random % (most + 1)));
+  }
+  job->tries++;
+  return !cachette__mongo_out_of_time(job);
 }
 
 bool cachette__mongo_out_of_time(cachette__mongo_job *job) {

@@ -30,10 +30,16 @@ static void say_nothing(mongoc_log_level_t level, const char *domain, const char
   (void)data;
 }
 
-/* Every call of ours comes after this; it may be called again. */
-static void begin_libmongoc(void) {
+static void init_libmongoc(void) {
   mongoc_log_set_handler(say_nothing, NULL);
   mongoc_init();
+}
+
+/* Every call of ours comes after this; it may be called again. The handler is set only once, so
+ * that a program which sets one of its own after that keeps it. */
+static void begin_libmongoc(void) {
+  static uv_once_t once = UV_ONCE_INIT;
+  uv_once(&once, init_libmongoc);
 }
 
 static void free_shared(void *data) {
@@ -85,10 +91,12 @@ static void *init_thread(void *shared) {
 static void fini_thread(void *data, void *thread_data) {
   cachette__mongo_shared *shared = data;
   cachette__mongo_thread *thread = thread_data;
-  if (thread != NULL && thread->client != NULL) {
-    mongoc_collection_destroy(thread->collection);
-    mongoc_client_pool_push(shared->clients, thread->client);
+  if (thread == NULL) return;
+  if (thread->usual.client != NULL) {
+    mongoc_collection_destroy(thread->usual.collection);
+    mongoc_client_pool_push(shared->clients, thread->usual.client);
   }
+  cachette__mongo_disconnect_patient(thread);
   cachette__free(thread);
 }
 

@@ -13,8 +13,6 @@
 
 #include "client.h"
 
-enum { DUPLICATE_KEY = 11000 };
-
 /* What came of a step. */
 enum step { STEP_FAILED, STEP_AGAIN, STEP_DONE };
 
@@ -22,7 +20,7 @@ enum step { STEP_FAILED, STEP_AGAIN, STEP_DONE };
  * try again. */
 static enum step fail_step(cachette__mongo_job *job, cachette__copy *item,
                            const bson_error_t *fault) {
-  if (fault->domain == MONGOC_ERROR_SERVER && fault->code == DUPLICATE_KEY) return STEP_AGAIN;
+  if (cachette__mongo_is_race(job, fault)) return STEP_AGAIN;
   if (fault->domain == MONGOC_ERROR_SERVER)
     cachette__mongo_fail_item(job, item, fault);
   else
@@ -94,12 +92,22 @@ static void append_id(bson_t *query, const bson_t *old) {
     BSON_APPEND_VALUE(query, "_id", bson_iter_value(&field));
 }
 
-/* Puts a new entry in the place of one that has ended. */
+/* Appends the condition that a field is what it was, or not there if it was not. */
+static void append_same(bson_t *query, const bson_t *old, const char *name) {
+  bson_iter_t field;
+  if (bson_iter_init_find(&field, old, name))
+    bson_append_value(query, name, -1, bson_iter_value(&field));
+  else
+    bson_append_null(query, name, -1);
+}
+
+/* Puts a new entry in the place of one that has ended, or does not say when it ends. */
 static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *collection,
                                cachette__copy *item, const bson_t *old, cachette_slice value) {
   bson_t query = BSON_INITIALIZER, change = BSON_INITIALIZER;
   append_id(&query, old);
-  cachette__mongo_append_ended(&query, job->now_ms);
+  append_same(&query, old, "expires");
+  append_same(&query, old, "expires_at");
   append_fresh(&change, "$set", job, item, value);
   enum step step = update(job, collection, item, &query, &change);
   bson_destroy(&change);
@@ -177,14 +185,22 @@ static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *c
   return step;
 }
 
+typedef enum step once(cachette__mongo_job *job, mongoc_collection_t *collection,
+                       cachette__copy *item);
+
+static void repeat(cachette__mongo_job *job, mongoc_collection_t *collection, cachette__copy *item,
+                   once *act) {
+  job->tries = 0;
+  while (act(job, collection, item) == STEP_AGAIN)
+    if (!cachette__mongo_try_again(job)) return;
+}
+
 void cachette__mongo_add(cachette__mongo_job *job, mongoc_collection_t *collection,
                          cachette__copy *item) {
-  while (add_once(job, collection, item) == STEP_AGAIN)
-    if (cachette__mongo_out_of_time(job)) return;
+  if (!cachette__mongo_refuses(job, item)) repeat(job, collection, item, add_once);
 }
 
 void cachette__mongo_increment(cachette__mongo_job *job, mongoc_collection_t *collection,
                                cachette__copy *item) {
-  while (increment_once(job, collection, item) == STEP_AGAIN)
-    if (cachette__mongo_out_of_time(job)) return;
+  repeat(job, collection, item, increment_once);
 }

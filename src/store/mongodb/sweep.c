@@ -57,56 +57,71 @@ static bool sweep_text(cachette__mongo_job *job, mongoc_collection_t *collection
   bool done = head.size == 0 || append_range(&filter, head);
   append_which(&filter, which, job->now_ms);
   if (done)
-    done = cachette__mongo_delete(job, collection, &filter, count);
+    done = cachette__mongo_delete(job, collection, &filter, false, count);
   else
     job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
   bson_destroy(&filter);
   return done;
 }
 
-/* The keys that are bytes and begin with `head`, as a list; how many they are, or -1. */
-static int list_keys(cachette__mongo_job *job, mongoc_collection_t *collection, cachette_slice head,
-                     bson_t *list) {
-  bson_t *filter = BCON_NEW("key", "{", "$type", "binData", "}");
-  bson_t *options = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "key", BCON_INT32(1), "}");
-  mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, options, NULL);
-  const bson_t *document;
-  int count = 0;
-  while (mongoc_cursor_next(cursor, &document)) {
-    cachette_slice key;
-    char buffer[16];
-    const char *place;
-    if (!cachette__mongo_get_bytes(document, "key", &key) || key.size < head.size ||
-        memcmp(key.data, head.data, head.size) != 0)
-      continue;
-    bson_uint32_to_string((uint32_t)count++, &place, buffer, sizeof buffer);
-    BSON_APPEND_BINARY(list, place, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
-  }
-  bson_error_t fault;
-  if (mongoc_cursor_error(cursor, &fault)) {
-    cachette__mongo_fail(job, &fault);
-    count = -1;
-  }
-  mongoc_cursor_destroy(cursor);
-  bson_destroy(options);
-  bson_destroy(filter);
-  return count;
+/* Keys that are bytes, of which some are deleted together. */
+struct portion {
+  bson_t list;
+  uint32_t count;
+};
+
+static bool delete_portion(cachette__mongo_job *job, mongoc_collection_t *collection,
+                           struct portion *portion, enum which which, int64_t *count) {
+  bson_t filter = BSON_INITIALIZER, among;
+  if (portion->count == 0) return true;
+  BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &among);
+  BSON_APPEND_ARRAY(&among, "$in", &portion->list);
+  bson_append_document_end(&filter, &among);
+  append_which(&filter, which, job->now_ms);
+  bool done = !cachette__mongo_out_of_time(job) &&
+              cachette__mongo_delete(job, collection, &filter, false, count);
+  bson_destroy(&filter);
+  bson_reinit(&portion->list);
+  portion->count = 0;
+  return done;
+}
+
+/* Takes a key into the portion, if it is one of those that are meant. */
+static void take_key(struct portion *portion, const bson_t *document, cachette_slice head) {
+  cachette_slice key;
+  char buffer[16];
+  const char *place;
+  if (!cachette__mongo_get_bytes(document, "key", &key) || key.size < head.size ||
+      memcmp(key.data, head.data, head.size) != 0)
+    return;
+  bson_uint32_to_string(portion->count++, &place, buffer, sizeof buffer);
+  BSON_APPEND_BINARY(&portion->list, place, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
 }
 
 static bool sweep_bytes(cachette__mongo_job *job, mongoc_collection_t *collection,
                         cachette_slice head, enum which which, int64_t *count) {
-  bson_t list = BSON_INITIALIZER, filter = BSON_INITIALIZER, among;
-  int found = list_keys(job, collection, head, &list);
-  bool done = found == 0;
-  if (found > 0) {
-    BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &among);
-    BSON_APPEND_ARRAY(&among, "$in", &list);
-    bson_append_document_end(&filter, &among);
-    append_which(&filter, which, job->now_ms);
-    done = cachette__mongo_delete(job, collection, &filter, count);
+  enum { KEYS_MOST = 1000, BYTES_MOST = 4 << 20 };
+  struct portion portion = {BSON_INITIALIZER, 0};
+  bson_t *filter = BCON_NEW("key", "{", "$type", "binData", "}");
+  bson_t *options = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "key", BCON_INT32(1), "}");
+  mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, options, NULL);
+  const bson_t *document;
+  bool done = true;
+  while (done && mongoc_cursor_next(cursor, &document)) {
+    take_key(&portion, document, head);
+    if (portion.count == KEYS_MOST || portion.list.len > BYTES_MOST)
+      done = delete_portion(job, collection, &portion, which, count);
   }
-  bson_destroy(&filter);
-  bson_destroy(&list);
+  bson_error_t fault;
+  if (done && mongoc_cursor_error(cursor, &fault)) {
+    cachette__mongo_fail(job, &fault);
+    done = false;
+  }
+  if (done) done = delete_portion(job, collection, &portion, which, count);
+  mongoc_cursor_destroy(cursor);
+  bson_destroy(options);
+  bson_destroy(filter);
+  bson_destroy(&portion.list);
   return done;
 }
 

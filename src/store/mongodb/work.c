@@ -7,7 +7,6 @@
 #include "client.h"
 
 enum {
-  DUPLICATE_KEY = 11000,
   KEYS_AT_ONCE = 1000,        /* in one query, */
   KEY_BYTES_AT_ONCE = 4 << 20 /* and bytes of them; a query is a document, too */
 };
@@ -32,27 +31,33 @@ static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_er
 
 bool cachette__mongo_connect(cachette__mongo_shared *shared, cachette__mongo_thread *thread,
                              bson_error_t *fault) {
-  if (thread->client != NULL) return true;
+  if (thread->usual.client != NULL) return true;
   mongoc_client_pool_t *clients = get_clients(shared, fault);
   if (clients == NULL) return false;
-  thread->client = mongoc_client_pool_pop(clients);
-  thread->collection = mongoc_client_get_collection(thread->client, shared->settings.database,
-                                                    shared->settings.collection);
+  thread->usual.client = mongoc_client_pool_pop(clients);
+  thread->usual.collection = mongoc_client_get_collection(
+      thread->usual.client, shared->settings.database, shared->settings.collection);
   return true;
 }
 
-static void disconnect(cachette__mongo_thread *thread) {
-  mongoc_collection_destroy(thread->collection);
-  mongoc_client_destroy(thread->client);
+void cachette__mongo_disconnect_patient(cachette__mongo_thread *thread) {
+  if (thread->patient.client == NULL) return;
+  mongoc_collection_destroy(thread->patient.collection);
+  mongoc_client_destroy(thread->patient.client);
+  thread->patient.client = NULL;
 }
 
 /*
- * The clients of the pool wait for an answer as long as the options say. An op that was given more
- * time, such as one that clears a large collection, gets a client of its own.
+ * The clients of the pool wait for an answer as long as the options say. For an op that was given
+ * more time, such as one that clears a large collection, a thread has a client of its own, which it
+ * keeps as long as it is patient enough.
  */
-static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *own,
+static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *thread,
                             bson_error_t *fault) {
   const cachette__mongo_settings *settings = &job->shared->settings;
+  cachette__mongo_client *own = &thread->patient;
+  if (own->client != NULL && job->timeout_ms <= thread->patience_ms) return true;
+  cachette__mongo_disconnect_patient(thread);
   mongoc_uri_t *uri = mongoc_uri_copy(settings->uri);
   int64_t ms = job->timeout_ms < INT32_MAX ? job->timeout_ms : INT32_MAX;
   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, (int32_t)ms);
@@ -62,6 +67,7 @@ static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *ow
   mongoc_client_set_error_api(own->client, MONGOC_ERROR_API_VERSION_2);
   own->collection =
       mongoc_client_get_collection(own->client, settings->database, settings->collection);
+  thread->patience_ms = job->timeout_ms;
   return true;
 }
 
@@ -177,6 +183,7 @@ static bool find_portion(cachette__mongo_job *job, mongoc_collection_t *collecti
   if (job->verb == CACHETTE_FETCH) BSON_APPEND_INT32(&fields, "value", 1);
   bson_append_document_end(&options, &fields);
   append_keys(&filter, items, count);
+  BSON_APPEND_INT32(&options, "batchSize", (int32_t)count + 1); /* all at once, if they fit */
   mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &filter, &options, NULL);
   const bson_t *document;
   while (mongoc_cursor_next(cursor, &document)) take_document(job, items, count, document);
@@ -203,19 +210,8 @@ static void find_all(cachette__mongo_job *job, mongoc_collection_t *collection) 
 
 /* ---- Writing ---- */
 
-static bool is_too_large(const cachette__copy *item) {
-  return item->key.size + item->value.size + CACHETTE__MONGO_FIELDS > CACHETTE__MONGO_DOCUMENT;
-}
-
 /* What is too large is cleared, so that nothing older is taken for it. */
-static void add_clear(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
-                      cachette__copy *item) {
-  char text[32];
-  cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
-  item->status = cachette__fail(&job->error, CACHETTE_ETOOBIG, text,
-                                "The value of \"%s\" has %zu bytes; MongoDB takes at most 16 MB, "
-                                "key and value together.",
-                                text, item->value.size);
+static void add_clear(mongoc_bulk_operation_t *bulk, const cachette__copy *item) {
   bson_t query = BSON_INITIALIZER;
   cachette__mongo_append_key(&query, "key", item->key);
   mongoc_bulk_operation_remove_many_with_opts(bulk, &query, NULL, NULL);
@@ -260,7 +256,7 @@ static void take_write_error(cachette__mongo_job *job, cachette__copy *const *wr
       bson_strncpy(fault.message, bson_iter_utf8(&field, NULL), sizeof fault.message);
   }
   if (place >= count) return;
-  if (fault.code == DUPLICATE_KEY)
+  if (cachette__mongo_is_race(job, &fault))
     written[place]->again = true; /* both inserted at once; this one comes too late for that */
   else
     cachette__mongo_fail_item(job, written[place], &fault);
@@ -280,6 +276,12 @@ static bool take_write_errors(cachette__mongo_job *job, cachette__copy *const *w
   return any;
 }
 
+static bool has_concern_error(const bson_t *reply) {
+  bson_iter_t field, element;
+  return bson_iter_init_find(&field, reply, "writeConcernErrors") &&
+         bson_iter_recurse(&field, &element) && bson_iter_next(&element);
+}
+
 /* Writes the items, whatever their verb, in one bulk. */
 static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette__copy *const *items, size_t count) {
@@ -287,8 +289,8 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
   mongoc_bulk_operation_t *bulk =
       mongoc_collection_create_bulk_operation_with_opts(collection, options);
   for (size_t i = 0; i < count; i++) {
-    if (job->verb == CACHETTE_PUT && is_too_large(items[i]))
-      add_clear(job, bulk, items[i]);
+    if (job->verb == CACHETTE_PUT && cachette__mongo_refuses(job, items[i]))
+      add_clear(bulk, items[i]);
     else
       add_write(job, bulk, items[i]);
   }
@@ -296,9 +298,10 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
   bson_error_t fault = {0};
   bool done = mongoc_bulk_operation_execute(bulk, &reply, &fault) != 0;
   bool is_told = !done && take_write_errors(job, items, count, &reply);
-  /* Of a bulk that went in parts one may have been refused, and another not have arrived. */
-  bool is_broken =
-      fault.domain == MONGOC_ERROR_STREAM || fault.domain == MONGOC_ERROR_SERVER_SELECTION;
+  /* Of a bulk that went in parts one may have been refused, and another not have arrived, or not
+   * at all the servers that are to have it. */
+  bool is_broken = fault.domain == MONGOC_ERROR_STREAM ||
+                   fault.domain == MONGOC_ERROR_SERVER_SELECTION || has_concern_error(&reply);
   if (!done && (!is_told || is_broken)) cachette__mongo_fail(job, &fault);
   bson_destroy(&reply);
   mongoc_bulk_operation_destroy(bulk);
@@ -323,10 +326,11 @@ static void put_all(cachette__mongo_job *job, mongoc_collection_t *collection) {
     return;
   }
   for (size_t i = 0; i < job->count; i++) items[i] = &job->items[i];
+  job->tries = 0;
   for (size_t left = job->count; left > 0 && job->code == CACHETTE_OK;) {
-    if (cachette__mongo_out_of_time(job)) break;
     write_bulk(job, collection, items, left);
     left = keep_again(items, left);
+    if (left > 0 && !cachette__mongo_try_again(job)) break;
   }
   cachette__free(items);
 }
@@ -348,7 +352,11 @@ static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection)
   BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &fields);
   cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
   bson_append_document_end(&update, &fields);
-  if (!mongoc_collection_update_many(collection, &query, &update, NULL, &reply, &fault))
+  bool done =
+      job->shared->unique /* then libmongoc may try it again by itself */
+          ? mongoc_collection_update_one(collection, &query, &update, NULL, &reply, &fault)
+          : mongoc_collection_update_many(collection, &query, &update, NULL, &reply, &fault);
+  if (!done)
     cachette__mongo_fail(job, &fault);
   else if (take_count(&reply, "matchedCount", &count) && count > 0)
     item->status = CACHETTE_HIT;
@@ -381,10 +389,11 @@ static void touch_all(cachette__mongo_job *job, mongoc_collection_t *collection)
 }
 
 bool cachette__mongo_delete(cachette__mongo_job *job, mongoc_collection_t *collection,
-                            const bson_t *filter, int64_t *count) {
+                            const bson_t *filter, bool one, int64_t *count) {
   bson_t reply;
   bson_error_t fault;
-  bool done = mongoc_collection_delete_many(collection, filter, NULL, &reply, &fault);
+  bool done = one ? mongoc_collection_delete_one(collection, filter, NULL, &reply, &fault)
+                  : mongoc_collection_delete_many(collection, filter, NULL, &reply, &fault);
   if (!done)
     cachette__mongo_fail(job, &fault);
   else
@@ -398,7 +407,8 @@ static bool clear_portion(cachette__mongo_job *job, mongoc_collection_t *collect
   bson_t filter = BSON_INITIALIZER;
   append_keys(&filter, items, count);
   cachette__mongo_append_live(&filter, job->now_ms);
-  bool done = cachette__mongo_delete(job, collection, &filter, cleared);
+  bool one = count == 1 && job->shared->unique;
+  bool done = cachette__mongo_delete(job, collection, &filter, one, cleared);
   bson_destroy(&filter);
   return done;
 }
@@ -421,10 +431,10 @@ static void clear_all(cachette__mongo_job *job, mongoc_collection_t *collection)
   cachette__free(items);
 }
 
-static void ping(cachette__mongo_job *job, const cachette__mongo_thread *thread) {
+static void ping(cachette__mongo_job *job, const cachette__mongo_client *client) {
   bson_t *command = BCON_NEW("ping", BCON_INT32(1));
   bson_error_t fault;
-  if (!mongoc_client_command_simple(thread->client, job->shared->settings.database, command, NULL,
+  if (!mongoc_client_command_simple(client->client, job->shared->settings.database, command, NULL,
                                     NULL, &fault))
     cachette__mongo_fail(job, &fault);
   bson_destroy(command);
@@ -439,8 +449,8 @@ static void do_each(cachette__mongo_job *job, mongoc_collection_t *collection, e
     act(job, collection, &job->items[i]);
 }
 
-static void carry_out(cachette__mongo_job *job, const cachette__mongo_thread *thread) {
-  mongoc_collection_t *collection = thread->collection;
+static void carry_out(cachette__mongo_job *job, const cachette__mongo_client *client) {
+  mongoc_collection_t *collection = client->collection;
   switch (job->verb) {
     case CACHETTE_FETCH:
     case CACHETTE_EXISTS:
@@ -471,7 +481,7 @@ static void carry_out(cachette__mongo_job *job, const cachette__mongo_thread *th
       cachette__mongo_flush_expired(job, collection);
       break;
     case CACHETTE_PING:
-      ping(job, thread);
+      ping(job, client);
       break;
   }
 }
@@ -502,27 +512,25 @@ static void forget_results(cachette__mongo_job *job) {
   }
 }
 
-static void carry_out_twice(cachette__mongo_job *job, const cachette__mongo_thread *thread) {
-  carry_out(job, thread);
+static void carry_out_twice(cachette__mongo_job *job, const cachette__mongo_client *client) {
+  carry_out(job, client);
   /* A connection that had been idle may turn out to be gone; the next one is a new one. */
   if (job->broken && is_idempotent(job)) {
     forget_results(job);
-    carry_out(job, thread);
+    carry_out(job, client);
   }
 }
 
 void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thread) {
   bson_error_t fault = {0};
-  cachette__mongo_thread own = {NULL, NULL};
   if (cachette__mongo_out_of_time(job)) return;
   bool patient = job->timeout_ms > job->shared->settings.timeout_ms;
-  if (patient ? !connect_patient(job, &own, &fault)
+  if (patient ? !connect_patient(job, thread, &fault)
               : !cachette__mongo_connect(job->shared, thread, &fault)) {
     cachette__mongo_fail(job, &fault);
     return;
   }
-  if (job->verb == CACHETTE_PUT || job->verb == CACHETTE_INCREMENT)
-    cachette__mongo_indexes_await(job);
-  carry_out_twice(job, patient ? &own : thread);
-  if (patient) disconnect(&own);
+  bool makes = job->verb == CACHETTE_PUT || job->verb == CACHETTE_INCREMENT;
+  if (makes && !cachette__mongo_indexes_await(job)) return;
+  carry_out_twice(job, patient ? &thread->patient : &thread->usual);
 }
