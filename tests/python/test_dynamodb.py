@@ -341,7 +341,10 @@ def test_what_stays_broken_is_told(
   asyncio.run(main())
 
 
-def test_an_increment_is_not_sent_twice(proxy: HttpServer, table: str) -> None:
+@pytest.mark.parametrize('fault', [BROKEN[4](), Answer(mute=True)])
+def test_an_increment_is_not_sent_twice(proxy: HttpServer, table: str, fault: Answer) -> None:
+  """Not by libcurl, either, which sends again over a new connection if a kept one closes."""
+
   async def main() -> None:
     cache = own(proxy.url, table_name=table)()
     assert await cache.increment('counter') == 1
@@ -350,13 +353,24 @@ def test_an_increment_is_not_sent_twice(proxy: HttpServer, table: str) -> None:
       if action_of(request) != 'UpdateItem':
         return None
       proxy.pass_on(request)
-      return BROKEN[4]()
+      return fault
 
     proxy.answer = count_and_break
     with pytest.raises(BackendUnavailable, match='broke'):
       await cache.increment('counter')
     proxy.answer = lambda request: None
     assert await cache.fetch('counter') == '2'
+
+  asyncio.run(main())
+
+
+def test_a_safe_call_is_sent_again_over_another_connection(proxy: HttpServer, table: str) -> None:
+  async def main() -> None:
+    cache = own(proxy.url, table_name=table)()
+    await cache.put('key', 'value')
+    answers: List[Optional[Answer]] = [Answer(mute=True), None]
+    proxy.answer = lambda request: answers.pop(0) if answers else None
+    assert await cache.fetch('key') == 'value'
 
   asyncio.run(main())
 

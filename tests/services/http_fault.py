@@ -26,6 +26,8 @@ class Answer(NamedTuple):
   headers: Dict[str, str] = {}
   cut: bool = False
   """Whether the connection ends in the middle of the body."""
+  mute: bool = False
+  """Whether it ends without a byte."""
 
 
 class HttpServer:
@@ -66,6 +68,9 @@ class HttpServer:
     request = Request(handler.command, handler.path, headers, body)
     self.requests.append(request)
     answer = self.answer(request) or self.pass_on(request)
+    if answer.mute:
+      handler.close_connection = True
+      return
     handler.send_response_only(answer.status)
     for name, value in answer.headers.items():
       handler.send_header(name, value)

@@ -227,6 +227,7 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
   if (call->body.failed) return false;
   if (!cachette__http_begin(client->http, request, client->settings.url)) return false;
   request->done = on_answer;
+  request->once = !call->is_safe;
   if (!set_options(call, keys) || !add_headers(call, keys) ||
       !cachette__http_send(request, &call->body, (left > 0 ? left : 0) + GRACE_MS)) {
     cachette__http_drop(request);
@@ -356,6 +357,7 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
   const char *name = call->client->settings.name;
   const char *reason =
       request->fault[0] != '\0' ? request->fault : curl_easy_strerror(request->result);
+  if (request->result == CURLE_ABORTED_BY_CALLBACK) reason = "it closed without an answer";
   bool unsent =
       request->result == CURLE_COULDNT_CONNECT || request->result == CURLE_COULDNT_RESOLVE_HOST ||
       request->result == CURLE_PEER_FAILED_VERIFICATION ||

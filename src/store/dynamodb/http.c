@@ -289,6 +289,14 @@ static size_t take_header(char *line, size_t size, size_t count, void *data) {
   return size;
 }
 
+static int before_sending(void *data, char *address, char *own_address, int port, int own_port) {
+  cachette__http_request *request = data;
+  (void)address, (void)own_address, (void)port, (void)own_port;
+  bool again = request->is_begun;
+  request->is_begun = true;
+  return again && request->once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static CURL *take_easy(cachette__http *http) {
   if (http->idle_count == 0) return curl_easy_init();
   CURL *easy = http->idle[--http->idle_count];
@@ -301,7 +309,7 @@ static void forget_answer(cachette__http_request *request) {
   request->result = CURLE_OK;
   request->status = 0;
   request->fault[0] = request->request_id[0] = '\0';
-  request->has_crc32 = false;
+  request->has_crc32 = request->is_begun = false;
   request->server_ms = 0;
   request->answer_most = ANSWER_MOST;
 }
@@ -324,6 +332,8 @@ bool cachette__http_begin(cachette__http *http, cachette__http_request *request,
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   if (curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK) return true;
   cachette__http_drop(request);

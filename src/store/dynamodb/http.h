@@ -18,6 +18,13 @@ struct cachette__http_request {
   /* In. */
   void (*done)(cachette__http_request *request); /* once, on the loop, never from inside a send */
 
+  /*
+   * In. It is sent once: libcurl by itself sends a request again if a connection that it had kept
+   * closes without a word, though it may have been carried out. `result` then is
+   * CURLE_ABORTED_BY_CALLBACK.
+   */
+  bool once;
+
   /* Out. */
   CURLcode result;
   long status;           /* of HTTP; 0: there was no answer */
@@ -33,6 +40,7 @@ struct cachette__http_request {
   cachette__http *http;
   struct curl_slist *headers;
   size_t answer_most; /* bytes of an answer, at most */
+  bool is_begun;      /* libcurl has begun to send it */
 };
 
 /* NULL: out of memory, or libcurl could not be started. `forget` frees the owner's memory, last. */

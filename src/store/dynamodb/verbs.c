@@ -192,11 +192,10 @@ static void begin_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   begin_item(job, &call->body, call->place);
 }
 
-/* Its condition: nothing stands there, or what does has ended. */
+/* Its condition: nothing stands there, or what does has ended, or does not say when it ends. */
 static void add_if_absent(cachette__text *body) {
-  cachette__text_puts(
-      body, ",\"ConditionExpression\":\"attribute_not_exists(#k) OR " CACHETTE__DYNAMO_ENDED
-            "\"," NAMES "{" CACHETTE__DYNAMO_TIMES ",\"#k\":\"key\"}");
+  cachette__text_puts(body, ",\"ConditionExpression\":\"NOT " CACHETTE__DYNAMO_LIVES "\"," NAMES
+                            "{" CACHETTE__DYNAMO_TIMES "}");
   cachette__dynamo_add_now(body);
   cachette__text_puts(body, "}");
 }
