@@ -110,6 +110,36 @@ static bson_t *find(const char *key) {
   return copy;
 }
 
+/* Whether there is an index with these fields, such as {"name": "key_1", "unique": true}. */
+static bool has_index(const char *fields) {
+  bson_t *wanted = parse(fields);
+  bson_iter_t field, found;
+  mongoc_cursor_t *indexes = mongoc_collection_find_indexes_with_opts(entries, NULL);
+  const bson_t *index;
+  bool has = false;
+  while (!has && mongoc_cursor_next(indexes, &index)) {
+    has = bson_iter_init(&field, wanted);
+    while (has && bson_iter_next(&field)) {
+      has = bson_iter_init_find(&found, index, bson_iter_key(&field));
+      if (has && BSON_ITER_HOLDS_UTF8(&field))
+        has = strcmp(bson_iter_utf8(&found, NULL), bson_iter_utf8(&field, NULL)) == 0;
+      else if (has)
+        has = bson_iter_as_int64(&found) == bson_iter_as_int64(&field);
+    }
+  }
+  mongoc_cursor_destroy(indexes);
+  bson_destroy(wanted);
+  return has;
+}
+
+static bool await_index(const char *fields) {
+  for (int i = 0; i < 400 && !has_index(fields); i++) {
+    const struct timespec pause = {0, 50000000};
+    nanosleep(&pause, NULL);
+  }
+  return has_index(fields);
+}
+
 /* ---- What is stored ---- */
 
 static void an_entry_is_a_document_that_others_read(void **state) {
@@ -343,12 +373,120 @@ static void a_flush_counts_what_lived_and_keeps_the_indexes(void **state) {
   insert_old("b", "x", 100);
   assert_int_equal(run_key(handle, CACHETTE_FLUSH, "-"), 2);
   assert_int_equal(count("{}"), 0);
-  mongoc_cursor_t *indexes = mongoc_collection_find_indexes_with_opts(entries, NULL);
-  const bson_t *index;
-  int found = 0;
-  while (mongoc_cursor_next(indexes, &index)) found++;
-  assert_int_equal(found, 3); /* of _id, too */
-  mongoc_cursor_destroy(indexes);
+  assert_true(await_index("{\"name\": \"key_1\", \"unique\": 1}"));
+  assert_true(await_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
+  cachette_close(handle);
+}
+
+static void create_index(const char *index) {
+  char command[256];
+  snprintf(command, sizeof command, "{\"createIndexes\": \"%s\", \"indexes\": [%s]}", COLLECTION,
+           index);
+  mongod_command(server.url, DATABASE, command);
+}
+
+/* One index that the server refuses does not cost the other. */
+static void a_conflicting_index_costs_no_other(void **state) {
+  (void)state;
+  create_index("{\"key\": {\"expires_at\": 1}, \"name\": \"expires_at_1\"}");
+  cachette *handle = open_mongodb();
+  put(handle, "a", "x");
+  assert_true(await_index("{\"name\": \"key_1\", \"unique\": 1}"));
+  assert_false(has_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
+  cachette_close(handle);
+  drop_entries(NULL);
+  create_index("{\"key\": {\"key\": 1}, \"name\": \"key_1\"}");
+  handle = open_mongodb();
+  put(handle, "a", "x");
+  put(handle, "a", "y");
+  assert_true(holds_text(handle, "a", "y"));
+  assert_true(await_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
+  cachette_close(handle);
+}
+
+/* An index of others that an entry cannot satisfy is told of, and not tried against for ever. */
+static void an_index_of_others_is_told_of(void **state) {
+  (void)state;
+  static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_INCREMENT};
+  create_index("{\"key\": {\"owner\": 1}, \"name\": \"owner_1\", \"unique\": true}");
+  cachette *handle = open_mongodb();
+  put(handle, "a", "x"); /* the one without an owner */
+  for (size_t i = 0; i < LENGTH(verbs); i++) {
+    struct probe probe;
+    probe_init(&probe, verbs[i], "b");
+    probe.item.value = cachette_str("x");
+    probe.item.amount = 1;
+    int code = cachette_run(handle, &probe.op);
+    if (code == CACHETTE_OK) code = probe.item.status;
+    assert_int_equal(code, CACHETTE_EBACKEND);
+    if (strstr(probe.error.message, "owner_1") == NULL) fail_msg("%s", probe.error.message);
+  }
+  cachette_close(handle);
+}
+
+/* Such an entry is a miss, and what is put takes its place. */
+static void an_entry_that_does_not_say_when_it_ends_is_none(void **state) {
+  (void)state;
+  static const char *const ends[] = {"", ", \"expires\": null", ", \"expires\": \"soon\"",
+                                     ", \"expires\": {\"$numberDecimal\": \"9e9\"}",
+                                     ", \"expires_at\": {\"$date\": {\"$numberLong\": \"1\"}}"};
+  cachette *handle = open_mongodb();
+  for (size_t i = 0; i < LENGTH(ends); i++) {
+    char json[160];
+    drop_entries(NULL);
+    snprintf(json, sizeof json, "{\"key\": \"counter\", \"value\": \"7\"%s}", ends[i]);
+    insert(json);
+    snprintf(json, sizeof json, "{\"key\": \"added\", \"value\": \"7\"%s}", ends[i]);
+    insert(json);
+    assert_false(holds(handle, "counter"));
+    struct probe probe;
+    probe_init(&probe, CACHETTE_INCREMENT, "counter");
+    probe.item.amount = 2;
+    if (cachette_run(handle, &probe.op) < 0) fail_msg("%s", probe.error.message);
+    assert_int_equal(probe.item.amount, 2);
+    probe_init(&probe, CACHETTE_PUT, "added");
+    probe.op.flags = CACHETTE_IF_ABSENT;
+    probe.item.value = cachette_str("new");
+    if (cachette_run(handle, &probe.op) < 0) fail_msg("%s", probe.error.message);
+    assert_int_equal(probe.item.status, CACHETTE_MISS);
+    assert_true(holds_text(handle, "added", "new"));
+    assert_int_equal(count("{}"), 2);
+  }
+  cachette_close(handle);
+}
+
+static void a_value_too_large_is_not_added(void **state) {
+  (void)state;
+  static char value[17 << 20];
+  struct probe probe;
+  cachette *handle = open_mongodb();
+  put(handle, "other", "x");
+  probe_init(&probe, CACHETTE_PUT, "key");
+  probe.op.flags = CACHETTE_IF_ABSENT;
+  probe.item.value = (cachette_slice){value, sizeof value};
+  cachette_run(handle, &probe.op);
+  assert_int_equal(probe.item.status, CACHETTE_ETOOBIG);
+  assert_non_null(strstr(probe.error.message, "MongoDB takes at most 16 MB"));
+  assert_true(holds_text(handle, "other", "x"));
+  cachette_close(handle);
+}
+
+/* So many that their deletion goes in portions. */
+static void many_keys_of_bytes_are_swept(void **state) {
+  (void)state;
+  enum { COUNT = 2500 };
+  static cachette_item items[COUNT];
+  static char keys[COUNT][16];
+  cachette *handle = open_mongodb();
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(keys[i], sizeof keys[i], "\xff:%d", i);
+    items[i] = (cachette_item){.key = cachette_str(keys[i]), .value = cachette_str("x")};
+  }
+  cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = COUNT};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  put(handle, "\xfe:1", "x");
+  assert_int_equal(run_key(handle, CACHETTE_CLEAR_NAMESPACE, "\xff"), COUNT);
+  assert_int_equal(count("{}"), 1);
   cachette_close(handle);
 }
 
@@ -492,6 +630,11 @@ int main(void) {
       test(a_namespace_of_pattern_characters_is_taken_at_its_word),
       test(a_prefix_keeps_caches_apart),
       test(a_flush_counts_what_lived_and_keeps_the_indexes),
+      test(a_conflicting_index_costs_no_other),
+      test(an_index_of_others_is_told_of),
+      test(an_entry_that_does_not_say_when_it_ends_is_none),
+      test(a_value_too_large_is_not_added),
+      test(many_keys_of_bytes_are_swept),
       test(flush_expired_takes_what_has_ended),
       test(the_server_removes_what_has_ended),
       test(keys_that_are_there_twice_are_coped_with),

@@ -296,6 +296,126 @@ static void a_server_that_cannot_be_found_costs_its_time_once(void **state) {
   cachette_close(handle);
 }
 
+/* It waits for the indexes, for which no server is found, either. */
+static void a_first_put_says_why_it_fails(void **state) {
+  (void)state;
+  cachette *handle = open_at("mongodb://127.0.0.1:1/", "2");
+  expect_failure(handle, CACHETTE_PUT, CACHETTE_EUNAVAILABLE,
+                 "MongoDB at 127.0.0.1:1 cannot be reached");
+  cachette_close(handle);
+  cachette_options *options =
+      options_with("backend", "mongodb", "mongodb_url", "mongodb://127.0.0.1:1/", "timeout", "2",
+                   "mongodb_pool_size", "1", NULL);
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  cachette_options_free(options);
+  expect_failure(handle, CACHETTE_INCREMENT, CACHETTE_EUNAVAILABLE, "cannot be reached");
+  cachette_close(handle);
+}
+
+static const char *const with_failpoints[] = {"--setParameter", "enableTestCommands=1", NULL};
+
+static void fail_command(const struct mongod_server *at, const char *mode, const char *data) {
+  char command[256];
+  snprintf(command, sizeof command,
+           "{\"configureFailPoint\": \"failCommand\", \"mode\": %s, \"data\": {%s}}", mode, data);
+  mongod_command(at->url, "admin", command);
+}
+
+/* Of a bulk that goes in two parts one item is refused, and the second part does not arrive. */
+static void a_part_that_did_not_arrive_fails_the_bulk(const struct mongod_server *at) {
+  enum { COUNT = 4, SIZE = 15 << 20 };
+  static char value[SIZE], long_key[1100];
+  cachette_item items[COUNT];
+  cachette_error error = {.code = 0};
+  cachette *handle = open_at(at->url, "20");
+  put_text(handle, "key", "value", 0);
+  memset(long_key, 'k', sizeof long_key - 1);
+  for (int i = 0; i < COUNT; i++)
+    items[i] =
+        (cachette_item){.key = cachette_str(i == 0 ? long_key : "key"), .value = {value, SIZE}};
+  fail_command(at, "{\"skip\": 1}", "\"failCommands\": [\"update\"], \"closeConnection\": true");
+  cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = COUNT, .error = &error};
+  int code = cachette_run(handle, &op);
+  fail_command(at, "\"off\"", "");
+  assert_int_equal(code, CACHETTE_EUNAVAILABLE);
+  cachette_close(handle);
+}
+
+/* What a server does not do in passing, such as when it steps down, it does later. */
+static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
+  struct probe probe;
+  mongod_command(at->url, "cachette-db", "{\"dropDatabase\": 1}");
+  fail_command(at, "{\"times\": 1}", "\"failCommands\": [\"createIndexes\"], \"errorCode\": 11602");
+  cachette *handle = open_at(at->url, "10");
+  put_text(handle, "key", "value", 0);
+  mongoc_client_t *client = mongoc_client_new(at->url);
+  mongoc_collection_t *entries = mongoc_client_get_collection(client, "cachette-db", "cachette");
+  int found = 0;
+  for (int i = 0; i < 200 && found < 3; i++) {
+    const bson_t *index;
+    pause_ms(50);
+    assert_int_equal(probe_run(handle, &probe, CACHETTE_PUT, "key"), CACHETTE_OK);
+    mongoc_cursor_t *indexes = mongoc_collection_find_indexes_with_opts(entries, NULL);
+    for (found = 0; mongoc_cursor_next(indexes, &index);) found++;
+    mongoc_cursor_destroy(indexes);
+  }
+  assert_int_equal(found, 3); /* of _id, too */
+  mongoc_collection_destroy(entries);
+  mongoc_client_destroy(client);
+  cachette_close(handle);
+}
+
+static void a_server_fails_commands(void **state) {
+  (void)state;
+  struct mongod_server failing;
+  mongod_server_start(&failing, with_failpoints);
+  a_part_that_did_not_arrive_fails_the_bulk(&failing);
+  indexes_are_made_when_they_can_be(&failing);
+  mongod_server_remove(&failing);
+}
+
+static const char *const with_replicas[] = {"--replSet", "set", NULL};
+
+/* A set of one server, which steps down from being its primary and comes up again. */
+static void a_replica_set_is_followed(void **state) {
+  (void)state;
+  struct mongod_server member;
+  struct probe probe;
+  char url[512], command[256];
+  mongod_server_start(&member, with_replicas);
+  snprintf(command, sizeof command,
+           "{\"replSetInitiate\": {\"_id\": \"set\", \"members\": [{\"_id\": 0, \"host\": "
+           "\"127.0.0.1:%d\"}]}}",
+           member.port);
+  mongod_command(member.url, "admin", command);
+  snprintf(url, sizeof url, "%s/?replicaSet=set&w=majority&readPreference=primaryPreferred",
+           member.url);
+  cachette *handle = open_at(url, "5");
+  for (int i = 0; i < 200 && probe_run(handle, &probe, CACHETTE_PUT, "key") < 0; i++) pause_ms(50);
+  assert_int_equal(probe.op.status, CACHETTE_OK);
+  put_text(handle, "key", "value", 0);
+  assert_true(holds_text(handle, "key", "value"));
+  mongoc_client_t *client = mongoc_client_new(url);
+  bson_t *step_down = BCON_NEW("replSetStepDown", BCON_INT32(2), "force", BCON_BOOL(true));
+  mongoc_client_command_simple(client, "admin", step_down, NULL, NULL, NULL); /* it hangs up */
+  bson_destroy(step_down);
+  mongoc_client_destroy(client);
+  for (int i = 0; i < 400 && probe_run(handle, &probe, CACHETTE_PUT, "other") < 0; i++) {
+    assert_true(strlen(probe.error.message) > 0);
+    pause_ms(50);
+  }
+  assert_int_equal(probe.op.status, CACHETTE_OK);
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+  handle = open_at(member.url, "5");
+  cachette_close(handle);
+  snprintf(url, sizeof url, "%s/?replicaSet=another", member.url);
+  handle = open_at(url, "2");
+  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EUNAVAILABLE, "cannot be reached");
+  cachette_close(handle);
+  mongod_server_remove(&member);
+}
+
 static void the_server_dies_under_load(void **state) {
   (void)state;
   enum { MANY = 60, ROUNDS = 3 };
@@ -447,6 +567,9 @@ int main(void) {
       test(a_patient_op_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
       test(a_server_that_cannot_be_found_costs_its_time_once),
+      test(a_first_put_says_why_it_fails),
+      test(a_server_fails_commands),
+      test(a_replica_set_is_followed),
       test(the_server_dies_under_load),
       test(a_child_opens_its_own),
       test(a_module_that_is_not_there_is_told_of),
