@@ -210,14 +210,6 @@ static void find_all(cachette__mongo_job *job, mongoc_collection_t *collection) 
 
 /* ---- Writing ---- */
 
-/* What is too large is cleared, so that nothing older is taken for it. */
-static void add_clear(mongoc_bulk_operation_t *bulk, const cachette__copy *item) {
-  bson_t query = BSON_INITIALIZER;
-  cachette__mongo_append_key(&query, "key", item->key);
-  mongoc_bulk_operation_remove_many_with_opts(bulk, &query, NULL, NULL);
-  bson_destroy(&query);
-}
-
 static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
                       const cachette__copy *item) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields;
@@ -288,24 +280,41 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
   bson_t *options = BCON_NEW("ordered", BCON_BOOL(false));
   mongoc_bulk_operation_t *bulk =
       mongoc_collection_create_bulk_operation_with_opts(collection, options);
-  for (size_t i = 0; i < count; i++) {
-    if (job->verb == CACHETTE_PUT && cachette__mongo_refuses(job, items[i]))
-      add_clear(bulk, items[i]);
-    else
-      add_write(job, bulk, items[i]);
-  }
+  for (size_t i = 0; i < count; i++) add_write(job, bulk, items[i]);
   bson_t reply;
   bson_error_t fault = {0};
   bool done = mongoc_bulk_operation_execute(bulk, &reply, &fault) != 0;
   bool is_told = !done && take_write_errors(job, items, count, &reply);
-  /* Of a bulk that went in parts one may have been refused, and another not have arrived, or not
-   * at all the servers that are to have it. */
-  bool is_broken = fault.domain == MONGOC_ERROR_STREAM ||
-                   fault.domain == MONGOC_ERROR_SERVER_SELECTION || has_concern_error(&reply);
-  if (!done && (!is_told || is_broken)) cachette__mongo_fail(job, &fault);
+  if (!done && (!is_told || has_concern_error(&reply))) cachette__mongo_fail(job, &fault);
   bson_destroy(&reply);
   mongoc_bulk_operation_destroy(bulk);
   bson_destroy(options);
+}
+
+/*
+ * How many of the items go into one bulk, such that it is one command: of a bulk that goes in
+ * several libmongoc does not tell that one did not arrive if another has items that were refused.
+ */
+static size_t count_writes(cachette__copy *const *items, size_t count) {
+  enum {
+    WRITES_MOST = 10000,
+    BYTES_MOST = 32 << 20
+  }; /* of 100,000 and 48 MB that a server takes */
+  size_t bytes = 0, writes = 0;
+  while (writes < count && writes < WRITES_MOST) {
+    bytes += items[writes]->key.size + items[writes]->value.size + CACHETTE__MONGO_FIELDS;
+    if (writes > 0 && bytes > BYTES_MOST) break;
+    writes++;
+  }
+  return writes;
+}
+
+static void write_all(cachette__mongo_job *job, mongoc_collection_t *collection,
+                      cachette__copy *const *items, size_t count) {
+  for (size_t i = 0, writes; i < count && job->code == CACHETTE_OK; i += writes) {
+    writes = count_writes(items + i, count - i);
+    if (!cachette__mongo_out_of_time(job)) write_bulk(job, collection, items + i, writes);
+  }
 }
 
 /* Keeps those that are to be tried again; how many. */
@@ -319,16 +328,32 @@ static size_t keep_again(cachette__copy **items, size_t count) {
   return kept;
 }
 
+/* What is too large is cleared, so that nothing older is taken for it. */
+static void clear_refused(cachette__mongo_job *job, mongoc_collection_t *collection,
+                          cachette__copy *const *items, size_t count) {
+  int64_t cleared = 0;
+  for (size_t i = 0, portion; i < count && job->code == CACHETTE_OK; i += portion) {
+    bson_t filter = BSON_INITIALIZER;
+    portion = count_portion(items + i, count - i);
+    append_keys(&filter, items + i, portion);
+    cachette__mongo_delete(job, collection, &filter, false, &cleared);
+    bson_destroy(&filter);
+  }
+}
+
 static void put_all(cachette__mongo_job *job, mongoc_collection_t *collection) {
   cachette__copy **items = cachette__malloc(job->count * sizeof *items);
   if (items == NULL) {
     job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
-  for (size_t i = 0; i < job->count; i++) items[i] = &job->items[i];
+  size_t left = 0, refused = job->count; /* those from the front on, these at the back */
+  for (size_t i = 0; i < job->count; i++)
+    items[cachette__mongo_refuses(job, &job->items[i]) ? --refused : left++] = &job->items[i];
+  clear_refused(job, collection, items + refused, job->count - refused);
   job->tries = 0;
-  for (size_t left = job->count; left > 0 && job->code == CACHETTE_OK;) {
-    write_bulk(job, collection, items, left);
+  while (left > 0 && job->code == CACHETTE_OK) {
+    write_all(job, collection, items, left);
     left = keep_again(items, left);
     if (left > 0 && !cachette__mongo_try_again(job)) break;
   }
@@ -384,7 +409,7 @@ static void touch_all(cachette__mongo_job *job, mongoc_collection_t *collection)
     job->items[i].ttl_ms = ttls[i];
     if (job->items[i].status == CACHETTE_HIT) items[there++] = &job->items[i];
   }
-  if (there > 0 && job->code == CACHETTE_OK) write_bulk(job, collection, items, there);
+  if (job->code == CACHETTE_OK) write_all(job, collection, items, there);
   cachette__free(items);
 }
 
