@@ -391,7 +391,8 @@ typedef struct cachette_stats {
   uint64_t pending;      /* ops that wait for an answer now */
   uint64_t spent_us;     /* between submit and done, of all ops together, in microseconds; of a
                             store that answers at once it is estimated from some of them */
-  /* Of the store, shared by all its handles; -1 where the backend does not tell. */
+  /* Of the store, shared by all its handles; -1 where the backend does not tell. Of a file,
+   * evictions and expirations are those of this handle. */
   int64_t entries, bytes, limit; /* held now, expired ones not yet removed included */
   int64_t evictions;             /* live entries that had to make room: all of them; */
   int64_t evictions_new;         /*   those that were not used enough while they were new, */

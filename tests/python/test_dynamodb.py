@@ -77,6 +77,25 @@ def test_items_of_earlier_releases_are_read(dynamodb: str, table: str) -> None:
   assert raw.scan(TableName=table)['Count'] == 0
 
 
+def test_an_item_that_does_not_say_when_it_ends_is_none(dynamodb: str, table: str) -> None:
+  cache = own(dynamodb, table_name=table)()
+  raw = raw_client(dynamodb)
+  odd: List[Dict[str, Any]] = [{}, {'expires': {'S': 'soon'}}, {'expires': {'NULL': True}}]
+
+  async def main() -> None:
+    await cache.ping()
+    for place, end in enumerate(odd):
+      for key in (f'counter:{place}', f'added:{place}'):
+        raw.put_item(TableName=table, Item={'key': {'S': key}, 'value': {'N': '7'}, **end})
+      assert await cache.fetch(f'counter:{place}') is None
+      assert await cache.increment(f'counter:{place}', 2) == 2
+      assert await cache.add(f'added:{place}', 'new')
+      assert await cache.fetch(f'added:{place}') == 'new'
+      assert not await cache.add(f'added:{place}', 'newer')
+
+  asyncio.run(main())
+
+
 def test_a_counter_is_a_number_of_the_server(dynamodb: str, table: str) -> None:
   cache = own(dynamodb, table_name=table)()
 
