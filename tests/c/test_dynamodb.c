@@ -78,6 +78,36 @@ static void a_key_may_stand_in_an_op_many_times(void **state) {
   cachette_close(handle);
 }
 
+/* The first of them is added, the last touch stands, and the count is that of all. */
+static void a_key_that_is_there_twice_goes_in_order(void **state) {
+  (void)state;
+  enum { COUNT = 12 };
+  static char values[COUNT][8];
+  cachette_item items[COUNT];
+  cachette *handle = open_with_prefix("order:");
+  for (int round = 0; round < 5; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      snprintf(values[i], sizeof values[i], "%d", i);
+      items[i] = (cachette_item){.key = cachette_str("a"), .value = cachette_str(values[i])};
+    }
+    cachette_op add = {
+        .verb = CACHETTE_PUT, .flags = CACHETTE_IF_ABSENT, .items = items, .count = COUNT};
+    run_all(handle, &add, 1);
+    assert_int_equal(items[0].status, CACHETTE_MISS);
+    assert_true(holds_text(handle, "a", "0"));
+    for (int i = 0; i < COUNT; i++) items[i].ttl_ms = (i + 1) * 1000000;
+    run_all(handle, &(cachette_op){.verb = CACHETTE_TOUCH, .items = items, .count = COUNT}, COUNT);
+    cachette_slice value;
+    int64_t ttl_ms;
+    assert_int_equal(cachette_fetch(handle, cachette_str("a"), &value, &ttl_ms, NULL), 1);
+    cachette_free(value.data);
+    assert_true(ttl_ms > (COUNT - 1) * 1000000);
+    run_all(handle, &(cachette_op){.verb = CACHETTE_CLEAR, .items = items, .count = COUNT}, 1);
+    assert_int_equal(items[0].status, CACHETTE_HIT);
+  }
+  cachette_close(handle);
+}
+
 static void namespaces_are_cleared_one_after_another(void **state) {
   (void)state;
   cachette *handle = open_with_prefix("names:");
@@ -195,6 +225,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(many_keys_go_in_batches),
       cmocka_unit_test(a_key_may_stand_in_an_op_many_times),
+      cmocka_unit_test(a_key_that_is_there_twice_goes_in_order),
       cmocka_unit_test(namespaces_are_cleared_one_after_another),
       cmocka_unit_test(each_prefix_is_a_cache_of_its_own),
       cmocka_unit_test(what_is_cancelled_is_forgotten),

@@ -25,6 +25,8 @@ static bool take_places(cachette__dynamo_job *job, cachette__dynamo_call *call, 
     if (is_twin(job, job->next)) continue;
     if (job->entries[job->next].too_big || bytes > BYTES_MOST) break;
     call->places[call->count++] = job->next;
+    const cachette__dynamo_key *key = &job->entries[job->next].key;
+    bytes += key->text.size + key->raw.size;
     if (job->op->verb == CACHETTE_PUT) bytes += job->op->items[job->next].value.size;
   }
   return call->places != NULL;

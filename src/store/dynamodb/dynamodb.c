@@ -143,7 +143,8 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
 
 /* Makes the calls that may be made; ends the job if there are none. */
 static void go_on(cachette__dynamo_job *job) {
-  while (job->code == CACHETTE_OK && job->open_calls < job->verb->width && job->verb->wants(job)) {
+  size_t width = job->in_order ? 1 : job->verb->width;
+  while (job->code == CACHETTE_OK && job->open_calls < width && job->verb->wants(job)) {
     cachette__dynamo_call *call = cachette__dynamo_call_new(job->client, "");
     if (call == NULL) {
       cachette__dynamo_fail_no_memory(job);
@@ -205,6 +206,16 @@ static bool is_too_big(const cachette__dynamo_key *key, const cachette_item *ite
   return item->value.size > ITEM_MOST || size + item->value.size > ITEM_MOST;
 }
 
+/* A key that is in the op twice is in a batch once; key by key its calls go one after another. */
+static bool settle_order(cachette__dynamo_job *job) {
+  for (size_t i = 0; i < job->count && !job->verb->batches; i++) {
+    if (job->entries[i].twin == i) continue;
+    job->entries[i].twin = i;
+    job->in_order = true;
+  }
+  return true;
+}
+
 static bool make_entries(cachette__dynamo_job *job, char *at) {
   const cachette_op *op = job->op;
   cachette_slice prefix = cachette_str(job->client->settings.prefix);
@@ -217,7 +228,8 @@ static bool make_entries(cachette__dynamo_job *job, char *at) {
     if (at != NULL && op->verb == CACHETTE_PUT)
       entry->too_big = is_too_big(&entry->key, &op->items[i]);
   }
-  return at != NULL && (!job->verb->batches || find_twins(job));
+  if (at == NULL) return false;
+  return is_name || job->count < 2 || (find_twins(job) && settle_order(job));
 }
 
 static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op) {
