@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mongod_server.h"
+#include "peer.h"
 #include "store/module.h"
 #include "support.h"
 
@@ -242,6 +243,33 @@ static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
   }
 }
 
+/* Nor for one that does not answer when it is called, as behind a wall that lets nothing through.
+ */
+static void a_close_does_not_wait_for_a_connection(void **state) {
+  (void)state;
+  enum { ROUNDS = 5 };
+  struct full_socket full;
+  struct probe probe;
+  char url[64];
+  full_socket_open(&full, "127.0.0.1", 0);
+  snprintf(url, sizeof url, "mongodb://127.0.0.1:%u", port_of(full.listener));
+  for (int round = 0; round < ROUNDS; round++) {
+    cachette_options *options = options_with("backend", "mongodb", "mongodb_url", url, "timeout",
+                                             "20", "connect_timeout", "20", NULL);
+    cachette *handle;
+    assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+    cachette_options_free(options);
+    probe_init(&probe, CACHETTE_FETCH, "key");
+    probe_submit(handle, &probe);
+    pause_ms(50); /* so that it is at it */
+    int64_t before = machine_ms();
+    cachette_close(handle);
+    assert_in_range(machine_ms() - before, 0, MARGIN_MS);
+    probe_expect(&probe, CACHETTE_ECLOSED);
+  }
+  full_socket_close(&full);
+}
+
 static void a_server_that_comes_back_is_used_again(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "5");
@@ -365,8 +393,8 @@ static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
   fail_command(at, "{\"times\": 1}", "\"failCommands\": [\"createIndexes\"], \"errorCode\": 11602");
   cachette *handle = open_at(at->url, "10");
   put_text(handle, "key", "value", 0);
-  mongoc_client_t *client = mongoc_client_new(at->url);
-  mongoc_collection_t *entries = mongoc_client_get_collection(client, "cachette-db", "cachette");
+  mongoc_client_t *looker = mongoc_client_new(at->url);
+  mongoc_collection_t *entries = mongoc_client_get_collection(looker, "cachette-db", "cachette");
   int found = 0;
   for (int i = 0; i < 200 && found < 3; i++) {
     const bson_t *index;
@@ -378,7 +406,7 @@ static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
   }
   assert_int_equal(found, 3); /* of _id, too */
   mongoc_collection_destroy(entries);
-  mongoc_client_destroy(client);
+  mongoc_client_destroy(looker);
   cachette_close(handle);
 }
 
@@ -412,11 +440,11 @@ static void a_replica_set_is_followed(void **state) {
   assert_int_equal(probe.op.status, CACHETTE_OK);
   put_text(handle, "key", "value", 0);
   assert_true(holds_text(handle, "key", "value"));
-  mongoc_client_t *client = mongoc_client_new(url);
+  mongoc_client_t *looker = mongoc_client_new(url);
   bson_t *step_down = BCON_NEW("replSetStepDown", BCON_INT32(2), "force", BCON_BOOL(true));
-  mongoc_client_command_simple(client, "admin", step_down, NULL, NULL, NULL); /* it hangs up */
+  mongoc_client_command_simple(looker, "admin", step_down, NULL, NULL, NULL); /* it hangs up */
   bson_destroy(step_down);
-  mongoc_client_destroy(client);
+  mongoc_client_destroy(looker);
   for (int i = 0; i < 400 && probe_run(handle, &probe, CACHETTE_PUT, "other") < 0; i++) {
     assert_true(strlen(probe.error.message) > 0);
     pause_ms(50);
@@ -581,6 +609,7 @@ int main(void) {
       test(a_server_that_is_not_there_is_named),
       test(a_server_that_hangs_holds_nothing_up),
       test(a_close_does_not_wait_for_a_server_that_hangs),
+      test(a_close_does_not_wait_for_a_connection),
       test(a_patient_op_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
       test(a_server_that_cannot_be_found_costs_its_time_once),

@@ -2,6 +2,7 @@
 """MongoDB: its library comes only with its first use, and a server that hangs holds nothing up."""
 
 import asyncio
+import pathlib
 import time
 from typing import Any, Iterator, Type
 
@@ -157,3 +158,49 @@ def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: Mongo
     assert await cache.fetch('key') == 'again'
 
   asyncio.run(main())
+
+
+@linux_only
+def test_servers_are_found_by_the_name_of_their_service(mongod: MongodServer) -> None:
+  """In a process that has a name server of its own; other names are not known to it."""
+  program = f"""
+    import asyncio, ctypes, subprocess, tempfile
+    from cachette import Cachette
+    from services.dns import A, SRV, NameServer, address, service
+
+    with tempfile.NamedTemporaryFile('w') as file:
+      file.write('nameserver 127.7.7.53')
+      file.flush()
+      CLONE_NEWNS = 0x20000
+      assert ctypes.CDLL(None).unshare(CLONE_NEWNS) == 0, 'this test mounts a file: run it as root'
+      subprocess.run(['mount', '--make-rprivate', '/'], check=True)
+      subprocess.run(['mount', '--bind', file.name, '/etc/resolv.conf'], check=True)
+
+    class Known(Cachette): pass
+    class Unknown(Cachette): pass
+
+    TLS_IS_OFF = '.cachette.test/?tls=false'
+    for cache, name in (Known, 'db'), (Unknown, 'absent'):
+      url = f'mongodb+srv://{{name}}{{TLS_IS_OFF}}'
+      settings = {{'backend': 'mongodb', 'mongodb_url': url, 'timeout': 10}}
+      cache.load_config(lambda: settings)
+
+    async def main():
+      await Known().put('key', 'value')
+      print(await Known().fetch('key'))
+      try:
+        await Unknown().fetch('key')
+      except Exception as error:
+        print(type(error).__name__, error)
+
+    records = {{
+      ('_mongodb._tcp.db.cachette.test', SRV): service('one.cachette.test', {mongod.port}),
+      ('one.cachette.test', A): address('127.0.0.1'),
+    }}
+    with NameServer(records, '127.7.7.53'):
+      asyncio.run(main())
+    """
+  folder = str(pathlib.Path(__file__).parent.parent)
+  found, missed = run_python(program, env={'PYTHONPATH': folder}).splitlines()
+  assert found == 'value'
+  assert 'absent.cachette.test' in missed and missed.startswith('Backend')
