@@ -234,7 +234,7 @@ struct cachette__dynamo_job {
   json_t *position;      /*   where the next page begins, or NULL */
   bool is_scanning;
   bool in_order; /* one call after another, for a key is there twice */
-  size_t count; /* of entries */
+  size_t count;  /* of entries */
   cachette__dynamo_entry entries[];
 };
 
