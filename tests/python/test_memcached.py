@@ -255,7 +255,7 @@ def test_no_fault_gives_a_wrong_answer_or_a_hang(memcached: MemcachedServer, fau
     recovered = asyncio.run(main())
   assert load.wrong == []
   assert sum(load.counts.values()) == TASKS * CALLS
-  assert load.longest < 3, 'a call took far longer than its deadline'
+  assert load.longest < 6, 'a call took far longer than its deadline'
   assert recovered < 6
   if fault is None:
     assert load.errors == set()
@@ -283,7 +283,7 @@ def test_a_server_that_hangs_under_load_and_comes_back() -> None:
 
     asyncio.run(main())
     assert load.wrong == []
-    assert load.longest < 2
+    assert load.longest < 6
     assert load.counts['failed'] > 0
 
 

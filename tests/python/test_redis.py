@@ -187,7 +187,7 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
 
     asyncio.run(main())
     assert load.wrong == []
-    assert load.longest < 2
+    assert load.longest < 6
     assert load.counts['failed'] > 0
 
 
