@@ -5,18 +5,17 @@ from typing import (
   TYPE_CHECKING,
   Any,
   AsyncContextManager,
-  Awaitable,
   Callable,
   ClassVar,
   Optional,
   Tuple,
   TypeVar,
-  Union,
   overload,
 )
 
 from . import _cached, _codecs, _flights
-from ._cachette import Cache, Config, Sync, configure, stats
+from ._cachette import Config, configure, stats
+from ._calls import BlockingCalls, Calls, Seconds, Value
 from ._config import load_settings
 from ._stats import Stats
 
@@ -31,9 +30,7 @@ if TYPE_CHECKING:
 
   Parameters = ParamSpec('Parameters')
 
-Seconds = Optional[Union[int, float]]
 Settings = TypeVar('Settings', bound=Callable[[], Any])
-Value = TypeVar('Value')
 
 
 # Has a class use a configuration. cachette.testing has another in its place, for a time.
@@ -74,7 +71,7 @@ class _PlainSignature:
     return Signature()
 
 
-class SyncCalls(Sync):
+class SyncCalls(BlockingCalls):
   """The calls of a cache class that block until the answer is there: `Cachette.sync`."""
 
   @overload
@@ -97,7 +94,7 @@ class _SyncCalls:
     return SyncCalls(owner)
 
 
-class Cachette(Cache):
+class Cachette(Calls):
   """A cache whose backend, codec and time to live were stated once, at start-up.
 
   Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one
@@ -176,20 +173,6 @@ class Cachette(Cache):
   def stats(cls) -> Stats:
     """What the cache has done so far, in all loops and threads of this process."""
     return Stats(**stats(cls), fallbacks=_flights.fallbacks(cls))
-
-  if TYPE_CHECKING:
-
-    @overload
-    async def get_or_set(
-      self, key: str, factory: Callable[[], Awaitable[Value]], ttl: Seconds = None
-    ) -> Value: ...
-    @overload
-    async def get_or_set(
-      self, key: str, factory: Callable[[], Value], ttl: Seconds = None
-    ) -> Value: ...
-    @overload
-    async def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
-    async def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any: ...
 
   @overload
   @classmethod

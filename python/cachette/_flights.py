@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from . import _codecs
+from ._cachette import running_loop
 from ._exceptions import BackendError, CachetteError, CodecError
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
   Where a backend has several connections, a fetch may find nothing and yet arrive after the flight
   of another caller has put its value; it is then asked once more.
   """
-  from asyncio import get_running_loop
-
-  place = get_running_loop(), (type(cache)._config, key)
+  place = running_loop(), (type(cache)._config, key)
   fetch = _fetches.setdefault(place, _Fetch())
   fetch.count += 1
   try:
@@ -130,6 +129,10 @@ async def missed(
   """The same where nothing was found, or the fetch failed with an error."""
   failed = error is not None and note_failure(type(cache), error)
   return await compute(cache, key, factory, ttl, failed)
+
+
+# As tracebacks, warnings and tasks name them.
+get_or_set.__qualname__ = missed.__qualname__ = 'Cachette.get_or_set'
 
 
 # ---- Flights of an event loop
@@ -184,10 +187,10 @@ async def compute(cache: Any, key: str, factory: Any, ttl: Any, failed: bool = F
   with a Future: a copy would call a constructor that nobody knows. Each gets it with the
   factory's own traceback and context, whatever the others have added to theirs.
   """
-  from asyncio import CancelledError, get_running_loop, wait
+  from asyncio import CancelledError, wait
 
   _check_factory(factory)
-  loop = get_running_loop()
+  loop = running_loop()
   flights = _flights_of(loop)
   place = type(cache)._config, key
   flight = flights.get(place)

@@ -31,6 +31,7 @@ const call_signature call_signatures[] = {
     [CALL_FETCH_MANY] = {"fetch_many", {"keys"}, 1, 1},
     [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
     [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
+    [CALL_DELETE] = {"delete", {"key"}, 1, 1},
     [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl"}, 2, 3},
 };
 
@@ -216,6 +217,7 @@ static const struct {
     [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0},
     [CALL_PUT_MANY] = {CACHETTE_PUT, 0},
     [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0},
+    [CALL_DELETE] = {CACHETTE_CLEAR, 0},
 };
 
 static bool take_given(ext_state *state, config_object *config, call *self,
@@ -229,6 +231,7 @@ static bool take_given(ext_state *state, config_object *config, call *self,
       self->fallback = Py_NewRef(Py_None);
       return take_key(self, "key", given[0]);
     case CALL_EXISTS:
+    case CALL_DELETE:
       return take_key(self, "key", given[0]);
     case CALL_PUT:
     case CALL_ADD:
@@ -255,6 +258,7 @@ static bool take_given(ext_state *state, config_object *config, call *self,
 bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyObject *const *given,
                call *self) {
   self->kind = kind;
+  self->error.code = CACHETTE_OK;
   self->item = (cachette_item){0};
   self->key = self->fallback = NULL;
   self->encoded.owner = NULL;
@@ -277,7 +281,7 @@ void call_drop(call *self) {
   self->many = NULL;
 }
 
-/* ---- What came back ---- */
+/* ---- What came back of one key ---- */
 
 static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {
@@ -288,19 +292,6 @@ static PyObject *make_fetched(ext_state *state, config_object *config, call *sel
   return with_ttl(hit ? self->item.ttl_ms : -1, value);
 }
 
-static PyObject *make_dict(ext_state *state, config_object *config, const many *asked) {
-  PyObject *found = PyDict_New();
-  for (size_t i = 0; i < asked->count && found != NULL; i++) {
-    const cachette_item *item = &asked->items[i];
-    if (item->status != CACHETTE_HIT) continue;
-    PyObject *key = PyList_GET_ITEM(asked->keys, (Py_ssize_t)i);
-    PyObject *value = decode(state, config, key, item->value, NULL);
-    if (value == NULL || PyDict_SetItem(found, key, value) < 0) Py_CLEAR(found);
-    Py_XDECREF(value);
-  }
-  return found;
-}
-
 /* The code with which the op failed, or the first of its items; or CACHETTE_OK. */
 static int find_status(const cachette_op *op) {
   int status = op->status;
@@ -309,7 +300,119 @@ static int find_status(const cachette_op *op) {
   return status;
 }
 
+/* ---- What came back of many keys ---- */
+
+/* Sets the exception of a key that failed. Of several that failed for their own reasons the library
+ * tells only one, which may be another key's; then the message says no more than is true of all. */
+static void raise_item(ext_state *state, const call *self, size_t index, size_t failures) {
+  const cachette_op *op = &self->op;
+  if (op->status < 0 || failures == 1) {
+    raise_error(state, op->status < 0 ? op->status : op->items[index].status, &self->error);
+    return;
+  }
+  int code = op->items[index].status;
+  cachette_error error = {.code = code};
+  PyOS_snprintf(error.message, sizeof error.message, "\"%.100s\": %s.",
+                PyUnicode_AsUTF8(PyList_GET_ITEM(self->many->keys, (Py_ssize_t)index)),
+                cachette_strerror(code));
+  raise_error(state, code, &error);
+}
+
+/* Moves the exception that is set, if it is a CachetteError, into the dict of those that failed. */
+static int keep_failure(ext_state *state, PyObject **failed, PyObject *key) {
+  if (!PyErr_ExceptionMatches(state->cachette_error)) return -1;
+  PyObject *error = take_exception();
+  if (*failed == NULL) *failed = PyDict_New();
+  int code = *failed != NULL ? PyDict_SetItem(*failed, key, error) : -1;
+  Py_DECREF(error);
+  return code;
+}
+
+static size_t count_failures(const cachette_op *op) {
+  size_t count = 0;
+  for (size_t i = 0; i < op->count; i++) count += op->items[i].status < 0;
+  return count;
+}
+
+/* Takes the results of the keys apart: values to `found`, errors to `*failed`. */
+static int sort_items(ext_state *state, config_object *config, const call *self, PyObject *found,
+                      PyObject **failed) {
+  size_t failures = count_failures(&self->op);
+  for (size_t i = 0; i < self->op.count; i++) {
+    const cachette_item *item = &self->op.items[i];
+    PyObject *key = PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i), *value = NULL;
+    if (self->op.status < 0 || item->status < 0)
+      raise_item(state, self, i, failures);
+    else if (self->kind != CALL_FETCH_MANY || item->status != CACHETTE_HIT)
+      continue;
+    else
+      value = decode(state, config, key, item->value, NULL);
+    int code = value != NULL ? PyDict_SetItem(found, key, value) : keep_failure(state, failed, key);
+    Py_XDECREF(value);
+    if (code < 0) return -1;
+  }
+  return 0;
+}
+
+/* The error that stands for all: the reason that the library tells, or else that of the codec. */
+static PyObject *choose_error(ext_state *state, const call *self, PyObject *failed) {
+  int status = find_status(&self->op);
+  if (status < 0) {
+    raise_error(state, status, status == self->error.code ? &self->error : NULL);
+    return take_exception();
+  }
+  Py_ssize_t position = 0;
+  PyObject *key, *first;
+  return PyDict_Next(failed, &position, &key, &first) ? Py_NewRef(first) : NULL;
+}
+
+/* Its message, and how to learn of the other keys; a new reference. */
+static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
+  if (self->op.status < 0) return PyObject_Str(chosen); /* it is the same for all */
+  const char *others =
+      self->kind == CALL_FETCH_MANY ? ", its `found` the values of the others" : "";
+  return PyUnicode_FromFormat("%S %zd of %zu keys failed: `failed` of this error has each error%s.",
+                              chosen, PyDict_GET_SIZE(failed), self->op.count, others);
+}
+
+/* Raises it, with the results of all keys. */
+static void raise_failed(ext_state *state, const call *self, PyObject *found, PyObject *failed) {
+  PyObject *chosen = choose_error(state, self, failed);
+  PyObject *message = chosen != NULL ? describe_failed(self, chosen, failed) : NULL;
+  PyObject *type = chosen != NULL ? (PyObject *)Py_TYPE(chosen) : NULL;
+  PyObject *error = message != NULL ? PyObject_CallOneArg(type, message) : NULL;
+  if (error != NULL && PyObject_SetAttrString(error, "found", found) == 0 &&
+      PyObject_SetAttrString(error, "failed", failed) == 0) {
+    PyException_SetCause(error, Py_NewRef(chosen));
+    PyErr_SetObject(type, error);
+  }
+  Py_XDECREF(error);
+  Py_XDECREF(message);
+  Py_XDECREF(chosen);
+}
+
+static PyObject *make_many(ext_state *state, config_object *config, const call *self) {
+  if (self->op.status == CACHETTE_EINVAL) {
+    raise_error(state, CACHETTE_EINVAL, &self->error);
+    return NULL;
+  }
+  PyObject *found = PyDict_New(), *failed = NULL, *result = NULL;
+  if (found != NULL && sort_items(state, config, self, found, &failed) == 0) {
+    if (failed != NULL)
+      raise_failed(state, self, found, failed);
+    else if (self->kind == CALL_FETCH_MANY)
+      result = Py_NewRef(found);
+    else
+      result =
+          self->kind == CALL_PUT_MANY ? Py_NewRef(Py_None) : PyLong_FromLongLong(self->op.number);
+  }
+  Py_XDECREF(found);
+  Py_XDECREF(failed);
+  return result;
+}
+
 PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes) {
+  if (self->many != NULL) return make_many(state, config, self);
   int status = find_status(&self->op);
   if (status < 0) {
     if (!PyErr_Occurred()) raise_error(state, status, &self->error);
@@ -319,16 +422,14 @@ PyObject *call_result(ext_state *state, config_object *config, call *self, PyObj
     case CALL_FETCH:
     case CALL_FETCH_WITH_TTL:
       return make_fetched(state, config, self, bytes);
-    case CALL_FETCH_MANY:
-      return make_dict(state, config, self->many);
     case CALL_PUT:
-    case CALL_PUT_MANY:
     case CALL_PING:
       Py_RETURN_NONE;
     case CALL_ADD:
       return PyBool_FromLong(self->item.status == CACHETTE_MISS);
     case CALL_EXISTS:
     case CALL_TOUCH:
+    case CALL_DELETE:
       return PyBool_FromLong(self->item.status == CACHETTE_HIT);
     case CALL_INCREMENT:
       return PyLong_FromLongLong(self->item.amount);

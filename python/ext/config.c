@@ -342,21 +342,24 @@ cachette *config_take(config_object *self, ext_state *state) {
   return config_open(self, state, &handle) == 0 ? handle : NULL;
 }
 
+int config_submit(config_object *self, ext_state *state, cachette_op *op) {
+  if (self->handle == NULL && open_handle(self, state) < 0) return -1;
+  cachette_submit(self->handle, op);
+  if (op->status != CACHETTE_EFORK) return 0;
+  if (open_handle(self, state) < 0) return -1;
+  cachette_submit(self->handle, op);
+  return 0;
+}
+
 int config_run(config_object *self, ext_state *state, cachette_op *op) {
   cachette_error error;
   op->error = &error;
-  if (self->handle == NULL && open_handle(self, state) < 0) return -1;
-  cachette_submit(self->handle, op);
-  if (op->status == CACHETTE_EFORK) {
-    if (open_handle(self, state) < 0) return -1;
-    cachette_submit(self->handle, op);
-  }
-  int status = op->status;
-  for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
-    if (op->items[i].status < 0) status = op->items[i].status;
+  if (config_submit(self, state, op) < 0) return -1;
+  int status = op->status < 0 ? op->status : op->items[0].status;
   op->error = NULL;
-  if (status == CACHETTE_OK) return 0;
-  return PyErr_Occurred() ? -1 : raise_error(state, status, &error);
+  if (status >= 0) return 0;
+  if (!PyErr_Occurred()) raise_error(state, status, &error);
+  return op->status == CACHETTE_EINVAL ? CONFIG_REFUSED : -1;
 }
 
 int config_find_codec(config_object *self, ext_state *state) {

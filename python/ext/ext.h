@@ -2,9 +2,10 @@
 /*
  * The Python extension `cachette._cachette`: libcachette's public API as Python objects.
  *
+ *     Function a call, which passes for a Python function            function.c
  *     Cache    the base of `Cachette`: calls become ops              cache.c, call.c, values.c
  *     Config   options, codec, and the handles opened with them      config.c
- *     Ready    an awaitable whose result is there already            ready.c
+ *     Ready    an awaitable whose result is there already            ready.c, awaitable.c
  *     Pending  an awaitable whose op waits for a server              pending.c
  *     Waiter   what a task waits on meanwhile                        waiter.c
  *     Host     a handle in an event loop, which wakes those tasks    host.c
@@ -43,7 +44,7 @@ enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
-  PyTypeObject *sync_type, *sync_handle_type;
+  PyTypeObject *sync_type, *sync_handle_type, *function_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -76,6 +77,9 @@ typedef struct ext_state {
 /* A view of a str's UTF-8, which lives as long as the str. False with an exception set. */
 bool read_text(const char *what, PyObject *text, cachette_slice *slice);
 
+/* The same of a key, whose size is checked; for a call that sends no op at first. */
+bool read_key(PyObject *key, cachette_slice *slice);
+
 /* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
 
@@ -94,6 +98,9 @@ void encoded_release(encoded_value *encoded);
 /* The value of bytes; `bytes` is the object that holds them, or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
                  PyObject *bytes);
+
+/* Takes the exception that is set, a new reference; it has its traceback. */
+PyObject *take_exception(void);
 
 /* (seconds left, rounded up; value); takes the value. */
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
@@ -115,7 +122,9 @@ enum call_kind {
   CALL_FETCH_MANY,
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
-  CALL_GET_OR_SET /* which is a fetch, and more of Python's */
+  CALL_DELETE,
+  CALL_GET_OR_SET, /* which is a fetch, and more of Python's */
+  CALL_KINDS       /* how many there are */
 };
 
 enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */
@@ -161,6 +170,45 @@ void call_drop(call *self);
 /* Prepares an op field by field. What the library fills in by itself is left alone. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
 
+/* ---- function.c ---- */
+
+extern PyType_Spec function_spec;
+
+/* call(face) and blocking_call(face): the Function that is called by the face's name. */
+PyObject *function_of_call(PyObject *module, PyObject *face);
+PyObject *function_of_blocking_call(PyObject *module, PyObject *face);
+
+/* ---- awaitable.c ---- */
+
+/* How each awaitable begins. */
+typedef struct awaitable {
+  PyObject_HEAD enum call_kind kind; /* what was called; CALL_KINDS: no call, so no warning */
+  PyObject *origin;                  /* where, a tuple of frames; NULL outside of debug mode */
+} awaitable;
+
+/* Notes where it was made, which is asked for in debug mode. */
+void awaitable_trace(awaitable *self, int depth);
+
+/* Notes what was called. */
+static inline void awaitable_init(awaitable *self, enum call_kind kind) {
+  self->kind = kind;
+  self->origin = NULL;
+  int depth = PyThreadState_Get()->coroutine_origin_tracking_depth;
+  if (depth > 0) awaitable_trace(self, depth);
+}
+
+/* Warns that it was never awaited, as of a coroutine. Keeps the exception that is set. */
+void awaitable_warn(awaitable *self);
+
+/* Reads the arguments of throw(exception) and of the older throw(type, value, traceback): a class
+ * or an exception, and a value or NULL; borrowed. False with an exception set. */
+bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value);
+
+/* Sets that exception. Returns NULL. */
+PyObject *awaitable_raise(PyObject *type, PyObject *value);
+
+extern PyGetSetDef awaitable_attributes[];
+
 /* ---- ready.c ---- */
 
 extern PyType_Spec ready_spec;
@@ -168,7 +216,11 @@ extern PyType_Spec ready_spec;
 /* An awaitable that gives `result`; takes the reference. If `result` is NULL it raises the
  * exception that is set now, when it is awaited (only an Exception waits; KeyboardInterrupt and its
  * like are raised at once). */
-PyObject *ready_new(ext_state *state, PyObject *result);
+PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result);
+
+/* What a call gives that failed before its op was sent: for a CachetteError an awaitable that
+ * raises it; for anything else, such as a wrong argument, NULL, for the call itself raises that. */
+PyObject *ready_fail(ext_state *state, enum call_kind kind);
 
 /* Frees the kept objects, then lets go of their type; from then on none is kept. */
 void ready_forget(ext_state *state);
@@ -223,6 +275,12 @@ extern PyType_Spec host_spec;
  */
 int host_find(ext_state *state, config_object *config, host **found);
 
+/* Raises that there is none. */
+void host_refuse_loop(void);
+
+/* running_loop(): the running event loop, or that error. */
+PyObject *host_running_loop(PyObject *module, PyObject *ignored);
+
 /* Closes the configuration's handle in the running event loop, if it has one. Returns 0, or -1 with
  * an exception set. */
 int host_release(ext_state *state, config_object *config);
@@ -249,6 +307,9 @@ void host_add_stats(const host *self, cachette_stats *sum);
 /* ---- sync.c ---- */
 
 extern PyType_Spec sync_spec, sync_handle_spec;
+
+/* A call on what `Cachette.sync` gives: its result, or NULL with an exception set. */
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
 
 /* Its configuration goes: the threads' handles are its no more. */
 void sync_forget(config_object *config);
@@ -291,8 +352,13 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* options() -> the library's table of options, a dict each */
 PyObject *config_options(PyObject *module, PyObject *ignored);
 
-/* Runs an op on the handle, which is opened if need be, anew after a fork. Returns 0, or -1 with
- * an exception set. */
+/* Sends an op to the handle, which is opened if need be, anew after a fork; the op is done then.
+ * Returns 0, or -1 with an exception set. */
+int config_submit(config_object *self, ext_state *state, cachette_op *op);
+
+/* The same for an op on one key, and raises what it failed with. Returns 0; or with an exception
+ * set, CONFIG_REFUSED if the core refused its arguments, else -1. */
+enum { CONFIG_REFUSED = -2 };
 int config_run(config_object *self, ext_state *state, cachette_op *op);
 
 /* Looks the codec up by its name. Returns 0, or -1 with an exception set. */
@@ -326,10 +392,13 @@ extern PyType_Spec cache_spec;
 config_object *cache_config(ext_state *state, PyTypeObject *type);
 
 /* Carries a call out on a backend that answers at once: what it gives, or NULL with an exception
- * set.
- */
+ * set. `*refused`: an argument was wrong, so that the exception is the call's own. */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
-                          PyObject *const *given);
+                          PyObject *const *given, bool *refused);
+
+/* A call on a cache, whose arguments are as call_parse() leaves them: an awaitable, or NULL with an
+ * exception set. */
+PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
 
 /* close(cls): closes the handle in the running event loop */
 PyObject *cache_close(PyObject *module, PyObject *type);

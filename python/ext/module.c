@@ -6,6 +6,7 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   ext_state *state = PyModule_GetState(module);
   Py_VISIT(state->cache_type);
   Py_VISIT(state->config_type);
+  Py_VISIT(state->function_type);
   Py_VISIT(state->ready_type);
   Py_VISIT(state->pending_type);
   Py_VISIT(state->waiter_type);
@@ -41,6 +42,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->context_keyword);
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
+  Py_CLEAR(state->function_type);
   Py_CLEAR(state->known_class);
   Py_CLEAR(state->known_config);
   Py_CLEAR(state->missing);
@@ -72,18 +74,19 @@ static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
 static int make_types(PyObject *module, ext_state *state) {
   state->cache_type = make_type(module, &cache_spec);
   state->config_type = make_type(module, &config_spec);
+  state->function_type = make_type(module, &function_spec);
   state->ready_type = make_type(module, &ready_spec);
   state->pending_type = make_type(module, &pending_spec);
   state->waiter_type = make_type(module, &waiter_spec);
   state->host_type = make_type(module, &host_spec);
   state->sync_type = make_type(module, &sync_spec);
   state->sync_handle_type = make_type(module, &sync_handle_spec);
-  if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL ||
-      state->pending_type == NULL || state->waiter_type == NULL || state->host_type == NULL ||
-      state->sync_type == NULL || state->sync_handle_type == NULL)
+  if (state->cache_type == NULL || state->config_type == NULL || state->function_type == NULL ||
+      state->ready_type == NULL || state->pending_type == NULL || state->waiter_type == NULL ||
+      state->host_type == NULL || state->sync_type == NULL || state->sync_handle_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
-  state->config_type->tp_new = state->ready_type->tp_new = NULL;
+  state->config_type->tp_new = state->ready_type->tp_new = state->function_type->tp_new = NULL;
   state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
   state->sync_handle_type->tp_new = NULL;
 #endif
@@ -134,6 +137,13 @@ static PyMethodDef ext_methods[] = {
      "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration; "
      "None: "
      "the one that it inherits."},
+    {"call", function_of_call, METH_O,
+     "call($module, face, /)\n--\n\nThe call that is named like a coroutine function, which it "
+     "passes for."},
+    {"blocking_call", function_of_blocking_call, METH_O,
+     "blocking_call($module, face, /)\n--\n\nThe same that blocks; it passes for a function."},
+    {"running_loop", host_running_loop, METH_NOARGS,
+     "running_loop($module, /)\n--\n\nThe running event loop; a RuntimeError if there is none."},
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
      "has one there."},

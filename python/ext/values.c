@@ -20,6 +20,17 @@ bool read_text(const char *what, PyObject *text, cachette_slice *slice) {
   return slice->data != NULL;
 }
 
+bool read_key(PyObject *key, cachette_slice *slice) {
+  if (!read_text("key", key, slice)) return false;
+  if (slice->size > 0 && slice->size <= CACHETTE_KEY_MAX) return true;
+  if (slice->size == 0)
+    PyErr_SetString(PyExc_ValueError, "A key must not be empty.");
+  else
+    PyErr_Format(PyExc_ValueError, "A key must have at most %d bytes; \"%.20U...\" has %zu.",
+                 CACHETTE_KEY_MAX, key, slice->size);
+  return false;
+}
+
 /* Seconds, whole or not, as milliseconds, rounded up; None is 0, the configured time to live. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
   *ttl_ms = 0;
@@ -47,6 +58,16 @@ bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
 
 /* ---- Codecs ---- */
 
+PyObject *take_exception(void) {
+  PyObject *type, *error, *traceback;
+  PyErr_Fetch(&type, &error, &traceback);
+  PyErr_NormalizeException(&type, &error, &traceback);
+  if (traceback != NULL) PyException_SetTraceback(error, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return error;
+}
+
 /* What an exception says, or its type if it says nothing; a new reference. */
 static PyObject *reason_text(PyObject *exception) {
   PyObject *text = PyObject_Str(exception);
@@ -60,10 +81,7 @@ static PyObject *reason_text(PyObject *exception) {
 static void raise_codec_error(ext_state *state, config_object *config, const char *verb,
                               PyObject *key) {
   if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return;
-  PyObject *type, *cause, *traceback;
-  PyErr_Fetch(&type, &cause, &traceback);
-  PyErr_NormalizeException(&type, &cause, &traceback);
-  if (traceback != NULL) PyException_SetTraceback(cause, traceback);
+  PyObject *cause = take_exception();
   PyObject *reason = reason_text(cause);
   if (reason != NULL) {
     PyErr_Format(state->codec_error, "The \"%U\" codec cannot %s the value of \"%.100U\": %.200U",
@@ -75,8 +93,6 @@ static void raise_codec_error(ext_state *state, config_object *config, const cha
   PyErr_NormalizeException(&error_type, &error, &error_traceback);
   PyException_SetCause(error, cause); /* takes the reference */
   PyErr_Restore(error_type, error, error_traceback);
-  Py_XDECREF(type);
-  Py_XDECREF(traceback);
 }
 
 void encoded_release(encoded_value *encoded) {

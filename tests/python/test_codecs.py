@@ -268,7 +268,7 @@ def test_a_codec_may_use_and_reconfigure_caches(make: Make) -> None:
   def dumps(value: Any) -> bytes:
     made[0].load_config(lambda: [('codec', name)])
     asyncio.get_running_loop()
-    made[0]().fetch('inner')
+    made[0]().fetch('inner').close()
     return bytes(value)
 
   Cachette.register_codec(name, dumps, bytes)

@@ -135,6 +135,7 @@ def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathli
 
 PRINTED = {
   "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
+  'find_users': '{}\n',
   'may_pass': '10\n',
   'def find_user(': 'asking the database\n'
   + 2 * "{'number': 1, 'name': 'Ada'}\n"

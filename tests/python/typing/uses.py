@@ -69,6 +69,7 @@ async def calls(cache: Cachette) -> None:
   assert_type(await cache.clear(namespace='namespace'), int)
   assert_type(await cache.clear(key='key'), int)
   assert_type(await cache.clear(), int)
+  assert_type(await cache.delete('key'), bool)
   assert_type(await cache.flush(), int)
   assert_type(await cache.flush_expired(), int)
   text: Optional[str] = await cache.fetch('key')
@@ -85,6 +86,13 @@ async def as_coroutines(cache: Cachette) -> None:
   assert_type(one, int)
   assert_type(two, int)
   await fetch
+
+
+def handed_on(cache: Cachette) -> None:
+  put: Callable[[str, str], Coroutine[Any, Any, None]] = cache.put
+  fetch: Callable[[Cachette, str], Awaitable[Any]] = Cachette.fetch
+  blocking: Callable[[str], bool] = Cachette.sync.delete
+  print(put, fetch, blocking)
 
 
 async def load_count() -> int:
@@ -182,6 +190,8 @@ def errors() -> None:
   except (BackendError, CodecError) as error:
     as_base: CachetteError = error
     print(as_base)
+    assert_type(error.found, Mapping[str, Any])
+    assert_type(error.failed, Mapping[str, CachetteError])
   except ConfigError as error:
     as_value: ValueError = error
     print(as_value)
