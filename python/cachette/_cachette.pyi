@@ -7,6 +7,8 @@ _Ttl = Optional[Union[int, float]]
 
 __version__: str
 
+def has_odd_key(value: object, /) -> bool: ...
+
 @final
 class Config:
   def stop_clock(self) -> None: ...

@@ -5,13 +5,12 @@ A codec is a pair of functions over the library that its field uses, which is im
 codec is first used. `vanilla` (text) is part of the extension.
 
   vanilla   str; other values as str(value). Gives str back
-  json      what the json module takes, NaN, surrogates and ints of up to 4300 digits included;
-            tuples come back as lists, keys of dicts as str
+  json      what the json module takes, NaN, lone surrogates and ints of up to 4300 digits included;
+            tuples come back as lists, keys of dicts as str. Keys that would be the same are refused
   orjson    much the same by orjson, in which ints have 64 bits and keys are str; datetimes, UUIDs
             and dataclasses come back as str or dict, and NaN and infinity as None
   msgpack   None, bool, float, str, bytes, list, dict, ints of 64 bits; tuples come back as lists,
-            bytearrays as bytes; a key of a dict may be anything of these but a tuple, which is
-            stored and cannot be read
+            bytearrays as bytes. A key of a dict that is a tuple could not be read, and is refused
   pickle    nearly everything. Reading it can run code: only where nobody else can write to the
             cache, or with a `secret`
   csv       a pandas DataFrame with one level of index and of columns, whose names differ, as text:
@@ -23,11 +22,14 @@ Feather and Parquet, being typed, fill dicts of a column up to the same keys, an
 objects that are all str as one of str. What a codec does not hold is a CodecError when it is put;
 damaged bytes are one when they are fetched, as far as the format can tell.
 
-The bytes are those of cachette 0.1.x.
+The bytes are those of cachette 0.1.x, but for MessagePack's ints from 48 to 57, which that reads as
+well. Digits that are a counter are read as its int before
+the codec is asked; see decode() in values.c.
 """
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, cast
 
+from ._cachette import has_odd_key
 from ._exceptions import CodecError
 
 Codec = Tuple[Callable[[Any], Any], Callable[[bytes], Any]]
@@ -38,9 +40,46 @@ def _json() -> Codec:
   import json
 
   def dumps(value: Any) -> bytes:
-    return json.dumps(value).encode()
+    text = json.dumps(value)
+    if has_odd_key(value):
+      _refuse_equal_keys(value)
+    return text.encode()
 
   return dumps, json.loads
+
+
+def _refuse_equal_keys(value: Any) -> None:
+  """Refuses a dict of whose keys JSON makes the same text, for only one would come back."""
+  import json
+
+  from ._advice import Refusal, short
+
+  for keys in _dicts_of(value):
+    kinds = set(map(type, keys))
+    if len(kinds) == 1 and kinds <= {int, str, bool, type(None)}:
+      continue  # different ones have different texts
+    texts = json.loads(json.dumps(dict.fromkeys(keys)), object_pairs_hook=list)
+    seen: Dict[str, Any] = {}
+    for key, (text, _) in zip(keys, texts):
+      if text in seen:
+        raise Refusal(
+          f'the keys {short(seen[text])} and {short(key)} of a dict are the same in JSON, so that '
+          'one would be lost',
+          'Make different texts of the keys, or use the codec "msgpack" or "pickle".',
+        )
+      seen[text] = key
+
+
+def _dicts_of(value: Any) -> Iterator[Dict[Any, Any]]:
+  """The dicts in a value of dicts, lists and tuples, which does not hold itself."""
+  waiting = [value]
+  while waiting:
+    each = waiting.pop()
+    if isinstance(each, dict):
+      yield each
+      waiting.extend(each.values())
+    elif isinstance(each, (list, tuple)):
+      waiting.extend(each)
 
 
 def _orjson() -> Codec:
@@ -52,10 +91,31 @@ def _orjson() -> Codec:
 def _msgpack() -> Codec:
   import msgpack
 
+  pack = cast('Callable[[Any], bytes]', msgpack.packb)
+
+  def dumps(value: Any) -> bytes:
+    data = pack(value)
+    if has_odd_key(value):
+      refuse_tuple_keys(value)
+    # 48 to 57 are the bytes "0" to "9", and those are a counter's. So they get the longer form that
+    # MessagePack has for them.
+    return b'\xcc' + data if len(data) == 1 and data.isdigit() else data
+
+  def refuse_tuple_keys(value: Any) -> None:
+    from ._advice import Refusal, short
+
+    for keys in _dicts_of(value):
+      for key in keys:
+        if isinstance(key, tuple) and not isinstance(key, msgpack.ExtType):
+          raise Refusal(
+            f'the key {short(key)} of a dict is a tuple, which could not be read again',
+            'Make text of it, or use the codec "pickle".',
+          )
+
   def loads(data: bytes) -> Any:
     return msgpack.unpackb(data, strict_map_key=False)
 
-  return msgpack.packb, loads
+  return dumps, loads
 
 
 def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -65,14 +65,15 @@
   "Gives an entry another time to live. Gives whether there was one.\n\n" DOC_KEY DOC_TTL \
   "\nRaises ValueError or BackendError."
 
-#define DOC_INCREMENT                                                                          \
-  "increment($self, key, by=1, ttl=None)\n--\n\n"                                              \
-  "Adds to a counter, in one step on every backend. Gives what it is then.\n\n" DOC_KEY        \
-  "by: int of at most 64 bits; 0 reads the counter.\n"                                         \
-  "ttl: of a counter that is made by the call, which begins at 0; one that is there keeps\n"   \
-  "its time. Positive number of seconds; None takes the configured one.\n\n"                   \
-  "A counter is stored as decimal digits, whatever the codec.\n"                               \
-  "Raises ValueError (it would leave 64 bits), CodecError (what stands there is no counter)\n" \
+#define DOC_INCREMENT                                                                             \
+  "increment($self, key, by=1, ttl=None)\n--\n\n"                                                 \
+  "Adds to a counter, in one step on every backend. Gives what it is then.\n\n" DOC_KEY           \
+  "by: int of at most 64 bits; 0 reads the counter.\n"                                            \
+  "ttl: of a counter that is made by the call, which begins at 0; one that is there keeps\n"      \
+  "its time. Positive number of seconds; None takes the configured one.\n\n"                      \
+  "A counter is stored as decimal digits, whatever the codec. A fetch gives its int; the codec\n" \
+  "\"vanilla\" gives its text, and a codec of the application's own decides by itself.\n"         \
+  "Raises ValueError (it would leave 64 bits), CodecError (what stands there is no counter)\n"    \
   "or BackendError."
 
 #define DOC_CLEAR                                                                 \

@@ -95,6 +95,9 @@ void encoded_release(encoded_value *encoded);
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
                  PyObject *bytes);
 
+/* has_odd_key(value) -> whether a dict in it has a key that is no str */
+PyObject *has_odd_key(PyObject *module, PyObject *value);
+
 /* (seconds left, rounded up; value); takes the value. */
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
 
@@ -282,6 +285,7 @@ struct config_object {
   PyObject *codec;             /* its name */
   bool vanilla;
   bool codec_named;        /* by the configuration, so that the backend has no say */
+  bool codec_own;          /* of the application; known once `loads` is */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 };
 
