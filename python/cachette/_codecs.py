@@ -13,17 +13,14 @@ codec is first used. `vanilla` (text) is part of the extension.
             bytearrays as bytes. A key of a dict that is a tuple could not be read, and is refused
   pickle    nearly everything. Reading it can run code: only where nobody else can write to the
             cache, or with a `secret`
-  csv       a pandas DataFrame with one level of index and of columns, whose names differ, as text:
-            types are guessed when it is read, and dates stay text
-  feather   a pandas DataFrame; types are kept (an index too from pandas 3 on, else the default one)
-  parquet   a pandas DataFrame; types and index are kept
+  csv       a pandas DataFrame, as text; feather, parquet: with its types. A frame that would not
+            come back as it was is refused; see _frames.py
 
-Feather and Parquet, being typed, fill dicts of a column up to the same keys, and read a column of
-objects that are all str as one of str. What a codec does not hold is a CodecError when it is put;
-damaged bytes are one when they are fetched, as far as the format can tell.
+What a codec does not hold is a CodecError when it is put; damaged bytes are one when they are
+fetched, as far as the format can tell. What is to be done about it is in _advice.py.
 
-The bytes are those of cachette 0.1.x, but for MessagePack's ints from 48 to 57, which that reads as
-well. Digits that are a counter are read as its int before
+The bytes are those of cachette 0.1.x, but for two cases, which that reads as well: MessagePack's
+ints from 48 to 57, and an index with a `freq`. Digits that are a counter are read as its int before
 the codec is asked; see decode() in values.c.
 """
 
@@ -141,67 +138,23 @@ def _pickle() -> Codec:
   return pickle.dumps, _guarded(pickle.loads)
 
 
-def _require_frame(value: Any) -> Any:
-  from pandas import DataFrame
-
-  if not isinstance(value, DataFrame):
-    raise TypeError(f'it holds a pandas DataFrame, not {type(value).__name__}')
-  return value
-
-
 def _csv() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pandas import DataFrame, read_csv
-
-  def dumps(frame: Any) -> bytes:
-    frame = _require_frame(frame)
-    if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
-      raise ValueError('a CSV file does not tell an index of several levels from columns')
-    if not frame.columns.is_unique:
-      raise ValueError('columns of the same name would come back under others')
-    data: bytes = frame.to_csv().encode()
-    return data
-
-  def loads(data: bytes) -> DataFrame:
-    if not data.endswith(b'\n'):  # or the last number of a line that was cut would be another
-      raise ValueError('its last line has no end, so it was cut or is no CSV file')
-    return read_csv(BytesIO(data), index_col=0)
-
-  return dumps, loads
+  return _frames.csv()
 
 
 def _feather() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pyarrow import feather
-
-  def dumps(frame: Any) -> bytes:
-    file = BytesIO()
-    _require_frame(frame).to_feather(file)
-    return file.getvalue()
-
-  def loads(data: bytes) -> Any:
-    table = feather.read_table(BytesIO(data))
-    table.validate(full=True)  # or damaged offsets would be followed
-    return table.to_pandas()
-
+  dumps, loads = _frames.feather()
   return dumps, _guarded(loads)
 
 
 def _parquet() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pandas import read_parquet
-
-  def dumps(frame: Any) -> bytes:
-    file = BytesIO()
-    _require_frame(frame).to_parquet(file, engine='pyarrow')
-    return file.getvalue()
-
-  def loads(data: bytes) -> Any:
-    return read_parquet(BytesIO(data), engine='pyarrow')
-
+  dumps, loads = _frames.parquet()
   return dumps, _guarded(loads)
 
 
