@@ -165,9 +165,14 @@ def _find_text(frame: DataFrame) -> Optional[str]:
       where = f'row {row} of column {short(frame.columns[number])}'
       if cell in _NO_VALUE:
         return f'{where} is the text "{cell}", which CSV does not tell from a missing value'
-      if '\r' in cell:
+      if '\r' in cell and _is_cell_lost(cell):
         return f'{where} has a carriage return in it, which CSV takes for the end of a line'
   return None
+
+
+def _is_cell_lost(cell: str) -> bool:
+  """From Python 3.13 on, a carriage return is quoted, and comes back."""
+  return _try(_to_csv, _from_csv, DataFrame({'a': [cell, 'x']}))[1] is not None
 
 
 # ---- Feather and Parquet

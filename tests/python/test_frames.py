@@ -6,6 +6,7 @@ import datetime
 import decimal
 import io
 import random
+import sys
 import uuid
 import warnings
 from typing import Any, Callable, Dict, List, Tuple
@@ -155,9 +156,6 @@ def with_attrs(attrs: Any) -> DataFrame:
 
 # What CSV does not hold: the frame, and what the error says of it.
 NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
-  'carriage return': (lambda: DataFrame({'a': text('x\ry', 'z')}), "'a'"),
-  'carriage return in the index': (lambda: indexed(index=['x\ry', 'z']), 'shape|index'),
-  'carriage return in a name': (lambda: renamed('x\ry', 'z'), 'cannot be read|shape|column'),
   'empty text': (lambda: DataFrame({'a': text('x', '')}), "row 1 of column 'a' is the text \"\""),
   'NA': (lambda: DataFrame({'a': text('NA', 'x')}), 'row 0 of column \'a\' is the text "NA"'),
   'null': (lambda: DataFrame({'a': text('null', 'x')}), 'the text "null"'),
@@ -193,6 +191,14 @@ NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'attrs': (lambda: with_attrs({'unit': 'm'}), 'attrs'),
   'surrogates': (lambda: DataFrame({'a': Series(['\ud800'], dtype=object)}), 'surrogates'),
 }  # fmt: skip
+
+# Lost up to Python 3.12, whose csv module does not quote it.
+RETURNS: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
+  'carriage return': (lambda: DataFrame({'a': text('x\ry', 'z')}), "row 0 of column 'a' has a"),
+  'carriage return in the index': (lambda: indexed(index=['x\ry', 'z']), 'shape|index'),
+  'carriage return in a name': (lambda: renamed('x\ry', 'z'), 'cannot be read|shape|column'),
+}
+(NOT_CSV if sys.version_info < (3, 13) else {}).update(RETURNS)
 
 NOT_PARQUET: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'names that are alike': (lambda: renamed('1', 1), 'cannot be read|named|column'),
@@ -236,6 +242,18 @@ def test_a_frame_that_would_not_come_back_is_refused(codec: str, name: str) -> N
       put('key', make())
     assert str(caught.value).startswith(f'The "{codec}" codec cannot encode the value of "key": ')
     assert Frames.sync.fetch('key') is None
+
+
+@pytest.mark.parametrize('name', RETURNS)
+def test_a_carriage_return_comes_back_or_is_refused(name: str) -> None:
+  frame = RETURNS[name][0]()
+  dumps, loads = find('csv')
+  try:
+    raw = dumps(frame)
+  except ValueError:
+    assert sys.version_info < (3, 13)
+  else:
+    same(loads(raw), frame)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +313,7 @@ def test_what_is_no_frame_is_refused(codec: str, value: Any, advice: str) -> Non
 
 def test_the_error_does_not_show_what_is_in_cells() -> None:
   for codec, frame in (
-    ('csv', DataFrame({'a': ['secret\rtext', 'x']})),
+    ('csv', DataFrame({'a': ['secret text', '']})),
     ('csv', DataFrame({'a': ['secret text', day]})),
     *((codec, DataFrame({'a': [('secret text',)]})) for codec in CODECS),
     *((codec, DataFrame({'a': [{'b': 'secret text'}, {'c': 1}]})) for codec in CODECS),
