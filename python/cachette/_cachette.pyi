@@ -8,6 +8,8 @@ _Face = TypeVar('_Face', bound=Callable[..., Any])
 
 __version__: str
 
+def has_odd_key(value: object, /) -> bool: ...
+
 @final
 class Config:
   def stop_clock(self) -> None: ...

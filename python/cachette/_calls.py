@@ -139,7 +139,9 @@ class Calls(Cache):
     by: an int of at most 64 bits. 0 reads the counter.
     ttl: for a counter that the call creates, at 0. One that exists keeps its time to live.
 
-    A counter is stored as decimal digits, whatever the codec.
+    A counter is stored as decimal digits, whatever the codec. A fetch gives its int; the codec
+    "vanilla" gives its text, and a codec of your own decides for itself.
+
     Raises ValueError if the counter would leave 64 bits, CodecError if the value is no counter,
     and BackendError.
     """

@@ -368,7 +368,8 @@ static PyObject *choose_error(ext_state *state, const call *self, PyObject *fail
 
 /* Its message, and how to learn of the other keys; a new reference. */
 static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
-  if (self->op.status < 0) return PyObject_Str(chosen); /* it is the same for all */
+  bool same = self->op.status < 0 || self->op.count == 1; /* for all of them */
+  if (same) return PyObject_Str(chosen);
   const char *others =
       self->kind == CALL_FETCH_MANY ? ", its `found` the values of the others" : "";
   return PyUnicode_FromFormat("%S %zd of %zu keys failed: `failed` of this error has each error%s.",

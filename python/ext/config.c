@@ -174,7 +174,7 @@ static config_object *config_new(ext_state *state) {
   atomic_init(&self->stopped_ms, 0);
   self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
-  self->vanilla = self->codec_named = false;
+  self->vanilla = self->codec_named = self->codec_own = false;
   self->options = cachette_options_new();
   PyObject_GC_Track(self);
   if (self->options != NULL) return self;
@@ -366,12 +366,15 @@ int config_find_codec(config_object *self, ext_state *state) {
   (void)state;
   PyObject *codecs = PyImport_ImportModule("cachette._codecs");
   if (codecs == NULL) return -1;
-  PyObject *pair = PyObject_CallMethod(codecs, "find", "O", self->codec);
+  PyObject *own = PyObject_CallMethod(codecs, "is_own", "O", self->codec);
+  PyObject *pair = own != NULL ? PyObject_CallMethod(codecs, "find", "O", self->codec) : NULL;
   Py_DECREF(codecs);
+  Py_XDECREF(own); /* True or False, which stay */
   if (pair == NULL) return -1;
   PyObject *dumps, *loads;
   int parsed = PyArg_ParseTuple(pair, "OO", &dumps, &loads);
   if (parsed && self->dumps == NULL) { /* the import may have let another thread in */
+    self->codec_own = own == Py_True;
     self->dumps = Py_NewRef(dumps);
     self->loads = Py_NewRef(loads);
   }

@@ -102,6 +102,9 @@ PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachett
 /* Takes the exception that is set, a new reference; it has its traceback. */
 PyObject *take_exception(void);
 
+/* has_odd_key(value) -> whether a dict in it has a key that is no str */
+PyObject *has_odd_key(PyObject *module, PyObject *value);
+
 /* (seconds left, rounded up; value); takes the value. */
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
 
@@ -343,6 +346,7 @@ struct config_object {
   PyObject *codec;             /* its name */
   bool vanilla;
   bool codec_named;        /* by the configuration, so that the backend has no say */
+  bool codec_own;          /* of the application; known once `loads` is */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 };
 
