@@ -2,6 +2,7 @@
 """A TLS URL for a plain port, and a plain URL for a TLS port: errors say so, and what to do."""
 
 import asyncio
+import socket
 from typing import Any, Dict, Iterator
 
 import pytest
@@ -9,7 +10,9 @@ from cachette import BackendError, Cachette
 from conftest import CHOSEN, on_pythons
 from services.http_fault import Answer, HttpServer
 from services.memcached import MemcachedServer
-from services.tls import make_certificate, tls_server
+from services.process import find_free_port
+from services.redis import RedisServer
+from services.tls import listen, make_certificate, tls_server
 
 KEYS = {'aws_access_key_id': 'key', 'aws_secret_access_key': 'secret'}
 TABLE = {'database_name': 'cachette', 'table_name': 'cache', 'region': 'eu-central-1'}
@@ -46,8 +49,77 @@ def tls_port(certificate: Dict[str, str]) -> Iterator[int]:
     yield port
 
 
+# ---- Redis
+
+
+@pytest.mark.parametrize('kind', ['redis', 'valkey'])
+def test_redis_with_tls_to_a_plain_port(redis: RedisServer, kind: str) -> None:
+  url = f'{kind}s://127.0.0.1:{redis.port}'
+  for timeout in (0.3, 5):  # whichever is over first, that of the call or of connecting
+    told = fault_of({'backend': kind, f'{kind}_url': url, 'timeout': timeout})
+    advice = f'If it does not speak TLS, begin the URL with "{kind}://" instead of "{kind}s://".'
+    assert advice in told and f'127.0.0.1:{redis.port}' in told
+
+
+@pytest.mark.parametrize('kind', ['redis', 'valkey'])
+def test_redis_without_tls_to_a_tls_port(kind: str, certificate: Dict[str, str]) -> None:
+  port = find_free_port()
+  settings = ['--tls-port', str(port), '--tls-auth-clients', 'no']
+  settings += ['--tls-cert-file', certificate['cert'], '--tls-key-file', certificate['key']]
+  settings += ['--tls-ca-cert-file', certificate['cert']]
+  with RedisServer(*settings):
+    told = fault_of({'backend': kind, f'{kind}_url': f'{kind}://127.0.0.1:{port}'})
+    assert f'If it expects TLS, begin the URL with "{kind}s://" instead of "{kind}://".' in told
+    secured = {f'{kind}_url': f'{kind}s://127.0.0.1:{port}', 'tls_ca_file': certificate['cert']}
+    cache = open_cache({'backend': kind, 'timeout': 20, 'connect_timeout': 20, **secured})
+    assert asyncio.run(_fetch(cache)) is None, 'the advice is good'
+
+
 async def _fetch(cache: Cachette) -> Any:
   return await cache.fetch('key')
+
+
+ALERT = b'\x15\x03\x01\x00\x02\x02\x46'  # fatal, protocol version
+
+
+@pytest.mark.parametrize(
+  ('settings', 'advice'),
+  [
+    ({'backend': 'redis', 'redis_url': 'redis://{}'}, 'begin the URL with "rediss://"'),
+    ({'backend': 'memcached', 'memcached_host': '{}'}, 'set "memcached_tls" to true'),
+  ],
+)
+@pytest.mark.parametrize('how', ['alert', 'end', 'silence'])
+def test_a_tls_server_may_alert_end_or_wait(
+  settings: Dict[str, str], advice: str, how: str
+) -> None:
+  def serve(connection: socket.socket) -> None:
+    if how == 'alert':
+      connection.sendall(ALERT)
+    while how != 'end' and connection.recv(4096):
+      pass
+
+  with listen(serve) as port:
+    own = {name: value.format(f'127.0.0.1:{port}') for name, value in settings.items()}
+    told = fault_of(own)
+    assert advice in told
+    assert ('speaks TLS; ' if how == 'alert' else 'If it expects TLS, ') in told
+    told = fault_of({**own, 'timeout': 0.3})
+    assert advice in told
+
+
+def test_a_plain_server_may_answer_a_tls_one() -> None:
+  def serve(connection: socket.socket) -> None:
+    connection.sendall(b"-ERR unknown command '\\x16\\x03\\x01'\r\n")
+    while connection.recv(4096):
+      pass
+
+  with listen(serve) as port:
+    told = fault_of({'backend': 'redis', 'redis_url': f'rediss://127.0.0.1:{port}'})
+    assert 'it does not speak TLS. For a server without TLS, begin the URL with "redis://"' in told
+  with listen(lambda connection: None) as port:
+    told = fault_of({'backend': 'redis', 'redis_url': f'rediss://127.0.0.1:{port}'})
+    assert 'begin the URL with "redis://"' in told
 
 
 # ---- memcached
