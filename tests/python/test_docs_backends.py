@@ -16,6 +16,8 @@ from services.memcached import MemcachedServer
 from services.mongodb import MongodServer
 from services.process import Server
 from services.redis import RedisServer
+from services.redis_front import RedisFront, redis_5
+from services.tls import make_certificate, tls_server
 
 ROW = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<name>\w+)` \| `(?P<message>[^|]+)` \|$', re.M)
 
@@ -83,6 +85,18 @@ def ways_of_a_server(server: Server, cache: Any) -> Ways:
   }
 
 
+def tls_mistakes(server: Server, folder: pathlib.Path, open_at: Callable[[int, bool], Any]) -> Ways:
+  def without() -> None:
+    certificate = make_certificate(folder)
+    with tls_server(certificate['cert'], certificate['key']) as port:
+      open_at(port, False).fetch('key')
+
+  return {
+    'the server expects TLS': without,
+    'the server does not speak TLS': lambda: open_at(server.port, True).fetch('key'),
+  }
+
+
 # ---- The backends
 
 
@@ -100,9 +114,9 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
   words = ('--requirepass', 'right', '--maxmemory', '3mb', '--maxmemory-policy', 'noeviction')
   with RedisServer(*words) as server:
 
-    def ask(credentials: str) -> Any:
+    def ask(credentials: str, timeout: float = 0.5) -> Any:
       url = server.url.replace('//', f'//{credentials}')
-      return own(backend='redis', redis_url=url, timeout=0.5)
+      return own(backend='redis', redis_url=url, timeout=timeout)
 
     cache = ask(':right@')
 
@@ -115,7 +129,37 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
       'it is full and evicts nothing': fill,
       'the password is wrong': lambda: ask(':wrong@').fetch('key'),
       'there is no password': lambda: ask('').fetch('key'),
+      **refusals_of_redis(server, ask),
+      **tls_mistakes(server, tmp_path, redis_with),
     }
+
+
+def redis_with(port: int, tls: bool) -> Any:
+  return own(backend='redis', redis_url=f'redis{"s" if tls else ""}://127.0.0.1:{port}', timeout=1)
+
+
+def refusals_of_redis(server: RedisServer, ask: Callable[..., Any]) -> Ways:
+  def say(*words: str) -> None:
+    server.say('-a', 'right', '--no-auth-warning', *words)
+
+  def replica() -> None:
+    say('replicaof', '127.0.0.1', '1')
+    ask(':right@', 3).put('key', 'value')
+
+  def not_permitted(key: str, rule: str) -> None:
+    say('acl', 'setuser', 'ann', 'on', '>secret', '~mine:*', '+@all', rule)
+    ask('ann:secret@').put(key, 'value')
+
+  def no_password() -> None:
+    with RedisFront(server.port, redis_5()) as front:
+      own(backend='redis', redis_url=f'redis://:needless@127.0.0.1:{front.port}').fetch('key')
+
+  return {
+    'it is a replica': replica,
+    'a command is not permitted': lambda: not_permitted('mine:1', '-set'),
+    'a key is not permitted': lambda: not_permitted('yours:1', '+set'),
+    'the server has no password': no_password,
+  }
 
 
 @contextlib.contextmanager
@@ -125,7 +169,13 @@ def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
     yield {
       **ways_of_a_server(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
+      **tls_mistakes(server, tmp_path, memcached_with),
     }
+
+
+def memcached_with(port: int, tls: bool) -> Any:
+  host = f'127.0.0.1:{port}'
+  return own(backend='memcached', memcached_host=host, memcached_tls=tls, timeout=1)
 
 
 @contextlib.contextmanager

@@ -352,6 +352,23 @@ static bool has_right_sum(const cachette__http_request *request) {
   return sum == request->crc32;
 }
 
+/* Whether OpenSSL's words, of which there are several for it, say that no TLS came. */
+static bool says_no_tls(const char *reason) {
+  return strstr(reason, "wrong version number") != NULL ||
+         strstr(reason, "packet length too long") != NULL || strstr(reason, "http request") != NULL;
+}
+
+/* What to do if one of both sides speaks TLS alone; "" if that is not it. */
+static const char *tls_advice(const cachette__dynamo_call *call, const char *reason) {
+  CURLcode result = call->request.result;
+  if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
+    return " It does not speak TLS; begin \"dynamodb_url\" with \"http://\".";
+  bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+                result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
+  bool is_plain = strncmp(call->client->settings.url, "http://", 7) == 0;
+  return is_odd && is_plain ? " If it expects TLS, begin \"dynamodb_url\" with \"https://\"." : "";
+}
+
 static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_reply *reply) {
   const cachette__http_request *request = &call->request;
   const char *name = call->client->settings.name;
@@ -373,8 +390,8 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
   }
   reply->code = cachette__fail(
       &reply->error, CACHETTE_EUNAVAILABLE, NULL,
-      unsent ? "%s cannot be reached: %.120s." : "The connection to %s broke: %.120s.", name,
-      reason);
+      unsent ? "%s cannot be reached: %.120s.%s" : "The connection to %s broke: %.120s.%s", name,
+      reason, tls_advice(call, reason));
   return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? GIVE : RETRY;
 }
 
