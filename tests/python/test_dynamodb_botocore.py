@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""botocore as the oracle: whatever stands in the shared files and the environment, DynamoDB is asked
-where botocore would ask it, for the same region, with the same keys."""
+"""botocore as the oracle: whatever stands in the shared files and the environment, DynamoDB is
+asked where botocore would ask it, for the same region, with the same keys."""
 
 import asyncio
 import contextlib
