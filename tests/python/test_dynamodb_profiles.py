@@ -15,8 +15,8 @@ from typing import Any, Dict, Iterator, List, Optional
 from urllib.parse import parse_qs
 
 import pytest
-from cachette import BackendError, Cachette
-from conftest import run_python
+from cachette import BackendError, BackendTimeout, Cachette
+from conftest import ROOT, run_python
 from services.aws import Aws, end_in, keys_of, scope_of, stamp
 from services.http_fault import Answer, HttpServer, Request
 
@@ -278,6 +278,18 @@ def test_a_program_under_uvloop_which_waits_for_children_of_its_own(
   )
   assert told.strip() == "[(b'a\\n', 0), None, (b'b\\n', 0)] (b'c\\n', 0)"
   assert signed_by(aws) == ['program']
+
+
+def test_a_time_out_tells_that_it_is_the_program_that_is_waited_for(
+  aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+  write(tmp_path, f'[default]\ncredential_process = {script(tmp_path, "exec sleep 600")}')
+  cache = new_cache(timeout=0.2)
+  with pytest.raises(BackendTimeout) as raised:
+    asyncio.run(cache.fetch('key'))
+  type(cache).load_config(lambda: {})
+  expected = 'The "credential_process" for the AWS profile "default" did not answer within 0.2 s.'
+  assert str(raised.value) == expected
 
 
 def test_closing_ends_a_program_that_runs(
@@ -719,25 +731,18 @@ def test_the_metadatas_endpoint_may_be_the_profiles(
 # ---- The real thing
 
 
-def test_a_developers_files_alone_reach_dynamodb_local(
+def test_the_files_that_the_page_shows_alone_reach_dynamodb_local(
   dynamodb: str, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
+  page = pathlib.Path(ROOT, 'docs', 'backends', 'dynamodb.md').read_text(encoding='utf-8')
+  config = page.partition('```ini\n')[2].partition('```')[0]
+  assert 'http://localhost:8000' in config
   env.delenv('AWS_ENDPOINT_URL')
-  program = script(tmp_path, f"echo '{printed('developer')}'")
-  write(
-    tmp_path,
-    f"""
-[default]
-region = eu-west-1
-services = local
-credential_process = {program}
-[services local]
-dynamodb =
-  endpoint_url = {dynamodb}
-""",
-  )
+  write(tmp_path, config.replace('http://localhost:8000', dynamodb), keys_in('developer'))
   own = types.new_class('Own', (Cachette,))
-  own.load_config(lambda: {'backend': 'dynamodb', 'timeout': 20})  # type: ignore[attr-defined]
+  own.load_config(  # type: ignore[attr-defined]
+    lambda: [('backend', 'dynamodb'), ('timeout', 20)]
+  )
 
   async def main() -> None:
     cache = own()

@@ -71,6 +71,9 @@ void cachette__aws_credentials_free(cachette__aws_credentials *credentials, bool
 int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
                                   const cachette__aws_keys **keys, cachette_error *error);
 
+/* Who is waited for, before any call can be signed, as messages name it; NULL: nobody. */
+const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credentials);
+
 /* The server refuses the keys. Whether others may be had. */
 bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, unsigned refused);
 

@@ -278,6 +278,27 @@ int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
   return code;
 }
 
+const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credentials) {
+  static const char *const names[] = {
+      [CACHETTE__AWS_ENVIRONMENT] = "AWS's token service (STS)",
+      [CACHETTE__AWS_IDENTITY] = "AWS's token service (STS)",
+      [CACHETTE__AWS_SSO] = "AWS's SSO portal",
+      [CACHETTE__AWS_FILES] = "AWS's token service (STS)",
+      [CACHETTE__AWS_COMMAND] = "The \"credential_process\"",
+      [CACHETTE__AWS_CONTAINER] = "The container's endpoint for AWS credentials",
+      [CACHETTE__AWS_METADATA] = "Instance metadata",
+  };
+  const cachette__aws_plan *plan = &credentials->plan;
+  bool known = credentials->keys.id != NULL && !credentials->is_refused;
+  if (!credentials->is_asking || (known && credentials->keys.end_ms > cachette__epoch_now()))
+    return NULL;
+  char shown[40];
+  cachette__key_text(cachette_str(plan->files.name), shown, sizeof shown);
+  snprintf(credentials->awaited, sizeof credentials->awaited, "%s for the AWS profile \"%s\"",
+           credentials->role != NULL ? names[CACHETTE__AWS_IDENTITY] : names[plan->source], shown);
+  return credentials->awaited;
+}
+
 /* Options stay as they are; the environment may have been given others. */
 static bool may_have_others(const cachette__aws_credentials *credentials) {
   if (credentials->source != CACHETTE__AWS_ENVIRONMENT)

@@ -83,6 +83,7 @@ struct cachette__aws_credentials {
   cachette__process *process; /* that is run, or NULL */
   json_t *login;              /* what is cached of a login by SSO, or NULL */
   int step;
+  char awaited[96]; /* who is asked, for messages */
 };
 
 /*

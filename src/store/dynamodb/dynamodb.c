@@ -319,8 +319,11 @@ static void detach(cachette__store *store, cachette_op *op) {
   free_job((cachette__dynamo_job *)op->priv.below);
 }
 
+/* Until there are keys it is not DynamoDB that lets wait. */
 static const char *server(const cachette__store *store) {
-  return ((const cachette__dynamo *)store)->name;
+  const cachette__dynamo *client = (const cachette__dynamo *)store;
+  const char *awaited = cachette__aws_credentials_awaited(client->credentials);
+  return awaited != NULL ? awaited : client->name;
 }
 
 /* What the table holds the server would have to be asked, and it counts every six hours only. */
