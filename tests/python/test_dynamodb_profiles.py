@@ -303,6 +303,7 @@ def test_closing_ends_a_program_that_runs(
   async def main() -> None:
     waiting = asyncio.ensure_future(cache.fetch('key'))
     while not number.exists():
+      assert not waiting.done(), waiting
       await asyncio.sleep(0.01)
     waiting.cancel()
 
