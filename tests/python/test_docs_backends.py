@@ -2,6 +2,9 @@
 """The errors that the backends' pages list are those that come."""
 
 import contextlib
+import hashlib
+import json
+import os
 import pathlib
 import re
 import sqlite3
@@ -203,8 +206,9 @@ def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 @contextlib.contextmanager
 def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
   with DynamodbServer() as server, pytest.MonkeyPatch.context() as patch:
-    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'):
-      patch.delenv(name, raising=False)
+    for name in os.environ:
+      if name.startswith('AWS_'):
+        patch.delenv(name)
     patch.setenv('HOME', str(tmp_path))
     patch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
@@ -221,10 +225,31 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
       )
       ask('other').fetch('key')
 
+    def with_profile(name: str, *lines: str) -> None:
+      (tmp_path / '.aws').mkdir(exist_ok=True)
+      (tmp_path / '.aws' / 'config').write_text('\n'.join(['[profile it]', *lines]))
+      patch.setenv('AWS_PROFILE', name)
+      own(**no_keys).fetch('key')
+
     cache = ask()
+    login = ['sso_account_id=1', 'sso_role_name=r', 'sso_start_url=u', 'sso_region=eu-west-1']
+    expired = json.dumps({'accessToken': 't', 'expiresAt': '2020-01-31T12:34:56Z'})
+    folder = tmp_path / '.aws' / 'sso' / 'cache'
+
+    def with_an_old_login() -> None:
+      folder.mkdir(parents=True)
+      (folder / f'{hashlib.sha1(b"u").hexdigest()}.json').write_text(expired)
+      with_profile('it', *login)
+
     no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
     yield {
       **ways_of_a_server(server, cache),
+      'there is no region, and no endpoint': lambda: own(backend='dynamodb').fetch('key'),
+      'the profile is not there': lambda: with_profile('other'),
+      'the SSO login is over': with_an_old_login,
+      'the program fails': lambda: with_profile(
+        'it', "credential_process = sh -c 'echo why >&2; exit 1'"
+      ),
       'there are no credentials': lambda: own(**no_keys).fetch('key'),
       'the table is another one': another_table,
       'the value is too large': lambda: put_too_much(cache, 500_000),
