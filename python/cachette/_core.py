@@ -15,7 +15,7 @@ from typing import (
   overload,
 )
 
-from . import _cached, _codecs, _flights
+from . import _cached, _codecs, _fallbacks, _flights
 from ._cachette import Cache, Config, Sync, configure, stats
 from ._config import load_settings
 from ._stats import Stats
@@ -143,7 +143,7 @@ class Cachette(Cache):
     returned.
     """
     use_config(cls, load_settings(settings()))
-    _flights.forget_fallbacks(cls)
+    _fallbacks.forget(cls)
     return settings
 
   @classmethod
@@ -175,7 +175,7 @@ class Cachette(Cache):
   @classmethod
   def stats(cls) -> Stats:
     """What the cache has done so far, in all loops and threads of this process."""
-    return Stats(**stats(cls), fallbacks=_flights.fallbacks(cls))
+    return Stats(**stats(cls), fallbacks=_fallbacks.count(cls))
 
   if TYPE_CHECKING:
 

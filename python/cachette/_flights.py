@@ -18,9 +18,8 @@ import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
-from weakref import WeakKeyDictionary
 
-from . import _codecs
+from . import _codecs, _fallbacks
 from ._exceptions import BackendError, CachetteError, CodecError
 
 if TYPE_CHECKING:
@@ -49,35 +48,7 @@ def check_ttl(ttl: Any) -> None:
     )
 
 
-# ---- Fallbacks
-
-# By the class that was configured. A Config would be kept alive by this, with all its entries.
-_fallbacks: 'WeakKeyDictionary[type, int]' = WeakKeyDictionary()
-_lock = threading.Lock()  # of this and of the flights of threads
-
-
-def _configured(cls: type) -> type:
-  """The class whose `load_config` this one uses: itself, or one that it inherits from."""
-  return next((each for each in cls.__mro__ if '_config' in vars(each)), cls)
-
-
-def count_fallback(cls: type) -> None:
-  """Notes that a call went on without the cache, because that failed."""
-  owner = _configured(cls)
-  with _lock:
-    _fallbacks[owner] = _fallbacks.get(owner, 0) + 1
-
-
-def fallbacks(cls: type) -> int:
-  """How often calls went on without the cache of this class since it was configured."""
-  with _lock:
-    return _fallbacks.get(_configured(cls), 0)
-
-
-def forget_fallbacks(cls: type) -> None:
-  """The class is configured anew."""
-  with _lock:
-    _fallbacks.pop(cls, None)
+_lock = threading.Lock()  # of the flights of threads
 
 
 # ---- The call
@@ -279,8 +250,8 @@ async def _make(cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight) -
       await cache.put(key, value, ttl)
     except CodecError:
       raise  # this value can never be stored: a fault of the program, not of the backend
-    except CachetteError:
-      count_fallback(type(cache))
+    except CachetteError as error:
+      _fallbacks.note(type(cache), error)
   return value
 
 
@@ -452,8 +423,8 @@ def _make_blocking(
       sync.put(key, value, ttl)
     except CodecError:
       raise
-    except CachetteError:
-      count_fallback(cls)
+    except CachetteError as error:
+      _fallbacks.note(cls, error)
   return value
 
 
@@ -487,7 +458,7 @@ def note_failure(cls: type, error: CachetteError) -> bool:
 
   After a CodecError it is not: what stands there and cannot be read is replaced.
   """
-  count_fallback(cls)
+  _fallbacks.note(cls, error)
   return isinstance(error, BackendError)
 
 
@@ -498,6 +469,7 @@ def _after_fork() -> None:
   _threads.clear()
   _loops.clear()
   _fetches.clear()
+  _fallbacks.after_fork()
 
 
 if hasattr(os, 'register_at_fork'):

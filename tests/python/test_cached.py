@@ -11,7 +11,7 @@ import weakref
 from typing import Any, List, Optional, Type
 
 import pytest
-from cachette import Cachette, CodecError, _flights, cached
+from cachette import Cachette, CodecError, _fallbacks, _flights, cached
 from conftest import Make, about
 from services.process import find_free_port
 
@@ -221,7 +221,7 @@ def test_without_its_backend_the_function_runs() -> None:
     return 'value'
 
   assert [run(load()) for _ in range(2)] == ['value', 'value']
-  assert _flights.fallbacks(Down) == 2
+  assert _fallbacks.count(Down) == 2
   with pytest.raises(ConnectionError):
     run(load.invalidate())
 
@@ -341,7 +341,7 @@ def test_a_plain_function_runs_without_its_backend() -> None:
     return 'value'
 
   assert [load() for _ in range(2)] == ['value', 'value']
-  assert _flights.fallbacks(Down) == 2
+  assert _fallbacks.count(Down) == 2
   with pytest.raises(ConnectionError):
     load.invalidate()
 

@@ -13,7 +13,7 @@ import weakref
 from typing import Any, Callable, List, Type
 
 import pytest
-from cachette import BackendError, Cachette, CachetteError, CodecError, _flights
+from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks, _flights
 from conftest import Make, at_once, on_pythons, run_python
 from services.process import find_free_port
 
@@ -440,7 +440,7 @@ def test_a_failure_reaches_all_and_is_not_stored(cache: Cachette) -> None:
 
   run(main())
   assert nothing_is_left()
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
 
 
 def test_a_traceback_leads_into_the_factory_and_keeps_its_context(cache: Cachette) -> None:
@@ -581,11 +581,11 @@ def test_without_its_backend_it_computes_and_counts(down: Cachette) -> None:
       await down.fetch('key')
     for number in range(3):
       assert await down.get_or_set('key', f'value {number}') == f'value {number}'
-      assert _flights.fallbacks(Down) == number + 1
+      assert _fallbacks.count(Down) == number + 1
 
   run(main())
   Down.load_config(lambda: {'backend': 'inmemory'})
-  assert _flights.fallbacks(Down) == 0
+  assert _fallbacks.count(Down) == 0
 
 
 def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cachette) -> None:
@@ -598,7 +598,7 @@ def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cache
     assert factory.runs == 1
 
   run(main())
-  assert _flights.fallbacks(Down) == 1000
+  assert _fallbacks.count(Down) == 1000
 
 
 @at_once
@@ -606,7 +606,7 @@ def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make: Make)
   cache = make(memory_limit='1M')()
   large = 'v' * (1 << 20)
   assert run(cache.get_or_set('key', large)) == large
-  assert _flights.fallbacks(type(cache)) == 1
+  assert _fallbacks.count(type(cache)) == 1
 
 
 def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -> None:
@@ -622,15 +622,15 @@ def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -
     assert await reader.fetch('key') == [1]
 
   run(main())
-  assert _flights.fallbacks(type(reader)) == 1
-  assert _flights.fallbacks(type(writer)) == 0
+  assert _fallbacks.count(type(reader)) == 1
+  assert _fallbacks.count(type(writer)) == 0
 
 
 def test_a_value_that_the_codec_cannot_encode_is_told(make: Make) -> None:
   cache = make(codec='json')()
   with pytest.raises(CodecError, match='cannot encode the value of "key"'):
     run(cache.get_or_set('key', object))
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
   assert nothing_is_left()
 
 
@@ -642,7 +642,7 @@ def test_an_error_of_another_cache_in_the_factory_is_the_factorys(
 
   with pytest.raises(CachetteError):
     run(cache.get_or_set('key', compute))
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
 
 
 # ---- Loops, threads, forks
