@@ -13,7 +13,8 @@ import weakref
 from typing import Any, Callable, List, Type
 
 import pytest
-from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks, _flights
+from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks
+from cachette._flights import _loops, _threads
 from conftest import Make, at_once, on_pythons, run_python
 from services.process import find_free_port
 
@@ -58,7 +59,7 @@ async def all_wait(cache: Cachette, key: str, count: int) -> None:
   """Lets the others run until so many wait for a key."""
 
   def waiting() -> int:
-    flights = _flights._loops.get(asyncio.get_running_loop(), {})
+    flights = _loops.under_way.get(asyncio.get_running_loop(), {})
     flight = flights.get((type(cache)._config, key))
     return len(flight.waiting) if flight is not None else 0
 
@@ -66,7 +67,7 @@ async def all_wait(cache: Cachette, key: str, count: int) -> None:
 
 
 def nothing_is_left() -> bool:
-  return not _flights._loops and not _flights._threads and not _flights._fetches
+  return not _loops.under_way and not _threads.under_way and not _loops.fetches
 
 
 # ---- Hits and misses
@@ -688,7 +689,7 @@ def test_a_loop_that_was_closed_over_its_flights_is_let_go(cache: Cachette) -> N
 
   call = loop.run_until_complete(start())
   call._log_destroy_pending = False
-  for flight in _flights._loops[loop].values():
+  for flight in _loops.under_way[loop].values():
     assert flight.task is not None
     flight.task._log_destroy_pending = False  # type: ignore[attr-defined]
   loop.close()
@@ -701,6 +702,7 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
   told = run_python("""
     import asyncio, os, threading, time, warnings
     from cachette import Cachette, _flights
+    from cachette._flights import _loops, _threads
     warnings.simplefilter('ignore', DeprecationWarning)  # of a fork beside threads
     class Blocking:
       def fetch(self, key, default):
@@ -727,7 +729,7 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
       thread.start()
     while len(begun) < 2:
       time.sleep(0.01)
-    assert _flights._loops and _flights._threads
+    assert _loops.under_way and _threads.under_way
     if os.fork() == 0:
       async def main():
         return await asyncio.wait_for(Cachette().get_or_set('key', lambda: 'child'), 10)
