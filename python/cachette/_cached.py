@@ -82,9 +82,7 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any) -> Any:
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
   async def invalidate(*args: Any, **kwargs: Any) -> int:
-    key = make_key(*args, **kwargs)
-    _flights.forget(cls, key)
-    return cast(int, await cache.clear(key=key))
+    return cast(int, await cache.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate
   return wrapper
@@ -106,9 +104,7 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any) -> Any:
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
   def invalidate(*args: Any, **kwargs: Any) -> int:
-    key = make_key(*args, **kwargs)
-    _flights.forget(cls, key)
-    return cast(int, cls.sync.clear(key=key))
+    return cast(int, cls.sync.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate
   return wrapper

@@ -45,7 +45,7 @@ config_object *cache_config(ext_state *state, PyTypeObject *type) {
 }
 
 /* The configuration of the class that is a function's argument; a new reference. */
-static config_object *config_of_argument(ext_state *state, const char *function, PyObject *type) {
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type) {
   if (PyType_Check(type)) return cache_config(state, (PyTypeObject *)type);
   PyErr_Format(PyExc_TypeError, "%s() takes a class", function);
   return NULL;
@@ -53,7 +53,7 @@ static config_object *config_of_argument(ext_state *state, const char *function,
 
 PyObject *cache_stats(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "stats", type);
+  config_object *config = cache_config_of(state, "stats", type);
   if (config == NULL) return NULL;
   PyObject *stats = stats_of_config(state, config);
   Py_DECREF(config);
@@ -62,7 +62,7 @@ PyObject *cache_stats(PyObject *module, PyObject *type) {
 
 PyObject *cache_close(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "close", type);
+  config_object *config = cache_config_of(state, "close", type);
   if (config == NULL) return NULL;
   int code = host_release(state, config);
   Py_DECREF(config);
@@ -121,6 +121,7 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
       !encode(state, config, key, value, &encoded))
     return NULL;
   item.value = encoded.slice;
+  lease_end_key(config, item.key);
   cachette_op op;
   init_op(&op, CACHETTE_PUT, &item, 1);
   int code = config_run(config, state, &op);
@@ -137,10 +138,20 @@ PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kin
   if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2]);
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made) && config_run(config, state, &made.op) == 0)
-    result = call_result(state, config, &made, NULL);
+  if (call_make(state, config, kind, given, &made)) {
+    write_note(config, &made);
+    if (config_run(config, state, &made.op) == 0) result = call_result(state, config, &made, NULL);
+  }
   call_drop(&made);
   return result;
+}
+
+/* An awaitable of a call. */
+static PyObject *begin(ext_state *state, config_object *config, enum call_kind kind,
+                       PyObject *const *given) {
+  int waits = config_waits(config, state);
+  if (waits > 0) return pending_call(state, config, kind, given);
+  return ready_new(state, waits == 0 ? cache_carry_out(state, config, kind, given) : NULL);
 }
 
 static PyObject *make_call(PyObject *self, PyTypeObject *defining_class, enum call_kind kind,
@@ -150,10 +161,20 @@ static PyObject *make_call(PyObject *self, PyTypeObject *defining_class, enum ca
   if (!call_parse(kind, args, count, keywords, given)) return NULL;
   config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  int waits = config_waits(config, state);
-  PyObject *awaitable = waits > 0    ? pending_call(state, config, kind, given)
-                        : waits == 0 ? ready_new(state, cache_carry_out(state, config, kind, given))
-                                     : ready_new(state, NULL);
+  PyObject *awaitable = begin(state, config, kind, given);
+  Py_DECREF(config);
+  return awaitable;
+}
+
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  if (count != 4) {
+    PyErr_SetString(PyExc_TypeError, "store() takes a class, a lease, data and a ttl");
+    return NULL;
+  }
+  config_object *config = cache_config_of(state, "store", args[0]);
+  if (config == NULL) return NULL;
+  PyObject *awaitable = begin(state, config, CALL_STORE, args + 1);
   Py_DECREF(config);
   return awaitable;
 }
@@ -184,15 +205,23 @@ CALL(ping, CALL_PING)
 
 /* ---- Get or set ---- */
 
-static int find_flights(ext_state *state) {
+int cache_find_flights(ext_state *state) {
+  const struct {
+    PyObject **place;
+    const char *name;
+  } wanted[] = {
+      {&state->missing, "MISSING"}, {&state->get_or_set, "get_or_set"},
+      {&state->behind, "behind"},   {&state->behind_now, "behind_now"},
+      {&state->missed, "missed"}, /* the last */
+  };
   if (state->missed != NULL) return 0;
   PyObject *flights = PyImport_ImportModule("cachette._flights");
-  if (flights == NULL) return -1;
-  Py_XSETREF(state->missing, PyObject_GetAttrString(flights, "MISSING"));
-  Py_XSETREF(state->get_or_set, PyObject_GetAttrString(flights, "get_or_set"));
-  if (state->missing != NULL && state->get_or_set != NULL)
-    state->missed = PyObject_GetAttrString(flights, "missed");
-  Py_DECREF(flights);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted && flights != NULL; i++) {
+    PyObject *found = PyObject_GetAttrString(flights, wanted[i].name);
+    Py_XSETREF(*wanted[i].place, found);
+    if (found == NULL) break;
+  }
+  Py_XDECREF(flights);
   return state->missed != NULL ? 0 : -1;
 }
 
@@ -214,7 +243,8 @@ static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *s
                             PyObject *const *given) {
   PyObject *key = given[0], *factory = given[1], *ttl = given[2];
   int64_t ttl_ms;
-  int waits = find_flights(state) < 0 || !read_ttl(ttl, &ttl_ms) ? -1 : config_waits(config, state);
+  int waits =
+      cache_find_flights(state) < 0 || !read_ttl(ttl, &ttl_ms) ? -1 : config_waits(config, state);
   if (waits < 0) return ready_new(state, NULL);
   if (waits > 0)
     return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, NULL);

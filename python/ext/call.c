@@ -106,6 +106,35 @@ static bool take_value(ext_state *state, config_object *config, call *self, PyOb
   return true;
 }
 
+/* What Config.encode() gave: the bytes, or the text of "vanilla". */
+static bool take_data(call *self, PyObject *data) {
+  if (PyUnicode_Check(data)) {
+    if (!read_text("data", data, &self->item.value)) return false;
+  } else if (PyBytes_Check(data)) {
+    self->item.value = (cachette_slice){PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+  } else {
+    PyErr_SetString(PyExc_TypeError, "data must be what encode() gave");
+    return false;
+  }
+  self->encoded.owner = Py_NewRef(data);
+  return true;
+}
+
+/* store(lease, data, ttl). Where the lease has ended, there is nothing to do. */
+static bool take_stored(ext_state *state, const config_object *config, call *self,
+                        PyObject *const *given) {
+  if (!Py_IS_TYPE(given[0], state->lease_type)) {
+    PyErr_SetString(PyExc_TypeError, "store() takes a Lease");
+    return false;
+  }
+  if (!take_data(self, given[1]) || !read_ttl(given[2], &self->item.ttl_ms)) return false;
+  self->lease = (lease *)Py_NewRef(given[0]);
+  self->item.key = lease_key(self->lease, &self->key);
+  Py_INCREF(self->key);
+  self->op.count = lease_begin_store(self->lease, config);
+  return true;
+}
+
 static bool take_amount(call *self, PyObject *amount) {
   self->item.amount = 1;
   if (amount == Py_None) return true;
@@ -201,22 +230,26 @@ static void drop_many(many *self) {
 static const struct {
   enum cachette_verb verb;
   unsigned flags;
+  bool writes;
 } ops[] = {
-    [CALL_FETCH] = {CACHETTE_FETCH, 0},
-    [CALL_FETCH_WITH_TTL] = {CACHETTE_FETCH, CACHETTE_WITH_TTL},
-    [CALL_PUT] = {CACHETTE_PUT, 0},
-    [CALL_ADD] = {CACHETTE_PUT, CACHETTE_IF_ABSENT},
-    [CALL_EXISTS] = {CACHETTE_EXISTS, 0},
-    [CALL_TOUCH] = {CACHETTE_TOUCH, 0},
-    [CALL_INCREMENT] = {CACHETTE_INCREMENT, 0},
-    [CALL_CLEAR] = {CACHETTE_CLEAR, 0},
-    [CALL_FLUSH] = {CACHETTE_FLUSH, 0},
-    [CALL_FLUSH_EXPIRED] = {CACHETTE_FLUSH_EXPIRED, 0},
-    [CALL_PING] = {CACHETTE_PING, 0},
-    [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0},
-    [CALL_PUT_MANY] = {CACHETTE_PUT, 0},
-    [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0},
+    [CALL_FETCH] = {CACHETTE_FETCH, 0, false},
+    [CALL_FETCH_WITH_TTL] = {CACHETTE_FETCH, CACHETTE_WITH_TTL, false},
+    [CALL_PUT] = {CACHETTE_PUT, 0, true},
+    [CALL_ADD] = {CACHETTE_PUT, CACHETTE_IF_ABSENT, true},
+    [CALL_EXISTS] = {CACHETTE_EXISTS, 0, false},
+    [CALL_TOUCH] = {CACHETTE_TOUCH, 0, false},
+    [CALL_INCREMENT] = {CACHETTE_INCREMENT, 0, true},
+    [CALL_CLEAR] = {CACHETTE_CLEAR, 0, true},
+    [CALL_FLUSH] = {CACHETTE_FLUSH, 0, true},
+    [CALL_FLUSH_EXPIRED] = {CACHETTE_FLUSH_EXPIRED, 0, false},
+    [CALL_PING] = {CACHETTE_PING, 0, false},
+    [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0, false},
+    [CALL_PUT_MANY] = {CACHETTE_PUT, 0, true},
+    [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0, true},
+    [CALL_STORE] = {CACHETTE_PUT, 0, false},
 };
+
+bool call_writes(enum call_kind kind) { return ops[kind].writes; }
 
 static bool take_given(ext_state *state, config_object *config, call *self,
                        PyObject *const *given) {
@@ -244,6 +277,8 @@ static bool take_given(ext_state *state, config_object *config, call *self,
     case CALL_FETCH_MANY:
     case CALL_CLEAR_MANY:
       return take_iterable(self, given[0]);
+    case CALL_STORE:
+      return take_stored(state, config, self, given);
     case CALL_PUT_MANY:
       return read_ttl(given[1], ttl_ms) && take_mapping(state, config, self, given[0], *ttl_ms);
     default:
@@ -260,12 +295,22 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
   self->many = NULL;
+  self->lease = NULL;
+  self->written = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
   return take_given(state, config, self, given);
 }
 
+/* The op is done: its keys are being written no more. */
+void call_end(call *self) {
+  write_end(self);
+  if (self->lease != NULL) lease_end_store(self->lease);
+}
+
 void call_drop(call *self) {
+  call_end(self);
+  Py_CLEAR(self->lease);
   encoded_release(&self->encoded);
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
@@ -323,6 +368,7 @@ PyObject *call_result(ext_state *state, config_object *config, call *self, PyObj
       return make_dict(state, config, self->many);
     case CALL_PUT:
     case CALL_PUT_MANY:
+    case CALL_STORE:
     case CALL_PING:
       Py_RETURN_NONE;
     case CALL_ADD:

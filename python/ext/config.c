@@ -175,6 +175,10 @@ static config_object *config_new(ext_state *state) {
   self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = self->codec_named = false;
+  self->leases = NULL;
+  self->lease_count = self->storing = 0;
+  self->writes = NULL;
+  self->writes_forks = 0;
   self->options = cachette_options_new();
   PyObject_GC_Track(self);
   if (self->options != NULL) return self;
@@ -407,6 +411,7 @@ static void config_dealloc(config_object *self) {
   PyObject_GC_UnTrack(self);
   config_clear(self);
   PyMem_Free(self->hosts);
+  PyMem_Free(self->leases);
   cachette_close(self->handle);
   cachette_options_free(self->options);
   PyObject_GC_Del(self);
@@ -423,6 +428,42 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   const char *value = cachette_options_get(self->options, text);
   if (value == NULL) Py_RETURN_NONE;
   return PyUnicode_FromString(value);
+}
+
+/* ---- For flights ---- */
+
+static PyObject *config_lease(config_object *self, PyObject *key) {
+  return lease_new(PyType_GetModuleState(Py_TYPE(self)), self, key);
+}
+
+/* encode(key, value): bytes, or the text itself if that is what the codec keeps. */
+static PyObject *config_encode(config_object *self, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  encoded_value encoded;
+  if (count != 2 || !PyUnicode_Check(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "encode() takes a key and a value");
+    return NULL;
+  }
+  if (!encode(state, self, args[0], args[1], &encoded)) return NULL;
+  bool whole = PyBytes_CheckExact(encoded.owner) || PyUnicode_CheckExact(encoded.owner);
+  PyObject *data =
+      whole ? Py_NewRef(encoded.owner)
+            : PyBytes_FromStringAndSize(encoded.slice.data, (Py_ssize_t)encoded.slice.size);
+  encoded_release(&encoded);
+  return data;
+}
+
+/* decode(key, data): what a fetch of these data gives. */
+static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  if (count != 2 || !PyUnicode_Check(args[0]) ||
+      !(PyBytes_Check(args[1]) || PyUnicode_Check(args[1]))) {
+    PyErr_SetString(PyExc_TypeError, "decode() takes a key and what encode() gave");
+    return NULL;
+  }
+  if (PyUnicode_Check(args[1])) return Py_NewRef(args[1]);
+  cachette_slice slice = {PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1])};
+  return decode(state, self, args[0], slice, args[1]);
 }
 
 /* ---- For tests ---- */
@@ -477,6 +518,12 @@ static PyObject *config_advance(config_object *self, PyObject *ms) {
 }
 
 static PyMethodDef config_methods[] = {
+    {"lease", (PyCFunction)config_lease, METH_O,
+     "lease($self, key, /)\n--\n\nThe right to store what is computed for a key from now on."},
+    {"encode", (PyCFunction)(void (*)(void))config_encode, METH_FASTCALL,
+     "encode($self, key, value, /)\n--\n\nWhat the codec makes of a value, to be stored."},
+    {"decode", (PyCFunction)(void (*)(void))config_decode, METH_FASTCALL,
+     "decode($self, key, data, /)\n--\n\nThe value of what encode() gave, as a fetch gives it."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
      "stop_clock($self)\n--\n\nTimes to live stand still from now on, but for advance(). To be "
      "called before the cache is first used."},

@@ -9,6 +9,7 @@
  *     Waiter   what a task waits on meanwhile                        waiter.c
  *     Host     a handle in an event loop, which wakes those tasks    host.c
  *     Sync     the calls that block, on a handle of the thread       sync.c
+ *     Lease    the right to store what is computed for a key         lease.c
  *     stats()  what all handles of a Config have done                stats.c
  *
  * A Cache has no state: its class names its Config, so that building one in each request
@@ -36,6 +37,8 @@ typedef struct pending pending;
 typedef struct host host;
 typedef struct waiter waiter;
 typedef struct many many;
+typedef struct call call;
+typedef struct lease lease;
 typedef struct sync_handle sync_handle;
 
 enum { READY_KEPT = 8, PENDING_KEPT = 256 };
@@ -43,7 +46,7 @@ enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
-  PyTypeObject *sync_type, *sync_handle_type;
+  PyTypeObject *sync_type, *sync_handle_type, *lease_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -61,8 +64,8 @@ typedef struct ext_state {
 
   PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
 
-  /* Of cachette._flights; NULL until get_or_set() is first called. */
-  PyObject *missing, *get_or_set, *missed;
+  /* Of cachette._flights; NULL until they are first needed. */
+  PyObject *missing, *get_or_set, *missed, *behind, *behind_now;
 
   /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
@@ -115,6 +118,7 @@ enum call_kind {
   CALL_FETCH_MANY,
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
+  CALL_STORE,     /* a put of what was encoded already, if its lease still holds */
   CALL_GET_OR_SET /* which is a fetch, and more of Python's */
 };
 
@@ -134,7 +138,7 @@ bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, Py
                 PyObject **given);
 
 /* A call's op, with what it refers to. */
-typedef struct call {
+struct call {
   cachette_op op;
   cachette_item item; /* of a call on one key */
   cachette_error error;
@@ -142,8 +146,17 @@ typedef struct call {
   PyObject *key; /* or the namespace; NULL: none */
   PyObject *fallback;
   encoded_value encoded;
-  many *many; /* of a call on several keys; the library allocates what they fetch */
-} call;
+  many *many;   /* of a call on several keys; the library allocates what they fetch */
+  lease *lease; /* for which it stores, or NULL */
+
+  /* Its place among the writes that are under way; see lease.c. */
+  config_object *written; /* not owned; NULL: it has none */
+  call *next_write, **write_place;
+  unsigned forks;
+};
+
+/* Whether a call may change what stands under its keys. */
+bool call_writes(enum call_kind kind);
 
 /* Makes the op of what was given; `error`, `done`, `data` and, of a fetch of one key, the place of
  * the value are left to whoever carries it out. False with an exception set; it is to be dropped
@@ -154,6 +167,9 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
 /* What a call whose op is done gives, or NULL with an exception set. `bytes`: the object that holds
  * a fetched value, or NULL. */
 PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes);
+
+/* Its op is done; to be called before others learn of it. */
+void call_end(call *self);
 
 /* Lets go of what it refers to; no op is under way. */
 void call_drop(call *self);
@@ -250,10 +266,43 @@ void host_add_stats(const host *self, cachette_stats *sum);
 
 extern PyType_Spec sync_spec, sync_handle_spec;
 
+/* store_now(cls, lease, data, ttl): the same, blocking */
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* Its configuration goes: the threads' handles are its no more. */
 void sync_forget(config_object *config);
 
 void sync_add_stats(const config_object *config, cachette_stats *sum);
+
+/* ---- lease.c ---- */
+
+extern PyType_Spec lease_spec;
+
+/* NULL with an exception set. */
+PyObject *lease_new(ext_state *state, config_object *config, PyObject *key);
+
+/* Its key, borrowed. */
+cachette_slice lease_key(const lease *self, PyObject **key);
+
+/* Begins its put, in a configuration; false if it may not store there any more. */
+bool lease_begin_store(lease *self, const config_object *config);
+void lease_end_store(lease *self);
+
+/* A key is written, or the keys of a call are, by an op that is done when it is submitted. */
+void lease_end_key(const config_object *config, cachette_slice key);
+void write_note(const config_object *config, const call *self);
+
+/* A call whose op has to be waited for begins and ends; those that write nothing may be given too.
+ * The end may come twice. */
+void write_begin(config_object *config, call *self);
+void write_end(call *self);
+
+/* A list of the leases whose puts a write has to wait for; NULL if there is none, or with an
+ * exception set. */
+PyObject *write_blockers(const config_object *config, const call *self);
+
+/* forked(): this process is the child of a fork */
+PyObject *lease_forked(PyObject *module, PyObject *ignored);
 
 /* ---- stats.c ---- */
 
@@ -283,6 +332,12 @@ struct config_object {
   bool vanilla;
   bool codec_named;        /* by the configuration, so that the backend has no say */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
+
+  lease **leases; /* by the hash of their keys; NULL until there was one */
+  Py_ssize_t lease_count;
+  Py_ssize_t storing; /* how many of them put their value now */
+  call *writes;       /* that are under way */
+  unsigned writes_forks;
 };
 
 /* load(pairs, lenient) -> (Config or None, [(name, message), ...]) */
@@ -325,11 +380,21 @@ extern PyType_Spec cache_spec;
  */
 config_object *cache_config(ext_state *state, PyTypeObject *type);
 
+/* The configuration of the class that is a function's argument; as cache_config(). */
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type);
+
 /* Carries a call out on a backend that answers at once: what it gives, or NULL with an exception
  * set.
  */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
                           PyObject *const *given);
+
+/* Imports what is used of cachette._flights. Returns 0, or -1 with an exception set. */
+int cache_find_flights(ext_state *state);
+
+/* store(cls, lease, data, ttl): an awaitable that puts what Config.encode() gave, unless a write
+ * has ended the lease */
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* close(cls): closes the handle in the running event loop */
 PyObject *cache_close(PyObject *module, PyObject *type);

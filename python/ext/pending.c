@@ -40,6 +40,7 @@ static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
 /* Wakes who waits. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
+  call_end(&self->call);
   if (self->stage == WAITING) self->stage = ANSWERED;
   waiter *woken = self->waiter;
   if (woken == NULL) return;
@@ -79,16 +80,35 @@ static int send_op(ext_state *state, pending *self) {
   return host_submit(state, found, &self->call.op) < 0 ? -1 : 1;
 }
 
+/* Sends the op, or gives the coroutine that does it when puts that it must not overtake are over.
+ */
+static PyObject *begin_fine(ext_state *state, pending *self) {
+  write_begin(self->config, &self->call);
+  PyObject *blockers = write_blockers(self->config, &self->call);
+  if (blockers == NULL)
+    return !PyErr_Occurred() && send_op(state, self) >= 0 ? Py_NewRef((PyObject *)self) : NULL;
+  PyObject *behind = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind, self, blockers, NULL);
+  Py_DECREF(blockers);
+  return behind;
+}
+
 /*
  * The op goes out at once, so that many that are made before the first is awaited go together; made
  * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. What
  * fails is raised then.
  */
 static PyObject *begin(ext_state *state, pending *self, bool fine) {
+  PyObject *awaitable = NULL;
   if (fine) {
     self->stage = NEW;
     PyObject_GC_Track(self);
-    if (send_op(state, self) >= 0) return (PyObject *)self;
+    awaitable = begin_fine(state, self);
+  }
+  if (awaitable != NULL) {
+    Py_DECREF(self);
+    return awaitable;
   }
   PyObject *failed = ready_new(state, NULL);
   Py_DECREF(self);
@@ -238,6 +258,7 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT(self->call.fallback);
   Py_VISIT((PyObject *)self->waiter);
   Py_VISIT(self->call.encoded.owner);
+  Py_VISIT((PyObject *)self->call.lease);
   return 0;
 }
 

@@ -115,10 +115,24 @@ static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
     made->item.buffer_size = sizeof buffer;
   }
   Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
-  Py_END_ALLOW_THREADS log_notice(self->handle);
+  Py_END_ALLOW_THREADS call_end(made);
+  log_notice(self->handle);
   cachette_get_stats(self->handle, &self->stats);
   Py_DECREF(self);
   return call_result(state, config, made, NULL);
+}
+
+/* Waits for the puts that a write must not overtake. Returns 0, or -1 with an exception set. */
+static int begin_write(ext_state *state, config_object *config, call *made) {
+  write_begin(config, made);
+  PyObject *blockers = write_blockers(config, made);
+  if (blockers == NULL) return PyErr_Occurred() ? -1 : 0;
+  PyObject *waited = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind_now, blockers, NULL);
+  Py_DECREF(blockers);
+  Py_XDECREF(waited);
+  return waited != NULL ? 0 : -1;
 }
 
 static PyObject *carry_out(ext_state *state, config_object *config, enum call_kind kind,
@@ -128,7 +142,8 @@ static PyObject *carry_out(ext_state *state, config_object *config, enum call_ki
   if (waits == 0) return cache_carry_out(state, config, kind, given);
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made)) result = wait_for(state, config, &made);
+  if (call_make(state, config, kind, given, &made) && begin_write(state, config, &made) == 0)
+    result = wait_for(state, config, &made);
   call_drop(&made);
   return result;
 }
@@ -167,6 +182,19 @@ CALL(clear_many, CALL_CLEAR_MANY)
 CALL(flush, CALL_FLUSH)
 CALL(flush_expired, CALL_FLUSH_EXPIRED)
 CALL(ping, CALL_PING)
+
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  if (count != 4) {
+    PyErr_SetString(PyExc_TypeError, "store_now() takes a class, a lease, data and a ttl");
+    return NULL;
+  }
+  config_object *config = cache_config_of(state, "store_now", args[0]);
+  if (config == NULL) return NULL;
+  PyObject *result = carry_out(state, config, CALL_STORE, args + 1);
+  Py_DECREF(config);
+  return result;
+}
 
 /* ---- The types ---- */
 

@@ -9,24 +9,32 @@ A flight is found by configuration and key. Flights of one event loop are not sh
 what waits in a loop can only be woken safely by that loop. Nor are they shared with other
 processes: each computes for itself.
 
+What was read before a write to the key must not be stored after it. So a flight takes a lease of
+the extension (lease.c) before it computes, and stores by that. A write to the key ends the lease:
+those who wait get the value all the same, it is not stored, and who asks later begins a new flight.
+
     _loops     flights of event loops        _circles   which of them wait for which
-    _threads   flights of threads            _common    what both do alike
+    _threads   flights of threads            _order     writes that wait for the put of a flight
+    _common    what both do alike
 """
 
 import os
 
 from .. import _fallbacks
+from .._cachette import forked
 from . import _circles, _loops, _threads
 from ._common import MISSING, check_ttl, note_failure
 from ._loops import compute, get_or_set, missed
+from ._order import behind, behind_now
 from ._threads import compute_blocking, get_or_set_blocking
 
 __all__ = [
   'MISSING',
+  'behind',
+  'behind_now',
   'check_ttl',
   'compute',
   'compute_blocking',
-  'forget',
   'get_or_set',
   'get_or_set_blocking',
   'missed',
@@ -34,15 +42,9 @@ __all__ = [
 ]
 
 
-def forget(cls: type, key: str) -> None:
-  """The key is invalid from now on: flights under way give their value, but do not put it."""
-  place = cls._config, key  # type: ignore[attr-defined]
-  _loops.forget(place)
-  _threads.forget(place)
-
-
 def _after_fork() -> None:
   """What computes in the parent does not land in the child."""
+  forked()
   for each in (_circles, _fallbacks, _loops, _threads):
     each.after_fork()
 

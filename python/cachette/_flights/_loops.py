@@ -6,10 +6,11 @@ waited is cancelled, so is the flight, for nobody wants its value any more; that
 the factory has cleaned up, just as if it had awaited the factory itself.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from .. import _fallbacks
-from .._exceptions import CachetteError, CodecError
+from .._cachette import store
+from .._exceptions import CachetteError
 from . import _circles
 from ._common import MISSING, Place, check_factory, check_kept, note_failure, raise_again
 
@@ -42,6 +43,7 @@ async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
   """
   from asyncio import get_running_loop
 
+  lease = _lease_now(cache, key, factory)
   place = get_running_loop(), (type(cache)._config, key)
   fetch = fetches.setdefault(place, _Fetch())
   fetch.count += 1
@@ -50,32 +52,41 @@ async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
     if value is MISSING and fetch.overtaken:
       value = await cache.fetch(key, MISSING)
   except CachetteError as error:
-    return await missed(cache, key, factory, ttl, error)
+    return await _missed(cache, key, factory, ttl, error, lease)
   finally:
     fetch.count -= 1
     if fetch.count == 0:
       fetches.pop(place, None)
   if value is not MISSING:
     return value
-  return await compute(cache, key, factory, ttl)
+  return await compute(cache, key, factory, ttl, lease=lease)
 
 
-async def missed(
-  cache: Any, key: str, factory: Any, ttl: Any, error: Optional[CachetteError]
+def missed(cache: Any, key: str, factory: Any, ttl: Any, error: Optional[CachetteError]) -> Any:
+  """A coroutine: the same where nothing was found, or the fetch failed with an error."""
+  return _missed(cache, key, factory, ttl, error, _lease_now(cache, key, factory))
+
+
+async def _missed(
+  cache: Any, key: str, factory: Any, ttl: Any, error: Optional[CachetteError], lease: Any
 ) -> Any:
-  """The same where nothing was found, or the fetch failed with an error."""
   failed = error is not None and note_failure(type(cache), error)
-  return await compute(cache, key, factory, ttl, failed)
+  return await compute(cache, key, factory, ttl, failed, lease)
+
+
+def _lease_now(cache: Any, key: str, factory: Any) -> Any:
+  """A value in the place of a factory was there before the call: its lease begins with that."""
+  return None if callable(factory) else type(cache)._config.lease(key)
 
 
 # ---- Flights of an event loop
 
 
 class _Flight:
-  __slots__ = ('kept', 'landed', 'mark', 'task', 'traceback', 'waiting')
+  __slots__ = ('landed', 'lease', 'mark', 'task', 'traceback', 'waiting')
 
-  def __init__(self, kept: bool) -> None:
-    self.kept = kept  # whether its value is to be put into the cache
+  def __init__(self, lease: Any) -> None:
+    self.lease = lease
     self.landed = False
     self.mark = _circles.Mark()
     self.waiting: Dict[Future[None], None] = {}  # in the order of their coming
@@ -97,10 +108,12 @@ class _Flight:
 
 # Of each event loop that has any in the air. Those of a loop that was closed over them stay until
 # another loop has its first.
-under_way: 'Dict[AbstractEventLoop, Dict[Place, _Flight]]' = {}
+under_way: 'Dict[AbstractEventLoop, _Flights]' = {}
+# By place; those that nobody is to join any more by their mark.
+_Flights = Dict[Union[Place, _circles.Mark], _Flight]
 
 
-def _flights_of(loop: 'AbstractEventLoop') -> Dict[Place, _Flight]:
+def _flights_of(loop: 'AbstractEventLoop') -> _Flights:
   flights = under_way.get(loop)
   if flights is None:
     for other in list(under_way):
@@ -110,11 +123,14 @@ def _flights_of(loop: 'AbstractEventLoop') -> Dict[Place, _Flight]:
   return flights
 
 
-async def compute(cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False) -> Any:
+async def compute(
+  cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False, lease: Any = None
+) -> Any:
   """What the factory gives, which is put into the cache; or what a flight under way will give.
 
   cache: a Cachette that has no such key. ttl: checked. failed: the backend failed at fetching:
-  then the value is not put, so that no caller waits twice for a server that is down.
+  then the value is not put, so that no caller waits twice for a server that is down. lease: None,
+  or one that was taken before the value was read.
 
   An exception of the factory is raised to all who wait, and is the same object for all, as it is
   with a Future: a copy would call a constructor that nobody knows. Each gets it with the
@@ -127,16 +143,20 @@ async def compute(cache: Any, key: str, factory: Any, ttl: Any, failed: bool = F
   flights = _flights_of(loop)
   place = type(cache)._config, key
   flight = flights.get(place)
+  if flight is not None and not flight.lease.open:
+    flights[flight.mark] = flights.pop(place)
+    flight = None
   fresh = flight is None
   if flight is None:
-    flight = _Flight(not failed)
+    flight = _Flight(lease or place[0].lease(key))
   waits = _circles.begin_wait(flight.mark)
   if waits is None:
     # It would wait for itself. Without a cache it would call itself, and so it does.
-    return await _make(cache, key, factory, ttl, _Flight(not failed))
+    return await _make(cache, key, factory, ttl, place[0].lease(key), failed)
   try:
     if fresh:
-      _start(loop, flights, place, cache, factory, ttl, flight)
+      flights[place] = flight  # first of all, for an eager task runs inside create_task()
+      _start(loop, place, flight, _run(cache, key, factory, ttl, flight, failed))
     return await _wait_for(loop, place, flight)
   finally:
     _circles.end_wait(waits, flight.mark)
@@ -151,7 +171,8 @@ async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) ->
     await turn
   except CancelledError:
     task, _ = flight.leave(turn)
-    if task is not None and not task.done() and not flight.waiting:
+    # What is being put stays under way, so that writes know of it.
+    if not (task is None or task.done() or flight.waiting or flight.lease.storing):
       _remove(loop, place, flight)
       # At the end of asyncio.run() it has been cancelled, and may be cleaning up.
       if getattr(task, 'cancelling', int)() == 0:
@@ -164,19 +185,8 @@ async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) ->
   return _give(*flight.leave(turn))
 
 
-def _start(
-  loop: 'AbstractEventLoop',
-  flights: Dict[Place, _Flight],
-  place: Place,
-  cache: Any,
-  factory: Any,
-  ttl: Any,
-  flight: _Flight,
-) -> None:
+def _start(loop: 'AbstractEventLoop', place: Place, flight: _Flight, running: Any) -> None:
   """Starts a flight in a copy of the caller's context."""
-  # It is listed first: a loop with eager tasks runs the factory inside create_task().
-  flights[place] = flight
-  running = _run(cache, place[1], factory, ttl, flight)
   try:
     flight.task = loop.create_task(running)
   except BaseException:
@@ -206,30 +216,40 @@ def _remove(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> None:
   flights = under_way.get(loop)
   if flights is None:
     return
-  if flights.get(place) is flight:
-    del flights[place]
+  for key in (place, flight.mark):
+    if flights.get(key) is flight:
+      del flights[key]
   if not flights:
     under_way.pop(loop, None)
 
 
-async def _run(cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight) -> Any:
+async def _run(
+  cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight, failed: bool
+) -> Any:
   _circles.enter(flight.mark)
-  return await _make(cache, key, factory, ttl, flight)
+  return await _make(cache, key, factory, ttl, flight.lease, failed)
 
 
-async def _make(cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight) -> Any:
+async def _make(
+  cache: Any, key: str, factory: Any, ttl: Any, lease: Any, failed: bool
+) -> Any:
   value: Any = factory() if callable(factory) else factory
   if hasattr(type(value), '__await__'):
     value = await value
   check_kept(type(cache), key, value)
-  if flight.kept:
-    try:
-      await cache.put(key, value, ttl)
-    except CodecError:
-      raise  # this value can never be stored: a fault of the program, not of the backend
-    except CachetteError as error:
-      _fallbacks.note(type(cache), error)
+  data = type(cache)._config.encode(key, value)
+  if not failed:
+    await _store(cache, key, lease, data, ttl)
   return value
+
+
+async def _store(cache: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
+  try:
+    await store(type(cache), lease, data, ttl)
+    if lease.overtaken:
+      await cache.clear(key=key)
+  except CachetteError as error:
+    _fallbacks.note(type(cache), error)
 
 
 def _give(task: 'Optional[Task[Any]]', traceback: Any) -> Any:
@@ -249,14 +269,6 @@ def _give(task: 'Optional[Task[Any]]', traceback: Any) -> Any:
     raise_again(error, traceback)
   finally:
     del error, traceback
-
-
-def forget(place: Place) -> None:
-  """Flights under way give their value, but do not put it, and nobody joins them any more."""
-  for flights in list(under_way.values()):
-    flight = flights.pop(place, None)
-    if flight is not None:
-      flight.kept = False
 
 
 def after_fork() -> None:

@@ -5,7 +5,8 @@ import threading
 from typing import Any, Dict, Optional, Tuple
 
 from .. import _fallbacks
-from .._exceptions import CachetteError, CodecError
+from .._cachette import store_now
+from .._exceptions import CachetteError
 from . import _circles
 from ._common import (
   MISSING,
@@ -21,10 +22,13 @@ _lock = threading.RLock()  # what the garbage collector runs inside may come her
 
 
 class _BlockingFlight:
-  __slots__ = ('error', 'kept', 'landed', 'mark', 'retry', 'traceback', 'value', 'waiting')
+  __slots__ = (
+    *('error', 'failed', 'landed', 'lease', 'mark', 'retry', 'traceback', 'value', 'waiting'),
+  )
 
-  def __init__(self, kept: bool) -> None:
-    self.kept = kept
+  def __init__(self, lease: Any, failed: bool) -> None:
+    self.lease = lease
+    self.failed = failed  # the backend, so that the value is not put
     self.mark = _circles.Mark()
     self.landed = threading.Event()
     self.waiting = 0
@@ -41,6 +45,8 @@ def get_or_set_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) 
   """What `Cachette.get_or_set` does, for a thread; see compute_blocking()."""
   check_ttl(ttl)
   failed = False
+  # A value in the place of a factory was there before the call.
+  lease = None if callable(factory) else cls._config.lease(key)  # type: ignore[attr-defined]
   try:
     value = sync.fetch(key, MISSING)
   except CachetteError as error:
@@ -48,30 +54,33 @@ def get_or_set_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) 
   else:
     if value is not MISSING:
       return value
-  return compute_blocking(cls, sync, key, factory, ttl, failed)
+  return compute_blocking(cls, sync, key, factory, ttl, failed, lease)
 
 
 def compute_blocking(
-  cls: type, sync: Any, key: str, factory: Any, ttl: Any, failed: bool = False
+  cls: type, sync: Any, key: str, factory: Any, ttl: Any, failed: bool = False, lease: Any = None
 ) -> Any:
   """The same as compute() for a thread, which waits for the flight of another thread.
 
-  cls: the class of the cache. sync: its blocking calls, of which this uses fetch and put. The
+  cls: the class of the cache. sync: its blocking calls, of which this uses fetch and clear. The
   factory is a value or a function, and runs in the thread that missed first. If a KeyboardInterrupt
   or its like ends it there, the next who waits computes.
   """
   check_factory(factory)
   place = cls._config, key  # type: ignore[attr-defined]
   while True:
-    new = _BlockingFlight(not failed)
     with _lock:
-      flight = under_way.setdefault(place, new)
+      flight = under_way.get(place)
+      fresh = flight is None or not flight.lease.open
+      if flight is None or fresh:
+        flight = under_way[place] = _BlockingFlight(lease or place[0].lease(key), failed)
       waits = _circles.begin_wait(flight.mark)
-      flight.waiting += waits is not None and flight is not new
+      flight.waiting += waits is not None and not fresh
     if waits is None:
-      return _make_blocking(cls, sync, key, factory, ttl, new)
+      unshared = _BlockingFlight(place[0].lease(key), failed)
+      return _make_blocking(cls, sync, key, factory, ttl, unshared)
     try:
-      if flight is new:
+      if fresh:
         return _lead(cls, sync, place, factory, ttl, flight)
       error, traceback = _wait_for(flight)
     finally:
@@ -127,12 +136,12 @@ def _lead(
 
 
 def _fetch_again(cls: type, sync: Any, key: str, flight: _BlockingFlight) -> Any:
-  if not flight.kept:
-    return MISSING  # the fetch has failed before
+  if flight.failed:
+    return MISSING
   try:
     return sync.fetch(key, MISSING)
   except CachetteError as error:
-    flight.kept = not note_failure(cls, error)
+    flight.failed = note_failure(cls, error)
     return MISSING
 
 
@@ -145,22 +154,19 @@ def _make_blocking(
       value.close()
     raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
   check_kept(cls, key, value)
-  if flight.kept:
-    try:
-      sync.put(key, value, ttl)
-    except CodecError:
-      raise
-    except CachetteError as error:
-      _fallbacks.note(cls, error)
+  data = cls._config.encode(key, value)  # type: ignore[attr-defined]
+  if not flight.failed:
+    _store(cls, sync, key, flight.lease, data, ttl)
   return value
 
 
-def forget(place: Place) -> None:
-  """As that of the flights of loops."""
-  with _lock:
-    flight = under_way.pop(place, None)
-  if flight is not None:
-    flight.kept = False
+def _store(cls: type, sync: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
+  try:
+    store_now(cls, lease, data, ttl)
+    if lease.overtaken:
+      sync.clear(key=key)
+  except CachetteError as error:
+    _fallbacks.note(cls, error)
 
 
 def after_fork() -> None:
