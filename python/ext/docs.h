@@ -38,8 +38,9 @@
   "\nOf all who miss a key at once in an event loop, one computes and the others wait for it;\n"   \
   "they get its value, or its exception, which is not stored. It runs as a task of its own in a\n" \
   "copy of the first caller's context: who is cancelled stops none but itself, and the last one\n" \
-  "the computing. On a miss the value is given as the factory made it, on a hit as the codec\n"    \
-  "brings it back.\n\n"                                                                            \
+  "the computing. Each gets an object of its own, which is what the codec brings back, on a "      \
+  "miss\n"                                                                                         \
+  "as on a hit.\n\n"                                                                               \
   "If the backend fails, the value is computed all the same, and not put where fetching it had\n"  \
   "failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded, or is no text\n" \
   "and the codec is \"vanilla\", which would give it back as text), or what the factory raises."

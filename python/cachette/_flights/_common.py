@@ -37,9 +37,28 @@ def check_factory(factory: Any) -> None:
     )
 
 
-def check_kept(cls: Any, key: str, value: Any) -> None:
+class Made:
+  """What was computed, as the cache gives it back: each who takes it gets an object of its own."""
+
+  __slots__ = ('_first', 'data')
+
+  def __init__(self, place: Place, value: Any) -> None:
+    """Raises CodecError if the codec cannot hold the value or cannot read it again."""
+    config, key = place
+    _check_kept(config, key, value)
+    self.data = config.encode(key, value)
+    self._first = [config.decode(key, self.data)]
+
+  def take(self, place: Place) -> Any:
+    try:
+      return self._first.pop()  # which no two threads can do
+    except IndexError:
+      return place[0].decode(place[1], self.data)
+
+
+def _check_kept(config: Any, key: str, value: Any) -> None:
   """Refuses what the codec "vanilla" would bring back as text, though it was none."""
-  if type(value) is str or cls._config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
+  if type(value) is str or config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
     return
   raise CodecError(
     f'The "vanilla" codec keeps text only, and what was computed for the key "{key[:128]}" is '

@@ -12,7 +12,7 @@ from .. import _fallbacks
 from .._cachette import store
 from .._exceptions import CachetteError
 from . import _circles
-from ._common import MISSING, Place, check_factory, check_kept, note_failure, raise_again
+from ._common import MISSING, Made, Place, check_factory, note_failure, raise_again
 
 if TYPE_CHECKING:
   from asyncio import AbstractEventLoop, Future, Task
@@ -90,10 +90,10 @@ class _Flight:
     self.landed = False
     self.mark = _circles.Mark()
     self.waiting: Dict[Future[None], None] = {}  # in the order of their coming
-    self.task: Optional[Task[Any]] = None  # the loop itself holds tasks weakly
+    self.task: Optional[Task[Made]] = None  # the loop itself holds tasks weakly
     self.traceback: Any = None
 
-  def leave(self, turn: 'Future[None]') -> 'Tuple[Optional[Task[Any]], Any]':
+  def leave(self, turn: 'Future[None]') -> 'Tuple[Optional[Task[Made]], Any]':
     """Ends the waiting of a caller, and gives it the task and the traceback of its exception.
 
     The last one takes them along: the exception has frames that know the flight, and a circle
@@ -152,17 +152,19 @@ async def compute(
   waits = _circles.begin_wait(flight.mark)
   if waits is None:
     # It would wait for itself. Without a cache it would call itself, and so it does.
-    return await _make(cache, key, factory, ttl, place[0].lease(key), failed)
+    made = await _make(cache, place, factory, ttl, place[0].lease(key), failed)
+    return made.take(place)
   try:
     if fresh:
       flights[place] = flight  # first of all, for an eager task runs inside create_task()
-      _start(loop, place, flight, _run(cache, key, factory, ttl, flight, failed))
-    return await _wait_for(loop, place, flight)
+      _start(loop, place, flight, _run(cache, place, factory, ttl, flight, failed))
+    made = await _wait_for(loop, place, flight)
   finally:
     _circles.end_wait(waits, flight.mark)
+  return made.take(place)
 
 
-async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> Any:
+async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> Made:
   from asyncio import CancelledError, wait
 
   turn: Future[None] = loop.create_future()
@@ -194,7 +196,7 @@ def _start(loop: 'AbstractEventLoop', place: Place, flight: _Flight, running: An
     _remove(loop, place, flight)
     raise
 
-  def land(task: 'Task[Any]') -> None:
+  def land(task: 'Task[Made]') -> None:
     # Not in the task itself: one that is cancelled before it began never runs.
     _remove(loop, place, flight)
     error = None if task.cancelled() else task.exception()
@@ -224,23 +226,22 @@ def _remove(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> None:
 
 
 async def _run(
-  cache: Any, key: str, factory: Any, ttl: Any, flight: _Flight, failed: bool
-) -> Any:
+  cache: Any, place: Place, factory: Any, ttl: Any, flight: _Flight, failed: bool
+) -> Made:
   _circles.enter(flight.mark)
-  return await _make(cache, key, factory, ttl, flight.lease, failed)
+  return await _make(cache, place, factory, ttl, flight.lease, failed)
 
 
 async def _make(
-  cache: Any, key: str, factory: Any, ttl: Any, lease: Any, failed: bool
-) -> Any:
+  cache: Any, place: Place, factory: Any, ttl: Any, lease: Any, failed: bool
+) -> Made:
   value: Any = factory() if callable(factory) else factory
   if hasattr(type(value), '__await__'):
     value = await value
-  check_kept(type(cache), key, value)
-  data = type(cache)._config.encode(key, value)
+  made = Made(place, value)
   if not failed:
-    await _store(cache, key, lease, data, ttl)
-  return value
+    await _store(cache, place[1], lease, made.data, ttl)
+  return made
 
 
 async def _store(cache: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
@@ -252,7 +253,7 @@ async def _store(cache: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
     _fallbacks.note(type(cache), error)
 
 
-def _give(task: 'Optional[Task[Any]]', traceback: Any) -> Any:
+def _give(task: 'Optional[Task[Made]]', traceback: Any) -> Made:
   """The result of a flight that has landed."""
   from asyncio import CancelledError
 

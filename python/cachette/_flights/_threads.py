@@ -11,8 +11,8 @@ from . import _circles
 from ._common import (
   MISSING,
   Place,
+  Made,
   check_factory,
-  check_kept,
   check_ttl,
   note_failure,
   raise_again,
@@ -23,7 +23,7 @@ _lock = threading.RLock()  # what the garbage collector runs inside may come her
 
 class _BlockingFlight:
   __slots__ = (
-    *('error', 'failed', 'landed', 'lease', 'mark', 'retry', 'traceback', 'value', 'waiting'),
+    *('error', 'failed', 'found', 'landed', 'lease', 'made', 'mark', 'traceback', 'waiting'),
   )
 
   def __init__(self, lease: Any, failed: bool) -> None:
@@ -32,10 +32,11 @@ class _BlockingFlight:
     self.mark = _circles.Mark()
     self.landed = threading.Event()
     self.waiting = 0
-    self.value: Any = None
+    # At most one of these; none if the thread that computed was stopped, so that another may try.
+    self.made: Optional[Made] = None
     self.error: Optional[Exception] = None
+    self.found = False  # the value was in the cache already
     self.traceback: Any = None
-    self.retry = False  # the thread that computed was stopped; another may try
 
 
 under_way: Dict[Place, _BlockingFlight] = {}
@@ -78,7 +79,7 @@ def compute_blocking(
       flight.waiting += waits is not None and not fresh
     if waits is None:
       unshared = _BlockingFlight(place[0].lease(key), failed)
-      return _make_blocking(cls, sync, key, factory, ttl, unshared)
+      return _make_blocking(cls, sync, place, factory, ttl, unshared).take(place)
     try:
       if fresh:
         return _lead(cls, sync, place, factory, ttl, flight)
@@ -90,8 +91,11 @@ def compute_blocking(
         raise_again(error, traceback)
       finally:
         del error, traceback
-    if not flight.retry:
-      return flight.value
+    if flight.made is not None:
+      return flight.made.take(place)
+    value = _fetch_again(cls, sync, key, flight) if flight.found else MISSING
+    if value is not MISSING:
+      return value
 
 
 def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
@@ -114,16 +118,15 @@ def _lead(
   token = _circles.enter(flight.mark)
   try:
     # Between this thread's miss and now the flight of another may have landed.
-    flight.value = _fetch_again(cls, sync, place[1], flight)
-    if flight.value is MISSING:
-      flight.value = _make_blocking(cls, sync, place[1], factory, ttl, flight)
-    return flight.value
+    value = _fetch_again(cls, sync, place[1], flight)
+    flight.found = value is not MISSING
+    if flight.found:
+      return value
+    flight.made = _make_blocking(cls, sync, place, factory, ttl, flight)
+    return flight.made.take(place)
   except Exception as error:
     flight.error = error
     flight.traceback = error.__traceback__
-    raise
-  except BaseException:
-    flight.retry = True
     raise
   finally:
     _circles.leave(token)
@@ -146,18 +149,17 @@ def _fetch_again(cls: type, sync: Any, key: str, flight: _BlockingFlight) -> Any
 
 
 def _make_blocking(
-  cls: type, sync: Any, key: str, factory: Any, ttl: Any, flight: _BlockingFlight
-) -> Any:
+  cls: type, sync: Any, place: Place, factory: Any, ttl: Any, flight: _BlockingFlight
+) -> Made:
   value: Any = factory() if callable(factory) else factory
   if hasattr(type(value), '__await__'):
     if hasattr(value, 'close'):
       value.close()
     raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
-  check_kept(cls, key, value)
-  data = cls._config.encode(key, value)  # type: ignore[attr-defined]
+  made = Made(place, value)
   if not flight.failed:
-    _store(cls, sync, key, flight.lease, data, ttl)
-  return value
+    _store(cls, sync, place[1], flight.lease, made.data, ttl)
+  return made
 
 
 def _store(cls: type, sync: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
