@@ -7,7 +7,6 @@ otherwise fill it with a line for each request.
 
 import threading
 import time
-from typing import Dict
 from weakref import WeakKeyDictionary
 
 PAUSE = 10  # seconds between two lines of the log

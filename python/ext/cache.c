@@ -89,7 +89,7 @@ static void *fetch_alloc(cachette_op *op, cachette_item *item, size_t size) {
 }
 
 static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
-                       unsigned flags) {
+                       unsigned flags, PyObject *returns) {
   fetch_op self;
   self.bytes = NULL;
   self.item = (cachette_item){.buffer = self.buffer, .buffer_size = sizeof self.buffer};
@@ -103,7 +103,8 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
   bool hit = false;
   if (config_run(config, state, &self.op) == 0) {
     hit = self.item.status == CACHETTE_HIT;
-    result = hit ? decode(state, config, key, self.item.value, self.bytes) : Py_NewRef(fallback);
+    result = hit ? decode(state, config, key, self.item.value, self.bytes, returns)
+                 : Py_NewRef(fallback);
   }
   Py_XDECREF(self.bytes);
   if (flags & CACHETTE_WITH_TTL) return with_ttl(hit ? self.item.ttl_ms : -1, result);
@@ -121,7 +122,7 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
       !encode(state, config, key, value, &encoded))
     return NULL;
   item.value = encoded.slice;
-  lease_end_key(config, item.key);
+  if (config->lease_count > 0) lease_end_key(config, item.key);
   cachette_op op;
   init_op(&op, CACHETTE_PUT, &item, 1);
   int code = config_run(config, state, &op);
@@ -132,9 +133,10 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
 /* Carries a call out on a backend that answers at once. */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
                           PyObject *const *given) {
-  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0);
+  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0, NULL);
+  if (kind == CALL_FETCH_AS) return fetch(state, config, given[0], given[1], 0, given[2]);
   if (kind == CALL_FETCH_WITH_TTL)
-    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL);
+    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL, NULL);
   if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2]);
   call made;
   PyObject *result = NULL;
@@ -166,17 +168,24 @@ static PyObject *make_call(PyObject *self, PyTypeObject *defining_class, enum ca
   return awaitable;
 }
 
-PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+/* A call of flights, which is a function of the module: the class, and three arguments. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
-  if (count != 4) {
-    PyErr_SetString(PyExc_TypeError, "store() takes a class, a lease, data and a ttl");
-    return NULL;
-  }
-  config_object *config = cache_config_of(state, "store", args[0]);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
   if (config == NULL) return NULL;
-  PyObject *awaitable = begin(state, config, CALL_STORE, args + 1);
+  PyObject *awaitable = begin(state, config, kind, args + 1);
   Py_DECREF(config);
   return awaitable;
+}
+
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
+}
+
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store", CALL_STORE, args, count);
 }
 
 #define CALL_PARAMETERS                                                                  \
@@ -210,9 +219,9 @@ int cache_find_flights(ext_state *state) {
     PyObject **place;
     const char *name;
   } wanted[] = {
-      {&state->missing, "MISSING"}, {&state->get_or_set, "get_or_set"},
-      {&state->behind, "behind"},   {&state->behind_now, "behind_now"},
-      {&state->missed, "missed"}, /* the last */
+      {&state->missing, "MISSING"},       {&state->get_or_set, "get_or_set"},
+      {&state->behind, "behind"},         {&state->behind_now, "behind_now"},
+      {&state->returns_of, "returns_of"}, {&state->missed, "missed"}, /* the last */
   };
   if (state->missed != NULL) return 0;
   PyObject *flights = PyImport_ImportModule("cachette._flights");
@@ -240,23 +249,27 @@ static PyObject *take_error(ext_state *state) {
 
 /* A hit is given at once where the backend can; all else is a coroutine of cachette._flights. */
 static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *self,
-                            PyObject *const *given) {
+                            PyObject *const *given, PyObject *returns) {
   PyObject *key = given[0], *factory = given[1], *ttl = given[2];
-  int64_t ttl_ms;
-  int waits =
-      cache_find_flights(state) < 0 || !read_ttl(ttl, &ttl_ms) ? -1 : config_waits(config, state);
+  int waits = config_waits(config, state);
   if (waits < 0) return ready_new(state, NULL);
   if (waits > 0)
-    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, NULL);
-  PyObject *value = fetch(state, config, key, state->missing, 0);
+    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, returns, NULL);
+  PyObject *value = fetch(state, config, key, state->missing, 0, returns);
   if (value != NULL && value != state->missing) return ready_new(state, value);
   Py_XDECREF(value);
   PyObject *error = take_error(state);
   if (error == NULL) return ready_new(state, NULL);
   PyObject *coroutine =
-      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, error, NULL);
+      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, returns, error, NULL);
   Py_DECREF(error);
   return coroutine;
+}
+
+/* The Returns of what was given as `returns`, or None; a new reference. */
+static PyObject *find_returns(ext_state *state, PyObject *given) {
+  if (given == Py_None) return Py_NewRef(given);
+  return PyObject_CallFunctionObjArgs(state->returns_of, given, NULL);
 }
 
 static PyObject *cache_get_or_set(CALL_PARAMETERS) {
@@ -265,7 +278,13 @@ static PyObject *cache_get_or_set(CALL_PARAMETERS) {
   if (!call_parse(CALL_GET_OR_SET, args, count, keywords, given)) return NULL;
   config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  PyObject *awaitable = get_or_set(state, config, self, given);
+  int64_t ttl_ms;
+  PyObject *returns = cache_find_flights(state) == 0 && read_ttl(given[2], &ttl_ms)
+                          ? find_returns(state, given[3])
+                          : NULL;
+  PyObject *awaitable =
+      returns != NULL ? get_or_set(state, config, self, given, returns) : ready_new(state, NULL);
+  Py_XDECREF(returns);
   Py_DECREF(config);
   return awaitable;
 }

@@ -15,7 +15,7 @@ struct many {
 
 /* ---- The signatures ---- */
 
-/* Arguments as they are found in `given`, at most three: those of these names, in this order. */
+/* Arguments as they are found in `given`, at most four: those of these names, in this order. */
 const call_signature call_signatures[] = {
     [CALL_FETCH] = {"fetch", {"key", "default"}, 1, 2},
     [CALL_FETCH_WITH_TTL] = {"fetch_with_ttl", {"key"}, 1, 1},
@@ -31,7 +31,7 @@ const call_signature call_signatures[] = {
     [CALL_FETCH_MANY] = {"fetch_many", {"keys"}, 1, 1},
     [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
     [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
-    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl"}, 2, 3},
+    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl", "returns"}, 2, 4},
 };
 
 static bool parse_keywords(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
@@ -246,6 +246,7 @@ static const struct {
     [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0, false},
     [CALL_PUT_MANY] = {CACHETTE_PUT, 0, true},
     [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0, true},
+    [CALL_FETCH_AS] = {CACHETTE_FETCH, 0, false},
     [CALL_STORE] = {CACHETTE_PUT, 0, false},
 };
 
@@ -256,7 +257,9 @@ static bool take_given(ext_state *state, config_object *config, call *self,
   int64_t *ttl_ms = &self->item.ttl_ms;
   switch (self->kind) {
     case CALL_FETCH:
+    case CALL_FETCH_AS:
       self->fallback = Py_NewRef(given[1]);
+      if (self->kind == CALL_FETCH_AS) self->returns = Py_NewRef(given[2]);
       return take_key(self, "key", given[0]);
     case CALL_FETCH_WITH_TTL:
       self->fallback = Py_NewRef(Py_None);
@@ -291,7 +294,7 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
                call *self) {
   self->kind = kind;
   self->item = (cachette_item){0};
-  self->key = self->fallback = NULL;
+  self->key = self->fallback = self->returns = NULL;
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
   self->many = NULL;
@@ -316,6 +319,7 @@ void call_drop(call *self) {
   self->encoded.buffer.obj = NULL;
   Py_CLEAR(self->key);
   Py_CLEAR(self->fallback);
+  Py_CLEAR(self->returns);
   cachette_op_deinit(&self->op);
   self->op.count = 0;
   drop_many(self->many);
@@ -327,10 +331,10 @@ void call_drop(call *self) {
 static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {
   bool hit = self->item.status == CACHETTE_HIT;
-  PyObject *value =
-      hit ? decode(state, config, self->key, self->item.value, bytes) : Py_NewRef(self->fallback);
-  if (self->kind == CALL_FETCH) return value;
-  return with_ttl(hit ? self->item.ttl_ms : -1, value);
+  PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
+                        : Py_NewRef(self->fallback);
+  if (self->kind == CALL_FETCH_WITH_TTL) return with_ttl(hit ? self->item.ttl_ms : -1, value);
+  return value;
 }
 
 static PyObject *make_dict(ext_state *state, config_object *config, const many *asked) {
@@ -339,7 +343,7 @@ static PyObject *make_dict(ext_state *state, config_object *config, const many *
     const cachette_item *item = &asked->items[i];
     if (item->status != CACHETTE_HIT) continue;
     PyObject *key = PyList_GET_ITEM(asked->keys, (Py_ssize_t)i);
-    PyObject *value = decode(state, config, key, item->value, NULL);
+    PyObject *value = decode(state, config, key, item->value, NULL, NULL);
     if (value == NULL || PyDict_SetItem(found, key, value) < 0) Py_CLEAR(found);
     Py_XDECREF(value);
   }
@@ -362,6 +366,7 @@ PyObject *call_result(ext_state *state, config_object *config, call *self, PyObj
   }
   switch (self->kind) {
     case CALL_FETCH:
+    case CALL_FETCH_AS:
     case CALL_FETCH_WITH_TTL:
       return make_fetched(state, config, self, bytes);
     case CALL_FETCH_MANY:

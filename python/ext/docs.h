@@ -32,18 +32,18 @@
   "(the value is too large, say)."
 
 #define DOC_GET_OR_SET                                                                             \
-  "get_or_set($self, key, factory, ttl=None)\n--\n\n"                                              \
+  "get_or_set($self, key, factory, ttl=None, returns=None)\n--\n\n"                                \
   "The value of a key; if there is none, what `factory` gives, which is put.\n\n" DOC_KEY          \
   "factory: a value, a function without arguments, or a coroutine function.\n" DOC_TTL             \
+  "returns: the type of the value, which the text codecs give back where pydantic is there.\n"     \
   "\nOf all who miss a key at once in an event loop, one computes and the others wait for it;\n"   \
   "they get its value, or its exception, which is not stored. It runs as a task of its own in a\n" \
   "copy of the first caller's context: who is cancelled stops none but itself, and the last one\n" \
-  "the computing. Each gets an object of its own, which is what the codec brings back, on a "      \
-  "miss\n"                                                                                         \
-  "as on a hit.\n\n"                                                                               \
+  "the computing. Each gets an object of its own, and a miss gives what a hit gives. A write to\n" \
+  "the key ends the flight: what it has read is not stored, and who asks later computes anew.\n\n" \
   "If the backend fails, the value is computed all the same, and not put where fetching it had\n"  \
-  "failed. Raises ValueError, TypeError, CodecError (the value cannot be encoded, or is no text\n" \
-  "and the codec is \"vanilla\", which would give it back as text), or what the factory raises."
+  "failed. Raises ValueError, TypeError, CodecError (the codec cannot keep the value, or would\n"  \
+  "bring it back as another; \"vanilla\" keeps text only), or what the factory raises."
 
 #define DOC_PUT_MANY                                                                            \
   "put_many($self, mapping, ttl=None)\n--\n\n"                                                  \

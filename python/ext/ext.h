@@ -57,7 +57,7 @@ typedef struct ext_state {
       *codec_error;
 
   /* Interned names. */
-  PyObject *str_config, *str_handle;
+  PyObject *str_config, *str_handle, *str_load;
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
   PyObject *context_keyword; /* ("context",) */
@@ -65,7 +65,7 @@ typedef struct ext_state {
   PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
 
   /* Of cachette._flights; NULL until they are first needed. */
-  PyObject *missing, *get_or_set, *missed, *behind, *behind_now;
+  PyObject *missing, *get_or_set, *missed, *behind, *behind_now, *returns_of;
 
   /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
@@ -94,9 +94,10 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
             encoded_value *encoded);
 void encoded_release(encoded_value *encoded);
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+/* The value of bytes; `bytes` is the object that holds them, or NULL. `returns` is a Returns of
+ * cachette._returns, by which the text codecs give types back, or None or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes);
+                 PyObject *bytes, PyObject *returns);
 
 /* (seconds left, rounded up; value); takes the value. */
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
@@ -118,11 +119,12 @@ enum call_kind {
   CALL_FETCH_MANY,
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
+  CALL_FETCH_AS,  /* a fetch that gives a type back */
   CALL_STORE,     /* a put of what was encoded already, if its lease still holds */
   CALL_GET_OR_SET /* which is a fetch, and more of Python's */
 };
 
-enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */
+enum { CALL_ARGUMENTS = 4 }; /* of a call, at most */
 
 typedef struct call_signature {
   const char *name;
@@ -145,6 +147,7 @@ struct call {
   enum call_kind kind;
   PyObject *key; /* or the namespace; NULL: none */
   PyObject *fallback;
+  PyObject *returns; /* as decode() takes it */
   encoded_value encoded;
   many *many;   /* of a call on several keys; the library allocates what they fetch */
   lease *lease; /* for which it stores, or NULL */
@@ -266,6 +269,9 @@ void host_add_stats(const host *self, cachette_stats *sum);
 
 extern PyType_Spec sync_spec, sync_handle_spec;
 
+/* fetch_as_now(cls, key, default, returns), and */
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* store_now(cls, lease, data, ttl): the same, blocking */
 PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
@@ -288,7 +294,8 @@ cachette_slice lease_key(const lease *self, PyObject **key);
 bool lease_begin_store(lease *self, const config_object *config);
 void lease_end_store(lease *self);
 
-/* A key is written, or the keys of a call are, by an op that is done when it is submitted. */
+/* A key is written, or the keys of a call are, by an op that is done when it is submitted. The
+ * first is for a configuration that has leases. */
 void lease_end_key(const config_object *config, cachette_slice key);
 void write_note(const config_object *config, const call *self);
 
@@ -330,6 +337,7 @@ struct config_object {
   cachette_stats closed;       /* what handles that are closed had done */
   PyObject *codec;             /* its name */
   bool vanilla;
+  bool textual;            /* it keeps text and numbers, no types of Python's */
   bool codec_named;        /* by the configuration, so that the backend has no say */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
 
@@ -391,6 +399,9 @@ PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kin
 
 /* Imports what is used of cachette._flights. Returns 0, or -1 with an exception set. */
 int cache_find_flights(ext_state *state);
+
+/* fetch_as(cls, key, default, returns): an awaitable of what fetch() gives, as a type */
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* store(cls, lease, data, ttl): an awaitable that puts what Config.encode() gave, unless a write
  * has ended the lease */

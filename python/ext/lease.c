@@ -108,7 +108,7 @@ static int end_lease(lease *self, void *data) {
 }
 
 void lease_end_key(const config_object *config, cachette_slice key) {
-  if (config->lease_count > 0) visit_key(config, key, end_lease, NULL);
+  visit_key(config, key, end_lease, NULL);
 }
 
 void write_note(const config_object *config, const call *self) {

@@ -21,6 +21,7 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->get_or_set);
   Py_VISIT(state->behind);
   Py_VISIT(state->behind_now);
+  Py_VISIT(state->returns_of);
   Py_VISIT(state->missed);
   Py_VISIT(state->cachette_error);
   Py_VISIT(state->config_error);
@@ -51,6 +52,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->get_or_set);
   Py_CLEAR(state->behind);
   Py_CLEAR(state->behind_now);
+  Py_CLEAR(state->returns_of);
   Py_CLEAR(state->missed);
   Py_CLEAR(state->cachette_error);
   Py_CLEAR(state->config_error);
@@ -60,6 +62,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->codec_error);
   Py_CLEAR(state->str_config);
   Py_CLEAR(state->str_handle);
+  Py_CLEAR(state->str_load);
   Py_CLEAR(state->str_add_reader);
   Py_CLEAR(state->str_remove_reader);
   Py_CLEAR(state->str_call_soon);
@@ -103,6 +106,7 @@ static int make_types(PyObject *module, ext_state *state) {
 static int make_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
   state->str_handle = PyUnicode_InternFromString("handle");
+  state->str_load = PyUnicode_InternFromString("load");
   state->str_add_reader = PyUnicode_InternFromString("add_reader");
   state->str_remove_reader = PyUnicode_InternFromString("remove_reader");
   state->str_call_soon = PyUnicode_InternFromString("call_soon");
@@ -144,6 +148,11 @@ static PyMethodDef ext_methods[] = {
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
      "has one there."},
+    {"fetch_as", (PyCFunction)(void (*)(void))cache_fetch_as, METH_FASTCALL,
+     "fetch_as($module, cls, key, default, returns, /)\n--\n\nAn awaitable of what fetch() gives, "
+     "as a type."},
+    {"fetch_as_now", (PyCFunction)(void (*)(void))sync_fetch_as, METH_FASTCALL,
+     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe same, blocking."},
     {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
      "store($module, cls, lease, data, ttl, /)\n--\n\nAn awaitable that puts what "
      "Config.encode() gave, unless a write has ended the lease."},

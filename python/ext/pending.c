@@ -256,6 +256,7 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->host);
   Py_VISIT((PyObject *)self->config);
   Py_VISIT(self->call.fallback);
+  Py_VISIT(self->call.returns);
   Py_VISIT((PyObject *)self->waiter);
   Py_VISIT(self->call.encoded.owner);
   Py_VISIT((PyObject *)self->call.lease);

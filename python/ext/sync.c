@@ -183,17 +183,24 @@ CALL(flush, CALL_FLUSH)
 CALL(flush_expired, CALL_FLUSH_EXPIRED)
 CALL(ping, CALL_PING)
 
-PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+/* As the functions of cache.c. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
-  if (count != 4) {
-    PyErr_SetString(PyExc_TypeError, "store_now() takes a class, a lease, data and a ttl");
-    return NULL;
-  }
-  config_object *config = cache_config_of(state, "store_now", args[0]);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
   if (config == NULL) return NULL;
-  PyObject *result = carry_out(state, config, CALL_STORE, args + 1);
+  PyObject *result = carry_out(state, config, kind, args + 1);
   Py_DECREF(config);
   return result;
+}
+
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
+}
+
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store_now", CALL_STORE, args, count);
 }
 
 /* ---- The types ---- */

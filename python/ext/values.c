@@ -131,9 +131,15 @@ static PyObject *decode_text(const char *bytes, size_t size) {
   return text;
 }
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObject *bytes,
+                                 PyObject *returns) {
+  if (config->textual && returns != NULL && returns != Py_None)
+    return PyObject_CallMethodObjArgs(returns, state->str_load, config->codec, bytes, NULL);
+  return PyObject_CallFunctionObjArgs(config->loads, bytes, NULL);
+}
+
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes) {
+                 PyObject *bytes, PyObject *returns) {
   PyObject *value = NULL;
   if (config->vanilla) {
     value = decode_text(slice.data, slice.size);
@@ -144,7 +150,7 @@ PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachett
     else
       bytes = PyBytes_FromStringAndSize(slice.data, (Py_ssize_t)slice.size);
     if (bytes == NULL) return NULL;
-    value = PyObject_CallFunctionObjArgs(config->loads, bytes, NULL);
+    value = decode_by_codec(state, config, bytes, returns);
     Py_DECREF(bytes);
   }
   if (value == NULL) raise_codec_error(state, config, "decode", key);

@@ -156,9 +156,7 @@ class Down(Cachette):
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
 def test_without_its_backend_the_result_is_of_the_same_type(blocking: bool) -> None:
   url = f'redis://127.0.0.1:{find_free_port()}'
-  Down.load_config(
-    lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5, 'codec': 'json'}
-  )
+  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5, 'codec': 'json'})
 
   def get(factory: Callable[[], Any]) -> Any:
     if blocking:

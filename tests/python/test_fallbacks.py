@@ -51,9 +51,7 @@ def told(caplog: pytest.LogCaptureFixture) -> List[str]:
   return lines
 
 
-def test_the_first_is_logged_with_its_reason(
-  clock: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_first_is_logged_with_its_reason(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
   assert run(Down().get_or_set('key', 'value')) == 'value'
   (line,) = told(caplog)
   assert 'Down' in line and '127.0.0.1' in line and 'Hunter2' not in line
@@ -139,10 +137,13 @@ def test_threads_at_once_log_it_once(clock: Time, caplog: pytest.LogCaptureFixtu
 
 
 def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
-  assert run_python("""
+  assert (
+    run_python("""
     import sys
     import cachette, asyncio
     before = set(sys.modules)
     cachette.Cachette.sync.get_or_set('key', 'value')
     print('logging' in set(sys.modules) - before)
-    """) == 'False\n'
+    """)
+    == 'False\n'
+  )

@@ -302,7 +302,9 @@ def test_many_flights_and_many_keys(cache: Cachette) -> None:
   run(main())
 
 
-def test_a_value_that_was_there_before_the_call_is_not_stored_after_a_write(cache: Cachette) -> None:
+def test_a_value_that_was_there_before_the_call_is_not_stored_after_a_write(
+  cache: Cachette,
+) -> None:
   async def main() -> None:
     call = asyncio.ensure_future(cache.get_or_set(KEY, 'old'))
     await asyncio.sleep(0)  # its fetch is under way, or it has been answered

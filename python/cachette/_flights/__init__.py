@@ -22,6 +22,7 @@ import os
 
 from .. import _fallbacks
 from .._cachette import forked
+from .._returns import returns_of
 from . import _circles, _loops, _threads
 from ._common import MISSING, check_ttl, note_failure
 from ._loops import compute, get_or_set, missed
@@ -39,6 +40,7 @@ __all__ = [
   'get_or_set_blocking',
   'missed',
   'note_failure',
+  'returns_of',
 ]
 
 

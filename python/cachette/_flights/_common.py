@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What flights of loops and of threads have in common."""
 
-from typing import Any, NoReturn, Tuple
+import contextlib
+from typing import Any, NoReturn, Optional, Tuple
 
 from .. import _codecs, _fallbacks
 from .._exceptions import BackendError, CachetteError, CodecError
+from .._returns import Returns
 
 MISSING = object()
 """A default for `fetch` that no cache holds: None is a value."""
@@ -27,6 +29,40 @@ def check_ttl(ttl: Any) -> None:
     )
 
 
+class Job:
+  """A value that is to be computed.
+
+  cls: the class of the cache. calls: the Cachette, or its blocking calls. failed: the backend did
+  when it was fetched; then it is not put, so that no caller waits twice for a server that is down.
+  """
+
+  __slots__ = ('_lease', 'calls', 'cls', 'factory', 'failed', 'noted', 'place', 'returns', 'ttl')
+
+  def __init__(
+    self, cls: Any, calls: Any, key: str, factory: Any, ttl: Any, returns: Optional[Returns]
+  ) -> None:
+    self.cls = cls
+    self.calls = calls
+    self.place: Place = (cls._config, key)
+    self.factory = factory
+    self.ttl = ttl
+    self.returns = returns
+    self.failed = False
+    self.noted = False  # that the call goes on without the cache
+    # A value in the place of a factory was there before the call: its lease begins with that.
+    self._lease = None if callable(factory) else self.place[0].lease(key)
+
+  def take_lease(self) -> Any:
+    return self._lease or self.place[0].lease(self.place[1])
+
+  def note_failure(self, error: CachetteError) -> None:
+    """A fetch failed, or what it found cannot be read. What cannot be read is replaced."""
+    if not self.noted:
+      _fallbacks.note(self.cls, error)
+    self.noted = True
+    self.failed = isinstance(error, BackendError)
+
+
 def check_factory(factory: Any) -> None:
   if not callable(factory) and hasattr(type(factory), '__await__'):
     if hasattr(factory, 'close'):
@@ -40,20 +76,26 @@ def check_factory(factory: Any) -> None:
 class Made:
   """What was computed, as the cache gives it back: each who takes it gets an object of its own."""
 
-  __slots__ = ('_first', 'data')
+  __slots__ = ('_first', '_returns', 'data')
 
-  def __init__(self, place: Place, value: Any) -> None:
+  def __init__(self, job: Job, value: Any) -> None:
     """Raises CodecError if the codec cannot hold the value or cannot read it again."""
-    config, key = place
+    config, key = job.place
     _check_kept(config, key, value)
-    self.data = config.encode(key, value)
-    self._first = [config.decode(key, self.data)]
+    if job.returns is not None and config.textual:
+      self.data, first = job.returns.convert(config, key, value)
+    else:
+      self.data = config.encode(key, value)
+      first = config.decode(key, self.data, None)
+    self._first = [first]
+    self._returns = job.returns
 
-  def take(self, place: Place) -> Any:
-    try:
-      return self._first.pop()  # which no two threads can do
-    except IndexError:
-      return place[0].decode(place[1], self.data)
+  def take(self, job: Job) -> Any:
+    """Raises CodecError if who computed it had asked for another type."""
+    if job.returns is self._returns:
+      with contextlib.suppress(IndexError):
+        return self._first.pop()  # which no two threads can do
+    return job.place[0].decode(job.place[1], self.data, job.returns)
 
 
 def _check_kept(config: Any, key: str, value: Any) -> None:
@@ -68,10 +110,7 @@ def _check_kept(config: Any, key: str, value: Any) -> None:
 
 
 def note_failure(cls: type, error: CachetteError) -> bool:
-  """Counts a fetch that failed, and tells whether a put is to be spared.
-
-  After a CodecError it is not: what stands there and cannot be read is replaced.
-  """
+  """The same where there is no job yet. Gives whether the backend failed."""
   _fallbacks.note(cls, error)
   return isinstance(error, BackendError)
 

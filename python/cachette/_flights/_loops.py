@@ -9,10 +9,10 @@ the factory has cleaned up, just as if it had awaited the factory itself.
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from .. import _fallbacks
-from .._cachette import store
-from .._exceptions import CachetteError
+from .._cachette import fetch_as, store
+from .._exceptions import CachetteError, CodecError
 from . import _circles
-from ._common import MISSING, Made, Place, check_factory, note_failure, raise_again
+from ._common import MISSING, Job, Made, Place, check_factory, raise_again
 
 if TYPE_CHECKING:
   from asyncio import AbstractEventLoop, Future, Task
@@ -35,7 +35,7 @@ class _Fetch:
 fetches: 'Dict[Tuple[AbstractEventLoop, Place], _Fetch]' = {}
 
 
-async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
+async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any, returns: Any) -> Any:
   """What `Cachette.get_or_set` does on a backend that has to be waited for.
 
   Where a backend has several connections, a fetch may find nothing and yet arrive after the flight
@@ -43,50 +43,49 @@ async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any) -> Any:
   """
   from asyncio import get_running_loop
 
-  lease = _lease_now(cache, key, factory)
-  place = get_running_loop(), (type(cache)._config, key)
+  job = Job(type(cache), cache, key, factory, ttl, returns)
+  place = get_running_loop(), job.place
   fetch = fetches.setdefault(place, _Fetch())
   fetch.count += 1
   try:
-    value = await cache.fetch(key, MISSING)
+    value = await _fetch(job)
     if value is MISSING and fetch.overtaken:
-      value = await cache.fetch(key, MISSING)
+      value = await _fetch(job)
   except CachetteError as error:
-    return await _missed(cache, key, factory, ttl, error, lease)
+    job.note_failure(error)
+    value = MISSING
   finally:
     fetch.count -= 1
     if fetch.count == 0:
       fetches.pop(place, None)
-  if value is not MISSING:
-    return value
-  return await compute(cache, key, factory, ttl, lease=lease)
+  return value if value is not MISSING else await _compute(job)
 
 
-def missed(cache: Any, key: str, factory: Any, ttl: Any, error: Optional[CachetteError]) -> Any:
-  """A coroutine: the same where nothing was found, or the fetch failed with an error."""
-  return _missed(cache, key, factory, ttl, error, _lease_now(cache, key, factory))
+def _fetch(job: Job) -> Any:
+  if job.returns is None:
+    return job.calls.fetch(job.place[1], MISSING)
+  return fetch_as(job.cls, job.place[1], MISSING, job.returns)
 
 
-async def _missed(
-  cache: Any, key: str, factory: Any, ttl: Any, error: Optional[CachetteError], lease: Any
+def missed(
+  cache: Any, key: str, factory: Any, ttl: Any, returns: Any, error: Optional[CachetteError]
 ) -> Any:
-  failed = error is not None and note_failure(type(cache), error)
-  return await compute(cache, key, factory, ttl, failed, lease)
-
-
-def _lease_now(cache: Any, key: str, factory: Any) -> Any:
-  """A value in the place of a factory was there before the call: its lease begins with that."""
-  return None if callable(factory) else type(cache)._config.lease(key)
+  """A coroutine: the same where nothing was found, or the fetch failed with an error."""
+  job = Job(type(cache), cache, key, factory, ttl, returns)
+  if error is not None:
+    job.note_failure(error)
+  return _compute(job)
 
 
 # ---- Flights of an event loop
 
 
 class _Flight:
-  __slots__ = ('landed', 'lease', 'mark', 'task', 'traceback', 'waiting')
+  __slots__ = ('computed', 'landed', 'lease', 'mark', 'task', 'traceback', 'waiting')
 
   def __init__(self, lease: Any) -> None:
     self.lease = lease
+    self.computed = False  # and not to be cancelled any more, so that writes know what is being put
     self.landed = False
     self.mark = _circles.Mark()
     self.waiting: Dict[Future[None], None] = {}  # in the order of their coming
@@ -124,13 +123,19 @@ def _flights_of(loop: 'AbstractEventLoop') -> _Flights:
 
 
 async def compute(
-  cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False, lease: Any = None
+  cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False, returns: Any = None
 ) -> Any:
   """What the factory gives, which is put into the cache; or what a flight under way will give.
 
-  cache: a Cachette that has no such key. ttl: checked. failed: the backend failed at fetching:
-  then the value is not put, so that no caller waits twice for a server that is down. lease: None,
-  or one that was taken before the value was read.
+  cache: a Cachette that has no such key. ttl: checked. failed: the backend failed at fetching.
+  """
+  job = Job(type(cache), cache, key, factory, ttl, returns)
+  job.failed = failed
+  return await _compute(job)
+
+
+async def _compute(job: Job) -> Any:
+  """The same.
 
   An exception of the factory is raised to all who wait, and is the same object for all, as it is
   with a Future: a copy would call a constructor that nobody knows. Each gets it with the
@@ -138,33 +143,43 @@ async def compute(
   """
   from asyncio import get_running_loop
 
-  check_factory(factory)
+  check_factory(job.factory)
   loop = get_running_loop()
   flights = _flights_of(loop)
-  place = type(cache)._config, key
-  flight = flights.get(place)
+  flight = flights.get(job.place)
   if flight is not None and not flight.lease.open:
-    flights[flight.mark] = flights.pop(place)
+    flights[flight.mark] = flights.pop(job.place)
     flight = None
   fresh = flight is None
   if flight is None:
-    flight = _Flight(lease or place[0].lease(key))
+    flight = _Flight(job.take_lease())
   waits = _circles.begin_wait(flight.mark)
   if waits is None:
     # It would wait for itself. Without a cache it would call itself, and so it does.
-    made = await _make(cache, place, factory, ttl, place[0].lease(key), failed)
-    return made.take(place)
+    return await _compute_unshared(job)
   try:
     if fresh:
-      flights[place] = flight  # first of all, for an eager task runs inside create_task()
-      _start(loop, place, flight, _run(cache, place, factory, ttl, flight, failed))
-    made = await _wait_for(loop, place, flight)
+      flights[job.place] = flight  # first of all, for an eager task runs inside create_task()
+      _start(loop, job, flight)
+    made = await _wait_for(loop, job, flight)
   finally:
     _circles.end_wait(waits, flight.mark)
-  return made.take(place)
+  try:
+    return made.take(job)
+  except CodecError as error:
+    # It is not of the type that is asked for here. A fetch would have said so too.
+    job.note_failure(error)
+    return await _compute_unshared(job)
 
 
-async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> Made:
+async def _compute_unshared(job: Job) -> Any:
+  lease = job.take_lease()
+  made = await _make(job)
+  await _store(job, lease, made)
+  return made.take(job)
+
+
+async def _wait_for(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> Made:
   from asyncio import CancelledError, wait
 
   turn: Future[None] = loop.create_future()
@@ -173,9 +188,8 @@ async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) ->
     await turn
   except CancelledError:
     task, _ = flight.leave(turn)
-    # What is being put stays under way, so that writes know of it.
-    if not (task is None or task.done() or flight.waiting or flight.lease.storing):
-      _remove(loop, place, flight)
+    if not (task is None or task.done() or flight.waiting or flight.computed):
+      _remove(loop, job.place, flight)
       # At the end of asyncio.run() it has been cancelled, and may be cleaning up.
       if getattr(task, 'cancelling', int)() == 0:
         task.cancel()
@@ -187,8 +201,9 @@ async def _wait_for(loop: 'AbstractEventLoop', place: Place, flight: _Flight) ->
   return _give(*flight.leave(turn))
 
 
-def _start(loop: 'AbstractEventLoop', place: Place, flight: _Flight, running: Any) -> None:
+def _start(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> None:
   """Starts a flight in a copy of the caller's context."""
+  running, place = _run(job, flight), job.place
   try:
     flight.task = loop.create_task(running)
   except BaseException:
@@ -225,32 +240,30 @@ def _remove(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> None:
     under_way.pop(loop, None)
 
 
-async def _run(
-  cache: Any, place: Place, factory: Any, ttl: Any, flight: _Flight, failed: bool
-) -> Made:
+async def _run(job: Job, flight: _Flight) -> Made:
   _circles.enter(flight.mark)
-  return await _make(cache, place, factory, ttl, flight.lease, failed)
-
-
-async def _make(
-  cache: Any, place: Place, factory: Any, ttl: Any, lease: Any, failed: bool
-) -> Made:
-  value: Any = factory() if callable(factory) else factory
-  if hasattr(type(value), '__await__'):
-    value = await value
-  made = Made(place, value)
-  if not failed:
-    await _store(cache, place[1], lease, made.data, ttl)
+  made = await _make(job)
+  flight.computed = True
+  await _store(job, flight.lease, made)
   return made
 
 
-async def _store(cache: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
+async def _make(job: Job) -> Made:
+  value: Any = job.factory() if callable(job.factory) else job.factory
+  if hasattr(type(value), '__await__'):
+    value = await value
+  return Made(job, value)
+
+
+async def _store(job: Job, lease: Any, made: Made) -> None:
+  if job.failed:
+    return
   try:
-    await store(type(cache), lease, data, ttl)
+    await store(job.cls, lease, made.data, job.ttl)
     if lease.overtaken:
-      await cache.clear(key=key)
+      await job.calls.clear(key=job.place[1])
   except CachetteError as error:
-    _fallbacks.note(type(cache), error)
+    _fallbacks.note(job.cls, error)
 
 
 def _give(task: 'Optional[Task[Made]]', traceback: Any) -> Made:

@@ -5,30 +5,19 @@ import threading
 from typing import Any, Dict, Optional, Tuple
 
 from .. import _fallbacks
-from .._cachette import store_now
-from .._exceptions import CachetteError
+from .._cachette import fetch_as_now, store_now
+from .._exceptions import CachetteError, CodecError
 from . import _circles
-from ._common import (
-  MISSING,
-  Place,
-  Made,
-  check_factory,
-  check_ttl,
-  note_failure,
-  raise_again,
-)
+from ._common import MISSING, Job, Made, Place, check_factory, check_ttl, raise_again
 
 _lock = threading.RLock()  # what the garbage collector runs inside may come here too
 
 
 class _BlockingFlight:
-  __slots__ = (
-    *('error', 'failed', 'found', 'landed', 'lease', 'made', 'mark', 'traceback', 'waiting'),
-  )
+  __slots__ = ('error', 'found', 'landed', 'lease', 'made', 'mark', 'traceback', 'waiting')
 
-  def __init__(self, lease: Any, failed: bool) -> None:
+  def __init__(self, lease: Any) -> None:
     self.lease = lease
-    self.failed = failed  # the backend, so that the value is not put
     self.mark = _circles.Mark()
     self.landed = threading.Event()
     self.waiting = 0
@@ -42,47 +31,52 @@ class _BlockingFlight:
 under_way: Dict[Place, _BlockingFlight] = {}
 
 
-def get_or_set_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> Any:
+def get_or_set_blocking(
+  cls: type, sync: Any, key: str, factory: Any, ttl: Any, returns: Any = None
+) -> Any:
   """What `Cachette.get_or_set` does, for a thread; see compute_blocking()."""
   check_ttl(ttl)
-  failed = False
-  # A value in the place of a factory was there before the call.
-  lease = None if callable(factory) else cls._config.lease(key)  # type: ignore[attr-defined]
+  job = Job(cls, sync, key, factory, ttl, returns)
+  value = _fetch(job)
+  return value if value is not MISSING else _compute(job)
+
+
+def _fetch(job: Job) -> Any:
+  """The value, or MISSING: also if the fetch fails."""
   try:
-    value = sync.fetch(key, MISSING)
+    if job.returns is None:
+      return job.calls.fetch(job.place[1], MISSING)
+    return fetch_as_now(job.cls, job.place[1], MISSING, job.returns)
   except CachetteError as error:
-    failed = note_failure(cls, error)
-  else:
-    if value is not MISSING:
-      return value
-  return compute_blocking(cls, sync, key, factory, ttl, failed, lease)
+    job.note_failure(error)
+    return MISSING
 
 
-def compute_blocking(
-  cls: type, sync: Any, key: str, factory: Any, ttl: Any, failed: bool = False, lease: Any = None
-) -> Any:
+def compute_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> Any:
   """The same as compute() for a thread, which waits for the flight of another thread.
 
   cls: the class of the cache. sync: its blocking calls, of which this uses fetch and clear. The
   factory is a value or a function, and runs in the thread that missed first. If a KeyboardInterrupt
   or its like ends it there, the next who waits computes.
   """
-  check_factory(factory)
-  place = cls._config, key  # type: ignore[attr-defined]
+  return _compute(Job(cls, sync, key, factory, ttl, None))
+
+
+def _compute(job: Job) -> Any:
+  check_factory(job.factory)
   while True:
     with _lock:
-      flight = under_way.get(place)
+      flight = under_way.get(job.place)
       fresh = flight is None or not flight.lease.open
       if flight is None or fresh:
-        flight = under_way[place] = _BlockingFlight(lease or place[0].lease(key), failed)
+        flight = under_way[job.place] = _BlockingFlight(job.take_lease())
       waits = _circles.begin_wait(flight.mark)
       flight.waiting += waits is not None and not fresh
     if waits is None:
-      unshared = _BlockingFlight(place[0].lease(key), failed)
-      return _make_blocking(cls, sync, place, factory, ttl, unshared).take(place)
+      return _make(job, job.take_lease()).take(job)
     try:
       if fresh:
-        return _lead(cls, sync, place, factory, ttl, flight)
+        return _lead(job, flight)
       error, traceback = _wait_for(flight)
     finally:
       _circles.end_wait(waits, flight.mark)
@@ -92,10 +86,19 @@ def compute_blocking(
       finally:
         del error, traceback
     if flight.made is not None:
-      return flight.made.take(place)
-    value = _fetch_again(cls, sync, key, flight) if flight.found else MISSING
+      return _take(job, flight.made)
+    value = _fetch(job) if flight.found else MISSING
     if value is not MISSING:
       return value
+
+
+def _take(job: Job, made: Made) -> Any:
+  try:
+    return made.take(job)
+  except CodecError as error:
+    # It is not of the type that is asked for here. A fetch would have said so too.
+    job.note_failure(error)
+    return _make(job, job.take_lease()).take(job)
 
 
 def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
@@ -112,18 +115,16 @@ def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
   return error, traceback
 
 
-def _lead(
-  cls: type, sync: Any, place: Place, factory: Any, ttl: Any, flight: _BlockingFlight
-) -> Any:
+def _lead(job: Job, flight: _BlockingFlight) -> Any:
   token = _circles.enter(flight.mark)
   try:
     # Between this thread's miss and now the flight of another may have landed.
-    value = _fetch_again(cls, sync, place[1], flight)
+    value = _fetch(job) if not job.failed else MISSING
     flight.found = value is not MISSING
     if flight.found:
       return value
-    flight.made = _make_blocking(cls, sync, place, factory, ttl, flight)
-    return flight.made.take(place)
+    flight.made = _make(job, flight.lease)
+    return flight.made.take(job)
   except Exception as error:
     flight.error = error
     flight.traceback = error.__traceback__
@@ -131,44 +132,28 @@ def _lead(
   finally:
     _circles.leave(token)
     with _lock:
-      if under_way.get(place) is flight:
-        del under_way[place]
+      if under_way.get(job.place) is flight:
+        del under_way[job.place]
       if flight.waiting == 0:
         flight.error = flight.traceback = None
     flight.landed.set()
 
 
-def _fetch_again(cls: type, sync: Any, key: str, flight: _BlockingFlight) -> Any:
-  if flight.failed:
-    return MISSING
-  try:
-    return sync.fetch(key, MISSING)
-  except CachetteError as error:
-    flight.failed = note_failure(cls, error)
-    return MISSING
-
-
-def _make_blocking(
-  cls: type, sync: Any, place: Place, factory: Any, ttl: Any, flight: _BlockingFlight
-) -> Made:
-  value: Any = factory() if callable(factory) else factory
+def _make(job: Job, lease: Any) -> Made:
+  value: Any = job.factory() if callable(job.factory) else job.factory
   if hasattr(type(value), '__await__'):
     if hasattr(value, 'close'):
       value.close()
     raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
-  made = Made(place, value)
-  if not flight.failed:
-    _store(cls, sync, place[1], flight.lease, made.data, ttl)
+  made = Made(job, value)
+  if not job.failed:
+    try:
+      store_now(job.cls, lease, made.data, job.ttl)
+      if lease.overtaken:
+        job.calls.clear(key=job.place[1])
+    except CachetteError as error:
+      _fallbacks.note(job.cls, error)
   return made
-
-
-def _store(cls: type, sync: Any, key: str, lease: Any, data: Any, ttl: Any) -> None:
-  try:
-    store_now(cls, lease, data, ttl)
-    if lease.overtaken:
-      sync.clear(key=key)
-  except CachetteError as error:
-    _fallbacks.note(cls, error)
 
 
 def after_fork() -> None:
