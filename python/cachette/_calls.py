@@ -18,6 +18,7 @@ from typing import (
   Mapping,
   Optional,
   Tuple,
+  Type,
   TypeVar,
   Union,
   overload,
@@ -201,25 +202,46 @@ class Calls(Cache):
 
   @overload
   async def get_or_set(
-    self, key: str, factory: Callable[[], Awaitable[Value]], ttl: Seconds = None
+    self, key: str, factory: Any, ttl: Seconds = None, *, returns: Type[Value]
   ) -> Value: ...
   @overload
   async def get_or_set(
-    self, key: str, factory: Callable[[], Value], ttl: Seconds = None
+    self,
+    key: str,
+    factory: Callable[[], Awaitable[Value]],
+    ttl: Seconds = None,
+    returns: None = None,
   ) -> Value: ...
   @overload
-  async def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
+  async def get_or_set(
+    self, key: str, factory: Callable[[], Value], ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Value, ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, *, returns: object
+  ) -> Any: ...
   @call
-  async def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any:
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None
+  ) -> Any:
     """Fetches the value of a key. If there is none, computes it with `factory` and puts it.
 
     factory: a value, a function without arguments, or a coroutine function.
+    returns: the type of the value. The codecs "json", "orjson" and "msgpack" give that type back
+    where pydantic is installed.
 
     Of all callers in an event loop who miss a key at once, one computes and the others wait for it.
-    They get its value, or its exception, which is not stored. The factory runs as a task of its own
-    in a copy of the first caller's context: cancelling a caller stops only that caller, and
-    cancelling the last one stops the factory. On a miss you get the value as the factory made it,
-    on a hit as the codec reads it.
+    They get its value, or its exception, which is not stored. Each gets an object of its own, and a
+    miss returns what a hit returns. The factory runs as a task of its own in a copy of the first
+    caller's context: cancelling a caller stops only that caller, and cancelling the last one stops
+    the factory.
+
+    A write to the key while it is computed ends that: the value is not stored, and who asks later
+    computes anew.
 
     If the backend fails, the value is computed all the same; it is not put if fetching failed.
 

@@ -44,7 +44,7 @@ config_object *cache_config(ext_state *state, PyTypeObject *type) {
 }
 
 /* The configuration of the class that is a function's argument; a new reference. */
-static config_object *config_of_argument(ext_state *state, const char *function, PyObject *type) {
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type) {
   if (PyType_Check(type)) return cache_config(state, (PyTypeObject *)type);
   PyErr_Format(PyExc_TypeError, "%s() takes a class", function);
   return NULL;
@@ -52,7 +52,7 @@ static config_object *config_of_argument(ext_state *state, const char *function,
 
 PyObject *cache_stats(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "stats", type);
+  config_object *config = cache_config_of(state, "stats", type);
   if (config == NULL) return NULL;
   PyObject *stats = stats_of_config(state, config);
   Py_DECREF(config);
@@ -61,7 +61,7 @@ PyObject *cache_stats(PyObject *module, PyObject *type) {
 
 PyObject *cache_close(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "close", type);
+  config_object *config = cache_config_of(state, "close", type);
   if (config == NULL) return NULL;
   int code = host_release(state, config);
   Py_DECREF(config);
@@ -88,7 +88,7 @@ static void *fetch_alloc(cachette_op *op, cachette_item *item, size_t size) {
 }
 
 static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
-                       unsigned flags, bool *refused) {
+                       unsigned flags, PyObject *returns, bool *refused) {
   fetch_op self;
   self.bytes = NULL;
   self.item = (cachette_item){.buffer = self.buffer, .buffer_size = sizeof self.buffer};
@@ -104,7 +104,8 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
   int code = config_run(config, state, &self.op);
   if (code == 0) {
     hit = self.item.status == CACHETTE_HIT;
-    result = hit ? decode(state, config, key, self.item.value, self.bytes) : Py_NewRef(fallback);
+    result = hit ? decode(state, config, key, self.item.value, self.bytes, returns)
+                 : Py_NewRef(fallback);
   }
   *refused = code == CONFIG_REFUSED;
   Py_XDECREF(self.bytes);
@@ -122,6 +123,7 @@ static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyO
   *refused = !read_text("key", key, &item.key) || !read_ttl(ttl, &item.ttl_ms);
   if (*refused || !encode(state, config, key, value, &encoded)) return NULL;
   item.value = encoded.slice;
+  if (config->lease_count > 0) lease_end_key(config, item.key);
   cachette_op op;
   init_op(&op, CACHETTE_PUT, &item, 1);
   int code = config_run(config, state, &op);
@@ -139,6 +141,7 @@ static PyObject *carry_out_made(ext_state *state, config_object *config, enum ca
     *refused = !PyErr_ExceptionMatches(state->cachette_error);
   } else {
     made.op.error = &made.error;
+    write_note(config, &made);
     if (config_submit(config, state, &made.op) == 0)
       result = call_result(state, config, &made, NULL);
     *refused = made.op.status == CACHETTE_EINVAL;
@@ -149,24 +152,33 @@ static PyObject *carry_out_made(ext_state *state, config_object *config, enum ca
 
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
                           PyObject *const *given, bool *refused) {
-  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0, refused);
+  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0, NULL, refused);
+  if (kind == CALL_FETCH_AS) return fetch(state, config, given[0], given[1], 0, given[2], refused);
   if (kind == CALL_FETCH_WITH_TTL)
-    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL, refused);
+    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL, NULL, refused);
   if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2], refused);
   return carry_out_made(state, config, kind, given, refused);
 }
 
 /* ---- Get or set ---- */
 
-static int find_flights(ext_state *state) {
+int cache_find_flights(ext_state *state) {
+  const struct {
+    PyObject **place;
+    const char *name;
+  } wanted[] = {
+      {&state->missing, "MISSING"},       {&state->get_or_set, "get_or_set"},
+      {&state->behind, "behind"},         {&state->behind_now, "behind_now"},
+      {&state->returns_of, "returns_of"}, {&state->missed, "missed"}, /* the last */
+  };
   if (state->missed != NULL) return 0;
   PyObject *flights = PyImport_ImportModule("cachette._flights");
-  if (flights == NULL) return -1;
-  Py_XSETREF(state->missing, PyObject_GetAttrString(flights, "MISSING"));
-  Py_XSETREF(state->get_or_set, PyObject_GetAttrString(flights, "get_or_set"));
-  if (state->missing != NULL && state->get_or_set != NULL)
-    state->missed = PyObject_GetAttrString(flights, "missed");
-  Py_DECREF(flights);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted && flights != NULL; i++) {
+    PyObject *found = PyObject_GetAttrString(flights, wanted[i].name);
+    Py_XSETREF(*wanted[i].place, found);
+    if (found == NULL) break;
+  }
+  Py_XDECREF(flights);
   return state->missed != NULL ? 0 : -1;
 }
 
@@ -180,26 +192,41 @@ static PyObject *take_error(ext_state *state) {
 
 /* A hit is given at once where the backend can; all else is a coroutine of cachette._flights. */
 static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *self,
-                            PyObject *const *given) {
+                            PyObject *const *given, PyObject *returns) {
   PyObject *key = given[0], *factory = given[1], *ttl = given[2];
-  cachette_slice text;
-  int64_t ttl_ms;
-  if (find_flights(state) < 0 || !read_key(key, &text) || !read_ttl(ttl, &ttl_ms)) return NULL;
   int waits = config_waits(config, state);
   if (waits < 0) return ready_fail(state, CALL_GET_OR_SET);
   if (waits > 0)
-    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, NULL);
+    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, returns, NULL);
   bool refused;
-  PyObject *value = fetch(state, config, key, state->missing, 0, &refused);
+  PyObject *value = fetch(state, config, key, state->missing, 0, returns, &refused);
   if (refused) return NULL;
   if (value != NULL && value != state->missing) return ready_new(state, CALL_GET_OR_SET, value);
   Py_XDECREF(value);
   PyObject *error = take_error(state);
   if (error == NULL) return NULL;
   PyObject *coroutine =
-      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, error, NULL);
+      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, returns, error, NULL);
   Py_DECREF(error);
   return coroutine;
+}
+
+/* The Returns of what was given as `returns`, or None; a new reference. */
+static PyObject *find_returns(ext_state *state, PyObject *given) {
+  if (given == Py_None) return Py_NewRef(given);
+  return PyObject_CallFunctionObjArgs(state->returns_of, given, NULL);
+}
+
+static PyObject *make_get_or_set(ext_state *state, config_object *config, PyObject *self,
+                                 PyObject *const *given) {
+  cachette_slice text;
+  int64_t ttl_ms;
+  if (cache_find_flights(state) < 0 || !read_key(given[0], &text) || !read_ttl(given[2], &ttl_ms))
+    return NULL;
+  PyObject *returns = find_returns(state, given[3]);
+  PyObject *made = returns != NULL ? get_or_set(state, config, self, given, returns) : NULL;
+  Py_XDECREF(returns);
+  return made;
 }
 
 /* ---- Any call ---- */
@@ -218,10 +245,30 @@ PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
                      PyObject *const *given) {
   config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  PyObject *awaitable = kind == CALL_GET_OR_SET ? get_or_set(state, config, self, given)
-                                                : make_call(state, config, kind, given);
+  PyObject *made = kind == CALL_GET_OR_SET ? make_get_or_set(state, config, self, given)
+                                           : make_call(state, config, kind, given);
   Py_DECREF(config);
-  return awaitable;
+  return made;
+}
+
+/* A call of flights, which is a function of the module: the class, and three arguments. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
+  if (config == NULL) return NULL;
+  PyObject *made = make_call(state, config, kind, args + 1);
+  Py_DECREF(config);
+  return made;
+}
+
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
+}
+
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store", CALL_STORE, args, count);
 }
 
 /* ---- The type ---- */

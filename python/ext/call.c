@@ -15,7 +15,7 @@ struct many {
 
 /* ---- The signatures ---- */
 
-/* Arguments as they are found in `given`, at most three: those of these names, in this order. */
+/* Arguments as they are found in `given`, at most four: those of these names, in this order. */
 const call_signature call_signatures[] = {
     [CALL_FETCH] = {"fetch", {"key", "default"}, 1, 2},
     [CALL_FETCH_WITH_TTL] = {"fetch_with_ttl", {"key"}, 1, 1},
@@ -32,7 +32,9 @@ const call_signature call_signatures[] = {
     [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
     [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
     [CALL_DELETE] = {"delete", {"key"}, 1, 1},
-    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl"}, 2, 3},
+    [CALL_FETCH_AS] = {"fetch_as", {"key", "default", "returns"}, 3, 3},
+    [CALL_STORE] = {"store", {"lease", "data", "ttl"}, 3, 3},
+    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl", "returns"}, 2, 4},
 };
 
 static bool parse_keywords(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
@@ -104,6 +106,35 @@ static bool take_value(ext_state *state, config_object *config, call *self, PyOb
     return false;
   }
   self->item.value = self->encoded.slice;
+  return true;
+}
+
+/* What Config.encode() gave: the bytes, or the text of "vanilla". */
+static bool take_data(call *self, PyObject *data) {
+  if (PyUnicode_Check(data)) {
+    if (!read_text("data", data, &self->item.value)) return false;
+  } else if (PyBytes_Check(data)) {
+    self->item.value = (cachette_slice){PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+  } else {
+    PyErr_SetString(PyExc_TypeError, "data must be what encode() gave");
+    return false;
+  }
+  self->encoded.owner = Py_NewRef(data);
+  return true;
+}
+
+/* store(lease, data, ttl). Where the lease has ended, there is nothing to do. */
+static bool take_stored(ext_state *state, const config_object *config, call *self,
+                        PyObject *const *given) {
+  if (!Py_IS_TYPE(given[0], state->lease_type)) {
+    PyErr_SetString(PyExc_TypeError, "store() takes a Lease");
+    return false;
+  }
+  if (!take_data(self, given[1]) || !read_ttl(given[2], &self->item.ttl_ms)) return false;
+  self->lease = (lease *)Py_NewRef(given[0]);
+  self->item.key = lease_key(self->lease, &self->key);
+  Py_INCREF(self->key);
+  self->op.count = lease_begin_store(self->lease, config);
   return true;
 }
 
@@ -202,30 +233,37 @@ static void drop_many(many *self) {
 static const struct {
   enum cachette_verb verb;
   unsigned flags;
+  bool writes;
 } ops[] = {
-    [CALL_FETCH] = {CACHETTE_FETCH, 0},
-    [CALL_FETCH_WITH_TTL] = {CACHETTE_FETCH, CACHETTE_WITH_TTL},
-    [CALL_PUT] = {CACHETTE_PUT, 0},
-    [CALL_ADD] = {CACHETTE_PUT, CACHETTE_IF_ABSENT},
-    [CALL_EXISTS] = {CACHETTE_EXISTS, 0},
-    [CALL_TOUCH] = {CACHETTE_TOUCH, 0},
-    [CALL_INCREMENT] = {CACHETTE_INCREMENT, 0},
-    [CALL_CLEAR] = {CACHETTE_CLEAR, 0},
-    [CALL_FLUSH] = {CACHETTE_FLUSH, 0},
-    [CALL_FLUSH_EXPIRED] = {CACHETTE_FLUSH_EXPIRED, 0},
-    [CALL_PING] = {CACHETTE_PING, 0},
-    [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0},
-    [CALL_PUT_MANY] = {CACHETTE_PUT, 0},
-    [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0},
-    [CALL_DELETE] = {CACHETTE_CLEAR, 0},
+    [CALL_FETCH] = {CACHETTE_FETCH, 0, false},
+    [CALL_FETCH_WITH_TTL] = {CACHETTE_FETCH, CACHETTE_WITH_TTL, false},
+    [CALL_PUT] = {CACHETTE_PUT, 0, true},
+    [CALL_ADD] = {CACHETTE_PUT, CACHETTE_IF_ABSENT, true},
+    [CALL_EXISTS] = {CACHETTE_EXISTS, 0, false},
+    [CALL_TOUCH] = {CACHETTE_TOUCH, 0, false},
+    [CALL_INCREMENT] = {CACHETTE_INCREMENT, 0, true},
+    [CALL_CLEAR] = {CACHETTE_CLEAR, 0, true},
+    [CALL_FLUSH] = {CACHETTE_FLUSH, 0, true},
+    [CALL_FLUSH_EXPIRED] = {CACHETTE_FLUSH_EXPIRED, 0, false},
+    [CALL_PING] = {CACHETTE_PING, 0, false},
+    [CALL_FETCH_MANY] = {CACHETTE_FETCH, 0, false},
+    [CALL_PUT_MANY] = {CACHETTE_PUT, 0, true},
+    [CALL_CLEAR_MANY] = {CACHETTE_CLEAR, 0, true},
+    [CALL_DELETE] = {CACHETTE_CLEAR, 0, true},
+    [CALL_FETCH_AS] = {CACHETTE_FETCH, 0, false},
+    [CALL_STORE] = {CACHETTE_PUT, 0, false},
 };
+
+bool call_writes(enum call_kind kind) { return ops[kind].writes; }
 
 static bool take_given(ext_state *state, config_object *config, call *self,
                        PyObject *const *given) {
   int64_t *ttl_ms = &self->item.ttl_ms;
   switch (self->kind) {
     case CALL_FETCH:
+    case CALL_FETCH_AS:
       self->fallback = Py_NewRef(given[1]);
+      if (self->kind == CALL_FETCH_AS) self->returns = Py_NewRef(given[2]);
       return take_key(self, "key", given[0]);
     case CALL_FETCH_WITH_TTL:
       self->fallback = Py_NewRef(Py_None);
@@ -247,6 +285,8 @@ static bool take_given(ext_state *state, config_object *config, call *self,
     case CALL_FETCH_MANY:
     case CALL_CLEAR_MANY:
       return take_iterable(self, given[0]);
+    case CALL_STORE:
+      return take_stored(state, config, self, given);
     case CALL_PUT_MANY:
       return read_ttl(given[1], ttl_ms) && take_mapping(state, config, self, given[0], *ttl_ms);
     default:
@@ -260,21 +300,32 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
   self->kind = kind;
   self->error.code = CACHETTE_OK;
   self->item = (cachette_item){0};
-  self->key = self->fallback = NULL;
+  self->key = self->fallback = self->returns = NULL;
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
   self->many = NULL;
+  self->lease = NULL;
+  self->written = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
   return take_given(state, config, self, given);
 }
 
+/* The op is done: its keys are being written no more. */
+void call_end(call *self) {
+  write_end(self);
+  if (self->lease != NULL) lease_end_store(self->lease);
+}
+
 void call_drop(call *self) {
+  call_end(self);
+  Py_CLEAR(self->lease);
   encoded_release(&self->encoded);
   self->encoded.owner = NULL;
   self->encoded.buffer.obj = NULL;
   Py_CLEAR(self->key);
   Py_CLEAR(self->fallback);
+  Py_CLEAR(self->returns);
   cachette_op_deinit(&self->op);
   self->op.count = 0;
   drop_many(self->many);
@@ -286,10 +337,10 @@ void call_drop(call *self) {
 static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {
   bool hit = self->item.status == CACHETTE_HIT;
-  PyObject *value =
-      hit ? decode(state, config, self->key, self->item.value, bytes) : Py_NewRef(self->fallback);
-  if (self->kind == CALL_FETCH) return value;
-  return with_ttl(hit ? self->item.ttl_ms : -1, value);
+  PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
+                        : Py_NewRef(self->fallback);
+  if (self->kind == CALL_FETCH_WITH_TTL) return with_ttl(hit ? self->item.ttl_ms : -1, value);
+  return value;
 }
 
 /* The code with which the op failed, or the first of its items; or CACHETTE_OK. */
@@ -346,7 +397,7 @@ static int sort_items(ext_state *state, config_object *config, const call *self,
     else if (self->kind != CALL_FETCH_MANY || item->status != CACHETTE_HIT)
       continue;
     else
-      value = decode(state, config, key, item->value, NULL);
+      value = decode(state, config, key, item->value, NULL, NULL);
     int code = value != NULL ? PyDict_SetItem(found, key, value) : keep_failure(state, failed, key);
     Py_XDECREF(value);
     if (code < 0) return -1;
@@ -421,9 +472,11 @@ PyObject *call_result(ext_state *state, config_object *config, call *self, PyObj
   }
   switch (self->kind) {
     case CALL_FETCH:
+    case CALL_FETCH_AS:
     case CALL_FETCH_WITH_TTL:
       return make_fetched(state, config, self, bytes);
     case CALL_PUT:
+    case CALL_STORE:
     case CALL_PING:
       Py_RETURN_NONE;
     case CALL_ADD:

@@ -10,6 +10,7 @@
  *     Waiter   what a task waits on meanwhile                        waiter.c
  *     Host     a handle in an event loop, which wakes those tasks    host.c
  *     Sync     the calls that block, on a handle of the thread       sync.c
+ *     Lease    the right to store what is computed for a key         lease.c
  *     stats()  what all handles of a Config have done                stats.c
  *
  * A Cache has no state: its class names its Config, so that building one in each request
@@ -37,6 +38,8 @@ typedef struct pending pending;
 typedef struct host host;
 typedef struct waiter waiter;
 typedef struct many many;
+typedef struct call call;
+typedef struct lease lease;
 typedef struct sync_handle sync_handle;
 
 enum { READY_KEPT = 8, PENDING_KEPT = 256 };
@@ -44,7 +47,7 @@ enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
-  PyTypeObject *sync_type, *sync_handle_type, *function_type;
+  PyTypeObject *sync_type, *sync_handle_type, *function_type, *lease_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -55,15 +58,15 @@ typedef struct ext_state {
       *codec_error;
 
   /* Interned names. */
-  PyObject *str_config, *str_handle;
+  PyObject *str_config, *str_handle, *str_load;
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
   PyObject *context_keyword; /* ("context",) */
 
   PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
 
-  /* Of cachette._flights; NULL until get_or_set() is first called. */
-  PyObject *missing, *get_or_set, *missed;
+  /* Of cachette._flights; NULL until they are first needed. */
+  PyObject *missing, *get_or_set, *missed, *behind, *behind_now, *returns_of;
 
   /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
@@ -95,9 +98,10 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
             encoded_value *encoded);
 void encoded_release(encoded_value *encoded);
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+/* The value of bytes; `bytes` is the object that holds them, or NULL. `returns` is a Returns of
+ * cachette._returns, by which the text codecs give types back, or None or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes);
+                 PyObject *bytes, PyObject *returns);
 
 /* Takes the exception that is set, a new reference; it has its traceback. */
 PyObject *take_exception(void);
@@ -126,11 +130,13 @@ enum call_kind {
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
   CALL_DELETE,
+  CALL_FETCH_AS,   /* a fetch that gives a type back */
+  CALL_STORE,      /* a put of what was encoded already, if its lease still holds */
   CALL_GET_OR_SET, /* which is a fetch, and more of Python's */
   CALL_KINDS       /* how many there are */
 };
 
-enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */
+enum { CALL_ARGUMENTS = 4 }; /* of a call, at most */
 
 typedef struct call_signature {
   const char *name;
@@ -146,16 +152,26 @@ bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, Py
                 PyObject **given);
 
 /* A call's op, with what it refers to. */
-typedef struct call {
+struct call {
   cachette_op op;
   cachette_item item; /* of a call on one key */
   cachette_error error;
   enum call_kind kind;
   PyObject *key; /* or the namespace; NULL: none */
   PyObject *fallback;
+  PyObject *returns; /* as decode() takes it */
   encoded_value encoded;
-  many *many; /* of a call on several keys; the library allocates what they fetch */
-} call;
+  many *many;   /* of a call on several keys; the library allocates what they fetch */
+  lease *lease; /* for which it stores, or NULL */
+
+  /* Its place among the writes that are under way; see lease.c. */
+  config_object *written; /* not owned; NULL: it has none */
+  call *next_write, **write_place;
+  unsigned forks;
+};
+
+/* Whether a call may change what stands under its keys. */
+bool call_writes(enum call_kind kind);
 
 /* Makes the op of what was given; `error`, `done`, `data` and, of a fetch of one key, the place of
  * the value are left to whoever carries it out. False with an exception set; it is to be dropped
@@ -166,6 +182,9 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
 /* What a call whose op is done gives, or NULL with an exception set. `bytes`: the object that holds
  * a fetched value, or NULL. */
 PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes);
+
+/* Its op is done; to be called before others learn of it. */
+void call_end(call *self);
 
 /* Lets go of what it refers to; no op is under way. */
 void call_drop(call *self);
@@ -314,10 +333,47 @@ extern PyType_Spec sync_spec, sync_handle_spec;
 /* A call on what `Cachette.sync` gives: its result, or NULL with an exception set. */
 PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
 
+/* fetch_as_now(cls, key, default, returns), and */
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* store_now(cls, lease, data, ttl): the same, blocking */
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* Its configuration goes: the threads' handles are its no more. */
 void sync_forget(config_object *config);
 
 void sync_add_stats(const config_object *config, cachette_stats *sum);
+
+/* ---- lease.c ---- */
+
+extern PyType_Spec lease_spec;
+
+/* NULL with an exception set. */
+PyObject *lease_new(ext_state *state, config_object *config, PyObject *key);
+
+/* Its key, borrowed. */
+cachette_slice lease_key(const lease *self, PyObject **key);
+
+/* Begins its put, in a configuration; false if it may not store there any more. */
+bool lease_begin_store(lease *self, const config_object *config);
+void lease_end_store(lease *self);
+
+/* A key is written, or the keys of a call are, by an op that is done when it is submitted. The
+ * first is for a configuration that has leases. */
+void lease_end_key(const config_object *config, cachette_slice key);
+void write_note(const config_object *config, const call *self);
+
+/* A call whose op has to be waited for begins and ends; those that write nothing may be given too.
+ * The end may come twice. */
+void write_begin(config_object *config, call *self);
+void write_end(call *self);
+
+/* A list of the leases whose puts a write has to wait for; NULL if there is none, or with an
+ * exception set. */
+PyObject *write_blockers(const config_object *config, const call *self);
+
+/* forked(): this process is the child of a fork */
+PyObject *lease_forked(PyObject *module, PyObject *ignored);
 
 /* ---- stats.c ---- */
 
@@ -345,9 +401,16 @@ struct config_object {
   cachette_stats closed;       /* what handles that are closed had done */
   PyObject *codec;             /* its name */
   bool vanilla;
+  bool textual;            /* it keeps text and numbers, no types of Python's */
   bool codec_named;        /* by the configuration, so that the backend has no say */
   bool codec_own;          /* of the application; known once `loads` is */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
+
+  lease **leases; /* by the hash of their keys; NULL until there was one */
+  Py_ssize_t lease_count;
+  Py_ssize_t storing; /* how many of them put their value now */
+  call *writes;       /* that are under way */
+  unsigned writes_forks;
 };
 
 /* load(pairs, lenient) -> (Config or None, [(name, message), ...]) */
@@ -395,6 +458,9 @@ extern PyType_Spec cache_spec;
  */
 config_object *cache_config(ext_state *state, PyTypeObject *type);
 
+/* The configuration of the class that is a function's argument; as cache_config(). */
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type);
+
 /* Carries a call out on a backend that answers at once: what it gives, or NULL with an exception
  * set. `*refused`: an argument was wrong, so that the exception is the call's own. */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
@@ -403,6 +469,16 @@ PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kin
 /* A call on a cache, whose arguments are as call_parse() leaves them: an awaitable, or NULL with an
  * exception set. */
 PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+
+/* Imports what is used of cachette._flights. Returns 0, or -1 with an exception set. */
+int cache_find_flights(ext_state *state);
+
+/* fetch_as(cls, key, default, returns): an awaitable of what fetch() gives, as a type */
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* store(cls, lease, data, ttl): an awaitable that puts what Config.encode() gave, unless a write
+ * has ended the lease */
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* close(cls): closes the handle in the running event loop */
 PyObject *cache_close(PyObject *module, PyObject *type);

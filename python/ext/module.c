@@ -13,12 +13,16 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->host_type);
   Py_VISIT(state->sync_type);
   Py_VISIT(state->sync_handle_type);
+  Py_VISIT(state->lease_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->known_class);
   Py_VISIT(state->known_config);
   Py_VISIT(state->missing);
   Py_VISIT(state->get_or_set);
+  Py_VISIT(state->behind);
+  Py_VISIT(state->behind_now);
+  Py_VISIT(state->returns_of);
   Py_VISIT(state->missed);
   Py_VISIT(state->cachette_error);
   Py_VISIT(state->config_error);
@@ -37,6 +41,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->host_type);
   Py_CLEAR(state->sync_type);
   Py_CLEAR(state->sync_handle_type);
+  Py_CLEAR(state->lease_type);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
@@ -47,6 +52,9 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->known_config);
   Py_CLEAR(state->missing);
   Py_CLEAR(state->get_or_set);
+  Py_CLEAR(state->behind);
+  Py_CLEAR(state->behind_now);
+  Py_CLEAR(state->returns_of);
   Py_CLEAR(state->missed);
   Py_CLEAR(state->cachette_error);
   Py_CLEAR(state->config_error);
@@ -56,6 +64,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->codec_error);
   Py_CLEAR(state->str_config);
   Py_CLEAR(state->str_handle);
+  Py_CLEAR(state->str_load);
   Py_CLEAR(state->str_add_reader);
   Py_CLEAR(state->str_remove_reader);
   Py_CLEAR(state->str_call_soon);
@@ -81,14 +90,16 @@ static int make_types(PyObject *module, ext_state *state) {
   state->host_type = make_type(module, &host_spec);
   state->sync_type = make_type(module, &sync_spec);
   state->sync_handle_type = make_type(module, &sync_handle_spec);
+  state->lease_type = make_type(module, &lease_spec);
   if (state->cache_type == NULL || state->config_type == NULL || state->function_type == NULL ||
       state->ready_type == NULL || state->pending_type == NULL || state->waiter_type == NULL ||
-      state->host_type == NULL || state->sync_type == NULL || state->sync_handle_type == NULL)
+      state->host_type == NULL || state->sync_type == NULL || state->sync_handle_type == NULL ||
+      state->lease_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
   state->config_type->tp_new = state->ready_type->tp_new = state->function_type->tp_new = NULL;
   state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
-  state->sync_handle_type->tp_new = NULL;
+  state->sync_handle_type->tp_new = state->lease_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->cache_type) < 0 ||
       PyModule_AddType(module, state->sync_type) < 0)
@@ -99,6 +110,7 @@ static int make_types(PyObject *module, ext_state *state) {
 static int make_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
   state->str_handle = PyUnicode_InternFromString("handle");
+  state->str_load = PyUnicode_InternFromString("load");
   state->str_add_reader = PyUnicode_InternFromString("add_reader");
   state->str_remove_reader = PyUnicode_InternFromString("remove_reader");
   state->str_call_soon = PyUnicode_InternFromString("call_soon");
@@ -147,6 +159,18 @@ static PyMethodDef ext_methods[] = {
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
      "has one there."},
+    {"fetch_as", (PyCFunction)(void (*)(void))cache_fetch_as, METH_FASTCALL,
+     "fetch_as($module, cls, key, default, returns, /)\n--\n\nAn awaitable of what fetch() gives, "
+     "as a type."},
+    {"fetch_as_now", (PyCFunction)(void (*)(void))sync_fetch_as, METH_FASTCALL,
+     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe same, blocking."},
+    {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
+     "store($module, cls, lease, data, ttl, /)\n--\n\nAn awaitable that puts what "
+     "Config.encode() gave, unless a write has ended the lease."},
+    {"store_now", (PyCFunction)(void (*)(void))sync_store, METH_FASTCALL,
+     "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe same, blocking."},
+    {"forked", lease_forked, METH_NOARGS,
+     "forked($module, /)\n--\n\nThis process is the child of a fork."},
     {"stats", cache_stats, METH_O,
      "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
     {"options", config_options, METH_NOARGS,

@@ -43,6 +43,7 @@ static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
 /* Wakes who waits. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
+  call_end(&self->call);
   if (self->stage == WAITING) self->stage = ANSWERED;
   waiter *woken = self->waiter;
   if (woken == NULL) return;
@@ -95,6 +96,20 @@ static PyObject *fail(ext_state *state, pending *self) {
   return failed;
 }
 
+/* Sends the op, or gives the coroutine that does it when puts that it must not overtake are over.
+ */
+static PyObject *begin_made(ext_state *state, pending *self) {
+  write_begin(self->config, &self->call);
+  PyObject *blockers = write_blockers(self->config, &self->call);
+  if (blockers == NULL)
+    return !PyErr_Occurred() && send_op(state, self) >= 0 ? Py_NewRef((PyObject *)self) : NULL;
+  PyObject *behind = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind, self, blockers, NULL);
+  Py_DECREF(blockers);
+  return behind;
+}
+
 /*
  * The op goes out at once, so that many that are made before the first is awaited go together; made
  * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. A wrong
@@ -104,10 +119,15 @@ static PyObject *begin(ext_state *state, pending *self, bool made) {
   if (!made) return fail(state, self);
   self->stage = NEW;
   PyObject_GC_Track(self);
-  if (send_op(state, self) < 0) return fail(state, self);
-  if (self->stage != ANSWERED || self->call.op.status != CACHETTE_EINVAL) return (PyObject *)self;
-  raise_error(state, CACHETTE_EINVAL, &self->call.error);
-  return fail(state, self);
+  PyObject *awaitable = begin_made(state, self);
+  if (awaitable == NULL) return fail(state, self);
+  if (self->stage == ANSWERED && self->call.op.status == CACHETTE_EINVAL) {
+    Py_DECREF(awaitable); /* which is this one */
+    raise_error(state, CACHETTE_EINVAL, &self->call.error);
+    return fail(state, self);
+  }
+  Py_DECREF(self);
+  return awaitable;
 }
 
 PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
@@ -242,8 +262,10 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->host);
   Py_VISIT((PyObject *)self->config);
   Py_VISIT(self->call.fallback);
+  Py_VISIT(self->call.returns);
   Py_VISIT((PyObject *)self->waiter);
   Py_VISIT(self->call.encoded.owner);
+  Py_VISIT((PyObject *)self->call.lease);
   return 0;
 }
 

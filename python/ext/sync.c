@@ -114,10 +114,24 @@ static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
     made->item.buffer_size = sizeof buffer;
   }
   Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
-  Py_END_ALLOW_THREADS log_notice(self->handle);
+  Py_END_ALLOW_THREADS call_end(made);
+  log_notice(self->handle);
   cachette_get_stats(self->handle, &self->stats);
   Py_DECREF(self);
   return call_result(state, config, made, NULL);
+}
+
+/* Waits for the puts that a write must not overtake. Returns 0, or -1 with an exception set. */
+static int begin_write(ext_state *state, config_object *config, call *made) {
+  write_begin(config, made);
+  PyObject *blockers = write_blockers(config, made);
+  if (blockers == NULL) return PyErr_Occurred() ? -1 : 0;
+  PyObject *waited = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind_now, blockers, NULL);
+  Py_DECREF(blockers);
+  Py_XDECREF(waited);
+  return waited != NULL ? 0 : -1;
 }
 
 static PyObject *carry_out(ext_state *state, config_object *config, enum call_kind kind,
@@ -128,7 +142,8 @@ static PyObject *carry_out(ext_state *state, config_object *config, enum call_ki
   if (waits == 0) return cache_carry_out(state, config, kind, given, &refused);
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made)) result = wait_for(state, config, &made);
+  if (call_make(state, config, kind, given, &made) && begin_write(state, config, &made) == 0)
+    result = wait_for(state, config, &made);
   call_drop(&made);
   return result;
 }
@@ -139,6 +154,26 @@ PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObj
   PyObject *result = carry_out(state, config, kind, given);
   Py_DECREF(config);
   return result;
+}
+
+/* As the functions of cache.c. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
+  if (config == NULL) return NULL;
+  PyObject *result = carry_out(state, config, kind, args + 1);
+  Py_DECREF(config);
+  return result;
+}
+
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
+}
+
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store_now", CALL_STORE, args, count);
 }
 
 /* ---- The types ---- */

@@ -208,17 +208,25 @@ static bool read_counter(cachette_slice slice, long long *number) {
 
 /* A codec of the application's own is given a counter's digits, for they may be its own bytes; and
  * were they an int whatever it says, a codec that encrypts could no longer refuse them. */
+static PyObject *load(ext_state *state, config_object *config, PyObject *bytes, PyObject *returns) {
+  if (config->textual && returns != NULL && returns != Py_None)
+    return PyObject_CallMethodObjArgs(returns, state->str_load, config->codec, bytes, NULL);
+  return PyObject_CallFunctionObjArgs(config->loads, bytes, NULL);
+}
+
 static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObject *key,
-                                 cachette_slice slice, PyObject *bytes) {
+                                 cachette_slice slice, PyObject *bytes, PyObject *returns) {
   long long number;
   if (config->loads == NULL && config_find_codec(config, state) < 0) return NULL;
-  if (!config->codec_own && read_counter(slice, &number)) return PyLong_FromLongLong(number);
+  bool typed = config->textual && returns != NULL && returns != Py_None;
+  if (!typed && !config->codec_own && read_counter(slice, &number))
+    return PyLong_FromLongLong(number);
   if (bytes != NULL && slice.data == PyBytes_AS_STRING(bytes))
     Py_INCREF(bytes);
   else
     bytes = PyBytes_FromStringAndSize(slice.data, (Py_ssize_t)slice.size);
   if (bytes == NULL) return NULL;
-  PyObject *value = PyObject_CallFunctionObjArgs(config->loads, bytes, NULL);
+  PyObject *value = load(state, config, bytes, returns);
   if (value == NULL) raise_codec_error(state, config, "decode", key, bytes);
   Py_DECREF(bytes);
   return value;
@@ -226,8 +234,8 @@ static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObje
 
 /* The value of bytes; `bytes` is the object that holds them, or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes) {
-  if (!config->vanilla) return decode_by_codec(state, config, key, slice, bytes);
+                 PyObject *bytes, PyObject *returns) {
+  if (!config->vanilla) return decode_by_codec(state, config, key, slice, bytes, returns);
   PyObject *value = decode_text(slice.data, slice.size);
   if (value == NULL) raise_codec_error(state, config, "decode", key, Py_None);
   return value;

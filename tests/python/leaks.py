@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Callable, Dict, List
 
 from cachette import Cachette, CachetteError
+from cachette._cachette import fetch_as, store, store_now
 
 
 class Json(Cachette):
@@ -112,6 +113,31 @@ def cancel_all() -> None:
     await asyncio.wait(calls)
 
   loop.run_until_complete(main())
+
+
+def write_meanwhile() -> None:
+  async def compute() -> str:
+    await cache.clear(key='absent')
+    await cache.put('other', VALUE)
+    return VALUE
+
+  async def main() -> None:
+    await asyncio.gather(*(cache.get_or_set('absent', compute) for _ in range(5)))
+    assert not await cache.exists('absent')
+
+  loop.run_until_complete(main())
+
+
+def store_after_a_write() -> None:
+  lease = Cachette._config.lease('absent')
+  end(cache.clear_many(['absent', 'other']))
+  end(store(Cachette, lease, VALUE, None))
+  assert not Cachette.sync.exists('absent')
+
+
+def sync_miss() -> None:
+  Cachette.sync.get_or_set('absent', lambda: VALUE)
+  Cachette.sync.clear(key='absent')
 
 
 def end(call: Any) -> None:
@@ -227,6 +253,18 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'too few arguments': lambda: refuse_at_once(cache.put, KEY),
   'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
   'get_or_set, hit': lambda: end(cache.get_or_set(KEY, VALUE)),
+  'get_or_set, as a type': lambda: end(json.get_or_set(KEY, VALUE, returns=List[str])),
+  'fetch as a type': lambda: end(fetch_as(Json, KEY, None, None)),
+  'lease': lambda: Cachette._config.lease(KEY),
+  'lease, wrong key': lambda: refuse_at_once(Cachette._config.lease, 5),
+  'lease, attributes': lambda: Cachette._config.lease(KEY).config,
+  'store': lambda: end(store(Cachette, Cachette._config.lease(KEY), VALUE, None)),
+  'store, blocking': lambda: store_now(Cachette, Cachette._config.lease(KEY), VALUE, None),
+  'store after a write': store_after_a_write,
+  'store, wrong': lambda: refuse_at_once(store_now, Cachette, KEY, VALUE, None),
+  'encode and decode': lambda: Json._config.decode(KEY, Json._config.encode(KEY, [VALUE]), None),
+  'encode, wrong': lambda: refuse_at_once(Json._config.encode, 5, VALUE),
+  'sync, get_or_set, miss': sync_miss,
   'get_or_set, wrong ttl': lambda: refuse(lambda: cache.get_or_set(KEY, VALUE, -1)),
   'cached, hit': lambda: end(decorated(1)),
   'cached, method, hit': lambda: end(shop.price('bread')),
@@ -279,6 +317,7 @@ SLOW: Dict[str, Callable[[], Any]] = {
   ),
   'get_or_set, failing': fail_all,
   'get_or_set, cancelled': cancel_all,
+  'get_or_set, written meanwhile': write_meanwhile,
   'cached, miss': lambda: (asyncio.run(decorated(2)), end(cache.clear(key=decorated.key(2)))),
   'cached, decoration': lambda: Cachette.cached(key='{call}')(end),
   'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]

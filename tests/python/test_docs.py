@@ -140,6 +140,7 @@ PRINTED = {
   'def find_user(': 'asking the database\n'
   + 2 * "{'number': 1, 'name': 'Ada'}\n"
   + 'user:1 False\n',
+  'returns=List[User]': "1815\nAda [{'name': 'Ada', 'born': '1815-12-10'}]\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
   'with testing.isolated()': 'None\n',
   'find_name': 'Ada\n',

@@ -103,12 +103,23 @@ def load_name() -> str:
   return 'name'
 
 
+def load_anything() -> Any:
+  return 1
+
+
 async def computed(cache: Cachette) -> None:
   assert_type(await cache.get_or_set('key', load_count), int)
   assert_type(await cache.get_or_set('key', load_name, 5), str)
   assert_type(await cache.get_or_set('key', factory=lambda: 1.5, ttl=2.5), float)
   assert_type(await cache.get_or_set('key', 'value', ttl=None), str)
   assert_type(await asyncio.wait_for(cache.get_or_set('key', load_count), 1), int)
+  assert_type(await cache.get_or_set('key', load_anything, returns=Settings), Settings)
+  assert_type(
+    await cache.get_or_set('key', load_anything, 5, returns=List[Settings]), List[Settings]
+  )
+  print(await cache.get_or_set('key', load_anything, returns=Optional[Settings]))
+  assert_type(cache.sync.get_or_set('key', load_name, 5), str)
+  assert_type(cache.sync.get_or_set('key', load_anything, returns=Settings), Settings)
 
 
 @cached(ttl=60)
@@ -124,6 +135,16 @@ async def load_all() -> List[int]:
 @Sessions.cached(60, key='square:{number}', namespace='squares')
 def square(number: int) -> int:
   return number * number
+
+
+@cached(ttl=60, returns=Settings)
+def load_settings():  # type: ignore[no-untyped-def]
+  return Settings()
+
+
+@cached(returns=Dict[str, int])
+async def load_counts() -> Dict[str, int]:
+  return {}
 
 
 @cached(key=load_name)
@@ -152,6 +173,7 @@ async def decorated(shop: Shop) -> None:
   assert_type(load_user.key(5, fresh=True), str)
   assert_type(await load_user.invalidate(5), int)
   assert_type(await load_all(), List[int])
+  assert_type(await load_counts(), Dict[str, int])
   assert_type(square(5), int)
   assert_type(square.key(number=5), str)
   assert_type(square.invalidate(5), int)
