@@ -147,18 +147,21 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
         await cache.put(f'own:{number}', f'{round}')
         await cache.increment('counter')
 
-    async def main() -> None:
-      await cache.put_many({f'{i}': f'{i}' for i in range(20)})
-      catch_up(new, old)
-      work = asyncio.gather(*(read(i) for i in range(20)), *(write(i) for i in range(20)))
-      await asyncio.sleep(0.01)
+    def demote() -> None:
       # A demoted server forgets what its new primary has not seen, so it has to be quiet for it.
-      old.say('client', 'pause', '2000', 'write')
+      old.say('client', 'pause', '60000', 'write')
       catch_up(new, old)
       new.say('replicaof', 'no', 'one')
       front.target = new.port
       follow(old, new)
       old.say('client', 'unpause')
+
+    async def main() -> None:
+      await cache.put_many({f'{i}': f'{i}' for i in range(20)})
+      catch_up(new, old)
+      work = asyncio.gather(*(read(i) for i in range(20)), *(write(i) for i in range(20)))
+      await asyncio.sleep(0.01)
+      await asyncio.get_running_loop().run_in_executor(None, demote)
       await work
 
     asyncio.run(main())

@@ -45,6 +45,8 @@ class RedisFront:
     self.port = 0
     self._loop = asyncio.new_event_loop()
     self._open: Set[asyncio.StreamWriter] = set()
+    # Before Python 3.12 nothing else holds the tasks, and the garbage collector may take them.
+    self._tasks: Set[Any] = set()
     started = threading.Event()
     self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
     self._thread.start()
@@ -85,6 +87,7 @@ class RedisFront:
     self.sessions += 1
     session = Session(self.sessions)
     self._open.add(writer)
+    self._tasks.add(asyncio.current_task())
     behind: Optional[asyncio.StreamWriter] = None
     try:
       back, behind = await asyncio.open_connection('127.0.0.1', self.target)
@@ -101,6 +104,7 @@ class RedisFront:
       pass
     finally:
       self._open.discard(writer)
+      self._tasks.discard(asyncio.current_task())
       writer.close()
       if behind is not None:
         behind.close()
