@@ -34,6 +34,18 @@ static bool begins_with(const char *text, const char *word) {
   return strncmp(text, word, size) == 0 && (text[size] == ' ' || text[size] == '\0');
 }
 
+/*
+ * The server's words. Some repeat the command: what they say of its arguments is left out, for
+ * those of AUTH are secret, and so may be keys and values.
+ */
+static void copy_words(const cachette__redis *self, char *words, size_t size) {
+  snprintf(words, size, "%s", self->fault);
+  char *arguments = strstr(words, ", with args beginning with");
+  if (arguments != NULL) *arguments = '\0';
+  cachette__hide_text(words, self->address.password);
+  cachette__hide_text(words, self->address.user);
+}
+
 int cachette__redis_fault(const cachette__redis *self, cachette_slice key, char *message,
                           size_t size) {
   char about[48] = "", text[32];
@@ -47,7 +59,9 @@ int cachette__redis_fault(const cachette__redis *self, cachette_slice key, char 
              strcmp(known[i].word, "WRONGTYPE") == 0 ? about : "");
     return known[i].code;
   }
-  snprintf(message, size, "%s answered with an error: %s", self->name, self->fault);
+  char words[sizeof self->fault];
+  copy_words(self, words, sizeof words);
+  snprintf(message, size, "%s answered with an error: %s", self->name, words);
   return CACHETTE_EBACKEND;
 }
 
