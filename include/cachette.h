@@ -273,10 +273,12 @@ typedef struct cachette_item {
 
 /*
  * A counter is an entry whose value is a decimal number of 64 bits, such as "-12", so that every
- * client reads it. An increment is atomic on every backend. It makes a counter of 0 where nothing
- * stands, which then lives for `ttl_ms`; one that is there keeps its time. Errors of the item:
- * ECODEC (what stands there is no such number) and EINVAL (it would leave the 64 bits); either way
- * it stands as it was.
+ * client reads it; a fetch gives the digits (memcached pads a counter that became shorter with
+ * spaces). With the option `compression` that is so, too; with `secret` a counter is refused, for
+ * its digits cannot be signed. An increment is atomic on every backend. It makes a counter of 0
+ * where nothing stands, which then lives for `ttl_ms`; one that is there keeps its time. Errors of
+ * the item: ECODEC (what stands there is no such number) and EINVAL (it would leave the 64 bits);
+ * either way it stands as it was.
  */
 
 /*

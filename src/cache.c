@@ -143,14 +143,32 @@ static int64_t patience(const cachette *handle, const cachette_op *op) {
   return op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
 }
 
+/* Its time is over: it fails with what the store knows of that. */
+static void fail_late(cachette *handle, cachette_op *op, const cachette_error *reason) {
+  const cachette__store_vtable *store = handle->store->vtable;
+  bool is_advice = reason->code == CACHETTE_ETIMEDOUT;
+  if (reason->code < 0 && !is_advice)
+    cachette__op_fail(op, reason->code, NULL, "%s", reason->message);
+  else if (store->server != NULL)
+    cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.%s%s",
+                      store->server(handle->store), (double)patience(handle, op) / 1000,
+                      is_advice ? " " : "", is_advice ? reason->message : "");
+  else
+    cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, NULL);
+}
+
 /* Ends an op from above: the store forgets it, and it comes back with `code`. */
 static void end_op(cachette *handle, cachette_op *op, int code) {
   const cachette__store_vtable *store = handle->store->vtable;
+  cachette_error told = {.code = CACHETTE_OK};
+  if (code == CACHETTE_ETIMEDOUT && store->reason != NULL) {
+    const cachette_error *reason = store->reason(handle->store, op);
+    if (reason != NULL) told = *reason; /* which may go with the op */
+  }
   store->detach(handle->store, op);
   assert(op->priv.frame == NULL);
-  if (code == CACHETTE_ETIMEDOUT && store->server != NULL)
-    cachette__op_fail(op, code, NULL, "%s did not answer within %g s.",
-                      store->server(handle->store), (double)patience(handle, op) / 1000);
+  if (code == CACHETTE_ETIMEDOUT)
+    fail_late(handle, op, &told);
   else
     cachette__op_fail(op, code, NULL, NULL);
 }

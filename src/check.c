@@ -49,12 +49,6 @@ static void find_absent(const cachette_options *options, const char *backend,
                    "The \"%s\" cannot be null when using %s as backend.", table[i].name,
                    display_name(backend));
   }
-  if (strcmp(backend, "dynamodb") == 0 &&
-      cachette__options_absent(options, CACHETTE__OPTION_region) &&
-      cachette__options_absent(options, CACHETTE__OPTION_dynamodb_url))
-    cachette__fail(add(faults), CACHETTE_ECONFIG, "dynamodb_url",
-                   "The \"dynamodb_url\" cannot be null when using DynamoDB as backend and no "
-                   "region defined.");
 }
 
 size_t cachette_options_check(const cachette_options *options, cachette_error *kept,

@@ -24,6 +24,14 @@ bool cachette__counter_read(cachette_slice value, int64_t *number) {
   return true;
 }
 
+bool cachette__counter_is(cachette_slice value) {
+  int64_t number;
+  const char *bytes = value.data;
+  if (value.size > CACHETTE__COUNTER_DIGITS) return false;
+  while (value.size > 0 && bytes[value.size - 1] == ' ') value.size--;
+  return cachette__counter_read(value, &number);
+}
+
 int cachette__counter_fail_value(cachette_slice key, cachette_error *error) {
   char text[32];
   cachette__key_text(key, text, sizeof text);

@@ -24,4 +24,8 @@ int cachette__counter_fail_range(cachette_slice key, cachette_error *error);
 /* The number that a value holds. False: none, or not as cachette__counter_add() writes it. */
 bool cachette__counter_read(cachette_slice value, int64_t *number);
 
+/* Whether a value is a counter as a server gives it back: memcached keeps the length of one that
+ * became shorter, and fills it up with blanks. */
+bool cachette__counter_is(cachette_slice value);
+
 #endif

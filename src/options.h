@@ -82,9 +82,9 @@
   X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                       \
     "the table (DynamoDB) or collection (MongoDB) of the entries")                               \
   X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                 \
-    "the AWS region of DynamoDB; it needs this or dynamodb_url")                                 \
+    "the AWS region of DynamoDB; else it comes from where AWS's own tools look")                 \
   X(dynamodb_url, STRING, NULL, NULL, 0, 0, "", SHOWN_URL,                                       \
-    "another endpoint that speaks DynamoDB")                                                     \
+    "another endpoint that speaks DynamoDB; else it comes from where AWS's own tools look")      \
   X(aws_access_key_id, STRING, NULL, NULL, 0, 0, "", SECRET,                                     \
     "the AWS access key for DynamoDB; else it comes from where AWS's own tools look")            \
   X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "the secret of that key")       \

@@ -10,9 +10,10 @@ from functools import partial, update_wrapper
 from typing import Any, Callable, Optional, Tuple, Union, cast
 
 from . import _flights
-from ._cachette import Cache
+from ._cachette import Cache, fetch_as
 from ._exceptions import CachetteError
 from ._keys import KeyOption, Plan, make_plan
+from ._returns import Returns, returns_of_function
 
 
 def decorate(
@@ -22,6 +23,7 @@ def decorate(
   key: KeyOption,
   namespace: Optional[str],
   exclude: Tuple[str, ...],
+  returns: Any,
 ) -> Any:
   """A function whose results are kept in the cache of a class."""
   from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
@@ -40,7 +42,8 @@ def decorate(
     raise TypeError(f'All lambdas of a module are named {title}; give cached() a key= for it.')
   plan = make_plan(function, key, namespace, _tuple_of(exclude))
   wrap = _wrap_coroutine if iscoroutinefunction(function) else _wrap_plain
-  wrapper = wrap(cls, plan, ttl)
+  # The one who decorates called cached(), or what that gave, which called this.
+  wrapper = wrap(cls, plan, ttl, returns_of_function(function, returns, depth=2))
   update_wrapper(wrapper, function)
   scope = function.__qualname__.rpartition('.')[0]
   if binding == 'object' and (not scope or scope.endswith('<locals>')):
@@ -56,7 +59,7 @@ def _tuple_of(exclude: Any) -> Any:
 _COROUTINE = """\
   _cachette_failed = False
   try:
-    _cachette_value = await _cachette_fetch(_cachette_key, _cachette_missing)
+    _cachette_value = await _cachette_fetch(_cachette_key, _cachette_missing{more})
   except _cachette_error as _cachette_caught:
     _cachette_failed = _cachette_note(_cachette_class, _cachette_caught)
   else:
@@ -68,23 +71,23 @@ _COROUTINE = """\
 """
 
 
-def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any) -> Any:
+def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> Any:
   cache = cast(Any, Cache.__new__(cls))  # it has no state, so that one will do
   function = plan.function
 
   async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
-    return await _flights.compute(cache, key, call, ttl, failed)
+    return await _flights.compute(cache, key, call, ttl, failed, returns)
 
-  plan.know(fetch=cache.fetch, missing=_flights.MISSING, error=CachetteError)
+  fetch = cache.fetch if returns is None else partial(fetch_as, cls)
+  more = '' if returns is None else ', _cachette_returns'
+  plan.know(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns)
   plan.know(note=_flights.note_failure, miss=miss, partial=partial, function=function)
   plan.know(**{'class': cls})
-  wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call))
+  wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call, more=more))
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
   async def invalidate(*args: Any, **kwargs: Any) -> int:
-    key = make_key(*args, **kwargs)
-    _flights.forget(cls, key)
-    return cast(int, await cache.clear(key=key))
+    return cast(int, await cache.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate
   return wrapper
@@ -95,20 +98,18 @@ _PLAIN = """\
 """
 
 
-def _wrap_plain(cls: Any, plan: Plan, ttl: Any) -> Any:
+def _wrap_plain(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> Any:
   function = plan.function
 
   def call(key: str, call: Callable[[], Any]) -> Any:
-    return _flights.get_or_set_blocking(cls, cls.sync, key, call, ttl)
+    return _flights.get_or_set_blocking(cls, cls.sync, key, call, ttl, returns)
 
   plan.know(call=call, partial=partial, function=function)
   wrapper = plan.compile('def', _PLAIN.format(call=plan.call))
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
   def invalidate(*args: Any, **kwargs: Any) -> int:
-    key = make_key(*args, **kwargs)
-    _flights.forget(cls, key)
-    return cast(int, cls.sync.clear(key=key))
+    return cast(int, cls.sync.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate
   return wrapper

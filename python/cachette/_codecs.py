@@ -5,29 +5,28 @@ A codec is a pair of functions over the library that its field uses, which is im
 codec is first used. `vanilla` (text) is part of the extension.
 
   vanilla   str; other values as str(value). Gives str back
-  json      what the json module takes, NaN, surrogates and ints of up to 4300 digits included;
-            tuples come back as lists, keys of dicts as str
+  json      what the json module takes, NaN, lone surrogates and ints of up to 4300 digits included;
+            tuples come back as lists, keys of dicts as str. Keys that would be the same are refused
   orjson    much the same by orjson, in which ints have 64 bits and keys are str; datetimes, UUIDs
             and dataclasses come back as str or dict, and NaN and infinity as None
   msgpack   None, bool, float, str, bytes, list, dict, ints of 64 bits; tuples come back as lists,
-            bytearrays as bytes; a key of a dict may be anything of these but a tuple, which is
-            stored and cannot be read
+            bytearrays as bytes. A key of a dict that is a tuple could not be read, and is refused
   pickle    nearly everything. Reading it can run code: only where nobody else can write to the
             cache, or with a `secret`
-  csv       a pandas DataFrame with one level of index and of columns, whose names differ, as text:
-            types are guessed when it is read, and dates stay text
-  feather   a pandas DataFrame; types are kept (an index too from pandas 3 on, else the default one)
-  parquet   a pandas DataFrame; types and index are kept
+  csv       a pandas DataFrame, as text; feather, parquet: with its types. A frame that would not
+            come back as it was is refused; see _frames.py
 
-Feather and Parquet, being typed, fill dicts of a column up to the same keys, and read a column of
-objects that are all str as one of str. What a codec does not hold is a CodecError when it is put;
-damaged bytes are one when they are fetched, as far as the format can tell.
+What a codec does not hold is a CodecError when it is put; damaged bytes are one when they are
+fetched, as far as the format can tell. What is to be done about it is in _advice.py.
 
-The bytes are those of cachette 0.1.x.
+The bytes are those of cachette 0.1.x, but for two cases, which that reads as well: MessagePack's
+ints from 48 to 57, and an index with a `freq`. Digits that are a counter are read as its int before
+the codec is asked; see decode() in values.c.
 """
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, cast
 
+from ._cachette import has_odd_key
 from ._exceptions import CodecError
 
 Codec = Tuple[Callable[[Any], Any], Callable[[bytes], Any]]
@@ -38,9 +37,46 @@ def _json() -> Codec:
   import json
 
   def dumps(value: Any) -> bytes:
-    return json.dumps(value).encode()
+    text = json.dumps(value)
+    if has_odd_key(value):
+      _refuse_equal_keys(value)
+    return text.encode()
 
   return dumps, json.loads
+
+
+def _refuse_equal_keys(value: Any) -> None:
+  """Refuses a dict of whose keys JSON makes the same text, for only one would come back."""
+  import json
+
+  from ._advice import Refusal, short
+
+  for keys in _dicts_of(value):
+    kinds = set(map(type, keys))
+    if len(kinds) == 1 and kinds <= {int, str, bool, type(None)}:
+      continue  # different ones have different texts
+    texts = json.loads(json.dumps(dict.fromkeys(keys)), object_pairs_hook=list)
+    seen: Dict[str, Any] = {}
+    for key, (text, _) in zip(keys, texts):
+      if text in seen:
+        raise Refusal(
+          f'the keys {short(seen[text])} and {short(key)} of a dict are the same in JSON, so that '
+          'one would be lost',
+          'Make different texts of the keys, or use the codec "msgpack" or "pickle".',
+        )
+      seen[text] = key
+
+
+def _dicts_of(value: Any) -> Iterator[Dict[Any, Any]]:
+  """The dicts in a value of dicts, lists and tuples, which does not hold itself."""
+  waiting = [value]
+  while waiting:
+    each = waiting.pop()
+    if isinstance(each, dict):
+      yield each
+      waiting.extend(each.values())
+    elif isinstance(each, (list, tuple)):
+      waiting.extend(each)
 
 
 def _orjson() -> Codec:
@@ -52,10 +88,31 @@ def _orjson() -> Codec:
 def _msgpack() -> Codec:
   import msgpack
 
+  pack = cast('Callable[[Any], bytes]', msgpack.packb)
+
+  def dumps(value: Any) -> bytes:
+    data = pack(value)
+    if has_odd_key(value):
+      refuse_tuple_keys(value)
+    # 48 to 57 are the bytes "0" to "9", and those are a counter's. So they get the longer form that
+    # MessagePack has for them.
+    return b'\xcc' + data if len(data) == 1 and data.isdigit() else data
+
+  def refuse_tuple_keys(value: Any) -> None:
+    from ._advice import Refusal, short
+
+    for keys in _dicts_of(value):
+      for key in keys:
+        if isinstance(key, tuple) and not isinstance(key, msgpack.ExtType):
+          raise Refusal(
+            f'the key {short(key)} of a dict is a tuple, which could not be read again',
+            'Make text of it, or use the codec "pickle".',
+          )
+
   def loads(data: bytes) -> Any:
     return msgpack.unpackb(data, strict_map_key=False)
 
-  return msgpack.packb, loads
+  return dumps, loads
 
 
 def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -81,67 +138,23 @@ def _pickle() -> Codec:
   return pickle.dumps, _guarded(pickle.loads)
 
 
-def _require_frame(value: Any) -> Any:
-  from pandas import DataFrame
-
-  if not isinstance(value, DataFrame):
-    raise TypeError(f'it holds a pandas DataFrame, not {type(value).__name__}')
-  return value
-
-
 def _csv() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pandas import DataFrame, read_csv
-
-  def dumps(frame: Any) -> bytes:
-    frame = _require_frame(frame)
-    if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
-      raise ValueError('a CSV file does not tell an index of several levels from columns')
-    if not frame.columns.is_unique:
-      raise ValueError('columns of the same name would come back under others')
-    data: bytes = frame.to_csv().encode()
-    return data
-
-  def loads(data: bytes) -> DataFrame:
-    if not data.endswith(b'\n'):  # or the last number of a line that was cut would be another
-      raise ValueError('its last line has no end, so it was cut or is no CSV file')
-    return read_csv(BytesIO(data), index_col=0)
-
-  return dumps, loads
+  return _frames.csv()
 
 
 def _feather() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pyarrow import feather
-
-  def dumps(frame: Any) -> bytes:
-    file = BytesIO()
-    _require_frame(frame).to_feather(file)
-    return file.getvalue()
-
-  def loads(data: bytes) -> Any:
-    table = feather.read_table(BytesIO(data))
-    table.validate(full=True)  # or damaged offsets would be followed
-    return table.to_pandas()
-
+  dumps, loads = _frames.feather()
   return dumps, _guarded(loads)
 
 
 def _parquet() -> Codec:
-  from io import BytesIO
+  from . import _frames
 
-  from pandas import read_parquet
-
-  def dumps(frame: Any) -> bytes:
-    file = BytesIO()
-    _require_frame(frame).to_parquet(file, engine='pyarrow')
-    return file.getvalue()
-
-  def loads(data: bytes) -> Any:
-    return read_parquet(BytesIO(data), engine='pyarrow')
-
+  dumps, loads = _frames.parquet()
   return dumps, _guarded(loads)
 
 

@@ -5,19 +5,18 @@ from typing import (
   TYPE_CHECKING,
   Any,
   AsyncContextManager,
-  Awaitable,
   Callable,
   ClassVar,
   Optional,
   Tuple,
   Type,
   TypeVar,
-  Union,
   overload,
 )
 
-from . import _cached, _codecs, _flights
-from ._cachette import Cache, Config, Sync, configure, stats
+from . import _cached, _codecs, _fallbacks, _flights
+from ._cachette import Config, configure, stats
+from ._calls import BlockingCalls, Calls, Seconds, Value
 from ._config import load_settings
 from ._stats import Stats
 
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
 
   Parameters = ParamSpec('Parameters')
 
-Seconds = Optional[Union[int, float]]
 Settings = TypeVar('Settings', bound=Callable[[], Any])
-Value = TypeVar('Value')
 Own = TypeVar('Own', bound='Cachette')  # not Self, which annotations must do without at run time
 
 
@@ -76,20 +73,31 @@ class _PlainSignature:
     return Signature()
 
 
-class SyncCalls(Sync):
+class SyncCalls(BlockingCalls):
   """The calls of a cache class that block until the answer is there: `Cachette.sync`."""
 
   @overload
-  def get_or_set(self, key: str, factory: Callable[[], Value], ttl: Seconds = None) -> Value: ...
+  def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, *, returns: Type[Value]
+  ) -> Value: ...
   @overload
-  def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
-  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any:
+  def get_or_set(
+    self, key: str, factory: Callable[[], Value], ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  def get_or_set(
+    self, key: str, factory: Value, ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, *, returns: object) -> Any: ...
+  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None) -> Any:
     """The value of a key; if there is none, what `factory` gives, which is put.
 
     As `Cachette.get_or_set`; of all threads that miss a key at once one computes.
     factory: a value or a function without arguments.
     """
-    return _flights.get_or_set_blocking(self.owner, self, key, factory, ttl)
+    kind = _flights.returns_of(returns) if returns is not None else None
+    return _flights.get_or_set_blocking(self.owner, self, key, factory, ttl, kind)
 
 
 class _SyncCalls:
@@ -99,7 +107,7 @@ class _SyncCalls:
     return SyncCalls(owner)
 
 
-class Cachette(Cache):
+class Cachette(Calls):
   """A cache whose backend, codec and time to live were stated once, at start-up.
 
   Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one
@@ -145,7 +153,7 @@ class Cachette(Cache):
     returned.
     """
     use_config(cls, load_settings(settings()))
-    _flights.forget_fallbacks(cls)
+    _fallbacks.forget(cls)
     return settings
 
   @classmethod
@@ -177,21 +185,7 @@ class Cachette(Cache):
   @classmethod
   def stats(cls) -> Stats:
     """What the cache has done so far, in all loops and threads of this process."""
-    return Stats(**stats(cls), fallbacks=_flights.fallbacks(cls))
-
-  if TYPE_CHECKING:
-
-    @overload
-    async def get_or_set(
-      self, key: str, factory: Callable[[], Awaitable[Value]], ttl: Seconds = None
-    ) -> Value: ...
-    @overload
-    async def get_or_set(
-      self, key: str, factory: Callable[[], Value], ttl: Seconds = None
-    ) -> Value: ...
-    @overload
-    async def get_or_set(self, key: str, factory: Value, ttl: Seconds = None) -> Value: ...
-    async def get_or_set(self, key: str, factory: Any, ttl: Seconds = None) -> Any: ...
+    return Stats(**stats(cls), fallbacks=_fallbacks.count(cls))
 
   @overload
   @classmethod
@@ -211,6 +205,7 @@ class Cachette(Cache):
     key: 'KeyOption' = None,
     namespace: Optional[str] = None,
     exclude: Tuple[str, ...] = (),
+    returns: Any = None,
   ) -> 'Decorator': ...
   @classmethod
   def cached(
@@ -219,6 +214,7 @@ class Cachette(Cache):
     key: 'KeyOption' = None,
     namespace: Optional[str] = None,
     exclude: Tuple[str, ...] = (),
+    returns: Any = None,
   ) -> Any:
     """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
 
@@ -226,7 +222,9 @@ class Cachette(Cache):
     parameters such as "user:{id}", or a function that is given the arguments of the call and gives
     a str; None makes "module.qualname:" and a digest of the arguments. namespace: put before the
     key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters that are
-    no part of the digest, "self" say.
+    no part of the digest, "self" say. returns: the type of what the function gives; None takes its
+    annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss as on a
+    hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
 
     The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
     times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and
@@ -253,11 +251,11 @@ class Cachette(Cache):
     1
     """
     if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
-      return _cached.decorate(cls, ttl, None, key, namespace, exclude)
+      return _cached.decorate(cls, ttl, None, key, namespace, exclude, returns)
     _flights.check_ttl(ttl)
 
     def decorator(function: Any) -> Any:
-      return _cached.decorate(cls, function, ttl, key, namespace, exclude)
+      return _cached.decorate(cls, function, ttl, key, namespace, exclude, returns)
 
     return decorator
 

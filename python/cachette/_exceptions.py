@@ -11,7 +11,8 @@ CachetteError
 A wrong argument (an empty key, a negative ttl) is a plain ValueError or TypeError.
 """
 
-from typing import Any, Dict, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, Tuple
 
 
 class CachetteError(Exception):
@@ -19,6 +20,12 @@ class CachetteError(Exception):
 
   It can be pickled, and keeps its cause then.
   """
+
+  found: Mapping[str, Any] = MappingProxyType({})
+  """After `fetch_many`: the values of the keys that were found, though others failed."""
+
+  failed: 'Mapping[str, CachetteError]' = MappingProxyType({})
+  """After a call on many keys: the error of each key that failed."""
 
   def __reduce__(self) -> Tuple[Any, ...]:
     state: Dict[str, Any] = dict(self.__dict__)

@@ -13,7 +13,7 @@ import contextlib
 import threading
 from typing import Dict, Iterator, List, Optional, Tuple, Type
 
-from . import _core, _flights
+from . import _core, _fallbacks
 from ._cachette import Config, configure
 from ._core import Cachette
 
@@ -94,7 +94,7 @@ class Isolation:
       self._hide(cls, own, own)
     else:
       configure(cls, own)
-    _flights.forget_fallbacks(cls)
+    _fallbacks.forget(cls)
 
   def _load(self, cls: Type[Cachette], config: Config) -> None:
     """In the place of use_config(), when the application loads a configuration meanwhile."""

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The base of `Cachette`: each call becomes an op, runs it, and gives an awaitable of what came
- * back. Whatever goes wrong in the op is raised when that awaitable is awaited, as it is with a
- * coroutine.
+ * back. A wrong argument is an error of the call, as it is with a coroutine function; whatever goes
+ * wrong in the op is raised when the awaitable is awaited.
  */
-#include "docs.h"
 #include "ext.h"
 
 /* ---- Which configuration ---- */
@@ -45,7 +44,7 @@ config_object *cache_config(ext_state *state, PyTypeObject *type) {
 }
 
 /* The configuration of the class that is a function's argument; a new reference. */
-static config_object *config_of_argument(ext_state *state, const char *function, PyObject *type) {
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type) {
   if (PyType_Check(type)) return cache_config(state, (PyTypeObject *)type);
   PyErr_Format(PyExc_TypeError, "%s() takes a class", function);
   return NULL;
@@ -53,7 +52,7 @@ static config_object *config_of_argument(ext_state *state, const char *function,
 
 PyObject *cache_stats(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "stats", type);
+  config_object *config = cache_config_of(state, "stats", type);
   if (config == NULL) return NULL;
   PyObject *stats = stats_of_config(state, config);
   Py_DECREF(config);
@@ -62,7 +61,7 @@ PyObject *cache_stats(PyObject *module, PyObject *type) {
 
 PyObject *cache_close(PyObject *module, PyObject *type) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = config_of_argument(state, "close", type);
+  config_object *config = cache_config_of(state, "close", type);
   if (config == NULL) return NULL;
   int code = host_release(state, config);
   Py_DECREF(config);
@@ -89,11 +88,12 @@ static void *fetch_alloc(cachette_op *op, cachette_item *item, size_t size) {
 }
 
 static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, PyObject *fallback,
-                       unsigned flags) {
+                       unsigned flags, PyObject *returns, bool *refused) {
   fetch_op self;
   self.bytes = NULL;
   self.item = (cachette_item){.buffer = self.buffer, .buffer_size = sizeof self.buffer};
-  if (!read_text("key", key, &self.item.key)) return NULL;
+  *refused = !read_text("key", key, &self.item.key);
+  if (*refused) return NULL;
   init_op(&self.op, CACHETTE_FETCH, &self.item, 1);
   self.op.flags = flags;
   self.op.alloc = fetch_alloc;
@@ -101,10 +101,13 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
 
   PyObject *result = NULL;
   bool hit = false;
-  if (config_run(config, state, &self.op) == 0) {
+  int code = config_run(config, state, &self.op);
+  if (code == 0) {
     hit = self.item.status == CACHETTE_HIT;
-    result = hit ? decode(state, config, key, self.item.value, self.bytes) : Py_NewRef(fallback);
+    result = hit ? decode(state, config, key, self.item.value, self.bytes, returns)
+                 : Py_NewRef(fallback);
   }
+  *refused = code == CONFIG_REFUSED;
   Py_XDECREF(self.bytes);
   if (flags & CACHETTE_WITH_TTL) return with_ttl(hit ? self.item.ttl_ms : -1, result);
   return result;
@@ -114,85 +117,68 @@ static PyObject *fetch(ext_state *state, config_object *config, PyObject *key, P
 
 /* A put of one key, whose op needs no room for what comes back. */
 static PyObject *put(ext_state *state, config_object *config, PyObject *key, PyObject *value,
-                     PyObject *ttl) {
+                     PyObject *ttl, bool *refused) {
   cachette_item item = {0};
   encoded_value encoded;
-  if (!read_text("key", key, &item.key) || !read_ttl(ttl, &item.ttl_ms) ||
-      !encode(state, config, key, value, &encoded))
-    return NULL;
+  *refused = !read_text("key", key, &item.key) || !read_ttl(ttl, &item.ttl_ms);
+  if (*refused || !encode(state, config, key, value, &encoded)) return NULL;
   item.value = encoded.slice;
+  if (config->lease_count > 0) lease_end_key(config, item.key);
   cachette_op op;
   init_op(&op, CACHETTE_PUT, &item, 1);
   int code = config_run(config, state, &op);
+  *refused = code == CONFIG_REFUSED;
   encoded_release(&encoded);
   return code == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
-/* Carries a call out on a backend that answers at once. */
-PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
-                          PyObject *const *given) {
-  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0);
-  if (kind == CALL_FETCH_WITH_TTL)
-    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL);
-  if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2]);
+/* Any other call. */
+static PyObject *carry_out_made(ext_state *state, config_object *config, enum call_kind kind,
+                                PyObject *const *given, bool *refused) {
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made) && config_run(config, state, &made.op) == 0)
-    result = call_result(state, config, &made, NULL);
+  if (!call_make(state, config, kind, given, &made)) {
+    *refused = !PyErr_ExceptionMatches(state->cachette_error);
+  } else {
+    made.op.error = &made.error;
+    write_note(config, &made);
+    if (config_submit(config, state, &made.op) == 0)
+      result = call_result(state, config, &made, NULL);
+    *refused = made.op.status == CACHETTE_EINVAL;
+  }
   call_drop(&made);
   return result;
 }
 
-static PyObject *make_call(PyObject *self, PyTypeObject *defining_class, enum call_kind kind,
-                           PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *given[CALL_ARGUMENTS];
-  if (!call_parse(kind, args, count, keywords, given)) return NULL;
-  config_object *config = cache_config(state, Py_TYPE(self));
-  if (config == NULL) return NULL;
-  int waits = config_waits(config, state);
-  PyObject *awaitable = waits > 0    ? pending_call(state, config, kind, given)
-                        : waits == 0 ? ready_new(state, cache_carry_out(state, config, kind, given))
-                                     : ready_new(state, NULL);
-  Py_DECREF(config);
-  return awaitable;
+PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
+                          PyObject *const *given, bool *refused) {
+  if (kind == CALL_FETCH) return fetch(state, config, given[0], given[1], 0, NULL, refused);
+  if (kind == CALL_FETCH_AS) return fetch(state, config, given[0], given[1], 0, given[2], refused);
+  if (kind == CALL_FETCH_WITH_TTL)
+    return fetch(state, config, given[0], Py_None, CACHETTE_WITH_TTL, NULL, refused);
+  if (kind == CALL_PUT) return put(state, config, given[0], given[1], given[2], refused);
+  return carry_out_made(state, config, kind, given, refused);
 }
-
-#define CALL_PARAMETERS                                                                  \
-  PyObject *self, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, \
-      PyObject *keywords
-
-#define CALL(name, kind)                                                 \
-  static PyObject *cache_##name(CALL_PARAMETERS) {                       \
-    return make_call(self, defining_class, kind, args, count, keywords); \
-  }
-
-CALL(fetch, CALL_FETCH)
-CALL(fetch_with_ttl, CALL_FETCH_WITH_TTL)
-CALL(fetch_many, CALL_FETCH_MANY)
-CALL(put, CALL_PUT)
-CALL(put_many, CALL_PUT_MANY)
-CALL(add, CALL_ADD)
-CALL(exists, CALL_EXISTS)
-CALL(touch, CALL_TOUCH)
-CALL(increment, CALL_INCREMENT)
-CALL(clear, CALL_CLEAR)
-CALL(clear_many, CALL_CLEAR_MANY)
-CALL(flush, CALL_FLUSH)
-CALL(flush_expired, CALL_FLUSH_EXPIRED)
-CALL(ping, CALL_PING)
 
 /* ---- Get or set ---- */
 
-static int find_flights(ext_state *state) {
+int cache_find_flights(ext_state *state) {
+  const struct {
+    PyObject **place;
+    const char *name;
+  } wanted[] = {
+      {&state->missing, "MISSING"},       {&state->get_or_set, "get_or_set"},
+      {&state->behind, "behind"},         {&state->behind_now, "behind_now"},
+      {&state->returns_of, "returns_of"}, {&state->missed, "missed"}, /* the last */
+  };
   if (state->missed != NULL) return 0;
   PyObject *flights = PyImport_ImportModule("cachette._flights");
-  if (flights == NULL) return -1;
-  Py_XSETREF(state->missing, PyObject_GetAttrString(flights, "MISSING"));
-  Py_XSETREF(state->get_or_set, PyObject_GetAttrString(flights, "get_or_set"));
-  if (state->missing != NULL && state->get_or_set != NULL)
-    state->missed = PyObject_GetAttrString(flights, "missed");
-  Py_DECREF(flights);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted && flights != NULL; i++) {
+    PyObject *found = PyObject_GetAttrString(flights, wanted[i].name);
+    Py_XSETREF(*wanted[i].place, found);
+    if (found == NULL) break;
+  }
+  Py_XDECREF(flights);
   return state->missed != NULL ? 0 : -1;
 }
 
@@ -201,56 +187,102 @@ static int find_flights(ext_state *state) {
 static PyObject *take_error(ext_state *state) {
   if (!PyErr_Occurred()) return Py_NewRef(Py_None);
   if (!PyErr_ExceptionMatches(state->cachette_error)) return NULL;
-  PyObject *type, *error, *traceback;
-  PyErr_Fetch(&type, &error, &traceback);
-  PyErr_NormalizeException(&type, &error, &traceback);
-  Py_XDECREF(type);
-  Py_XDECREF(traceback);
-  return error;
+  return take_exception();
 }
 
 /* A hit is given at once where the backend can; all else is a coroutine of cachette._flights. */
 static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *self,
-                            PyObject *const *given) {
+                            PyObject *const *given, PyObject *returns) {
   PyObject *key = given[0], *factory = given[1], *ttl = given[2];
-  int64_t ttl_ms;
-  int waits = find_flights(state) < 0 || !read_ttl(ttl, &ttl_ms) ? -1 : config_waits(config, state);
-  if (waits < 0) return ready_new(state, NULL);
+  int waits = config_waits(config, state);
+  if (waits < 0) return ready_fail(state, CALL_GET_OR_SET);
   if (waits > 0)
-    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, NULL);
-  PyObject *value = fetch(state, config, key, state->missing, 0);
-  if (value != NULL && value != state->missing) return ready_new(state, value);
+    return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, returns, NULL);
+  bool refused;
+  PyObject *value = fetch(state, config, key, state->missing, 0, returns, &refused);
+  if (refused) return NULL;
+  if (value != NULL && value != state->missing) return ready_new(state, CALL_GET_OR_SET, value);
   Py_XDECREF(value);
   PyObject *error = take_error(state);
-  if (error == NULL) return ready_new(state, NULL);
+  if (error == NULL) return NULL;
   PyObject *coroutine =
-      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, error, NULL);
+      PyObject_CallFunctionObjArgs(state->missed, self, key, factory, ttl, returns, error, NULL);
   Py_DECREF(error);
   return coroutine;
 }
 
-static PyObject *cache_get_or_set(CALL_PARAMETERS) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *given[CALL_ARGUMENTS];
-  if (!call_parse(CALL_GET_OR_SET, args, count, keywords, given)) return NULL;
+/* The Returns of what was given as `returns`, or None; a new reference. */
+static PyObject *find_returns(ext_state *state, PyObject *given) {
+  if (given == Py_None) return Py_NewRef(given);
+  return PyObject_CallFunctionObjArgs(state->returns_of, given, NULL);
+}
+
+static PyObject *make_get_or_set(ext_state *state, config_object *config, PyObject *self,
+                                 PyObject *const *given) {
+  cachette_slice text;
+  int64_t ttl_ms;
+  if (cache_find_flights(state) < 0 || !read_key(given[0], &text) || !read_ttl(given[2], &ttl_ms))
+    return NULL;
+  PyObject *returns = find_returns(state, given[3]);
+  PyObject *made = returns != NULL ? get_or_set(state, config, self, given, returns) : NULL;
+  Py_XDECREF(returns);
+  return made;
+}
+
+/* ---- Any call ---- */
+
+static PyObject *make_call(ext_state *state, config_object *config, enum call_kind kind,
+                           PyObject *const *given) {
+  int waits = config_waits(config, state);
+  if (waits > 0) return pending_call(state, config, kind, given);
+  if (waits < 0) return ready_fail(state, kind);
+  bool refused;
+  PyObject *result = cache_carry_out(state, config, kind, given, &refused);
+  return refused ? NULL : ready_new(state, kind, result);
+}
+
+PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
+                     PyObject *const *given) {
   config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  PyObject *awaitable = get_or_set(state, config, self, given);
+  PyObject *made = kind == CALL_GET_OR_SET ? make_get_or_set(state, config, self, given)
+                                           : make_call(state, config, kind, given);
   Py_DECREF(config);
-  return awaitable;
+  return made;
+}
+
+/* A call of flights, which is a function of the module: the class, and three arguments. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
+  if (config == NULL) return NULL;
+  PyObject *made = make_call(state, config, kind, args + 1);
+  Py_DECREF(config);
+  return made;
+}
+
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
+}
+
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store", CALL_STORE, args, count);
 }
 
 /* ---- The type ---- */
 
 /* `await Cachette()` is that Cachette: frameworks may await what they inject. */
-static PyObject *cache_await(CALL_PARAMETERS) {
+static PyObject *cache_await(PyObject *self, PyTypeObject *defining_class, PyObject *const *args,
+                             Py_ssize_t count, PyObject *keywords) {
   ext_state *state = PyType_GetModuleState(defining_class);
   (void)args;
   if (count != 0 || keywords != NULL) {
     PyErr_SetString(PyExc_TypeError, "__await__() takes no arguments");
     return NULL;
   }
-  return ready_new(state, Py_NewRef(self));
+  return ready_new(state, CALL_KINDS, Py_NewRef(self)); /* nobody forgets to await this one */
 }
 
 static PyObject *cache_repr(PyObject *self) {
@@ -270,28 +302,7 @@ static PyObject *cache_repr(PyObject *self) {
   return text;
 }
 
-#define METHOD(name, text)                                                                         \
-  {                                                                                                \
-#name, (PyCFunction)(void (*)(void))cache_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, \
-        text                                                                                       \
-  }
-
 static PyMethodDef cache_methods[] = {
-    METHOD(fetch, DOC_FETCH),
-    METHOD(fetch_with_ttl, DOC_FETCH_WITH_TTL),
-    METHOD(fetch_many, DOC_FETCH_MANY),
-    METHOD(get_or_set, DOC_GET_OR_SET),
-    METHOD(put, DOC_PUT),
-    METHOD(put_many, DOC_PUT_MANY),
-    METHOD(add, DOC_ADD),
-    METHOD(exists, DOC_EXISTS),
-    METHOD(touch, DOC_TOUCH),
-    METHOD(increment, DOC_INCREMENT),
-    METHOD(clear, DOC_CLEAR),
-    METHOD(clear_many, DOC_CLEAR_MANY),
-    METHOD(flush, DOC_FLUSH),
-    METHOD(flush_expired, DOC_FLUSH_EXPIRED),
-    METHOD(ping, DOC_PING),
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "__await__($self)\n--\n\nGives the cache itself."},
@@ -299,7 +310,7 @@ static PyMethodDef cache_methods[] = {
 };
 
 static PyType_Slot cache_slots[] = {
-    {Py_tp_doc, (char *)"The calls of a cache; `Cachette` adds the configuration."},
+    {Py_tp_doc, (char *)"The base of `Cachette`, which adds calls and configuration."},
     {Py_tp_methods, cache_methods},
     {Py_tp_repr, cache_repr},
     {0, NULL},

@@ -8,7 +8,9 @@
 #include "ext.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
+#include <structmember.h>
 #include <time.h>
 
 /* ---- From Python values to options ---- */
@@ -174,7 +176,11 @@ static config_object *config_new(ext_state *state) {
   atomic_init(&self->stopped_ms, 0);
   self->closed = (cachette_stats){0};
   self->codec = self->dumps = self->loads = NULL;
-  self->vanilla = self->codec_named = false;
+  self->vanilla = self->textual = self->codec_named = self->codec_own = false;
+  self->leases = NULL;
+  self->lease_count = self->storing = 0;
+  self->writes = NULL;
+  self->writes_forks = 0;
   self->options = cachette_options_new();
   PyObject_GC_Track(self);
   if (self->options != NULL) return self;
@@ -208,6 +214,8 @@ static int name_codec(config_object *self, PyObject *codec) {
   }
   const char *name = cachette_options_get(self->options, "codec");
   self->vanilla = strcmp(name, "vanilla") == 0;
+  self->textual =
+      strcmp(name, "json") == 0 || strcmp(name, "orjson") == 0 || strcmp(name, "msgpack") == 0;
   self->codec = PyUnicode_FromString(name);
   return self->codec != NULL ? 0 : -1;
 }
@@ -342,33 +350,39 @@ cachette *config_take(config_object *self, ext_state *state) {
   return config_open(self, state, &handle) == 0 ? handle : NULL;
 }
 
+int config_submit(config_object *self, ext_state *state, cachette_op *op) {
+  if (self->handle == NULL && open_handle(self, state) < 0) return -1;
+  cachette_submit(self->handle, op);
+  if (op->status != CACHETTE_EFORK) return 0;
+  if (open_handle(self, state) < 0) return -1;
+  cachette_submit(self->handle, op);
+  return 0;
+}
+
 int config_run(config_object *self, ext_state *state, cachette_op *op) {
   cachette_error error;
   op->error = &error;
-  if (self->handle == NULL && open_handle(self, state) < 0) return -1;
-  cachette_submit(self->handle, op);
-  if (op->status == CACHETTE_EFORK) {
-    if (open_handle(self, state) < 0) return -1;
-    cachette_submit(self->handle, op);
-  }
-  int status = op->status;
-  for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
-    if (op->items[i].status < 0) status = op->items[i].status;
+  if (config_submit(self, state, op) < 0) return -1;
+  int status = op->status < 0 ? op->status : op->items[0].status;
   op->error = NULL;
-  if (status == CACHETTE_OK) return 0;
-  return PyErr_Occurred() ? -1 : raise_error(state, status, &error);
+  if (status >= 0) return 0;
+  if (!PyErr_Occurred()) raise_error(state, status, &error);
+  return op->status == CACHETTE_EINVAL ? CONFIG_REFUSED : -1;
 }
 
 int config_find_codec(config_object *self, ext_state *state) {
   (void)state;
   PyObject *codecs = PyImport_ImportModule("cachette._codecs");
   if (codecs == NULL) return -1;
-  PyObject *pair = PyObject_CallMethod(codecs, "find", "O", self->codec);
+  PyObject *own = PyObject_CallMethod(codecs, "is_own", "O", self->codec);
+  PyObject *pair = own != NULL ? PyObject_CallMethod(codecs, "find", "O", self->codec) : NULL;
   Py_DECREF(codecs);
+  Py_XDECREF(own); /* True or False, which stay */
   if (pair == NULL) return -1;
   PyObject *dumps, *loads;
   int parsed = PyArg_ParseTuple(pair, "OO", &dumps, &loads);
   if (parsed && self->dumps == NULL) { /* the import may have let another thread in */
+    self->codec_own = own == Py_True;
     self->dumps = Py_NewRef(dumps);
     self->loads = Py_NewRef(loads);
   }
@@ -407,6 +421,7 @@ static void config_dealloc(config_object *self) {
   PyObject_GC_UnTrack(self);
   config_clear(self);
   PyMem_Free(self->hosts);
+  PyMem_Free(self->leases);
   cachette_close(self->handle);
   cachette_options_free(self->options);
   PyObject_GC_Del(self);
@@ -423,6 +438,42 @@ static PyObject *config_get(config_object *self, PyObject *name) {
   const char *value = cachette_options_get(self->options, text);
   if (value == NULL) Py_RETURN_NONE;
   return PyUnicode_FromString(value);
+}
+
+/* ---- For flights ---- */
+
+static PyObject *config_lease(config_object *self, PyObject *key) {
+  return lease_new(PyType_GetModuleState(Py_TYPE(self)), self, key);
+}
+
+/* encode(key, value): bytes, or the text itself if that is what the codec keeps. */
+static PyObject *config_encode(config_object *self, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  encoded_value encoded;
+  if (count != 2 || !PyUnicode_Check(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "encode() takes a key and a value");
+    return NULL;
+  }
+  if (!encode(state, self, args[0], args[1], &encoded)) return NULL;
+  bool whole = PyBytes_CheckExact(encoded.owner) || PyUnicode_CheckExact(encoded.owner);
+  PyObject *data =
+      whole ? Py_NewRef(encoded.owner)
+            : PyBytes_FromStringAndSize(encoded.slice.data, (Py_ssize_t)encoded.slice.size);
+  encoded_release(&encoded);
+  return data;
+}
+
+/* decode(key, data, returns): what a fetch of these data gives. */
+static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  if (count != 3 || !PyUnicode_Check(args[0]) ||
+      !(PyBytes_Check(args[1]) || PyUnicode_Check(args[1]))) {
+    PyErr_SetString(PyExc_TypeError, "decode() takes a key, what encode() gave, and a type");
+    return NULL;
+  }
+  if (PyUnicode_Check(args[1])) return Py_NewRef(args[1]);
+  cachette_slice slice = {PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1])};
+  return decode(state, self, args[0], slice, args[1], args[2]);
 }
 
 /* ---- For tests ---- */
@@ -448,6 +499,7 @@ static PyObject *config_like(config_object *self, PyObject *backend) {
   if (made == NULL) return NULL;
   made->codec = Py_NewRef(self->codec);
   made->vanilla = self->vanilla;
+  made->textual = self->textual;
   cachette_error error;
   if (copy_options(made, self) == 0 && name_store(made) == 0) {
     if (cachette_options_set(made->options, "backend", name, &error) == CACHETTE_OK)
@@ -477,6 +529,13 @@ static PyObject *config_advance(config_object *self, PyObject *ms) {
 }
 
 static PyMethodDef config_methods[] = {
+    {"lease", (PyCFunction)config_lease, METH_O,
+     "lease($self, key, /)\n--\n\nThe right to store what is computed for a key from now on."},
+    {"encode", (PyCFunction)(void (*)(void))config_encode, METH_FASTCALL,
+     "encode($self, key, value, /)\n--\n\nWhat the codec makes of a value, to be stored."},
+    {"decode", (PyCFunction)(void (*)(void))config_decode, METH_FASTCALL,
+     "decode($self, key, data, returns, /)\n--\n\nThe value of what encode() gave, as a fetch "
+     "gives it."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
      "stop_clock($self)\n--\n\nTimes to live stand still from now on, but for advance(). To be "
      "called before the cache is first used."},
@@ -490,12 +549,19 @@ static PyMethodDef config_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef config_members[] = {
+    {"textual", T_BOOL, offsetof(config_object, textual), READONLY,
+     "Whether the codec keeps text and numbers, and no types of Python's."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot config_slots[] = {
     {Py_tp_doc, (char *)"A configuration that was checked."},
     {Py_tp_dealloc, config_dealloc},
     {Py_tp_traverse, config_traverse},
     {Py_tp_clear, config_clear},
     {Py_tp_methods, config_methods},
+    {Py_tp_members, config_members},
     {0, NULL},
 };
 

@@ -2,13 +2,15 @@
 /*
  * The Python extension `cachette._cachette`: libcachette's public API as Python objects.
  *
+ *     Function a call, which passes for a Python function            function.c
  *     Cache    the base of `Cachette`: calls become ops              cache.c, call.c, values.c
  *     Config   options, codec, and the handles opened with them      config.c
- *     Ready    an awaitable whose result is there already            ready.c
+ *     Ready    an awaitable whose result is there already            ready.c, awaitable.c
  *     Pending  an awaitable whose op waits for a server              pending.c
  *     Waiter   what a task waits on meanwhile                        waiter.c
  *     Host     a handle in an event loop, which wakes those tasks    host.c
  *     Sync     the calls that block, on a handle of the thread       sync.c
+ *     Lease    the right to store what is computed for a key         lease.c
  *     stats()  what all handles of a Config have done                stats.c
  *
  * A Cache has no state: its class names its Config, so that building one in each request
@@ -36,6 +38,8 @@ typedef struct pending pending;
 typedef struct host host;
 typedef struct waiter waiter;
 typedef struct many many;
+typedef struct call call;
+typedef struct lease lease;
 typedef struct sync_handle sync_handle;
 
 enum { READY_KEPT = 8, PENDING_KEPT = 256 };
@@ -43,7 +47,7 @@ enum { READY_KEPT = 8, PENDING_KEPT = 256 };
 /* The state of the module: everything that the calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *waiter_type, *host_type;
-  PyTypeObject *sync_type, *sync_handle_type;
+  PyTypeObject *sync_type, *sync_handle_type, *function_type, *lease_type;
 
   /* The class that was last asked for its Config, and the answer; both or neither. */
   PyTypeObject *known_class;
@@ -54,15 +58,15 @@ typedef struct ext_state {
       *codec_error;
 
   /* Interned names. */
-  PyObject *str_config, *str_handle;
+  PyObject *str_config, *str_handle, *str_load;
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
   PyObject *context_keyword; /* ("context",) */
 
   PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
 
-  /* Of cachette._flights; NULL until get_or_set() is first called. */
-  PyObject *missing, *get_or_set, *missed;
+  /* Of cachette._flights; NULL until they are first needed. */
+  PyObject *missing, *get_or_set, *missed, *behind, *behind_now, *returns_of;
 
   /* Ready and Pending objects to use again. */
   ready *kept[READY_KEPT];
@@ -75,6 +79,9 @@ typedef struct ext_state {
 
 /* A view of a str's UTF-8, which lives as long as the str. False with an exception set. */
 bool read_text(const char *what, PyObject *text, cachette_slice *slice);
+
+/* The same of a key, whose size is checked; for a call that sends no op at first. */
+bool read_key(PyObject *key, cachette_slice *slice);
 
 /* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
@@ -91,9 +98,16 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
             encoded_value *encoded);
 void encoded_release(encoded_value *encoded);
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
+/* The value of bytes; `bytes` is the object that holds them, or NULL. `returns` is a Returns of
+ * cachette._returns, by which the text codecs give types back, or None or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
-                 PyObject *bytes);
+                 PyObject *bytes, PyObject *returns);
+
+/* Takes the exception that is set, a new reference; it has its traceback. */
+PyObject *take_exception(void);
+
+/* has_odd_key(value) -> whether a dict in it has a key that is no str */
+PyObject *has_odd_key(PyObject *module, PyObject *value);
 
 /* (seconds left, rounded up; value); takes the value. */
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value);
@@ -115,10 +129,14 @@ enum call_kind {
   CALL_FETCH_MANY,
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
-  CALL_GET_OR_SET /* which is a fetch, and more of Python's */
+  CALL_DELETE,
+  CALL_FETCH_AS,   /* a fetch that gives a type back */
+  CALL_STORE,      /* a put of what was encoded already, if its lease still holds */
+  CALL_GET_OR_SET, /* which is a fetch, and more of Python's */
+  CALL_KINDS       /* how many there are */
 };
 
-enum { CALL_ARGUMENTS = 3 }; /* of a call, at most */
+enum { CALL_ARGUMENTS = 4 }; /* of a call, at most */
 
 typedef struct call_signature {
   const char *name;
@@ -134,16 +152,26 @@ bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, Py
                 PyObject **given);
 
 /* A call's op, with what it refers to. */
-typedef struct call {
+struct call {
   cachette_op op;
   cachette_item item; /* of a call on one key */
   cachette_error error;
   enum call_kind kind;
   PyObject *key; /* or the namespace; NULL: none */
   PyObject *fallback;
+  PyObject *returns; /* as decode() takes it */
   encoded_value encoded;
-  many *many; /* of a call on several keys; the library allocates what they fetch */
-} call;
+  many *many;   /* of a call on several keys; the library allocates what they fetch */
+  lease *lease; /* for which it stores, or NULL */
+
+  /* Its place among the writes that are under way; see lease.c. */
+  config_object *written; /* not owned; NULL: it has none */
+  call *next_write, **write_place;
+  unsigned forks;
+};
+
+/* Whether a call may change what stands under its keys. */
+bool call_writes(enum call_kind kind);
 
 /* Makes the op of what was given; `error`, `done`, `data` and, of a fetch of one key, the place of
  * the value are left to whoever carries it out. False with an exception set; it is to be dropped
@@ -155,11 +183,53 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
  * a fetched value, or NULL. */
 PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes);
 
+/* Its op is done; to be called before others learn of it. */
+void call_end(call *self);
+
 /* Lets go of what it refers to; no op is under way. */
 void call_drop(call *self);
 
 /* Prepares an op field by field. What the library fills in by itself is left alone. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
+
+/* ---- function.c ---- */
+
+extern PyType_Spec function_spec;
+
+/* call(face) and blocking_call(face): the Function that is called by the face's name. */
+PyObject *function_of_call(PyObject *module, PyObject *face);
+PyObject *function_of_blocking_call(PyObject *module, PyObject *face);
+
+/* ---- awaitable.c ---- */
+
+/* How each awaitable begins. */
+typedef struct awaitable {
+  PyObject_HEAD enum call_kind kind; /* what was called; CALL_KINDS: no call, so no warning */
+  PyObject *origin;                  /* where, a tuple of frames; NULL outside of debug mode */
+} awaitable;
+
+/* Notes where it was made, which is asked for in debug mode. */
+void awaitable_trace(awaitable *self, int depth);
+
+/* Notes what was called. */
+static inline void awaitable_init(awaitable *self, enum call_kind kind) {
+  self->kind = kind;
+  self->origin = NULL;
+  int depth = PyThreadState_Get()->coroutine_origin_tracking_depth;
+  if (depth > 0) awaitable_trace(self, depth);
+}
+
+/* Warns that it was never awaited, as of a coroutine. Keeps the exception that is set. */
+void awaitable_warn(awaitable *self);
+
+/* Reads the arguments of throw(exception) and of the older throw(type, value, traceback): a class
+ * or an exception, and a value or NULL; borrowed. False with an exception set. */
+bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value);
+
+/* Sets that exception. Returns NULL. */
+PyObject *awaitable_raise(PyObject *type, PyObject *value);
+
+extern PyGetSetDef awaitable_attributes[];
 
 /* ---- ready.c ---- */
 
@@ -168,7 +238,11 @@ extern PyType_Spec ready_spec;
 /* An awaitable that gives `result`; takes the reference. If `result` is NULL it raises the
  * exception that is set now, when it is awaited (only an Exception waits; KeyboardInterrupt and its
  * like are raised at once). */
-PyObject *ready_new(ext_state *state, PyObject *result);
+PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result);
+
+/* What a call gives that failed before its op was sent: for a CachetteError an awaitable that
+ * raises it; for anything else, such as a wrong argument, NULL, for the call itself raises that. */
+PyObject *ready_fail(ext_state *state, enum call_kind kind);
 
 /* Frees the kept objects, then lets go of their type; from then on none is kept. */
 void ready_forget(ext_state *state);
@@ -223,6 +297,12 @@ extern PyType_Spec host_spec;
  */
 int host_find(ext_state *state, config_object *config, host **found);
 
+/* Raises that there is none. */
+void host_refuse_loop(void);
+
+/* running_loop(): the running event loop, or that error. */
+PyObject *host_running_loop(PyObject *module, PyObject *ignored);
+
 /* Closes the configuration's handle in the running event loop, if it has one. Returns 0, or -1 with
  * an exception set. */
 int host_release(ext_state *state, config_object *config);
@@ -250,10 +330,50 @@ void host_add_stats(const host *self, cachette_stats *sum);
 
 extern PyType_Spec sync_spec, sync_handle_spec;
 
+/* A call on what `Cachette.sync` gives: its result, or NULL with an exception set. */
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+
+/* fetch_as_now(cls, key, default, returns), and */
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* store_now(cls, lease, data, ttl): the same, blocking */
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* Its configuration goes: the threads' handles are its no more. */
 void sync_forget(config_object *config);
 
 void sync_add_stats(const config_object *config, cachette_stats *sum);
+
+/* ---- lease.c ---- */
+
+extern PyType_Spec lease_spec;
+
+/* NULL with an exception set. */
+PyObject *lease_new(ext_state *state, config_object *config, PyObject *key);
+
+/* Its key, borrowed. */
+cachette_slice lease_key(const lease *self, PyObject **key);
+
+/* Begins its put, in a configuration; false if it may not store there any more. */
+bool lease_begin_store(lease *self, const config_object *config);
+void lease_end_store(lease *self);
+
+/* A key is written, or the keys of a call are, by an op that is done when it is submitted. The
+ * first is for a configuration that has leases. */
+void lease_end_key(const config_object *config, cachette_slice key);
+void write_note(const config_object *config, const call *self);
+
+/* A call whose op has to be waited for begins and ends; those that write nothing may be given too.
+ * The end may come twice. */
+void write_begin(config_object *config, call *self);
+void write_end(call *self);
+
+/* A list of the leases whose puts a write has to wait for; NULL if there is none, or with an
+ * exception set. */
+PyObject *write_blockers(const config_object *config, const call *self);
+
+/* forked(): this process is the child of a fork */
+PyObject *lease_forked(PyObject *module, PyObject *ignored);
 
 /* ---- stats.c ---- */
 
@@ -281,8 +401,16 @@ struct config_object {
   cachette_stats closed;       /* what handles that are closed had done */
   PyObject *codec;             /* its name */
   bool vanilla;
+  bool textual;            /* it keeps text and numbers, no types of Python's */
   bool codec_named;        /* by the configuration, so that the backend has no say */
+  bool codec_own;          /* of the application; known once `loads` is */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
+
+  lease **leases; /* by the hash of their keys; NULL until there was one */
+  Py_ssize_t lease_count;
+  Py_ssize_t storing; /* how many of them put their value now */
+  call *writes;       /* that are under way */
+  unsigned writes_forks;
 };
 
 /* load(pairs, lenient) -> (Config or None, [(name, message), ...]) */
@@ -291,8 +419,13 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* options() -> the library's table of options, a dict each */
 PyObject *config_options(PyObject *module, PyObject *ignored);
 
-/* Runs an op on the handle, which is opened if need be, anew after a fork. Returns 0, or -1 with
- * an exception set. */
+/* Sends an op to the handle, which is opened if need be, anew after a fork; the op is done then.
+ * Returns 0, or -1 with an exception set. */
+int config_submit(config_object *self, ext_state *state, cachette_op *op);
+
+/* The same for an op on one key, and raises what it failed with. Returns 0; or with an exception
+ * set, CONFIG_REFUSED if the core refused its arguments, else -1. */
+enum { CONFIG_REFUSED = -2 };
 int config_run(config_object *self, ext_state *state, cachette_op *op);
 
 /* Looks the codec up by its name. Returns 0, or -1 with an exception set. */
@@ -325,11 +458,27 @@ extern PyType_Spec cache_spec;
  */
 config_object *cache_config(ext_state *state, PyTypeObject *type);
 
+/* The configuration of the class that is a function's argument; as cache_config(). */
+config_object *cache_config_of(ext_state *state, const char *function, PyObject *type);
+
 /* Carries a call out on a backend that answers at once: what it gives, or NULL with an exception
- * set.
- */
+ * set. `*refused`: an argument was wrong, so that the exception is the call's own. */
 PyObject *cache_carry_out(ext_state *state, config_object *config, enum call_kind kind,
-                          PyObject *const *given);
+                          PyObject *const *given, bool *refused);
+
+/* A call on a cache, whose arguments are as call_parse() leaves them: an awaitable, or NULL with an
+ * exception set. */
+PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+
+/* Imports what is used of cachette._flights. Returns 0, or -1 with an exception set. */
+int cache_find_flights(ext_state *state);
+
+/* fetch_as(cls, key, default, returns): an awaitable of what fetch() gives, as a type */
+PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* store(cls, lease, data, ttl): an awaitable that puts what Config.encode() gave, unless a write
+ * has ended the lease */
+PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* close(cls): closes the handle in the running event loop */
 PyObject *cache_close(PyObject *module, PyObject *type);

@@ -293,6 +293,20 @@ static PyObject *running_loop(ext_state *state) {
   return PyObject_CallNoArgs(state->get_running_loop);
 }
 
+void host_refuse_loop(void) {
+  PyErr_SetString(PyExc_RuntimeError,
+                  "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
+                  "trio, use Cachette.sync in a thread, by trio.to_thread.run_sync().");
+}
+
+PyObject *host_running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+  PyObject *loop = running_loop(PyModule_GetState(module));
+  if (loop != Py_None) return loop;
+  Py_DECREF(loop);
+  host_refuse_loop();
+  return NULL;
+}
+
 /* Closes the hosts whose loops were closed. Python code runs in between, and other threads with it,
  * so the list may change at every step. */
 static void sweep_hosts(ext_state *state, config_object *config) {

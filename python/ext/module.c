@@ -6,18 +6,23 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   ext_state *state = PyModule_GetState(module);
   Py_VISIT(state->cache_type);
   Py_VISIT(state->config_type);
+  Py_VISIT(state->function_type);
   Py_VISIT(state->ready_type);
   Py_VISIT(state->pending_type);
   Py_VISIT(state->waiter_type);
   Py_VISIT(state->host_type);
   Py_VISIT(state->sync_type);
   Py_VISIT(state->sync_handle_type);
+  Py_VISIT(state->lease_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->known_class);
   Py_VISIT(state->known_config);
   Py_VISIT(state->missing);
   Py_VISIT(state->get_or_set);
+  Py_VISIT(state->behind);
+  Py_VISIT(state->behind_now);
+  Py_VISIT(state->returns_of);
   Py_VISIT(state->missed);
   Py_VISIT(state->cachette_error);
   Py_VISIT(state->config_error);
@@ -36,15 +41,20 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->host_type);
   Py_CLEAR(state->sync_type);
   Py_CLEAR(state->sync_handle_type);
+  Py_CLEAR(state->lease_type);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
+  Py_CLEAR(state->function_type);
   Py_CLEAR(state->known_class);
   Py_CLEAR(state->known_config);
   Py_CLEAR(state->missing);
   Py_CLEAR(state->get_or_set);
+  Py_CLEAR(state->behind);
+  Py_CLEAR(state->behind_now);
+  Py_CLEAR(state->returns_of);
   Py_CLEAR(state->missed);
   Py_CLEAR(state->cachette_error);
   Py_CLEAR(state->config_error);
@@ -54,6 +64,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->codec_error);
   Py_CLEAR(state->str_config);
   Py_CLEAR(state->str_handle);
+  Py_CLEAR(state->str_load);
   Py_CLEAR(state->str_add_reader);
   Py_CLEAR(state->str_remove_reader);
   Py_CLEAR(state->str_call_soon);
@@ -72,20 +83,23 @@ static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
 static int make_types(PyObject *module, ext_state *state) {
   state->cache_type = make_type(module, &cache_spec);
   state->config_type = make_type(module, &config_spec);
+  state->function_type = make_type(module, &function_spec);
   state->ready_type = make_type(module, &ready_spec);
   state->pending_type = make_type(module, &pending_spec);
   state->waiter_type = make_type(module, &waiter_spec);
   state->host_type = make_type(module, &host_spec);
   state->sync_type = make_type(module, &sync_spec);
   state->sync_handle_type = make_type(module, &sync_handle_spec);
-  if (state->cache_type == NULL || state->config_type == NULL || state->ready_type == NULL ||
-      state->pending_type == NULL || state->waiter_type == NULL || state->host_type == NULL ||
-      state->sync_type == NULL || state->sync_handle_type == NULL)
+  state->lease_type = make_type(module, &lease_spec);
+  if (state->cache_type == NULL || state->config_type == NULL || state->function_type == NULL ||
+      state->ready_type == NULL || state->pending_type == NULL || state->waiter_type == NULL ||
+      state->host_type == NULL || state->sync_type == NULL || state->sync_handle_type == NULL ||
+      state->lease_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
-  state->config_type->tp_new = state->ready_type->tp_new = NULL;
+  state->config_type->tp_new = state->ready_type->tp_new = state->function_type->tp_new = NULL;
   state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
-  state->sync_handle_type->tp_new = NULL;
+  state->sync_handle_type->tp_new = state->lease_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->cache_type) < 0 ||
       PyModule_AddType(module, state->sync_type) < 0)
@@ -96,6 +110,7 @@ static int make_types(PyObject *module, ext_state *state) {
 static int make_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
   state->str_handle = PyUnicode_InternFromString("handle");
+  state->str_load = PyUnicode_InternFromString("load");
   state->str_add_reader = PyUnicode_InternFromString("add_reader");
   state->str_remove_reader = PyUnicode_InternFromString("remove_reader");
   state->str_call_soon = PyUnicode_InternFromString("call_soon");
@@ -134,13 +149,36 @@ static PyMethodDef ext_methods[] = {
      "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration; "
      "None: "
      "the one that it inherits."},
+    {"call", function_of_call, METH_O,
+     "call($module, face, /)\n--\n\nThe call that is named like a coroutine function, which it "
+     "passes for."},
+    {"blocking_call", function_of_blocking_call, METH_O,
+     "blocking_call($module, face, /)\n--\n\nThe same that blocks; it passes for a function."},
+    {"running_loop", host_running_loop, METH_NOARGS,
+     "running_loop($module, /)\n--\n\nThe running event loop; a RuntimeError if there is none."},
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
      "has one there."},
+    {"fetch_as", (PyCFunction)(void (*)(void))cache_fetch_as, METH_FASTCALL,
+     "fetch_as($module, cls, key, default, returns, /)\n--\n\nAn awaitable of what fetch() gives, "
+     "as a type."},
+    {"fetch_as_now", (PyCFunction)(void (*)(void))sync_fetch_as, METH_FASTCALL,
+     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe same, blocking."},
+    {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
+     "store($module, cls, lease, data, ttl, /)\n--\n\nAn awaitable that puts what "
+     "Config.encode() gave, unless a write has ended the lease."},
+    {"store_now", (PyCFunction)(void (*)(void))sync_store, METH_FASTCALL,
+     "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe same, blocking."},
+    {"forked", lease_forked, METH_NOARGS,
+     "forked($module, /)\n--\n\nThis process is the child of a fork."},
     {"stats", cache_stats, METH_O,
      "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
     {"options", config_options, METH_NOARGS,
      "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
+    {"has_odd_key", has_odd_key, METH_O,
+     "has_odd_key($module, value, /)\n--\n\nWhether a dict in it has a key that is no str. It "
+     "looks "
+     "into dicts, lists and tuples."},
     {NULL, NULL, 0, NULL},
 };
 

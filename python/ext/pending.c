@@ -12,8 +12,11 @@
 enum { NEW, WAITING, ANSWERED, GIVEN };
 
 struct pending {
-  PyObject_HEAD call call;
+  awaitable base;
+  call call;
   int stage;
+  bool begun; /* a task has awaited it, or it was closed */
+  bool finalized;
   host *host;
   config_object *config;
   waiter *waiter;  /* that a task waits on, or NULL */
@@ -40,6 +43,7 @@ static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
 /* Wakes who waits. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
+  call_end(&self->call);
   if (self->stage == WAITING) self->stage = ANSWERED;
   waiter *woken = self->waiter;
   if (woken == NULL) return;
@@ -51,7 +55,7 @@ static void on_done(cachette_op *op) {
 /* ---- Making one ---- */
 
 /* Not tracked by the garbage collector yet; its call is to be made. */
-static pending *pending_new(ext_state *state, config_object *config) {
+static pending *pending_new(ext_state *state, config_object *config, enum call_kind kind) {
   pending *self;
   if (state->kept_pending_count > 0) {
     self = state->kept_pending[--state->kept_pending_count];
@@ -60,7 +64,9 @@ static pending *pending_new(ext_state *state, config_object *config) {
     self = PyObject_GC_New(pending, state->pending_type);
     if (self == NULL) return NULL;
   }
+  awaitable_init(&self->base, kind);
   self->stage = GIVEN;
+  self->begun = self->finalized = false;
   self->host = NULL;
   self->bytes = NULL;
   self->waiter = NULL;
@@ -79,25 +85,54 @@ static int send_op(ext_state *state, pending *self) {
   return host_submit(state, found, &self->call.op) < 0 ? -1 : 1;
 }
 
+/* What a call gives that failed before its op was sent, or in being sent. */
+static PyObject *fail(ext_state *state, pending *self) {
+  PyObject *failed = ready_fail(state, self->base.kind);
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  self->begun = true; /* nobody can await it */
+  Py_DECREF(self);
+  PyErr_Restore(type, value, traceback);
+  return failed;
+}
+
+/* Sends the op, or gives the coroutine that does it when puts that it must not overtake are over.
+ */
+static PyObject *begin_made(ext_state *state, pending *self) {
+  write_begin(self->config, &self->call);
+  PyObject *blockers = write_blockers(self->config, &self->call);
+  if (blockers == NULL)
+    return !PyErr_Occurred() && send_op(state, self) >= 0 ? Py_NewRef((PyObject *)self) : NULL;
+  PyObject *behind = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind, self, blockers, NULL);
+  Py_DECREF(blockers);
+  return behind;
+}
+
 /*
  * The op goes out at once, so that many that are made before the first is awaited go together; made
- * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. What
- * fails is raised then.
+ * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. A wrong
+ * argument is an error of the call; what fails in the backend is raised when it is awaited.
  */
-static PyObject *begin(ext_state *state, pending *self, bool fine) {
-  if (fine) {
-    self->stage = NEW;
-    PyObject_GC_Track(self);
-    if (send_op(state, self) >= 0) return (PyObject *)self;
+static PyObject *begin(ext_state *state, pending *self, bool made) {
+  if (!made) return fail(state, self);
+  self->stage = NEW;
+  PyObject_GC_Track(self);
+  PyObject *awaitable = begin_made(state, self);
+  if (awaitable == NULL) return fail(state, self);
+  if (self->stage == ANSWERED && self->call.op.status == CACHETTE_EINVAL) {
+    Py_DECREF(awaitable); /* which is this one */
+    raise_error(state, CACHETTE_EINVAL, &self->call.error);
+    return fail(state, self);
   }
-  PyObject *failed = ready_new(state, NULL);
   Py_DECREF(self);
-  return failed;
+  return awaitable;
 }
 
 PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
                        PyObject *const *given) {
-  pending *self = pending_new(state, config);
+  pending *self = pending_new(state, config, kind);
   if (self == NULL) return NULL;
   bool fine = call_make(state, config, kind, given, &self->call);
   cachette_op *op = &self->call.op;
@@ -138,13 +173,14 @@ static int pending_drop(pending *self) {
 static int step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
+  self->begun = true;
   if (self->stage == GIVEN || state == NULL) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return -1;
   }
   if (self->stage == NEW) {
     int code = send_op(state, self);
-    if (code == 0) PyErr_SetString(PyExc_RuntimeError, "no running event loop");
+    if (code == 0) host_refuse_loop();
     if (code <= 0) return -1;
   }
   if (self->stage == ANSWERED) {
@@ -193,32 +229,22 @@ static PyObject *pending_send(pending *self, PyObject *value) {
 }
 
 static PyObject *pending_close(pending *self, PyObject *Py_UNUSED(ignored)) {
+  self->begun = true;
   pending_drop(self);
   Py_RETURN_NONE;
 }
 
 /* throw(exception) and the older throw(type, value, traceback). */
 static PyObject *pending_throw(pending *self, PyObject *args) {
-  PyObject *type, *value = NULL, *traceback = NULL;
-  if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback)) return NULL;
+  PyObject *type, *value;
   if (self->stage == GIVEN) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return NULL;
   }
-  bool is_class = PyExceptionClass_Check(type);
-  if (!is_class && !PyExceptionInstance_Check(type))
-    return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
-                        Py_TYPE(type)->tp_name);
-  if (!is_class && value != NULL && value != Py_None) {
-    PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
-    return NULL;
-  }
+  if (!awaitable_read_throw(args, &type, &value)) return NULL;
+  self->begun = true;
   pending_drop(self);
-  if (is_class)
-    PyErr_SetObject(type, value != Py_None ? value : NULL);
-  else
-    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-  return NULL;
+  return awaitable_raise(type, value);
 }
 
 /* ---- The type ---- */
@@ -236,18 +262,31 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->host);
   Py_VISIT((PyObject *)self->config);
   Py_VISIT(self->call.fallback);
+  Py_VISIT(self->call.returns);
   Py_VISIT((PyObject *)self->waiter);
   Py_VISIT(self->call.encoded.owner);
+  Py_VISIT((PyObject *)self->call.lease);
   return 0;
+}
+
+static void pending_finalize(PyObject *object) {
+  pending *self = (pending *)object;
+  self->finalized = true;
+  if (!self->begun) awaitable_warn(&self->base);
 }
 
 static void pending_dealloc(pending *self) {
   PyTypeObject *type = Py_TYPE(self);
+  if (!self->begun && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) return;
+  bool reusable =
+      !self->finalized; /* Python finalizes an object once, so it would not warn again */
   PyObject_GC_UnTrack(self);
   Py_TRASHCAN_BEGIN(self, pending_dealloc) /* one may hold one that holds one, and so on */
       pending_drop(self);
+  Py_CLEAR(self->base.origin);
   ext_state *state = pending_state(self);
-  if (state != NULL && state->kept_pending_count < PENDING_KEPT && type == state->pending_type)
+  if (reusable && state != NULL && state->kept_pending_count < PENDING_KEPT &&
+      type == state->pending_type)
     state->kept_pending[state->kept_pending_count++] = self;
   else
     PyObject_GC_Del(self);
@@ -268,7 +307,9 @@ static PyType_Slot pending_slots[] = {
     {Py_tp_dealloc, pending_dealloc},
     {Py_tp_traverse, pending_traverse},
     {Py_tp_clear, pending_drop},
+    {Py_tp_finalize, pending_finalize},
     {Py_tp_methods, pending_methods},
+    {Py_tp_getset, awaitable_attributes},
     {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
     {Py_tp_iternext, pending_next},
     {Py_am_await, PyObject_SelfIter},

@@ -8,20 +8,17 @@
 #include "ext.h"
 
 struct ready {
-  PyObject_HEAD PyObject *result; /* or the exception; NULL once it was given */
+  awaitable base;
+  PyObject *result; /* or the exception; NULL once it was given */
   bool failed;
+  bool finalized;
 };
 
-PyObject *ready_new(ext_state *state, PyObject *result) {
+PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result) {
   bool failed = result == NULL;
   if (failed) {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
-    PyObject *type, *traceback;
-    PyErr_Fetch(&type, &result, &traceback);
-    PyErr_NormalizeException(&type, &result, &traceback);
-    if (traceback != NULL) PyException_SetTraceback(result, traceback);
-    Py_DECREF(type);
-    Py_XDECREF(traceback);
+    result = take_exception();
   }
   ready *self;
   if (state->kept_count > 0) {
@@ -34,10 +31,16 @@ PyObject *ready_new(ext_state *state, PyObject *result) {
       return NULL;
     }
   }
+  awaitable_init(&self->base, kind);
   self->result = result;
   self->failed = failed;
+  self->finalized = false;
   if (PyObject_IS_GC(result)) PyObject_GC_Track(self); /* text and numbers form no cycles */
   return (PyObject *)self;
+}
+
+PyObject *ready_fail(ext_state *state, enum call_kind kind) {
+  return PyErr_ExceptionMatches(state->cachette_error) ? ready_new(state, kind, NULL) : NULL;
 }
 
 void ready_forget(ext_state *state) {
@@ -65,12 +68,29 @@ static int ready_clear(ready *self) {
   return 0;
 }
 
+/* Nobody has taken the result: the call was never awaited. */
+static void ready_finalize(PyObject *object) {
+  ready *self = (ready *)object;
+  self->finalized = true;
+  if (self->result != NULL) awaitable_warn(&self->base);
+}
+
+/* Warns of one that goes without having been awaited. True: somebody has taken hold of it. */
+static bool warn_before_dealloc(ready *self) {
+  if (!PyObject_GC_IsTracked((PyObject *)self)) PyObject_GC_Track(self);
+  return PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0;
+}
+
 static void ready_dealloc(ready *self) {
   PyTypeObject *type = Py_TYPE(self);
+  if (self->result != NULL && warn_before_dealloc(self)) return;
+  bool reusable =
+      !self->finalized; /* Python finalizes an object once, so it would not warn again */
   PyObject_GC_UnTrack(self);
   Py_CLEAR(self->result);
+  Py_CLEAR(self->base.origin);
   ext_state *state = state_of(type);
-  if (state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
+  if (reusable && state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
     state->kept[state->kept_count++] = self;
   else
     PyObject_GC_Del(self);
@@ -132,23 +152,11 @@ static PyObject *ready_close(ready *self, PyObject *Py_UNUSED(ignored)) {
 /* throw(exception) and the older throw(type, value, traceback), as a coroutine that has not begun
  * has it. */
 static PyObject *ready_throw(ready *self, PyObject *args) {
-  PyObject *type, *value = NULL, *traceback = NULL;
-  if (!PyArg_UnpackTuple(args, "throw", 1, 3, &type, &value, &traceback)) return NULL;
+  PyObject *type, *value;
   if (self->result == NULL) return take(self);
-  bool is_class = PyExceptionClass_Check(type);
-  if (!is_class && !PyExceptionInstance_Check(type))
-    return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
-                        Py_TYPE(type)->tp_name);
-  if (!is_class && value != NULL && value != Py_None) {
-    PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
-    return NULL;
-  }
+  if (!awaitable_read_throw(args, &type, &value)) return NULL;
   Py_CLEAR(self->result);
-  if (is_class)
-    PyErr_SetObject(type, value != Py_None ? value : NULL);
-  else
-    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-  return NULL;
+  return awaitable_raise(type, value);
 }
 
 static PyMethodDef ready_methods[] = {
@@ -163,7 +171,9 @@ static PyType_Slot ready_slots[] = {
     {Py_tp_dealloc, ready_dealloc},
     {Py_tp_traverse, ready_traverse},
     {Py_tp_clear, ready_clear},
+    {Py_tp_finalize, ready_finalize},
     {Py_tp_methods, ready_methods},
+    {Py_tp_getset, awaitable_attributes},
     {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
     {Py_tp_iternext, stop},
     {Py_am_await, PyObject_SelfIter},

@@ -8,7 +8,6 @@
  */
 #include <stddef.h>
 
-#include "docs.h"
 #include "ext.h"
 
 #include <structmember.h>
@@ -115,58 +114,67 @@ static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
     made->item.buffer_size = sizeof buffer;
   }
   Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
-  Py_END_ALLOW_THREADS log_notice(self->handle);
+  Py_END_ALLOW_THREADS call_end(made);
+  log_notice(self->handle);
   cachette_get_stats(self->handle, &self->stats);
   Py_DECREF(self);
   return call_result(state, config, made, NULL);
+}
+
+/* Waits for the puts that a write must not overtake. Returns 0, or -1 with an exception set. */
+static int begin_write(ext_state *state, config_object *config, call *made) {
+  write_begin(config, made);
+  PyObject *blockers = write_blockers(config, made);
+  if (blockers == NULL) return PyErr_Occurred() ? -1 : 0;
+  PyObject *waited = cache_find_flights(state) < 0
+                         ? NULL
+                         : PyObject_CallFunctionObjArgs(state->behind_now, blockers, NULL);
+  Py_DECREF(blockers);
+  Py_XDECREF(waited);
+  return waited != NULL ? 0 : -1;
 }
 
 static PyObject *carry_out(ext_state *state, config_object *config, enum call_kind kind,
                            PyObject *const *given) {
   int waits = config_waits(config, state);
   if (waits < 0) return NULL;
-  if (waits == 0) return cache_carry_out(state, config, kind, given);
+  bool refused;
+  if (waits == 0) return cache_carry_out(state, config, kind, given, &refused);
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made)) result = wait_for(state, config, &made);
+  if (call_make(state, config, kind, given, &made) && begin_write(state, config, &made) == 0)
+    result = wait_for(state, config, &made);
   call_drop(&made);
   return result;
 }
 
-#define CALL_PARAMETERS                                                                     \
-  sync_object *self, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, \
-      PyObject *keywords
-
-static PyObject *make_call(CALL_PARAMETERS, enum call_kind kind) {
-  ext_state *state = PyType_GetModuleState(defining_class);
-  PyObject *given[CALL_ARGUMENTS];
-  if (!call_parse(kind, args, count, keywords, given)) return NULL;
-  config_object *config = cache_config(state, self->owner);
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given) {
+  config_object *config = cache_config(state, ((sync_object *)self)->owner);
   if (config == NULL) return NULL;
   PyObject *result = carry_out(state, config, kind, given);
   Py_DECREF(config);
   return result;
 }
 
-#define CALL(name, kind)                                                 \
-  static PyObject *sync_##name(CALL_PARAMETERS) {                        \
-    return make_call(self, defining_class, args, count, keywords, kind); \
-  }
+/* As the functions of cache.c. */
+static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
+                              PyObject *const *args, Py_ssize_t count) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
+  if (config == NULL) return NULL;
+  PyObject *result = carry_out(state, config, kind, args + 1);
+  Py_DECREF(config);
+  return result;
+}
 
-CALL(fetch, CALL_FETCH)
-CALL(fetch_with_ttl, CALL_FETCH_WITH_TTL)
-CALL(fetch_many, CALL_FETCH_MANY)
-CALL(put, CALL_PUT)
-CALL(put_many, CALL_PUT_MANY)
-CALL(add, CALL_ADD)
-CALL(exists, CALL_EXISTS)
-CALL(touch, CALL_TOUCH)
-CALL(increment, CALL_INCREMENT)
-CALL(clear, CALL_CLEAR)
-CALL(clear_many, CALL_CLEAR_MANY)
-CALL(flush, CALL_FLUSH)
-CALL(flush_expired, CALL_FLUSH_EXPIRED)
-CALL(ping, CALL_PING)
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
+}
+
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  return make_call_of(module, "store_now", CALL_STORE, args, count);
+}
 
 /* ---- The types ---- */
 
@@ -201,30 +209,6 @@ static void sync_dealloc(sync_object *self) {
   Py_DECREF(type);
 }
 
-#define METHOD(name, text)                                                                        \
-  {                                                                                               \
-#name, (PyCFunction)(void (*)(void))sync_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, \
-        text                                                                                      \
-  }
-
-static PyMethodDef sync_methods[] = {
-    METHOD(fetch, DOC_FETCH),
-    METHOD(fetch_with_ttl, DOC_FETCH_WITH_TTL),
-    METHOD(fetch_many, DOC_FETCH_MANY),
-    METHOD(put, DOC_PUT),
-    METHOD(put_many, DOC_PUT_MANY),
-    METHOD(add, DOC_ADD),
-    METHOD(exists, DOC_EXISTS),
-    METHOD(touch, DOC_TOUCH),
-    METHOD(increment, DOC_INCREMENT),
-    METHOD(clear, DOC_CLEAR),
-    METHOD(clear_many, DOC_CLEAR_MANY),
-    METHOD(flush, DOC_FLUSH),
-    METHOD(flush_expired, DOC_FLUSH_EXPIRED),
-    METHOD(ping, DOC_PING),
-    {NULL, NULL, 0, NULL},
-};
-
 static PyMemberDef sync_members[] = {
     {"owner", T_OBJECT, offsetof(sync_object, owner), READONLY, "The cache class."},
     {NULL, 0, 0, 0, NULL},
@@ -236,7 +220,6 @@ static PyType_Slot sync_slots[] = {
     {Py_tp_dealloc, sync_dealloc},
     {Py_tp_traverse, sync_traverse},
     {Py_tp_clear, sync_drop},
-    {Py_tp_methods, sync_methods},
     {Py_tp_members, sync_members},
     {0, NULL},
 };

@@ -158,6 +158,11 @@ static const char *envelope_server(const cachette__store *store) {
   return beneath->vtable->server(beneath);
 }
 
+static const cachette_error *envelope_reason(cachette__store *store, const cachette_op *op) {
+  cachette__store *beneath = ((envelope *)store)->beneath;
+  return beneath->vtable->reason(beneath, op);
+}
+
 static void envelope_stats(cachette__store *store, cachette_stats *stats) {
   cachette__store *beneath = ((envelope *)store)->beneath;
   beneath->vtable->stats(beneath, stats);
@@ -187,6 +192,7 @@ int cachette__envelope_wrap(const cachette__store_context *context, cachette__st
       .immediate = beneath->immediate,
       .submit = envelope_submit,
       .detach = beneath->detach != NULL ? envelope_detach : NULL,
+      .reason = beneath->reason != NULL ? envelope_reason : NULL,
       .server = beneath->server != NULL ? envelope_server : NULL,
       .stats = envelope_stats,
       .close = envelope_close,

@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "../alloc.h"
+#include "../counter.h"
 #include "../error.h"
 #include "signature.h"
 
@@ -152,14 +153,21 @@ static bool has_magic(cachette_slice stored) {
   return stored.size >= sizeof magic && memcmp(stored.data, magic, sizeof magic) == 0;
 }
 
+/* What has no envelope. A counter never has one, for the server counts it. Where values are signed
+ * it is refused all the same: else whoever writes to the server could put a number in any value's
+ * place. */
 static int open_plain(const cachette__seal *seal, cachette_slice stored, cachette__sealed *sealed,
                       const char **reason) {
+  bool counter = cachette__counter_is(stored);
   *sealed = (cachette__sealed){.size = stored.size, .payload = stored};
-  if (seal->accept_plain) return CACHETTE_OK;
-  return refuse(reason, seal->signer != NULL
-                            ? "is not signed; clear it, or set \"accept_plain\" for a while"
-                            : "was not put with \"compression\"; clear it, or set "
-                              "\"accept_plain\" for a while");
+  if (seal->accept_plain || (counter && seal->signer == NULL)) return CACHETTE_OK;
+  if (seal->signer == NULL)
+    return refuse(
+        reason, "was not put with \"compression\"; clear it, or set \"accept_plain\" for a while");
+  return refuse(reason, counter ? "is not signed. It is digits, as a counter is, and counters are "
+                                  "not signed: read it by increment(key, 0) in a cache without "
+                                  "\"secret\", or clear it"
+                                : "is not signed; clear it, or set \"accept_plain\" for a while");
 }
 
 static int check_signature(cachette__seal *seal, cachette_slice key, const unsigned char *bytes,

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "link.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "../clock.h"
 #include "../error.h"
 
 enum { LEAST_PAUSE = 50, MOST_PAUSE = 5000 }; /* ms */
 
-/*
- * How long to leave a server alone after so many failures: anything up to a bound that doubles, so
- * that the many that lost the same server do not come back to it all at once.
- * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
- */
-static int64_t pause_after(unsigned failures) {
+enum { ALERT = 0x15 }; /* what the words of a TLS server begin with that hears none of TLS */
+
+/* https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+int64_t cachette__link_pause(unsigned failures, int64_t most) {
   uint32_t random;
   if (uv_random(NULL, NULL, &random, sizeof random, 0, NULL) != 0) random = (uint32_t)uv_hrtime();
   unsigned doublings = failures - 1 < 7 ? failures - 1 : 7;
   uint32_t bound = (uint32_t)LEAST_PAUSE << doublings;
-  if (bound > MOST_PAUSE) bound = MOST_PAUSE;
+  if (most > MOST_PAUSE) most = MOST_PAUSE;
+  if (bound > most) bound = (uint32_t)most;
   return random % bound + 1;
 }
 
@@ -27,30 +29,54 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
   link->timer.data = link;
 }
 
+/* Whether the server has said nothing to what was said without TLS. */
+static bool is_mute(const cachette__link *link) {
+  return link->opened && !link->heard && link->target->tls == NULL &&
+         link->target->tls_advice != NULL;
+}
+
+static void add_advice(const cachette__link *link, cachette_error *error) {
+  size_t size = strlen(error->message);
+  snprintf(error->message + size, sizeof error->message - size, " If it expects TLS, %s",
+           link->target->tls_advice);
+}
+
 /* The stream is gone; tells the owner. */
 static void lose(cachette__link *link, bool down, const cachette_error *error) {
   bool was_ready = link->state == CACHETTE__LINK_READY;
   link->stream = NULL;
   link->state = CACHETTE__LINK_IDLE;
   link->reason = *error;
+  if (!was_ready && is_mute(link)) add_advice(link, &link->reason);
   uv_timer_stop(&link->timer);
   if (down || !was_ready)
-    link->down_until = cachette__machine_now() + pause_after(++link->failures);
+    link->down_until = cachette__machine_now() + cachette__link_pause(++link->failures, MOST_PAUSE);
   link->events->lost(link->owner, was_ready && !down, &link->reason);
 }
 
 static void on_opened(void *data) {
   cachette__link *link = data;
+  link->opened = true;
   link->events->opened(link->owner);
 }
 
 static char *on_room(void *data, size_t *size) {
   cachette__link *link = data;
-  return link->events->room(link->owner, size);
+  link->room = link->events->room(link->owner, size);
+  return link->room;
 }
 
 static void on_received(void *data, size_t size) {
   cachette__link *link = data;
+  if (is_mute(link) && link->room[0] == ALERT) {
+    char name[128];
+    cachette__target_text(link->target, name, sizeof name);
+    link->heard = true;
+    cachette__link_fail(link, true, CACHETTE_EUNAVAILABLE, "%s speaks TLS; %s", name,
+                        link->target->tls_advice);
+    return;
+  }
+  link->heard = true;
   link->events->received(link->owner, size);
 }
 
@@ -60,8 +86,8 @@ static void on_paused(void *data) {
 }
 
 static void on_closed(void *data, bool was_open, const cachette_error *error) {
-  (void)was_open;
   cachette__link *link = data;
+  link->ended = was_open;
   link->sent = cachette__stream_sent(link->stream);
   lose(link, false, error);
 }
@@ -89,6 +115,7 @@ static int begin(cachette__link *link) {
                                    &link->reason);
   if (code < 0) return code;
   link->state = CACHETTE__LINK_OPENING;
+  link->opened = link->heard = false;
   link->probation = link->down_until != 0;
   /* Later than the stream's own time-out, which knows better what it was that took so long. */
   uv_update_time(link->loop);
@@ -102,6 +129,24 @@ int cachette__link_want(cachette__link *link, const cachette_error **reason) {
   if (link->state == CACHETTE__LINK_OPENING) return link->probation ? link->reason.code : 0;
   if (link->down_until != 0 && cachette__machine_now() < link->down_until) return link->reason.code;
   return begin(link);
+}
+
+void cachette__link_forgive(cachette__link *link) {
+  link->failures--;
+  link->down_until = link->failures > 0 ? cachette__machine_now() : 0; /* on probation yet */
+}
+
+const cachette_error *cachette__link_hint(cachette__link *link) {
+  if (link->state != CACHETTE__LINK_OPENING) return NULL;
+  if (is_mute(link))
+    cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it expects TLS, %s",
+                   link->target->tls_advice);
+  else if (link->target->plain_advice != NULL && cachette__stream_waits_for_tls(link->stream))
+    cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it does not speak TLS, %s",
+                   link->target->plain_advice);
+  else
+    return NULL;
+  return &link->hint;
 }
 
 void cachette__link_ready(cachette__link *link) {
@@ -121,6 +166,7 @@ void cachette__link_fail(cachette__link *link, bool down, int code, const char *
   va_end(arguments);
   cachette__stream *stream = link->stream;
   link->sent = cachette__stream_sent(stream);
+  link->ended = false;
   cachette__stream_close(stream, false);
   lose(link, down, &error);
 }

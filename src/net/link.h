@@ -43,8 +43,12 @@ typedef struct cachette__link {
   bool probation;        /* OPENING, and the last try failed */
   unsigned failures;     /* tries that failed, one after another */
   int64_t down_until;    /* no try before; 0: the server is not known to be down */
+  bool opened, heard;    /* the stream was opened; something came */
+  char *room;            /* where the next bytes go */
+  bool ended;            /* the last stream had been open, and ended or broke by itself */
   uint64_t sent;         /* over the last stream: the bytes that had left when it was lost */
   cachette_error reason; /* of the last failure */
+  cachette_error hint;
   void (*closed)(void *owner);
 } cachette__link;
 
@@ -58,6 +62,24 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
  * `*reason` says why.
  */
 int cachette__link_want(cachette__link *link, const cachette_error **reason);
+
+/*
+ * How long to leave a server alone after so many failures: anything up to a bound that doubles, so
+ * that the many that lost the same server do not come back to it all at once. `most`: ms.
+ */
+int64_t cachette__link_pause(unsigned failures, int64_t most);
+
+/*
+ * From inside `lost`, of a stream that could not be made ready: that try does not count, and the
+ * link may be wanted again at once.
+ */
+void cachette__link_forgive(cachette__link *link);
+
+/*
+ * What may be the matter with a server that lets us wait: while the link is being opened, whether
+ * one of both sides speaks TLS alone. NULL: nothing. The error stands in the link.
+ */
+const cachette_error *cachette__link_hint(cachette__link *link);
 
 /* The server was greeted and answers. */
 void cachette__link_ready(cachette__link *link);

@@ -171,6 +171,16 @@ static void fail_opening(cachette__stream *self, const char *reason) {
   fail(self);
 }
 
+/* The TLS handshake came to nothing. `plainly`: surely because the server does not speak TLS. */
+static void fail_securing(cachette__stream *self, const char *reason, bool plainly) {
+  const char *advice = self->target->plain_advice;
+  fail_opening(self, reason);
+  size_t size = strlen(self->failure.message);
+  if (advice == NULL) return;
+  snprintf(self->failure.message + size, sizeof self->failure.message - size, " %s%s",
+           plainly ? "For a server without TLS, " : "If it does not speak TLS, ", advice);
+}
+
 /* `reason` NULL: the server has ended it. */
 static void note_break(cachette__stream *self, const char *reason) {
   /* The first reason is what the others come from; but in TLS the peer may have told its own. */
@@ -354,9 +364,12 @@ static void go_on_securing(cachette__stream *self) {
     watch(self, UV_READABLE);
   else if (step == CACHETTE__IO_WRITE)
     watch(self, UV_WRITABLE);
+  else if (step == CACHETTE__IO_END)
+    fail_securing(self, "the server ended the TLS handshake", false);
+  else if (cachette__tls_is_plain(self->session) || !cachette__tls_has_heard(self->session))
+    fail_securing(self, cachette__tls_reason(self->session), cachette__tls_is_plain(self->session));
   else
-    fail_opening(self, step == CACHETTE__IO_END ? "the server ended the TLS handshake"
-                                                : cachette__tls_reason(self->session));
+    fail_opening(self, cachette__tls_reason(self->session));
 }
 
 static void on_connected(cachette__stream *self) {
@@ -479,6 +492,10 @@ static void connect_next(cachette__stream *self, const char *reason) {
   fail_opening(self, self->reason[0] != '\0' ? self->reason : "the name has no address");
 }
 
+bool cachette__stream_waits_for_tls(const cachette__stream *self) {
+  return self->state == SECURING && !cachette__tls_has_heard(self->session);
+}
+
 static void on_timer(uv_timer_t *timer) {
   cachette__stream *self = timer->data;
   if (!is_own(self)) return;
@@ -495,6 +512,8 @@ static void on_timer(uv_timer_t *timer) {
            (double)self->target->connect_timeout_ms / 1000);
   if (self->state == CONNECTING)
     connect_next(self, reason);
+  else if (cachette__stream_waits_for_tls(self))
+    fail_securing(self, reason, false);
   else
     fail_opening(self, reason);
 }

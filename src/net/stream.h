@@ -29,6 +29,8 @@ typedef struct cachette__target {
   uint16_t port;
   const char *path;           /* of a Unix socket */
   cachette__tls *tls;         /* NULL: plain */
+  const char *plain_advice;   /* what to do if the server does not speak TLS, or NULL */
+  const char *tls_advice;     /* what to do if it does, and `tls` is NULL; or NULL */
   int64_t connect_timeout_ms; /* for all of opening: resolving, every address, TLS */
 } cachette__target;
 
@@ -75,6 +77,9 @@ cachette__buffer *cachette__stream_output(cachette__stream *stream);
  * here comes as `closed`, later. Before it was opened: does nothing.
  */
 void cachette__stream_flush(cachette__stream *stream);
+
+/* Whether it has begun a TLS handshake and nothing has come from the server. */
+bool cachette__stream_waits_for_tls(const cachette__stream *stream);
 
 /* Bytes sent since it was opened, as the owner appended them. */
 uint64_t cachette__stream_sent(const cachette__stream *stream);

@@ -28,6 +28,8 @@ struct cachette__tls {
 struct cachette__tls_session {
   SSL *ssl;
   int fd;
+  bool has_heard;
+  bool is_plain; /* the peer does not speak TLS */
   char reason[128];
 };
 
@@ -46,9 +48,10 @@ static int bio_write(BIO *bio, const char *data, int size) {
 }
 
 static int bio_read(BIO *bio, char *data, int size) {
-  const cachette__tls_session *session = BIO_get_data(bio);
+  cachette__tls_session *session = BIO_get_data(bio);
   ssize_t count = recv(session->fd, data, (size_t)size, 0);
   if (after(bio, count)) BIO_set_retry_read(bio);
+  session->has_heard |= count > 0;
   return (int)count;
 }
 
@@ -201,14 +204,19 @@ static const char *verdict_words(long verdict) {
   return X509_verify_cert_error_string(verdict);
 }
 
+/* Whether what came was no record of TLS. */
+static bool is_no_tls(unsigned long noted) {
+  if (ERR_GET_LIB(noted) != ERR_LIB_SSL) return false;
+  int reason = ERR_GET_REASON(noted);
+  return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
+         reason == SSL_R_HTTP_REQUEST;
+}
+
 /* Words for what OpenSSL noted, where its own say little to who has not read its source. */
 static const char *words_for(unsigned long noted) {
+  if (is_no_tls(noted)) return "it does not speak TLS";
   if (ERR_GET_LIB(noted) != ERR_LIB_SSL) return ERR_reason_error_string(noted);
   switch (ERR_GET_REASON(noted)) {
-    case SSL_R_WRONG_VERSION_NUMBER:
-    case SSL_R_PACKET_LENGTH_TOO_LONG:
-    case SSL_R_HTTP_REQUEST:
-      return "it does not speak TLS";
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
       return "it does not speak TLS 1.2 or later";
@@ -225,6 +233,7 @@ static void note_reason(cachette__tls_session *self, int system) {
   long verdict = SSL_get_verify_result(self->ssl);
   unsigned long last = ERR_peek_last_error();
   const char *words;
+  self->is_plain = is_no_tls(last);
   if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
     words = verdict_words(verdict);
   else
@@ -281,6 +290,10 @@ ssize_t cachette__tls_write(cachette__tls_session *self, const void *data, size_
 }
 
 const char *cachette__tls_reason(const cachette__tls_session *self) { return self->reason; }
+
+bool cachette__tls_is_plain(const cachette__tls_session *self) { return self->is_plain; }
+
+bool cachette__tls_has_heard(const cachette__tls_session *self) { return self->has_heard; }
 
 void cachette__tls_close(cachette__tls_session *self, bool silently) {
   if (self == NULL) return;

@@ -54,6 +54,12 @@ ssize_t cachette__tls_write(cachette__tls_session *session, const void *data, si
 /* Why it failed, in a few words; owned by the session. */
 const char *cachette__tls_reason(const cachette__tls_session *session);
 
+/* Whether it failed because the peer does not speak TLS at all. */
+bool cachette__tls_is_plain(const cachette__tls_session *session);
+
+/* Whether anything has come from the peer. */
+bool cachette__tls_has_heard(const cachette__tls_session *session);
+
 /* Ends and frees it; tells the peer, unless `silently`. NULL is allowed. */
 void cachette__tls_close(cachette__tls_session *session, bool silently);
 

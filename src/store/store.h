@@ -55,6 +55,13 @@ struct cachette__store_vtable {
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
+  /*
+   * Why an op has no answer, whose time is over: it fails with that. A code of ETIMEDOUT: what
+   * stands there is only said behind the usual sentence. It is asked before detach, and the answer
+   * stays in place until then. NULL: nothing is known. As a whole NULL: nothing ever is.
+   */
+  const cachette_error *(*reason)(cachette__store *store, const cachette_op *op);
+
   /* The server's name, for messages; in place until the store is closed. NULL: there is none. */
   const char *(*server)(const cachette__store *store);
 

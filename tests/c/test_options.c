@@ -422,12 +422,10 @@ static void a_default_serves_where_nothing_was_set(void **state) {
   assert_int_equal(cachette_options_check(options, NULL, 0), 0);
 }
 
-static void dynamodb_needs_a_region_or_an_endpoint(void **state) {
+static void dynamodb_needs_neither_region_nor_endpoint(void **state) {
   (void)state;
   set("backend", "dynamodb");
-  expect_fault("dynamodb_url",
-               "The \"dynamodb_url\" cannot be null when using DynamoDB as backend and no region "
-               "defined.");
+  assert_int_equal(cachette_options_check(options, NULL, 0), 0);
   set("region", "eu-west-1");
   assert_int_equal(cachette_options_check(options, NULL, 0), 0);
   set("region", NULL);
@@ -568,7 +566,7 @@ int main(void) {
       test(what_a_backend_needs_cannot_be_null_or_empty),
       test(null_is_nothing_where_the_backend_needs_it_not),
       test(a_default_serves_where_nothing_was_set),
-      test(dynamodb_needs_a_region_or_an_endpoint),
+      test(dynamodb_needs_neither_region_nor_endpoint),
       test(all_faults_are_reported),
       test(names_are_what_their_backend_takes),
       test(a_backend_that_does_not_stand_is_refused_at_open),

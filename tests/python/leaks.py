@@ -8,13 +8,19 @@ usage: leaks.py CALLS
 import asyncio
 import gc
 import sys
+import warnings
 from typing import Any, Callable, Dict, List
 
 from cachette import Cachette, CachetteError
+from cachette._cachette import fetch_as, store, store_now
 
 
 class Json(Cachette):
   pass
+
+
+class Text(Cachette):
+  """The store of Json, as text."""
 
 
 class Own(Cachette):
@@ -34,7 +40,8 @@ def fail(_: Any) -> Any:
 
 
 Cachette.register_codec('failing', fail, fail)
-Json.load_config(lambda: [('codec', 'json')])
+Json.load_config(lambda: [('codec', 'json'), ('memory_name', 'json')])
+Text.load_config(lambda: [('memory_name', 'json')])
 Own.load_config(lambda: [('codec', 'failing')])
 
 
@@ -57,6 +64,9 @@ Signed.load_config(lambda: [('secret', 'of sixteen bytes'), ('compression', 'zli
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
 LARGE = 'v' * 5000
 cache, json, signed = Cachette(), Json(), Signed()
+READY: Any = cache.fetch(KEY)
+READY.close()
+warnings.simplefilter('ignore', RuntimeWarning)  # some of the calls are never awaited on purpose
 
 
 @Cachette.cached
@@ -105,6 +115,31 @@ def cancel_all() -> None:
   loop.run_until_complete(main())
 
 
+def write_meanwhile() -> None:
+  async def compute() -> str:
+    await cache.clear(key='absent')
+    await cache.put('other', VALUE)
+    return VALUE
+
+  async def main() -> None:
+    await asyncio.gather(*(cache.get_or_set('absent', compute) for _ in range(5)))
+    assert not await cache.exists('absent')
+
+  loop.run_until_complete(main())
+
+
+def store_after_a_write() -> None:
+  lease = Cachette._config.lease('absent')
+  end(cache.clear_many(['absent', 'other']))
+  end(store(Cachette, lease, VALUE, None))
+  assert not Cachette.sync.exists('absent')
+
+
+def sync_miss() -> None:
+  Cachette.sync.get_or_set('absent', lambda: VALUE)
+  Cachette.sync.clear(key='absent')
+
+
 def end(call: Any) -> None:
   """Awaits a call, without an event loop."""
   try:
@@ -116,10 +151,10 @@ def end(call: Any) -> None:
 end(First().fetch(KEY))  # so the store of that name is open, with another limit
 
 
-def refuse(call: Any) -> None:
-  """Awaits a call that must fail."""
+def refuse(make: Callable[[], Any]) -> None:
+  """Makes a call that must fail, there and then or when it is awaited."""
   try:
-    call.send(None)
+    make().send(None)
   except (CachetteError, ValueError, TypeError):
     return
   raise AssertionError('it did not fail')
@@ -202,42 +237,58 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'flush': lambda: end(Missing().flush()),
   'json, put': lambda: end(json.put(KEY, [VALUE])),
   'json, fetch': lambda: end(json.fetch(KEY)),
-  'json, wrong value': lambda: refuse(json.put(KEY, {1})),
-  'failing codec': lambda: refuse(Own().put(KEY, VALUE)),
-  'missing codec': lambda: refuse(Missing().put(KEY, VALUE)),
-  'store that cannot be opened': lambda: refuse(Elsewhere().fetch(KEY)),
-  'empty key': lambda: refuse(cache.fetch('')),
-  'long key': lambda: refuse(cache.put(LONG, VALUE)),
-  'no key': lambda: refuse(cache.fetch(5)),  # type: ignore[arg-type]
-  'surrogate key': lambda: refuse(cache.fetch('\udc80')),
-  'surrogate value': lambda: refuse(cache.put(KEY, '\udc80')),
-  'wrong ttl': lambda: refuse(cache.put(KEY, VALUE, -1)),
-  'wrong type of ttl': lambda: refuse(cache.put(KEY, VALUE, '1')),  # type: ignore[arg-type]
-  'error, never awaited': lambda: cache.fetch(''),
+  'json, wrong value': lambda: refuse(lambda: json.put(KEY, {1})),
+  'failing codec': lambda: refuse(lambda: Own().put(KEY, VALUE)),
+  'missing codec': lambda: refuse(lambda: Missing().put(KEY, VALUE)),
+  'store that cannot be opened': lambda: refuse(lambda: Elsewhere().fetch(KEY)),
+  'empty key': lambda: refuse(lambda: cache.fetch('')),
+  'long key': lambda: refuse(lambda: cache.put(LONG, VALUE)),
+  'no key': lambda: refuse(lambda: cache.fetch(5)),  # type: ignore[arg-type]
+  'surrogate key': lambda: refuse(lambda: cache.fetch('\udc80')),
+  'surrogate value': lambda: refuse(lambda: cache.put(KEY, '\udc80')),
+  'wrong ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, -1)),
+  'wrong type of ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, '1')),  # type: ignore[arg-type]
+  'error, never awaited': lambda: Elsewhere().fetch(KEY),
   'too many arguments': lambda: refuse_at_once(cache.fetch, 1, 2, 3),
   'too few arguments': lambda: refuse_at_once(cache.put, KEY),
   'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
   'get_or_set, hit': lambda: end(cache.get_or_set(KEY, VALUE)),
-  'get_or_set, wrong ttl': lambda: refuse(cache.get_or_set(KEY, VALUE, -1)),
+  'get_or_set, as a type': lambda: end(json.get_or_set(KEY, VALUE, returns=List[str])),
+  'fetch as a type': lambda: end(fetch_as(Json, KEY, None, None)),
+  'lease': lambda: Cachette._config.lease(KEY),
+  'lease, wrong key': lambda: refuse_at_once(Cachette._config.lease, 5),
+  'lease, attributes': lambda: Cachette._config.lease(KEY).config,
+  'store': lambda: end(store(Cachette, Cachette._config.lease(KEY), VALUE, None)),
+  'store, blocking': lambda: store_now(Cachette, Cachette._config.lease(KEY), VALUE, None),
+  'store after a write': store_after_a_write,
+  'store, wrong': lambda: refuse_at_once(store_now, Cachette, KEY, VALUE, None),
+  'encode and decode': lambda: Json._config.decode(KEY, Json._config.encode(KEY, [VALUE]), None),
+  'encode, wrong': lambda: refuse_at_once(Json._config.encode, 5, VALUE),
+  'sync, get_or_set, miss': sync_miss,
+  'get_or_set, wrong ttl': lambda: refuse(lambda: cache.get_or_set(KEY, VALUE, -1)),
   'cached, hit': lambda: end(decorated(1)),
   'cached, method, hit': lambda: end(shop.price('bread')),
   'cached, key': lambda: decorated.key([1, 'two']),  # type: ignore[arg-type]
-  'cached, no key': lambda: refuse(decorated(cache)),  # type: ignore[arg-type]
+  'cached, no key': lambda: refuse(lambda: decorated(cache)),  # type: ignore[arg-type]
   'fetch_many': lambda: end(cache.fetch_many([KEY, 'absent', 'large'])),
-  'fetch_many, no iterable': lambda: refuse(cache.fetch_many(5)),  # type: ignore[arg-type]
-  'fetch_many, no keys': lambda: refuse(cache.fetch_many([KEY, 5])),  # type: ignore[list-item]
+  'fetch_many, no iterable': lambda: refuse(lambda: cache.fetch_many(5)),  # type: ignore[arg-type]
+  'fetch_many, no keys': lambda: refuse(lambda: cache.fetch_many([KEY, 5])),  # type: ignore[list-item]
   'fetch_many, never awaited': lambda: cache.fetch_many([KEY]),
   'put_many': lambda: end(cache.put_many({KEY: VALUE, 'large': LARGE})),
-  'put_many, no mapping': lambda: refuse(cache.put_many([KEY])),  # type: ignore[arg-type]
-  'put_many, failing': lambda: refuse(Own().put_many({KEY: VALUE, 'b': VALUE})),
-  'put_many, wrong value': lambda: refuse(json.put_many({KEY: [VALUE], 'b': {1}})),
+  'put_many, no mapping': lambda: refuse(lambda: cache.put_many([KEY])),  # type: ignore[arg-type]
+  'put_many, failing': lambda: refuse(lambda: Own().put_many({KEY: VALUE, 'b': VALUE})),
+  'put_many, wrong value': lambda: refuse(lambda: json.put_many({KEY: [VALUE], 'b': {1}})),
+  'delete': lambda: end(cache.delete('absent')),
+  'fetch_many, some fail': lambda: refuse(lambda: json.fetch_many([KEY, 'text'])),
+  'called on the class': lambda: refuse(lambda: Cachette.fetch(KEY)),  # type: ignore
+  'a bound call': lambda: (cache.fetch, Cachette.fetch.__doc__, Cachette.fetch.__get__(cache)),
   'clear_many': lambda: end(cache.clear_many(['absent', 'none'])),
   'add': lambda: end(cache.add(KEY, VALUE)),
   'exists': lambda: end(cache.exists(KEY)),
   'touch': lambda: end(cache.touch(KEY, 5555)),
   'increment': lambda: end(cache.increment('count')),
-  'increment, no number': lambda: refuse(cache.increment(KEY)),
-  'increment, too much': lambda: refuse(cache.increment('count', 2**70)),
+  'increment, no number': lambda: refuse(lambda: cache.increment(KEY)),
+  'increment, too much': lambda: refuse(lambda: cache.increment('count', 2**70)),
   'ping': lambda: end(cache.ping()),
   'stats': Cachette.stats,
   'sync': lambda: Cachette.sync,
@@ -245,7 +296,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'sync, fetch_many': lambda: Cachette.sync.fetch_many([KEY, 'large']),
   'sync, put': lambda: Cachette.sync.put(KEY, VALUE),
   'signed, put and fetch': lambda: (end(signed.put(KEY, VALUE)), end(signed.fetch(KEY))),
-  'signed, refused': lambda: refuse(signed.increment(KEY)),
+  'signed, refused': lambda: refuse(lambda: signed.increment(KEY)),
   'twice': reuse,
   'throw': throw,
   'close': close,
@@ -259,13 +310,14 @@ SLOW: Dict[str, Callable[[], Any]] = {
     end(json.put(KEY, 1)),
   ),
   'load_config, failing': fail_config,
-  'a class': lambda: type('Sub', (Cachette,), {})().fetch(KEY),
+  'a class': lambda: end(type('Sub', (Cachette,), {})().fetch(KEY)),
   'get_or_set, miss': lambda: (
     asyncio.run(cache.get_or_set('absent', VALUE)),
     end(cache.clear(key='absent')),
   ),
   'get_or_set, failing': fail_all,
   'get_or_set, cancelled': cancel_all,
+  'get_or_set, written meanwhile': write_meanwhile,
   'cached, miss': lambda: (asyncio.run(decorated(2)), end(cache.clear(key=decorated.key(2)))),
   'cached, decoration': lambda: Cachette.cached(key='{call}')(end),
   'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]
@@ -290,7 +342,7 @@ def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
       'references to the key': sys.getrefcount(KEY),
       'references to the value': sys.getrefcount(VALUE),
       'references to the class': sys.getrefcount(Cachette),
-      'references to the awaitables': sys.getrefcount(type(cache.fetch(KEY))),
+      'references to the awaitables': sys.getrefcount(type(READY)),
     }
     if hasattr(sys, 'gettotalrefcount'):
       found['references'] = sys.gettotalrefcount()
@@ -312,6 +364,7 @@ def main(calls: int) -> int:
   end(cache.put(KEY, VALUE))
   end(cache.put('large', LARGE))
   end(json.put(KEY, [VALUE]))
+  end(Text().put('text', '{'))
   asyncio.run(decorated(1))
   asyncio.run(shop.price('bread'))
   leaking = 0

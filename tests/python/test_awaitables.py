@@ -10,11 +10,11 @@ import sys
 import traceback
 import warnings
 import weakref
-from typing import Any, Awaitable, Callable, Iterator, List
+from typing import Any, Awaitable, Callable, Dict, Iterator, List
 
 import pytest
-from cachette import BackendError, Cachette
-from conftest import about, at_once, on_pythons
+from cachette import BackendError, Cachette, CodecError
+from conftest import Make, about, at_once, on_pythons
 
 REUSED = '^cannot reuse already awaited coroutine$'
 
@@ -86,8 +86,10 @@ def test_calls_can_be_gathered(run: Run, cache: Cachette) -> None:
     assert await asyncio.gather(*(cache.put(f'{i}', i) for i in range(100))) == [None] * 100
     found = await asyncio.gather(*(cache.fetch(f'{i}') for i in range(101)))
     assert found == [str(i) for i in range(100)] + [None]
-    mixed = await asyncio.gather(cache.fetch('7'), cache.fetch(''), return_exceptions=True)
-    assert mixed[0] == '7' and isinstance(mixed[1], ValueError)
+    await cache.put('text', 'abc')
+    calls = cache.fetch('7'), cache.increment('text')
+    mixed = await asyncio.gather(*calls, return_exceptions=True)
+    assert mixed[0] == '7' and isinstance(mixed[1], CodecError)
 
   run(main())
 
@@ -95,13 +97,13 @@ def test_calls_can_be_gathered(run: Run, cache: Cachette) -> None:
 def test_calls_can_be_tasks(run: Run, full: Cachette) -> None:
   async def main() -> None:
     task = asyncio.get_running_loop().create_task(full.fetch('key'))
-    assert type(full.fetch('key')).__name__ in repr(task)
+    assert 'Cachette.fetch' in repr(task)
     assert await task == 'value'
     assert await asyncio.create_task(full.fetch_with_ttl('key')) == (about(60), 'value')
     assert await asyncio.ensure_future(full.fetch('key')) == 'value'
     assert await asyncio.shield(full.fetch('key')) == 'value'
-    failing = asyncio.create_task(full.fetch(''))
-    with pytest.raises(ValueError):
+    failing = asyncio.create_task(full.increment('key'))
+    with pytest.raises(CodecError):
       await failing
 
   run(main())
@@ -114,8 +116,8 @@ def test_calls_can_be_waited_for(run: Run, full: Cachette) -> None:
     assert await asyncio.wait_for(full.fetch('key'), None) == 'value'
     for each in asyncio.as_completed([full.fetch('key'), full.fetch('other', 'value')]):
       assert await each == 'value'
-    with pytest.raises(ValueError):
-      await asyncio.wait_for(full.fetch(''), 10)
+    with pytest.raises(CodecError):
+      await asyncio.wait_for(full.increment('key'), 10)
 
   run(main())
 
@@ -133,8 +135,8 @@ def test_calls_can_join_a_task_group(run: Run, full: Cachette) -> None:
 def test_a_call_can_be_run_by_itself(run: Run, full: Cachette) -> None:
   assert run(full.fetch('key')) == 'value'
   assert run(full.fetch_with_ttl('key')) == (about(60), 'value')
-  with pytest.raises(ValueError):
-    run(full.fetch(''))
+  with pytest.raises(CodecError):
+    run(full.increment('key'))
 
 
 def test_a_task_of_a_call_can_be_cancelled_before_it_begins(run: Run, full: Cachette) -> None:
@@ -218,26 +220,58 @@ def test_results_of_every_type_arrive_as_they_are(run: Run, value: Any) -> None:
 # ---- Errors
 
 
-def test_errors_of_a_call_are_raised_when_it_is_awaited(run: Run, cache: Cachette) -> None:
+def test_a_wrong_argument_is_an_error_of_the_call(run: Run, cache: Cachette) -> None:
+  calls: List[Any] = [
+    (lambda: cache.fetch(''), ValueError),
+    (lambda: cache.fetch('k' * 65537), ValueError),
+    (lambda: cache.fetch(5), TypeError),  # type: ignore[arg-type]
+    (lambda: cache.fetch_with_ttl(''), ValueError),
+    (lambda: cache.put('', 'value'), ValueError),
+    (lambda: cache.put('key', 'value', -1), ValueError),
+    (lambda: cache.put('key', 'value', '1'), TypeError),  # type: ignore[arg-type]
+    (lambda: cache.add('', 'value'), ValueError),
+    (lambda: cache.exists(''), ValueError),
+    (lambda: cache.touch('key', 0), ValueError),
+    (lambda: cache.increment('key', 1.5), TypeError),  # type: ignore[arg-type]
+    (lambda: cache.delete(''), ValueError),
+    (lambda: cache.clear(''), ValueError),
+    (lambda: cache.clear(key=''), ValueError),
+    (lambda: cache.fetch_many(['key', '']), ValueError),
+    (lambda: cache.fetch_many(['key', 5]), TypeError),  # type: ignore[list-item]
+    (lambda: cache.put_many({'': 'value'}), ValueError),
+    (lambda: cache.clear_many('key'), TypeError),
+    (lambda: cache.get_or_set('', 'value'), ValueError),
+    (lambda: cache.get_or_set('key', 'value', -1), ValueError),
+    (lambda: cache.get_or_set(5, 'value'), TypeError),  # type: ignore[call-overload]
+  ]
+
+  async def main() -> None:
+    for call, exception in calls:
+      with pytest.raises(exception):
+        call()
+
+  run(main())
+
+
+def test_what_fails_in_the_backend_or_the_codec_is_raised_by_await(run: Run, make: Make) -> None:
   class Elsewhere(Cachette):
     pass
 
   Elsewhere.load_config(lambda: [('backend', 'redis'), ('redis_url', 'redis://127.0.0.1:1')])
-  calls: List[Any] = [
-    (cache.fetch(''), ValueError),
-    (cache.fetch(5), TypeError),  # type: ignore[arg-type]
-    (cache.fetch_with_ttl(''), ValueError),
-    (cache.put('', 'value'), ValueError),
-    (cache.put('key', 'value', -1), ValueError),
-    (cache.put('key', 'value', '1'), TypeError),  # type: ignore[arg-type]
-    (cache.clear(''), ValueError),
-    (cache.clear(key=''), ValueError),
-  ]
+  json = make(codec='json')()
 
   async def main() -> None:
-    there = [(Elsewhere().fetch('key'), BackendError), (Elsewhere().flush(), BackendError)]
-    for call, exception in [*calls, *there]:
-      with pytest.raises(exception):
+    calls: List[Any] = [
+      (Elsewhere().fetch('key'), BackendError),
+      (Elsewhere().fetch_many(['key']), BackendError),
+      (Elsewhere().flush(), BackendError),
+      (json.put('key', {1}), CodecError),
+      (json.put_many({'key': {1}}), CodecError),
+      (json.increment('count', 2**63 - 1), None),
+      (json.increment('count', 1), ValueError),
+    ]
+    for call, exception in calls:
+      with pytest.raises(exception) if exception else contextlib.nullcontext():
         await call
 
   run(main())
@@ -276,6 +310,7 @@ def test_it_is_a_coroutine_to_the_abstract_classes_and_inspect(cache: Cachette) 
   assert inspect.isawaitable(call)
   assert asyncio.iscoroutine(call)
   assert not asyncio.isfuture(call)
+  call.close()
   assert inspect.isawaitable(cache)
   assert not asyncio.iscoroutine(cache)
 
@@ -308,8 +343,8 @@ def test_it_can_be_awaited_once(full: Cachette, resume: Callable[[Any], Any]) ->
     for _ in range(2):
       with pytest.raises(RuntimeError, match=REUSED):
         resume(call)
-  failing = full.fetch('')
-  with pytest.raises(ValueError):
+  failing = full.increment('key')
+  with pytest.raises(CodecError):
     resume(failing)
   with pytest.raises(RuntimeError, match=REUSED):
     resume(failing)
@@ -411,7 +446,9 @@ def test_a_value_cannot_be_sent_before_it_began(full: Cachette) -> None:
 
 
 def test_awaitables_cannot_be_made_or_subclassed_by_hand(full: Cachette) -> None:
-  kind: Any = type(full.fetch('key'))
+  call = full.fetch('key')
+  call.close()
+  kind: Any = type(call)
   for make in (kind, lambda: kind.__new__(kind), lambda: type('Sub', (kind,), {})):
     with pytest.raises(TypeError):
       make()
@@ -421,15 +458,112 @@ def test_awaitables_cannot_be_made_or_subclassed_by_hand(full: Cachette) -> None
       make()
 
 
-def test_a_call_that_is_never_awaited_is_done_and_warns_of_nothing(cache: Cachette) -> None:
+CALLS: Dict[str, Callable[[Cachette], Any]] = {
+  'fetch': lambda cache: cache.fetch('key'),
+  'fetch_with_ttl': lambda cache: cache.fetch_with_ttl('key'),
+  'fetch_many': lambda cache: cache.fetch_many(['key']),
+  'put': lambda cache: cache.put('key', 'value'),
+  'put_many': lambda cache: cache.put_many({'key': 'value'}),
+  'add': lambda cache: cache.add('key', 'value'),
+  'exists': lambda cache: cache.exists('key'),
+  'touch': lambda cache: cache.touch('key'),
+  'increment': lambda cache: cache.increment('count'),
+  'delete': lambda cache: cache.delete('key'),
+  'clear': lambda cache: cache.clear('key'),
+  'clear_many': lambda cache: cache.clear_many(['key']),
+  'flush': lambda cache: cache.flush(),
+  'flush_expired': lambda cache: cache.flush_expired(),
+  'ping': lambda cache: cache.ping(),
+  'get_or_set': lambda cache: cache.get_or_set('key', 'value'),
+}
+
+
+@pytest.mark.parametrize('name', CALLS)
+def test_a_call_that_is_never_awaited_warns(run: Run, cache: Cachette, name: str) -> None:
+  async def main() -> None:
+    CALLS[name](cache)
+
+  def warned() -> List[str]:
+    with warnings.catch_warnings(record=True) as caught:
+      warnings.simplefilter('always')
+      run(main())
+      CALLS[name](cache)  # outside of a loop too
+      gc.collect()
+    assert [each.category for each in caught] == [RuntimeWarning] * 2
+    assert all(each.filename == __file__ for each in caught)
+    return [str(each.message) for each in caught]
+
+  for _ in range(3):  # the extension uses awaitables again
+    assert warned() == [f"coroutine 'Cachette.{name}' was never awaited"] * 2
+
+
+@pytest.mark.parametrize('name', CALLS)
+def test_in_debug_mode_the_warning_says_where_the_call_was_made(cache: Cachette, name: str) -> None:
+  async def main() -> None:
+    CALLS[name](cache)
+
+  with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    asyncio.run(main(), debug=True)
+    gc.collect()
+  (warning,) = caught
+  message = str(warning.message)
+  assert message.startswith(f"coroutine 'Cachette.{name}' was never awaited\nCoroutine created at")
+  assert message.rstrip().endswith('CALLS[name](cache)') or 'lambda cache' in message
+
+
+def test_what_was_begun_or_closed_warns_of_nothing(run: Run, cache: Cachette) -> None:
+  async def main() -> None:
+    cache.fetch('key').close()
+    with pytest.raises(KeyError):
+      cache.fetch('key').throw(KeyError())
+    task = asyncio.create_task(cache.fetch('key'))
+    task.cancel()
+    await asyncio.wait([task])
+    task = asyncio.create_task(cache.fetch('key'))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    with pytest.raises(TypeError):
+      cache.fetch(5)  # type: ignore[arg-type]
+    assert await cache is cache  # type: ignore[misc]
+
   with warnings.catch_warnings():
     warnings.simplefilter('error')
-    cache.put('key', 'value')
-    cache.fetch('key')
-    cache.fetch('')
-    cache.clear(key=5)  # type: ignore[arg-type]
+    run(main())
     gc.collect()
-  assert asyncio.run(cache.fetch('key')) in ('value', None)
+
+
+def test_a_call_in_a_cycle_that_is_never_awaited_warns(cache: Cachette) -> None:
+  held: List[Any] = []
+  held.append(cache.fetch('key', held))
+  del held
+  with pytest.warns(RuntimeWarning, match=r"'Cachette.fetch' was never awaited"):
+    gc.collect()
+  for _ in range(20):  # one that the garbage collector took warns when it is used again
+    with pytest.warns(RuntimeWarning, match=r"'Cachette.fetch' was never awaited"):
+      cache.fetch('key')
+
+
+@at_once
+def test_the_call_was_made_though_it_is_never_awaited(cache: Cachette) -> None:
+  with pytest.warns(RuntimeWarning, match=r"'Cachette.put' was never awaited"):
+    cache.put('key', 'value')
+  assert asyncio.run(cache.fetch('key')) == 'value'
+
+
+def test_a_warning_that_is_an_error_is_told_and_harms_nothing(cache: Cachette) -> None:
+  told: List[Any] = []
+  hook, sys.unraisablehook = sys.unraisablehook, told.append
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('error')
+      for _ in range(3):
+        cache.fetch('key')
+  finally:
+    sys.unraisablehook = hook
+  assert [type(each.exc_value) for each in told] == [RuntimeWarning] * 3
+  assert asyncio.run(cache.fetch('key')) is None
 
 
 @at_once
@@ -448,6 +582,7 @@ def test_what_is_returned_is_not_kept(cache: Cachette) -> None:
   value = Value()
   gone = weakref.ref(value)
   call = cache.fetch('key', value)
+  call.close()
   del value, call
   assert gone() is None
 
@@ -461,7 +596,8 @@ def test_a_cycle_through_a_call_is_collected(cache: Cachette) -> None:
   gone = weakref.ref(value)
   del value
   assert gone() is not None
-  gc.collect()
+  with pytest.warns(RuntimeWarning, match='never awaited'):
+    gc.collect()
   assert gone() is None
 
 
@@ -469,8 +605,10 @@ def test_a_call_can_hold_a_call_that_holds_a_call(cache: Cachette) -> None:
   call: Any = None
   for _ in range(200_000):
     call = cache.fetch('key', call)
-  del call
-  gc.collect()
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    del call
+    gc.collect()
 
 
 @at_once
@@ -481,8 +619,10 @@ def test_a_call_may_be_made_while_another_is_given_up(cache: Cachette) -> None:
         cache.put('key', 'value')
         cache.fetch('key')
 
-  for _ in range(100):
-    calls = [cache.fetch('other', Value()) for _ in range(20)]
-    calls.pop().close()
-    del calls
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    for _ in range(100):
+      calls = [cache.fetch('other', Value()) for _ in range(20)]
+      calls.pop().close()
+      del calls
   assert asyncio.run(cache.fetch('key')) == 'value'

@@ -35,6 +35,7 @@ def test_every_benchmark_runs_and_prints_and_draws_its_figures(tmp_path: pathlib
     r'1, values of 1 MiB +\d',
     r'await fetch\(key\), hit +\d',
     r'A GET in FastAPI',
+    r'parquet, 10 rows of 4 columns +\d',
     r'cachette +\d+ ns +\d+ ns',
     r'256 tasks +[\d,]+/s',
     r'Python, a mongod on this machine',

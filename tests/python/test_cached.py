@@ -11,7 +11,8 @@ import weakref
 from typing import Any, List, Optional, Type
 
 import pytest
-from cachette import Cachette, CodecError, _flights, cached
+from cachette import Cachette, CodecError, _fallbacks, _flights, cached
+from cachette._flights import _threads
 from conftest import Make, about
 from services.process import find_free_port
 
@@ -221,7 +222,7 @@ def test_without_its_backend_the_function_runs() -> None:
     return 'value'
 
   assert [run(load()) for _ in range(2)] == ['value', 'value']
-  assert _flights.fallbacks(Down) == 2
+  assert _fallbacks.count(Down) == 2
   with pytest.raises(ConnectionError):
     run(load.invalidate())
 
@@ -341,7 +342,7 @@ def test_a_plain_function_runs_without_its_backend() -> None:
     return 'value'
 
   assert [load() for _ in range(2)] == ['value', 'value']
-  assert _flights.fallbacks(Down) == 2
+  assert _fallbacks.count(Down) == 2
   with pytest.raises(ConnectionError):
     load.invalidate()
 
@@ -385,7 +386,7 @@ def test_threads_at_once_run_a_plain_function_once(cls: Any) -> None:
   for thread in threads:
     thread.join(60)
   assert (results, runs) == (['value'] * 20, [1])
-  assert not _flights._threads
+  assert not _threads.under_way
 
 
 class Resource:
@@ -415,7 +416,7 @@ def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None
   for thread in threads:
     thread.start()
   place = (Local._config, 'broken')
-  while place not in _flights._threads or _flights._threads[place].waiting < 9:
+  while place not in _threads.under_way or _threads.under_way[place].waiting < 9:
     assert any(thread.is_alive() for thread in threads)
   gc.collect()
   gc.disable()
@@ -448,7 +449,7 @@ def test_a_thread_that_is_stopped_leaves_the_computing_to_the_next() -> None:
   for thread in threads:
     thread.start()
   place = (Local._config, 'stopped')
-  while place not in _flights._threads or _flights._threads[place].waiting < 4:
+  while place not in _threads.under_way or _threads.under_way[place].waiting < 4:
     assert any(thread.is_alive() for thread in threads)
   go.set()
   for thread in threads:

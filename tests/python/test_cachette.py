@@ -8,6 +8,7 @@ import functools
 import inspect
 import pickle
 import pydoc
+import re
 import threading
 import typing
 import unittest.mock
@@ -19,12 +20,13 @@ from cachette import Cachette
 from conftest import run_python, unwraps_classes
 
 METHODS = {
-  'fetch': '(self, /, key, default=None)',
-  'fetch_with_ttl': '(self, /, key)',
-  'put': '(self, /, key, value, ttl=None)',
-  'clear': '(self, /, namespace=None, key=None)',
-  'flush': '(self, /)',
-  'flush_expired': '(self, /)',
+  'fetch': '(self, key: str, default: Any = None) -> Any',
+  'fetch_with_ttl': '(self, key: str) -> Tuple[int, Any]',
+  'put': '(self, key: str, value: Any, ttl: Seconds = None) -> None',
+  'delete': '(self, key: str) -> bool',
+  'clear': '(self, namespace: Optional[str] = None, key: Optional[str] = None) -> int',
+  'flush': '(self) -> int',
+  'flush_expired': '(self) -> int',
 }
 
 
@@ -67,7 +69,7 @@ def test_a_subclass_with_an_init_has_its_signature() -> None:
   assert inspect.unwrap(WithInit) is WithInit
   assert list(inspect.signature(WithNew).parameters) == ['prefix']
   assert inspect.unwrap(WithNew) is WithNew
-  assert WithNew('here').fetch('key') is not None
+  assert asyncio.run(WithNew('here').fetch('not there')) is None
 
 
 def test_a_subclass_of_a_subclass_with_an_init_has_its_signature() -> None:
@@ -112,21 +114,27 @@ def test_what_it_unwraps_to_builds_the_very_class() -> None:
     assert type(asyncio.run(build())) is cls
 
 
+def signature_text(function: Any) -> str:
+  """Its signature; Pythons write the type of a time to live in ways of their own."""
+  text = str(inspect.signature(function)).replace('typing.', '')
+  return re.sub(r'ttl: .* = None', 'ttl: Seconds = None', text)
+
+
 @pytest.mark.parametrize('name', METHODS)
 def test_each_method_has_its_signature_and_a_text(name: str) -> None:
-  method = getattr(Cachette, name)
-  assert str(inspect.signature(method)) == METHODS[name]
-  assert str(inspect.signature(getattr(Cachette(), name))) == METHODS[name].replace(
-    'self, /, ', ''
-  ).replace('self, /', '')
-  assert inspect.getdoc(method)
+  for owner, instance in ((Cachette, Cachette()), (type(Cachette.sync), Cachette.sync)):
+    method = getattr(owner, name)
+    assert signature_text(method) == METHODS[name]
+    assert signature_text(getattr(instance, name)) == re.sub(r'self(, )?', '', METHODS[name])
+    assert inspect.getdoc(method) == inspect.getdoc(getattr(Cachette, name)) != ''
+    assert typing.get_type_hints(method) == typing.get_type_hints(getattr(instance, name)) != {}
 
 
 def test_help_shows_the_class_and_its_methods() -> None:
-  text = pydoc.plain(pydoc.render_doc(Cachette))
+  text = pydoc.plain(pydoc.render_doc(Cachette)).replace('typing.', '')
   assert 'class Cachette' in text and 'A cache whose backend, codec and time to live' in text
-  for name, signature in METHODS.items():
-    assert f'{name}{signature}' in text
+  for name in METHODS:
+    assert f'async {name}(self' in text
   assert 'load_config(settings' in text and 'register_codec(' in text
   assert 'class Sub' in pydoc.plain(pydoc.render_doc(Sub))
   assert 'limit' in pydoc.plain(pydoc.render_doc(WithInit))
@@ -231,15 +239,17 @@ def test_functools_and_mock_take_it() -> None:
   for spec in (Cachette, Sub):
     mock = unittest.mock.create_autospec(spec)
     mock().fetch.return_value = 'value'
-    assert mock().fetch('key') == 'value'
+    assert asyncio.run(mock().fetch('key')) == 'value'
     with pytest.raises(AttributeError):
       mock().no_such_call()
   instance = unittest.mock.create_autospec(Cachette, instance=True)
-  instance.put('key', 'value', ttl=3)
-  instance.put.assert_called_once_with('key', 'value', ttl=3)
+  asyncio.run(instance.put('key', 'value', ttl=3))
+  with pytest.raises(TypeError):
+    instance.put('key')
+  instance.put.assert_awaited_once_with('key', 'value', ttl=3)
   with unittest.mock.patch.object(Cachette, 'flush') as flush:
-    Cachette().flush()
-    flush.assert_called_once_with()
+    asyncio.run(Cachette().flush())
+    flush.assert_awaited_once_with()
 
 
 def test_it_can_be_built_and_used_on_any_thread() -> None:

@@ -27,7 +27,6 @@ MONGODB = 'The "mongodb_url" cannot be null when using MongoDB as backend.'
 DATABASE = 'The "database_name" cannot be null when using MongoDB as backend.'
 TABLE = 'The "table_name" cannot be null when using MongoDB as backend.'
 PICKLE = 'The "pickle_path" cannot be null when using pickle as backend.'
-DYNAMODB = 'The "dynamodb_url" cannot be null when using DynamoDB as backend and no region defined.'
 
 # Settings, and exactly the faults that they have.
 FAULTY = [
@@ -49,7 +48,6 @@ FAULTY = [
     [TTL, TABLE, DATABASE, MONGODB],
   ),
   ([('backend', 'pickle')], [PICKLE]),
-  ([('backend', 'dynamodb')], [DYNAMODB]),
   ([('backend', 'REDIS'), ('Ttl', 9999)], [TTL, REDIS]),
   ([('ttl', '60')], ['The "ttl" value must be an int (whole seconds), not str.']),
   ([('ttl', 60.0)], ['The "ttl" value must be an int (whole seconds), not float.']),
@@ -320,10 +318,10 @@ def test_none_counts_as_absent_where_the_backend_does_not_need_the_option(name: 
   assert asyncio.run(made().fetch('key', 'default')) == 'default'
 
 
-def test_dynamodb_needs_a_region_or_a_url() -> None:
+def test_dynamodb_needs_neither_region_nor_url_for_the_environment_may_have_them() -> None:
   own([('backend', 'dynamodb'), ('region', 'eu-west-1'), ('dynamodb_url', None)])
   own([('backend', 'dynamodb'), ('dynamodb_url', 'http://localhost:8000'), ('region', None)])
-  assert faults_of([('backend', 'dynamodb'), ('region', None)]) == [DYNAMODB]
+  own([('backend', 'dynamodb'), ('region', None)])
 
 
 @pytest.mark.parametrize(

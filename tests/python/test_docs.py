@@ -135,10 +135,12 @@ def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathli
 
 PRINTED = {
   "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
+  'find_users': '{}\n',
   'may_pass': '10\n',
   'def find_user(': 'asking the database\n'
   + 2 * "{'number': 1, 'name': 'Ada'}\n"
   + 'user:1 False\n',
+  'returns=List[User]': "1815\nAda [{'name': 'Ada', 'born': '1815-12-10'}]\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
   'with testing.isolated()': 'None\n',
   'find_name': 'Ada\n',
@@ -219,6 +221,8 @@ def test_the_c_block_is_that_of_the_readme_which_is_built() -> None:
 
 
 def test_every_block_is_of_a_language_that_is_tested() -> None:
-  assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c'}
+  assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c', 'ini'}
+  # test_dynamodb_profiles.py has AWS's files as that page shows them.
+  assert {page for page, _ in blocks_of('ini')} == {'docs/backends/dynamodb.md'}
   shell = {page for page, _ in blocks_of('sh')}
   assert shell == {'docs/index.md', 'docs/install.md', 'docs/c.md', 'docs/figures.md'}

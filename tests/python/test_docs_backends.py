@@ -2,6 +2,9 @@
 """The errors that the backends' pages list are those that come."""
 
 import contextlib
+import hashlib
+import json
+import os
 import pathlib
 import re
 import sqlite3
@@ -16,6 +19,8 @@ from services.memcached import MemcachedServer
 from services.mongodb import MongodServer
 from services.process import Server
 from services.redis import RedisServer
+from services.redis_front import RedisFront, redis_5
+from services.tls import make_certificate, tls_server
 
 ROW = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<name>\w+)` \| `(?P<message>[^|]+)` \|$', re.M)
 
@@ -83,6 +88,18 @@ def ways_of_a_server(server: Server, cache: Any) -> Ways:
   }
 
 
+def tls_mistakes(server: Server, folder: pathlib.Path, open_at: Callable[[int, bool], Any]) -> Ways:
+  def without() -> None:
+    certificate = make_certificate(folder)
+    with tls_server(certificate['cert'], certificate['key']) as port:
+      open_at(port, False).fetch('key')
+
+  return {
+    'the server expects TLS': without,
+    'the server does not speak TLS': lambda: open_at(server.port, True).fetch('key'),
+  }
+
+
 # ---- The backends
 
 
@@ -100,9 +117,9 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
   words = ('--requirepass', 'right', '--maxmemory', '3mb', '--maxmemory-policy', 'noeviction')
   with RedisServer(*words) as server:
 
-    def ask(credentials: str) -> Any:
+    def ask(credentials: str, timeout: float = 0.5) -> Any:
       url = server.url.replace('//', f'//{credentials}')
-      return own(backend='redis', redis_url=url, timeout=0.5)
+      return own(backend='redis', redis_url=url, timeout=timeout)
 
     cache = ask(':right@')
 
@@ -115,7 +132,37 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
       'it is full and evicts nothing': fill,
       'the password is wrong': lambda: ask(':wrong@').fetch('key'),
       'there is no password': lambda: ask('').fetch('key'),
+      **refusals_of_redis(server, ask),
+      **tls_mistakes(server, tmp_path, redis_with),
     }
+
+
+def redis_with(port: int, tls: bool) -> Any:
+  return own(backend='redis', redis_url=f'redis{"s" if tls else ""}://127.0.0.1:{port}', timeout=1)
+
+
+def refusals_of_redis(server: RedisServer, ask: Callable[..., Any]) -> Ways:
+  def say(*words: str) -> None:
+    server.say('-a', 'right', '--no-auth-warning', *words)
+
+  def replica() -> None:
+    say('replicaof', '127.0.0.1', '1')
+    ask(':right@', 3).put('key', 'value')
+
+  def not_permitted(key: str, rule: str) -> None:
+    say('acl', 'setuser', 'ann', 'on', '>secret', '~mine:*', '+@all', rule)
+    ask('ann:secret@').put(key, 'value')
+
+  def no_password() -> None:
+    with RedisFront(server.port, redis_5()) as front:
+      own(backend='redis', redis_url=f'redis://:needless@127.0.0.1:{front.port}').fetch('key')
+
+  return {
+    'it is a replica': replica,
+    'a command is not permitted': lambda: not_permitted('mine:1', '-set'),
+    'a key is not permitted': lambda: not_permitted('yours:1', '+set'),
+    'the server has no password': no_password,
+  }
 
 
 @contextlib.contextmanager
@@ -125,7 +172,13 @@ def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
     yield {
       **ways_of_a_server(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
+      **tls_mistakes(server, tmp_path, memcached_with),
     }
+
+
+def memcached_with(port: int, tls: bool) -> Any:
+  host = f'127.0.0.1:{port}'
+  return own(backend='memcached', memcached_host=host, memcached_tls=tls, timeout=1)
 
 
 @contextlib.contextmanager
@@ -153,8 +206,9 @@ def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 @contextlib.contextmanager
 def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
   with DynamodbServer() as server, pytest.MonkeyPatch.context() as patch:
-    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'):
-      patch.delenv(name, raising=False)
+    for name in os.environ:
+      if name.startswith('AWS_'):
+        patch.delenv(name)
     patch.setenv('HOME', str(tmp_path))
     patch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
@@ -171,10 +225,31 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
       )
       ask('other').fetch('key')
 
+    def with_profile(name: str, *lines: str) -> None:
+      (tmp_path / '.aws').mkdir(exist_ok=True)
+      (tmp_path / '.aws' / 'config').write_text('\n'.join(['[profile it]', *lines]))
+      patch.setenv('AWS_PROFILE', name)
+      own(**no_keys).fetch('key')
+
     cache = ask()
+    login = ['sso_account_id=1', 'sso_role_name=r', 'sso_start_url=u', 'sso_region=eu-west-1']
+    expired = json.dumps({'accessToken': 't', 'expiresAt': '2020-01-31T12:34:56Z'})
+    folder = tmp_path / '.aws' / 'sso' / 'cache'
+
+    def with_an_old_login() -> None:
+      folder.mkdir(parents=True)
+      (folder / f'{hashlib.sha1(b"u").hexdigest()}.json').write_text(expired)
+      with_profile('it', *login)
+
     no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
     yield {
       **ways_of_a_server(server, cache),
+      'there is no region, and no endpoint': lambda: own(backend='dynamodb').fetch('key'),
+      'the profile is not there': lambda: with_profile('other'),
+      'the SSO login is over': with_an_old_login,
+      'the program fails': lambda: with_profile(
+        'it', "credential_process = sh -c 'echo why >&2; exit 1'"
+      ),
       'there are no credentials': lambda: own(**no_keys).fetch('key'),
       'the table is another one': another_table,
       'the value is too large': lambda: put_too_much(cache, 500_000),

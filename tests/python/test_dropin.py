@@ -86,7 +86,6 @@ REFUSED: List[Tuple[List[Tuple[str, Any]], str]] = [
   ([('backend', 'redis'), ('redis_url', None)], 'redis_url'),
   ([('backend', 'memcached'), ('memcached_host', None)], 'memcached_host'),
   ([('backend', 'mongodb'), ('mongodb_url', None)], 'mongodb_url'),
-  ([('backend', 'dynamodb'), ('region', None), ('dynamodb_url', None)], 'dynamodb_url'),
   ([('backend', 'pickle'), ('pickle_path', None)], 'pickle_path'),
 ]
 

@@ -169,41 +169,49 @@ CONFIG = """
 [profile third]
 aws_access_key_id = of the config
 aws_secret_access_key = s
-[profile sso]
-sso_start_url = https://example.com
+[profile empty]
+region = eu-west-1
 """
+
+
+@pytest.fixture
+def files(tmp_path: pathlib.Path) -> None:
+  folder = tmp_path / '.aws'
+  folder.mkdir()
+  (folder / 'credentials').write_text(CREDENTIALS)
+  (folder / 'config').write_text(CONFIG)
+
+
+@pytest.mark.parametrize(
+  ('env', 'expected'),
+  [
+    ({}, 'first'),
+    ({'AWS_PROFILE': 'other'}, 'second token'),
+    ({'AWS_PROFILE': 'third'}, 'of the config'),
+    ({'AWS_DEFAULT_PROFILE': 'other', 'AWS_PROFILE': 'third'}, 'second token'),
+  ],
+)
+def test_the_shared_files(
+  endpoint: HttpServer, clean: Dict[str, str], files: None, env: Dict[str, str], expected: str
+) -> None:
+  assert ask(endpoint, {**clean, **env}) == 'fine'
+  assert signed_by(endpoint) == [expected]
 
 
 @pytest.mark.parametrize(
   ('profile', 'expected'),
   [
-    (None, 'first'),
-    ('other', 'second token'),
-    ('third', 'of the config'),
-    ('half', 'The AWS profile "half" has only one of'),
-    (
-      'sso',
-      'The AWS profile "sso" gets its keys in a way that cachette does not go: sso_start_url',
-    ),
-    ('none', 'The AWS profile "none" is in neither of the shared files'),
+    ('half', 'The AWS profile "half" in ~/.aws/credentials: it has only one of'),
+    ('empty', 'No AWS credentials were found'),
+    ('empty', 'the shared files (profile "empty")'),
+    ('none', 'There is no AWS profile "none", which AWS_PROFILE names'),
   ],
 )
-def test_the_shared_files(
-  endpoint: HttpServer,
-  clean: Dict[str, str],
-  tmp_path: pathlib.Path,
-  profile: Optional[str],
-  expected: str,
+def test_shared_files_without_keys(
+  endpoint: HttpServer, clean: Dict[str, str], files: None, profile: str, expected: str
 ) -> None:
-  folder = tmp_path / '.aws'
-  folder.mkdir()
-  (folder / 'credentials').write_text(CREDENTIALS)
-  (folder / 'config').write_text(CONFIG)
-  told = ask(endpoint, {**clean, **({'AWS_PROFILE': profile} if profile else {})})
-  if expected.startswith('The'):
-    assert expected in told
-  else:
-    assert (told, signed_by(endpoint)) == ('fine', [expected])
+  assert expected in ask(endpoint, {**clean, 'AWS_PROFILE': profile})
+  assert endpoint.requests == []
 
 
 def test_shared_files_elsewhere(

@@ -366,3 +366,35 @@ def test_blacksheep_injects_it(cls: Type[Cachette], lifetime: str) -> None:
     await app.stop()
 
   asyncio.run(main())
+
+
+# ---- trio
+
+
+def test_under_trio_a_call_that_waits_says_that_it_needs_asyncio(cache: Cachette) -> None:
+  import trio
+
+  async def main() -> None:
+    for call in (cache.fetch('key'), cache.put('key', 'value'), cache.get_or_set('key', load)):
+      with pytest.raises(RuntimeError, match=r'asyncio.*trio.*Cachette\.sync'):
+        await call
+    await trio.to_thread.run_sync(sync.put, 'key', 'value')
+    assert await trio.to_thread.run_sync(sync.fetch, 'key') == 'value'
+
+  async def load() -> str:
+    return 'computed'
+
+  sync = type(cache).sync
+  if cache._config.get('backend') == 'inmemory':  # type: ignore[attr-defined]
+    trio.run(in_memory, cache)
+  else:
+    trio.run(main)
+
+
+async def in_memory(cache: Cachette) -> None:
+  """What needs no waiting works; what may have to wait for another caller does not."""
+  await cache.put('key', 'value')
+  assert await cache.fetch('key') == 'value'
+  assert await cache.get_or_set('key', 'other') == 'value'
+  with pytest.raises(RuntimeError, match=r'asyncio.*trio.*Cachette\.sync'):
+    await cache.get_or_set('absent', 'value')

@@ -13,7 +13,8 @@ import weakref
 from typing import Any, Callable, List, Type
 
 import pytest
-from cachette import BackendError, Cachette, CachetteError, CodecError, _flights
+from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks
+from cachette._flights import _loops, _threads
 from conftest import Make, at_once, on_pythons, run_python
 from services.process import find_free_port
 
@@ -58,7 +59,7 @@ async def all_wait(cache: Cachette, key: str, count: int) -> None:
   """Lets the others run until so many wait for a key."""
 
   def waiting() -> int:
-    flights = _flights._loops.get(asyncio.get_running_loop(), {})
+    flights = _loops.under_way.get(asyncio.get_running_loop(), {})
     flight = flights.get((type(cache)._config, key))
     return len(flight.waiting) if flight is not None else 0
 
@@ -66,7 +67,7 @@ async def all_wait(cache: Cachette, key: str, count: int) -> None:
 
 
 def nothing_is_left() -> bool:
-  return not _flights._loops and not _flights._threads and not _flights._fetches
+  return not _loops.under_way and not _threads.under_way and not _loops.fetches
 
 
 # ---- Hits and misses
@@ -440,7 +441,7 @@ def test_a_failure_reaches_all_and_is_not_stored(cache: Cachette) -> None:
 
   run(main())
   assert nothing_is_left()
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
 
 
 def test_a_traceback_leads_into_the_factory_and_keeps_its_context(cache: Cachette) -> None:
@@ -581,11 +582,11 @@ def test_without_its_backend_it_computes_and_counts(down: Cachette) -> None:
       await down.fetch('key')
     for number in range(3):
       assert await down.get_or_set('key', f'value {number}') == f'value {number}'
-      assert _flights.fallbacks(Down) == number + 1
+      assert _fallbacks.count(Down) == number + 1
 
   run(main())
   Down.load_config(lambda: {'backend': 'inmemory'})
-  assert _flights.fallbacks(Down) == 0
+  assert _fallbacks.count(Down) == 0
 
 
 def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cachette) -> None:
@@ -598,7 +599,7 @@ def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cache
     assert factory.runs == 1
 
   run(main())
-  assert _flights.fallbacks(Down) == 1000
+  assert _fallbacks.count(Down) == 1000
 
 
 @at_once
@@ -606,7 +607,7 @@ def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make: Make)
   cache = make(memory_limit='1M')()
   large = 'v' * (1 << 20)
   assert run(cache.get_or_set('key', large)) == large
-  assert _flights.fallbacks(type(cache)) == 1
+  assert _fallbacks.count(type(cache)) == 1
 
 
 def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -> None:
@@ -622,15 +623,15 @@ def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -
     assert await reader.fetch('key') == [1]
 
   run(main())
-  assert _flights.fallbacks(type(reader)) == 1
-  assert _flights.fallbacks(type(writer)) == 0
+  assert _fallbacks.count(type(reader)) == 1
+  assert _fallbacks.count(type(writer)) == 0
 
 
 def test_a_value_that_the_codec_cannot_encode_is_told(make: Make) -> None:
   cache = make(codec='json')()
   with pytest.raises(CodecError, match='cannot encode the value of "key"'):
     run(cache.get_or_set('key', object))
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
   assert nothing_is_left()
 
 
@@ -642,7 +643,7 @@ def test_an_error_of_another_cache_in_the_factory_is_the_factorys(
 
   with pytest.raises(CachetteError):
     run(cache.get_or_set('key', compute))
-  assert _flights.fallbacks(type(cache)) == 0
+  assert _fallbacks.count(type(cache)) == 0
 
 
 # ---- Loops, threads, forks
@@ -688,7 +689,7 @@ def test_a_loop_that_was_closed_over_its_flights_is_let_go(cache: Cachette) -> N
 
   call = loop.run_until_complete(start())
   call._log_destroy_pending = False
-  for flight in _flights._loops[loop].values():
+  for flight in _loops.under_way[loop].values():
     assert flight.task is not None
     flight.task._log_destroy_pending = False  # type: ignore[attr-defined]
   loop.close()
@@ -701,6 +702,7 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
   told = run_python("""
     import asyncio, os, threading, time, warnings
     from cachette import Cachette, _flights
+    from cachette._flights import _loops, _threads
     warnings.simplefilter('ignore', DeprecationWarning)  # of a fork beside threads
     class Blocking:
       def fetch(self, key, default):
@@ -727,7 +729,7 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
       thread.start()
     while len(begun) < 2:
       time.sleep(0.01)
-    assert _flights._loops and _flights._threads
+    assert _loops.under_way and _threads.under_way
     if os.fork() == 0:
       async def main():
         return await asyncio.wait_for(Cachette().get_or_set('key', lambda: 'child'), 10)

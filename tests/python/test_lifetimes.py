@@ -350,8 +350,9 @@ def test_a_child_can_end_in_the_ordinary_way() -> None:
 def test_the_interpreter_ends_well_whatever_is_still_held() -> None:
   """Under the debugging allocator, which notices freed memory in use."""
   code = """
-    import asyncio, atexit, sys
+    import asyncio, atexit, sys, warnings
     from cachette import Cachette
+    warnings.simplefilter('ignore')  # of calls that are never awaited
     class Late:
       def __init__(self):
         self.cache, self.call = Cachette(), Cachette().fetch('key', self)
@@ -373,7 +374,8 @@ def test_the_interpreter_ends_well_whatever_is_still_held() -> None:
 def test_the_module_can_be_imported_again_and_again() -> None:
   run_python(
     """
-    import asyncio, gc, sys
+    import asyncio, gc, sys, warnings
+    warnings.simplefilter('ignore')  # of calls that are never awaited
     held = []
     for turn in range(20):
       import cachette

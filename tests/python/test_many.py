@@ -3,10 +3,12 @@
 
 import asyncio
 import collections
+import pickle
+import uuid
 from typing import Any, Dict
 
 import pytest
-from cachette import BackendError, Cachette, CodecError
+from cachette import BackendError, BackendUnavailable, Cachette, CodecError
 from conftest import Make, about, at_once, brief, counted, fitting
 
 
@@ -105,6 +107,126 @@ def test_one_value_that_is_too_large_does_not_stop_the_others(make: Make) -> Non
   with pytest.raises(BackendError, match='"large"'):
     run(cache.put_many({'a': '1', 'large': 'x' * (1 << 20), 'b': '2'}))
   assert run(cache.fetch_many(['a', 'large', 'b'])) == {'a': '1', 'b': '2'}
+
+
+# ---- Counters
+
+
+# ---- Many keys of which some fail
+
+
+async def put_some(make: Make) -> Cachette:
+  """A cache of JSON in which "good:1", "good:2" can be read, "bad:1" and "bad:2" cannot."""
+  settings = {'memory_name': f'{uuid.uuid4()}'}  # which names the prefix of other backends
+  await make(**settings)().put_many({'bad:1': '{', 'bad:2': 'no JSON'})
+  cache = make(codec='json', **settings)()
+  await cache.put_many({'good:1': {'n': 1}, 'good:2': [2]})
+  return cache
+
+
+KEYS = ['good:1', 'bad:1', 'absent', 'good:2', 'bad:2']
+FOUND = {'good:1': {'n': 1}, 'good:2': [2]}
+
+
+def check_some(error: CodecError) -> None:
+  assert error.found == FOUND
+  assert list(error.failed) == ['bad:1', 'bad:2']
+  for key, each in error.failed.items():
+    assert type(each) is CodecError and key in str(each)
+    assert (each.found, each.failed) == ({}, {})
+  assert '"bad:1"' in str(error) and '2 of 5 keys failed' in str(error)
+
+
+def test_what_can_be_read_comes_with_the_error_of_what_cannot(make: Make) -> None:
+  async def main() -> Cachette:
+    cache = await put_some(make)
+    with pytest.raises(CodecError) as caught:
+      await cache.fetch_many(KEYS)
+    check_some(caught.value)
+    check_some(pickle.loads(pickle.dumps(caught.value)))
+    assert await cache.fetch_many(KEYS[:1]) == {'good:1': {'n': 1}}
+    return cache
+
+  cache = run(main())
+  with pytest.raises(CodecError) as caught:
+    type(cache).sync.fetch_many(KEYS)
+  check_some(caught.value)
+
+
+def test_values_that_were_altered_do_not_hide_the_others(make: Make) -> None:
+  async def main() -> None:
+    settings = {'memory_name': f'{uuid.uuid4()}'}
+    signed = make(secret='of sixteen bytes and more', **settings)()
+    await signed.put_many({'a': 'first', 'c': 'third'})
+    await make(**settings)().put('b', 'forged')
+    with pytest.raises(CodecError) as caught:
+      await signed.fetch_many(['a', 'b', 'c'])
+    assert caught.value.found == {'a': 'first', 'c': 'third'}
+    assert list(caught.value.failed) == ['b']
+
+  run(main())
+
+
+def test_all_keys_fail_where_the_backend_does() -> None:
+  class Gone(Cachette):
+    pass
+
+  Gone.load_config(lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1'})
+
+  async def main() -> None:
+    for call in (
+      Gone().fetch_many(['a', 'b']),
+      Gone().put_many({'a': '1', 'b': '2'}),
+      Gone().clear_many(['a', 'b']),
+    ):
+      with pytest.raises(BackendUnavailable, match='127.0.0.1') as caught:
+        await call
+      assert caught.value.found == {} and list(caught.value.failed) == ['a', 'b']
+      for each in caught.value.failed.values():
+        assert isinstance(each, BackendUnavailable) and '127.0.0.1' in str(each)
+
+  run(main())
+
+
+def test_an_error_of_one_key_has_found_nothing(make: Make) -> None:
+  async def main() -> None:
+    cache = await put_some(make)
+    with pytest.raises(CodecError) as caught:
+      await cache.fetch('bad:1')
+    assert (caught.value.found, caught.value.failed) == ({}, {})
+    with pytest.raises(TypeError):
+      caught.value.found['key'] = 1  # type: ignore[index]
+
+  run(main())
+
+
+def test_an_error_that_is_no_error_of_a_key_is_raised_as_it_is(make: Make) -> None:
+  def loads(data: bytes) -> Any:
+    raise KeyboardInterrupt
+
+  Cachette.register_codec('interrupted', lambda value: b'%d' % value, loads)
+  cache = make(codec='interrupted')
+  cache.sync.put('key', 7)
+  with pytest.raises(KeyboardInterrupt):
+    cache.sync.fetch_many(['key'])
+
+
+# ---- One key
+
+
+def test_delete_tells_whether_there_was_an_entry(cache: Cachette) -> None:
+  async def main() -> None:
+    await cache.put('key', 'value')
+    await cache.put('key:1', 'value')
+    assert await cache.delete('key') is True
+    assert await cache.delete('key') is False
+    assert await cache.fetch('key:1') == 'value'
+    assert await cache.delete(key='key:1') is True
+
+  run(main())
+  sync = type(cache).sync
+  sync.put('key', 'value')
+  assert (sync.delete('key'), sync.delete('key')) == (True, False)
 
 
 # ---- Counters

@@ -92,4 +92,4 @@ def raw_client(url: str) -> Any:
 
 def settings_of(url: str) -> Dict[str, Any]:
   """The settings that choose a server."""
-  return {'dynamodb_url': url, **KEYS}
+  return {'dynamodb_url': url, 'region': 'us-east-1', **KEYS}

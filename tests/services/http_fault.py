@@ -51,7 +51,7 @@ class HttpServer:
       def serve(self) -> None:
         outer.serve(self)
 
-      do_GET = do_POST = do_PUT = serve
+      do_GET = do_POST = do_PUT = do_CONNECT = serve
 
     self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     self.server.daemon_threads = True

@@ -215,7 +215,7 @@ static bool set_options(cachette__dynamo_call *call, const cachette__aws_keys *k
   if (settings->ca_file != NULL) curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
   if (settings->cert_file != NULL) curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert_file);
   if (settings->key_file != NULL) curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key_file);
-  return curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, settings->signature) == CURLE_OK &&
+  return curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, call->client->endpoint.signature) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_USERNAME, keys->id) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_PASSWORD, keys->secret) == CURLE_OK;
 }
@@ -225,7 +225,7 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
   cachette__http_request *request = &call->request;
   int64_t left = call->deadline_ms - cachette__machine_now();
   if (call->body.failed) return false;
-  if (!cachette__http_begin(client->http, request, client->settings.url)) return false;
+  if (!cachette__http_begin(client->http, request, client->endpoint.url)) return false;
   request->done = on_answer;
   request->once = !call->is_safe;
   if (!set_options(call, keys) || !add_headers(call, keys) ||
@@ -240,13 +240,24 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
   return true;
 }
 
+int cachette__dynamo_locate(cachette__dynamo *client, cachette_error *error) {
+  if (client->endpoint.url != NULL) return CACHETTE_OK;
+  int code =
+      cachette__aws_locate(client->settings.url, client->settings.region, &client->endpoint, error);
+  if (code < 0) return code;
+  const cachette__aws_endpoint *endpoint = &client->endpoint;
+  cachette__aws_name(endpoint->is_aws ? NULL : endpoint->url, endpoint->region, client->name,
+                     sizeof client->name);
+  return CACHETTE_OK;
+}
+
 static void go(cachette__dynamo_call *call) {
   cachette__dynamo *client = call->client;
   const cachette__aws_keys *keys;
   cachette_error error;
   take_out(call);
-  int code = CACHETTE_OK;
-  if (!call->is_setup && !cachette__dynamo_table_is_ready(client)) code = 1;
+  int code = cachette__dynamo_locate(client, &error);
+  if (code == CACHETTE_OK && !call->is_setup && !cachette__dynamo_table_is_ready(client)) code = 1;
   if (code == CACHETTE_OK) code = cachette__aws_credentials_get(client->credentials, &keys, &error);
   if (code > 0)
     put_into(&client->waiting, call);
@@ -352,9 +363,26 @@ static bool has_right_sum(const cachette__http_request *request) {
   return sum == request->crc32;
 }
 
+/* Whether OpenSSL's words, of which there are several for it, say that no TLS came. */
+static bool says_no_tls(const char *reason) {
+  return strstr(reason, "wrong version number") != NULL ||
+         strstr(reason, "packet length too long") != NULL || strstr(reason, "http request") != NULL;
+}
+
+/* What to do if one of both sides speaks TLS alone; "" if that is not it. */
+static const char *tls_advice(const cachette__dynamo_call *call, const char *reason) {
+  CURLcode result = call->request.result;
+  if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
+    return " It does not speak TLS; begin \"dynamodb_url\" with \"http://\".";
+  bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+                result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
+  bool is_plain = strncmp(call->client->settings.url, "http://", 7) == 0;
+  return is_odd && is_plain ? " If it expects TLS, begin \"dynamodb_url\" with \"https://\"." : "";
+}
+
 static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_reply *reply) {
   const cachette__http_request *request = &call->request;
-  const char *name = call->client->settings.name;
+  const char *name = call->client->name;
   const char *reason =
       request->fault[0] != '\0' ? request->fault : curl_easy_strerror(request->result);
   if (request->result == CURLE_ABORTED_BY_CALLBACK) reason = "it closed without an answer";
@@ -373,8 +401,8 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
   }
   reply->code = cachette__fail(
       &reply->error, CACHETTE_EUNAVAILABLE, NULL,
-      unsent ? "%s cannot be reached: %.120s." : "The connection to %s broke: %.120s.", name,
-      reason);
+      unsent ? "%s cannot be reached: %.120s.%s" : "The connection to %s broke: %.120s.%s", name,
+      reason, tls_advice(call, reason));
   return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? GIVE : RETRY;
 }
 
@@ -383,7 +411,7 @@ static enum remedy judge_garbled(cachette__dynamo_call *call, cachette__dynamo_r
   reply->code =
       cachette__fail(&reply->error, CACHETTE_EBACKEND, NULL,
                      "%s answered to %s with %s (HTTP status %ld, request id %s).",
-                     call->client->settings.name, call->action, what, call->request.status,
+                     call->client->name, call->action, what, call->request.status,
                      call->request.request_id[0] != '\0' ? call->request.request_id : "unknown");
   return call->is_safe && call->tries < TRIES_BROKEN ? RETRY : GIVE;
 }
@@ -420,8 +448,8 @@ static void explain_error(cachette__dynamo_call *call, cachette__dynamo_reply *r
                  strstr(message, "size has exceeded") != NULL;
   reply->code = cachette__fail(
       &reply->error, too_big ? CACHETTE_ETOOBIG : CACHETTE_EBACKEND, NULL,
-      "%s answered to %s: %s (%s, request id %s%s).", call->client->settings.name, call->action,
-      message, reply->type[0] != '\0' ? reply->type : "no type",
+      "%s answered to %s: %s (%s, request id %s%s).", call->client->name, call->action, message,
+      reply->type[0] != '\0' ? reply->type : "no type",
       call->request.request_id[0] != '\0' ? call->request.request_id : "unknown", tries);
 }
 

@@ -23,6 +23,7 @@
 #include "../../error.h"
 #include "../../slice.h"
 #include "../store.h"
+#include "endpoint.h"
 #include "http.h"
 #include "key.h"
 
@@ -33,14 +34,11 @@ typedef struct cachette__dynamo_job cachette__dynamo_job;
 /* ---- settings.c: what the options say ---- */
 
 typedef struct cachette__dynamo_settings {
-  char *url;       /* of the endpoint */
-  char *region;    /* that requests are signed for */
-  char *signature; /* what libcurl wants to know for that */
+  char *url, *region; /* NULL: the environment and the shared files say it */
   char *table;
   char *prefix;                                            /* of all keys; "" if there is none */
   char *access_key_id, *secret_access_key, *session_token; /* as options; or NULL */
   char *ca_file, *cert_file, *key_file;                    /* or NULL */
-  char name[128];                                          /* of the server, in messages */
   bool verify, consistent_read;
   int64_t timeout_ms, connect_timeout_ms;
 } cachette__dynamo_settings;
@@ -51,7 +49,7 @@ int cachette__dynamo_settings_read(const cachette_options *options,
 
 void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings);
 
-/* ---- credentials.c ---- */
+/* ---- credentials.c, and what it asks ---- */
 
 /* What requests are signed with. */
 typedef struct cachette__aws_keys {
@@ -64,7 +62,7 @@ typedef struct cachette__aws_credentials cachette__aws_credentials;
 
 /* NULL: out of memory. The settings stay in place. */
 cachette__aws_credentials *cachette__aws_credentials_new(cachette__dynamo *client);
-void cachette__aws_credentials_free(cachette__aws_credentials *credentials);
+void cachette__aws_credentials_free(cachette__aws_credentials *credentials, bool forked);
 
 /*
  * The keys to sign with now. Returns 0; 1: they are being fetched, and
@@ -72,6 +70,9 @@ void cachette__aws_credentials_free(cachette__aws_credentials *credentials);
  */
 int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
                                   const cachette__aws_keys **keys, cachette_error *error);
+
+/* Who is waited for, before any call can be signed, as messages name it; NULL: nobody. */
+const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credentials);
 
 /* The server refuses the keys. Whether others may be had. */
 bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, unsigned refused);
@@ -165,6 +166,9 @@ void cachette__dynamo_calls_drop(cachette__dynamo *client);
 /* Lets go on what waits for table or credentials; `error` if it cannot. */
 void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_error *error);
 
+/* Finds out where to send, once it is known for good. Returns 0, or an error. */
+int cachette__dynamo_locate(cachette__dynamo *client, cachette_error *error);
+
 /* A pause before a next try: a random part of one that doubles each time. */
 int64_t cachette__dynamo_jitter(cachette__dynamo *client, unsigned tries);
 
@@ -185,6 +189,8 @@ struct cachette__dynamo {
   cachette__store base;
   uv_loop_t *loop;
   cachette__dynamo_settings settings;
+  cachette__aws_endpoint endpoint; /* found before the first call */
+  char name[128];                  /* of the server, in messages */
   cachette__http *http;
   cachette__aws_credentials *credentials;
   enum cachette__dynamo_table table;

@@ -263,6 +263,7 @@ static int check(const cachette_options *options, cachette_error *error) {
 static void forget(void *owner) {
   cachette__dynamo *client = owner;
   cachette__dynamo_settings_deinit(&client->settings);
+  cachette__aws_endpoint_deinit(&client->endpoint);
   cachette__free(client);
 }
 
@@ -272,7 +273,7 @@ static int open_parts(cachette__dynamo *client) {
   if (client->timer != NULL && client->credentials != NULL)
     client->http = cachette__http_open(client->loop, forget, client);
   if (client->http == NULL) {
-    cachette__aws_credentials_free(client->credentials);
+    cachette__aws_credentials_free(client->credentials, false);
     cachette__free(client->timer);
     return CACHETTE_ENOMEM;
   }
@@ -289,6 +290,9 @@ static int open_dynamodb(const cachette__store_context *context, cachette__store
   client->loop = context->loop;
   client->random = uv_hrtime() | 1;
   int code = cachette__dynamo_settings_read(context->options, &client->settings, error);
+  if (code == CACHETTE_OK)
+    cachette__aws_name(client->settings.url, client->settings.region, client->name,
+                       sizeof client->name);
   if (code == CACHETTE_OK && (code = open_parts(client)) < 0) {
     cachette__dynamo_settings_deinit(&client->settings);
     cachette__fail(error, code, NULL, NULL);
@@ -315,8 +319,11 @@ static void detach(cachette__store *store, cachette_op *op) {
   free_job((cachette__dynamo_job *)op->priv.below);
 }
 
+/* Until there are keys it is not DynamoDB that lets wait. */
 static const char *server(const cachette__store *store) {
-  return ((const cachette__dynamo *)store)->settings.name;
+  const cachette__dynamo *client = (const cachette__dynamo *)store;
+  const char *awaited = cachette__aws_credentials_awaited(client->credentials);
+  return awaited != NULL ? awaited : client->name;
 }
 
 /* What the table holds the server would have to be asked, and it counts every six hours only. */
@@ -331,7 +338,7 @@ static void close_dynamodb(cachette__store *store, bool forked) {
   client->closing = true;
   cachette__http_stop(client->http, forked);
   cachette__dynamo_calls_drop(client);
-  cachette__aws_credentials_free(client->credentials);
+  cachette__aws_credentials_free(client->credentials, forked);
   if (forked)
     cachette__free(client->timer);
   else

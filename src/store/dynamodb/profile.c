@@ -1,160 +1,199 @@
 /* SPDX-License-Identifier: MIT */
-/* The shared files: `credentials` and `config` in ~/.aws, one section for each profile. */
-#include <ctype.h>
+#include "profile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "credentials.h"
+#include "../../alloc.h"
+#include "../../error.h"
+#include "../../slice.h"
+#include "files.h"
+#include "words.h"
 
-/* What a profile says that concerns us. */
-struct profile {
-  bool found;
-  char *id, *secret, *token, *role, *identity_file;
-  char *other; /* a way to get keys that we do not go */
-};
+static const char *show(const char *text, char *shown, size_t size) {
+  cachette__key_text((cachette_slice){text, strlen(text)}, shown, size);
+  return shown;
+}
+
+/* ---- Sections ---- */
+
+size_t cachette__aws_find_section(const cachette__aws_files *files, const char *kind,
+                                  const char *name) {
+  const cachette__ini *ini = &files->config.ini;
+  for (size_t i = ini->section_count; i-- > 0;) /* the last one has the say */
+    if (strncmp(ini->sections[i], kind, strlen(kind)) == 0 &&
+        cachette__words_are(ini->sections[i], name))
+      return i;
+  return CACHETTE__AWS_NOWHERE;
+}
+
+static size_t find_plain(const cachette__ini *ini, const char *name) {
+  for (size_t i = 0; i < ini->section_count; i++)
+    if (strcmp(ini->sections[i], name) == 0) return i;
+  return CACHETTE__AWS_NOWHERE;
+}
+
+/* In the config file the default profile has two names, of which the later has the say. */
+bool cachette__aws_find_profile(const cachette__aws_files *files, const char *name,
+                                cachette__aws_profile *profile) {
+  *profile = (cachette__aws_profile){
+      .name = name,
+      .config = cachette__aws_find_section(files, "profile", name),
+      .credentials = find_plain(&files->credentials.ini, name),
+  };
+  if (strcmp(name, "default") == 0) {
+    size_t plain = find_plain(&files->config.ini, name);
+    if (plain != CACHETTE__AWS_NOWHERE &&
+        (profile->config == CACHETTE__AWS_NOWHERE || plain > profile->config))
+      profile->config = plain;
+  }
+  return profile->config != CACHETTE__AWS_NOWHERE || profile->credentials != CACHETTE__AWS_NOWHERE;
+}
+
+const char *cachette__aws_get_in(const cachette__aws_file *file, size_t section, const char *key) {
+  return section != CACHETTE__AWS_NOWHERE ? cachette__ini_get(&file->ini, section, key) : NULL;
+}
+
+const char *cachette__aws_get(const cachette__aws_files *files,
+                              const cachette__aws_profile *profile, const char *key) {
+  const char *value = cachette__aws_get_in(&files->credentials, profile->credentials, key);
+  return value != NULL ? value : cachette__aws_get_in(&files->config, profile->config, key);
+}
+
+const char *cachette__aws_where(const cachette__aws_files *files,
+                                const cachette__aws_profile *profile, const char *key) {
+  bool shared = cachette__aws_get_in(&files->credentials, profile->credentials, key) != NULL ||
+                profile->config == CACHETTE__AWS_NOWHERE;
+  return shared ? files->credentials.shown : files->config.shown;
+}
+
+int cachette__aws_profile_fail(const cachette__aws_files *files,
+                               const cachette__aws_profile *profile, const char *key,
+                               cachette_error *error, const char *format, ...) {
+  char name[40], rest[200];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(rest, sizeof rest, format, list);
+  va_end(list);
+  return cachette__fail(error, CACHETTE_EBACKEND, key, "The AWS profile \"%s\" in %s: %s",
+                        show(profile->name, name, sizeof name),
+                        cachette__aws_where(files, profile, key), rest);
+}
 
 /* ---- One file ---- */
 
-static char *trim(char *text) {
-  while (isspace((unsigned char)*text)) text++;
-  size_t size = strlen(text);
-  while (size > 0 && isspace((unsigned char)text[size - 1])) text[--size] = '\0';
-  return text;
-}
-
-/* Whether a line such as "[profile name]" opens the section; in `credentials` the word is not. */
-static bool opens(char *line, const char *name) {
-  char *end = strchr(line, ']');
-  if (end == NULL) return false;
-  *end = '\0';
-  char *title = trim(line + 1);
-  if (strncmp(title, "profile", 7) == 0 && isspace((unsigned char)title[7]))
-    title = trim(title + 8);
-  return strcmp(title, name) == 0;
-}
-
-static void set(char **place, const char *value, bool *fine) {
-  if (*place != NULL) return; /* the file that is read first has the say */
-  *place = cachette__strndup(value, strlen(value));
-  if (*place == NULL) *fine = false;
-}
-
-static void take_line(struct profile *profile, char *line, bool *fine) {
-  char *equals = strchr(line, '=');
-  if (equals == NULL) return;
-  *equals = '\0';
-  const char *name = trim(line), *value = trim(equals + 1);
-  if (*value == '\0') return;
-  if (strcmp(name, "aws_access_key_id") == 0) set(&profile->id, value, fine);
-  if (strcmp(name, "aws_secret_access_key") == 0) set(&profile->secret, value, fine);
-  if (strcmp(name, "aws_session_token") == 0) set(&profile->token, value, fine);
-  if (strcmp(name, "role_arn") == 0) set(&profile->role, value, fine);
-  if (strcmp(name, "web_identity_token_file") == 0) set(&profile->identity_file, value, fine);
-  if (strcmp(name, "credential_process") == 0 || strcmp(name, "source_profile") == 0 ||
-      strcmp(name, "credential_source") == 0 || strncmp(name, "sso_", 4) == 0)
-    set(&profile->other, name, fine);
-}
-
-/* False: out of memory. */
-static bool read_lines(struct profile *profile, char *bytes, const char *name) {
-  bool inside = false, fine = true;
-  char *rest = bytes, *line;
-  while ((line = strsep(&rest, "\n")) != NULL) {
-    if (*line == '#' || *line == ';' || isspace((unsigned char)*line)) continue;
-    if (*line == '[') {
-      inside = opens(line, name);
-      profile->found = profile->found || inside;
-    } else if (inside) {
-      take_line(profile, line, &fine);
-    }
+static int fail_parse(const cachette__aws_file *file, enum cachette__ini_fault fault,
+                      const cachette__ini_place *place, cachette_error *error) {
+  char line[24];
+  snprintf(line, sizeof line, "line %zu", place->line);
+  switch (fault) {
+    case CACHETTE__INI_FINE:
+      return CACHETTE_OK;
+    case CACHETTE__INI_NO_MEMORY:
+      return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+    case CACHETTE__INI_NO_SECTION:
+      return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
+                            "AWS's file %s is malformed: %s stands before the first [section]. Put "
+                            "it under one, such as [default].",
+                            file->shown, line);
+    case CACHETTE__INI_NO_VALUE:
+      return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
+                            "AWS's file %s is malformed: %s is neither [section] nor name = value. "
+                            "Correct or remove it.",
+                            file->shown, line);
+    case CACHETTE__INI_SECTION_TWICE:
+    case CACHETTE__INI_KEY_TWICE:
+      break;
   }
-  return fine;
+  return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
+                        "AWS's file %s is malformed: %s has \"%s\" for the second time. Remove one "
+                        "of them.",
+                        file->shown, line, place->name);
 }
 
-static bool read_file(struct profile *profile, const char *variable, const char *fallback,
-                      const char *name) {
-  char path[4096];
+static int parse(cachette__aws_file *file, char *bytes, size_t size, cachette_error *error) {
+  cachette__ini_place place = {0};
+  enum cachette__ini_fault fault = cachette__ini_parse(bytes, size, &file->ini, &place);
+  return fail_parse(file, fault, &place, error);
+}
+
+static int read_file(cachette__aws_file *file, const char *variable, const char *usual,
+                     cachette_error *error) {
+  const char *named = cachette__aws_variable(variable);
+  char *path = cachette__aws_path(named != NULL ? named : usual);
+  if (path == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  cachette__aws_show_path(path, file->shown, sizeof file->shown);
   size_t size;
-  const char *named = cachette__aws_variable(variable), *home = cachette__aws_variable("HOME");
-  if (named == NULL && home == NULL) return true;
-  if (named != NULL && (named[0] != '~' || home == NULL))
-    snprintf(path, sizeof path, "%s", named);
-  else
-    snprintf(path, sizeof path, "%s%s", home, named != NULL ? named + 1 : fallback);
   char *bytes = cachette__aws_read_file(path, &size);
-  if (bytes == NULL) return true;
-  bool fine = read_lines(profile, bytes, name);
-  cachette__wipe(bytes, size);
-  cachette__free(bytes);
-  return fine;
+  file->reason = bytes == NULL ? errno : 0;
+  cachette__free(path);
+  if (bytes != NULL) return parse(file, bytes, size, error);
+  if (file->reason == ENOMEM) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  if (file->reason == EFBIG)
+    return cachette__fail(error, CACHETTE_EBACKEND, variable,
+                          "AWS's file %s is larger than 1 MB. Name another by %s.", file->shown,
+                          variable);
+  return CACHETTE_OK;
 }
 
 /* ---- Both ---- */
 
-static void wipe(char *text) {
-  if (text != NULL) cachette__wipe(text, strlen(text));
-  cachette__free(text);
+/* What may be the reason that a file has not the profile. */
+static void find_reason(const cachette__aws_files *files, char *reason, size_t size) {
+  const cachette__aws_file *both[] = {&files->config, &files->credentials};
+  char name[32];
+  show(files->name, name, sizeof name);
+  if (find_plain(&files->config.ini, files->name) != CACHETTE__AWS_NOWHERE) {
+    snprintf(reason, size, "%s has [%s], which has to be [profile %s]", files->config.shown, name,
+             name);
+    return;
+  }
+  for (int i = 0; i < 2; i++) {
+    if (both[i]->reason == 0 || both[i]->reason == ENOENT) continue;
+    snprintf(reason, size, "%s cannot be read (%s)", both[i]->shown, strerror(both[i]->reason));
+    return;
+  }
+  snprintf(reason, size, "it is neither in %s nor in %s", files->config.shown,
+           files->credentials.shown);
 }
 
-static void deinit(struct profile *profile) {
-  wipe(profile->id);
-  wipe(profile->secret);
-  wipe(profile->token);
-  cachette__free(profile->role);
-  cachette__free(profile->identity_file);
-  cachette__free(profile->other);
+static int choose(cachette__aws_files *files, cachette_error *error) {
+  static const char *const variables[] = {"AWS_DEFAULT_PROFILE", "AWS_PROFILE"};
+  const char *name = "default";
+  for (int i = 1; i >= 0; i--) { /* botocore has them in this order, too */
+    const char *value = cachette__aws_variable(variables[i]);
+    if (value == NULL) continue;
+    files->variable = variables[i];
+    name = value;
+  }
+  files->name = cachette__strndup(name, strlen(name));
+  if (files->name == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  bool found = cachette__aws_find_profile(files, files->name, &files->chosen);
+  if (found || files->variable == NULL) return CACHETTE_OK;
+  char shown[32], reason[160];
+  find_reason(files, reason, sizeof reason);
+  return cachette__fail(error, CACHETTE_EBACKEND, files->variable,
+                        "There is no AWS profile \"%s\", which %s names: %s.",
+                        show(name, shown, sizeof shown), files->variable, reason);
 }
 
-static enum cachette__aws_found fail(const char *name, const char *fault, const char *detail,
-                                     cachette_error *error) {
-  char shown[48];
-  cachette__key_text(cachette_str(name), shown, sizeof shown);
-  cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE", "The AWS profile \"%s\" %s%s.", shown,
-                 fault, detail);
-  return CACHETTE__AWS_BROKEN;
+int cachette__aws_files_read(cachette__aws_files *files, cachette_error *error) {
+  *files = (cachette__aws_files){0};
+  int code = read_file(&files->config, "AWS_CONFIG_FILE", "~/.aws/config", error);
+  if (code == CACHETTE_OK)
+    code =
+        read_file(&files->credentials, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", error);
+  if (code == CACHETTE_OK) code = choose(files, error);
+  if (code < 0) cachette__aws_files_deinit(files);
+  return code;
 }
 
-/* Leaves what the profile says of a web identity to the source that comes next. */
-static enum cachette__aws_found leave_identity(cachette__aws_credentials *credentials,
-                                               struct profile *profile) {
-  cachette__free(credentials->identity_role);
-  cachette__free(credentials->identity_file);
-  credentials->identity_role = profile->role;
-  credentials->identity_file = profile->identity_file;
-  profile->role = profile->identity_file = NULL;
-  return CACHETTE__AWS_NONE;
-}
-
-static enum cachette__aws_found take(cachette__aws_credentials *credentials,
-                                     struct profile *profile, const char *name, bool is_named,
-                                     cachette_error *error) {
-  if (profile->id != NULL && profile->secret != NULL)
-    return cachette__aws_keep(credentials, CACHETTE__AWS_PROFILE, profile->id, profile->secret,
-                              profile->token, INT64_MAX)
-               ? CACHETTE__AWS_KEYS
-               : cachette__aws_no_memory(error);
-  if (profile->id != NULL || profile->secret != NULL)
-    return fail(name, "has only one of aws_access_key_id and aws_secret_access_key", "", error);
-  if (profile->role != NULL && profile->identity_file != NULL)
-    return leave_identity(credentials, profile);
-  if (profile->other != NULL)
-    return fail(name, "gets its keys in a way that cachette does not go: ", profile->other, error);
-  if (!is_named) return CACHETTE__AWS_NONE;
-  return fail(name,
-              profile->found ? "has no keys"
-                             : "is in neither of the shared files (~/.aws/credentials, "
-                               "~/.aws/config, or as the environment names them)",
-              "", error);
-}
-
-enum cachette__aws_found cachette__aws_ask_profile(cachette__aws_credentials *credentials,
-                                                   cachette_error *error) {
-  struct profile profile = {0};
-  const char *named = cachette__aws_variable("AWS_PROFILE");
-  const char *name = named != NULL ? named : "default";
-  bool fine = read_file(&profile, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials", name) &&
-              read_file(&profile, "AWS_CONFIG_FILE", "/.aws/config", name);
-  enum cachette__aws_found found = fine ? take(credentials, &profile, name, named != NULL, error)
-                                        : cachette__aws_no_memory(error);
-  deinit(&profile);
-  return found;
+void cachette__aws_files_deinit(cachette__aws_files *files) {
+  cachette__ini_deinit(&files->config.ini);
+  cachette__ini_deinit(&files->credentials.ini);
+  cachette__free(files->name);
+  files->name = NULL;
 }

@@ -93,7 +93,7 @@ static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
                  "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
                  "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
                  "if it is missing.",
-                 client->settings.table, client->settings.name);
+                 client->settings.table, client->name);
   return fail_setup(client, &error);
 }
 
@@ -124,7 +124,7 @@ static enum cachette__dynamo_outcome fail_create(cachette__dynamo *client) {
                  "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
                  "it, with a HASH key of type S (text) named \"key\", or allow "
                  "dynamodb:CreateTable.",
-                 client->settings.table, client->settings.name);
+                 client->settings.table, client->name);
   return fail_setup(client, &error);
 }
 

@@ -189,6 +189,17 @@ static void memcached_stats(cachette__store *store, cachette_stats *stats) {
   (void)stats; /* the servers' own figures are another command away, and count all their clients */
 }
 
+/* Any of the servers that an op is at may be the one that keeps it waiting. */
+static const cachette_error *memcached_reason(cachette__store *store, const cachette_op *op) {
+  const cachette__mc_travel *travel = (const cachette__mc_travel *)op->priv.below;
+  const cachette_error *hint = NULL;
+  (void)store;
+  for (size_t i = 0; i < travel->part_count && hint == NULL; i++)
+    if (goes_everywhere(op) || travel->parts[i].count > 0)
+      hint = cachette__link_hint(&travel->parts[i].node->link);
+  return hint;
+}
+
 static const char *memcached_server(const cachette__store *store) {
   return ((const cachette__memcached *)store)->name;
 }
@@ -367,6 +378,7 @@ const cachette__store_vtable cachette__memcached_store = {
     .submit = memcached_submit,
     .detach = memcached_detach,
     .stats = memcached_stats,
+    .reason = memcached_reason,
     .server = memcached_server,
     .close = memcached_close,
 };

@@ -462,6 +462,8 @@ cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
       .port = host->port,
       .path = host->path,
       .tls = store->tls,
+      .plain_advice = "set \"memcached_tls\" to false.",
+      .tls_advice = "set \"memcached_tls\" to true.",
       .connect_timeout_ms = connect_timeout_ms,
   };
   cachette__target_text(&node->target, node->name, sizeof node->name);

@@ -47,13 +47,23 @@ static int explain_server(const char *name, const bson_error_t *fault, const cha
   }
 }
 
-static int explain(const char *name, const bson_error_t *fault, const char *subject,
-                   cachette_error *error) {
+/* libmongoc does not tell a server that takes a connection and then does not speak as it does. */
+static const char *tls_advice(const cachette__mongo_settings *settings, const char *message) {
+  if (mongoc_uri_get_tls(settings->uri))
+    return " If it does not speak TLS, leave \"tls=true\" out of \"mongodb_url\".";
+  bool was_taken = strstr(message, "ailed to read") != NULL || strstr(message, "closed") != NULL;
+  return was_taken ? " If it expects TLS, add \"tls=true\" to \"mongodb_url\"." : "";
+}
+
+static int explain(const cachette__mongo_settings *settings, const bson_error_t *fault,
+                   const char *subject, cachette_error *error) {
+  const char *name = settings->name;
   switch (fault->domain) {
     case MONGOC_ERROR_SERVER_SELECTION:
     case MONGOC_ERROR_STREAM:
-      return cachette__fail(error, CACHETTE_EUNAVAILABLE, subject, "%s cannot be reached: %.180s",
-                            name, fault->message);
+      return cachette__fail(error, CACHETTE_EUNAVAILABLE, subject,
+                            "%s cannot be reached: %.130s.%s", name, fault->message,
+                            tls_advice(settings, fault->message));
     case MONGOC_ERROR_SCRAM:
     case MONGOC_ERROR_CLIENT:
       if (fault->domain == MONGOC_ERROR_SCRAM || fault->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
@@ -74,7 +84,7 @@ static int explain(const char *name, const bson_error_t *fault, const char *subj
 }
 
 void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
-  job->code = explain(job->shared->settings.name, fault, NULL, &job->error);
+  job->code = explain(&job->shared->settings, fault, NULL, &job->error);
   job->lost = fault->domain == MONGOC_ERROR_SERVER_SELECTION;
   job->broken = fault->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
 }
@@ -83,7 +93,7 @@ void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__copy *item,
                                const bson_error_t *fault) {
   char text[32];
   cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
-  item->status = explain(job->shared->settings.name, fault, text, &job->error);
+  item->status = explain(&job->shared->settings, fault, text, &job->error);
 }
 
 bool cachette__mongo_refuses(cachette__mongo_job *job, cachette__copy *item) {

@@ -88,12 +88,16 @@ bool cachette__redis_pexpire(cachette__buffer *output, cachette__redis_key key, 
          append_signed(output, ttl_ms);
 }
 
+bool cachette__redis_incrby(cachette__buffer *output, cachette__redis_key key, int64_t amount) {
+  return append_keyed(output, TEXT("*3\r\n$6\r\nINCRBY\r\n"), key) && append_signed(output, amount);
+}
+
 bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key, int64_t amount,
                                int64_t ttl_ms) {
   return cachette__redis_head(output, 1, TEXT("MULTI")) &&
          cachette__redis_set(output, key, TEXT("0"), ttl_ms, true) &&
-         append_keyed(output, TEXT("*3\r\n$6\r\nINCRBY\r\n"), key) &&
-         append_signed(output, amount) && cachette__redis_head(output, 1, TEXT("EXEC"));
+         cachette__redis_incrby(output, key, amount) &&
+         cachette__redis_head(output, 1, TEXT("EXEC"));
 }
 
 bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old) {

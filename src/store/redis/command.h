@@ -32,6 +32,8 @@ bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cach
 bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key, int64_t amount,
                                int64_t ttl_ms);
 
+bool cachette__redis_incrby(cachette__buffer *output, cachette__redis_key key, int64_t amount);
+
 /* UNLINK, or DEL for a server that is too `old`. */
 bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old);
 

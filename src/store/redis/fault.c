@@ -1,37 +1,57 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "../../slice.h"
 #include "client.h"
 
-/* Errors that are worth a sentence of our own: the word they begin with, a code, the sentence. */
-static const struct {
-  const char *word;
-  int code;
-  const char *sentence; /* behind the server's name */
-} known[] = {
-    {"LOADING", CACHETTE_EUNAVAILABLE, "is still loading its data; try again in a while"},
-    {"READONLY", CACHETTE_EBACKEND, "is a read-only replica; name the primary instead"},
-    {"OOM", CACHETTE_EBACKEND,
-     "has reached its \"maxmemory\" and evicts nothing; give it more, or a \"maxmemory-policy\""},
-    {"NOAUTH", CACHETTE_EBACKEND, "asks for a password; put it into the URL"},
-    {"WRONGPASS", CACHETTE_EBACKEND, "refuses the user name or the password"},
-    {"NOPERM", CACHETTE_EBACKEND, "does not permit this user the command or the key"},
-    {"WRONGTYPE", CACHETTE_EBACKEND, "holds something else than a string"},
-    {"MOVED", CACHETTE_EUNSUPPORTED,
-     "is a node of a Redis Cluster, which is not supported; name a server that is none"},
-    {"CLUSTERDOWN", CACHETTE_EUNSUPPORTED, "is a node of a Redis Cluster, which is not supported"},
-    {"MASTERDOWN", CACHETTE_EUNAVAILABLE, "is a replica that has lost its primary"},
-    {"MISCONF", CACHETTE_EBACKEND, "accepts no writes, for it cannot save them to its disk"},
-    {"BUSY", CACHETTE_EUNAVAILABLE, "is busy with a script"},
-    {"NOREPLICAS", CACHETTE_EUNAVAILABLE, "accepts no writes, for it has too few replicas"},
+/* What may be done about an error, beside telling it. */
+enum cure {
+  NONE,
+  WAIT, /* it passes by itself */
+  MOVE  /* the name may stand for another server, or will soon */
 };
 
-static bool begins_with(const char *text, const char *word) {
-  size_t size = strlen(word);
-  return strncmp(text, word, size) == 0 && (text[size] == ' ' || text[size] == '\0');
+/* Errors that are worth a sentence of our own: what they begin with, a code, the sentence. */
+static const struct known {
+  const char *words;
+  int code;
+  enum cure cure;
+  const char *sentence; /* behind the server's name */
+} known[] = {
+    {"LOADING", CACHETTE_EUNAVAILABLE, MOVE, "is still loading its data; try again in a while"},
+    {"READONLY", CACHETTE_EBACKEND, MOVE, "is a read-only replica; name the primary instead"},
+    {"OOM", CACHETTE_EBACKEND, NONE,
+     "has reached its \"maxmemory\" and evicts nothing; give it more, or a \"maxmemory-policy\""},
+    {"NOAUTH", CACHETTE_EBACKEND, NONE, "asks for a password; put it into the URL"},
+    {"ERR operation not permitted", CACHETTE_EBACKEND, NONE,
+     "asks for a password; put it into the URL"},
+    {"WRONGPASS", CACHETTE_EBACKEND, NONE, "refuses the user name or the password"},
+    {"ERR invalid password", CACHETTE_EBACKEND, NONE, "refuses the user name or the password"},
+    {"ERR Client sent", CACHETTE_EBACKEND, NONE,
+     "has no password, but the URL gives one; take it out of the URL"},
+    {"ERR AUTH <password> called", CACHETTE_EBACKEND, NONE,
+     "has no password, but the URL gives one; take it out of the URL"},
+    {"WRONGTYPE", CACHETTE_EBACKEND, NONE, "holds something else than a string"},
+    {"MOVED", CACHETTE_EUNSUPPORTED, NONE,
+     "is a node of a Redis Cluster, which is not supported; name a server that is none"},
+    {"CLUSTERDOWN", CACHETTE_EUNSUPPORTED, WAIT,
+     "is a node of a Redis Cluster, which is not supported"},
+    {"TRYAGAIN", CACHETTE_EUNAVAILABLE, WAIT, "is moving the keys to another node"},
+    {"MASTERDOWN", CACHETTE_EUNAVAILABLE, MOVE, "is a replica that has lost its primary"},
+    {"MISCONF", CACHETTE_EBACKEND, NONE, "accepts no writes, for it cannot save them to its disk"},
+    {"BUSY", CACHETTE_EUNAVAILABLE, WAIT, "is busy with a script"},
+    {"NOREPLICAS", CACHETTE_EUNAVAILABLE, MOVE, "accepts no writes, for it has too few replicas"},
+    {"DENIED", CACHETTE_EBACKEND, NONE,
+     "serves its own machine only (protected mode); give it a password, or an address to \"bind\""},
+    {"ERR max number of clients", CACHETTE_EUNAVAILABLE, NONE,
+     "serves as many clients already as its \"maxclients\" allows"},
+};
+
+static bool begins_with(const char *text, const char *words) {
+  size_t size = strlen(words);
+  return strncmp(text, words, size) == 0 && (text[size] == ' ' || text[size] == '\0');
 }
 
 /*
@@ -46,27 +66,67 @@ static void copy_words(const cachette__redis *self, char *words, size_t size) {
   cachette__hide_text(words, self->address.user);
 }
 
-int cachette__redis_fault(const cachette__redis *self, cachette_slice key, char *message,
-                          size_t size) {
-  char about[48] = "", text[32];
-  if (key.size > 0) {
-    cachette__key_text(key, text, sizeof text);
-    snprintf(about, sizeof about, " under \"%s\"", text);
-  }
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    if (!begins_with(self->fault, known[i].word)) continue;
-    snprintf(message, size, "%s %s%s.", self->name, known[i].sentence,
-             strcmp(known[i].word, "WRONGTYPE") == 0 ? about : "");
-    return known[i].code;
+static const struct known *find_known(const cachette__redis *self) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (begins_with(self->fault, known[i].words)) return &known[i];
+  return NULL;
+}
+
+/* NOPERM is said of a command, or of a key. */
+static bool is_of_key(const cachette__redis *self) { return strstr(self->fault, " key") != NULL; }
+
+static void tell_permission(const cachette__redis *self, const char *words, const char *command,
+                            const char *key, char *message, size_t size) {
+  char rule[16];
+  size_t length = 0;
+  for (; length < sizeof rule - 1 && command[length] != '\0'; length++)
+    rule[length] = (char)tolower((unsigned char)command[length]);
+  rule[length] = '\0';
+  if (is_of_key(self))
+    snprintf(message, size,
+             "%s does not permit this user %s of the key \"%s\" (%.100s); a rule such as \"~*\" in "
+             "its ACL would.",
+             self->name, command, key, words);
+  else
+    snprintf(message, size,
+             "%s does not permit this user the command %s (%.100s); the rule \"+%s\" in its ACL "
+             "would.",
+             self->name, command, words, rule);
+}
+
+int cachette__redis_fault(const cachette__redis *self, const char *command, cachette_slice key,
+                          char *message, size_t size) {
+  char text[32] = "";
+  if (key.size > 0) cachette__key_text(key, text, sizeof text);
+  const struct known *found = find_known(self);
+  if (found != NULL) {
+    if (key.size > 0 && strcmp(found->words, "WRONGTYPE") == 0)
+      snprintf(message, size, "%s %s under \"%s\".", self->name, found->sentence, text);
+    else
+      snprintf(message, size, "%s %s.", self->name, found->sentence);
+    return found->code;
   }
   char words[sizeof self->fault];
   copy_words(self, words, sizeof words);
-  snprintf(message, size, "%s answered with an error: %s", self->name, words);
+  if (begins_with(self->fault, "NOPERM"))
+    tell_permission(self, words, command, text, message, size);
+  else
+    snprintf(message, size, "%s answered %s with an error: %s", self->name, command, words);
   return CACHETTE_EBACKEND;
 }
 
-bool cachette__redis_fault_is_unknown(const cachette__redis *self) {
-  return strncasecmp(self->fault, "ERR unknown command", 19) == 0;
+bool cachette__redis_fault_is(const cachette__redis *self, const char *word) {
+  return begins_with(self->fault, word);
+}
+
+bool cachette__redis_fault_is_refusal(const cachette__redis *self) {
+  return begins_with(self->fault, "NOPERM") ? !is_of_key(self) : find_known(self) == NULL;
+}
+
+bool cachette__redis_fault_passes(const cachette__redis *self, bool *move) {
+  const struct known *found = find_known(self);
+  *move = found != NULL && found->cure == MOVE;
+  return found != NULL && found->cure != NONE;
 }
 
 bool cachette__redis_fault_is_no_number(const cachette__redis *self) {

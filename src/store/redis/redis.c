@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "redis.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "../../alloc.h"
@@ -29,6 +30,9 @@ static void on_idle(uv_idle_t *idle) {
     cachette__link_fail(&self->link, true, CACHETTE_EUNAVAILABLE,
                         "%s has not answered for %g s; the connection was given up.", self->name,
                         (double)self->timeout_ms / 1000);
+  } else if (self->moving && self->head == self->unsent) { /* what was sent has its answers */
+    cachette__link_fail(&self->link, false, self->later.reason.code, "%s",
+                        self->later.reason.message);
   } else {
     send_now(self);
   }
@@ -36,6 +40,8 @@ static void on_idle(uv_idle_t *idle) {
 
 /* In the next turn of the loop, which an idle handle makes it have at once. */
 static void do_later(cachette__redis *self) { uv_idle_start(&self->idle, on_idle); }
+
+void cachette__redis_look(cachette__redis *self) { do_later(self); }
 
 /*
  * The first of a quiet turn goes at once. The others of a turn go together at its end, but a write
@@ -99,10 +105,14 @@ static void on_paused(void *owner) {
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__redis *self = owner;
   self->place = NULL;
-  self->in_batch = self->suspect = false;
+  self->in_batch = self->suspect = self->moving = false;
   self->batch = self->last_batch = self->unflushed = 0;
-  self->old = false; /* what comes back may be another version */
-  cachette__redis_break(self, was_ready, error);
+  bool greeting = self->answered < self->said_count;
+  bool again = greeting && self->link.ended && cachette__redis_hung_up(self);
+  if (again) cachette__link_forgive(&self->link);
+  self->answered = self->said_count = 0;
+  self->multi = CACHETTE__MULTI_UNKNOWN;
+  cachette__redis_break(self, was_ready || again, error);
 }
 
 static const cachette__link_events events = {
@@ -167,6 +177,7 @@ static void look_at_silence(cachette__redis *self, const cachette_op *op) {
 
 static void redis_detach(cachette__store *store, cachette_op *op) {
   cachette__redis *self = (cachette__redis *)store;
+  if (cachette__later_detach(self, op)) return;
   if (cachette__redis_sweeps(self, op)) {
     cachette__sweep_detach(op);
     look_at_silence(self, op);
@@ -176,7 +187,14 @@ static void redis_detach(cachette__store *store, cachette_op *op) {
   if (request == cachette__redis_request(self, self->head)) self->place = NULL;
   bool was_sent = request->replies > 0;
   request->op = NULL;
-  if (was_sent) look_at_silence(self, op);
+  cachette__redis_forget_due(op);
+  if (was_sent || self->moving) look_at_silence(self, op);
+}
+
+static const cachette_error *redis_reason(cachette__store *store, const cachette_op *op) {
+  cachette__redis *self = (cachette__redis *)store;
+  const cachette_error *reason = cachette__later_reason(self, op);
+  return reason != NULL ? reason : cachette__link_hint(&self->link);
 }
 
 static void redis_stats(cachette__store *store, cachette_stats *stats) {
@@ -203,7 +221,7 @@ static void on_part_closed(void *owner) {
   if (--self->open_handles == 0) free_client(self);
 }
 
-static void on_idle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+static void on_handle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
 
 static void redis_close(cachette__store *store, bool forked) {
   cachette__redis *self = (cachette__redis *)store;
@@ -211,11 +229,14 @@ static void redis_close(cachette__store *store, bool forked) {
     cachette__request *request = cachette__redis_request(self, self->head);
     if (request->sweep != NULL) cachette__sweep_fail(request->sweep, CACHETTE_ECLOSED, "");
   }
+  cachette__later_close(self);
   cachette__link_close(&self->link, forked, on_part_closed);
-  if (forked)
+  if (forked) {
     free_client(self);
-  else
-    uv_close((uv_handle_t *)&self->idle, on_idle_closed);
+    return;
+  }
+  uv_close((uv_handle_t *)&self->idle, on_handle_closed);
+  uv_close((uv_handle_t *)&self->later.timer, on_handle_closed);
 }
 
 static int open_tls(cachette__redis *self, const cachette_options *options, cachette_error *error) {
@@ -243,11 +264,20 @@ static int read_settings(cachette__redis *self, const cachette_options *options,
     self->prefix = cachette_str(self->key_prefix);
   }
   self->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  snprintf(self->plain_advice, sizeof self->plain_advice,
+           "begin the URL with \"%.*s://\" instead of \"%s://\".",
+           (int)strlen(self->address.url.scheme) - 1, self->address.url.scheme,
+           self->address.url.scheme);
+  snprintf(self->tls_advice, sizeof self->tls_advice,
+           "begin the URL with \"%ss://\" instead of \"%s://\".", self->address.url.scheme,
+           self->address.url.scheme);
   self->target = (cachette__target){
       .host = self->address.host,
       .port = self->address.port,
       .path = self->address.path,
       .tls = self->tls,
+      .plain_advice = self->address.tls ? self->plain_advice : NULL,
+      .tls_advice = self->address.host != NULL ? self->tls_advice : NULL,
       .connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout),
   };
   cachette__target_text(&self->target, self->name, sizeof self->name);
@@ -287,7 +317,8 @@ static int open_client(const cachette__store_context *context, const cachette__s
   cachette__link_init(&self->link, self->loop, &self->target, &events, self);
   uv_idle_init(self->loop, &self->idle);
   self->idle.data = self;
-  self->open_handles = 2; /* the link's and the idle one */
+  cachette__later_init(self);
+  self->open_handles = 3; /* the link's, the idle one and the timer */
   *store = &self->base;
   return CACHETTE_OK;
 }
@@ -310,6 +341,7 @@ const cachette__store_vtable cachette__redis_store = {
     .open = open_redis,
     .submit = redis_submit,
     .detach = redis_detach,
+    .reason = redis_reason,
     .stats = redis_stats,
     .server = redis_server,
     .close = redis_close,
@@ -321,6 +353,7 @@ const cachette__store_vtable cachette__valkey_store = {
     .open = open_valkey,
     .submit = redis_submit,
     .detach = redis_detach,
+    .reason = redis_reason,
     .stats = redis_stats,
     .server = redis_server,
     .close = redis_close,

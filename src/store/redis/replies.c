@@ -60,46 +60,29 @@ static bool take_count(cachette_item *item, const cachette__resp_token *token) {
   return token->type == CACHETTE__RESP_INTEGER;
 }
 
-/* Of what EXEC answers with, that to SET tells whether the counter stood, that to INCRBY its sum.
- */
-static bool take_counter(cachette_item *item, size_t step, const cachette__resp_token *token) {
-  if (step < 3) return token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
-  switch (token->type) {
-    case CACHETTE__RESP_ARRAY:
-      return token->depth == 0 && token->number == 2;
-    case CACHETTE__RESP_NULL:
-      item->status = CACHETTE_HIT;
-      return token->depth == 1;
-    case CACHETTE__RESP_SIMPLE:
-      return token->depth == 1;
-    default:
-      item->amount = token->number;
-      return token->type == CACHETTE__RESP_INTEGER && token->depth == 1;
-  }
-}
-
 /* The replies to DBSIZE and FLUSHDB. */
-static bool take_flushed(cachette_op *op, size_t done, const cachette__resp_token *token) {
-  if (done == 1) return token->type == CACHETTE__RESP_SIMPLE;
-  op->number = token->number;
+static bool take_flushed(cachette__request *request, const cachette__resp_token *token) {
+  if (request->step == 1) {
+    request->put_off = false; /* only the counting was */
+    return token->type == CACHETTE__RESP_SIMPLE;
+  }
+  request->op->number = token->number;
   return token->type == CACHETTE__RESP_INTEGER;
 }
 
-static bool take(cachette__redis *self, const cachette__request *request, size_t done,
+static bool take(cachette__redis *self, cachette__request *request,
                  const cachette__resp_token *token) {
   cachette_op *op = request->op;
-  if (token->depth > 0 && op->verb != CACHETTE_INCREMENT) return false;
+  if (op->verb == CACHETTE_INCREMENT) return cachette__counting_take(self, request, token);
+  if (token->depth > 0) return false;
   if (op->verb == CACHETTE_PING) return token->type == CACHETTE__RESP_SIMPLE;
-  if (op->verb == CACHETTE_FLUSH) return take_flushed(op, done, token);
-  size_t each = cachette__redis_item_replies(op);
-  cachette_item *item = &op->items[done / each];
+  if (op->verb == CACHETTE_FLUSH) return take_flushed(request, token);
+  cachette_item *item = &op->items[request->item];
   switch (op->verb) {
     case CACHETTE_FETCH:
-      return take_fetched(self, op, item, done % each, token);
+      return take_fetched(self, op, item, request->step, token);
     case CACHETTE_PUT:
       return take_put(op, item, token);
-    case CACHETTE_INCREMENT:
-      return take_counter(item, done % each, token);
     default:
       return take_count(item, token);
   }
@@ -107,41 +90,88 @@ static bool take(cachette__redis *self, const cachette__request *request, size_t
 
 /* ---- Errors ---- */
 
-/* Whether the server refused a command that is too new for it, and the old one is to be tried. */
-static bool take_unknown(cachette__redis *self, cachette__request *request) {
-  enum cachette_verb verb = request->op->verb;
-  bool is_unknown = (verb == CACHETTE_FLUSH && strncmp(self->fault, "ERR syntax", 10) == 0) ||
-                    (verb == CACHETTE_CLEAR && cachette__redis_fault_is_unknown(self));
-  if (is_unknown && !self->old) {
-    self->old = true;
-    request->again = true;
-  }
-  return request->again;
-}
-
-static int tell_fault(const cachette__redis *self, const cachette_op *op, cachette_slice key) {
+static int tell_fault(const cachette__redis *self, const cachette_op *op, cachette_slice key,
+                      const char *command) {
   char message[256], subject[64];
   if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_no_number(self))
     return cachette__counter_fail_value(key, op->error);
   if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_overflow(self))
     return cachette__counter_fail_range(key, op->error);
-  int code = cachette__redis_fault(self, key, message, sizeof message);
+  int code = cachette__redis_fault(self, command, key, message, sizeof message);
   cachette__key_text(key, subject, sizeof subject);
   return cachette__fail(op->error, code, subject, "%s", message);
 }
 
-/* An error reply came, whole: it is its item's, or the op's if that has no items. */
-static void take_fault(cachette__redis *self, cachette__request *request, size_t done) {
+void cachette__request_item_fault(cachette__redis *self, cachette__request *request,
+                                  cachette_item *item, const char *command) {
   cachette_op *op = request->op;
-  if (take_unknown(self, request)) return;
-  if (!cachette__has_items(op->verb)) {
-    request->code = tell_fault(self, op, (cachette_slice){NULL, 0});
-    return;
-  }
-  cachette_item *item = &op->items[done / cachette__redis_item_replies(op)];
+  bool move;
   if (item->status < 0) return; /* the first reason stands */
-  if (item->status == CACHETTE_HIT && op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-  item->status = tell_fault(self, op, item->key);
+  if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
+  if (cachette__redis_fault_passes(self, &move)) {
+    cachette__later_note(self, command);
+    request->put_off = true;
+    item->status = CACHETTE__REDIS_DUE;
+  } else if (op->verb == CACHETTE_CLEAR && !request->plain &&
+             cachette__redis_fault_is_refusal(self)) {
+    self->old = request->again = true;
+    item->status = CACHETTE__REDIS_DUE;
+  } else {
+    item->status = tell_fault(self, op, item->key, command);
+  }
+}
+
+/* A server that answers, if only that it permits no PING, is one that is there. */
+static void take_ping_fault(cachette__redis *self, cachette__request *request) {
+  bool answers = cachette__redis_fault_is(self, "NOPERM") ||
+                 cachette__redis_fault_is(self, "ERR unknown command");
+  if (!answers) request->code = tell_fault(self, request->op, (cachette_slice){NULL, 0}, "PING");
+}
+
+/* How many keys there were is not known if DBSIZE is refused; FLUSHDB is what counts. */
+static void take_flush_fault(cachette__redis *self, cachette__request *request) {
+  if (request->step == 0) return;
+  if (!request->plain && cachette__redis_fault_is_refusal(self))
+    self->plain_flush = request->again = true;
+  else
+    request->code = tell_fault(self, request->op, (cachette_slice){NULL, 0}, "FLUSHDB");
+}
+
+static const char *command_of(const cachette__request *request) {
+  switch (request->op->verb) {
+    case CACHETTE_FETCH:
+      return request->step == 0 ? "GET" : "PTTL";
+    case CACHETTE_PUT:
+      return "SET";
+    case CACHETTE_EXISTS:
+      return "EXISTS";
+    case CACHETTE_TOUCH:
+      return "PEXPIRE";
+    case CACHETTE_FLUSH:
+      return request->step == 0 ? "DBSIZE" : "FLUSHDB";
+    case CACHETTE_PING:
+      return "PING";
+    default:
+      return request->plain ? "DEL" : "UNLINK";
+  }
+}
+
+/* An error reply came, whole. */
+static void take_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+  cachette_op *op = request->op;
+  bool move;
+  if (op->verb == CACHETTE_INCREMENT) {
+    cachette__counting_fault(self, request, depth);
+  } else if (cachette__has_items(op->verb)) {
+    cachette__request_item_fault(self, request, &op->items[request->item], command_of(request));
+  } else if (cachette__redis_fault_passes(self, &move)) {
+    cachette__later_note(self, command_of(request));
+    request->put_off = true;
+  } else if (op->verb == CACHETTE_PING) {
+    take_ping_fault(self, request);
+  } else {
+    take_flush_fault(self, request);
+  }
 }
 
 /* Gathers an error's text, which may come in parts. */
@@ -158,16 +188,36 @@ static void gather_fault(cachette__redis *self, const cachette__resp_token *toke
 
 static bool read_sweep(cachette__redis *self, cachette__request *request,
                        const cachette__resp_token *token) {
+  bool move;
+  if (token->type == CACHETTE__RESP_ERROR && token->end &&
+      cachette__redis_fault_passes(self, &move)) {
+    cachette__later_note(self, "SCAN");
+    request->put_off = true;
+    return true;
+  }
   return cachette__sweep_read(self, request->sweep, token);
 }
 
 static bool read_op(cachette__redis *self, cachette__request *request,
                     const cachette__resp_token *token) {
-  size_t done = cachette__redis_replies(request->op) - request->replies;
-  if (token->type != CACHETTE__RESP_ERROR)
-    return request->again || take(self, request, done, token);
-  if (token->end) take_fault(self, request, done);
-  return token->depth == 0 || request->op->verb == CACHETTE_INCREMENT;
+  bool counts = request->op->verb == CACHETTE_INCREMENT;
+  if (token->type != CACHETTE__RESP_ERROR) return take(self, request, token);
+  if (token->end) take_fault(self, request, token->depth);
+  return token->depth == 0 || counts;
+}
+
+/* A reply is complete: the next one is for the same item, or for the next one that was asked for.
+ */
+static void advance(cachette__request *request) {
+  const cachette_op *op = request->op;
+  request->step++;
+  if (!cachette__has_items(op->verb) || request->step < cachette__redis_replies(op)) return;
+  if (op->verb == CACHETTE_INCREMENT && !cachette__counting_is_transaction(request)) return;
+  request->step = 0;
+  do {
+    request->item++;
+  } while (request->item < op->count && !cachette__request_asks(request, request->item));
+  cachette__request_begin_item(request);
 }
 
 /* A token of a reply. False: the server and we do not understand each other. */
@@ -180,13 +230,16 @@ static bool read_token(cachette__redis *self, const cachette__resp_token *token)
   }
   if (self->head == self->unsent) return false; /* nothing was asked */
   cachette__request *request = cachette__redis_request(self, self->head);
+  const void *stream = self->link.stream;
   bool fine = true;
   if (request->sweep != NULL)
     fine = read_sweep(self, request, token);
   else if (request->op != NULL)
     fine = read_op(self, request, token);
+  if (self->link.stream != stream) return true; /* it was given up, and the ring is another */
   if (!fine || !token->last) return fine;
   self->batch++;
+  if (request->op != NULL) advance(request);
   if (--request->replies == 0) cachette__redis_trim(self);
   return true;
 }

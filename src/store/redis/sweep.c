@@ -23,7 +23,9 @@ struct cachette__sweep {
   bool answered;   /* a command of it was */
   char cursor[24];
   size_t cursor_size;
-  bool again;                     /* its command was unknown: the same with the old one */
+  bool again;                     /* its command was refused: the same with the old one */
+  bool is_off;                    /* the server refused it for now, and has not answered since */
+  bool plain;                     /* that is the one which is on its way: DEL */
   bool in_keys;                   /* of the reply to SCAN: behind the cursor */
   bool in_key;                    /* and behind the first part of a key */
   cachette__buffer pattern, keys; /* keys: bulk strings, as they will be sent */
@@ -67,6 +69,17 @@ static void free_sweep(cachette__sweep *sweep) {
 
 bool cachette__sweep_alive(const cachette__sweep *sweep) { return sweep->op != NULL; }
 
+const cachette_op *cachette__sweep_op(const cachette__sweep *sweep) { return sweep->op; }
+
+bool cachette__sweep_restart(cachette__sweep *sweep) {
+  sweep->again = false;
+  return sweep->op == NULL || begin_item(sweep);
+}
+
+void cachette__sweep_put_off(cachette__sweep *sweep, bool is_off) { sweep->is_off = is_off; }
+
+bool cachette__sweep_is_off(const cachette__sweep *sweep) { return sweep->is_off; }
+
 bool cachette__sweep_is_fresh(const cachette__sweep *sweep) { return !sweep->answered; }
 
 void cachette__sweep_detach(cachette_op *op) {
@@ -106,21 +119,22 @@ void cachette__redis_sweep(cachette__redis *self, cachette_op *op) {
     cachette__sweep_fail(sweep, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
 }
 
-bool cachette__sweep_encode(cachette__redis *self, cachette__sweep *sweep) {
+size_t cachette__sweep_encode(cachette__redis *self, cachette__sweep *sweep) {
   cachette__buffer *output = cachette__stream_output(self->link.stream);
   cachette_slice pattern = {sweep->pattern.data + sweep->pattern.begin,
                             cachette__buffer_size(&sweep->pattern)};
   cachette_slice cursor = {sweep->cursor, sweep->cursor_size};
-  if (!sweep->unlinking) return cachette__redis_scan(output, cursor, pattern);
+  if (!sweep->unlinking) return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
   size_t size = cachette__buffer_size(&sweep->keys);
+  sweep->plain = self->old;
   if (!cachette__redis_head(output, sweep->key_count + 1,
                             cachette_str(self->old ? "DEL" : "UNLINK")))
-    return false;
+    return 0;
   char *at = cachette__buffer_room(output, size);
-  if (at == NULL) return false;
+  if (at == NULL) return 0;
   memcpy(at, sweep->keys.data + sweep->keys.begin, size);
   output->end += size;
-  return true;
+  return 1;
 }
 
 /* ---- Replies ---- */
@@ -185,12 +199,14 @@ static bool read_unlinked(cachette__sweep *sweep, const cachette__resp_token *to
 
 static void read_fault(cachette__redis *self, cachette__sweep *sweep) {
   char message[256];
-  sweep->again = sweep->unlinking && !self->old && cachette__redis_fault_is_unknown(self);
+  sweep->again = sweep->unlinking && !sweep->plain && cachette__redis_fault_is_refusal(self);
   if (sweep->again) {
     self->old = true;
     return;
   }
-  int code = cachette__redis_fault(self, (cachette_slice){NULL, 0}, message, sizeof message);
+  const char *command = !sweep->unlinking ? "SCAN" : sweep->plain ? "DEL" : "UNLINK";
+  int code =
+      cachette__redis_fault(self, command, (cachette_slice){NULL, 0}, message, sizeof message);
   fail_later(sweep, code, message);
 }
 

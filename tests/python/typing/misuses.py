@@ -27,6 +27,18 @@ async def misuses(cache: Cachette) -> None:
   name: str = await cache.get_or_set('key', load_count)  # type: ignore[arg-type]
   print(name)
   cache.no_such_call()  # type: ignore[attr-defined]
+  Cachette.fetch('key')  # type: ignore[call-arg, arg-type, unused-coroutine]
+
+
+async def forgotten_awaits(cache: Cachette) -> None:
+  cache.put('key', 'value')  # type: ignore[unused-coroutine]
+  if cache.exists('key'):  # type: ignore[truthy-bool]
+    print('always')
+  if not cache.add('key', 'value'):  # type: ignore[truthy-bool]
+    print('never')
+  while cache.touch('key'):  # type: ignore[truthy-bool]
+    break
+  print(cache.fetch('key') + 1)  # type: ignore[operator]
 
 
 async def load_count() -> int:

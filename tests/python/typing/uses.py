@@ -69,6 +69,7 @@ async def calls(cache: Cachette) -> None:
   assert_type(await cache.clear(namespace='namespace'), int)
   assert_type(await cache.clear(key='key'), int)
   assert_type(await cache.clear(), int)
+  assert_type(await cache.delete('key'), bool)
   assert_type(await cache.flush(), int)
   assert_type(await cache.flush_expired(), int)
   text: Optional[str] = await cache.fetch('key')
@@ -87,6 +88,13 @@ async def as_coroutines(cache: Cachette) -> None:
   await fetch
 
 
+def handed_on(cache: Cachette) -> None:
+  put: Callable[[str, str], Coroutine[Any, Any, None]] = cache.put
+  fetch: Callable[[Cachette, str], Awaitable[Any]] = Cachette.fetch
+  blocking: Callable[[str], bool] = Cachette.sync.delete
+  print(put, fetch, blocking)
+
+
 async def load_count() -> int:
   return 1
 
@@ -95,12 +103,23 @@ def load_name() -> str:
   return 'name'
 
 
+def load_anything() -> Any:
+  return 1
+
+
 async def computed(cache: Cachette) -> None:
   assert_type(await cache.get_or_set('key', load_count), int)
   assert_type(await cache.get_or_set('key', load_name, 5), str)
   assert_type(await cache.get_or_set('key', factory=lambda: 1.5, ttl=2.5), float)
   assert_type(await cache.get_or_set('key', 'value', ttl=None), str)
   assert_type(await asyncio.wait_for(cache.get_or_set('key', load_count), 1), int)
+  assert_type(await cache.get_or_set('key', load_anything, returns=Settings), Settings)
+  assert_type(
+    await cache.get_or_set('key', load_anything, 5, returns=List[Settings]), List[Settings]
+  )
+  print(await cache.get_or_set('key', load_anything, returns=Optional[Settings]))
+  assert_type(cache.sync.get_or_set('key', load_name, 5), str)
+  assert_type(cache.sync.get_or_set('key', load_anything, returns=Settings), Settings)
 
 
 @cached(ttl=60)
@@ -116,6 +135,16 @@ async def load_all() -> List[int]:
 @Sessions.cached(60, key='square:{number}', namespace='squares')
 def square(number: int) -> int:
   return number * number
+
+
+@cached(ttl=60, returns=Settings)
+def load_settings():  # type: ignore[no-untyped-def]
+  return Settings()
+
+
+@cached(returns=Dict[str, int])
+async def load_counts() -> Dict[str, int]:
+  return {}
 
 
 @cached(key=load_name)
@@ -218,6 +247,7 @@ async def decorated(shop: Shop) -> None:
   assert_type(load_user.key(5, fresh=True), str)
   assert_type(await load_user.invalidate(5), int)
   assert_type(await load_all(), List[int])
+  assert_type(await load_counts(), Dict[str, int])
   assert_type(square(5), int)
   assert_type(square.key(number=5), str)
   assert_type(square.invalidate(5), int)
@@ -256,6 +286,8 @@ def errors() -> None:
   except (BackendError, CodecError) as error:
     as_base: CachetteError = error
     print(as_base)
+    assert_type(error.found, Mapping[str, Any])
+    assert_type(error.failed, Mapping[str, CachetteError])
   except ConfigError as error:
     as_value: ValueError = error
     print(as_value)

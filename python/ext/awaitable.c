@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Ready and Pending share with a coroutine beside send(): a name, the place where it was made
+ * (in debug mode), throw()'s arguments, and the warning of one that is never awaited.
+ */
+#include "ext.h"
+
+#include <frameobject.h> /* older Pythons have PyFrame_GetBack() there */
+
+/* ---- Where it was made ---- */
+
+static PyObject *describe_frame(PyFrameObject *frame) {
+  PyCodeObject *code = PyFrame_GetCode(frame);
+  PyObject *row =
+      Py_BuildValue("(OiO)", code->co_filename, PyFrame_GetLineNumber(frame), code->co_name);
+  Py_DECREF(code);
+  return row;
+}
+
+/* The frames of the caller, the innermost first, as a coroutine's `cr_origin` has them. */
+static PyObject *describe_callers(int depth) {
+  PyObject *rows = PyList_New(0);
+  PyFrameObject *frame = PyEval_GetFrame();
+  Py_XINCREF((PyObject *)frame);
+  for (; rows != NULL && frame != NULL && depth > 0; depth--) {
+    PyObject *row = describe_frame(frame);
+    if (row == NULL || PyList_Append(rows, row) < 0) Py_CLEAR(rows);
+    Py_XDECREF(row);
+    PyFrameObject *caller = PyFrame_GetBack(frame);
+    Py_DECREF((PyObject *)frame);
+    frame = caller;
+  }
+  Py_XDECREF((PyObject *)frame);
+  PyObject *origin = rows != NULL ? PyList_AsTuple(rows) : NULL;
+  Py_XDECREF(rows);
+  return origin;
+}
+
+void awaitable_trace(awaitable *self, int depth) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  self->origin = describe_callers(depth);
+  PyErr_Restore(type, value, traceback); /* without the origin, if there is no memory for it */
+}
+
+/* ---- Never awaited ---- */
+
+/* Python's own function for it adds the place where the call was made. */
+static PyObject *warn(const awaitable *self, PyObject *warnings) {
+  PyObject *warned =
+      PyObject_CallMethod(warnings, "_warn_unawaited_coroutine", "O", (PyObject *)self);
+  if (warned != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) return warned;
+  PyErr_Clear();
+  int code = PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine 'Cachette.%s' was never awaited",
+                              call_signatures[self->kind].name);
+  return code == 0 ? Py_NewRef(Py_None) : NULL;
+}
+
+void awaitable_warn(awaitable *self) {
+  if (self->kind == CALL_KINDS) return;
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *warnings = PyImport_ImportModule("warnings");
+  PyObject *warned = warnings != NULL ? warn(self, warnings) : NULL;
+  if (warnings == NULL) PyErr_Clear(); /* the interpreter is shutting down */
+  if (warned == NULL && PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
+  Py_XDECREF(warned);
+  Py_XDECREF(warnings);
+  PyErr_Restore(type, value, traceback);
+}
+
+/* ---- Throw ---- */
+
+static PyObject *refuse_thrown(PyObject *type) {
+  return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
+                      Py_TYPE(type)->tp_name);
+}
+
+bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value) {
+  PyObject *traceback = NULL;
+  *value = NULL;
+  if (!PyArg_UnpackTuple(args, "throw", 1, 3, type, value, &traceback)) return false;
+  bool is_class = PyExceptionClass_Check(*type);
+  if (!is_class && !PyExceptionInstance_Check(*type)) return refuse_thrown(*type) != NULL;
+  if (*value == Py_None) *value = NULL;
+  if (is_class || *value == NULL) return true;
+  PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+  return false;
+}
+
+PyObject *awaitable_raise(PyObject *type, PyObject *value) {
+  if (PyExceptionClass_Check(type))
+    PyErr_SetObject(type, value);
+  else
+    PyErr_SetObject((PyObject *)Py_TYPE(type), type);
+  return NULL;
+}
+
+/* ---- Attributes ---- */
+
+static PyObject *get_name(awaitable *self, void *Py_UNUSED(closure)) {
+  if (self->kind == CALL_KINDS) return PyUnicode_FromString("__await__");
+  return PyUnicode_FromString(call_signatures[self->kind].name);
+}
+
+static PyObject *get_qualname(awaitable *self, void *Py_UNUSED(closure)) {
+  return PyUnicode_FromFormat(
+      "Cachette.%s", self->kind == CALL_KINDS ? "__await__" : call_signatures[self->kind].name);
+}
+
+static PyObject *get_origin(awaitable *self, void *Py_UNUSED(closure)) {
+  return Py_NewRef(self->origin != NULL ? self->origin : Py_None);
+}
+
+PyGetSetDef awaitable_attributes[] = {
+    {"__name__", (getter)get_name, NULL, "The name of the call.", NULL},
+    {"__qualname__", (getter)get_qualname, NULL, "The name of the call, with its class.", NULL},
+    {"cr_origin", (getter)get_origin, NULL,
+     "Where it was made, if sys.set_coroutine_origin_tracking_depth() asks for that, or None.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counting: INCRBY, of a counter that is made with its time to live where there is none.
+ *
+ * Best is a transaction, in which all of it happens or nothing, in one round trip:
+ *
+ *     WHOLE        [MULTI] [SET key 0 PX ttl NX] [INCRBY key amount] [EXEC]
+ *
+ * A server that refuses MULTI would carry out the commands behind it one by one, some of them
+ * perhaps; one that refuses EXEC would hold back all that follows on the connection. So the first
+ * increment of a connection finds out whether the server permits both, and changes nothing:
+ *
+ *     PROBE_EXEC   [EXEC]          "EXEC without MULTI": it is permitted. Anything else: it is not.
+ *     PROBE_MULTI  [MULTI] [EXEC]  an empty transaction
+ *
+ * Where they are not permitted (by an ACL, a renamed command, a proxy), each command waits for the
+ * answer to the one before, so that a refused one leaves the counter as it was:
+ *
+ *     BEGIN        [SET key amount PX ttl NX]  it was made: that is its sum. It is there: ADD
+ *     ADD          [PTTL key] [INCRBY key amount]
+ *     LOOK         [PTTL key]          if INCRBY may have made it (its sum is the amount)
+ *     BOUND        [PEXPIRE key ttl]   if it did, for then it has no end
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+
+enum { START, WHOLE, PROBE_EXEC, PROBE_MULTI, BEGIN, ADD, LOOK, BOUND };
+
+/* What PTTL answers of a key without an end; and, of ours, that it did not answer. */
+enum { ENDLESS = -1, UNTOLD = -3 };
+
+static cachette_item *item_of(const cachette__request *request) {
+  return &request->op->items[request->item];
+}
+
+/* The first item from one on that is still to be counted; the op's count: none is. */
+static size_t find_due(const cachette__request *request, size_t item) {
+  while (item < request->op->count && !cachette__request_asks(request, item)) item++;
+  return item;
+}
+
+/* ---- Commands ---- */
+
+static unsigned choose_phase(const cachette__redis *self, const cachette__request *request) {
+  if (request->phase >= ADD) return request->phase;
+  switch (self->multi) {
+    case CACHETTE__MULTI_UNKNOWN:
+      return PROBE_EXEC;
+    case CACHETTE__MULTI_HALF_KNOWN:
+      return PROBE_MULTI;
+    case CACHETTE__MULTI_FINE:
+      return WHOLE;
+    default:
+      return BEGIN;
+  }
+}
+
+static size_t encode_whole(cachette__redis *self, cachette__buffer *output,
+                           const cachette__request *request) {
+  size_t replies = 0;
+  for (size_t i = request->item; i < request->op->count; i++) {
+    const cachette_item *item = &request->op->items[i];
+    if (!cachette__request_asks(request, i)) continue;
+    cachette__redis_key key = {self->prefix, item->key};
+    if (!cachette__redis_increment(output, key, item->amount, item->ttl_ms)) return 0;
+    replies += 4;
+  }
+  cachette__request_begin_item(request);
+  return replies;
+}
+
+static bool encode_begin(cachette__buffer *output, cachette__redis_key key,
+                         const cachette__request *request) {
+  const cachette_item *item = item_of(request);
+  char digits[24];
+  snprintf(digits, sizeof digits, "%" PRId64, item->amount);
+  cachette__request_begin_item(request);
+  return cachette__redis_set(output, key, cachette_str(digits), item->ttl_ms, true);
+}
+
+size_t cachette__counting_encode(cachette__redis *self, cachette__buffer *output,
+                                 cachette__request *request) {
+  request->phase = choose_phase(self, request);
+  if (request->phase <= BEGIN) request->item = find_due(request, request->item);
+  const cachette_item *item = item_of(request);
+  cachette__redis_key key = {self->prefix, item->key};
+  switch (request->phase) {
+    case PROBE_EXEC:
+      return cachette__redis_head(output, 1, cachette_str("EXEC")) ? 1 : 0;
+    case PROBE_MULTI:
+      return cachette__redis_head(output, 1, cachette_str("MULTI")) &&
+                     cachette__redis_head(output, 1, cachette_str("EXEC"))
+                 ? 2
+                 : 0;
+    case WHOLE:
+      return encode_whole(self, output, request);
+    case BEGIN:
+      return encode_begin(output, key, request) ? 1 : 0;
+    case ADD:
+      return cachette__redis_pttl(output, key) && cachette__redis_incrby(output, key, item->amount)
+                 ? 2
+                 : 0;
+    case LOOK:
+      return cachette__redis_pttl(output, key) ? 1 : 0;
+    default:
+      return cachette__redis_pexpire(output, key, item->ttl_ms) ? 1 : 0;
+  }
+}
+
+/* ---- Replies ---- */
+
+/* Of what EXEC answers with, that to SET tells whether the counter stood, that to INCRBY its sum.
+ */
+static bool take_executed(cachette_item *item, const cachette__resp_token *token) {
+  switch (token->type) {
+    case CACHETTE__RESP_ARRAY:
+      return token->depth == 0 && token->number == 2;
+    case CACHETTE__RESP_NULL:
+      item->status = CACHETTE_HIT;
+      return token->depth == 1;
+    case CACHETTE__RESP_SIMPLE:
+      return token->depth == 1;
+    default:
+      item->amount = token->number;
+      return token->type == CACHETTE__RESP_INTEGER && token->depth == 1;
+  }
+}
+
+/* MULTI may have been refused since it was last permitted: then each command was carried out. */
+static bool take_whole(cachette__request *request, const cachette__resp_token *token) {
+  cachette_item *item = item_of(request);
+  bool is_word = token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
+  if (request->step == 0) {
+    request->in_multi = is_word;
+    return is_word;
+  }
+  if (request->step == 3) return request->in_multi && take_executed(item, token);
+  if (request->in_multi) return is_word;
+  if (request->step == 2) {
+    item->amount = token->number;
+    return token->type == CACHETTE__RESP_INTEGER;
+  }
+  if (token->type == CACHETTE__RESP_NULL && item->status >= 0) item->status = CACHETTE_HIT;
+  return is_word || token->type == CACHETTE__RESP_NULL;
+}
+
+/* EXEC was permitted in vain if it does not answer so. */
+static bool take_probed(cachette__redis *self, cachette__request *request,
+                        const cachette__resp_token *token) {
+  if (request->phase == PROBE_MULTI && request->step == 0) {
+    request->in_multi = token->type == CACHETTE__RESP_SIMPLE;
+    return true;
+  }
+  bool is_fine = request->in_multi && token->type == CACHETTE__RESP_ARRAY && token->number == 0;
+  self->multi = is_fine ? CACHETTE__MULTI_FINE : CACHETTE__MULTI_REFUSED;
+  return true;
+}
+
+static bool take_begun(cachette__request *request, const cachette__resp_token *token) {
+  item_of(request)->status =
+      token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS; /* made, with its sum */
+  return token->type == CACHETTE__RESP_NULL || token->type == CACHETTE__RESP_SIMPLE;
+}
+
+/* A counter that stood at 0, and one that INCRBY made, have the amount as their sum. */
+static bool take_added(cachette__request *request, const cachette__resp_token *token) {
+  cachette_item *item = item_of(request);
+  if (token->type != CACHETTE__RESP_INTEGER) return false;
+  if (request->step == 0) {
+    request->ttl_ms = token->number;
+    return true;
+  }
+  request->fresh = token->number == item->amount && request->ttl_ms != ENDLESS;
+  item->amount = token->number;
+  return true;
+}
+
+bool cachette__counting_take(cachette__redis *self, cachette__request *request,
+                             const cachette__resp_token *token) {
+  switch (request->phase) {
+    case WHOLE:
+      return take_whole(request, token);
+    case PROBE_EXEC:
+    case PROBE_MULTI:
+      return take_probed(self, request, token);
+    case BEGIN:
+      return take_begun(request, token);
+    case ADD:
+      return take_added(request, token);
+    default:
+      request->ttl_ms = token->number;
+      return token->type == CACHETTE__RESP_INTEGER;
+  }
+}
+
+/* ---- Errors ---- */
+
+/*
+ * The server has begun a transaction and does not end it: all that is said on this connection would
+ * be held back. Nothing was carried out, so it may be said again on another one.
+ */
+static void give_up(cachette__redis *self, cachette__request *request) {
+  request->phase = START;
+  cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
+                      "%s refused EXEC behind MULTI; the connection was given up.", self->name);
+  self->multi = CACHETTE__MULTI_REFUSED; /* of the next connection */
+}
+
+static void take_probe_fault(cachette__redis *self, cachette__request *request) {
+  bool move;
+  if (cachette__redis_fault_passes(self, &move)) {
+    cachette__later_note(self, "EXEC");
+    request->put_off = true;
+  } else if (request->phase == PROBE_EXEC) {
+    bool is_permitted = strstr(self->fault, "without MULTI") != NULL;
+    self->multi = is_permitted ? CACHETTE__MULTI_HALF_KNOWN : CACHETTE__MULTI_REFUSED;
+  } else {
+    self->multi = CACHETTE__MULTI_REFUSED;
+  }
+}
+
+/* The transaction of an item did not take place, and none of its commands was at fault. */
+static void count_plainly(cachette__redis *self, cachette__request *request) {
+  cachette_item *item = item_of(request);
+  if (item->status < 0) return;
+  self->multi = CACHETTE__MULTI_REFUSED;
+  item->status = CACHETTE__REDIS_DUE;
+  request->again = true;
+}
+
+static void take_whole_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+  cachette_item *item = item_of(request);
+  if (request->step == 0) {
+    request->in_multi = false;
+    self->multi = CACHETTE__MULTI_REFUSED;
+  } else if (request->step < 3 || depth > 0) {
+    cachette__request_item_fault(self, request, item, request->step == 1 ? "SET" : "INCRBY");
+  } else if (request->in_multi) {
+    if (cachette__redis_fault_is(self, "EXECABORT"))
+      count_plainly(self, request);
+    else
+      give_up(self, request);
+  }
+}
+
+void cachette__counting_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+  cachette_item *item = item_of(request);
+  switch (request->phase) {
+    case WHOLE:
+      take_whole_fault(self, request, depth);
+      return;
+    case PROBE_EXEC:
+      take_probe_fault(self, request);
+      return;
+    case PROBE_MULTI:
+      if (request->step == 1 && request->in_multi && !cachette__redis_fault_is(self, "EXECABORT"))
+        give_up(self, request);
+      else
+        take_probe_fault(self, request);
+      return;
+    case BEGIN:
+      cachette__request_item_fault(self, request, item, "SET");
+      return;
+    case ADD:
+      if (request->step == 0)
+        request->ttl_ms = UNTOLD;
+      else
+        cachette__request_item_fault(self, request, item, "INCRBY");
+      return;
+    case LOOK:
+      request->ttl_ms = ENDLESS; /* for all that is known */
+      return;
+    default:
+      return; /* it was counted all the same */
+  }
+}
+
+/* ---- What comes next ---- */
+
+/* The phase that follows for the same item; START: none. */
+static unsigned next_phase(const cachette__request *request) {
+  const cachette_item *item = item_of(request);
+  if (item->status < 0) return START;
+  if (request->phase == BEGIN) return item->status == CACHETTE_HIT ? ADD : START;
+  if (request->phase == ADD) return request->fresh ? LOOK : START;
+  return request->phase == LOOK && request->ttl_ms == ENDLESS ? BOUND : START;
+}
+
+bool cachette__counting_goes_on(cachette__request *request) {
+  unsigned phase = request->phase;
+  if (phase == PROBE_EXEC || phase == PROBE_MULTI) {
+    request->phase = START;
+    return true;
+  }
+  if (phase == WHOLE) return request->again;
+  request->phase = next_phase(request);
+  if (request->phase == BOUND) item_of(request)->status = CACHETTE_MISS; /* it had gone */
+  if (request->phase != START) return true;
+  request->item = find_due(request, request->item + 1);
+  return request->item < request->op->count;
+}
+
+/* Of a transaction each item that is due is asked again; else those from this one on. */
+void cachette__counting_rewind(cachette__request *request) {
+  if (request->phase == WHOLE) {
+    request->partly = true;
+    request->item = 0;
+  }
+  if (request->phase == WHOLE || (request->put_off && request->phase < LOOK))
+    request->phase = START;
+}
+
+bool cachette__counting_is_transaction(const cachette__request *request) {
+  return request->phase == WHOLE;
+}
+
+bool cachette__counting_probes(const cachette__request *request) {
+  return request->phase == PROBE_EXEC || request->phase == PROBE_MULTI;
+}
+
+bool cachette__counting_adds(const cachette__request *request) { return request->phase >= ADD; }
+
+bool cachette__counting_is_idempotent(const cachette__request *request) {
+  return request->phase == START || request->phase >= LOOK || cachette__counting_probes(request);
+}
+
+bool cachette__counting_is_over(const cachette__request *request) {
+  return request->phase >= LOOK && find_due(request, request->item + 1) == request->op->count;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keys from every kind of profile, with the first allocation failing, then the second, and so on:
+ * a call fails plainly or succeeds, and no block, descriptor or child stays behind. The data is
+ * in DynamoDB Local; a process of this test stands in for the services of AWS's that give keys.
+ */
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "dynamodb_server.h"
+#include "peer.h"
+#include "support.h"
+
+static struct dynamodb_server server;
+static char home[] = "/tmp/cachette-home-XXXXXX";
+static pid_t stand_in;
+
+/* ---- The stand-in ---- */
+
+#define END "2099-01-31T12:34:56Z"
+
+static const char sts_answer[] =
+    "<R><AccessKeyId>id</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
+    "<SessionToken>token</SessionToken><Expiration>" END "</Expiration></R>";
+static const char portal_answer[] =
+    "{\"roleCredentials\": {\"accessKeyId\": \"id\", \"secretAccessKey\": \"secret\", "
+    "\"sessionToken\": \"token\", \"expiration\": 4073545200000}}";
+static const char oidc_answer[] =
+    "{\"accessToken\": \"newer\", \"expiresIn\": 3600, \"refreshToken\": \"next\"}";
+
+static void answer(int fd) {
+  static char request[16384];
+  char head[256];
+  size_t size = 0, wanted = 0;
+  while (wanted == 0 || size < wanted) {
+    ssize_t got = read(fd, request + size, sizeof request - 1 - size);
+    if (got <= 0) return;
+    size += (size_t)got;
+    request[size] = '\0';
+    const char *end = strstr(request, "\r\n\r\n"), *length = strstr(request, "Content-Length: ");
+    if (end == NULL) continue;
+    wanted = (size_t)(end + 4 - request);
+    if (length != NULL && length < end) wanted += strtoul(length + 16, NULL, 10);
+  }
+  const char *body = strstr(request, "/federation/") != NULL     ? portal_answer
+                     : strncmp(request, "POST /token ", 12) == 0 ? oidc_answer
+                                                                 : sts_answer;
+  snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+           strlen(body));
+  peer_write(fd, head, strlen(head));
+  peer_write(fd, body, strlen(body));
+}
+
+/* Starts it in a process of its own; its port. */
+static uint16_t start_stand_in(void) {
+  int listener = listen_on("127.0.0.1", 0, 16);
+  uint16_t port = port_of(listener);
+  stand_in = fork();
+  assert_true(stand_in >= 0);
+  while (stand_in == 0) {
+    int fd = accept(listener, NULL, NULL);
+    if (fd < 0) _exit(1);
+    answer(fd);
+    close(fd);
+  }
+  close(listener);
+  return port;
+}
+
+/* ---- Profiles ---- */
+
+static void write_file(const char *name, const char *text) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", home, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+/* The file of a login to the session "s", by the SHA-1 of its name. */
+#define LOGIN ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json"
+#define REGISTERED                                                          \
+  "\"refreshToken\": \"r\", \"clientId\": \"c\", \"clientSecret\": \"s\", " \
+  "\"registrationExpiresAt\": \"" END "\", "
+
+static const struct kind {
+  const char *name, *config, *login;
+} kinds[] = {
+    {"keys", "aws_access_key_id = id\naws_secret_access_key = secret\n", NULL},
+    {"role",
+     "role_arn = arn:b\nsource_profile = b\nexternal_id = x\nduration_seconds = 900\n"
+     "[profile b]\nrole_arn = arn:c\nsource_profile = c\n"
+     "[profile c]\naws_access_key_id = id\naws_secret_access_key = secret\n",
+     NULL},
+    {"identity", "role_arn = arn\nweb_identity_token_file = ~/token\n", NULL},
+    {"program", "credential_process = cat keys.json\n", NULL},
+    {"login", "sso_session = s\nsso_account_id = 1\nsso_role_name = r\n",
+     "{\"accessToken\": \"token\", \"expiresAt\": \"" END "\"}"},
+    {"old login", "sso_session = s\nsso_account_id = 1\nsso_role_name = r\n",
+     "{" REGISTERED "\"accessToken\": \"token\", \"expiresAt\": \"2020-01-31T12:34:56Z\"}"},
+};
+
+static void write_kind(const struct kind *kind) {
+  char config[1024];
+  snprintf(config, sizeof config,
+           "[default]\nregion = eu-west-1\nservices = own\n%s"
+           "[sso-session s]\nsso_start_url = https://s\nsso_region = eu-west-1\n"
+           "[services own]\ndynamodb =\n  endpoint_url = %s\n",
+           kind->config, server.url);
+  write_file(".aws/config", config);
+}
+
+/* What a refresh has replaced is as it was. */
+static void write_login(const struct kind *kind) {
+  if (kind->login != NULL) write_file(LOGIN, kind->login);
+}
+
+/* ---- The calls ---- */
+
+/* Opens, asks the server, and closes. Whether that failed; then it has to say why. */
+static bool fails(const cachette_options *options) {
+  cachette *handle;
+  cachette_error error = {.code = 0};
+  int code = cachette_open(options, &handle, &error);
+  if (code == CACHETTE_OK) {
+    cachette_op op = {.verb = CACHETTE_PING, .error = &error};
+    code = cachette_run(handle, &op);
+    cachette_op_deinit(&op);
+    cachette_close(handle);
+  }
+  if (code >= 0) return false;
+  if (code != CACHETTE_ENOMEM && code != CACHETTE_EBACKEND && code != CACHETTE_EUNAVAILABLE)
+    fail_msg("%d: %s", code, error.message);
+  assert_true(strlen(error.message) > 0);
+  return true;
+}
+
+static void fail_in_turn(const cachette_options *options, const struct kind *kind) {
+  write_kind(kind);
+  write_login(kind);
+  if (fails(options)) fail_msg("%s", kind->name);
+  int descriptors = count_descriptors();
+  for (long countdown = 0;; countdown++) {
+    long before = failing_allocator_live();
+    write_login(kind);
+    failing_allocator_arm(countdown);
+    bool failed = fails(options);
+    bool fired = failing_allocator_fired();
+    failing_allocator_arm(-1);
+    assert_int_equal(failing_allocator_live(), before);
+    assert_int_equal(count_descriptors(), descriptors);
+    if (fired) continue;
+    assert_false(failed);
+    assert_true(countdown > 20);
+    return;
+  }
+}
+
+static void every_allocation_fails_in_turn(void **state) {
+  (void)state;
+  cachette_options *options = options_with("backend", "dynamodb", "timeout", "20", NULL);
+  for (size_t i = 0; i < LENGTH(kinds); i++) fail_in_turn(options, &kinds[i]);
+  cachette_options_free(options);
+}
+
+static void make_home(void) {
+  static const char *const folders[] = {".aws", ".aws/sso", ".aws/sso/cache"};
+  char path[256];
+  assert_non_null(mkdtemp(home));
+  for (size_t i = 0; i < LENGTH(folders); i++) {
+    snprintf(path, sizeof path, "%s/%s", home, folders[i]);
+    assert_int_equal(mkdir(path, 0700), 0);
+  }
+  write_file("token", "token\n");
+  write_file("keys.json", "{\"Version\": 1, \"AccessKeyId\": \"id\", \"SecretAccessKey\": \"s\"}");
+  setenv("HOME", home, 1);
+  assert_int_equal(chdir(home), 0);
+}
+
+static int start(void **state) {
+  static const char *const others[] = {
+      "AWS_PROFILE",       "AWS_DEFAULT_PROFILE",         "AWS_CONFIG_FILE",
+      "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+      "AWS_REGION",        "AWS_DEFAULT_REGION",          "AWS_ENDPOINT_URL"};
+  static const char *const services[] = {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO",
+                                         "AWS_ENDPOINT_URL_SSO_OIDC"};
+  char url[64];
+  (void)state;
+  for (size_t i = 0; i < LENGTH(others); i++) unsetenv(others[i]);
+  make_home();
+  snprintf(url, sizeof url, "http://127.0.0.1:%u", start_stand_in());
+  for (size_t i = 0; i < LENGTH(services); i++) setenv(services[i], url, 1);
+  dynamodb_server_share(&server);
+  cachette_close(dynamodb_open(&server, NULL)); /* so that what is kept for good is there */
+  return 0;
+}
+
+static int stop(void **state) {
+  char command[64];
+  (void)state;
+  kill(stand_in, SIGKILL);
+  waitpid(stand_in, NULL, 0);
+  dynamodb_server_kill(&server);
+  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no other child is left */
+  snprintf(command, sizeof command, "rm -r '%s'", home);
+  return system(command);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_fails_in_turn)};
+  failing_allocator_install();
+  json_set_alloc_funcs(cachette__malloc, cachette__free);
+  return cmocka_run_group_tests_name("dynamodb_profiles", tests, start, stop);
+}

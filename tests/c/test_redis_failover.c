@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* The Redis store when its server refuses for a while, or for good: each op in the C API. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "peer.h"
+#include "redis_server.h"
+#include "server.h"
+
+/* A primary on 127.0.0.1, and one on 127.0.0.2 with the same port, for a name that moves. */
+static struct redis_server old, new;
+
+static void wait_for_address(const char *address, int port) {
+  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  assert_int_equal(inet_pton(AF_INET, address, &name.sin_addr), 1);
+  for (int64_t start = machine_ms(); machine_ms() - start < 60000; usleep(10000)) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool is_up = connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
+    close(fd);
+    if (is_up) return;
+  }
+  fail_msg("nothing listens on %s:%d", address, port);
+}
+
+static int start_servers(void **state) {
+  (void)state;
+  static const char *const settings[] = {"--bind", "127.0.0.2", NULL};
+  redis_server_start(&old, NULL);
+  new = old;
+  snprintf(new.directory, sizeof new.directory, "/tmp/cachette-redis-XXXXXX");
+  assert_non_null(mkdtemp(new.directory));
+  redis_server_restart(&new, settings);
+  wait_for_address("127.0.0.2", new.port);
+  return 0;
+}
+
+static int remove_servers(void **state) {
+  (void)state;
+  redis_server_remove(&old);
+  redis_server_remove(&new);
+  return 0;
+}
+
+static void say(const char *command) {
+  char reply[64];
+  redis_server_say(&old, command, reply, sizeof reply);
+  assert_memory_equal(reply, "+OK", 3);
+}
+
+/* It takes no writes from now on; whom it follows is of no account. */
+static void demote(void) { say("REPLICAOF 127.0.0.1 1"); }
+
+static int promote(void **state) {
+  (void)state;
+  say("REPLICAOF NO ONE");
+  say("FLUSHALL");
+  resolver_set("moves.test", "127.0.0.1");
+  return 0;
+}
+
+static cachette *open_name(const char *timeout) {
+  char url[64];
+  snprintf(url, sizeof url, "redis://moves.test:%d", old.port);
+  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", timeout,
+                                           "connect_timeout", "30", NULL);
+  cachette *handle;
+  cachette_error error;
+  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
+  cachette_options_free(options);
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "unused"), CACHETTE_OK);
+  return handle;
+}
+
+static void put(cachette *handle, struct probe *probe, const char *key) {
+  probe_init(probe, CACHETTE_PUT, key);
+  probe->item.value = cachette_str("value");
+  probe_submit(handle, probe);
+}
+
+static void count(cachette *handle, struct probe *probe, int64_t amount) {
+  probe_init(probe, CACHETTE_INCREMENT, "counter");
+  probe->item.amount = amount;
+  probe_submit(handle, probe);
+}
+
+/* Runs the handle until what was said has been refused. */
+static void let_wait(cachette *handle) {
+  for (int64_t start = machine_ms(); machine_ms() - start < 300; usleep(1000))
+    cachette_process(handle);
+}
+
+static void a_name_that_moves_is_resolved_anew(void **state) {
+  (void)state;
+  cachette *handle = open_name("30");
+  struct probe probes[3];
+  demote();
+  put(handle, &probes[0], "key");
+  count(handle, &probes[1], 5);
+  count(handle, &probes[2], 2);
+  let_wait(handle);
+  for (int i = 0; i < 3; i++) assert_int_equal(probes[i].done, 0);
+  resolver_set("moves.test", "127.0.0.2");
+  for (int i = 0; i < 3; i++) assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
+  assert_int_equal(probes[2].item.amount, 7);
+  assert_true(holds_text(handle, "key", "value"));
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "unused"), CACHETTE_OK);
+  assert_int_equal(probe.op.number, 2);
+  cachette_close(handle);
+}
+
+static void items_that_were_refused_are_asked_again_and_no_others(void **state) {
+  (void)state;
+  cachette *handle = open_name("30");
+  cachette_item items[3] = {{.key = cachette_str("a"), .amount = 1},
+                            {.key = cachette_str("b"), .amount = 20},
+                            {.key = cachette_str("c"), .amount = 300}};
+  cachette_op op = {.verb = CACHETTE_INCREMENT, .items = items, .count = 3};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  demote();
+  cachette_submit(handle, &op);
+  let_wait(handle);
+  assert_true(cachette_op_pending(&op));
+  say("REPLICAOF NO ONE");
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  assert_int_equal(op.number, 3);
+  static const int64_t sums[] = {2, 40, 600};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(items[i].status, CACHETTE_HIT);
+    assert_int_equal(items[i].amount, sums[i]);
+  }
+  cachette_close(handle);
+}
+
+static void the_deadline_ends_it_with_what_the_server_said(void **state) {
+  (void)state;
+  static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_TOUCH, CACHETTE_INCREMENT,
+                                             CACHETTE_CLEAR, CACHETTE_FLUSH};
+  cachette *handle = open_name("2");
+  demote();
+  for (size_t i = 0; i < LENGTH(verbs); i++) {
+    struct probe probe;
+    int status = probe_run(handle, &probe, verbs[i], "key");
+    if (status == CACHETTE_OK) status = probe.item.status;
+    assert_int_equal(status, CACHETTE_EBACKEND);
+    assert_non_null(strstr(probe.error.message, "is a read-only replica; name the primary"));
+  }
+  cachette_close(handle);
+}
+
+static void what_waits_can_be_cancelled_or_closed(void **state) {
+  (void)state;
+  enum { MANY = 100 };
+  for (int close_at = 0; close_at < 2; close_at++) {
+    cachette *handle = open_name("30");
+    struct probe probes[MANY], clear;
+    put_text(handle, "ns:1", "value", 0);
+    demote();
+    for (int i = 0; i < MANY; i++) put(handle, &probes[i], "key");
+    probe_init(&clear, CACHETTE_CLEAR_NAMESPACE, "ns");
+    probe_submit(handle, &clear);
+    let_wait(handle);
+    for (int i = 0; close_at == 0 && i < MANY; i += 2) {
+      assert_int_equal(cachette_cancel(handle, &probes[i].op), CACHETTE_OK);
+      probe_expect(&probes[i], CACHETTE_ECANCELED);
+    }
+    say("REPLICAOF NO ONE");
+    for (int i = 1; close_at == 0 && i < MANY; i += 2)
+      assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
+    if (close_at == 0) assert_int_equal(probe_wait(handle, &clear), CACHETTE_OK);
+    cachette_close(handle);
+    for (int i = 0; i < MANY; i++) assert_int_equal(probes[i].done, 1);
+    assert_int_equal(clear.done, 1);
+  }
+}
+
+static void close_in_child(void *data) { cachette_close(data); }
+
+static void a_child_frees_what_waits(void **state) {
+  (void)state;
+  cachette *handle = open_name("30");
+  struct probe probe, clear;
+  put_text(handle, "ns:1", "value", 0);
+  demote();
+  put(handle, &probe, "key");
+  probe_init(&clear, CACHETTE_CLEAR_NAMESPACE, "ns");
+  probe_submit(handle, &clear);
+  let_wait(handle);
+  run_in_child(close_in_child, handle);
+  say("REPLICAOF NO ONE");
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  assert_int_equal(probe_wait(handle, &clear), CACHETTE_OK);
+  assert_int_equal(clear.op.number, 1);
+  cachette_close(handle);
+}
+
+/* ---- Counting without transactions ---- */
+
+static cachette *open_as_ann(const char *rules) {
+  char command[128], url[64];
+  snprintf(command, sizeof command, "ACL SETUSER ann reset on >secret ~* %s", rules);
+  say(command);
+  snprintf(url, sizeof url, "redis://ann:secret@127.0.0.1:%d", old.port);
+  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", "30",
+                                           "connect_timeout", "30", NULL);
+  cachette *handle;
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  cachette_options_free(options);
+  return handle;
+}
+
+static void several_counters_in_one_op_without_transactions(void **state) {
+  (void)state;
+  static const char *const rules[] = {"+@all", "+@read +@write", "+@all -exec", "+@all -multi"};
+  for (size_t i = 0; i < LENGTH(rules); i++) {
+    promote(NULL);
+    cachette *handle = open_as_ann(rules[i]);
+    put_text(handle, "text", "no number", 0);
+    cachette_error error;
+    for (int round = 1; round < 4; round++) {
+      cachette_item items[3] = {{.key = cachette_str("a"), .amount = 2},
+                                {.key = cachette_str("text"), .amount = 2},
+                                {.key = cachette_str("b"), .amount = -3}};
+      cachette_op op = {.verb = CACHETTE_INCREMENT, .items = items, .count = 3, .error = &error};
+      assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+      assert_int_equal(op.number, 2);
+      assert_int_equal(items[0].amount, 2 * round);
+      assert_int_equal(items[1].status, CACHETTE_ECODEC);
+      assert_int_equal(items[2].amount, -3 * round);
+      assert_int_equal(items[2].status, round > 1 ? CACHETTE_HIT : CACHETTE_MISS);
+      assert_string_equal(error.subject, "text");
+    }
+    cachette_close(handle);
+  }
+}
+
+#define ON_PRIMARY(test) cmocka_unit_test_setup(test, promote)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      ON_PRIMARY(a_name_that_moves_is_resolved_anew),
+      ON_PRIMARY(items_that_were_refused_are_asked_again_and_no_others),
+      ON_PRIMARY(the_deadline_ends_it_with_what_the_server_said),
+      ON_PRIMARY(what_waits_can_be_cancelled_or_closed),
+      ON_PRIMARY(a_child_frees_what_waits),
+      ON_PRIMARY(several_counters_in_one_op_without_transactions),
+  };
+  return cmocka_run_group_tests(tests, start_servers, remove_servers);
+}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Going on without the cache is counted, and logged at most once in ten seconds."""
+
+import asyncio
+import logging
+import os
+import threading
+from typing import Any, Iterator, List
+
+import pytest
+from cachette import Cachette, CodecError, _fallbacks
+from conftest import Make, at_once, run_python
+from services.process import find_free_port
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+class Time:
+  """A clock that stands still until it is moved on."""
+
+  def __init__(self) -> None:
+    self.now = 1000.0
+
+  def __call__(self) -> float:
+    return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+  clock = Time()
+  monkeypatch.setattr(_fallbacks, 'clock', clock)
+  return clock
+
+
+class Down(Cachette):
+  """A cache whose server does not run."""
+
+
+@pytest.fixture(autouse=True)
+def down() -> Iterator[None]:
+  url = f'redis://:Hunter2@127.0.0.1:{find_free_port()}'
+  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
+  yield
+
+
+def told(caplog: pytest.LogCaptureFixture) -> List[str]:
+  lines = [each.getMessage() for each in caplog.records if 'without its cache' in each.getMessage()]
+  assert all(each.name == 'cachette' and each.levelno == logging.WARNING for each in caplog.records)
+  return lines
+
+
+def test_the_first_is_logged_with_its_reason(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+  assert run(Down().get_or_set('key', 'value')) == 'value'
+  (line,) = told(caplog)
+  assert 'Down' in line and '127.0.0.1' in line and 'Hunter2' not in line
+
+
+def test_more_within_ten_seconds_are_counted_and_told_with_the_next(
+  clock: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+  @Down.cached
+  async def load(number: int) -> str:
+    return 'value'
+
+  @Down.cached
+  def load_now(number: int) -> str:
+    return 'value'
+
+  async def main() -> None:
+    for number in range(20):
+      await load(number)
+      await Down().get_or_set('key', 'value')
+
+  run(main())
+  clock.now += 9.9
+  load_now(1)
+  Down.sync.get_or_set('key', 'value')
+  assert len(told(caplog)) == 1
+  clock.now += 0.2
+  load_now(1)
+  lines = told(caplog)
+  assert len(lines) == 2 and '41 more' in lines[1] and 'more' not in lines[0]
+  assert Down.stats().fallbacks == 43
+  clock.now += 1000
+  load_now(1)
+  assert len(told(caplog)) == 3 and 'more' not in told(caplog)[2]
+
+
+def test_each_configuration_has_its_own(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+  class Other(Cachette):
+    pass
+
+  class Inherits(Down):
+    pass
+
+  url = f'redis://127.0.0.1:{find_free_port()}'
+  Other.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
+  for cls in (Down, Other, Inherits, Down):
+    run(cls().get_or_set('key', 'value'))
+  lines = told(caplog)
+  assert len(lines) == 2 and 'Down' in lines[0] and 'Other' in lines[1]
+  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
+  run(Down().get_or_set('key', 'value'))
+  assert len(told(caplog)) == 3
+
+
+@at_once
+def test_a_put_that_fails_and_bytes_that_cannot_be_read_are_logged_too(
+  make: Make, clock: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+  name = f'shared-{os.urandom(8).hex()}'
+  small: Any = make(memory_limit='1M')
+  run(small().get_or_set('key', 'v' * (1 << 20)))
+  writer: Any = make(memory_name=name)
+  reader: Any = make(memory_name=name, codec='json')
+  run(writer().put('key', 'no JSON'))
+  with pytest.raises(CodecError):
+    run(reader().fetch('key'))
+  run(reader().get_or_set('key', [1]))
+  lines = told(caplog)
+  assert len(lines) == 2
+  assert 'cannot decode the value of "key"' in lines[1]
+
+
+def test_threads_at_once_log_it_once(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+  threads = [
+    threading.Thread(target=lambda: Down.sync.get_or_set('key', 'value')) for _ in range(10)
+  ]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join(60)
+  assert len(told(caplog)) == 1
+  assert Down.stats().fallbacks == 10
+
+
+def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
+  assert (
+    run_python("""
+    import sys
+    import cachette, asyncio
+    before = set(sys.modules)
+    cachette.Cachette.sync.get_or_set('key', 'value')
+    print('logging' in set(sys.modules) - before)
+    """)
+    == 'False\n'
+  )

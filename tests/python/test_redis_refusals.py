@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: MIT
+"""Redis servers that refuse some commands: by an ACL, by a renamed command, or in a front."""
+
+import asyncio
+from contextlib import contextmanager
+from random import Random
+from typing import Any, Awaitable, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+import pytest
+from cachette import BackendError, Cachette, CodecError
+from services.redis import RedisServer
+from services.redis_front import Answer, HangUp, RedisFront, Session, refusing
+
+PATIENT = {'timeout': 20, 'connect_timeout': 20}  # for a machine that is busy
+
+
+def open_cache(url: str, **settings: Any) -> Cachette:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **PATIENT, **settings})
+  return Own()
+
+
+@contextmanager
+def user_with(*rules: str, settings: Tuple[str, ...] = ()) -> Iterator[Tuple[RedisServer, str]]:
+  """A server with a user who has these rules of an ACL, and the user's URL."""
+  with RedisServer(*settings) as server:
+    server.say('acl', 'setuser', 'ann', 'on', '>secret', '~*', *rules)
+    yield server, f'redis://ann:secret@127.0.0.1:{server.port}'
+
+
+# Each command that the cache says, and a call that says it.
+CALLS: Dict[str, Callable[[Cachette], Awaitable[Any]]] = {
+  'get': lambda cache: cache.fetch('key'),
+  'pttl': lambda cache: cache.fetch_with_ttl('key'),
+  'set': lambda cache: cache.put('key', 'other'),
+  'exists': lambda cache: cache.exists('key'),
+  'pexpire': lambda cache: cache.touch('key', ttl=30),
+  'incrby': lambda cache: cache.increment('counter'),
+  'scan': lambda cache: cache.clear(namespace='ns'),
+  'flushdb': lambda cache: cache.flush(),
+}
+
+
+def state_of(server: RedisServer) -> List[str]:
+  return [server.say('get', 'key'), server.say('get', 'counter'), server.say('dbsize')]
+
+
+def fill(server: RedisServer) -> List[str]:
+  server.say('set', 'key', 'value', 'px', '900000')
+  server.say('set', 'counter', '5', 'px', '900000')
+  server.say('set', 'ns:1', 'value', 'px', '900000')
+  return state_of(server)
+
+
+async def _outcome(call: Awaitable[Any]) -> Any:
+  try:
+    return await call
+  except Exception as error:
+    return error
+
+
+@pytest.mark.parametrize('command', CALLS)
+def test_a_command_that_is_not_permitted_does_nothing_and_disturbs_nobody(command: str) -> None:
+  with user_with('+@all', f'-{command}') as (server, _), RedisFront(server.port) as front:
+    before = fill(server)
+    cache = open_cache(f'redis://ann:secret@127.0.0.1:{front.port}')
+
+    async def main() -> Any:
+      outcome = await _outcome(CALLS[command](cache))
+      found = await asyncio.gather(
+        *(cache.exists(f'absent:{i}') for i in range(9)), return_exceptions=True
+      )
+      if command != 'exists':
+        assert found == [False] * 9
+      return outcome
+
+    outcome = asyncio.run(main())
+    assert isinstance(outcome, BackendError)
+    assert 'does not permit' in str(outcome)
+    assert f' {command.upper()}' in str(outcome), 'it names the command'
+    assert f"run the '{command}' command" in str(outcome), 'and has the words of the server'
+    assert f'"+{command}"' in str(outcome), 'and says what to do'
+    assert state_of(server) == before
+    assert front.sessions == 1
+
+
+@pytest.mark.parametrize('command', CALLS)
+def test_a_command_that_is_renamed_does_nothing_and_disturbs_nobody(command: str) -> None:
+  with RedisServer('--rename-command', command, f'hidden-{command}') as server:
+    server.say('set' if command != 'set' else 'hidden-set', 'key', 'value', 'px', '900000')
+    server.say('set' if command != 'set' else 'hidden-set', 'counter', '5', 'px', '900000')
+    before = server.say('dbsize')
+    cache = open_cache(server.url)
+    outcome = asyncio.run(_outcome(CALLS[command](cache)))
+    assert isinstance(outcome, BackendError)
+    assert command.upper() in str(outcome) and 'unknown command' in str(outcome)
+    assert server.say('dbsize') == before
+    assert server.say('get' if command != 'get' else 'hidden-get', 'counter') == '5'
+
+
+def test_a_key_that_is_not_permitted_is_named() -> None:
+  with user_with('resetkeys', '~mine:*', '+@all') as (server, url):
+    server.say('set', 'yours:1', 'value')
+    cache = open_cache(url)
+
+    async def main() -> None:
+      await cache.put_many({'mine:1': 'a', 'mine:2': 'b'})
+      for call in (cache.fetch('yours:1'), cache.put('yours:1', 'x'), cache.clear(key='yours:1')):
+        with pytest.raises(BackendError, match='does not permit.*key "yours:1".*ermissions'):
+          await call
+      assert await cache.clear(key='mine:1') == 1
+
+    asyncio.run(main())
+    assert server.say('get', 'yours:1') == 'value'
+
+
+# ---- Counting
+
+
+# What keeps an increment from being a transaction.
+WITHOUT_MULTI: List[Tuple[str, ...]] = [
+  ('+@read', '+@write'),
+  ('+@all', '-multi'),
+  ('+@all', '-exec'),
+  ('+@all', '-multi', '-exec'),
+  ('+@all', '-@transaction'),
+  ('+get', '+set', '+incrby', '+pttl', '+pexpire', '+del'),
+  ('+get', '+set', '+incrby', '+del'),
+]
+
+
+@pytest.mark.parametrize('rules', WITHOUT_MULTI, ids=' '.join)
+def test_counting_needs_no_transaction(rules: Tuple[str, ...]) -> None:
+  with user_with(*rules) as (server, url):
+    cache = open_cache(url)
+
+    async def main() -> None:
+      sums = await asyncio.gather(*(cache.increment('hits', ttl=500) for _ in range(100)))
+      assert sorted(sums) == list(range(1, 101))
+      assert 400_000 < int(server.say('pttl', 'hits')) <= 500_000
+      server.say('set', 'theirs', '7', 'px', '90000')
+      assert await cache.increment('theirs', 5, ttl=500) == 12
+      assert 0 < int(server.say('pttl', 'theirs')) <= 90000, 'what is there keeps its time'
+      server.say('set', 'endless', '7')
+      assert await cache.increment('endless', -3) == 4
+      assert server.say('pttl', 'endless') == '-1'
+      server.say('set', 'text', 'abc')
+      with pytest.raises(CodecError, match='not a counter'):
+        await cache.increment('text')
+      server.say('set', 'large', str(2**63 - 1))
+      with pytest.raises(ValueError, match='would leave the range'):
+        await cache.increment('large')
+      assert await cache.increment('zero', 0, ttl=500) == 0
+      assert await cache.increment('zero', 0, ttl=500) == 0
+      assert int(server.say('pttl', 'zero')) > 0
+      assert await cache.increment('hits') == 101
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize('name', ['MULTI', 'EXEC', 'INCRBY', 'PTTL', 'PEXPIRE'])
+@pytest.mark.parametrize('how', ['', 'secret-'])
+def test_counting_with_a_command_renamed(name: str, how: str) -> None:
+  settings = ('--rename-command', name, how + name if how else '')
+  with RedisServer(*settings) as server, RedisFront(server.port) as front:
+    cache = open_cache(front.url)
+
+    async def main() -> None:
+      calls = [cache.increment('hits', ttl=500) for _ in range(20)]
+      sums = await asyncio.gather(*calls, return_exceptions=True)
+      if name == 'INCRBY':
+        assert all(isinstance(each, BackendError) for each in sums)
+        assert all('INCRBY' in str(each) for each in sums)
+      else:
+        assert sorted(sums) == list(range(1, 21))
+      await asyncio.gather(*(cache.put(f'{i}', 'x') for i in range(20)))
+
+    asyncio.run(main())
+    if name == 'INCRBY':
+      assert server.say('exists', 'hits') == '0'
+    assert front.sessions == 1
+
+
+@pytest.mark.parametrize('command', ['set', 'incrby'])
+@pytest.mark.parametrize('rules', [('+@all',), ('+@all', '-@transaction')], ids=' '.join)
+def test_what_may_not_count_counts_nothing(rules: Tuple[str, ...], command: str) -> None:
+  with user_with(*rules, f'-{command}') as (server, _), RedisFront(server.port) as front:
+    server.say('set', 'hits', '5', 'px', '900000')
+    cache = open_cache(f'redis://ann:secret@127.0.0.1:{front.port}')
+
+    async def main() -> None:
+      calls: List[Any] = [cache.increment('hits') for _ in range(5)]
+      calls += [cache.fetch_with_ttl('hits') for _ in range(5)]
+      calls += [cache.increment('hits', 3) for _ in range(5)]
+      outcomes = await asyncio.gather(*calls, return_exceptions=True)
+      for each in outcomes[:5] + outcomes[10:]:
+        assert isinstance(each, BackendError) and f'"+{command}"' in str(each)
+      assert [value for _, value in outcomes[5:10]] == ['5'] * 5
+
+    asyncio.run(main())
+    assert server.say('get', 'hits') == '5'
+    assert front.sessions == 1
+
+
+def test_a_permission_that_is_taken_while_it_counts() -> None:
+  with user_with('+@all') as (server, url):
+    cache = open_cache(url)
+
+    async def main() -> None:
+      total = 0
+      for rule in ('-multi', '+multi', '-exec', '+exec', '-@transaction', '+@transaction'):
+        assert await cache.increment('hits', ttl=500) == total + 1
+        server.say('acl', 'setuser', 'ann', rule)
+        sums = await asyncio.gather(*(cache.increment('hits') for _ in range(10)))
+        total += 11
+        assert sorted(sums) == list(range(total - 9, total + 1))
+        assert await cache.fetch('absent') is None
+      assert int(server.say('pttl', 'hits')) > 0
+
+    asyncio.run(main())
+
+
+def exec_refused_within(permitted: int) -> Answer:
+  """An EXEC that is refused behind MULTI, which the server then stays in, after so many."""
+  open_in: Set[int] = set()
+  done: List[int] = []
+
+  def answer(session: Session, words: List[str]) -> Optional[bytes]:
+    if words[0] == 'MULTI':
+      open_in.add(session.number)
+    if words[0] == 'EXEC' and session.number in open_in:
+      done.append(1)
+      if len(done) > permitted:
+        return b"-NOPERM this user has no permissions to run the 'exec' command\r\n"
+      open_in.discard(session.number)
+    return None
+
+  return answer
+
+
+@pytest.mark.parametrize('permitted', [0, 1, 3])
+def test_a_transaction_that_is_not_ended_holds_back_nobody(
+  redis: RedisServer, permitted: int
+) -> None:
+  with RedisFront(redis.port, exec_refused_within(permitted)) as front:
+    cache = open_cache(front.url, key_prefix=f'ended:{permitted}:')
+
+    async def main() -> None:
+      await cache.put('key', 'value')
+      for sum in range(1, 6):
+        calls: List[Any] = [cache.increment('hits', ttl=50)]
+        calls += [cache.fetch('key') for _ in range(20)]
+        assert await asyncio.gather(*calls) == [sum, *['value'] * 20]
+      await cache.clear(key='hits')
+
+    asyncio.run(main())
+    assert front.sessions == 2
+
+
+def test_a_server_that_hangs_up_at_transactions(redis: RedisServer) -> None:
+  def answer(session: Session, words: List[str]) -> Optional[bytes]:
+    if words[0] in ('MULTI', 'EXEC'):
+      raise HangUp
+    return None
+
+  with RedisFront(redis.port, answer) as front:
+    cache = open_cache(front.url, key_prefix='hangs:')
+
+    async def main() -> None:
+      sums = await asyncio.gather(*(cache.increment('hits', ttl=50) for _ in range(20)))
+      assert sorted(sums) == list(range(1, 21))
+      await cache.clear(key='hits')
+
+    asyncio.run(main())
+    assert front.sessions == 2
+
+
+@pytest.mark.parametrize('rules', [('+@all',), ('+@read', '+@write')], ids=' '.join)
+def test_increments_that_are_cancelled_leave_the_others_their_sums(rules: Tuple[str, ...]) -> None:
+  with user_with(*rules) as (server, url):
+    cache = open_cache(url)
+    random = Random(1)
+
+    async def main() -> None:
+      sums = [await cache.increment('hits', ttl=500)]
+      for _ in range(30):
+        tasks = [asyncio.ensure_future(cache.increment('hits', ttl=500)) for _ in range(40)]
+        tasks += [asyncio.ensure_future(cache.exists('absent')) for _ in range(5)]
+        await asyncio.sleep(random.choice([0, 0, 0.001]))
+        for task in random.sample(tasks[:40], 15):
+          task.cancel()
+        for outcome in (await asyncio.gather(*tasks, return_exceptions=True))[:40]:
+          if not isinstance(outcome, asyncio.CancelledError):
+            sums.append(outcome)
+      assert len(set(sums)) == len(sums), 'no two are told the same sum'
+      assert len(sums) <= int(server.say('get', 'hits')) <= 30 * 40 + 1
+      assert int(server.say('pttl', 'hits')) > 0
+
+    asyncio.run(main())
+
+
+def slow_expiry(server: RedisServer, key: str, before: str) -> Any:
+  """Takes the key away just before a command reaches the server, once, as its end may do."""
+  gone: List[str] = []
+
+  def answer(session: Session, words: List[str]) -> Optional[bytes]:
+    if words[0] in ('MULTI', 'EXEC'):
+      return b'-ERR unknown command\r\n'
+    if words[0] == before and words[1] == key and not gone:
+      gone.append(server.say('del', key))
+    return None
+
+  return answer
+
+
+@pytest.mark.parametrize('before', ['PTTL', 'INCRBY'])
+def test_a_counter_that_ends_while_it_is_counted_begins_anew_with_an_end(
+  redis: RedisServer, before: str
+) -> None:
+  with RedisFront(redis.port, slow_expiry(redis, 'ends', before)) as front:
+    redis.say('set', 'ends', '41', 'px', '900000')
+    assert asyncio.run(open_cache(front.url).increment('ends', 7, ttl=500)) == 7
+    assert 400_000 < int(redis.say('pttl', 'ends')) <= 500_000
+    redis.say('del', 'ends')
+
+
+def test_a_counter_of_zero_keeps_its_time_without_transactions(redis: RedisServer) -> None:
+  with RedisFront(redis.port, refusing('MULTI')) as front:
+    cache = open_cache(front.url)
+    redis.say('set', 'zero', '0', 'px', '90000')
+    assert asyncio.run(cache.increment('zero', 7, ttl=500)) == 7
+    assert 0 < int(redis.say('pttl', 'zero')) <= 90000
+    redis.say('set', 'zero', '0')
+    assert asyncio.run(cache.increment('zero', 7, ttl=500)) == 7
+    assert redis.say('pttl', 'zero') == '-1'
+    redis.say('del', 'zero')
+
+
+def test_a_transaction_is_used_where_there_is_one(redis: RedisServer) -> None:
+  with RedisFront(redis.port) as front:
+    cache = open_cache(front.url, key_prefix='transactions:')
+
+    async def main() -> None:
+      for _ in range(5):
+        await cache.increment('hits', ttl=50)
+      await cache.clear(key='hits')
+
+    asyncio.run(main())
+    names = [command.words[0] for command in front.said]
+    assert names[-1 - 4 * 4 : -1] == ['MULTI', 'SET', 'INCRBY', 'EXEC'] * 4
+
+
+# ---- Clearing
+
+
+@pytest.mark.parametrize(
+  'rules', [('+@read', '+@write', '-unlink'), ('+@all', '-unlink')], ids=' '.join
+)
+def test_what_may_not_unlink_deletes(rules: Tuple[str, ...]) -> None:
+  with user_with(*rules) as (server, url):
+    cache = open_cache(url, key_prefix='app:')
+
+    async def main() -> None:
+      await cache.put_many({f'ns:{i}': 'x' for i in range(5)})
+      await cache.put_many({f'{i}': 'x' for i in range(5)})
+      assert await cache.clear(key='0') == 1
+      assert await cache.clear(key='0') == 0
+      assert await cache.clear_many(['1', '2', 'absent']) == 2
+      assert await cache.clear(namespace='ns') == 5
+      assert await cache.flush() == 2
+
+    asyncio.run(main())
+    assert server.say('dbsize') == '0'
+
+
+@pytest.mark.parametrize(
+  'wording',
+  [
+    "ERR unknown command 'UNLINK'",
+    "unsupported command 'UNLINK'",
+    "ERR Command is not available: 'UNLINK'",
+    'finished with 1 error(s)',
+  ],
+)
+def test_unlink_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
+  with RedisFront(redis.port, refusing('UNLINK', reply=wording)) as front:
+    cache = open_cache(front.url, key_prefix='unlink:')
+
+    async def main() -> None:
+      for _ in range(3):
+        await cache.put_many({'a': '1', 'ns:1': '1', 'ns:2': '1'})
+        assert await cache.clear_many(['a', 'b']) == 1
+        assert await cache.clear(namespace='ns') == 2
+
+    asyncio.run(main())
+    assert front.count('UNLINK') == 2, 'one for each key of the first clear'
+
+
+def test_what_may_neither_unlink_nor_delete_says_so() -> None:
+  with user_with('+@all', '-unlink', '-del') as (server, url):
+    before = fill(server)
+    cache = open_cache(url)
+    for call in (cache.clear(key='key'), cache.clear(namespace='ns')):
+      with pytest.raises(BackendError, match=r'does not permit.* DEL.*"\+del"'):
+        asyncio.run(_await(call))
+    assert state_of(server) == before
+
+
+async def _await(call: Awaitable[Any]) -> Any:
+  return await call
+
+
+def test_flush_needs_no_count() -> None:
+  with user_with('+@all', '-dbsize') as (server, url):
+    fill(server)
+    asyncio.run(_await(open_cache(url).flush()))
+    assert server.say('dbsize') == '0'
+
+
+@pytest.mark.parametrize(
+  'wording',
+  [
+    'ERR syntax error',
+    'ERR wrong number of arguments',
+    'unsupported command',
+    'NOPERM this user may not run it',
+  ],
+)
+def test_flush_may_be_synchronous(redis: RedisServer, wording: str) -> None:
+  def answer(session: Session, words: List[str]) -> Optional[bytes]:
+    return f'-{wording}\r\n'.encode() if words[1:] == ['ASYNC'] else None
+
+  with RedisServer() as server, RedisFront(server.port, answer) as front:
+    fill(server)
+    assert asyncio.run(_await(open_cache(front.url).flush())) == 3
+    assert server.say('dbsize') == '0'
+
+
+def test_a_ping_that_is_not_permitted_is_answered_all_the_same() -> None:
+  with user_with('+@read', '+@write') as (_, url):
+    asyncio.run(_await(open_cache(url).ping()))
+
+
+def test_a_database_that_may_not_be_selected() -> None:
+  with user_with('+@read', '+@write') as (_, url):
+    with pytest.raises(BackendError, match=r'does not permit.* SELECT.*"\+select"'):
+      asyncio.run(_await(open_cache(url + '/3').fetch('key')))
+
+
+def test_a_user_who_comes_by_a_default_one_that_may_nothing() -> None:
+  with user_with('+@read', '+@write') as (server, url):
+    server.say('acl', 'setuser', 'default', 'off', '-@all')
+    cache = open_cache(url)
+    asyncio.run(_await(cache.put('key', 'value')))
+    assert asyncio.run(_await(cache.fetch('key'))) == 'value'

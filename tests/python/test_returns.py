@@ -1,0 +1,762 @@
+# SPDX-License-Identifier: MIT
+"""With the type that a function gives, the text codecs give that type back."""
+
+import asyncio
+import dataclasses
+import datetime
+import decimal
+import enum
+import ipaddress
+import pathlib
+import sys
+import textwrap
+import types
+import uuid
+from typing import (
+  Any,
+  AsyncIterator,
+  Callable,
+  Dict,
+  FrozenSet,
+  Generic,
+  Iterable,
+  List,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Sequence,
+  Set,
+  Tuple,
+  Type,
+  TypeVar,
+  Union,
+)
+
+import pydantic
+import pytest
+from cachette import Cachette, CodecError
+from conftest import Make, at_once, run_python
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing_extensions import Annotated, Literal, TypedDict
+
+CODECS = pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
+
+
+def run(awaitable: Any) -> Any:
+  return asyncio.run(awaitable)
+
+
+class User(BaseModel):
+  id: int
+  name: str = 'ada'
+  born: Optional[datetime.datetime] = None
+  tags: Set[str] = set()
+
+
+class Strict(BaseModel):
+  model_config = ConfigDict(strict=True)
+  id: uuid.UUID
+  born: datetime.datetime
+  sizes: Tuple[int, ...]
+
+
+class Renamed(BaseModel):
+  user_id: int = Field(alias='userId')
+  name: str = Field(default='x', serialization_alias='theName')
+  age: int = Field(default=5, validation_alias='theAge')
+
+
+class Doubled(BaseModel):
+  model_config = ConfigDict(extra='forbid')
+  number: int
+
+  @pydantic.computed_field  # type: ignore[prop-decorator]
+  @property
+  def double(self) -> int:
+    return 2 * self.number
+
+
+class Node(BaseModel):
+  value: int
+  next: Optional['Node'] = None
+
+
+class Color(enum.Enum):
+  red = 'r'
+  blue = 2
+
+
+@dataclasses.dataclass
+class Point:
+  x: int
+  y: Tuple[int, ...] = ()
+  when: Optional[datetime.date] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+  points: List[Point]
+
+
+class Movie(TypedDict):
+  title: str
+  shown: datetime.date
+
+
+class Pair(NamedTuple):
+  left: int
+  right: decimal.Decimal
+
+
+Item = TypeVar('Item')
+
+
+class Page(BaseModel, Generic[Item]):
+  items: List[Item]
+
+
+NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=datetime.timezone.utc)
+ID = uuid.UUID(int=7)
+DAY = NOW.date()
+
+VALUES: List[Tuple[Any, Any]] = [
+  (User, User(id=1, born=NOW, tags={'a', 'b'})),
+  (Strict, Strict(id=ID, born=NOW, sizes=(1, 2))),
+  (Renamed, Renamed(userId=3, theAge=7)),
+  (Doubled, Doubled(number=4)),
+  (Node, Node(value=1, next=Node(value=2))),
+  (Page[User], Page[User](items=[User(id=1)])),
+  (List[User], [User(id=1), User(id=2)]),
+  (Dict[str, User], {'a': User(id=1)}),
+  (Dict[int, str], {1: 'a', 2: 'b'}),
+  (Dict[uuid.UUID, Point], {ID: Point(1)}),
+  (Dict[Color, List[int]], {Color.red: [1]}),
+  (Optional[User], None),
+  (Optional[User], User(id=1)),
+  (Union[User, Point], Point(1, (2,))),
+  (Union[int, str], '5'),
+  (Union[int, str], 5),
+  (Union[uuid.UUID, str], ID),
+  (Point, Point(1, (2, 3), DAY)),
+  (Line, Line([Point(1), Point(2, (3,))])),
+  (Movie, {'title': 'Metropolis', 'shown': DAY}),
+  (List[Movie], [{'title': 'Metropolis', 'shown': DAY, 'more': 'than it says'}]),
+  (Pair, Pair(1, decimal.Decimal('1.10'))),
+  (uuid.UUID, ID),
+  (datetime.datetime, NOW),
+  (datetime.datetime, NOW.replace(tzinfo=None)),
+  (datetime.date, DAY),
+  (datetime.time, NOW.time()),
+  (datetime.timedelta, datetime.timedelta(days=-3, microseconds=7)),
+  (decimal.Decimal, decimal.Decimal('1.10')),
+  (Tuple[int, str], (1, 'a')),
+  (Tuple[User, ...], (User(id=1),)),
+  (Set[int], {1, 2}),
+  (FrozenSet[str], frozenset('ab')),
+  (Color, Color.blue),
+  (Literal['a', 'b'], 'a'),
+  (pathlib.PurePosixPath, pathlib.PurePosixPath('/a/b')),
+  (ipaddress.IPv4Address, ipaddress.IPv4Address('10.0.0.1')),
+  (Mapping[str, datetime.date], {'a': DAY}),
+  (Sequence[uuid.UUID], [ID]),
+  (Annotated[List[Point], 'more'], [Point(1)]),
+  (bytes, b'\xff\x00'),
+  (Dict[str, bytes], {'a': b'text', 'b': b'\xff'}),
+  (Optional[bytes], b'text'),
+  (float, float('1.5')),
+  (int, 5),
+  (str, 'text'),
+  (bool, True),
+  (type(None), None),
+]
+if sys.version_info >= (3, 10):
+  VALUES += [
+    (list[User] | None, [User(id=1)]),
+    (dict[str, int] | None, {'a': 1}),
+    (tuple[int, ...], (1, 2)),
+  ]
+values = pytest.mark.parametrize('kind, value', VALUES, ids=lambda each: str(each)[:40])
+
+
+def same(one: Any, other: Any) -> bool:
+  """Equal, and of the same types all the way down."""
+  if type(one) is not type(other):
+    return False
+  if isinstance(one, (list, tuple)):
+    return len(one) == len(other) and all(map(same, one, other))
+  if isinstance(one, dict):
+    return same(list(one), list(other)) and same(list(one.values()), list(other.values()))
+  return bool(one == other)
+
+
+def annotated(function: Any, returns: Any) -> Any:
+  function.__annotations__['return'] = returns
+  return function
+
+
+def cached_both(cls: Any, make: Callable[[], Any], hint: Any = None, **options: Any) -> Any:
+  """A coroutine function and a plain one; what they give when they miss, and when they hit."""
+
+  async def load():  # type: ignore[no-untyped-def]
+    return make()
+
+  def load_now():  # type: ignore[no-untyped-def]
+    return make()
+
+  given = []
+  for number, function in enumerate((load, load_now)):
+    if hint is not None:
+      annotated(function, hint)
+    decorated = cls.cached(key=f'{function.__name__}:{number}', **options)(function)
+    for _ in range(2):
+      given.append(run(decorated()) if number == 0 else decorated())
+  return given
+
+
+# ---- What comes back
+
+
+@CODECS
+@values
+@at_once
+def test_an_annotation_gives_its_type_back(make: Make, codec: str, kind: Any, value: Any) -> None:
+  for found in cached_both(make(codec=codec), lambda: value, kind):
+    assert same(found, value)
+
+
+@CODECS
+@values
+@at_once
+def test_so_does_the_parameter_returns(make: Make, codec: str, kind: Any, value: Any) -> None:
+  cls: Any = make(codec=codec)
+  for found in cached_both(cls, lambda: value, returns=kind):
+    assert same(found, value)
+  for get in (
+    lambda: run(cls().get_or_set('key', lambda: value, returns=kind)),
+    lambda: cls.sync.get_or_set('key', lambda: value, returns=kind),
+  ):
+    for _ in range(2):
+      assert same(get(), value)
+    assert same(run(cls().get_or_set('key', 'unused', None, kind)), value)
+    run(cls().flush())
+
+
+@pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
+def test_on_every_backend(make: Make, codec: str) -> None:
+  cls: Any = make(codec=codec)
+  value = [User(id=1, born=NOW), User(id=2)]
+  for found in cached_both(cls, lambda: value, List[User]):
+    assert same(found, value)
+  for _ in range(2):
+    assert same(run(cls().get_or_set('key', lambda: value, returns=List[User])), value)
+  plain = run(cls().fetch('key'))
+  assert plain[0]['id'] == 1 and type(plain[0]) is dict  # for others it is data
+
+
+def test_each_caller_has_an_object_of_its_own(make: Make) -> None:
+  cls: Any = make(codec='json')
+
+  async def main() -> None:
+    go = asyncio.Event()
+
+    async def compute() -> Any:
+      await go.wait()
+      return User(id=1, tags={'a'})
+
+    calls = [asyncio.create_task(cls().get_or_set('key', compute, returns=User)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    go.set()
+    users = await asyncio.gather(*calls)
+    assert users == [User(id=1, tags={'a'})] * 20
+    assert len({id(each.tags) for each in users}) == 20
+
+  run(main())
+
+
+@at_once
+def test_a_method_a_class_method_and_a_static_method(make: Make) -> None:
+  cls: Any = make(codec='json')
+
+  class Shop:
+    @cls.cached(exclude=('self',))
+    async def owner(self) -> User:
+      return User(id=1)
+
+    @cls.cached(exclude=('kind',))
+    @classmethod
+    async def founder(kind) -> User:
+      return User(id=2)
+
+    @cls.cached
+    @staticmethod
+    def guest() -> Optional[User]:
+      return User(id=3)
+
+  for _ in range(2):
+    assert run(Shop().owner()) == User(id=1)
+    assert run(Shop.founder()) == User(id=2)
+    assert Shop.guest() == User(id=3)
+
+
+@at_once
+@pytest.mark.parametrize('codec', ['pickle', 'own'])
+def test_other_codecs_take_no_notice_of_it(make: Make, codec: str) -> None:
+  Cachette.register_codec('own', lambda value: repr(value).encode(), lambda data: data.decode())
+  cls: Any = make(codec=codec)
+  value = {'id': 1}
+  expected: Any = value if codec == 'pickle' else repr(value)
+  assert cached_both(cls, lambda: value, User) == [expected] * 4
+  assert cached_both(cls, lambda: value, returns=User) == [expected] * 4
+
+
+@at_once
+def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(make: Make) -> None:
+  code = """
+    import asyncio, dataclasses
+    from cachette import Cachette
+    Cachette.register_codec('json', lambda value: repr(value).encode(), lambda data: data.decode())
+    Cachette.load_config(lambda: {'codec': 'json'})
+    @dataclasses.dataclass
+    class Point:
+      x: int
+    @Cachette.cached
+    def load() -> Point:
+      return Point(1)
+    print(repr(load()), repr(load()))
+    """
+  assert run_python(code) == "'Point(x=1)' 'Point(x=1)'\n"
+
+
+@at_once
+def test_the_text_codec_stays_as_it_is(make: Make) -> None:
+  cls: Any = make()
+  assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
+  run(cls().flush())
+  with pytest.raises(CodecError, match='keeps text only'):
+    cached_both(cls, lambda: ID, uuid.UUID)
+
+
+# ---- Annotations of all kinds
+
+
+def module_of(source: str) -> Any:
+  module = types.ModuleType('of_a_test')
+  sys.modules['of_a_test'] = module
+  exec(compile(textwrap.dedent(source), 'of_a_test', 'exec'), vars(module))
+  return module
+
+
+@at_once
+def test_annotations_may_be_strings_and_name_what_comes_later(make: Make) -> None:
+  cls = make(codec='json')
+  module = module_of("""
+    from __future__ import annotations
+    from pydantic import BaseModel
+    from typing import Annotated, List, Optional
+    def decorate(cls):
+      @cls.cached
+      async def one() -> Later: return Later(id=1)
+      @cls.cached
+      def many() -> Optional[List[Later]]: return [Later(id=1)]
+      @cls.cached
+      def quoted() -> 'Later': return Later(id=1)
+      class Inner(BaseModel):
+        id: int
+      @cls.cached
+      def inner() -> Inner: return Inner(id=1)
+      return one, many, quoted, inner
+    """)
+  one, many, quoted, inner = module.decorate(cls)
+  exec('class Later(BaseModel):\n  id: int\n', vars(module))
+  for _ in range(2):
+    assert run(one()) == module.Later(id=1)
+    assert many() == [module.Later(id=1)]
+    assert quoted() == module.Later(id=1)
+    assert type(inner()).__name__ == 'Inner'  # of the frame in which it was decorated
+
+
+class Arbitrary:
+  """No type that pydantic knows."""
+
+
+def gives(value: Any) -> Callable[[], Any]:
+  return lambda: value
+
+
+@CODECS
+@at_once
+@pytest.mark.parametrize(
+  'hint',
+  [
+    'NoSuchName',
+    'no such syntax (',
+    Arbitrary,
+    List[Arbitrary],
+    Any,
+    object,
+    dict,
+    'dict',
+    Dict[str, Any],
+    Iterable[int],
+    AsyncIterator[int],
+    Item,
+    Callable[[], int],
+    Type[int],
+    5,
+    'Iterable[int]',
+  ],
+  ids=str,
+)
+def test_an_annotation_of_which_nothing_can_be_made_is_as_none(
+  make: Make, codec: str, hint: Any
+) -> None:
+  cls: Any = make(codec=codec)
+  for value in ({'a': [1]}, [1, 2]):
+    assert cached_both(cls, lambda: value, hint) == [value] * 4
+    run(cls().flush())
+
+
+@at_once
+def test_an_endpoint_that_gives_a_response_is_kept_as_before(make: Make) -> None:
+  responses = pytest.importorskip('starlette.responses')
+  cls: Any = make(codec='pickle')
+  found = cached_both(cls, lambda: responses.PlainTextResponse('hello'), responses.Response)
+  assert [each.body for each in found] == [b'hello'] * 4
+
+
+def test_fastapi_gives_what_the_model_says() -> None:
+  fastapi = pytest.importorskip('fastapi')
+  httpx = pytest.importorskip('httpx')
+
+  class Local(Cachette):
+    """Keeps models as JSON."""
+
+  Local.load_config(lambda: {'codec': 'orjson'})
+  app, runs = fastapi.FastAPI(), []
+
+  @app.get('/users/{number}')
+  @Local.cached(ttl=60)
+  async def read(number: int) -> User:
+    runs.append(number)
+    return User(id=number, born=NOW)
+
+  async def main() -> None:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
+      first = (await client.get('/users/5')).json()
+      assert first == (await client.get('/users/5')).json()
+      assert first['id'] == 5
+    assert await read(5) == User(id=5, born=NOW)
+
+  run(main())
+  assert runs == [5]
+
+
+# ---- Values that are not of the type
+
+
+WRONG: List[Tuple[Any, Any]] = [
+  (User, None),
+  (User, 'text'),
+  (int, '01234'),
+  (str, 5),
+  (List[int], ['01', '2']),
+  (List[User], [{'no': 'user'}]),
+  (User, {'id': 'x'}),
+  (Movie, {'title': 'Metropolis', 'shown': 'never'}),
+  (Movie, {'title': 'Metropolis'}),
+  (datetime.datetime, 'tomorrow'),
+  (uuid.UUID, 5),
+  (Dict[int, str], {'a': 'b'}),
+]
+
+
+@CODECS
+@at_once
+@pytest.mark.parametrize('kind, value', WRONG, ids=lambda each: str(each)[:40])
+def test_a_value_that_is_not_of_the_type_is_kept_as_it_is_and_told_once(
+  make: Make, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
+) -> None:
+  cls: Any = make(codec=codec)
+  for found in cached_both(cls, lambda: value, kind):
+    assert same(found, value)
+  told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
+  native = [int, str, List[int], *([Dict[int, str]] if codec == 'msgpack' else [])]
+  assert len(told) == (0 if kind in native else 2)  # a line for each function
+  assert all('load' in line and 'returns=' in line for line in told)
+  assert cls.stats().fallbacks == 0
+
+
+@at_once
+def test_values_of_the_type_still_are_when_another_was_not(make: Make) -> None:
+  cls: Any = make(codec='json')
+  users: List[Optional[User]] = [None, User(id=1)]
+
+  @cls.cached(key='{number}')
+  async def find(number: int) -> User:
+    return users[number]  # type: ignore[return-value]
+
+  for _ in range(2):
+    assert run(find(0)) is None
+    assert run(find(1)) == User(id=1)
+  assert run(find(0)) is None
+
+
+@at_once
+def test_what_reads_as_the_type_is_of_it_on_miss_and_hit(make: Make) -> None:
+  cls: Any = make(codec='json')
+  assert cached_both(cls, lambda: {'id': 5}, User) == [User(id=5)] * 4
+  assert cached_both(cls, lambda: NOW.isoformat(), datetime.datetime) == [NOW] * 4
+  assert cached_both(cls, lambda: [1, 2], Set[int]) == [{1, 2}] * 4
+
+
+class Special(User):
+  more: int = 5
+
+
+class Secret(BaseModel):
+  word: SecretStr
+
+
+class Hidden(BaseModel):
+  seen: int
+  unseen: int = Field(default=1, exclude=True)
+
+
+class Growing(BaseModel):
+  name: str
+
+  @pydantic.field_validator('name')
+  @classmethod
+  def grow(cls, name: str) -> str:
+    return name + '!'
+
+
+class One(BaseModel):
+  id: int
+
+
+class Other(BaseModel):
+  id: int
+
+
+@CODECS
+@at_once
+@pytest.mark.parametrize(
+  'kind, value',
+  [
+    (Secret, Secret(word='hunter2')),
+    (List[Secret], [Secret(word='hunter2')]),
+    (Hidden, Hidden(seen=1, unseen=2)),
+    (Growing, Growing(name='x')),
+    (Union[One, Other], Other(id=1)),
+    (List[Union[One, Other]], [Other(id=1)]),
+  ],
+  ids=lambda each: str(each)[:40],
+)
+def test_what_would_come_back_as_another_is_refused(
+  make: Make, codec: str, kind: Any, value: Any
+) -> None:
+  cls: Any = make(codec=codec)
+  with pytest.raises(CodecError, match='pickle') as told:
+    cached_both(cls, lambda: value, kind)
+  assert 'hunter2' not in str(told.value)
+  with pytest.raises(CodecError):
+    cls.sync.get_or_set('key', value, returns=kind)
+  assert run(cls().flush()) == 0
+
+
+@at_once
+def test_an_object_of_a_subclass_comes_back_as_the_type_which_is_told_once(
+  make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+  cls: Any = make(codec='json')
+  assert [type(each) for each in cached_both(cls, lambda: Special(id=1), User)] == [User] * 4
+  told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
+  assert len(told) == 2 and all('Special' in line and 'User' in line for line in told)
+
+
+@at_once
+def test_a_value_that_a_validator_puts_in_order_is_that_on_miss_and_hit(make: Make) -> None:
+  cls: Any = make(codec='json')
+  upper = Annotated[str, pydantic.AfterValidator(str.upper)]
+  assert cached_both(cls, lambda: ['a'], List[upper]) == [['A']] * 4  # type: ignore[valid-type]
+
+
+@at_once
+def test_numbers_that_are_no_numbers(make: Make) -> None:
+  class Reading(BaseModel):
+    value: float
+
+  for codec in ('json', 'msgpack'):
+    for found in cached_both(make(codec=codec), lambda: Reading(value=float('nan')), Reading):
+      assert type(found) is Reading and found.value != found.value
+  with pytest.raises(CodecError):  # orjson makes null of it
+    cached_both(make(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
+
+
+# ---- Entries of before
+
+
+@CODECS
+@at_once
+def test_an_entry_that_is_not_of_the_type_any_more_is_computed_anew_and_counted(
+  make: Make, codec: str
+) -> None:
+  cls: Any = make(codec=codec)
+
+  @cls.cached(key='key')
+  async def load() -> User:
+    return User(id=2)
+
+  for old in ({'name': 'of before'}, {'id': 'x'}, [1], 'text', None):
+    run(cls().put('key', old))
+    before = cls.stats().fallbacks
+    assert run(load()) == User(id=2)
+    assert cls.stats().fallbacks == before + 1
+    assert run(load()) == User(id=2)
+    assert cls.stats().fallbacks == before + 1
+
+
+@at_once
+def test_damaged_text_is_computed_anew(make: Make) -> None:
+  import os
+
+  name = f'shared-{os.urandom(8).hex()}'
+  writer: Any = make(memory_name=name)
+  reader: Any = make(memory_name=name, codec='json')
+  for text in ('', '{"id": 1', '{"id": 1}, {"id": 2}', '{"id": 1}]', '\x00', 'null'):
+    writer.sync.put('key', text)
+    assert reader.sync.get_or_set('key', lambda: User(id=3), returns=User) == User(id=3)
+    assert run(reader().get_or_set('key', 'unused', returns=User)) == User(id=3)
+
+
+@at_once
+def test_a_caller_who_joined_with_another_type_computes_for_himself(make: Make) -> None:
+  cls: Any = make(codec='json')
+
+  async def main() -> None:
+    go = asyncio.Event()
+
+    async def compute() -> Any:
+      await go.wait()
+      return Point(1)
+
+    first = asyncio.create_task(cls().get_or_set('key', compute, returns=Point))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(cls().get_or_set('key', lambda: User(id=1), returns=User))
+    third = asyncio.create_task(cls().get_or_set('key', lambda: 'unused'))
+    await asyncio.sleep(0.01)
+    go.set()
+    assert await first == Point(1)
+    assert await second == User(id=1)
+    assert await third == {'x': 1, 'y': [], 'when': None}
+
+  run(main())
+
+
+# ---- Without pydantic, and what it costs
+
+
+def test_without_pydantic_an_annotation_changes_nothing_and_returns_is_an_error() -> None:
+  told = run_python("""
+    import sys
+    sys.modules['pydantic'] = None  # an import fails
+    import dataclasses, logging
+    from typing import List
+    from cachette import Cachette, CodecError
+    logging.disable()
+    Cachette.load_config(lambda: {'codec': 'json'})
+    @dataclasses.dataclass
+    class Point:
+      x: int
+    @Cachette.cached
+    def load() -> List[Point]:
+      return [{'x': 1}]
+    print(load(), load())
+    @Cachette.cached(returns=List[Point])
+    def load_stated():
+      return [{'x': 1}]
+    for call in (load_stated, lambda: Cachette.sync.get_or_set('key', [1], returns=Point)):
+      try:
+        call()
+      except CodecError as error:
+        print(error)
+    """)
+  lines = told.splitlines()
+  assert lines[0] == "[{'x': 1}] [{'x': 1}]"
+  assert len(lines) == 3
+  assert all('returns=' in line and 'pip install pydantic' in line for line in lines[1:])
+
+
+@at_once
+def test_a_type_that_was_given_and_cannot_be_is_told(make: Make) -> None:
+  cls: Any = make(codec='json')
+  with pytest.raises(CodecError, match='returns=.*Arbitrary'):
+    run(cls().get_or_set('key', 5, returns=Arbitrary))
+  with pytest.raises(CodecError, match='returns=.*Arbitrary'):
+    cached_both(cls, lambda: 5, returns=Arbitrary)
+
+
+def test_pydantic_is_imported_only_when_it_is_needed() -> None:
+  told = run_python("""
+    import sys, asyncio
+    from typing import Any, Dict, List, Optional
+    from cachette import Cachette
+    Cachette.load_config(lambda: {'codec': 'json'})
+    class Local(Cachette): pass
+    Local.load_config(lambda: {'codec': 'pickle'})
+    @Cachette.cached
+    def one() -> Dict[str, List[Optional[int]]]: return {'a': [1, None]}
+    @Cachette.cached
+    def two() -> 'Any': return 5
+    @Cachette.cached
+    def three() -> dict: return {}
+    @Local.cached
+    def four() -> set: return {1}
+    for each in (one, two, three, four):
+      each(), each()
+    print('pydantic' in sys.modules)
+    @Cachette.cached
+    def five() -> set: return {1}
+    print(five(), five(), 'pydantic' in sys.modules)
+    """)
+  assert told == 'False\n{1} {1} True\n'
+
+
+@at_once
+def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+  made = []
+  original = pydantic.TypeAdapter.__init__
+
+  def counting(self: Any, *args: Any, **kwargs: Any) -> None:
+    made.append(args)
+    original(self, *args, **kwargs)
+
+  monkeypatch.setattr(pydantic.TypeAdapter, '__init__', counting)
+  cls: Any = make(codec='json')
+
+  @cls.cached(key='{number}')
+  def load(number: int) -> Line:
+    return Line([])
+
+  for number in (1, 1, 2, 2):
+    load(number)
+    cls.sync.get_or_set(f'x{number}', Line([]), returns=Line)
+  assert len(made) <= 4  # for the function and for returns=, each looked at and made
+
+
+@at_once
+def test_threads_at_once(make: Make) -> None:
+  from concurrent.futures import ThreadPoolExecutor
+
+  cls: Any = make(codec='json')
+
+  @cls.cached(key='{number}')
+  def load(number: int) -> Line:
+    return Line([Point(number)])
+
+  with ThreadPoolExecutor(8) as pool:
+    assert list(pool.map(load, [each % 5 for each in range(200)])) == [
+      Line([Point(each % 5)]) for each in range(200)
+    ]

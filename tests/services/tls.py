@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Servers of the tests' own on a socket, with TLS or without, and a certificate."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+from typing import Callable, Dict, Iterator
+
+
+def make_certificate(folder: Path) -> Dict[str, str]:
+  """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
+  paths = {'cert': str(folder / 'cert.pem'), 'key': str(folder / 'key.pem')}
+  subprocess.run(
+    ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test']
+    + ['-addext', 'subjectAltName=IP:127.0.0.1', '-out', paths['cert'], '-keyout', paths['key']],
+    check=True,
+    capture_output=True,
+  )
+  return paths
+
+
+@contextlib.contextmanager
+def listen(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+  """Serves connections in threads, until the end of the with statement; gives the port."""
+
+  def run(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError), connection:
+      serve(connection)
+
+  def accept() -> None:
+    with contextlib.suppress(OSError):
+      while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=run, args=(connection,), daemon=True).start()
+
+  with socket.create_server(('127.0.0.1', 0)) as listener:
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    with contextlib.suppress(OSError):
+      listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def tls_server(certificate: str, key: str) -> Iterator[int]:
+  """Takes TLS connections, and says nothing; others end with an alert, or without."""
+  context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+  context.load_cert_chain(certificate, key)
+
+  def serve(connection: socket.socket) -> None:
+    with context.wrap_socket(connection, server_side=True) as secured:
+      while secured.recv(4096):
+        pass
+
+  with listen(serve) as port:
+    yield port
