@@ -59,9 +59,8 @@ size_t cachette_options_check(const cachette_options *options, cachette_error *k
   cachette_error error;
   if (cachette__layers_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
-  if (cachette__names_check(options, &error) < 0)
-    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
-  if (cachette__store_check(options, &error) < 0)
+  /* A store need not look at the form of names again. */
+  if (cachette__names_check(options, &error) < 0 || cachette__store_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
   return faults.count;
 }

@@ -9,13 +9,18 @@
 #include "net/url.h"
 #include "slice.h"
 
+static int fail_shown(enum cachette__option option, const char *shown, const char *rule,
+                      cachette_error *error) {
+  const char *name = cachette_option_table(NULL)[option].name;
+  return cachette__fail(error, CACHETTE_ECONFIG, name, "The \"%s\" value \"%s\" is not valid: %s.",
+                        name, shown, rule);
+}
+
 static int fail(enum cachette__option option, const char *text, const char *rule,
                 cachette_error *error) {
   char shown[64];
-  const char *name = cachette_option_table(NULL)[option].name;
-  cachette__key_text(cachette_str(text), shown, sizeof shown);
-  return cachette__fail(error, CACHETTE_ECONFIG, name, "The \"%s\" value \"%s\" is not valid: %s.",
-                        name, shown, rule);
+  cachette__value_text(text, shown, sizeof shown);
+  return fail_shown(option, shown, rule, error);
 }
 
 /* ---- DynamoDB ---- */
@@ -56,10 +61,10 @@ static int check_url(const char *text, cachette_error *error) {
   if (fine) return CACHETTE_OK;
   char shown[64];
   cachette__url_show(text, shown, sizeof shown);
-  return fail(CACHETTE__OPTION_dynamodb_url, shown,
-              "it must be http://host[:port] or https://host[:port], without user name and "
-              "password",
-              error);
+  return fail_shown(CACHETTE__OPTION_dynamodb_url, shown,
+                    "it must be http://host[:port] or https://host[:port], without user name and "
+                    "password",
+                    error);
 }
 
 static int check_dynamodb(const cachette_options *options, cachette_error *error) {

@@ -204,7 +204,7 @@ static int fail_name(const char *name, cachette_error *error) {
     }
   }
   char shown[sizeof error->subject];
-  cachette__key_text(cachette_str(name), shown, sizeof shown);
+  cachette__value_text(name, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, shown,
                         "There is no option \"%s\"; did you mean \"%s\"?", shown, nearest);
 }

@@ -12,3 +12,26 @@ void cachette__key_text(cachette_slice key, char *text, size_t size) {
     text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '?';
   text[length] = '\0';
 }
+
+/* A path may have an '@' in it. */
+static bool may_be_secret(const char *value) {
+  const char *at_sign = strrchr(value, '@');
+  if (strstr(value, ":/") != NULL) return true;
+  return at_sign != NULL &&
+         (*value != '/' || memchr(value, ':', (size_t)(at_sign - value)) != NULL);
+}
+
+void cachette__value_text(const char *value, char *text, size_t size) {
+  cachette__key_text(cachette_str(may_be_secret(value) ? "***" : value), text, size);
+}
+
+void cachette__hide_text(char *text, const char *secret) {
+  enum { LEAST = 4 };
+  size_t size = secret != NULL ? strlen(secret) : 0;
+  if (size < LEAST) return;
+  for (char *at = text; *at != '\0'; at++) {
+    size_t same = 0;
+    while (same < size && at[same] == secret[same]) same++;
+    if (same == size || (same >= LEAST && at[same] == '\0')) memset(at, '*', same);
+  }
+}

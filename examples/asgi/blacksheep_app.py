@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """BlackSheep: run with `uvicorn blacksheep_app:app` from this folder."""
 
+import asyncio
 import os
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from rodi import Container
 services = Container()
 services.add_singleton(Cachette)  # pyright: ignore[reportUnknownMemberType]
 app = Application(services=services)
+tasks: set[asyncio.Future[None]] = set()  # asyncio itself does not keep what it runs
 
 
 @Cachette.load_config
@@ -33,6 +35,14 @@ class Payload:
 async def setter(payload: FromJSON[Payload], cachette: Cachette) -> Response:
   await cachette.put(payload.value.key, payload.value.value)
   return text('OK')
+
+
+@post('/later')
+async def setter_later(payload: FromJSON[Payload], cachette: Cachette) -> Response:
+  task = asyncio.ensure_future(cachette.put(payload.value.key, payload.value.value))
+  tasks.add(task)
+  task.add_done_callback(tasks.discard)
+  return text('OK', status=202)  # does not wait for the task
 
 
 @get('/{key}')

@@ -2,7 +2,7 @@
 from typing import Dict, Optional
 
 from cachette import Cachette
-from fastapi import Depends, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,6 +44,14 @@ class Payload(BaseModel):
 @app.post('/', response_class=PlainTextResponse)
 async def setter(payload: Payload, cachette: Cachette = Depends()) -> str:
   await cachette.put(payload.key, payload.value)
+  return 'OK'
+
+
+@app.post('/later', response_class=PlainTextResponse, status_code=202)
+async def setter_later(
+  payload: Payload, tasks: BackgroundTasks, cachette: Cachette = Depends()
+) -> str:
+  tasks.add_task(cachette.put, payload.key, payload.value)  # runs after the response
   return 'OK'
 
 

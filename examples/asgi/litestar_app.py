@@ -5,9 +5,11 @@ import os
 from dataclasses import dataclass
 
 from cachette import Cachette
-from litestar import Litestar, MediaType, delete, get, post
-from litestar.di import Provide
+from litestar import Litestar, MediaType, Response, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency, Provide
 from litestar.logging import LoggingConfig
+from litestar.params import FromPath, JSONBody
 
 
 @Cachette.load_config
@@ -27,23 +29,31 @@ class Payload:
 
 
 @post('/', media_type=MediaType.TEXT)
-async def setter(data: Payload, cachette: Cachette) -> str:
+async def setter(data: JSONBody[Payload], cachette: NamedDependency[Cachette]) -> str:
   await cachette.put(data.key, data.value)
   return 'OK'
 
 
+@post('/later', media_type=MediaType.TEXT, status_code=202)
+async def setter_later(
+  data: JSONBody[Payload], cachette: NamedDependency[Cachette]
+) -> Response[str]:
+  task = BackgroundTask(cachette.put, data.key, data.value)
+  return Response('OK', background=task)  # it runs after the response
+
+
 @get('/{key:str}', media_type=MediaType.TEXT)
-async def getter(key: str, cachette: Cachette) -> str:
+async def getter(key: FromPath[str], cachette: NamedDependency[Cachette]) -> str:
   return str(await cachette.fetch(key, default=''))
 
 
 @delete('/{key:str}', status_code=200)
-async def deleter(key: str, cachette: Cachette) -> dict[str, int]:
+async def deleter(key: FromPath[str], cachette: NamedDependency[Cachette]) -> dict[str, int]:
   return {'cleared': await cachette.clear(key=key)}
 
 
 app = Litestar(
-  [setter, getter, deleter],
+  [setter, setter_later, getter, deleter],
   dependencies={'cachette': Provide(Cachette, sync_to_thread=False)},
   lifespan=[Cachette.lifespan],
   logging_config=LoggingConfig(log_exceptions='always'),

@@ -33,6 +33,14 @@ async def setter() -> str:
   return 'OK'
 
 
+@app.post('/later')
+async def setter_later() -> tuple[str, int]:
+  payload = await request.get_json()
+  # This does not wait for the task.
+  app.add_background_task(Cachette().put, payload['key'], payload['value'])  # pyright: ignore[reportUnknownMemberType]
+  return 'OK', 202
+
+
 @app.get('/<key>')
 async def getter(key: str) -> str:
   return str(await Cachette().fetch(key, default=''))

@@ -5,6 +5,7 @@ import os
 
 from cachette import Cachette
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,6 +27,12 @@ async def setter(request: Request) -> Response:
   return PlainTextResponse('OK')
 
 
+async def setter_later(request: Request) -> Response:
+  payload = await request.json()
+  task = BackgroundTask(Cachette().put, payload['key'], payload['value'])
+  return PlainTextResponse('OK', status_code=202, background=task)  # it runs after the response
+
+
 async def getter(request: Request) -> Response:
   return PlainTextResponse(await Cachette().fetch(request.path_params['key']))
 
@@ -37,6 +44,7 @@ async def deleter(request: Request) -> Response:
 app = Starlette(
   routes=[
     Route('/', setter, methods=['POST']),
+    Route('/later', setter_later, methods=['POST']),
     Route('/{key}', getter, methods=['GET']),
     Route('/{key}', deleter, methods=['DELETE']),
   ],

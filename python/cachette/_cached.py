@@ -121,6 +121,10 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> A
 # version of Python; an object of a class of one's own it knows only since Python 3.12.
 
 
+# What a bound method has from its function, and frameworks ask for.
+_OF_FUNCTIONS = ('__name__', '__qualname__', '__globals__', '__annotations__')
+
+
 class _Bound(partial):  # type: ignore[type-arg]
   """A decorated method of an object."""
 
@@ -146,7 +150,7 @@ class _Bound(partial):  # type: ignore[type-arg]
 
   def __getattr__(self, name: str) -> Any:
     # The others of that kind tell of all parameters, also of the one that is the object.
-    if name.startswith('__') and name not in ('__name__', '__qualname__'):
+    if name.startswith('__') and name not in _OF_FUNCTIONS:
       raise AttributeError(name)
     return getattr(self.func, name)
 

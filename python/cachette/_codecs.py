@@ -203,7 +203,7 @@ def find_fault(name: str) -> Optional[str]:
   packages = ' and '.join(missing)
   return (
     f'The "{name}" codec needs {packages}, not installed here: '
-    f'pip install "cachette[{known.extra}]".'
+    f'pip install "cachette[{known.extra}]>=1".'
   )
 
 

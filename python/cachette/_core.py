@@ -24,7 +24,7 @@ if TYPE_CHECKING:
   from inspect import Signature
   from typing import Coroutine
 
-  from typing_extensions import ParamSpec, Self
+  from typing_extensions import ParamSpec
 
   from ._keys import KeyOption
   from ._typing import CachedCoroutineFunction, CachedFunction, Decorator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
   Parameters = ParamSpec('Parameters')
 
 Settings = TypeVar('Settings', bound=Callable[[], Any])
+Own = TypeVar('Own', bound='Cachette')  # not Self, which annotations must do without at run time
 
 
 # Has a class use a configuration. cachette.testing has another in its place, for a time.
@@ -156,12 +157,12 @@ class Cachette(Calls):
     return settings
 
   @classmethod
-  async def inject(cls) -> 'Self':
+  async def inject(cls: 'Type[Own]') -> 'Own':
     """Gives a cache of the class: a dependency for `Depends(Cachette.inject)`.
 
-    FastAPI awaits it on every Python. `Depends()` on the class itself is awaited too where
-    `inspect.unwrap` looks behind classes, which it no longer does from Python 3.13 on; there it
-    works all the same, but costs a turn through FastAPI's thread pool.
+    FastAPI awaits it everywhere. `Depends()` on the class itself is awaited only by FastAPI 0.123.5
+    and newer before Python 3.13, where `inspect.unwrap` looks behind classes; elsewhere it works
+    all the same, but costs a turn through FastAPI's thread pool.
     """
     return cls()
 
@@ -190,10 +191,12 @@ class Cachette(Calls):
   @classmethod
   def cached(  # type: ignore[overload-overlap]
     cls, ttl: 'Callable[Parameters, Coroutine[Any, Any, Value]]'
-  ) -> 'CachedCoroutineFunction[Parameters, Value]': ...
+  ) -> 'CachedCoroutineFunction[Parameters, Value, Callable[Parameters, Value]]': ...
   @overload
   @classmethod
-  def cached(cls, ttl: 'Callable[Parameters, Value]') -> 'CachedFunction[Parameters, Value]': ...
+  def cached(
+    cls, ttl: 'Callable[Parameters, Value]'
+  ) -> 'CachedFunction[Parameters, Value, Callable[Parameters, Value]]': ...
   @overload
   @classmethod
   def cached(

@@ -10,6 +10,7 @@ Every part of the canonical text says where it ends, so that no two values have 
 """
 
 import sys
+from types import CodeType, FunctionType
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple, Union
 from weakref import WeakKeyDictionary
 
@@ -184,12 +185,16 @@ class Plan:
     """
     function = self.function
     name = function.__name__ if function.__name__.isidentifier() else 'function'
-    source = f'{definition} {name}({self.header}):\n{self.prelude}{body}'
-    made = dict(self.known)
-    exec(compile(source, f'<cached {function.__qualname__}>', 'exec'), made)
-    made[name].__qualname__ = function.__qualname__
-    made[name].__module__ = function.__module__
-    return made[name]
+    lines = f'{definition} {name}({self.header}):\n{self.prelude}{body}'.replace('\n', '\n  ')
+    # The helpers come from a function around it, so that its globals are those of the decorated
+    # one: frameworks evaluate annotations in the globals of what they are given.
+    around = f'def _cachette_around({", ".join(self.known)}):\n  {lines}\n  return {name}\n'
+    consts = compile(around, f'<cached {function.__qualname__}>', 'exec').co_consts
+    code = next(each for each in consts if isinstance(each, CodeType))
+    made = FunctionType(code, function.__globals__)(*self.known.values())
+    made.__qualname__ = function.__qualname__
+    made.__module__ = function.__module__
+    return made
 
 
 def make_plan(

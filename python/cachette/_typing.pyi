@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The types of what `cached` decorates. They are for type checkers; at run time there are none."""
+"""The types of what `cached` decorates. They are for type checkers; at run time there are none.
+
+Whether an object, a class or nothing is bound follows from the first parameter of the function, for
+type checkers look through `classmethod` and `staticmethod` below the decorator. So the function is
+there twice: as parameters and result for its calls, and as `Bindable`, a Callable, for binding.
+"""
 
 from typing import Any, Callable, Coroutine, Generic, Protocol, TypeVar, overload
 
@@ -10,6 +15,8 @@ Parameters = ParamSpec('Parameters')
 Rest = ParamSpec('Rest')
 Result = TypeVar('Result', covariant=True)
 Given = TypeVar('Given')
+# Covariant, so that its first parameter is an upper bound of what may be bound.
+Bindable = TypeVar('Bindable', covariant=True)
 
 class CachedCall(Generic[Parameters, Result]):
   """A decorated function that binds no object."""
@@ -22,23 +29,27 @@ class CachedCall(Generic[Parameters, Result]):
   def key(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> str: ...
   def invalidate(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> int: ...
 
-class CachedFunction(CachedCall[Parameters, Result]):
+class CachedFunction(CachedCall[Parameters, Result], Generic[Parameters, Result, Bindable]):
   """A decorated function, which may be a method."""
 
   @overload  # over a classmethod
   def __get__(
-    self: CachedFunction[Concatenate[Object, Rest], Result],
+    self: CachedFunction[..., Any, Callable[Concatenate[Object, Rest], Given]],
     instance: object,
     owner: Object,
-  ) -> CachedCall[Rest, Result]: ...
-  @overload
-  def __get__(self, instance: None, owner: Any = None) -> CachedFunction[Parameters, Result]: ...
+  ) -> CachedCall[Rest, Given]: ...
   @overload
   def __get__(
-    self: CachedFunction[Concatenate[Object, Rest], Result],
+    self, instance: None, owner: Any = None
+  ) -> CachedFunction[Parameters, Result, Bindable]: ...
+  @overload
+  def __get__(
+    self: CachedFunction[..., Any, Callable[Concatenate[Object, Rest], Given]],
     instance: Object,
     owner: Any = None,
-  ) -> CachedCall[Rest, Result]: ...
+  ) -> CachedCall[Rest, Given]: ...
+  @overload  # over a staticmethod
+  def __get__(self, instance: object, owner: Any = None) -> CachedCall[Parameters, Result]: ...
 
 class CachedCoroutineCall(Generic[Parameters, Result]):
   """A decorated coroutine function that binds no object."""
@@ -55,25 +66,31 @@ class CachedCoroutineCall(Generic[Parameters, Result]):
     self, *args: Parameters.args, **kwargs: Parameters.kwargs
   ) -> Coroutine[Any, Any, int]: ...
 
-class CachedCoroutineFunction(CachedCoroutineCall[Parameters, Result]):
+class CachedCoroutineFunction(
+  CachedCoroutineCall[Parameters, Result], Generic[Parameters, Result, Bindable]
+):
   """A decorated coroutine function, which may be a method."""
 
   @overload  # over a classmethod
   def __get__(
-    self: CachedCoroutineFunction[Concatenate[Object, Rest], Result],
+    self: CachedCoroutineFunction[..., Any, Callable[Concatenate[Object, Rest], Given]],
     instance: object,
     owner: Object,
-  ) -> CachedCoroutineCall[Rest, Result]: ...
+  ) -> CachedCoroutineCall[Rest, Given]: ...
   @overload
   def __get__(
     self, instance: None, owner: Any = None
-  ) -> CachedCoroutineFunction[Parameters, Result]: ...
+  ) -> CachedCoroutineFunction[Parameters, Result, Bindable]: ...
   @overload
   def __get__(
-    self: CachedCoroutineFunction[Concatenate[Object, Rest], Result],
+    self: CachedCoroutineFunction[..., Any, Callable[Concatenate[Object, Rest], Given]],
     instance: Object,
     owner: Any = None,
-  ) -> CachedCoroutineCall[Rest, Result]: ...
+  ) -> CachedCoroutineCall[Rest, Given]: ...
+  @overload  # over a staticmethod
+  def __get__(
+    self, instance: object, owner: Any = None
+  ) -> CachedCoroutineCall[Parameters, Result]: ...
 
 class Decorator(Protocol):
   """What `cached(...)` gives, to be put over a function."""
@@ -97,8 +114,8 @@ class Decorator(Protocol):
   @overload
   def __call__(  # type: ignore[overload-overlap]
     self, function: Callable[Parameters, Coroutine[Any, Any, Given]], /
-  ) -> CachedCoroutineFunction[Parameters, Given]: ...
+  ) -> CachedCoroutineFunction[Parameters, Given, Callable[Parameters, Given]]: ...
   @overload
   def __call__(
     self, function: Callable[Parameters, Given], /
-  ) -> CachedFunction[Parameters, Given]: ...
+  ) -> CachedFunction[Parameters, Given, Callable[Parameters, Given]]: ...

@@ -127,7 +127,7 @@ static int set_option(config_object *self, PyObject *name, PyObject *value, bool
     PyErr_NoMemory();
     return -1;
   }
-  return code < 0 ? add_fault(faults, name_text, error.message) : 0;
+  return code < 0 ? add_fault(faults, error.subject, error.message) : 0;
 }
 
 static int add_check_faults(config_object *self, PyObject *faults) {

@@ -13,6 +13,7 @@
 
 #include "../alloc.h"
 #include "../error.h"
+#include "../slice.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
@@ -82,10 +83,12 @@ static const char *first_words(void) {
   return words != NULL ? words : "no reason given";
 }
 
-static int fail_file(cachette_error *error, const char *option, const char *file) {
+static int fail_file(cachette_error *error, const char *option, const char *file,
+                     const char *reason) {
+  char shown[101];
+  cachette__value_text(file, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" file \"%.100s\" cannot be used: %s.", option, file,
-                        first_words());
+                        "The \"%s\" file \"%s\" cannot be used: %s.", option, shown, reason);
 }
 
 /* OpenSSL would ask at the terminal. */
@@ -103,10 +106,8 @@ static int load_key(SSL_CTX *context, const char *file, cachette_error *error) {
   int loaded = SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM);
   SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
   if (loaded == 1 && SSL_CTX_check_private_key(context) == 1) return CACHETTE_OK;
-  if (!asked) return fail_file(error, "tls_key_file", file);
-  return cachette__fail(error, CACHETTE_ECONFIG, "tls_key_file",
-                        "The \"tls_key_file\" file \"%.100s\" cannot be used: it is encrypted.",
-                        file);
+  const char *reason = asked ? "it is encrypted, and must not be" : first_words();
+  return fail_file(error, "tls_key_file", file, reason);
 }
 
 static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
@@ -114,7 +115,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
   ERR_clear_error();
   if (settings->ca_file != NULL) {
     if (SSL_CTX_load_verify_locations(context, settings->ca_file, NULL) != 1)
-      return fail_file(error, "tls_ca_file", settings->ca_file);
+      return fail_file(error, "tls_ca_file", settings->ca_file, first_words());
   } else if (settings->verify) {
     SSL_CTX_set_default_verify_paths(context);
   }
@@ -124,7 +125,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
         error, CACHETTE_ECONFIG, settings->cert_file == NULL ? "tls_cert_file" : "tls_key_file",
         "The options \"tls_cert_file\" and \"tls_key_file\" go together; one of them is missing.");
   if (SSL_CTX_use_certificate_chain_file(context, settings->cert_file) != 1)
-    return fail_file(error, "tls_cert_file", settings->cert_file);
+    return fail_file(error, "tls_cert_file", settings->cert_file, first_words());
   return load_key(context, settings->key_file, error);
 }
 

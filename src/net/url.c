@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../alloc.h"
 #include "../error.h"
@@ -106,7 +107,8 @@ static const char *read_port(span port, cachette__url *url) {
 
 static const char *read_host(span host, cachette__url *url) {
   span port = {host.end, host.end};
-  if (host.begin < host.end && *host.begin == '[') {
+  bool is_numeric = host.begin < host.end && *host.begin == '[';
+  if (is_numeric) {
     const char *end = find(host, ']');
     if (end == NULL) return "a bracket of its host is not closed";
     if (end + 1 < host.end && end[1] != ':') return "something stands between its host and port";
@@ -120,9 +122,11 @@ static const char *read_host(span host, cachette__url *url) {
   if (fault != NULL || host.begin == host.end) return fault;
   fault = decode(host, &url->host);
   if (fault != NULL) return fault;
-  /* A host is shown in messages; these would deceive there, and no host has them. */
+  /* A host is shown in messages. These would deceive there, or come from a user name and password
+   * that were percent-encoded with their @; and no host has them. */
+  const char *marks = is_numeric ? "@/?#[]" : "@/?#[]:,%";
   for (const unsigned char *at = (unsigned char *)url->host; *at != '\0'; at++)
-    if (*at <= ' ' || *at == 0x7f || strchr("@/?#", *at) != NULL)
+    if (*at <= ' ' || *at == 0x7f || strchr(marks, *at) != NULL)
       return "its host has a character that no host has";
   return NULL;
 }
@@ -141,33 +145,42 @@ static const char *read_parameters(span query, cachette__url *url) {
   return NULL;
 }
 
-static const char *read_all(const char *text, cachette__url *url) {
+/* A URL, cut where its marks are; `user` is empty and begins nowhere if there is none. */
+typedef struct pieces {
+  span scheme, user, host, path, query;
+} pieces;
+
+static const char *cut_apart(const char *text, pieces *to) {
   span rest = {text, text + strlen(text)};
   for (const char *at = text; *at != '\0'; at++)
     if ((unsigned char)*at <= ' ' || *at == 0x7f) return "it contains a space or control character";
   const char *mark = strstr(text, "://");
   if (mark == NULL) return "it has no ://";
-  const char *fault = read_scheme((span){text, mark}, url);
-  if (fault != NULL) return fault;
+  to->scheme = (span){text, mark};
   rest.begin = mark + 3;
   if (find(rest, '#') != NULL) return "it contains a #; inside a password that is written %23";
-  span query = cut(&rest, find(rest, '?'));
-  if (find(query, '@') != NULL)
+  to->query = cut(&rest, find(rest, '?'));
+  if (find(to->query, '@') != NULL)
     return "it contains a ? before its @; inside a password that is written %3F";
   const char *slash = find(rest, '/');
-  span path = {slash != NULL ? slash : rest.end, rest.end};
-  rest.end = path.begin;
-  const char *at_sign = find_last(rest, '@');
-  if (find(path, '@') != NULL)
+  to->path = (span){slash != NULL ? slash : rest.end, rest.end};
+  rest.end = to->path.begin;
+  if (find(to->path, '@') != NULL)
     return "it contains a / before its @; inside a password that is written %2F";
-  if (at_sign != NULL) {
-    fault = read_user((span){rest.begin, at_sign}, url);
-    if (fault != NULL) return fault;
-    rest.begin = at_sign + 1;
-  }
-  fault = read_host(rest, url);
-  if (fault == NULL) fault = decode(path, &url->path);
-  return fault == NULL ? read_parameters(query, url) : fault;
+  const char *at_sign = find_last(rest, '@');
+  to->user = (span){at_sign != NULL ? rest.begin : NULL, at_sign};
+  to->host = (span){at_sign != NULL ? at_sign + 1 : rest.begin, rest.end};
+  return NULL;
+}
+
+static const char *read_all(const char *text, cachette__url *url) {
+  pieces all;
+  const char *fault = cut_apart(text, &all);
+  if (fault == NULL) fault = read_scheme(all.scheme, url);
+  if (fault == NULL && all.user.begin != NULL) fault = read_user(all.user, url);
+  if (fault == NULL) fault = read_host(all.host, url);
+  if (fault == NULL) fault = decode(all.path, &url->path);
+  return fault == NULL ? read_parameters(all.query, url) : fault;
 }
 
 int cachette__url_parse(const char *text, const char *option, const char *example,
@@ -186,8 +199,8 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
 
 /* ---- What may be shown ---- */
 
-/* How much of the text is a host, and a port if it has one; 0 unless something fit follows. */
-static size_t host_size(const char *text) {
+/* How much of the text is a host, and a port if it has one; 0 unless one of `ends` follows. */
+static size_t host_size(const char *text, const char *ends) {
   const char *at = text;
   if (*at == '[') {
     at += 1 + strspn(at + 1, "ABCDEFabcdef" DIGITS ":.");
@@ -200,12 +213,20 @@ static size_t host_size(const char *text) {
     if (digits > 5) return 0;
     at += 1 + digits;
   }
-  return strchr("/?#", *at) != NULL ? (size_t)(at - text) : 0; /* its NUL is one of them */
+  return strchr(ends, *at) != NULL ? (size_t)(at - text) : 0; /* the NUL is one of them */
+}
+
+/* How much of a path may be shown: a number, or the name of a socket, for which there is no host.
+ */
+static size_t path_size(const char *path, bool has_host) {
+  size_t size = strcspn(path, "?#");
+  return !has_host || size <= 1 || strspn(path + 1, DIGITS) == size - 1 ? size : 0;
 }
 
 /*
- * What is before the last @, wherever that is, may be a password, and so may be what is behind a
- * ? or #, or stands where a port should be. So only what looks as it should is shown.
+ * What is before the last @ is user name and password, and so may be anything where a mark of a URL
+ * stands unescaped before it. So may be what is behind a ? or #, stands where a port should be, or
+ * is no number where a database should be. So only what looks as it should is shown.
  */
 void cachette__url_show(const char *text, char *shown, size_t size) {
   const char *mark = strstr(text, "://");
@@ -215,17 +236,42 @@ void cachette__url_show(const char *text, char *shown, size_t size) {
   }
   const char *rest = mark + 3;
   const char *at_sign = strrchr(rest, '@');
-  if (at_sign != NULL) rest = at_sign + 1;
-  size_t visible = host_size(rest);
-  bool hidden = visible == 0 && *rest != '/';
-  if (!hidden) visible += strcspn(rest + visible, "?#");
-  snprintf(shown, size, "%.*s%s%.*s%s", (int)(mark + 3 - text), text, at_sign != NULL ? "***@" : "",
-           (int)visible, rest,
-           hidden                  ? "***"
-           : rest[visible] != '\0' ? "?***"
-                                   : "");
+  bool is_plain = at_sign == NULL || strpbrk(rest, "/?#@") == at_sign;
+  if (at_sign != NULL && is_plain) rest = at_sign + 1;
+  size_t visible = is_plain ? host_size(rest, "/?#") : 0;
+  bool hidden = !is_plain || (visible == 0 && *rest != '/');
+  if (!hidden) visible += path_size(rest + visible, visible > 0);
+  const char *more = hidden                  ? "***"
+                     : rest[visible] == '/'  ? "/***"
+                     : rest[visible] != '\0' ? "?***"
+                                             : "";
+  snprintf(shown, size, "%.*s%s%.*s%s", (int)(mark + 3 - text), text,
+           at_sign != NULL && is_plain ? "***@" : "", hidden ? 0 : (int)visible, rest, more);
   for (char *at = shown; *at != '\0'; at++)
     if (*at <= ' ' || *at > '~') *at = '?';
+}
+
+/* One of the hosts that libmongoc takes. */
+static const char *check_host(span host) {
+  static const char socket[] = "%2F";
+  if (span_size(host) > 3 && strncasecmp(host.begin, socket, 3) == 0) return NULL;
+  if (host_size(host.begin, ",/?") != span_size(host) || host.begin == host.end)
+    return "its host is not valid, or the port behind it is no number";
+  return NULL;
+}
+
+const char *cachette__url_check_many(const char *text) {
+  pieces all;
+  const char *fault = cut_apart(text, &all);
+  if (fault != NULL) return fault;
+  if (all.user.begin != NULL && find(all.user, '@') != NULL)
+    return "the password holds an unescaped '@': write it as %40";
+  for (span rest; fault == NULL; all.host = rest) {
+    rest = cut(&all.host, find(all.host, ','));
+    fault = check_host(all.host);
+    if (rest.begin == rest.end && *all.host.end != ',') break;
+  }
+  return fault;
 }
 
 static void wipe(char *text) {

@@ -16,7 +16,7 @@ typedef struct cachette__url {
   char *scheme;          /* in lower case */
   char *user, *password; /* NULL: not given; may be empty */
   char *host;            /* without brackets; NULL: none. Not checked to be a good name, but to
-                            hold no control character, space, '@', '/', '?' or '#' */
+                            hold no control character, space or mark of a URL */
   int port;              /* -1: not given */
   char *path;            /* with its leading '/'; "" if there is none */
   cachette__url_parameter parameters[CACHETTE__URL_PARAMETERS];
@@ -33,8 +33,16 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
                         cachette__url *url, cachette_error *error);
 
 /*
- * The URL as it may be shown: user name, password and parameters replaced by `***`, and so is what
- * might be one of them where the URL is not well formed; printable ASCII, cut to fit.
+ * What is wrong with a URL that another library takes apart, or NULL: for MongoDB, whose URLs name
+ * several hosts, or sockets that are percent-encoded. An unescaped '@' in the password is a fault:
+ * that library would take what is behind it for the host, and show it.
+ */
+const char *cachette__url_check_many(const char *text);
+
+/*
+ * The URL as it may be shown: user name, password, parameters and a path that is no number are
+ * replaced by `***`, and so is what might be one of them where the URL is not well formed;
+ * printable ASCII, cut to fit.
  */
 void cachette__url_show(const char *text, char *shown, size_t size);
 

@@ -15,6 +15,17 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from services.process import find_free_port
 
+# A warning of what a release to come does not take is an error: where the application is imported,
+# and in a request, whose answer then is 500.
+STRICT = [
+  '-W',
+  'error::DeprecationWarning',
+  '-W',
+  'error::PendingDeprecationWarning',
+  '-W',
+  'error::FutureWarning',
+]
+
 COMMANDS: Dict[str, List[str]] = {
   'uvicorn': ['-m', 'uvicorn', '--loop', 'asyncio', '--log-level', 'warning', '--port', '{port}'],
   'uvloop': ['-m', 'uvicorn', '--loop', 'uvloop', '--log-level', 'warning', '--port', '{port}'],
@@ -38,13 +49,13 @@ def wait_for(port: int, process: 'subprocess.Popen[str]', seconds: float = 30) -
 def serve(
   app: str, folder: str, server: str = 'uvicorn', logged: Optional[str] = None
 ) -> Iterator[int]:
-  """Serves `module:app` of a folder, and gives the port.
+  """Serves `module:app` of a folder, and gives the port. A deprecation there is an error.
 
   logged: what must be in the server's log; without it no error may be there.
   """
   port = find_free_port()
   process = subprocess.Popen(
-    [sys.executable, *(word.format(port=port) for word in COMMANDS[server]), app],
+    [sys.executable, *STRICT, *(word.format(port=port) for word in COMMANDS[server]), app],
     cwd=folder,
     env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
     stdout=subprocess.PIPE,

@@ -4,8 +4,11 @@
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 from html.parser import HTMLParser
 from typing import Dict, Iterator, List, Tuple
 
@@ -185,15 +188,68 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
 
 def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
   (block,) = [block for _, block in blocks_of('python') if block.is_app]
-  (tmp_path / 'app.py').write_text(block.code, encoding='utf-8')
-  (_, shell) = [block.code for page, block in blocks_of('sh') if page == 'docs/index.md']
+  checkout = copy_checkout(tmp_path / 'checkout')
+  (install, serve) = [block.code for page, block in blocks_of('sh') if page == 'docs/index.md']
+  environment = {**os.environ, 'PIP_FIND_LINKS': str(make_older_package(tmp_path / 'links'))}
+  environment.pop('PYTHONPATH', None)
+
+  def paste(commands: str) -> str:
+    done = subprocess.run(
+      ['sh', '-c', commands],
+      cwd=checkout,
+      env={**environment, 'PIP_DISABLE_PIP_VERSION_CHECK': '1'},
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      encoding='utf-8',
+      timeout=280,
+    )
+    return done.stdout
+
+  told = paste(install.replace('python3', sys.executable))
+  text = (DOCS / 'index.md').read_text(encoding='utf-8')
+  ((folder, show, expected),) = re.findall(r'`(\w+)(/bin/pip show \w+)`[^`]*`([^`]*)`', text)
+  assert f'Version: {cachette.__version__}' in paste(folder + show).splitlines(), told
+  assert expected == f'Version: {cachette.__version__}'
+  assert f'Put this into `{folder}/app.py`' in text
+  (checkout / folder / 'app.py').write_text(block.code, encoding='utf-8')
   port = find_free_port()
-  commands = shell.replace('.venv/bin/uvicorn', f'{sys.executable} -m uvicorn --port {port}')
-  commands = commands.replace('8000', str(port))
-  done = subprocess.run(
-    ['sh', '-c', f'{commands}kill $!'], cwd=tmp_path, stdout=subprocess.PIPE, timeout=60
+  commands = serve.replace('/uvicorn ', f'/uvicorn --port {port} ').replace('8000', str(port))
+  told = paste(f'{commands}kill $!')
+  assert told.count('{"number":1,"name":"Ada"}') == 2, told
+
+
+def copy_checkout(folder: pathlib.Path) -> pathlib.Path:
+  """What a fresh checkout has: nothing that was built or installed in this one."""
+  made = shutil.ignore_patterns(
+    *('.git', '.venv*', 'build*', 'dist', '.servers', 'quickstart', '__pycache__', '.*_cache')
   )
-  assert done.stdout.count(b'{"number":1,"name":"Ada"}') == 2, done.stdout
+  shutil.copytree(ROOT, folder, ignore=made, symlinks=True)
+  return folder
+
+
+def make_older_package(folder: pathlib.Path) -> pathlib.Path:
+  """A folder with what a package index has under the same name: an older wheel."""
+  folder.mkdir()
+  info = 'cachette-0.1.8.dist-info'
+  files = {
+    'cachette/__init__.py': "raise ImportError('this is the older package')\n",
+    f'{info}/METADATA': 'Metadata-Version: 2.1\nName: cachette\nVersion: 0.1.8\n',
+    f'{info}/WHEEL': 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    f'{info}/RECORD': '',
+  }
+  with zipfile.ZipFile(folder / 'cachette-0.1.8-py3-none-any.whl', 'w') as wheel:
+    for name, text in files.items():
+      wheel.writestr(name, text)
+  return folder
+
+
+@pytest.mark.parametrize('page', ['README.md', *PAGES])
+def test_no_command_installs_the_older_package(page: str) -> None:
+  """`pip install cachette` alone gets what a package index has under this name."""
+  text = pathlib.Path(ROOT, page).read_text(encoding='utf-8')
+  for command in re.findall(r'pip install [^`\n]*', text):
+    for word in shlex.split(command)[2:]:
+      assert not re.fullmatch(r'cachette(\[[a-z,]*\])?', word), command
 
 
 def test_the_quick_start_has_five_commands() -> None:
@@ -206,8 +262,8 @@ def test_the_quick_start_has_five_commands() -> None:
   assert len(lines) == 5
   assert [line.split()[0] for line in lines] == [
     'python3',
-    '.venv/bin/pip',
-    '.venv/bin/uvicorn',
+    'quickstart/bin/pip',
+    'quickstart/bin/uvicorn',
     'curl',
     'curl',
   ]

@@ -67,6 +67,24 @@ def test_the_example_answers_on_redis_and_outlives_it(
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize('app', APPS)
+def test_the_example_puts_in_the_background(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+  """A `put` handed to the framework is stored on the server, after the request was answered."""
+  with RedisServer() as server:
+    monkeypatch.setenv('CACHETTE_BACKEND', 'redis')
+    monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
+    with serve(f'{app}:app', EXAMPLES) as port:
+      for key, value in [('first', 'hello'), ('second', 'grüß dich')]:
+        assert server.say('exists', key) == '0'
+        assert request(port, 'POST', '/later', {'key': key, 'value': value}) == (202, b'OK')
+        deadline = time.monotonic() + 20
+        while server.say('exists', key) != '1':
+          assert time.monotonic() < deadline, f'{key} was never stored'
+          time.sleep(0.02)
+        assert request(port, 'GET', f'/{key}') == (200, value.encode())
+        assert 30 < int(server.say('ttl', key)) <= 60
+
+
 def test_the_example_has_its_values_after_a_restart(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,14 +5,27 @@ Each test skips if its framework is not installed.
 """
 
 import asyncio
+import importlib.metadata
 import threading
 from typing import Any, Callable, Dict, Type
 
 import pytest
 from cachette import Cachette
-from conftest import unwraps_classes
+from conftest import on_pythons, unwraps_classes
 
 httpx = pytest.importorskip('httpx')
+
+
+def fastapi_unwraps() -> bool:
+  """Whether this FastAPI looks behind decorators for coroutine functions."""
+  try:
+    version = importlib.metadata.version('fastapi')
+  except importlib.metadata.PackageNotFoundError:
+    return True
+  return tuple(int(part) for part in version.split('.')[:3]) >= (0, 123, 5)
+
+
+awaits_classes = on_pythons(fastapi_unwraps(), 'older releases of FastAPI do not unwrap')
 
 
 class Sub(Cachette):
@@ -100,6 +113,7 @@ def test_fastapi_injects_it(cls: Type[Cachette]) -> None:
 
 
 @unwraps_classes
+@awaits_classes
 @pytest.mark.parametrize('cls', CLASSES)
 def test_fastapi_injects_it_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
@@ -111,6 +125,7 @@ def test_fastapi_injects_it_without_a_thread(
 
 
 @unwraps_classes
+@awaits_classes
 @pytest.mark.parametrize('cls', CLASSES)
 def test_fastapi_injects_it_named_in_depends_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
@@ -319,9 +334,10 @@ def test_it_serves_requests(make_app: Callable[[Any], Any], cls: Type[Cachette])
 @pytest.mark.parametrize('lifetime', ['add_transient', 'add_scoped', 'add_singleton'])
 def test_blacksheep_injects_it(cls: Type[Cachette], lifetime: str) -> None:
   blacksheep = pytest.importorskip('blacksheep')
+  from blacksheep.server.routing import Router
   from blacksheep.testing import TestClient
 
-  app = blacksheep.Application()
+  app = blacksheep.Application(router=Router())
   getattr(app.services, lifetime)(cls)
 
   async def setter(payload: blacksheep.FromJSON[dict], cachette: cls) -> Any:  # type: ignore

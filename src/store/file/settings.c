@@ -65,7 +65,7 @@ static char *copy(const char *text) { return cachette__strndup(text, strlen(text
 /* `The file "NAME"`, as messages begin. */
 static char *make_name(const char *path) {
   char text[160], shown[128];
-  cachette__key_text(cachette_str(path), shown, sizeof shown);
+  cachette__value_text(path, shown, sizeof shown);
   snprintf(text, sizeof text, "The file \"%s\"", shown);
   return copy(text);
 }

@@ -13,9 +13,13 @@ enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
 
 /* ---- Reading ---- */
 
-static int fail(const char *text, size_t size, const char *fault, cachette_error *error) {
+/* `all` is the whole of the option: a password in it may have a comma. */
+static int fail(const char *all, const char *text, size_t size, const char *fault,
+                cachette_error *error) {
   char shown[64];
-  cachette__key_text((cachette_slice){text, size}, shown, sizeof shown);
+  cachette__value_text(all, shown, sizeof shown);
+  if (strcmp(shown, "***") != 0)
+    cachette__key_text((cachette_slice){text, size}, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, "memcached_host",
                         "The \"memcached_host\" value \"%s\" is not valid: %s. It looks like "
                         "host[:port[:weight]], [v6]:port or /path/of/a/socket.",
@@ -144,7 +148,7 @@ int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts 
     }
     if (fault != NULL) {
       int code = *fault == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
-                                : fail(at, length, fault, error);
+                                : fail(text, at, length, fault, error);
       cachette__memcached_hosts_deinit(hosts);
       return code;
     }

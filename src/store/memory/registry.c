@@ -6,6 +6,7 @@
 
 #include "../../alloc.h"
 #include "../../error.h"
+#include "../../slice.h"
 
 typedef struct entry {
   struct entry *next;
@@ -69,11 +70,14 @@ fail:
 static int acquire_locked(const char *name, size_t limit, cachette__table **table,
                           cachette_error *error) {
   entry *found = name != NULL ? find(name) : NULL;
-  if (found != NULL && found->limit != limit)
+  if (found != NULL && found->limit != limit) {
+    char shown[65];
+    cachette__value_text(name, shown, sizeof shown);
     return cachette__fail(error, CACHETTE_ECONFIG, "memory_limit",
-                          "The in-memory store \"%.64s\" is open with a \"memory_limit\" of %zu "
+                          "The in-memory store \"%s\" is open with a \"memory_limit\" of %zu "
                           "bytes; all that share it must give the same.",
-                          name, found->limit);
+                          shown, found->limit);
+  }
   if (found != NULL) {
     found->holders++;
   } else {

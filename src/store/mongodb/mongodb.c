@@ -296,10 +296,12 @@ static bool take_notice(cachette__store *store, char *message, size_t size) {
   cachette__mongo_shared *shared = ((mongodb *)store)->shared;
   if (!shared->twins) return false;
   shared->twins = false;
+  char shown[61];
+  cachette__value_text(shared->settings.collection, shown, sizeof shown);
   snprintf(message, size,
-           "%s has some keys twice in the collection \"%.60s\", so the index on them is not "
-           "unique. Remove the collection's old entries to have it made.",
-           shared->settings.name, shared->settings.collection);
+           "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
+           "Remove the collection's old entries to have it made.",
+           shared->settings.name, shown);
   return true;
 }
 

@@ -15,7 +15,7 @@ static const char example[] = "mongodb://[user:password@]host[:port]";
 static int fail_name(const char *option, const char *name, const char *fault,
                      cachette_error *error) {
   char shown[64];
-  cachette__key_text(cachette_str(name), shown, sizeof shown);
+  cachette__value_text(name, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s.", option, shown, fault);
 }
@@ -54,21 +54,27 @@ static bool begins_with(const char *text, const char *head) {
   return strncasecmp(text, head, strlen(head)) == 0;
 }
 
+/* Whether what is behind the host may hold a secret, such as the password of a key's file. */
+static bool may_hold_secret(const char *rest) {
+  static const char *const words[] = {"password", "token", "secret", "properties", "%"};
+  for (const char *at = strchr(rest, '?'); at != NULL && *at != '\0'; at++)
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+      if (begins_with(at, words[i])) return true;
+  return false;
+}
+
 /*
- * libmongoc's reason may repeat parts of the URL. So it is asked once more, without user name and
- * password, and its word is taken only if nothing else of the URL looks like a secret, either.
+ * What libmongoc finds wrong with a URL whose marks and hosts are as they should be. Its reason may
+ * repeat parts of the URL. So it is asked once more, without user name and password, and its word
+ * is taken only if nothing else of the URL may be a secret, either.
  */
-static const char *find_reason(const char *url, char *reason, size_t size) {
-  if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
-    return "it must begin with mongodb:// or mongodb+srv://";
+static const char *ask_reason(const char *url, char *reason, size_t size) {
+  static const char unknown[] = "libmongoc does not understand it";
   const char *after_scheme = strstr(url, "://") + 3, *at_sign = strrchr(url, '@');
-  const char *rest = at_sign != NULL && at_sign > after_scheme ? at_sign + 1 : after_scheme;
-  for (const char *at = rest; *at != '\0'; at++)
-    if (begins_with(at, "password") || begins_with(at, "token"))
-      return "libmongoc does not understand it";
+  const char *rest = at_sign != NULL ? at_sign + 1 : after_scheme;
   size_t length = (size_t)(after_scheme - url) + strlen(rest) + 1;
-  char *bare = cachette__malloc(length);
-  if (bare == NULL) return "libmongoc does not understand it";
+  char *bare = may_hold_secret(rest) ? NULL : cachette__malloc(length);
+  if (bare == NULL) return unknown;
   snprintf(bare, length, "%.*s%s", (int)(after_scheme - url), url, rest);
   bson_error_t fault = {0};
   mongoc_uri_t *uri = mongoc_uri_new_with_error(bare, &fault);
@@ -83,12 +89,19 @@ static const char *find_reason(const char *url, char *reason, size_t size) {
   return reason;
 }
 
-static int fail_url(const char *url, cachette_error *error) {
-  char shown[64], reason[128];
+/* What is wrong before libmongoc looks at it, or NULL. */
+static const char *find_fault(const char *url) {
+  if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
+    return "it must begin with mongodb:// or mongodb+srv://";
+  return cachette__url_check_many(url);
+}
+
+static int fail_url(const char *url, const char *fault, cachette_error *error) {
+  char shown[64];
   cachette__url_show(url, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
                         "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
-                        shown, find_reason(url, reason, sizeof reason), example);
+                        shown, fault, example);
 }
 
 /* The URL's own word stands; else the option's. */
@@ -120,9 +133,11 @@ static int apply_tls(mongoc_uri_t *uri, const cachette_options *options, cachett
 
 static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cachette_error *error) {
   const char *url = cachette__options_text(options, CACHETTE__OPTION_mongodb_url);
-  bson_error_t fault;
-  mongoc_uri_t *uri = mongoc_uri_new_with_error(url, &fault);
-  if (uri == NULL) return fail_url(url, error);
+  const char *fault = find_fault(url);
+  if (fault != NULL) return fail_url(url, fault, error);
+  char reason[128];
+  mongoc_uri_t *uri = mongoc_uri_new(url);
+  if (uri == NULL) return fail_url(url, ask_reason(url, reason, sizeof reason), error);
   int64_t timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
   /* Somewhat less, so that the reason comes before the op's time is up. */
   default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms - timeout_ms / 4);

@@ -54,6 +54,18 @@ static bool begins_with(const char *text, const char *words) {
   return strncmp(text, words, size) == 0 && (text[size] == ' ' || text[size] == '\0');
 }
 
+/*
+ * The server's words. Some repeat the command: what they say of its arguments is left out, for
+ * those of AUTH are secret, and so may be keys and values.
+ */
+static void copy_words(const cachette__redis *self, char *words, size_t size) {
+  snprintf(words, size, "%s", self->fault);
+  char *arguments = strstr(words, ", with args beginning with");
+  if (arguments != NULL) *arguments = '\0';
+  cachette__hide_text(words, self->address.password);
+  cachette__hide_text(words, self->address.user);
+}
+
 static const struct known *find_known(const cachette__redis *self) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (begins_with(self->fault, known[i].words)) return &known[i];
@@ -63,8 +75,8 @@ static const struct known *find_known(const cachette__redis *self) {
 /* NOPERM is said of a command, or of a key. */
 static bool is_of_key(const cachette__redis *self) { return strstr(self->fault, " key") != NULL; }
 
-static void tell_permission(const cachette__redis *self, const char *command, const char *key,
-                            char *message, size_t size) {
+static void tell_permission(const cachette__redis *self, const char *words, const char *command,
+                            const char *key, char *message, size_t size) {
   char rule[16];
   size_t length = 0;
   for (; length < sizeof rule - 1 && command[length] != '\0'; length++)
@@ -74,12 +86,12 @@ static void tell_permission(const cachette__redis *self, const char *command, co
     snprintf(message, size,
              "%s does not permit this user %s of the key \"%s\" (%.100s); a rule such as \"~*\" in "
              "its ACL would.",
-             self->name, command, key, self->fault);
+             self->name, command, key, words);
   else
     snprintf(message, size,
              "%s does not permit this user the command %s (%.100s); the rule \"+%s\" in its ACL "
              "would.",
-             self->name, command, self->fault, rule);
+             self->name, command, words, rule);
 }
 
 int cachette__redis_fault(const cachette__redis *self, const char *command, cachette_slice key,
@@ -94,10 +106,12 @@ int cachette__redis_fault(const cachette__redis *self, const char *command, cach
       snprintf(message, size, "%s %s.", self->name, found->sentence);
     return found->code;
   }
+  char words[sizeof self->fault];
+  copy_words(self, words, sizeof words);
   if (begins_with(self->fault, "NOPERM"))
-    tell_permission(self, command, text, message, size);
+    tell_permission(self, words, command, text, message, size);
   else
-    snprintf(message, size, "%s answered %s with an error: %s", self->name, command, self->fault);
+    snprintf(message, size, "%s answered %s with an error: %s", self->name, command, words);
   return CACHETTE_EBACKEND;
 }
 

@@ -94,19 +94,8 @@ void cachette__redis_greet(cachette__redis *self) {
 
 /* ---- What is answered ---- */
 
-/* A server may repeat what it does not understand: its words end where the password begins. */
-static void hide_password(cachette__redis *self) {
-  enum { TELLING = 8 }; /* bytes of it, for its rest may have been cut off */
-  char begin[TELLING + 1];
-  if (self->address.password == NULL || *self->address.password == '\0') return;
-  snprintf(begin, sizeof begin, "%s", self->address.password);
-  char *found = strstr(self->fault, begin);
-  if (found != NULL) *found = '\0';
-}
-
 static void refuse(cachette__redis *self, int step) {
   char message[256];
-  hide_password(self);
   int code =
       cachette__redis_fault(self, names[step], (cachette_slice){NULL, 0}, message, sizeof message);
   cachette__link_fail(&self->link, true, code, "%s", message);

@@ -60,6 +60,11 @@ class Shop:
   def price(self, article: str) -> int:
     return len(article)
 
+  @cached
+  @staticmethod
+  async def double(number: int) -> int:
+    return 2 * number
+
 
 async def misuses_of_decorated(shop: Shop) -> None:
   await load_user('5')  # type: ignore[arg-type]
@@ -71,6 +76,9 @@ async def misuses_of_decorated(shop: Shop) -> None:
   shop.price(5)  # type: ignore[arg-type]
   shop.price('bread', 5)  # type: ignore[call-arg]
   shop.price.key()  # type: ignore[call-arg]
+  await shop.double('5')  # type: ignore[arg-type]
+  await Shop.double()  # type: ignore[call-arg]
+  shop.double.key(5, 6)  # type: ignore[call-arg]
   load_user.no_such_attribute  # type: ignore[attr-defined]
   cached(ttl='60')  # type: ignore[call-overload]
   cached(exclude=5)  # type: ignore[call-overload]

@@ -166,6 +166,80 @@ class Shop:
   async def count(cls, kind: str) -> int:
     return len(kind)
 
+  @cached
+  @classmethod
+  async def kinds(cls, kind: str) -> int:
+    return len(kind)
+
+  @cached
+  @classmethod
+  def names(cls, kind: str) -> str:
+    return kind
+
+  @cached(ttl=60)
+  @classmethod
+  def places(cls, kind: str) -> str:
+    return kind
+
+  @cached
+  @staticmethod
+  async def double(number: int) -> int:
+    return 2 * number
+
+  @cached(ttl=60)
+  @staticmethod
+  async def treble(number: int) -> int:
+    return 3 * number
+
+  @cached
+  @staticmethod
+  def half(number: int) -> float:
+    return number / 2
+
+  @cached(ttl=60)
+  @staticmethod
+  def third(number: int, *, exact: bool = False) -> float:
+    return number / 3
+
+  @staticmethod
+  @cached
+  async def inside(number: int) -> int:
+    return number
+
+  @staticmethod
+  @cached(ttl=60)
+  def plain_inside(number: int) -> int:
+    return number
+
+
+async def static_and_class_methods(shop: Shop) -> None:
+  assert_type(await Shop.double(5), int)
+  assert_type(await shop.double(5), int)
+  assert_type(await Shop.double(number=5), int)
+  assert_type(Shop.double.key(5), str)
+  assert_type(await shop.double.invalidate(5), int)
+  assert_type(await Shop.treble(5), int)
+  assert_type(await shop.treble(number=5), int)
+  assert_type(await shop.treble.invalidate(5), int)
+  assert_type(Shop.half(5), float)
+  assert_type(shop.half(5), float)
+  assert_type(shop.half.key(number=5), str)
+  assert_type(Shop.half.invalidate(5), int)
+  assert_type(Shop.third(5, exact=True), float)
+  assert_type(shop.third(5), float)
+  assert_type(shop.third.invalidate(5), int)
+  assert_type(await Shop.inside(5), int)
+  assert_type(await shop.inside(5), int)
+  assert_type(Shop.plain_inside(5), int)
+  assert_type(shop.plain_inside(5), int)
+  assert_type(await Shop.kinds('bread'), int)
+  assert_type(await shop.kinds('bread'), int)
+  assert_type(await shop.kinds.invalidate('bread'), int)
+  assert_type(Shop.names('bread'), str)
+  assert_type(shop.names(kind='bread'), str)
+  assert_type(Shop.places('bread'), str)
+  assert_type(shop.places.key('bread'), str)
+
 
 async def decorated(shop: Shop) -> None:
   assert_type(await load_user(5), Dict[str, int])
