@@ -174,7 +174,7 @@ static void fail_none(const cachette__aws_credentials *credentials, cachette_err
                                named);
     return;
   }
-  cachette__key_text(cachette_str(plan->files.name), shown, sizeof shown);
+  cachette__value_text(plan->files.name, shown, sizeof shown);
   cachette__fail(error, CACHETTE_EBACKEND, "aws_access_key_id",
                  "No AWS credentials were found: not in the options (\"aws_access_key_id\"), the "
                  "environment, the shared files (profile \"%s\"), as web identity token, from a "
@@ -293,7 +293,7 @@ const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credent
   if (!credentials->is_asking || (known && credentials->keys.end_ms > cachette__epoch_now()))
     return NULL;
   char shown[40];
-  cachette__key_text(cachette_str(plan->files.name), shown, sizeof shown);
+  cachette__value_text(plan->files.name, shown, sizeof shown);
   snprintf(credentials->awaited, sizeof credentials->awaited, "%s for the AWS profile \"%s\"",
            credentials->role != NULL ? names[CACHETTE__AWS_IDENTITY] : names[plan->source], shown);
   return credentials->awaited;

@@ -161,9 +161,8 @@ void cachette__aws_show_path(const char *path, char *shown, size_t size) {
   cachette__text_printf(&text, "%s%s", inside ? "~" : "", inside ? path + length : path);
   const char *whole = text.failed ? "a file" : text.bytes;
   size_t whole_size = strlen(whole);
-  if (whole_size < size) {
-    cachette__key_text((cachette_slice){whole, whole_size}, shown, size);
-  } else {
+  cachette__value_text(whole, shown, size); /* it may be a URL by mistake */
+  if (whole_size >= size && strcmp(shown, "***") != 0) {
     size_t tail = (size - 4) * 2 / 3, head = size - 4 - tail;
     cachette__key_text((cachette_slice){whole, head}, shown, size);
     memcpy(shown + head, "...", 3);

@@ -10,7 +10,7 @@ static const char *get(const cachette__aws_plan *plan, const cachette__aws_profi
 }
 
 static const char *show(const char *text, char *shown, size_t size) {
-  cachette__key_text(cachette_str(text), shown, size);
+  cachette__value_text(text, shown, size);
   return shown;
 }
 

@@ -14,7 +14,7 @@
 #include "words.h"
 
 static const char *show(const char *text, char *shown, size_t size) {
-  cachette__key_text((cachette_slice){text, strlen(text)}, shown, size);
+  cachette__value_text(text, shown, size);
   return shown;
 }
 

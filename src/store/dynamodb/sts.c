@@ -85,7 +85,7 @@ static int wants_legacy(const cachette__aws_files *files, cachette_error *error)
   if (wanted == NULL || strcmp(wanted, "regional") == 0) return 0;
   if (strcmp(wanted, "legacy") == 0) return 1;
   char shown[40];
-  cachette__key_text(cachette_str(wanted), shown, sizeof shown);
+  cachette__value_text(wanted, shown, sizeof shown);
   if (variable == NULL)
     return cachette__aws_profile_fail(files, &files->chosen, "sts_regional_endpoints", error,
                                       "\"sts_regional_endpoints\" is \"%s\"; it must be regional "
@@ -154,7 +154,7 @@ static int check_duration(const cachette__aws_files *files, const cachette__aws_
   if (text == NULL || (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10))
     return CACHETTE_OK;
   char shown[40];
-  cachette__key_text(cachette_str(text), shown, sizeof shown);
+  cachette__value_text(text, shown, sizeof shown);
   return cachette__aws_profile_fail(files, profile, "duration_seconds", error,
                                     "\"duration_seconds\" is \"%s\"; it must be a number of whole "
                                     "seconds.",
