@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, final
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union, final
 
 _T = TypeVar('_T')
+_Ttl = Optional[Union[int, float]]
 _Face = TypeVar('_Face', bound=Callable[..., Any])
 
 __version__: str

@@ -213,7 +213,7 @@ def test_what_cannot_be_read_again_is_told_and_not_stored(make: Make, blocking: 
       return cls.sync.get_or_set('key', lambda: {(1, 2): 3})
     return run(cls().get_or_set('key', lambda: {(1, 2): 3}))
 
-  with pytest.raises(CodecError, match='cannot decode the value of "key"'):
+  with pytest.raises(CodecError, match='cannot encode the value of "key"'):
     get()
   assert not cls.sync.exists('key')
 

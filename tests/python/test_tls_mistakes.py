@@ -167,3 +167,11 @@ def test_dynamodb_without_tls_to_a_tls_port(tls_port: int) -> None:
   url = f'http://127.0.0.1:{tls_port}'
   told = fault_of({'backend': 'dynamodb', 'dynamodb_url': url, **TABLE, **KEYS})
   assert 'If it expects TLS, begin "dynamodb_url" with "https://".' in told
+
+
+def test_dynamodb_without_tls_to_a_tls_port_that_the_environment_names(
+  tls_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  monkeypatch.setenv('AWS_ENDPOINT_URL_DYNAMODB', f'http://127.0.0.1:{tls_port}')
+  told = fault_of({'backend': 'dynamodb', **TABLE, **KEYS})
+  assert 'If it expects TLS, begin its URL with "https://".' in told

@@ -370,14 +370,18 @@ static bool says_no_tls(const char *reason) {
 }
 
 /* What to do if one of both sides speaks TLS alone; "" if that is not it. */
-static const char *tls_advice(const cachette__dynamo_call *call, const char *reason) {
+static void advise_on_tls(const cachette__dynamo_call *call, const char *reason, char *advice,
+                          size_t size) {
+  const cachette__dynamo *client = call->client;
+  *advice = '\0';
+  const char *where = client->settings.url != NULL ? "\"dynamodb_url\"" : "its URL";
   CURLcode result = call->request.result;
-  if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
-    return " It does not speak TLS; begin \"dynamodb_url\" with \"http://\".";
   bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
                 result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
-  bool is_plain = strncmp(call->client->settings.url, "http://", 7) == 0;
-  return is_odd && is_plain ? " If it expects TLS, begin \"dynamodb_url\" with \"https://\"." : "";
+  if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
+    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", where);
+  else if (is_odd && strncmp(client->endpoint.url, "http://", 7) == 0)
+    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", where);
 }
 
 static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_reply *reply) {
@@ -399,10 +403,12 @@ static enum remedy judge_broken(cachette__dynamo_call *call, cachette__dynamo_re
                                  "%s did not answer in time: %.120s.", name, reason);
     return GIVE;
   }
+  char advice[80];
+  advise_on_tls(call, reason, advice, sizeof advice);
   reply->code = cachette__fail(
       &reply->error, CACHETTE_EUNAVAILABLE, NULL,
       unsent ? "%s cannot be reached: %.120s.%s" : "The connection to %s broke: %.120s.%s", name,
-      reason, tls_advice(call, reason));
+      reason, advice);
   return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? GIVE : RETRY;
 }
 
