@@ -209,7 +209,8 @@ static int pause_after(cachette__aws_credentials *credentials, const cachette_er
 
 static enum cachette__aws_found follow_plan(cachette__aws_credentials *credentials,
                                             cachette_error *error) {
-  if (cachette__aws_plan_make(&credentials->plan, error) < 0) return CACHETTE__AWS_BROKEN;
+  const char *folder = credentials->client->settings.folder;
+  if (cachette__aws_plan_make(&credentials->plan, folder, error) < 0) return CACHETTE__AWS_BROKEN;
   enum cachette__aws_found found = sources[credentials->plan.source](credentials, error);
   if (found == CACHETTE__AWS_NONE) {
     fail_none(credentials, error);

@@ -268,8 +268,8 @@ static int locate(const cachette__aws_files *files, const char *url, const char 
   return code;
 }
 
-int cachette__aws_locate(const char *url, const char *region, cachette__aws_endpoint *endpoint,
-                         cachette_error *error) {
+int cachette__aws_locate(const char *url, const char *region, const char *folder,
+                         cachette__aws_endpoint *endpoint, cachette_error *error) {
   char in_host[64];
   int code = read_host_region(url, in_host, sizeof in_host, error);
   if (code < 0) return code;
@@ -278,7 +278,7 @@ int cachette__aws_locate(const char *url, const char *region, cachette__aws_endp
                     cachette__aws_variable("AWS_DEFAULT_REGION") != NULL;
   if (url != NULL && has_region) return locate(NULL, url, region, endpoint, error);
   cachette__aws_files files;
-  code = cachette__aws_files_read(&files, error);
+  code = cachette__aws_files_read(&files, folder, error);
   if (code < 0) return code;
   code = locate(&files, url, region, endpoint, error);
   cachette__aws_files_deinit(&files);

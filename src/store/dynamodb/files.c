@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "../../alloc.h"
+#include "../../path.h"
 #include "../../slice.h"
 #include "text.h"
 
@@ -134,7 +135,7 @@ static size_t add_variable(cachette__text *path, const char *text) {
   return whole;
 }
 
-char *cachette__aws_path(const char *text) {
+char *cachette__aws_path(const char *folder, const char *text) {
   cachette__text path = {0};
   char home[4096];
   if (text[0] == '~' && (text[1] == '/' || text[1] == '\0') && find_home(home, sizeof home)) {
@@ -148,9 +149,9 @@ char *cachette__aws_path(const char *text) {
     text += plain;
     if (*text == '$') text += add_variable(&path, text);
   }
-  if (!path.failed) return path.bytes;
+  char *whole = path.failed ? NULL : cachette__path_from(folder, path.bytes);
   cachette__text_deinit(&path);
-  return NULL;
+  return whole;
 }
 
 void cachette__aws_show_path(const char *path, char *shown, size_t size) {

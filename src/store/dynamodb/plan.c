@@ -194,9 +194,9 @@ static int find_way(cachette__aws_plan *plan, cachette_error *error) {
   return CACHETTE_OK;
 }
 
-int cachette__aws_plan_make(cachette__aws_plan *plan, cachette_error *error) {
+int cachette__aws_plan_make(cachette__aws_plan *plan, const char *folder, cachette_error *error) {
   *plan = (cachette__aws_plan){0};
-  int code = cachette__aws_files_read(&plan->files, error);
+  int code = cachette__aws_files_read(&plan->files, folder, error);
   if (code == CACHETTE_OK) code = find_way(plan, error);
   if (code < 0) cachette__aws_plan_deinit(plan);
   return code;

@@ -87,7 +87,7 @@ static char *cache_path(const cachette__aws_plan *plan) {
   cachette__text_puts(&text, "~/.aws/sso/cache/");
   for (unsigned i = 0; i < size; i++) cachette__text_printf(&text, "%02x", sum[i]);
   cachette__text_puts(&text, ".json");
-  char *path = text.failed ? NULL : cachette__aws_path(text.bytes);
+  char *path = text.failed ? NULL : cachette__aws_path(NULL, text.bytes);
   cachette__text_deinit(&text);
   return path;
 }

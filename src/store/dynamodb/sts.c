@@ -211,7 +211,7 @@ enum cachette__aws_found cachette__aws_ask_identity(cachette__aws_credentials *c
   const char *session = find(plan, "AWS_ROLE_SESSION_NAME", "role_session_name", &ignored);
   if (role == NULL) return fail_no_role(plan, named, error);
   if (find_sts(credentials, &region, error) < 0) return CACHETTE__AWS_BROKEN;
-  char *token = cachette__aws_read_token(path, named, error);
+  char *token = cachette__aws_read_token(credentials, path, named, error);
   if (token == NULL) return CACHETTE__AWS_BROKEN;
   write_body(&credentials->body, "AssumeRoleWithWebIdentity", role, session);
   add_field(&credentials->body, "WebIdentityToken", token);
