@@ -18,7 +18,7 @@ static int fail_shown(enum cachette__option option, const char *shown, const cha
 
 static int fail(enum cachette__option option, const char *text, const char *rule,
                 cachette_error *error) {
-  char shown[64];
+  char shown[110];
   cachette__value_text(text, shown, sizeof shown);
   return fail_shown(option, shown, rule, error);
 }
@@ -89,7 +89,7 @@ static int check_path(const char *path, cachette_error *error) {
                 error);
   }
   const char *slash = strrchr(path, '/');
-  if (slash == NULL || slash == path) return CACHETTE_OK;
+  if (slash == path) return CACHETTE_OK;
   if (slash[1] == '\0')
     return fail(CACHETTE__OPTION_pickle_path, path, "it names a folder, not a file", error);
   char *folder = cachette__strndup(path, (size_t)(slash - path));

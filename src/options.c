@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "alloc.h"
 #include "error.h"
 #include "op.h"
+#include "path.h"
 #include "slice.h"
 
 static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
@@ -27,6 +29,7 @@ struct setting {
 
 struct cachette_options {
   struct setting settings[CACHETTE__OPTION_COUNT];
+  char *folder; /* see options.h */
   cachette__clock clock;
 };
 
@@ -152,10 +155,18 @@ static int fail_value(const cachette_option_info *info, cachette_error *error) {
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
                             "The \"%s\" value must be true or false.", info->name);
     case CACHETTE_OPTION_STRING:
+    case CACHETTE_OPTION_PATH:
       break;
   }
   return cachette__fail(error, CACHETTE_ECONFIG, info->name,
                         "The \"%s\" value must not contain control characters.", info->name);
+}
+
+static int fail_relative(const cachette_option_info *info, cachette_error *error) {
+  return cachette__fail(error, CACHETTE_ECONFIG, info->name,
+                        "The \"%s\" is relative, and the current folder is not known. Give an "
+                        "absolute path.",
+                        info->name);
 }
 
 static bool has_control_character(const char *text) {
@@ -211,12 +222,27 @@ static int fail_name(const char *name, cachette_error *error) {
 
 /* ---- Life cycle ---- */
 
+static bool is_numeric(const cachette_option_info *info) {
+  return info->type != CACHETTE_OPTION_STRING && info->type != CACHETTE_OPTION_CHOICE &&
+         info->type != CACHETTE_OPTION_PATH;
+}
+
+/* False: out of memory. Where there is no current folder, absolute paths are fine all the same. */
+static bool take_folder(cachette_options *options) {
+  errno = 0;
+  options->folder = cachette__path_current();
+  return options->folder != NULL || errno != ENOMEM;
+}
+
 cachette_options *cachette_options_new(void) {
   cachette_options *options = cachette__calloc(1, sizeof *options);
   if (options == NULL) return NULL;
+  if (!take_folder(options)) {
+    cachette__free(options);
+    return NULL;
+  }
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++)
-    if (table[i].fallback != NULL && table[i].type != CACHETTE_OPTION_STRING &&
-        table[i].type != CACHETTE_OPTION_CHOICE)
+    if (table[i].fallback != NULL && is_numeric(&table[i]))
       parse_number(&table[i], table[i].fallback, &options->settings[i].number);
   return options;
 }
@@ -230,6 +256,7 @@ static void drop_text(struct setting *setting) {
 void cachette_options_free(cachette_options *options) {
   if (options == NULL) return;
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) drop_text(&options->settings[i]);
+  cachette__free(options->folder);
   cachette__free(options);
 }
 
@@ -237,7 +264,15 @@ cachette_options *cachette__options_copy(const cachette_options *options) {
   cachette_options *copy = cachette__malloc(sizeof *copy);
   if (copy == NULL) return NULL;
   *copy = *options;
+  copy->folder = NULL;
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) copy->settings[i].text = NULL;
+  if (options->folder != NULL) {
+    copy->folder = cachette__strndup(options->folder, strlen(options->folder));
+    if (copy->folder == NULL) {
+      cachette__free(copy);
+      return NULL;
+    }
+  }
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) {
     const char *text = options->settings[i].text;
     if (text == NULL) continue;
@@ -264,7 +299,7 @@ int cachette_options_set(cachette_options *options, const char *name, const char
   const cachette_option_info *info = &table[place];
   struct setting *setting = &options->settings[place];
 
-  bool numeric = info->type != CACHETTE_OPTION_STRING && info->type != CACHETTE_OPTION_CHOICE;
+  bool numeric = is_numeric(info);
   int64_t number = 0;
   char *text = NULL;
   if (value != NULL) {
@@ -272,7 +307,9 @@ int cachette_options_set(cachette_options *options, const char *name, const char
         (info->type == CACHETTE_OPTION_CHOICE && choice_place(info->choices, value) < 0) ||
         has_control_character(value))
       return fail_value(info, error);
-    text = cachette__strndup(value, strlen(value));
+    bool relative = info->type == CACHETTE_OPTION_PATH && *value != '\0' && *value != '/';
+    if (relative && options->folder == NULL) return fail_relative(info, error);
+    text = cachette__path_from(relative ? options->folder : NULL, value);
     if (text == NULL) return cachette__fail(error, CACHETTE_ENOMEM, info->name, NULL);
     if (info->type == CACHETTE_OPTION_CHOICE) lower(text);
   } else if (numeric && info->fallback != NULL) {
@@ -307,5 +344,7 @@ bool cachette__options_absent(const cachette_options *options, enum cachette__op
   const char *text = cachette__options_text(options, option);
   return options->settings[option].null || text == NULL || *text == '\0';
 }
+
+const char *cachette__options_folder(const cachette_options *options) { return options->folder; }
 
 cachette__clock cachette__options_clock(const cachette_options *options) { return options->clock; }

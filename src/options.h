@@ -54,11 +54,11 @@
     "how long connecting to a server may take, in seconds")                                      \
   X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                             \
     "what stands before every key in a server that others use too")                              \
-  X(tls_ca_file, STRING, NULL, NULL, 0, 0, "", SHOWN,                                            \
+  X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                            \
     "PEM file of the authorities that servers' certificates must come from; else the system's")  \
-  X(tls_cert_file, STRING, NULL, NULL, 0, 0, "", SHOWN,                                          \
+  X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                          \
     "PEM file of the certificate that is shown to servers")                                      \
-  X(tls_key_file, STRING, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")     \
+  X(tls_key_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")     \
   X(tls_verify, BOOLEAN, "true", NULL, 0, 1, "", SHOWN,                                          \
     "whether a server's certificate and name are checked")                                       \
   X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                       \
@@ -97,7 +97,7 @@
     "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")            \
   X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                     \
     "threads, with a connection each, that the MongoDB backend may have in a handle")            \
-  X(pickle_path, STRING, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                 \
+  X(pickle_path, PATH, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                 \
     "the file of the file backend, which is also called pickle; processes may share it")         \
   X(file_limit, SIZE, "1G", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                          \
     "bytes that the file may hold")
@@ -123,6 +123,10 @@ bool cachette__options_absent(const cachette_options *options, enum cachette__op
 
 /* The number of an option: bytes, seconds, for a DURATION milliseconds, for a BOOLEAN 1 or 0. */
 int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
+
+/* The folder that relative paths are from, the current one when the options were made; NULL: it was
+ * not known. */
+const char *cachette__options_folder(const cachette_options *options);
 
 cachette__clock cachette__options_clock(const cachette_options *options);
 

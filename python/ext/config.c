@@ -242,7 +242,7 @@ static const char *type_word(enum cachette_option_type type) {
       [CACHETTE_OPTION_CHOICE] = "choice",   [CACHETTE_OPTION_STRING] = "string",
       [CACHETTE_OPTION_SECONDS] = "seconds", [CACHETTE_OPTION_DURATION] = "duration",
       [CACHETTE_OPTION_BOOLEAN] = "boolean", [CACHETTE_OPTION_SIZE] = "size",
-      [CACHETTE_OPTION_NUMBER] = "number",
+      [CACHETTE_OPTION_NUMBER] = "number",   [CACHETTE_OPTION_PATH] = "path",
   };
   return words[type];
 }

@@ -170,11 +170,26 @@ static void words_are_split_as_a_shell_does(void **state) {
 
 /* ---- Paths ---- */
 
-static void expect_path(const char *text, const char *expected) {
-  char *path = cachette__aws_path(text);
+static void expect_path_from(const char *folder, const char *text, const char *expected) {
+  char *path = cachette__aws_path(folder, text);
   assert_non_null(path);
   assert_string_equal(path, expected);
   cachette__free(path);
+}
+
+static void expect_path(const char *text, const char *expected) {
+  expect_path_from(NULL, text, expected);
+}
+
+static void relative_paths_are_from_the_folder(void **state) {
+  (void)state;
+  setenv("HOME", "/home/me", 1);
+  expect_path_from("/a", "b", "/a/b");
+  expect_path_from("/a", "./b/../c", "/a/b/../c");
+  expect_path_from("/", "b", "/b");
+  expect_path_from("/a", "/b", "/b");
+  expect_path_from("/a", "~/b", "/home/me/b");
+  expect_path_from("/a", "$HOME/b", "/home/me/b");
 }
 
 static void paths_are_expanded(void **state) {
@@ -213,7 +228,7 @@ static void paths_are_shown_short(void **state) {
 static void the_home_is_found_without_a_variable(void **state) {
   (void)state;
   unsetenv("HOME");
-  char *path = cachette__aws_path("~/a");
+  char *path = cachette__aws_path("/a", "~/a");
   assert_non_null(path);
   assert_int_equal(path[0], '/');
   cachette__free(path);
@@ -300,7 +315,7 @@ static int parse_all(void) {
   int failed = fault != CACHETTE__INI_FINE;
   int code = cachette__words_split("a b c", &words, &count);
   if (code == CACHETTE_OK) cachette__words_free(words);
-  char *path = cachette__aws_path("~/$HOME");
+  char *path = cachette__aws_path("/a", "b/$HOME");
   cachette__free(path);
   return failed + (code < 0) + (path == NULL);
 }
@@ -325,6 +340,7 @@ int main(void) {
       cmocka_unit_test(malformed_files_are_refused_with_the_line),
       cmocka_unit_test(values_may_have_keys_of_their_own),
       cmocka_unit_test(words_are_split_as_a_shell_does),
+      cmocka_unit_test(relative_paths_are_from_the_folder),
       cmocka_unit_test(paths_are_expanded),
       cmocka_unit_test(paths_are_shown_short),
       cmocka_unit_test(the_home_is_found_without_a_variable),

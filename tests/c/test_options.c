@@ -2,7 +2,9 @@
 /* The configuration: its table, its checks, and its messages, some of which users match. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -71,7 +73,7 @@ static const struct row {
     {"database_name", CACHETTE_OPTION_STRING, "cachette-db", 0, 0, "mongodb", CACHETTE_SHOWN},
     {"mongodb_url", CACHETTE_OPTION_STRING, NULL, 0, 0, "mongodb", CACHETTE_SHOWN_URL},
     {"mongodb_pool_size", CACHETTE_OPTION_NUMBER, "8", 1, 256, "", CACHETTE_SHOWN},
-    {"pickle_path", CACHETTE_OPTION_STRING, NULL, 0, 0, "pickle|file", CACHETTE_SHOWN},
+    {"pickle_path", CACHETTE_OPTION_PATH, NULL, 0, 0, "pickle|file", CACHETTE_SHOWN},
     {"file_limit", CACHETTE_OPTION_SIZE, "1G", 1 << 20, INT64_C(1) << 46, "", CACHETTE_SHOWN},
 };
 
@@ -323,7 +325,7 @@ static void control_characters_are_refused_in_every_text(void **state) {
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
   for (size_t i = 0; i < count; i++) {
-    if (table[i].type != CACHETTE_OPTION_STRING) continue;
+    if (table[i].type != CACHETTE_OPTION_STRING && table[i].type != CACHETTE_OPTION_PATH) continue;
     char expected[256];
     snprintf(expected, sizeof expected, "The \"%s\" value must not contain control characters.",
              table[i].name);
@@ -332,6 +334,59 @@ static void control_characters_are_refused_in_every_text(void **state) {
         "gr\xc3\xbc\xc3\x9f"
         "e, \xe6\x97\xa5\xe6\x9c\xac"); /* UTF-8 is text */
   }
+}
+
+/* The current folder, which is to be another until back() is called. */
+static char came_from[4096];
+
+static void go_to(const char *folder) {
+  assert_non_null(getcwd(came_from, sizeof came_from));
+  assert_int_equal(chdir(folder), 0);
+}
+
+static void back(void) { assert_int_equal(chdir(came_from), 0); }
+
+static void a_relative_path_is_from_the_folder_in_which_the_options_were_made(void **state) {
+  (void)state;
+  char folder[] = "/tmp/cachette-XXXXXX", expected[64];
+  assert_non_null(mkdtemp(folder));
+  go_to(folder);
+  cachette_options_free(options);
+  options = cachette_options_new();
+  assert_int_equal(chdir("/"), 0);
+  static const char *const names[] = {"pickle_path", "tls_ca_file", "tls_cert_file",
+                                      "tls_key_file"};
+  snprintf(expected, sizeof expected, "%s/a/b", folder);
+  for (size_t i = 0; i < LENGTH(names); i++) {
+    set(names[i], "a/b");
+    assert_string_equal(cachette_options_get(options, names[i]), expected);
+    set(names[i], ".//a/b");
+    assert_string_equal(cachette_options_get(options, names[i]), expected);
+    set(names[i], "/a/b");
+    assert_string_equal(cachette_options_get(options, names[i]), "/a/b");
+    set(names[i], "");
+    assert_string_equal(cachette_options_get(options, names[i]), "");
+    set(names[i], NULL);
+    assert_null(cachette_options_get(options, names[i]));
+  }
+  back();
+  rmdir(folder);
+}
+
+static void without_a_current_folder_a_path_has_to_be_absolute(void **state) {
+  (void)state;
+  char folder[] = "/tmp/cachette-XXXXXX";
+  assert_non_null(mkdtemp(folder));
+  go_to(folder);
+  rmdir(folder);
+  cachette_options_free(options);
+  options = cachette_options_new();
+  back();
+  assert_non_null(options);
+  set("pickle_path", "/a/b");
+  refuse("pickle_path", "b",
+         "The \"pickle_path\" is relative, and the current folder is not known. Give an absolute "
+         "path.");
 }
 
 static void no_value_is_ever_in_a_message(void **state) {
@@ -562,6 +617,8 @@ int main(void) {
       test(any_name_is_survived),
       test(messages_have_no_control_characters),
       test(control_characters_are_refused_in_every_text),
+      test(a_relative_path_is_from_the_folder_in_which_the_options_were_made),
+      test(without_a_current_folder_a_path_has_to_be_absolute),
       test(no_value_is_ever_in_a_message),
       test(what_a_backend_needs_cannot_be_null_or_empty),
       test(null_is_nothing_where_the_backend_needs_it_not),

@@ -5,6 +5,7 @@
 
 #include "net/buffer.h"
 #include "net/url.h"
+#include "slice.h"
 #include "support.h"
 
 static const char example[] = "redis://host:6379/0";
@@ -197,12 +198,14 @@ static const struct {
     {"unix:///run/x?password=secret", "unix:///run/x?***"},
     {"redis://host#secret", "redis://host?***"},
     /* Marks of a URL that stand in a password as they are. */
-    {"redis://:secret/secret@host", "redis://***@host"},
-    {"redis://:secret?secret@host", "redis://***@host"},
-    {"redis://:secret#secret@host", "redis://***@host"},
-    {"redis://:secret@secret@host", "redis://***@host"},
-    {"redis://:secret@secret/secret@host/1", "redis://***@host/1"},
-    {"redis://:secret://secret@host", "redis://***@host"},
+    {"redis://:secret/secret@host", "redis://***"},
+    {"redis://:secret?secret@host", "redis://***"},
+    {"redis://:secret#secret@host", "redis://***"},
+    {"redis://:secret@secret@host", "redis://***"},
+    {"redis://:secret@secret/secret@host/1", "redis://***"},
+    {"redis://:secret://secret@host", "redis://***"},
+    {"redis://host/secret", "redis://host/***"},
+    {"redis://host:1/0secret?a=b", "redis://host:1/***"},
     /* The host was forgotten, or cannot be told from a password. */
     {"redis://:secret", "redis://***"},
     {"redis://user:secret", "redis://***"},
@@ -224,7 +227,7 @@ static const struct {
     {"user:secret://host", "***"},
     {"://secret", "***"},
     /* What would deceive in a terminal or a log. */
-    {"redis://host/a\nb\x1b[2J\xff", "redis://host/a?b?[2J?"},
+    {"unix:///a\nb\x1b[2J\xff", "unix:///a?b?[2J?"},
     {"redis://ho\nst", "redis://***"},
 };
 
@@ -235,6 +238,80 @@ static void secrets_are_never_shown(void **state) {
     cachette__url_show(shows[i].text, shown, sizeof shown);
     if (strcmp(shown, shows[i].shown) != 0) fail_msg("%s is shown as %s", shows[i].text, shown);
     assert_null(strstr(shown, "secret"));
+  }
+}
+
+static const struct {
+  const char *text, *words; /* NULL: it is fine */
+} lists[] = {
+    {"mongodb://host", NULL},
+    {"mongodb://host:1", NULL},
+    {"mongodb://a:1,b,[::1]:3/db?replicaSet=x", NULL},
+    {"mongodb://user:p%40ss@a,b/?tls=true", NULL},
+    {"mongodb://%2Ftmp%2Fa.sock", NULL},
+    {"mongodb://user:p@%2Ftmp%2Fa.sock,b:1", NULL},
+    {"mongodb+srv://user:p@a.b.c/", NULL},
+    {"mongodb:host", "no ://"},
+    {"mongodb://app:Hunter2@secret@host", "unescaped '@'"},
+    {"mongodb://app@secret:p@host", "unescaped '@'"},
+    {"mongodb://app:Hunter2/secret@host", "%2F"},
+    {"mongodb://app:Hunter2?secret@host", "%3F"},
+    {"mongodb://app:Hunter2#secret@host", "%23"},
+    {"mongodb://app:Hunter2 secret@host", "space"},
+    {"mongodb://app:secret", "no number"},
+    {"mongodb://a,app:secret", "no number"},
+    {"mongodb://a,,b", "host is not valid"},
+    {"mongodb://a,", "host is not valid"},
+    {"mongodb://", "host is not valid"},
+    {"mongodb://user:p@", "host is not valid"},
+    {"mongodb://[::1", "host is not valid"},
+    {"mongodb://secret%40host", "host is not valid"},
+};
+
+static void a_url_of_many_hosts_is_cut_as_another_library_would(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(lists); i++) {
+    const char *fault = cachette__url_check_many(lists[i].text);
+    bool fine = lists[i].words == NULL
+                    ? fault == NULL
+                    : fault != NULL && strstr(fault, lists[i].words) != NULL;
+    if (!fine) fail_msg("%s: %s", lists[i].text, fault != NULL ? fault : "is fine");
+  }
+}
+
+static void a_url_in_the_place_of_another_value_is_not_shown(void **state) {
+  (void)state;
+  static const char *const hidden[] = {"redis://u:secret@h", "u:secret@h", "secret@h",
+                                       "redis:/secret", "/u:secret@h"};
+  static const char *const shown[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
+  char text[64];
+  for (size_t i = 0; i < LENGTH(hidden); i++) {
+    cachette__value_text(hidden[i], text, sizeof text);
+    assert_string_equal(text, "***");
+  }
+  for (size_t i = 0; i < LENGTH(shown); i++) {
+    cachette__value_text(shown[i], text, sizeof text);
+    assert_string_equal(text, shown[i]);
+  }
+}
+
+static void a_known_secret_is_hidden_in_words_of_others(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *secret, *left;
+  } words[] = {
+      {"ERR 'AUTH' 'secret'", "secret", "ERR 'AUTH' '******'"},
+      {"secretsecret x", "secret", "************ x"},
+      {"ERR AUTH secr", "secret", "ERR AUTH ****"}, /* it was cut there */
+      {"ERR AUTH sec", "secret", "ERR AUTH sec"},
+      {"a cat", "cat", "a cat"}, /* too short to hide */
+      {"words", NULL, "words"},
+  };
+  for (size_t i = 0; i < LENGTH(words); i++) {
+    char text[64];
+    snprintf(text, sizeof text, "%s", words[i].text);
+    cachette__hide_text(text, words[i].secret);
+    assert_string_equal(text, words[i].left);
   }
 }
 
@@ -394,6 +471,9 @@ int main(void) {
       cmocka_unit_test(as_many_parameters_as_there_is_room_for),
       cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
       cmocka_unit_test(secrets_are_never_shown),
+      cmocka_unit_test(a_url_of_many_hosts_is_cut_as_another_library_would),
+      cmocka_unit_test(a_url_in_the_place_of_another_value_is_not_shown),
+      cmocka_unit_test(a_known_secret_is_hidden_in_words_of_others),
       cmocka_unit_test(no_message_holds_a_secret),
       cmocka_unit_test(what_is_shown_is_cut_to_fit),
       cmocka_unit_test(a_long_url_leaves_the_reason_in_the_message),

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import io
 import logging
+import os
+import pathlib
 import sys
 import traceback
 from typing import Any, Dict, Iterator, List, Tuple
@@ -240,3 +242,127 @@ def test_no_part_of_a_key_is_seen(backend: str, name: str) -> None:
     settings = {'backend': backend, 'dynamodb_url': f'http://127.0.0.1:{port}', 'timeout': 0.05}
     seen = observe({**settings, name: password})
     assert not tell(seen, ('Hunter2Zebra9', str(password), USER)) or password == 5, (name, seen)
+
+
+# ---- What the environment and AWS's files name
+
+AWS_PLACES = [
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_DYNAMODB',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_REGION',
+  'AWS_DEFAULT_REGION',
+  'AWS_PROFILE',
+  'AWS_CONFIG_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CA_BUNDLE',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+  'AWS_EC2_METADATA_SERVICE_ENDPOINT',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_STS_REGIONAL_ENDPOINTS',
+  'http_proxy',
+  'https_proxy',
+  'all_proxy',
+]
+PROFILE_PLACES = [
+  'endpoint_url',
+  'region',
+  'services',
+  'source_profile',
+  'credential_source',
+  'credential_process',
+  'sso_session',
+  'sso_region',
+  'sso_start_url',
+  'duration_seconds',
+  'role_arn',
+  'sts_regional_endpoints',
+  'web_identity_token_file',
+  'ec2_metadata_service_endpoint',
+  'aws_access_key_id',
+  'aws_secret_access_key',
+]
+SOME_PASSWORDS = [f'Hunter2{mark}Zebra9' for mark in ['', *'@:/?#[]% ,', '@h:1/', '%zz', '%40']]
+AWS_FORMS = ['http://{user}:{password}@127.0.0.1:{port}', '{user}:{password}@127.0.0.1:{port}']
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
+  """An environment of AWS's with a region, and with a home that has no files."""
+  for name in list(os.environ):
+    if name.startswith('AWS_') or name.lower().endswith('_proxy'):
+      monkeypatch.delenv(name)
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.setenv('AWS_REGION', 'eu-central-1')
+  monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+  (tmp_path / '.aws').mkdir()
+  (tmp_path / 'token').write_text('token')
+  return monkeypatch
+
+
+def aws_values(port: int) -> Iterator[Tuple[str, str]]:
+  """(password, what has it) for a place in the environment or the files."""
+  for password in SOME_PASSWORDS:
+    # Where a password has an '@', a URL without a host cannot be told from one with a host.
+    for form in [*AWS_FORMS, *(['http://{user}:{password}'] if '@' not in password else [])]:
+      yield password, form.format(user=USER, password=password, port=port)
+
+
+@pytest.mark.parametrize('keys', [True, False])
+@pytest.mark.parametrize('name', AWS_PLACES)
+def test_what_the_environment_of_aws_has_is_not_seen(
+  name: str, keys: bool, clean: pytest.MonkeyPatch
+) -> None:
+  port = find_free_port()
+  clean.setenv('AWS_ENDPOINT_URL_DYNAMODB', f'http://127.0.0.1:{port}')
+  if name.endswith('proxy'):
+    clean.setenv('AWS_ENDPOINT_URL_DYNAMODB', f'{name[:4].rstrip("_l")}://dynamodb.test')
+  if name == 'AWS_ENDPOINT_URL':
+    clean.delenv('AWS_ENDPOINT_URL_DYNAMODB')
+  if 'METADATA' in name:
+    clean.delenv('AWS_EC2_METADATA_DISABLED')
+  if name.startswith('AWS_CONTAINER_AUTH'):
+    clean.setenv('AWS_CONTAINER_CREDENTIALS_FULL_URI', f'http://127.0.0.1:{port}')
+  if keys:
+    clean.setenv('AWS_ACCESS_KEY_ID', 'id')
+    clean.setenv('AWS_SECRET_ACCESS_KEY', 'key')
+  if name in ('AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_STS_REGIONAL_ENDPOINTS', 'AWS_ENDPOINT_URL_STS'):
+    clean.setenv('AWS_WEB_IDENTITY_TOKEN_FILE', str(pathlib.Path(os.environ['HOME'], 'token')))
+    clean.setenv('AWS_ROLE_ARN', 'role')
+  for password, value in aws_values(port):
+    clean.setenv(name, value)
+    seen = observe({'backend': 'dynamodb', 'timeout': 0.05, 'connect_timeout': 0.05})
+    assert not tell(seen, (password, USER)), (value, seen)
+
+
+@pytest.mark.parametrize('name', PROFILE_PLACES)
+def test_what_a_profile_of_aws_has_is_not_seen(name: str, clean: pytest.MonkeyPatch) -> None:
+  port = find_free_port()
+  others = {
+    'source_profile': 'role_arn = a',
+    'credential_source': 'role_arn = a',
+    'duration_seconds': 'role_arn = a\nsource_profile = other',
+    'role_arn': 'source_profile = other',
+    'sts_regional_endpoints': 'role_arn = a\nsource_profile = other',
+    'web_identity_token_file': 'role_arn = a',
+    'sso_session': 'sso_account_id = 1\nsso_role_name = a',
+    'sso_region': 'sso_account_id = 1\nsso_role_name = a\nsso_start_url = b',
+    'sso_start_url': 'sso_account_id = 1\nsso_role_name = a\nsso_region = eu-central-1',
+  }
+  home = pathlib.Path(os.environ['HOME'])
+  if name == 'region':
+    clean.delenv('AWS_REGION')
+  if name != 'endpoint_url':
+    clean.setenv('AWS_ENDPOINT_URL', f'http://127.0.0.1:{port}')
+  for password, value in aws_values(port):
+    (home / '.aws' / 'config').write_text(
+      f'[default]\n{name} = {value}\n{others.get(name, "")}\n'
+      '[profile other]\naws_access_key_id = id\naws_secret_access_key = key\n'
+    )
+    seen = observe({'backend': 'dynamodb', 'timeout': 0.3, 'connect_timeout': 0.05})
+    assert not tell(seen, (password, USER)), (value, seen)

@@ -44,6 +44,29 @@ def listen(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def tls_front(certificate: str, key: str, port: int) -> Iterator[int]:
+  """TLS in front of a server of 127.0.0.1 that speaks none; gives the port."""
+  context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+  context.load_cert_chain(certificate, key)
+
+  def pass_on(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+      while data := source.recv(65536):
+        sink.sendall(data)
+    with contextlib.suppress(OSError):
+      sink.shutdown(socket.SHUT_RDWR)
+
+  def serve(connection: socket.socket) -> None:
+    with context.wrap_socket(connection, server_side=True) as secured:
+      with socket.create_connection(('127.0.0.1', port)) as behind:
+        threading.Thread(target=pass_on, args=(behind, secured), daemon=True).start()
+        pass_on(secured, behind)
+
+  with listen(serve) as own:
+    yield own
+
+
+@contextlib.contextmanager
 def tls_server(certificate: str, key: str) -> Iterator[int]:
   """Takes TLS connections, and says nothing; others end with an alert, or without."""
   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -20,9 +20,10 @@ bool cachette__aws_begin(cachette__aws_credentials *credentials, const char *url
   return true;
 }
 
-char *cachette__aws_read_token(const char *path, const char *named, cachette_error *error) {
+char *cachette__aws_read_token(const cachette__aws_credentials *credentials, const char *path,
+                               const char *named, cachette_error *error) {
   size_t size;
-  char shown[80], *expanded = cachette__aws_path(path);
+  char shown[80], *expanded = cachette__aws_path(credentials->client->settings.folder, path);
   char *text = expanded != NULL ? cachette__aws_read_file(expanded, &size) : NULL;
   int reason = expanded != NULL ? errno : ENOMEM;
   if (expanded != NULL) cachette__aws_show_path(expanded, shown, sizeof shown);

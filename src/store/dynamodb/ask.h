@@ -17,7 +17,8 @@ bool cachette__aws_begin(cachette__aws_credentials *credentials, const char *url
  * A token in a file, without the end of its line, to be freed. NULL: it cannot be read; `error`
  * says so, and that `named` names the file.
  */
-char *cachette__aws_read_token(const char *path, const char *named, cachette_error *error);
+char *cachette__aws_read_token(const cachette__aws_credentials *credentials, const char *path,
+                               const char *named, cachette_error *error);
 
 /* Adds a header with a secret in it. */
 bool cachette__aws_add_secret(cachette__http_request *request, const char *name, const char *value);

@@ -242,8 +242,9 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
 
 int cachette__dynamo_locate(cachette__dynamo *client, cachette_error *error) {
   if (client->endpoint.url != NULL) return CACHETTE_OK;
-  int code =
-      cachette__aws_locate(client->settings.url, client->settings.region, &client->endpoint, error);
+  const cachette__dynamo_settings *settings = &client->settings;
+  int code = cachette__aws_locate(settings->url, settings->region, settings->folder,
+                                  &client->endpoint, error);
   if (code < 0) return code;
   const cachette__aws_endpoint *endpoint = &client->endpoint;
   cachette__aws_name(endpoint->is_aws ? NULL : endpoint->url, endpoint->region, client->name,

@@ -39,6 +39,7 @@ typedef struct cachette__dynamo_settings {
   char *prefix;                                            /* of all keys; "" if there is none */
   char *access_key_id, *secret_access_key, *session_token; /* as options; or NULL */
   char *ca_file, *cert_file, *key_file;                    /* or NULL */
+  char *folder; /* of relative paths that the environment names; or NULL */
   bool verify, consistent_read;
   int64_t timeout_ms, connect_timeout_ms;
 } cachette__dynamo_settings;

@@ -101,7 +101,8 @@ static enum cachette__aws_found fail_start(cachette__aws_credentials *credential
   const cachette__aws_plan *plan = &credentials->plan;
   char shown[60];
   if (reason == ENOMEM) return cachette__aws_no_memory(error);
-  cachette__aws_show_path(program, shown, sizeof shown);
+  /* No program has a colon in its name; the begin of a URL, which a blank has cut, has one. */
+  cachette__aws_show_path(strchr(program, ':') == NULL ? program : "***", shown, sizeof shown);
   cachette__aws_profile_fail(&plan->files, &plan->profile, key, error,
                              "its \"%s\" cannot be run: %s (%s). Name a program with its path.",
                              key, shown, strerror(reason));

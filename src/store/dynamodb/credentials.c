@@ -174,7 +174,7 @@ static void fail_none(const cachette__aws_credentials *credentials, cachette_err
                                named);
     return;
   }
-  cachette__key_text(cachette_str(plan->files.name), shown, sizeof shown);
+  cachette__value_text(plan->files.name, shown, sizeof shown);
   cachette__fail(error, CACHETTE_EBACKEND, "aws_access_key_id",
                  "No AWS credentials were found: not in the options (\"aws_access_key_id\"), the "
                  "environment, the shared files (profile \"%s\"), as web identity token, from a "
@@ -209,7 +209,8 @@ static int pause_after(cachette__aws_credentials *credentials, const cachette_er
 
 static enum cachette__aws_found follow_plan(cachette__aws_credentials *credentials,
                                             cachette_error *error) {
-  if (cachette__aws_plan_make(&credentials->plan, error) < 0) return CACHETTE__AWS_BROKEN;
+  const char *folder = credentials->client->settings.folder;
+  if (cachette__aws_plan_make(&credentials->plan, folder, error) < 0) return CACHETTE__AWS_BROKEN;
   enum cachette__aws_found found = sources[credentials->plan.source](credentials, error);
   if (found == CACHETTE__AWS_NONE) {
     fail_none(credentials, error);
@@ -293,7 +294,7 @@ const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credent
   if (!credentials->is_asking || (known && credentials->keys.end_ms > cachette__epoch_now()))
     return NULL;
   char shown[40];
-  cachette__key_text(cachette_str(plan->files.name), shown, sizeof shown);
+  cachette__value_text(plan->files.name, shown, sizeof shown);
   snprintf(credentials->awaited, sizeof credentials->awaited, "%s for the AWS profile \"%s\"",
            credentials->role != NULL ? names[CACHETTE__AWS_IDENTITY] : names[plan->source], shown);
   return credentials->awaited;

@@ -58,8 +58,8 @@ typedef struct cachette__aws_plan {
   cachette__aws_role *roles; /* that are left to be assumed */
 } cachette__aws_plan;
 
-/* Makes it. Errors: ENOMEM, EBACKEND; nothing is left then. */
-int cachette__aws_plan_make(cachette__aws_plan *plan, cachette_error *error);
+/* Makes it; `folder` is that of relative paths. Errors: ENOMEM, EBACKEND; nothing is left then. */
+int cachette__aws_plan_make(cachette__aws_plan *plan, const char *folder, cachette_error *error);
 
 /* Wipes and frees what it has; a zeroed one has nothing. */
 void cachette__aws_plan_deinit(cachette__aws_plan *plan);

@@ -99,7 +99,7 @@ static int check_region(const cachette__aws_files *files, source from, cachette_
     fine = fine && (isalnum((unsigned char)from.value[i]) || from.value[i] == '-');
   if (fine) return CACHETTE_OK;
   char shown[40];
-  cachette__key_text((cachette_slice){from.value, size}, shown, sizeof shown);
+  cachette__value_text(from.value, shown, sizeof shown);
   return fail(files, from, shown, "an AWS region is named like eu-central-1", error);
 }
 
@@ -118,7 +118,7 @@ static int find_service(const cachette__aws_files *files, const char *service, c
   *url = NULL;
   if (name == NULL) return CACHETTE_OK;
   char shown[40];
-  cachette__key_text((cachette_slice){name, strlen(name)}, shown, sizeof shown);
+  cachette__value_text(name, shown, sizeof shown);
   size_t section = cachette__aws_find_section(files, "services", name);
   if (section == CACHETTE__AWS_NOWHERE)
     return cachette__aws_profile_fail(
@@ -196,7 +196,7 @@ void cachette__aws_name(const char *url, const char *region, char *name, size_t 
 
 static int fail_no_region(const cachette__aws_files *files, cachette_error *error) {
   char name[40];
-  cachette__key_text((cachette_slice){files->name, strlen(files->name)}, name, sizeof name);
+  cachette__value_text(files->name, name, sizeof name);
   return cachette__fail(error, CACHETTE_EBACKEND, "region",
                         "No AWS region for DynamoDB was found. Give the option \"region\" or "
                         "\"dynamodb_url\", or set AWS_REGION, or \"region\" in the profile "
@@ -268,8 +268,8 @@ static int locate(const cachette__aws_files *files, const char *url, const char 
   return code;
 }
 
-int cachette__aws_locate(const char *url, const char *region, cachette__aws_endpoint *endpoint,
-                         cachette_error *error) {
+int cachette__aws_locate(const char *url, const char *region, const char *folder,
+                         cachette__aws_endpoint *endpoint, cachette_error *error) {
   char in_host[64];
   int code = read_host_region(url, in_host, sizeof in_host, error);
   if (code < 0) return code;
@@ -278,7 +278,7 @@ int cachette__aws_locate(const char *url, const char *region, cachette__aws_endp
                     cachette__aws_variable("AWS_DEFAULT_REGION") != NULL;
   if (url != NULL && has_region) return locate(NULL, url, region, endpoint, error);
   cachette__aws_files files;
-  code = cachette__aws_files_read(&files, error);
+  code = cachette__aws_files_read(&files, folder, error);
   if (code < 0) return code;
   code = locate(&files, url, region, endpoint, error);
   cachette__aws_files_deinit(&files);

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "../../alloc.h"
+#include "../../path.h"
 #include "../../slice.h"
 #include "text.h"
 
@@ -134,7 +135,7 @@ static size_t add_variable(cachette__text *path, const char *text) {
   return whole;
 }
 
-char *cachette__aws_path(const char *text) {
+char *cachette__aws_path(const char *folder, const char *text) {
   cachette__text path = {0};
   char home[4096];
   if (text[0] == '~' && (text[1] == '/' || text[1] == '\0') && find_home(home, sizeof home)) {
@@ -148,9 +149,9 @@ char *cachette__aws_path(const char *text) {
     text += plain;
     if (*text == '$') text += add_variable(&path, text);
   }
-  if (!path.failed) return path.bytes;
+  char *whole = path.failed ? NULL : cachette__path_from(folder, path.bytes);
   cachette__text_deinit(&path);
-  return NULL;
+  return whole;
 }
 
 void cachette__aws_show_path(const char *path, char *shown, size_t size) {
@@ -161,9 +162,8 @@ void cachette__aws_show_path(const char *path, char *shown, size_t size) {
   cachette__text_printf(&text, "%s%s", inside ? "~" : "", inside ? path + length : path);
   const char *whole = text.failed ? "a file" : text.bytes;
   size_t whole_size = strlen(whole);
-  if (whole_size < size) {
-    cachette__key_text((cachette_slice){whole, whole_size}, shown, size);
-  } else {
+  cachette__value_text(whole, shown, size); /* it may be a URL by mistake */
+  if (whole_size >= size && strcmp(shown, "***") != 0) {
     size_t tail = (size - 4) * 2 / 3, head = size - 4 - tail;
     cachette__key_text((cachette_slice){whole, head}, shown, size);
     memcpy(shown + head, "...", 3);

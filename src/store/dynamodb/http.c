@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -63,6 +64,23 @@ static void detach_easy(cachette__http_request *request) {
   request->headers = NULL;
 }
 
+/* Whether a proxy of the environment, of which libcurl's words may tell, has user and password. */
+static bool has_secret_proxy(void) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                      "ALL_PROXY"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value != NULL && strchr(value, '@') != NULL) return true;
+  }
+  return false;
+}
+
+/* libcurl repeats a proxy's URL that it does not understand. */
+static void hide_proxy(cachette__http_request *request) {
+  if (strcasestr(request->fault, "proxy") != NULL || has_secret_proxy())
+    snprintf(request->fault, sizeof request->fault, "%s", curl_easy_strerror(request->result));
+}
+
 static void hand_over(cachette__http *http) {
   CURLMsg *message;
   int left;
@@ -72,6 +90,7 @@ static void hand_over(cachette__http *http) {
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
     request->result = message->data.result;
     curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    if (request->fault[0] != '\0') hide_proxy(request);
     detach_easy(request);
     request->done(request);
   }

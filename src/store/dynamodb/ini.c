@@ -132,7 +132,7 @@ static enum cachette__ini_fault read_lines(struct reader *reader, cachette__ini_
     place->line = reader->line;
     place->name[0] = '\0';
     if (fault == CACHETTE__INI_SECTION_TWICE || fault == CACHETTE__INI_KEY_TWICE)
-      cachette__key_text((cachette_slice){name, strlen(name)}, place->name, sizeof place->name);
+      cachette__value_text(name, place->name, sizeof place->name);
     return fault;
   }
   end_value(reader);

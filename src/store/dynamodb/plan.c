@@ -10,7 +10,7 @@ static const char *get(const cachette__aws_plan *plan, const cachette__aws_profi
 }
 
 static const char *show(const char *text, char *shown, size_t size) {
-  cachette__key_text(cachette_str(text), shown, size);
+  cachette__value_text(text, shown, size);
   return shown;
 }
 
@@ -194,9 +194,9 @@ static int find_way(cachette__aws_plan *plan, cachette_error *error) {
   return CACHETTE_OK;
 }
 
-int cachette__aws_plan_make(cachette__aws_plan *plan, cachette_error *error) {
+int cachette__aws_plan_make(cachette__aws_plan *plan, const char *folder, cachette_error *error) {
   *plan = (cachette__aws_plan){0};
-  int code = cachette__aws_files_read(&plan->files, error);
+  int code = cachette__aws_files_read(&plan->files, folder, error);
   if (code == CACHETTE_OK) code = find_way(plan, error);
   if (code < 0) cachette__aws_plan_deinit(plan);
   return code;

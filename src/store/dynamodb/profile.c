@@ -14,7 +14,7 @@
 #include "words.h"
 
 static const char *show(const char *text, char *shown, size_t size) {
-  cachette__key_text((cachette_slice){text, strlen(text)}, shown, size);
+  cachette__value_text(text, shown, size);
   return shown;
 }
 
@@ -120,10 +120,10 @@ static int parse(cachette__aws_file *file, char *bytes, size_t size, cachette_er
   return fail_parse(file, fault, &place, error);
 }
 
-static int read_file(cachette__aws_file *file, const char *variable, const char *usual,
-                     cachette_error *error) {
+static int read_file(cachette__aws_file *file, const char *folder, const char *variable,
+                     const char *usual, cachette_error *error) {
   const char *named = cachette__aws_variable(variable);
-  char *path = cachette__aws_path(named != NULL ? named : usual);
+  char *path = cachette__aws_path(folder, named != NULL ? named : usual);
   if (path == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   cachette__aws_show_path(path, file->shown, sizeof file->shown);
   size_t size;
@@ -180,12 +180,13 @@ static int choose(cachette__aws_files *files, cachette_error *error) {
                         show(name, shown, sizeof shown), files->variable, reason);
 }
 
-int cachette__aws_files_read(cachette__aws_files *files, cachette_error *error) {
+int cachette__aws_files_read(cachette__aws_files *files, const char *folder,
+                             cachette_error *error) {
   *files = (cachette__aws_files){0};
-  int code = read_file(&files->config, "AWS_CONFIG_FILE", "~/.aws/config", error);
+  int code = read_file(&files->config, folder, "AWS_CONFIG_FILE", "~/.aws/config", error);
   if (code == CACHETTE_OK)
     code =
-        read_file(&files->credentials, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", error);
+        read_file(&files->credentials, folder, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", error);
   if (code == CACHETTE_OK) code = choose(files, error);
   if (code < 0) cachette__aws_files_deinit(files);
   return code;

@@ -65,10 +65,12 @@ static bool is_allowed(const char *text) {
 /* The value of the Authorization header, to be freed; "" if none is wanted. NULL: it cannot be
  * read.
  */
-static char *read_authorization(cachette_error *error) {
+static char *read_authorization(const cachette__aws_credentials *credentials,
+                                cachette_error *error) {
   const char *path = cachette__aws_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (path != NULL)
-    return cachette__aws_read_token(path, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", error);
+    return cachette__aws_read_token(credentials, path, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                                    error);
   const char *token = cachette__aws_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
   if (token == NULL) token = "";
   char *copy = cachette__strndup(token, strlen(token));
@@ -92,7 +94,7 @@ enum cachette__aws_found cachette__aws_ask_container(cachette__aws_credentials *
                    "must be https://, or http:// on this machine.");
     return CACHETTE__AWS_BROKEN;
   }
-  char *token = read_authorization(error);
+  char *token = read_authorization(credentials, error);
   if (token == NULL) return CACHETTE__AWS_BROKEN;
   if (strpbrk(token, "\r\n") != NULL) {
     cachette__wipe(token, strlen(token));

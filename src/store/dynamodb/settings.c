@@ -46,6 +46,11 @@ static bool read_texts(const cachette_options *options, cachette__dynamo_setting
   settings->ca_file = copy(options, CACHETTE__OPTION_tls_ca_file, &fine);
   settings->cert_file = copy(options, CACHETTE__OPTION_tls_cert_file, &fine);
   settings->key_file = copy(options, CACHETTE__OPTION_tls_key_file, &fine);
+  const char *folder = cachette__options_folder(options);
+  if (fine && folder != NULL) {
+    settings->folder = cachette__strndup(folder, strlen(folder));
+    fine = settings->folder != NULL;
+  }
   return fine;
 }
 
@@ -63,6 +68,7 @@ void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings) {
   wipe(settings->secret_access_key);
   wipe(settings->session_token);
   cachette__free(settings->ca_file);
+  cachette__free(settings->folder);
   cachette__free(settings->cert_file);
   cachette__free(settings->key_file);
 }

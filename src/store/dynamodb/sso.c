@@ -39,7 +39,7 @@ static int check_session(const cachette__aws_plan *plan, cachette_error *error) 
   char rule[140], shown[40];
   if (name == NULL) return CACHETTE_OK;
   size_t section = cachette__aws_find_section(&plan->files, "sso-session", name);
-  cachette__key_text(cachette_str(name), shown, sizeof shown);
+  cachette__value_text(name, shown, sizeof shown);
   snprintf(rule, sizeof rule, "names \"%s\", but there is no section [sso-session %s].", shown,
            shown);
   if (section == CACHETTE__AWS_NOWHERE) return fail(plan, "sso_session", rule, error);
@@ -71,7 +71,7 @@ static int check_profile(const cachette__aws_plan *plan, cachette_error *error) 
 
 static void fail_login(const cachette__aws_plan *plan, const char *why, cachette_error *error) {
   char name[40];
-  cachette__key_text(cachette_str(plan->profile.name), name, sizeof name);
+  cachette__value_text(plan->profile.name, name, sizeof name);
   cachette__aws_profile_fail(&plan->files, &plan->profile, "sso_role_name", error,
                              "its SSO login %s. Run: aws sso login --profile %s.", why, name);
 }
@@ -87,7 +87,7 @@ static char *cache_path(const cachette__aws_plan *plan) {
   cachette__text_puts(&text, "~/.aws/sso/cache/");
   for (unsigned i = 0; i < size; i++) cachette__text_printf(&text, "%02x", sum[i]);
   cachette__text_puts(&text, ".json");
-  char *path = text.failed ? NULL : cachette__aws_path(text.bytes);
+  char *path = text.failed ? NULL : cachette__aws_path(NULL, text.bytes);
   cachette__text_deinit(&text);
   return path;
 }

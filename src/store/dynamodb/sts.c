@@ -85,7 +85,7 @@ static int wants_legacy(const cachette__aws_files *files, cachette_error *error)
   if (wanted == NULL || strcmp(wanted, "regional") == 0) return 0;
   if (strcmp(wanted, "legacy") == 0) return 1;
   char shown[40];
-  cachette__key_text(cachette_str(wanted), shown, sizeof shown);
+  cachette__value_text(wanted, shown, sizeof shown);
   if (variable == NULL)
     return cachette__aws_profile_fail(files, &files->chosen, "sts_regional_endpoints", error,
                                       "\"sts_regional_endpoints\" is \"%s\"; it must be regional "
@@ -154,7 +154,7 @@ static int check_duration(const cachette__aws_files *files, const cachette__aws_
   if (text == NULL || (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10))
     return CACHETTE_OK;
   char shown[40];
-  cachette__key_text(cachette_str(text), shown, sizeof shown);
+  cachette__value_text(text, shown, sizeof shown);
   return cachette__aws_profile_fail(files, profile, "duration_seconds", error,
                                     "\"duration_seconds\" is \"%s\"; it must be a number of whole "
                                     "seconds.",
@@ -211,7 +211,7 @@ enum cachette__aws_found cachette__aws_ask_identity(cachette__aws_credentials *c
   const char *session = find(plan, "AWS_ROLE_SESSION_NAME", "role_session_name", &ignored);
   if (role == NULL) return fail_no_role(plan, named, error);
   if (find_sts(credentials, &region, error) < 0) return CACHETTE__AWS_BROKEN;
-  char *token = cachette__aws_read_token(path, named, error);
+  char *token = cachette__aws_read_token(credentials, path, named, error);
   if (token == NULL) return CACHETTE__AWS_BROKEN;
   write_body(&credentials->body, "AssumeRoleWithWebIdentity", role, session);
   add_field(&credentials->body, "WebIdentityToken", token);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What the options say: the file, as an absolute path that is no link, and its limit. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,18 +24,6 @@ static char *join(const char *folder, size_t size, const char *path, cachette_er
   else
     snprintf(joined, room, "%.*s%s%s", (int)size, folder, path[0] != '/' ? "/" : "", path);
   return joined;
-}
-
-/* The path as it stays when the process changes its folder; NULL: none, and `error` is filled. */
-static char *make_absolute(const char *path, cachette_error *error) {
-  char folder[PATH_MAX] = "";
-  if (path[0] != '/' && getcwd(folder, sizeof folder) == NULL) {
-    cachette__fail(error, CACHETTE_EBACKEND, "pickle_path",
-                   "The \"pickle_path\" is relative, and the current folder is not known: %s.",
-                   strerror(errno));
-    return NULL;
-  }
-  return join(folder, strlen(folder), path, error);
 }
 
 static size_t folder_size(const char *path) { return (size_t)(strrchr(path, '/') - path); }
@@ -81,7 +68,7 @@ int cachette__file_settings_read(const cachette_options *options, cachette__file
   };
   cachette_error fault = {.code = CACHETTE_ENOMEM};
   cachette__fail(&fault, CACHETTE_ENOMEM, NULL, NULL);
-  settings->path = make_absolute(path, &fault);
+  settings->path = join("", 0, path, &fault);
   if (settings->path != NULL) settings->path = follow_links(settings->path, &fault);
   if (settings->path == NULL) goto fail;
   size_t folder = folder_size(settings->path);

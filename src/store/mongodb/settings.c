@@ -114,6 +114,20 @@ static void default_text(mongoc_uri_t *uri, const char *name, const char *text) 
     mongoc_uri_set_option_as_utf8(uri, name, text);
 }
 
+/* Files that the URL names, as they are from the options' folder. False: out of memory. */
+static bool fix_paths(mongoc_uri_t *uri, const cachette_options *options) {
+  static const char *const names[] = {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *path = mongoc_uri_get_option_as_utf8(uri, names[i], NULL);
+    if (path == NULL || *path == '\0') continue;
+    char *whole = cachette__path_from(cachette__options_folder(options), path);
+    if (whole == NULL) return false;
+    mongoc_uri_set_option_as_utf8(uri, names[i], whole);
+    cachette__free(whole);
+  }
+  return true;
+}
+
 static int apply_tls(mongoc_uri_t *uri, const cachette_options *options, cachette_error *error) {
   if (!mongoc_uri_get_tls(uri)) return CACHETTE_OK;
   const char *certificate = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file);
@@ -145,7 +159,8 @@ static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cach
   default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS,
              cachette__options_number(options, CACHETTE__OPTION_connect_timeout));
   if (mongoc_uri_get_appname(uri) == NULL) mongoc_uri_set_appname(uri, "cachette");
-  int code = apply_tls(uri, options, error);
+  int code = fix_paths(uri, options) ? apply_tls(uri, options, error)
+                                     : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (code < 0) {
     mongoc_uri_destroy(uri);
     return code;
