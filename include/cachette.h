@@ -111,8 +111,8 @@ typedef struct cachette_options cachette_options;
 
 /*
  * Options with every value at its default; NULL when out of memory. Relative paths, in options and
- * in what they lead to (files that a URL of MongoDB's or the environment of AWS names), are from the
- * folder that is the current one now.
+ * in what they lead to (files that a URL of MongoDB's or the environment of AWS names), are from
+ * the folder that is the current one now.
  */
 CACHETTE_API cachette_options *cachette_options_new(void);
 
@@ -161,7 +161,7 @@ enum cachette_option_type {
   CACHETTE_OPTION_BOOLEAN,  /* true or false; also 1 or 0, yes or no, on or off */
   CACHETTE_OPTION_SIZE,     /* bytes; a suffix K, M or G multiplies by 1024, its square or cube */
   CACHETTE_OPTION_NUMBER,   /* a whole number from `least` to `most` */
-  CACHETTE_OPTION_PATH      /* a file; a relative one is made absolute, see cachette_options_new() */
+  CACHETTE_OPTION_PATH /* a file; a relative one is made absolute, see cachette_options_new() */
 };
 
 /* Where the value of an option may be seen. */

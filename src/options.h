@@ -54,11 +54,11 @@
     "how long connecting to a server may take, in seconds")                                      \
   X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                             \
     "what stands before every key in a server that others use too")                              \
-  X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                            \
+  X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                              \
     "PEM file of the authorities that servers' certificates must come from; else the system's")  \
-  X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                          \
+  X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                            \
     "PEM file of the certificate that is shown to servers")                                      \
-  X(tls_key_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")     \
+  X(tls_key_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")       \
   X(tls_verify, BOOLEAN, "true", NULL, 0, 1, "", SHOWN,                                          \
     "whether a server's certificate and name are checked")                                       \
   X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                       \
@@ -97,7 +97,7 @@
     "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")            \
   X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                     \
     "threads, with a connection each, that the MongoDB backend may have in a handle")            \
-  X(pickle_path, PATH, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                 \
+  X(pickle_path, PATH, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                   \
     "the file of the file backend, which is also called pickle; processes may share it")         \
   X(file_limit, SIZE, "1G", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                          \
     "bytes that the file may hold")

@@ -272,9 +272,8 @@ static void a_url_of_many_hosts_is_cut_as_another_library_would(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(lists); i++) {
     const char *fault = cachette__url_check_many(lists[i].text);
-    bool fine = lists[i].words == NULL
-                    ? fault == NULL
-                    : fault != NULL && strstr(fault, lists[i].words) != NULL;
+    bool fine = lists[i].words == NULL ? fault == NULL
+                                       : fault != NULL && strstr(fault, lists[i].words) != NULL;
     if (!fine) fail_msg("%s: %s", lists[i].text, fault != NULL ? fault : "is fine");
   }
 }

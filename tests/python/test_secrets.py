@@ -148,9 +148,7 @@ def test_no_part_of_a_url_that_is_secret_is_seen(backend: str, form: str) -> Non
   for password in PASSWORDS:
     for shape in (str, encode):
       url = form.format(scheme=scheme, user=USER, password=shape(password), port=port)
-      seen = observe(
-        {'backend': backend, option: url, 'timeout': 0.05, 'connect_timeout': 0.05}
-      )
+      seen = observe({'backend': backend, option: url, 'timeout': 0.05, 'connect_timeout': 0.05})
       found = tell(seen, (password, USER))
       if found:
         told.append((url, found, seen))

@@ -25,7 +25,8 @@ void cachette__aws_endpoint_deinit(cachette__aws_endpoint *endpoint);
 
 /*
  * Finds DynamoDB's; `url` and `region` are the options, or NULL. Asks the environment and the files
- * (`folder` is that of relative paths) only for what these leave open. Errors: ENOMEM, EBACKEND; the endpoint is untouched then.
+ * (`folder` is that of relative paths) only for what these leave open. Errors: ENOMEM, EBACKEND;
+ * the endpoint is untouched then.
  */
 int cachette__aws_locate(const char *url, const char *region, const char *folder,
                          cachette__aws_endpoint *endpoint, cachette_error *error);

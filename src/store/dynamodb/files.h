@@ -25,8 +25,8 @@ int cachette__aws_write_file(const char *path, const char *bytes, size_t size);
 
 /*
  * A path whose `~` is the home folder and whose `$NAME` or `${NAME}` are variables, to be freed.
- * A variable that is not set stays as it is written. A relative one is from `folder`, unless that is
- * NULL. NULL: out of memory.
+ * A variable that is not set stays as it is written. A relative one is from `folder`, unless that
+ * is NULL. NULL: out of memory.
  */
 char *cachette__aws_path(const char *folder, const char *text);
 

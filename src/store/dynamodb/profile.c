@@ -185,8 +185,8 @@ int cachette__aws_files_read(cachette__aws_files *files, const char *folder,
   *files = (cachette__aws_files){0};
   int code = read_file(&files->config, folder, "AWS_CONFIG_FILE", "~/.aws/config", error);
   if (code == CACHETTE_OK)
-    code =
-        read_file(&files->credentials, folder, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", error);
+    code = read_file(&files->credentials, folder, "AWS_SHARED_CREDENTIALS_FILE",
+                     "~/.aws/credentials", error);
   if (code == CACHETTE_OK) code = choose(files, error);
   if (code < 0) cachette__aws_files_deinit(files);
   return code;

@@ -34,8 +34,9 @@ typedef struct cachette__aws_files {
 } cachette__aws_files;
 
 /*
- * Reads them, of which the environment may name some by paths from `folder`; a file that is not there, or not for us to read, is empty. Errors: ENOMEM, EBACKEND:
- * a file is malformed, or has not the profile that the environment names. Nothing is left then.
+ * Reads them, of which the environment may name some by paths from `folder`; a file that is not
+ * there, or not for us to read, is empty. Errors: ENOMEM, EBACKEND: a file is malformed, or has not
+ * the profile that the environment names. Nothing is left then.
  */
 int cachette__aws_files_read(cachette__aws_files *files, const char *folder, cachette_error *error);
 void cachette__aws_files_deinit(cachette__aws_files *files);
