@@ -183,6 +183,54 @@ static void counters_count_and_stop_at_zero(void **state) {
   cachette_close(handle);
 }
 
+/* The server counts in 64 bits without a sign; what leaves our range is counted back there. */
+static void counters_that_go_too_far_are_counted_back(void **state) {
+  (void)state;
+  static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  cachette *handle = open_all();
+  cachette_item items[LENGTH(keys)];
+  for (size_t i = 0; i < LENGTH(keys); i++) {
+    put_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5000", 0);
+    items[i] = (cachette_item){.key = cachette_str(keys[i]), .amount = 900};
+  }
+  cachette_error error = {.message = ""};
+  cachette_op op = {
+      .verb = CACHETTE_INCREMENT, .items = items, .count = LENGTH(keys), .error = &error};
+  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
+  assert_int_equal(op.number, LENGTH(keys) / 2);
+  assert_non_null(strstr(error.message, "would leave the range"));
+  for (size_t i = 0; i < LENGTH(keys); i++) {
+    assert_int_equal(items[i].status, i % 2 == 0 ? CACHETTE_EINVAL : CACHETTE_HIT);
+    assert_true(holds_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));
+    if (i % 2 == 1) assert_int_equal(items[i].amount, 5900);
+  }
+  cachette_close(handle);
+}
+
+/* Before the first of them is counted back the others have gone on, round the server's zero. */
+static void counters_that_go_too_far_together_are_counted_back(void **state) {
+  (void)state;
+  enum { CROWD = 7 };
+  cachette *handle = open_one();
+  struct probe crowd[CROWD];
+  put_text(handle, "n", "9223372036854775807", 0);
+  for (int i = 0; i < CROWD; i++) {
+    probe_init(&crowd[i], CACHETTE_INCREMENT, "n");
+    crowd[i].item.amount = INT64_MAX - i;
+    probe_submit(handle, &crowd[i]);
+  }
+  for (int i = 0; i < CROWD; i++) {
+    assert_int_equal(probe_wait(handle, &crowd[i]), CACHETTE_OK);
+    assert_int_equal(crowd[i].item.status, CACHETTE_EINVAL);
+    assert_int_equal(crowd[i].error.code, CACHETTE_EINVAL);
+  }
+  assert_true(holds_text(handle, "n", "9223372036854775807 "));
+  int64_t sum;
+  assert_int_equal(increment(handle, "n", -7, &sum, NULL), CACHETTE_HIT);
+  assert_int_equal(sum, INT64_MAX - 7);
+  cachette_close(handle);
+}
+
 static void many_keys_over_three_servers(void **state) {
   (void)state;
   enum { COUNT = 3000 };
@@ -351,6 +399,53 @@ static void a_prefix_keeps_caches_apart(void **state) {
   cachette_close(plain);
 }
 
+/* Of a long key the server lists the head alone. */
+static void a_namespace_is_cleared_whole_or_refused(void **state) {
+  (void)state;
+  enum { MOST = 121 };
+  static const char *const tails[] = {"a", "b c"};
+  static const size_t sizes[] = {1, 60, MOST - 1, MOST, 185, 186, 300};
+  char name[320], key[1024];
+  cachette *handle = open_all();
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    struct probe probe;
+    memset(name, 'n', sizes[i]);
+    name[sizes[i]] = '\0';
+    for (size_t j = 0; j < 10; j++) {
+      snprintf(key, sizeof key, "%s:%zu%*s%s", name, j, j < 5 ? 1 : 400, "", tails[j % 2]);
+      put_text(handle, key, "value", 0);
+    }
+    int status = probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, name);
+    if (sizes[i] < MOST) {
+      assert_int_equal(status, CACHETTE_OK);
+      assert_int_equal(probe.op.number, 10);
+    } else {
+      probe_expect(&probe, CACHETTE_EINVAL);
+      assert_non_null(strstr(probe.error.message, "is too long to be cleared"));
+      assert_int_equal(strncmp(probe.error.subject, "nnnn", 4), 0);
+    }
+    assert_int_equal(holds(handle, key), sizes[i] >= MOST);
+  }
+  cachette_close(handle);
+}
+
+static void a_long_prefix_is_cleared_whole_or_refused(void **state) {
+  (void)state;
+  char prefix[160];
+  for (size_t size = 120; size <= 123; size++) {
+    struct probe probe;
+    memset(prefix, 'p', size);
+    prefix[size] = '\0';
+    cachette *handle = open_on(all_hosts, "key_prefix", prefix);
+    put_text(handle, "key", "value", 0);
+    int status = probe_run(handle, &probe, CACHETTE_FLUSH, "-");
+    assert_int_equal(status, size <= 121 ? CACHETTE_OK : CACHETTE_EUNSUPPORTED);
+    if (status < 0) assert_non_null(strstr(probe.error.message, "Choose a shorter one"));
+    assert_int_equal(holds(handle, "key"), size > 121);
+    cachette_close(handle);
+  }
+}
+
 /* ---- Servers that fail ---- */
 
 static void a_server_that_is_down_fails_its_own_keys_alone(void **state) {
@@ -411,6 +506,51 @@ static void a_server_that_hangs_costs_no_more_than_the_time(void **state) {
   kill(servers[0].pid, SIGCONT);
   for (int i = 0; i < 100 && !holds(handle, "key"); i++) usleep(50000);
   assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+}
+
+/* A key that the n-th server has. */
+static void find_key(cachette *handle, int server, const char *head, char *key, size_t size) {
+  char line[64], reply[64];
+  for (int i = 0;; i++) {
+    snprintf(key, size, "%s:%d", head, i);
+    put_text(handle, key, "value", 0);
+    snprintf(line, sizeof line, "mg %s v\r\n", key);
+    memcached_server_say(&servers[server], line, reply, sizeof reply);
+    if (strncmp(reply, "VA", 2) == 0) return;
+  }
+}
+
+static void stop(int server) {
+  int status;
+  kill(servers[server].pid, SIGSTOP);
+  assert_int_equal(waitpid(servers[server].pid, &status, WUNTRACED), servers[server].pid);
+}
+
+/* One that has been idle, and has a question for a moment, has not been silent for the time. */
+static void a_server_is_not_given_up_for_what_another_was_asked(void **state) {
+  (void)state;
+  char keys[2][32];
+  struct probe probes[2];
+  cachette *handle = open_on(all_hosts, "timeout", "1");
+  for (int i = 0; i < 2; i++) find_key(handle, i, "silent", keys[i], sizeof keys[i]);
+  for (int i = 0; i < 2; i++) {
+    stop(i);
+    probe_init(&probes[i], CACHETTE_FETCH, keys[i]);
+    probes[i].op.timeout_ms = i == 0 ? 1000 : 20000;
+    probe_submit(handle, &probes[i]);
+    if (i == 0) usleep(900000);
+  }
+  assert_int_equal(probe_wait(handle, &probes[0]), CACHETTE_ETIMEDOUT);
+  for (int i = 0; i < 100; i++) { /* that which was decided is done in a later turn */
+    cachette_process(handle);
+    usleep(1000);
+  }
+  assert_true(cachette_op_pending(&probes[1].op));
+  for (int i = 0; i < 2; i++) kill(servers[i].pid, SIGCONT);
+  assert_int_equal(probe_wait(handle, &probes[1]), CACHETTE_OK);
+  assert_slice(probes[1].item.value, "value");
+  cachette_op_deinit(&probes[1].op);
   cachette_close(handle);
 }
 
@@ -543,14 +683,19 @@ int main(void) {
       ON(times_round_up_and_long_ones_are_dates),
       ON(every_verb_on_one_server_and_on_three),
       ON(counters_count_and_stop_at_zero),
+      ON(counters_that_go_too_far_are_counted_back),
+      ON(counters_that_go_too_far_together_are_counted_back),
       ON(many_keys_over_three_servers),
       ON(namespaces_are_cleared_side_by_side_and_under_load),
       ON(values_of_all_sizes_come_back),
       ON(keys_of_every_length_and_byte),
       ON(no_key_injects_a_command),
       ON(a_prefix_keeps_caches_apart),
+      ON(a_namespace_is_cleared_whole_or_refused),
+      ON(a_long_prefix_is_cleared_whole_or_refused),
       ON(a_server_that_is_down_fails_its_own_keys_alone),
       ON(a_server_that_hangs_costs_no_more_than_the_time),
+      ON(a_server_is_not_given_up_for_what_another_was_asked),
       ON(ops_given_up_keep_their_place),
       cmocka_unit_test(a_user_name_and_password_are_shown),
       cmocka_unit_test(a_unix_socket_serves_too),

@@ -64,6 +64,11 @@ static int do_all(cachette *handle, bool is_sasl) {
   failed += run(handle, CACHETTE_TOUCH, items, 3);
   cachette_item counter = {.key = cachette_str("counter"), .amount = 1};
   failed += run(handle, CACHETTE_INCREMENT, &counter, 1);
+  cachette_item far = {.key = cachette_str("far"), .amount = INT64_MAX};
+  failed += run(handle, CACHETTE_CLEAR, &far, 1);
+  failed += run(handle, CACHETTE_INCREMENT, &far, 1);
+  far.amount = INT64_MAX; /* too far: it fails, and is counted back */
+  failed += run(handle, CACHETTE_INCREMENT, &far, 1) - 1;
   failed += run(handle, CACHETTE_PING, NULL, 0);
   failed += run(handle, CACHETTE_CLEAR, &items[2], 1);
   cachette_item name = {.key = cachette_str("ns")};

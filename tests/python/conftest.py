@@ -47,7 +47,6 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'dynamodb': lambda request: {
     **settings_of(request.getfixturevalue('dynamodb')),
     'consistent_read': True,
-    'timeout': 5,
   },
   'pickle': lambda request: {
     'pickle_path': request.getfixturevalue('pickle_path'),
@@ -98,8 +97,9 @@ CHOSEN = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
 
 @pytest.fixture(params=CHOSEN)
 def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
-  """The settings that choose a backend whose server, if it has one, runs."""
-  return {'backend': request.param, **BACKENDS[request.param](request)}
+  """The settings that choose a backend whose server, if it has one, runs: maybe slowly."""
+  patience = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
+  return {'backend': request.param, **patience, **BACKENDS[request.param](request)}
 
 
 # For a test of calls that are answered at once, without an event loop.

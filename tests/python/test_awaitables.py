@@ -484,6 +484,7 @@ def test_a_call_that_is_never_awaited_warns(run: Run, cache: Cachette, name: str
     CALLS[name](cache)
 
   def warned() -> List[str]:
+    gc.collect()  # what other tests left may warn, too
     with warnings.catch_warnings(record=True) as caught:
       warnings.simplefilter('always')
       run(main())

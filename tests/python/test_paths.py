@@ -82,6 +82,7 @@ def test_a_relative_path_is_a_fault_where_the_current_folder_is_gone() -> None:
   told = run_python(
     """
     import os, tempfile
+    import pydantic  # some of its releases cannot be imported without a current folder
     from cachette import Cachette
 
     os.chdir(tempfile.mkdtemp())
@@ -132,49 +133,49 @@ def test_files_of_tls_are_in_the_folder_of_loading(
 # ---- What the environment of AWS names
 
 
-@pytest.fixture
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
-  for name in list(os.environ):
-    if name.startswith('AWS_') or name.lower().endswith('_proxy'):
-      monkeypatch.delenv(name)
-  monkeypatch.setenv('HOME', str(tmp_path))
-  monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
-  return monkeypatch
+if 'dynamodb' in CHOSEN:
 
+  @pytest.fixture
+  def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
+    for name in list(os.environ):
+      if name.startswith('AWS_') or name.lower().endswith('_proxy'):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+    return monkeypatch
 
-@pytest.mark.parametrize('kind', ['config', 'credentials'])
-@pytest.mark.parametrize('path', ['aws', '../here/aws'])
-def test_files_of_aws_are_in_the_folder_of_loading(
-  folder: pathlib.Path, clean: pytest.MonkeyPatch, kind: str, path: str
-) -> None:
-  variable = {'config': 'AWS_CONFIG_FILE', 'credentials': 'AWS_SHARED_CREDENTIALS_FILE'}[kind]
-  keys = keys_of('filed')
-  (folder / 'aws').write_text(
-    f'[default]\nregion = eu-west-3\naws_access_key_id = {keys.id}\n'
-    f'aws_secret_access_key = {keys.secret}\naws_session_token = {keys.token}\n'
-  )
-  clean.setenv(variable, path)
-  with Aws() as server:
-    cls = own(backend='dynamodb', dynamodb_url=server.url)
-    go_elsewhere(folder)
-    assert asyncio.run(cls().fetch('key', 'none')) == 'none'
-    assert scope_of(server.requests[-1])[:2] == (keys.id, 'eu-west-3')
-    assert server.faults == []
+  @pytest.mark.parametrize('kind', ['config', 'credentials'])
+  @pytest.mark.parametrize('path', ['aws', '../here/aws'])
+  def test_files_of_aws_are_in_the_folder_of_loading(
+    folder: pathlib.Path, clean: pytest.MonkeyPatch, kind: str, path: str
+  ) -> None:
+    variable = {'config': 'AWS_CONFIG_FILE', 'credentials': 'AWS_SHARED_CREDENTIALS_FILE'}[kind]
+    keys = keys_of('filed')
+    (folder / 'aws').write_text(
+      f'[default]\nregion = eu-west-3\naws_access_key_id = {keys.id}\n'
+      f'aws_secret_access_key = {keys.secret}\naws_session_token = {keys.token}\n'
+    )
+    clean.setenv(variable, path)
+    with Aws() as server:
+      cls = own(backend='dynamodb', dynamodb_url=server.url)
+      go_elsewhere(folder)
+      assert asyncio.run(cls().fetch('key', 'none')) == 'none'
+      assert scope_of(server.requests[-1])[:2] == (keys.id, 'eu-west-3')
+      assert server.faults == []
 
-
-def test_a_token_file_of_aws_is_in_the_folder_of_loading(
-  folder: pathlib.Path, clean: pytest.MonkeyPatch
-) -> None:
-  (folder / 'token').write_text('token')
-  clean.setenv('AWS_WEB_IDENTITY_TOKEN_FILE', 'token')
-  clean.setenv('AWS_ROLE_ARN', 'arn:aws:iam::1:role/a')
-  clean.setenv('AWS_REGION', 'eu-west-3')
-  with Aws() as server:
-    clean.setenv('AWS_ENDPOINT_URL', server.url)
-    cls = own(backend='dynamodb')
-    go_elsewhere(folder)
-    assert asyncio.run(cls().fetch('key', 'none')) == 'none'
-    assert server.faults == []
+  def test_a_token_file_of_aws_is_in_the_folder_of_loading(
+    folder: pathlib.Path, clean: pytest.MonkeyPatch
+  ) -> None:
+    (folder / 'token').write_text('token')
+    clean.setenv('AWS_WEB_IDENTITY_TOKEN_FILE', 'token')
+    clean.setenv('AWS_ROLE_ARN', 'arn:aws:iam::1:role/a')
+    clean.setenv('AWS_REGION', 'eu-west-3')
+    with Aws() as server:
+      clean.setenv('AWS_ENDPOINT_URL', server.url)
+      cls = own(backend='dynamodb')
+      go_elsewhere(folder)
+      assert asyncio.run(cls().fetch('key', 'none')) == 'none'
+      assert server.faults == []
 
 
 # ---- MongoDB, whose URL may name files, too

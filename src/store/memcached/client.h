@@ -7,6 +7,7 @@
  *     command.c    what an op asks            reply.c   what the answers say to it
  *     sweep.c      clearing by what `metadump` lists
  *     sasl.c       what an op asks, and the greeting, in the binary protocol
+ *     counting.c   increments that went too far, and are counted back
  *     meta.c       the protocol               binary.c  the protocol that SASL wants
  *     hosts.c      which server has which key key.c     keys as the server takes them
  *
@@ -30,6 +31,9 @@ enum {
   CACHETTE__MEMCACHED_BYTES = 1 << 26     /* of keys and values, but for one request alone */
 };
 
+/* The status of an item whose counter left the range of 64 bits. It never leaves the store. */
+enum { CACHETTE__MC_TOO_FAR = -1000 };
+
 typedef struct cachette__memcached cachette__memcached;
 typedef struct cachette__mc_node cachette__mc_node;
 typedef struct cachette__mc_sweep cachette__mc_sweep;
@@ -41,7 +45,9 @@ typedef struct cachette__mc_part {
   size_t begin, count;     /* of `order` */
   cachette__mc_kept *kept; /* under SASL: values that are being touched, until the part ends */
   size_t kept_count;
-  bool again; /* those are sent back */
+  size_t too_far; /* counters that left their range */
+  bool again;     /* the second round: what is kept is sent back, or those are counted back */
+  bool waits;     /* a request or sweep of it is in the node's ring */
 } cachette__mc_part;
 
 /* An op on its way over the nodes. */
@@ -100,6 +106,7 @@ struct cachette__mc_node {
   cachette__binary binary_parser; /* its place under SASL */
   cachette_item *filling;         /* whose value is coming in, or NULL */
   char *place;                    /* of it */
+  uint64_t sum;                   /* the same of a counter */
   size_t input_begin, input_end;
   char input[CACHETTE__MEMCACHED_INPUT];
 };
@@ -224,6 +231,29 @@ cachette_item *cachette__mc_kept_item(const cachette__mc_travel *travel, size_t 
 void cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 void cachette__mc_kept_free(cachette__mc_part *part);
+
+/* ---- counting.c ---- */
+
+/*
+ * A part of a counter's digits. The sum becomes the item's amount, or else the item is marked.
+ * False: they are no such digits.
+ */
+bool cachette__mc_count_take(cachette__mc_node *node, cachette__mc_part *part, cachette_item *item,
+                             const cachette__meta_token *token);
+
+/* What takes an amount back, for a command that adds it. */
+uint64_t cachette__mc_count_delta(const cachette_item *item);
+
+/* Whether it is the second round of an increment, which counts back. */
+static inline bool cachette__mc_counts_back(const cachette__mc_travel *travel, size_t part) {
+  return travel->verb == CACHETTE_INCREMENT && travel->parts[part].again;
+}
+
+/* Counted back or not, what went too far fails. */
+void cachette__mc_count_fail(cachette__mc_travel *travel, size_t part);
+
+/* A part's commands are answered; begins the second round if it needs one, or ends it. */
+void cachette__mc_count_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 /* ---- sweep.c ---- */
 

@@ -86,6 +86,20 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
   return encode(node, "ma", key, flags, NULL);
 }
 
+/* What counted too far is counted back; see counting.c. */
+static bool encode_back(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
+  for (size_t i = 0; i < travel->parts[part].count; i++) {
+    const cachette_item *item = cachette__mc_item(travel, part, i);
+    cachette__memcached_key key;
+    char flags[40];
+    if (item->status != CACHETTE__MC_TOO_FAR) continue;
+    if (!cachette__memcached_key_make(node->store->prefix, item->key, &key)) return false;
+    snprintf(flags, sizeof flags, " D%" PRIu64, cachette__mc_count_delta(item));
+    if (!encode(node, "ma", &key, flags, NULL)) return false;
+  }
+  return true;
+}
+
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
   cachette__memcached_key key;
   char flags[40];
@@ -114,6 +128,7 @@ size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part) {
     case CACHETTE_PING:
       return 1;
     default:
+      if (cachette__mc_counts_back(travel, part)) return travel->parts[part].too_far;
       if (travel->parts[part].again) return travel->parts[part].kept_count;
       return travel->parts[part].count * (travel->verb == CACHETTE_INCREMENT ? 2 : 1);
   }
@@ -125,6 +140,7 @@ bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, s
   if (op->verb == CACHETTE_PING) return cachette__mc_encode_line(node, "mn");
   if (op->verb == CACHETTE_FLUSH)
     return cachette__mc_encode_line(node, "stats") && cachette__mc_encode_line(node, "flush_all");
+  if (cachette__mc_counts_back(travel, part)) return encode_back(node, travel, part);
   for (size_t i = 0; i < travel->parts[part].count; i++)
     if (!encode_item(node, op, cachette__mc_item(travel, part, i))) return false;
   return true;

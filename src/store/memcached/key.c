@@ -10,6 +10,8 @@ enum {
   TAIL = 1 + 2 * DIGEST
 };
 
+_Static_assert(BASE64_MOST - TAIL == CACHETTE__MEMCACHED_SHOWN, "the shorter head");
+
 static bool is_plain(cachette_slice bytes) {
   const unsigned char *at = bytes.data;
   for (size_t i = 0; i < bytes.size; i++)

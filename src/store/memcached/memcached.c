@@ -8,6 +8,7 @@
 
 #include "../../alloc.h"
 #include "../../error.h"
+#include "../../slice.h"
 #include "client.h"
 
 /* ---- Travels ---- */
@@ -149,6 +150,32 @@ static void refuse_sweep(const cachette__memcached *self, cachette_op *op) {
                     self->name, flush ? "clear what has the \"key_prefix\"" : "clear a namespace");
 }
 
+/* Of a long key the server lists the head alone, so what is longer cannot be found in there. */
+static bool refuse_long_name(const cachette__memcached *self, cachette_op *op) {
+  static const size_t most = CACHETTE__MEMCACHED_SHOWN;
+  size_t prefix = self->prefix.size;
+  char name[32];
+  if (op->verb == CACHETTE_FLUSH && prefix > most) {
+    cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
+                      "%s cannot clear what has the \"key_prefix\": of long keys memcached lists "
+                      "the first %zu bytes, and the prefix has %zu. Choose a shorter one.",
+                      self->name, most, prefix);
+    return true;
+  }
+  for (size_t i = 0; op->verb == CACHETTE_CLEAR_NAMESPACE && i < op->count; i++) {
+    size_t size = prefix + op->items[i].key.size + 1;
+    if (size <= most) continue;
+    cachette__key_text(op->items[i].key, name, sizeof name);
+    cachette__op_fail(
+        op, CACHETTE_EINVAL, name,
+        "The namespace \"%s...\" is too long to be cleared: of long keys memcached "
+        "lists the first %zu bytes, and \"key_prefix\", namespace and colon have %zu.",
+        name, most, size);
+    return true;
+  }
+  return false;
+}
+
 static void memcached_submit(cachette__store *store, cachette_op *op) {
   cachette__memcached *self = (cachette__memcached *)store;
   if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server sees to that */
@@ -159,6 +186,7 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
     refuse_sweep(self, op);
     return;
   }
+  if (cachette__mc_sweeps(self, op) && refuse_long_name(self, op)) return;
   cachette__mc_travel *travel = travel_new(self, op);
   if (travel == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
@@ -171,10 +199,12 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
 
 static void memcached_detach(cachette__store *store, cachette_op *op) {
   cachette__mc_travel *travel = (cachette__mc_travel *)op->priv.below;
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
+    if (op->items[i].status == CACHETTE__MC_TOO_FAR) op->items[i].status = CACHETTE_MISS;
   (void)store;
   for (size_t i = 0; i < travel->part_count; i++) {
     cachette__mc_node *node = travel->parts[i].node;
-    if (node->head == node->tail) continue;
+    if (!travel->parts[i].waits) continue;
     if (cachette__mc_request_at(node, node->head)->travel == travel) {
       node->filling = NULL;
       node->place = NULL;

@@ -78,11 +78,23 @@ static int grow(cachette__mc_node *node) {
   return CACHETTE_OK;
 }
 
+/* Fails the items of a part whose request failed as a whole, but those that have their answer. */
+static void fail_items(cachette__mc_travel *travel, size_t number, int code, const char *message) {
+  const cachette__mc_part *part = &travel->parts[number];
+  for (size_t i = 0; i < part->count; i++) {
+    cachette_item *item = cachette__mc_item(travel, number, i);
+    if (item->status == CACHETTE_HIT && travel->verb == CACHETTE_FETCH) continue;
+    if (item->status == CACHETTE_MISS && part->again) continue;
+    cachette__mc_fail(travel, item, code, "%s", message);
+  }
+}
+
 /* Ends a request that failed as a whole: all items of its part, or the op's share. */
 static void fail_request(cachette__mc_node *node, cachette__mc_request *request, int code,
                          const char *message) {
   cachette__mc_travel *travel = request->travel;
   cachette__mc_sweep *sweep = request->sweep;
+  if (travel != NULL) travel->parts[request->part].waits = false;
   request->travel = NULL;
   request->sweep = NULL;
   request->replies = 0;
@@ -91,15 +103,15 @@ static void fail_request(cachette__mc_node *node, cachette__mc_request *request,
   if (sweep != NULL) {
     cachette__mc_sweep_fail(sweep, code, message);
   } else if (travel != NULL) {
-    size_t count = cachette__has_items(travel->verb) ? travel->parts[request->part].count : 0;
-    for (size_t i = 0; travel->op != NULL && i < count; i++) {
-      cachette_item *item = cachette__mc_item(travel, request->part, i);
-      if (item->status == CACHETTE_HIT && travel->verb == CACHETTE_FETCH) continue;
-      if (item->status == CACHETTE_MISS && travel->parts[request->part].again) continue;
-      cachette__mc_fail(travel, item, code, "%s", message);
+    if (cachette__mc_counts_back(travel, request->part)) {
+      cachette__mc_count_fail(travel, request->part);
+    } else {
+      travel->lost = code;
+      if (travel->op != NULL && cachette__has_items(travel->verb))
+        fail_items(travel, request->part, code, message);
+      else if (travel->op != NULL)
+        cachette__mc_fail(travel, NULL, code, "%s", message);
     }
-    travel->lost = code;
-    if (travel->op != NULL && count == 0) cachette__mc_fail(travel, NULL, code, "%s", message);
     cachette__mc_travel_end(travel);
   }
 }
@@ -128,6 +140,7 @@ static void encode_all(cachette__mc_node *node) {
     if (is_alive(request) && !encode_request(node, request))
       fail_request(node, request, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
   }
+  cachette__mc_trim(node); /* of what was given up, to which no reply will come */
 }
 
 int cachette__mc_push(cachette__mc_node *node, cachette__mc_travel *travel,
@@ -143,6 +156,7 @@ int cachette__mc_push(cachette__mc_node *node, cachette__mc_travel *travel,
   *cachette__mc_request_at(node, node->tail++) =
       (cachette__mc_request){.travel = travel, .sweep = sweep, .part = part, .bytes = bytes};
   node->bytes += bytes;
+  travel->parts[part].waits = true;
   if (node->link.state == CACHETTE__LINK_READY) {
     encode_all(node);
     flush(node, quiet);
@@ -156,10 +170,12 @@ void cachette__mc_trim(cachette__mc_node *node) {
     if (request.replies > 0) return;
     node->head++;
     node->bytes -= request.bytes;
-    if (request.sweep != NULL)
+    if (request.travel != NULL) request.travel->parts[request.part].waits = false;
+    if (request.sweep != NULL) {
       cachette__mc_sweep_next(node, request.sweep);
-    else if (request.travel != NULL) {
+    } else if (request.travel != NULL) {
       cachette__mc_touch_next(node, request.travel, request.part);
+      cachette__mc_count_next(node, request.travel, request.part);
       cachette__mc_travel_end(request.travel);
     }
   }

@@ -89,27 +89,6 @@ static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *
   }
 }
 
-/* The counter's digits, which are few, and so are gathered where the item's key is known. */
-static bool take_sum(cachette__mc_node *node, cachette__mc_travel *travel, cachette_item *item,
-                     const cachette__meta_token *token) {
-  static const size_t most = 20;
-  if (token->type != CACHETTE__META_VALUE || token->size > most) return false;
-  if (token->offset == 0 && node->filling == NULL) {
-    node->filling = item;
-    item->amount = 0;
-  }
-  const char *digits = token->bytes.data;
-  for (size_t i = 0; i < token->bytes.size && digits[i] != ' '; i++) {
-    if (digits[i] < '0' || digits[i] > '9') return false;
-    if (item->status < 0) continue;
-    if (__builtin_mul_overflow(item->amount, 10, &item->amount) ||
-        __builtin_add_overflow(item->amount, digits[i] - '0', &item->amount))
-      item->status = cachette__counter_fail_range(item->key, cachette__mc_error(travel));
-  }
-  if (token->end) node->filling = NULL;
-  return true;
-}
-
 /* ---- What a reply says to an op ---- */
 
 static bool take_status(cachette_item *item, const cachette__meta_token *token, bool there) {
@@ -130,13 +109,15 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
                       size_t done, const cachette__meta_token *token) {
   cachette_op *op = travel->op;
   bool counts = op->verb == CACHETTE_INCREMENT, again = travel->parts[part].again;
+  if (counts && again) return true; /* whatever the answer is, it failed */
   cachette_item *item = again ? cachette__mc_kept_item(travel, part, done)
                               : cachette__mc_item(travel, part, counts ? done / 2 : done);
   if (token->type == CACHETTE__META_FAULT) {
     take_fault(node, travel, item, token->line);
     return true;
   }
-  if (counts && done % 2 == 1) return item->status < 0 ? true : take_sum(node, travel, item, token);
+  if (counts && done % 2 == 1)
+    return item->status < 0 || cachette__mc_count_take(node, &travel->parts[part], item, token);
   if (op->verb == CACHETTE_FETCH && token->type == CACHETTE__META_VALUE) {
     take_value(node, op, item, token);
     return true;

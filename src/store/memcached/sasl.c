@@ -18,6 +18,8 @@
 #include "binary.h"
 #include "client.h"
 
+#define NOT_MADE UINT32_MAX /* the time to live with which a count makes no counter */
+
 enum {
   CLOCKS_DIFFER = 60,   /* seconds, at most, between a server's clock and this one */
   LINE_END = 0x0d0a0d0a /* so that a server that expects lines answers that this is none */
@@ -110,6 +112,22 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
   cachette__binary_extra(&command, down ? 0 : delta, 8);
   cachette__binary_extra(&command, (uint64_t)cachette__mc_seconds(item->ttl_ms), 4);
   return append(node, &command);
+}
+
+static bool encode_back(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
+  for (size_t i = 0; i < travel->parts[part].count; i++) {
+    const cachette_item *item = cachette__mc_item(travel, part, i);
+    cachette__memcached_key made;
+    if (item->status != CACHETTE__MC_TOO_FAR) continue;
+    if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+    cachette__binary_command command = {
+        .verb = CACHETTE__BINARY_INCREMENT, .opaque = node->asked++, .key = {made.raw, made.size}};
+    cachette__binary_extra(&command, cachette__mc_count_delta(item), 8);
+    cachette__binary_extra(&command, 0, 8);
+    cachette__binary_extra(&command, NOT_MADE, 4);
+    if (!append(node, &command)) return false;
+  }
+  return true;
 }
 
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
@@ -218,6 +236,7 @@ bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *trav
   if (op->verb == CACHETTE_PING) return append_plain(node, CACHETTE__BINARY_NOOP);
   if (op->verb == CACHETTE_FLUSH)
     return append_plain(node, CACHETTE__BINARY_STAT) && append_plain(node, CACHETTE__BINARY_FLUSH);
+  if (cachette__mc_counts_back(travel, part)) return encode_back(node, travel, part);
   if (own->again) return encode_flags(node, travel, part);
   if (op->verb == CACHETTE_TOUCH && !prepare_touch(own)) return false;
   for (size_t i = 0; i < own->count; i++)
