@@ -262,17 +262,17 @@ def test_what_fails_in_the_backend_or_the_codec_is_raised_by_await(run: Run, mak
 
   async def main() -> None:
     calls: List[Any] = [
-      (Elsewhere().fetch('key'), BackendError),
-      (Elsewhere().fetch_many(['key']), BackendError),
-      (Elsewhere().flush(), BackendError),
-      (json.put('key', {1}), CodecError),
-      (json.put_many({'key': {1}}), CodecError),
-      (json.increment('count', 2**63 - 1), None),
-      (json.increment('count', 1), ValueError),
+      (lambda: Elsewhere().fetch('key'), BackendError),
+      (lambda: Elsewhere().fetch_many(['key']), BackendError),
+      (lambda: Elsewhere().flush(), BackendError),
+      (lambda: json.put('key', {1}), CodecError),
+      (lambda: json.put_many({'key': {1}}), CodecError),
+      (lambda: json.increment('count', 2**63 - 1), None),
+      (lambda: json.increment('count', 1), ValueError),
     ]
     for call, exception in calls:
       with pytest.raises(exception) if exception else contextlib.nullcontext():
-        await call
+        await call()
 
   run(main())
 

@@ -32,6 +32,12 @@ class Gate:
     self.hold_request = self.hold_reply = None
     self._go.set()
 
+  def cut(self) -> None:
+    """Ends the connections that there are."""
+    for each in self._sockets:
+      with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+
   def close(self) -> None:
     self.open()
     for each in [self._server, *self._sockets]:

@@ -54,6 +54,7 @@ typedef struct cachette__mongo_way {
   int64_t pause_ms;    /* until an op may look again, */
   int64_t look_ms;     /* and when that is, */
   bool looking;        /* and whether one does */
+  unsigned found;      /* of the servers found, those that were when it was lost */
 } cachette__mongo_way;
 
 /* What the jobs of a store share; it may outlive the store. */
@@ -70,6 +71,8 @@ typedef struct cachette__mongo_shared {
   bson_error_t indexes_fault; /* and why */
   _Atomic(bool) unique;       /* there is a unique index on the key: no entry is there twice */
   _Atomic(bool) twins;        /* there is none because some are, and that is still to be said */
+  _Atomic(bool) heard;        /* libmongoc has had an answer or a failure: it connects no more */
+  _Atomic(unsigned) found;    /* how often libmongoc has found a server, where it had none */
   cachette__mongo_way reads, writes; /* of the handle's thread alone */
 } cachette__mongo_shared;
 
@@ -101,6 +104,7 @@ typedef struct cachette__mongo_job {
   bool broken;          /* for its connection broke */
   bool lost;            /* for no server could be found */
   bool looks;           /* it looks whether there is one again */
+  unsigned found;       /* of the servers found, those that were when it began */
   unsigned tries;       /* of what it is at, for others were at it, too */
   size_t count;
   cachette__copy items[];

@@ -106,10 +106,12 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
 /*
  * libmongoc looks for a server for as long as it may, in each thread anew. So once it has found
- * none, ops fail at once for the same reason, but for one at a time, which looks again.
+ * none, ops fail at once for the same reason, but for one at a time, which looks again; until
+ * libmongoc, which goes on looking in a thread of its own, has found one.
  */
-static bool must_fail(const cachette__mongo_way *way) {
-  return way->lost.code < 0 && (way->looking || cachette__machine_now() < way->look_ms);
+static bool must_fail(const mongodb *self, const cachette__mongo_way *way) {
+  if (way->lost.code == CACHETTE_OK || way->found != self->shared->found) return false;
+  return way->looking || cachette__machine_now() < way->look_ms;
 }
 
 static cachette__mongo_way *way_of(cachette__mongo_shared *shared, enum cachette_verb verb) {
@@ -120,8 +122,10 @@ static cachette__mongo_way *way_of(cachette__mongo_shared *shared, enum cachette
 static void learn(const cachette__mongo_job *job) {
   cachette__mongo_way *way = way_of(job->shared, job->verb);
   if (job->looks) way->looking = false;
+  if (job->lost && !job->shared->heard) return; /* it may only be slow to connect */
   if (job->lost) {
     way->lost = job->error;
+    way->found = job->found;
     way->pause_ms = job->looks ? way->pause_ms * 2 : PAUSE_LEAST_MS;
     if (way->pause_ms > PAUSE_MOST_MS) way->pause_ms = PAUSE_MOST_MS;
     way->look_ms = cachette__machine_now() + way->pause_ms;
@@ -174,6 +178,7 @@ static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
       .deadline_ms = op->priv.deadline_ms,
       .timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : self->shared->settings.timeout_ms,
       .now_ms = cachette__epoch_now(),
+      .found = self->shared->found,
       .count = cachette__copy_count(op),
   };
   cachette__copy_make(op, prefix, job->items);
@@ -250,7 +255,7 @@ fail:
 static void submit(cachette__store *store, cachette_op *op) {
   mongodb *self = (mongodb *)store;
   cachette__mongo_way *way = way_of(self->shared, op->verb);
-  if (must_fail(way)) {
+  if (must_fail(self, way)) {
     cachette__op_fail(op, way->lost.code, NULL, "%s", way->lost.message);
     return;
   }

@@ -13,6 +13,39 @@ enum {
 
 /* ---- A thread's client ---- */
 
+static bool has_server(const mongoc_topology_description_t *servers) {
+  return mongoc_topology_description_has_readable_server(servers, NULL) ||
+         mongoc_topology_description_has_writable_server(servers);
+}
+
+/* These are called on threads of libmongoc's. */
+
+static void on_answer(const mongoc_apm_server_heartbeat_succeeded_t *event) {
+  cachette__mongo_shared *shared = mongoc_apm_server_heartbeat_succeeded_get_context(event);
+  shared->heard = true;
+}
+
+static void on_failure(const mongoc_apm_server_heartbeat_failed_t *event) {
+  cachette__mongo_shared *shared = mongoc_apm_server_heartbeat_failed_get_context(event);
+  shared->heard = true;
+}
+
+static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
+  cachette__mongo_shared *shared = mongoc_apm_topology_changed_get_context(event);
+  if (!has_server(mongoc_apm_topology_changed_get_previous_description(event)) &&
+      has_server(mongoc_apm_topology_changed_get_new_description(event)))
+    shared->found++;
+}
+
+static void watch(cachette__mongo_shared *shared, mongoc_client_pool_t *clients) {
+  mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
+  mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_answer);
+  mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_failure);
+  mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
+  mongoc_client_pool_set_apm_callbacks(clients, callbacks, shared);
+  mongoc_apm_callbacks_destroy(callbacks);
+}
+
 /* Making the pool may ask the name service, of a mongodb+srv:// URL; so it is done here. */
 static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_error_t *fault) {
   uv_mutex_lock(&shared->clients_mutex);
@@ -22,6 +55,7 @@ static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_er
     if (clients != NULL) {
       mongoc_client_pool_max_size(clients, shared->settings.threads);
       mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
+      watch(shared, clients);
     }
     shared->clients = clients;
   }

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Calls that are given up while the connection is made, or made again: those that follow, and those
+that stand between, have their own answers, and a server that only was slow is not punished."""
+
+import asyncio
+import contextlib
+import random
+import re
+import warnings
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+from cachette import BackendError, BackendTimeout, Cachette
+from conftest import CHOSEN, Make
+from services.gate import Gate
+
+Call = Callable[[Cachette], Any]
+
+CALLS: Dict[str, Call] = {
+  'fetch': lambda cache: cache.fetch('given'),
+  'fetch_many': lambda cache: cache.fetch_many(['given', 'up']),
+  'put': lambda cache: cache.put('given', 'up'),
+  'put_many': lambda cache: cache.put_many({'given': 'up', 'a': 'b'}),
+  'get_or_set': lambda cache: cache.get_or_set('given', lambda: 'up'),
+  'increment': lambda cache: cache.increment('count'),
+  'touch': lambda cache: cache.touch('given'),
+  'exists': lambda cache: cache.exists('given'),
+  'delete': lambda cache: cache.delete('given'),
+  'clear': lambda cache: cache.clear('given'),
+  'clear_namespace': lambda cache: cache.clear(namespace='given'),
+  'flush': lambda cache: cache.flush(),
+  'ping': lambda cache: cache.ping(),
+}
+
+
+async def give_up(call: Any) -> None:
+  task = asyncio.ensure_future(call)
+  await asyncio.sleep(0)
+  task.cancel()
+  with contextlib.suppress(asyncio.CancelledError):
+    await task
+
+
+async def put_and_fetch(cache: Cachette, key: str = 'next') -> Any:
+  await cache.put(key, 'value')
+  return await cache.fetch(key)
+
+
+@pytest.mark.parametrize('name', CALLS)
+def test_a_first_call_given_up_leaves_the_next_its_answer(make: Make, name: str) -> None:
+  async def main(cache: Cachette) -> Any:
+    await give_up(CALLS[name](cache))
+    return await put_and_fetch(cache)
+
+  assert asyncio.run(main(make()())) == 'value'
+
+
+@pytest.mark.parametrize('name', CALLS)
+def test_a_first_call_never_awaited_leaves_the_next_its_answer(make: Make, name: str) -> None:
+  async def main(cache: Cachette) -> Any:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore', RuntimeWarning)
+      CALLS[name](cache)
+    return await put_and_fetch(cache)
+
+  assert asyncio.run(main(make()())) == 'value'
+
+
+def test_a_first_blocking_call_after_one_given_up(make: Make) -> None:
+  cls = make()
+
+  async def main() -> None:
+    await give_up(cls().fetch('given'))
+
+  asyncio.run(main())
+  cls.sync.put('next', 'value')
+  assert cls.sync.fetch('next') == 'value'
+
+
+# ---- Behind a gate
+
+
+SERVERS = [name for name in CHOSEN if name not in ('inmemory', 'pickle')]
+
+
+class Front:
+  """A class of its own on a backend, whose server is reached through a gate."""
+
+  def __init__(self, backend: Dict[str, Any], gate: Gate, name: str) -> None:
+    self.backend, self.gate, self.name = backend, gate, name
+
+  def cls(self, **settings: Any) -> Any:
+    class Own(Cachette):
+      pass
+
+    own = {name: self.through(value) for name, value in self.backend.items()}
+    Own.load_config(lambda: {**own, 'key_prefix': f'{self.name}:', **settings})
+    return Own
+
+  def through(self, value: Any) -> Any:
+    here = f'127.0.0.1:{self.gate.port}'
+    return re.sub(r'127\.0\.0\.1:\d+', here, value) if isinstance(value, str) else value
+
+
+@pytest.fixture(params=SERVERS)
+def front(request: pytest.FixtureRequest) -> Iterator[Front]:
+  from conftest import BACKENDS
+
+  name = request.param
+  backend = {'backend': name, 'timeout': 10, 'connect_timeout': 10, **BACKENDS[name](request)}
+  (port,) = {
+    int(found.group(1))
+    for value in backend.values()
+    if isinstance(value, str)
+    for found in [re.search(r'127\.0\.0\.1:(\d+)', value)]
+    if found
+  }
+  with Gate('127.0.0.1', port) as gate:
+    yield Front(backend, gate, request.node.name)
+
+
+def test_a_connection_that_takes_longer_than_a_call_serves_those_that_wait(front: Front) -> None:
+  cache = front.cls()()
+
+  async def main() -> Any:
+    front.gate.hold_reply = '.'
+    first = [asyncio.ensure_future(cache.fetch(f'given {number}')) for number in range(4)]
+    waits = asyncio.ensure_future(put_and_fetch(cache, 'waits'))
+    first += [asyncio.ensure_future(cache.fetch(f'given {number}')) for number in range(4, 8)]
+    _, pending = await asyncio.wait(first, timeout=0.3)
+    for each in pending:
+      each.cancel()
+    await asyncio.sleep(0.1)
+    later = asyncio.ensure_future(put_and_fetch(cache, 'later'))
+    await asyncio.sleep(0.1)
+    front.gate.open()
+    return await asyncio.gather(waits, later, put_and_fetch(cache))
+
+  assert asyncio.run(main()) == ['value'] * 3
+
+
+def test_a_server_that_greets_too_late_for_a_call_serves_the_next(front: Front) -> None:
+  cache = front.cls(timeout=1, connect_timeout=60)()
+
+  async def main() -> Any:
+    front.gate.hold_reply = '.'
+    with pytest.raises(BackendError):
+      await cache.fetch('given')
+    front.gate.open()
+    for _ in range(3):  # a machine under load may need more than a second, once
+      with contextlib.suppress(BackendTimeout):
+        return await put_and_fetch(cache)
+    return await put_and_fetch(cache)
+
+  assert asyncio.run(main()) == 'value'
+
+
+@pytest.mark.parametrize('name', CALLS)
+def test_a_call_given_up_after_the_server_ended_the_connection(front: Front, name: str) -> None:
+  cache = front.cls()()
+
+  async def main() -> Any:
+    await put_and_fetch(cache, 'first')
+    front.gate.cut()
+    await give_up(CALLS[name](cache))
+    answers = [await put_and_fetch(cache)]
+    front.gate.cut()
+    await asyncio.sleep(0.05)
+    await give_up(CALLS[name](cache))
+    return [*answers, await put_and_fetch(cache)]
+
+  assert asyncio.run(main()) == ['value'] * 2
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_calls_given_up_at_random_while_connections_end_at_random(front: Front, seed: int) -> None:
+  cache, chance = front.cls()(), random.Random(seed)
+
+  async def use(number: int) -> None:
+    key = f'key {number}'
+    for turn in range(20):
+      value = f'{number} {turn}'
+      if chance.random() < 0.3:
+        await give_up(cache.fetch(key))
+      elif chance.random() < 0.2:
+        await give_up(cache.put(f'given {key}', value))  # which may be stored yet, at any time
+      else:
+        with contextlib.suppress(BackendError):  # a connection ended after it had been tried again
+          await cache.put(key, value)
+          assert await cache.fetch(key) == value
+      if chance.random() < 0.02:
+        front.gate.cut()
+
+  async def main() -> List[Any]:
+    await asyncio.gather(*(use(number) for number in range(10)))
+    for _ in range(100):  # a server that refused may be left alone for a moment
+      with contextlib.suppress(BackendError):
+        return [await put_and_fetch(cache, f'key {number}') for number in range(10)]
+      await asyncio.sleep(0.1)
+    raise AssertionError('it does not come back')
+
+  assert asyncio.run(main()) == ['value'] * 10
