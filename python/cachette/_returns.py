@@ -117,12 +117,14 @@ class Returns:
 
   def _find_reader(self, codec: str) -> '_Reader':
     """Threads that come here at once make it more than once, and alike."""
-    codec_functions = _codecs.find(codec)
-    reader = _Reader(*codec_functions)
+    dumps, loads = _codecs.find(codec)
+    if codec == 'msgpack' and not _codecs.is_own(codec):
+      loads = _counting(loads)
+    reader = _Reader(dumps, loads)
     try:
       hint = self._find()
       if not (_codecs.is_own(codec) or _is_native(hint, codec)):
-        reader = _TypedReader(hint, codec, *codec_functions)
+        reader = _TypedReader(hint, codec, dumps, loads)
     except ImportError as error:
       if self._stated:
         raise TypeError(
@@ -133,6 +135,14 @@ class Returns:
         raise TypeError(f'{self._name} cannot be had from pydantic: {_reason(error)}') from error
     self._readers[codec] = reader
     return reader
+
+
+def _counting(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+  """`loads` of MessagePack that takes digits for a counter, as a fetch without a type does."""
+  import re
+
+  is_counter = re.compile(rb'(0|-?[1-9][0-9]*) *').fullmatch
+  return lambda data: int(data) if is_counter(data) else loads(data)
 
 
 # ---- Which type

@@ -3,7 +3,8 @@
 
 import asyncio
 import random
-from typing import Any, Awaitable, Callable, Dict, List
+import uuid
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Union
 
 import msgpack
 import pytest
@@ -88,6 +89,19 @@ def test_a_counter_that_became_shorter_is_fetched_as_its_int(
       number = sync.increment('counter', by)
       same(sync.fetch('counter'), begin + by)
       same(sync.fetch_many(['counter'])['counter'], number)
+
+
+@pytest.mark.parametrize('codec', ['json', 'msgpack', 'orjson'])
+@pytest.mark.parametrize('number', [7, 0, 10, 12345])
+def test_a_counter_is_fetched_as_the_type_that_is_stated(
+  make: Make, codec: str, number: int
+) -> None:
+  sync = make(codec=codec).sync
+  sync.increment('counter', 100_000)
+  sync.increment('counter', number - 100_000)  # memcached pads with blanks
+  types: List[Any] = [int, Optional[int], Union[uuid.UUID, int]]
+  for returns in types:
+    same(sync.get_or_set('counter', lambda: 1, returns=returns), number)
 
 
 @pytest.mark.parametrize('codec', HOLD_NUMBERS)

@@ -172,6 +172,7 @@ def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
     yield {
       **ways_of_a_server(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
+      "a namespace's keys cannot be listed whole": lambda: cache.clear(namespace='n' * 121),
       **tls_mistakes(server, tmp_path, memcached_with),
     }
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 from cachette import BackendError, BackendUnavailable, Cachette, ConfigError
@@ -40,6 +40,10 @@ def test_a_counter_is_one_for_other_clients_too(memcached: MemcachedServer) -> N
   assert asyncio.run(cache.increment('theirs:count')) == 8
 
 
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+  return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
 def test_three_servers_and_the_true_count_of_a_namespace() -> None:
   with MemcachedServer() as a, MemcachedServer() as b, MemcachedServer() as c:
     cache = open_cache(f'{a.host},{b.host}:2,{c.host}')
@@ -58,23 +62,36 @@ def test_three_servers_and_the_true_count_of_a_namespace() -> None:
 
 
 def test_a_server_that_is_down_fails_its_own_keys_and_no_others() -> None:
-  with MemcachedServer() as a, MemcachedServer() as b:
-    cache = open_cache(f'{a.host},{b.host}')
-    keys = [f'key:{number}' for number in range(200)]
+  with MemcachedServer() as a, MemcachedServer() as b, MemcachedServer() as c:
+    cache = open_cache(f'{a.host},{b.host},{c.host}')
+    values = {f'key:{number}': str(number) for number in range(300)}
 
-    async def main() -> None:
-      await cache.put_many(dict.fromkeys(keys, 'value'))
-      b.kill()
-      found = failed = 0
-      for key in keys:
+    async def fetch_each() -> Dict[str, Any]:
+      found = {}
+      for key in values:
         try:
-          found += await cache.fetch(key) == 'value'
+          found[key] = await cache.fetch(key)
         except BackendUnavailable as error:
           assert b.host in str(error)
-          failed += 1
-      assert found + failed == 200 and min(found, failed) > 50
-      with pytest.raises(BackendUnavailable, match=b.host):
-        await cache.fetch_many(keys)
+      return found
+
+    async def main() -> None:
+      await cache.put_many(values)
+      b.kill()
+      found = await fetch_each()
+      assert 100 < len(found) < 250 and found.items() < values.items()
+      calls: List[Tuple[Callable[[], Any], Dict[str, Any]]] = [
+        (lambda: cache.fetch_many(values), found),
+        (lambda: in_thread(type(cache).sync.fetch_many, values), found),
+        (lambda: cache.put_many(values), {}),
+        (lambda: cache.clear_many(values), {}),
+      ]
+      for call, expected in calls:
+        with pytest.raises(BackendUnavailable, match=b.host) as caught:
+          await call()
+        assert caught.value.found == expected
+        assert set(caught.value.failed) == values.keys() - found.keys()
+        assert all(type(each) is BackendUnavailable for each in caught.value.failed.values())
       b.start()
       await asyncio.sleep(0.1)
       assert await recover(cache) < 6
