@@ -125,8 +125,10 @@ static void forget_deadline(cachette *handle, cachette_op *op) {
 /* The op is back: count it and call `done`, or queue it behind the one that runs. */
 static void on_bottom(cachette__frame *frame, cachette_op *op) {
   cachette *handle = HANDLE_OF(frame, bottom);
-  if (handle->watched == op) handle->watched = NULL;
-  forget_deadline(handle, op);
+  if (!handle->immediate) {
+    if (handle->watched == op) handle->watched = NULL;
+    forget_deadline(handle, op);
+  }
   count_result(handle, op);
   if (handle->answering) {
     op->priv.state = ANSWERED;
@@ -455,8 +457,7 @@ static void send_down(cachette *handle, cachette_op *op) {
 void cachette_submit(cachette *handle, cachette_op *op) {
   assert(op->priv.state == IDLE);
   op->priv.handle = handle;
-  op->priv.frame = NULL;
-  cachette__op_push(op, &handle->bottom);
+  op->priv.frame = &handle->bottom; /* with none above it */
   op->priv.place = NOT_PENDING;
   op->priv.begin_ns = 0;
   op->priv.state = SENT;
