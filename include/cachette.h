@@ -324,6 +324,7 @@ struct cachette_op {
   struct {
     cachette *handle;
     struct cachette__frame *frame;
+    struct cachette__store *holder;
     cachette_op *next;
     int64_t now_ms;
     int64_t deadline_ms;

@@ -2,10 +2,10 @@
 /*
  * The handle: checks each op, stamps it, sends it down, and counts what comes back.
  *
- * An op is in one of three states. IDLE: the caller's. SENT: below, and, unless the store is
- * immediate, in `pending` with a deadline. ANSWERED: its result stands, but `done` waits because
- * another `done` of this handle is running; the outermost one then runs the queue, so that a chain
- * of ops that submit each other needs no deeper stack.
+ * An op is in one of three states. IDLE: the caller's. SENT: below, and, if it has not come back
+ * before submit returned, in `pending` with a deadline. ANSWERED: its result stands, but `done`
+ * waits because another `done` of this handle is running; the outermost one then runs the queue, so
+ * that a chain of ops that submit each other needs no deeper stack.
  *
  * `depth` counts the calls into the handle that are on the stack. A handle closed from inside
  * one is freed when the last of them returns.
@@ -14,6 +14,8 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -25,7 +27,10 @@
 
 enum state { IDLE, SENT, ANSWERED };
 
-enum { SAMPLE = 64 }; /* of ops that are answered at once, one in so many is timed */
+enum {
+  SAMPLE = 64, /* of ops that are answered at once, one in so many is timed */
+  NOTICE = 512 /* bytes that are kept of one */
+};
 
 #define NOT_PENDING SIZE_MAX /* the place of an op that is not in the heap */
 
@@ -35,6 +40,11 @@ struct cachette {
   cachette__clock clock;
   int64_t ttl_ms, timeout_ms; /* of ops that say nothing */
   cachette__store_context context;
+  cachette__frame bottom;        /* of every op that the callers submit */
+  cachette__events events;       /* of the store */
+  cachette__deadlines deadlines; /* of layers' own ops, which are in `pending`, too, */
+  size_t background;             /* and so many */
+  const cachette_op *watched;    /* one that goes down or up; NULL once it is at the bottom */
   uv_loop_t loop;
   uv_timer_t timer;  /* for the earliest deadline */
   int64_t timer_due; /* or INT64_MAX while it is not started */
@@ -47,13 +57,22 @@ struct cachette {
   unsigned fork_generation;
   unsigned depth;
   bool immediate, answering, closing;
+  bool notice_due; /* that one was not taken yet */
+  char notice[NOTICE];
 };
+
+/* The handle of a part of it. */
+#define HANDLE_OF(part, member) ((cachette *)((char *)(part)-offsetof(cachette, member)))
 
 const char *cachette_version(void) { return CACHETTE_VERSION; }
 
 /* Whether something may be put, and so needs a time to live. */
 static bool takes_ttl(enum cachette_verb verb) {
   return verb == CACHETTE_PUT || verb == CACHETTE_TOUCH || verb == CACHETTE_INCREMENT;
+}
+
+static bool forked(const cachette *handle) {
+  return handle->fork_generation != cachette__fork_generation;
 }
 
 /* ---- Coming back ---- */
@@ -97,9 +116,19 @@ static void run_done(cachette *handle, cachette_op *op) {
   if (op->done != NULL) op->done(op);
 }
 
-/* The op is at the top again: count it and call `done`, or queue it behind the one that runs. */
-static void answer(cachette *handle, cachette_op *op) {
-  if (op->priv.place != NOT_PENDING) cachette__pending_remove(&handle->pending, op);
+static void forget_deadline(cachette *handle, cachette_op *op) {
+  if (op->priv.place == NOT_PENDING) return;
+  cachette__pending_remove(&handle->pending, op);
+  op->priv.place = NOT_PENDING;
+}
+
+/* The op is back: count it and call `done`, or queue it behind the one that runs. */
+static void on_bottom(cachette__frame *frame, cachette_op *op) {
+  cachette *handle = HANDLE_OF(frame, bottom);
+  if (!handle->immediate) {
+    if (handle->watched == op) handle->watched = NULL;
+    forget_deadline(handle, op);
+  }
   count_result(handle, op);
   if (handle->answering) {
     op->priv.state = ANSWERED;
@@ -118,59 +147,61 @@ static void answer(cachette *handle, cachette_op *op) {
   handle->answering = false;
 }
 
-void cachette__op_complete(cachette_op *op, int status) {
-  assert(op->priv.state == SENT);
-  op->status = status;
-  cachette__frame *frame = op->priv.frame;
-  if (frame != NULL) {
-    op->priv.frame = frame->above;
-    frame->done(frame, op);
-  } else {
-    answer(op->priv.handle, op);
-  }
-}
-
-void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  cachette__vfail(op->error, code, subject, format, arguments);
-  va_end(arguments);
-  cachette__op_complete(op, code);
-}
-
 /* How long an op may take. */
 static int64_t patience(const cachette *handle, const cachette_op *op) {
   return op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
 }
 
-/* Its time is over: it fails with what the store knows of that. */
+/* Fails an op whose time is over with what who held it knows of that. */
 static void fail_late(cachette *handle, cachette_op *op, const cachette_error *reason) {
-  const cachette__store_vtable *store = handle->store->vtable;
+  cachette__store *holder = op->priv.holder;
   bool is_advice = reason->code == CACHETTE_ETIMEDOUT;
   if (reason->code < 0 && !is_advice)
     cachette__op_fail(op, reason->code, NULL, "%s", reason->message);
-  else if (store->server != NULL)
+  else if (holder->vtable->server != NULL)
     cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.%s%s",
-                      store->server(handle->store), (double)patience(handle, op) / 1000,
+                      holder->vtable->server(holder), (double)patience(handle, op) / 1000,
                       is_advice ? " " : "", is_advice ? reason->message : "");
   else
     cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, NULL);
 }
 
-/* Ends an op from above: the store forgets it, and it comes back with `code`. */
+/* Ends an op that was cancelled, or whose handle is closed: no layer may answer it. */
 static void end_op(cachette *handle, cachette_op *op, int code) {
-  const cachette__store_vtable *store = handle->store->vtable;
+  cachette__store *holder = op->priv.holder;
+  forget_deadline(handle, op);
+  holder->vtable->detach(holder, op);
+  cachette__op_drop(op);
+  cachette__op_fail(op, code, NULL, NULL);
+}
+
+static bool watch(cachette *handle, cachette_op *op) {
+  if (cachette__pending_add(&handle->pending, op) == CACHETTE_OK) return true;
+  op->priv.place = NOT_PENDING;
+  return false;
+}
+
+/*
+ * Its time is over: it comes back with that, through the layers, one of which may answer it; if
+ * later, then without a deadline.
+ */
+static void time_out(cachette *handle, cachette_op *op) {
+  cachette__store *holder = op->priv.holder;
   cachette_error told = {.code = CACHETTE_OK};
-  if (code == CACHETTE_ETIMEDOUT && store->reason != NULL) {
-    const cachette_error *reason = store->reason(handle->store, op);
+  if (holder->vtable->reason != NULL) {
+    const cachette_error *reason = holder->vtable->reason(holder, op);
     if (reason != NULL) told = *reason; /* which may go with the op */
   }
-  store->detach(handle->store, op);
-  assert(op->priv.frame == NULL);
-  if (code == CACHETTE_ETIMEDOUT)
-    fail_late(handle, op, &told);
-  else
-    cachette__op_fail(op, code, NULL, NULL);
+  forget_deadline(handle, op);
+  holder->vtable->detach(holder, op);
+  const cachette_op *outer = handle->watched;
+  handle->watched = op;
+  fail_late(handle, op, &told);
+  bool is_held = handle->watched == op; /* else it may be freed already */
+  handle->watched = outer;
+  if (!is_held) return;
+  op->priv.deadline_ms = INT64_MAX;
+  if (!watch(handle, op)) end_op(handle, op, CACHETTE_ENOMEM);
 }
 
 /* ---- Deadlines ---- */
@@ -192,8 +223,58 @@ static void on_timer(uv_timer_t *timer) {
   handle->timer_due = INT64_MAX;
   int64_t now = cachette__machine_now();
   while (handle->pending.count > 0 && handle->pending.ops[0]->priv.deadline_ms <= now)
-    end_op(handle, handle->pending.ops[0], CACHETTE_ETIMEDOUT);
+    time_out(handle, handle->pending.ops[0]);
   arm_timer(handle);
+}
+
+static void set_deadline(cachette *handle, cachette_op *op, int64_t now) {
+  int64_t timeout_ms = patience(handle, op);
+  op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
+}
+
+static int64_t entry_now(const cachette *handle, int64_t machine_now) {
+  return handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : machine_now;
+}
+
+static bool add_deadline(cachette__deadlines *deadlines, cachette_op *op) {
+  cachette *handle = HANDLE_OF(deadlines, deadlines);
+  int64_t now = cachette__machine_now();
+  op->priv.now_ms = entry_now(handle, now);
+  set_deadline(handle, op, now);
+  if (handle->closing || !watch(handle, op)) return false;
+  handle->background++;
+  arm_timer(handle);
+  return true;
+}
+
+static void remove_deadline(cachette__deadlines *deadlines, cachette_op *op) {
+  cachette *handle = HANDLE_OF(deadlines, deadlines);
+  if (handle->watched == op) handle->watched = NULL;
+  forget_deadline(handle, op);
+  handle->background--;
+}
+
+/* ---- What is told without having been asked ---- */
+
+static void on_notice(cachette__events *events, const char *message) {
+  cachette *handle = HANDLE_OF(events, events);
+  snprintf(handle->notice, sizeof handle->notice, "%s", message);
+  handle->notice_due = true;
+}
+
+/* Only layers have a use for these. */
+static void on_invalidated(cachette__events *events, cachette_slice key) {
+  (void)events;
+  (void)key;
+}
+
+static void on_lost(cachette__events *events) { (void)events; }
+
+bool cachette_take_notice(cachette *handle, char *message, size_t size) {
+  if (!handle->notice_due || forked(handle)) return false;
+  handle->notice_due = false;
+  snprintf(message, size, "%s", handle->notice);
+  return true;
 }
 
 /* ---- Open and close ---- */
@@ -236,12 +317,16 @@ int cachette__open_with(const cachette_options *options, cachette__open_store *o
   if (handle == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   handle->answered_tail = &handle->answered;
   handle->fork_generation = cachette__fork_generation;
+  handle->bottom = (cachette__frame){.done = on_bottom};
+  handle->events = (cachette__events){on_notice, on_invalidated, on_lost};
+  handle->deadlines = (cachette__deadlines){add_deadline, remove_deadline};
 
   code = read_options(handle, options, error);
   if (code < 0) goto fail;
   code = open_loop(handle, error);
   if (code < 0) goto fail;
-  handle->context = (cachette__store_context){&handle->loop, handle->options};
+  handle->context = (cachette__store_context){&handle->loop, handle->options, &handle->events,
+                                              &handle->deadlines};
   code = open_store(&handle->context, &handle->store, error);
   if (code < 0) {
     close_loop(handle);
@@ -259,10 +344,6 @@ fail:
 
 int cachette_open(const cachette_options *options, cachette **handle, cachette_error *error) {
   return cachette__open_with(options, cachette__layers_open, handle, error);
-}
-
-static bool forked(const cachette *handle) {
-  return handle->fork_generation != cachette__fork_generation;
 }
 
 static void free_handle(cachette *handle) {
@@ -348,28 +429,35 @@ static int refuse(cachette *handle, cachette_op *op) {
   return check_op(handle, op);
 }
 
-/* Gives the op its time and, unless it will be answered at once, a place among the pending. */
-static int stamp(cachette *handle, cachette_op *op) {
+/* Gives the op its time. */
+static void stamp(cachette *handle, cachette_op *op) {
   int64_t now = cachette__machine_now();
-  op->priv.now_ms = handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : now;
-  if (handle->immediate && ++handle->untimed < SAMPLE) return CACHETTE_OK;
+  op->priv.now_ms = entry_now(handle, now);
+  if (handle->immediate && ++handle->untimed < SAMPLE) return;
   handle->untimed = 0;
   op->priv.begin_ns = uv_hrtime();
-  if (handle->immediate) return CACHETTE_OK;
-  int64_t timeout_ms = patience(handle, op);
-  op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
-  int code = cachette__pending_add(&handle->pending, op);
-  if (code < 0) {
-    op->priv.place = NOT_PENDING;
-    return cachette__fail(op->error, code, NULL, NULL);
+  if (!handle->immediate) set_deadline(handle, op, now);
+}
+
+/* Sends an op down, and if it is not back at once has its deadline watched. */
+static void send_down(cachette *handle, cachette_op *op) {
+  if (handle->immediate) {
+    cachette__store_submit(handle->store, op);
+    return;
   }
-  return CACHETTE_OK;
+  const cachette_op *outer = handle->watched;
+  handle->watched = op;
+  cachette__store_submit(handle->store, op);
+  bool is_below = handle->watched == op; /* else it may be freed already */
+  handle->watched = outer;
+  if (is_below && !watch(handle, op)) end_op(handle, op, CACHETTE_ENOMEM);
+  arm_timer(handle);
 }
 
 void cachette_submit(cachette *handle, cachette_op *op) {
   assert(op->priv.state == IDLE);
   op->priv.handle = handle;
-  op->priv.frame = NULL;
+  op->priv.frame = &handle->bottom; /* with none above it */
   op->priv.place = NOT_PENDING;
   op->priv.begin_ns = 0;
   op->priv.state = SENT;
@@ -378,12 +466,12 @@ void cachette_submit(cachette *handle, cachette_op *op) {
 
   enter(handle);
   int code = refuse(handle, op);
-  if (code == CACHETTE_OK) code = stamp(handle, op);
-  if (code < 0 || (cachette__has_items(op->verb) && op->count == 0))
+  if (code < 0 || (cachette__has_items(op->verb) && op->count == 0)) {
     cachette__op_complete(op, code);
-  else
-    handle->store->vtable->submit(handle->store, op);
-  arm_timer(handle);
+  } else {
+    stamp(handle, op);
+    send_down(handle, op);
+  }
   leave(handle);
 }
 
@@ -432,7 +520,7 @@ int cachette_process(cachette *handle) {
   if (handle->depth > 0) return CACHETTE_EBUSY;
   enter(handle);
   uv_run(&handle->loop, UV_RUN_NOWAIT);
-  size_t pending = handle->pending.count;
+  size_t pending = handle->pending.count - handle->background;
   leave(handle);
   return pending < INT_MAX ? (int)pending : INT_MAX;
 }
@@ -442,17 +530,11 @@ bool cachette_immediate(const cachette *handle) { return handle->immediate; }
 int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
   if (forked(handle)) return CACHETTE_EFORK;
   *stats = handle->stats;
-  stats->pending = handle->pending.count;
+  stats->pending = handle->pending.count - handle->background;
   stats->spent_us = handle->spent_ns / 1000;
   stats->entries = stats->bytes = stats->limit = -1;
   stats->evictions = stats->evictions_new = stats->evictions_old = -1;
   stats->evictions_forced = stats->expirations = -1;
   handle->store->vtable->stats(handle->store, stats);
   return CACHETTE_OK;
-}
-
-bool cachette_take_notice(cachette *handle, char *message, size_t size) {
-  cachette__store *store = handle->store;
-  if (store->vtable->take_notice == NULL || forked(handle)) return false;
-  return store->vtable->take_notice(store, message, size);
 }

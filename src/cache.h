@@ -3,10 +3,7 @@
 #ifndef CACHETTE_CACHE_H
 #define CACHETTE_CACHE_H
 
-#include "store/store.h"
-
-typedef int cachette__open_store(const cachette__store_context *context, cachette__store **store,
-                                 cachette_error *error);
+#include "layer/layers.h"
 
 /* cachette_open() with `open_store` in the place of cachette__layers_open(). */
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,

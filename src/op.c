@@ -35,6 +35,27 @@ bool cachette__item_counts(const cachette_op *op, const cachette_item *item) {
          (item->status == CACHETTE_HIT && !(op->flags & CACHETTE_IF_ABSENT));
 }
 
+void cachette__op_complete(cachette_op *op, int status) {
+  op->status = status;
+  cachette__frame *frame = cachette__op_pop(op);
+  frame->done(frame, op);
+}
+
+void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  cachette__vfail(op->error, code, subject, format, arguments);
+  va_end(arguments);
+  cachette__op_complete(op, code);
+}
+
+void cachette__op_drop(cachette_op *op) {
+  while (op->priv.frame->drop != NULL) {
+    cachette__frame *frame = cachette__op_pop(op);
+    frame->drop(frame, op);
+  }
+}
+
 void cachette_op_deinit(cachette_op *op) {
   if (op->verb != CACHETTE_FETCH) return;
   for (size_t i = 0; i < op->count; i++) cachette__item_drop(op, &op->items[i]);

@@ -2,12 +2,13 @@
 /*
  * What layers and stores do with an op.
  *
- * An op goes down by submit and comes back once by cachette__op_complete(). A layer that
- * wants to see it on its way back pushes a frame before it passes the op on; completing pops
- * one frame after another, and with none left the cache counts the op and calls its `done`.
+ * An op goes down by submit and comes back once by cachette__op_complete(). The core pushes the
+ * bottom frame, and a layer that wants to see the op on its way back pushes one of its own before
+ * it passes the op on. Completing pops one frame after another; at the bottom the core counts the
+ * op and calls its `done`.
  *
- *     submit   cache -> layer (push) -> store
- *     done     cache <- layer  (pop) <- store
+ *     submit   core (push) -> layer (push) -> store
+ *     done     core  (pop) <- layer  (pop) <- store
  */
 #ifndef CACHETTE_OP_H
 #define CACHETTE_OP_H
@@ -18,6 +19,14 @@ typedef struct cachette__frame cachette__frame;
 struct cachette__frame {
   /* Popped already; passes the op on by cachette__op_complete(), now or later. */
   void (*done)(cachette__frame *frame, cachette_op *op);
+
+  /*
+   * The op was cancelled or its handle is closed. Popped already; gives the op back what it had,
+   * and frees what belongs to the frame, but must not complete the op. NULL in a bottom frame
+   * alone.
+   */
+  void (*drop)(cachette__frame *frame, cachette_op *op);
+
   cachette__frame *above;
 };
 
@@ -31,8 +40,18 @@ static inline bool cachette__has_items(enum cachette_verb verb) {
   return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
 }
 
+/* Takes the top frame off, which is the one that was pushed last. */
+static inline cachette__frame *cachette__op_pop(cachette_op *op) {
+  cachette__frame *frame = op->priv.frame;
+  op->priv.frame = frame->above;
+  return frame;
+}
+
 /* Sends the op back up. After this call the op belongs to whoever is above. */
 void cachette__op_complete(cachette_op *op, int status);
+
+/* Drops all frames but the bottom one. The op is nobody's below. */
+void cachette__op_drop(cachette_op *op);
 
 /* The same with a reason, which stands in the op's error struct if it has one. */
 void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...)

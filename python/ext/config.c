@@ -304,7 +304,7 @@ int raise_error(ext_state *state, int code, const cachette_error *error) {
 }
 
 void log_notice(cachette *handle) {
-  char said[256];
+  char said[512];
   if (!cachette_take_notice(handle, said, sizeof said)) return;
   PyObject *logging = PyImport_ImportModule("logging");
   PyObject *logger =

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "envelope.h"
 
-#include <assert.h>
-
 #include "../alloc.h"
 #include "../error.h"
 #include "../slice.h"
 #include "seal.h"
 
 typedef struct envelope {
-  cachette__store store;
-  cachette__store_vtable vtable; /* the layer's, as immediate as the store beneath */
-  cachette__store *beneath;
+  cachette__layer layer;
   cachette__seal *seal;
 } envelope;
 
@@ -24,13 +20,24 @@ typedef struct journey {
   cachette_item own[];
 } journey;
 
+enum { USUAL = 1 }; /* items; of an op with more the journey has a block of its own */
+
+static void free_journey(envelope *self, journey *ended, size_t count) {
+  if (count <= USUAL)
+    cachette__layer_give(&self->layer, ended);
+  else
+    cachette__free(ended);
+}
+
 /* Gives the op back what it had, and frees what the journey held. */
 static void end(journey *ended, cachette_op *op) {
   for (size_t i = 0; i < op->count; i++) cachette__free((void *)ended->own[i].value.data);
   op->items = ended->items;
   op->alloc = ended->alloc;
-  cachette__free(ended);
+  free_journey(ended->layer, ended, op->count);
 }
+
+static void on_drop(cachette__frame *frame, cachette_op *op) { end((journey *)frame, op); }
 
 /* ---- Coming back ---- */
 
@@ -74,9 +81,12 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
   journey *back = (journey *)frame;
   op->items = back->items;
   op->alloc = back->alloc;
-  for (size_t i = 0; i < op->count; i++) op->items[i].status = back->own[i].status;
-  if (op->verb == CACHETTE_FETCH && op->status == CACHETTE_OK)
-    open_values(back->layer, op, back->own);
+  bool has_values = op->verb == CACHETTE_FETCH && op->status == CACHETTE_OK;
+  for (size_t i = 0; i < op->count; i++) {
+    bool is_lost = op->verb == CACHETTE_FETCH && back->own[i].status == CACHETTE_HIT && !has_values;
+    op->items[i].status = is_lost ? CACHETTE_MISS : back->own[i].status;
+  }
+  if (has_values) open_values(back->layer, op, back->own);
   end(back, op);
   cachette__op_complete(op, op->status);
 }
@@ -85,9 +95,11 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
 
 static journey *begin(envelope *self, cachette_op *op) {
   if (op->count > (SIZE_MAX - sizeof(journey)) / sizeof *op->items) return NULL;
-  journey *made = cachette__malloc(sizeof *made + op->count * sizeof *op->items);
+  journey *made = op->count <= USUAL
+                      ? cachette__layer_take(&self->layer)
+                      : cachette__malloc(sizeof *made + op->count * sizeof *op->items);
   if (made == NULL) return NULL;
-  made->frame.done = on_back;
+  made->frame = (cachette__frame){.done = on_back, .drop = on_drop};
   made->layer = self;
   made->items = op->items;
   made->alloc = op->alloc;
@@ -122,83 +134,35 @@ static void send_down(envelope *self, cachette_op *op) {
   op->items = made->own;
   op->alloc = NULL; /* the library allocates what is stored */
   cachette__op_push(op, &made->frame);
-  self->beneath->vtable->submit(self->beneath, op);
+  cachette__layer_pass(&self->layer, op);
 }
 
 /* ---- The layer ---- */
 
-static bool travels(const cachette_op *op) {
-  return op->verb == CACHETTE_FETCH || op->verb == CACHETTE_PUT;
-}
-
-static void envelope_submit(cachette__store *store, cachette_op *op) {
+static void submit(cachette__store *store, cachette_op *op) {
   envelope *self = (envelope *)store;
-  if (travels(op))
+  if (op->verb == CACHETTE_FETCH || op->verb == CACHETTE_PUT)
     send_down(self, op);
   else if (op->verb == CACHETTE_INCREMENT && cachette__seal_signs(self->seal))
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, "secret",
                       "Counters are not available with \"secret\", for they are stored as plain "
                       "digits; keep them in a cache without it.");
   else
-    self->beneath->vtable->submit(self->beneath, op);
+    cachette__layer_pass(&self->layer, op);
 }
 
-static void envelope_detach(cachette__store *store, cachette_op *op) {
-  envelope *self = (envelope *)store;
-  self->beneath->vtable->detach(self->beneath, op);
-  if (!travels(op)) return;
-  journey *ended = (journey *)op->priv.frame;
-  assert(ended->layer == self);
-  op->priv.frame = ended->frame.above;
-  end(ended, op);
+static int init(cachette__layer *layer, cachette_error *error) {
+  return cachette__seal_new(layer->context.options, &((envelope *)layer)->seal, error);
 }
 
-static const char *envelope_server(const cachette__store *store) {
-  cachette__store *beneath = ((const envelope *)store)->beneath;
-  return beneath->vtable->server(beneath);
-}
+static void deinit(cachette__layer *layer) { cachette__seal_free(((envelope *)layer)->seal); }
 
-static const cachette_error *envelope_reason(cachette__store *store, const cachette_op *op) {
-  cachette__store *beneath = ((envelope *)store)->beneath;
-  return beneath->vtable->reason(beneath, op);
-}
-
-static void envelope_stats(cachette__store *store, cachette_stats *stats) {
-  cachette__store *beneath = ((envelope *)store)->beneath;
-  beneath->vtable->stats(beneath, stats);
-}
-
-static void envelope_close(cachette__store *store, bool forked) {
-  envelope *self = (envelope *)store;
-  self->beneath->vtable->close(self->beneath, forked);
-  cachette__seal_free(self->seal);
-  cachette__free(self);
-}
-
-int cachette__envelope_wrap(const cachette__store_context *context, cachette__store **store,
-                            cachette_error *error) {
-  if (!cachette__seal_wanted(context->options)) return CACHETTE_OK;
-  const cachette__store_vtable *beneath = (*store)->vtable;
-  envelope *self = cachette__malloc(sizeof *self);
-  int code = self == NULL ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
-                          : cachette__seal_new(context->options, &self->seal, error);
-  if (code < 0) {
-    cachette__free(self);
-    beneath->close(*store, false);
-    return code;
-  }
-  self->vtable = (cachette__store_vtable){
-      .name = "envelope",
-      .immediate = beneath->immediate,
-      .submit = envelope_submit,
-      .detach = beneath->detach != NULL ? envelope_detach : NULL,
-      .reason = beneath->reason != NULL ? envelope_reason : NULL,
-      .server = beneath->server != NULL ? envelope_server : NULL,
-      .stats = envelope_stats,
-      .close = envelope_close,
-  };
-  self->store.vtable = &self->vtable;
-  self->beneath = *store;
-  *store = &self->store;
-  return CACHETTE_OK;
-}
+const cachette__layer_kind cachette__envelope_layer = {
+    .vtable = {.name = "envelope", .submit = submit},
+    .size = sizeof(envelope),
+    .frame_size = sizeof(journey) + USUAL * sizeof(cachette_item),
+    .check = cachette__seal_check,
+    .wanted = cachette__seal_wanted,
+    .init = init,
+    .deinit = deinit,
+};

@@ -10,11 +10,8 @@
 #ifndef CACHETTE_LAYER_ENVELOPE_H
 #define CACHETTE_LAYER_ENVELOPE_H
 
-#include "../store/store.h"
+#include "layer.h"
 
-/* Puts the layer above a store if the options ask for it. On failure the store is closed. Errors:
- * ENOMEM, EBACKEND. */
-int cachette__envelope_wrap(const cachette__store_context *context, cachette__store **store,
-                            cachette_error *error);
+extern const cachette__layer_kind cachette__envelope_layer;
 
 #endif

@@ -21,10 +21,39 @@ typedef struct cachette__store {
   const cachette__store_vtable *vtable;
 } cachette__store;
 
-/* What a store is given to open with; it stays in place until the store is closed. */
+/*
+ * What stores and layers tell the one above, without having been asked. They do so on the thread
+ * that uses the handle: from inside the loop, or of a call into them but open and close. The one
+ * above may read what it is given until it returns; it must not call into whom it hears.
+ */
+typedef struct cachette__events cachette__events;
+struct cachette__events {
+  /* Something that an operator should read: a sentence. */
+  void (*notice)(cachette__events *events, const char *message);
+
+  /* A server says that the entry of a key has changed or is gone. */
+  void (*invalidated)(cachette__events *events, cachette_slice key);
+
+  /* A connection ended, so what a server would have told since then was not heard. */
+  void (*lost)(cachette__events *events);
+};
+
+/* Who ends ops of a layer's own when their time is over, or the handle is closed: the core. */
+typedef struct cachette__deadlines cachette__deadlines;
+struct cachette__deadlines {
+  /* Gives an op its time, and watches it until it is removed. False: out of memory, or the handle is
+   * being closed. */
+  bool (*add)(cachette__deadlines *deadlines, cachette_op *op);
+  void (*remove)(cachette__deadlines *deadlines, cachette_op *op);
+};
+
+/* What a store or layer is given to open with; all but the struct itself stays in place until it is
+ * closed. */
 typedef struct cachette__store_context {
   uv_loop_t *loop;
   const cachette_options *options;
+  cachette__events *events;
+  cachette__deadlines *deadlines;
 } cachette__store_context;
 
 struct cachette__store_vtable {
@@ -49,16 +78,17 @@ struct cachette__store_vtable {
   void (*submit)(cachette__store *store, cachette_op *op);
 
   /*
-   * The op ends now, above: forget it. A layer passes this on to the store beneath, if the op is
-   * there, and then pops its own frame, which is the top one again. It must not complete the op.
-   * What was sent stays sent; its late answer is dropped. NULL for an immediate store.
+   * The op ends now: forget it, and do not complete it. Only who holds it is told, which is the store
+   * or layer that it was submitted to last. What was sent stays sent; its late answer is dropped.
+   * NULL for who never holds an op: an immediate store, most layers.
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
   /*
    * Why an op has no answer, whose time is over: it fails with that. A code of ETIMEDOUT: what
-   * stands there is only said behind the usual sentence. It is asked before detach, and the answer
-   * stays in place until then. NULL: nothing is known. As a whole NULL: nothing ever is.
+   * stands there is only said behind the usual sentence. Who holds the op is asked, before detach,
+   * and the answer stays in place until then. NULL: nothing is known. As a whole NULL: nothing ever
+   * is.
    */
   const cachette_error *(*reason)(cachette__store *store, const cachette_op *op);
 
@@ -68,9 +98,6 @@ struct cachette__store_vtable {
   /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
   void (*stats)(cachette__store *store, cachette_stats *stats);
 
-  /* As cachette_take_notice(). NULL: it never has anything to say. */
-  bool (*take_notice)(cachette__store *store, char *message, size_t size);
-
   /*
    * Closes and frees the store; every op has been detached. What it has on the loop it closes with
    * uv_close(), and its memory may go in the last callback: the loop is run until
@@ -79,6 +106,12 @@ struct cachette__store_vtable {
    */
   void (*close)(cachette__store *store, bool forked);
 };
+
+/* Hands an op down; whoever takes it holds it until it completes or hands it on. */
+static inline void cachette__store_submit(cachette__store *store, cachette_op *op) {
+  op->priv.holder = store;
+  store->vtable->submit(store, op);
+}
 
 /*
  * Whether the store that the options name can be opened with them, as far as they tell. Errors:

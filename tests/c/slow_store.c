@@ -114,6 +114,10 @@ static void on_wire(uv_poll_t *wire, int status, int events) {
   if (self->first == NULL) uv_poll_stop(&self->wire);
 }
 
+static cachette__events *latest_events;
+
+void slow_tell(const char *notice) { latest_events->notice(latest_events, notice); }
+
 static int latest_wire;
 
 void slow_release(int count) {
@@ -134,6 +138,7 @@ static int open_slow(const cachette__store_context *context, cachette__store **s
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->store.vtable = &slow_store;
   self->loop = context->loop;
+  latest_events = context->events;
   self->last = &self->first;
   if (pipe(self->pipe) < 0) {
     cachette__free(self);

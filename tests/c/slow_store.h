@@ -39,6 +39,9 @@ extern struct slow_seen {
 /* Lets the answers of that many ops come, of those that were sent by wire with SLOW_NEVER. */
 void slow_release(int count);
 
+/* Has the store that was opened last tell the one above of something. */
+void slow_tell(const char *notice);
+
 /* Opens a handle over a slow store; `options` may be NULL. */
 cachette *slow_open(const cachette_options *options);
 

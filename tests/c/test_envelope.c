@@ -471,8 +471,8 @@ static void a_short_secret_is_a_fault(void **state) {
 
 static int open_slow_below(const cachette__store_context *context, cachette__store **store,
                            cachette_error *error) {
-  int code = slow_store.open(context, store, error);
-  return code < 0 ? code : cachette__envelope_wrap(context, store, error);
+  static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};
+  return cachette__layers_open_over(kinds, 1, slow_store.open, context, store, error);
 }
 
 static cachette *open_over_slow(void) {

@@ -236,7 +236,9 @@ static void a_file_that_was_cut_is_set_aside(void **state) {
   fill(handle, 100, 1000);
   cachette_close(handle);
   assert_int_equal(truncate(folder.path, 3 * 4096), 0);
-  handle = file_folder_open(&folder, NULL);
+  /* Through the layers, too. */
+  handle = file_folder_open(&folder, "secret", "of sixteen bytes and more", "accept_plain", "true",
+                            NULL);
   expect_set_aside(handle);
   cachette_close(handle);
 }

@@ -1,84 +1,92 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam for layers: a layer of the test's own between the cache and a store, alone and two deep.
- *
- * It is written as a layer should be. For each op on its way it keeps a call, whose frame
- * stands on the op; a call is below until the op has come back, and then may be held for a while
- * before it goes up. Detach takes the same way down as submit did: first the store beneath, so that
- * the frames above this one's are gone, then the own frame.
+ * The seam for layers, with layers of the test's own between the core and a store: one that notes
+ * where ops pass and may hold them, and one as a stranger would write it.
  */
-#include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
+#include "error.h"
 #include "slow_store.h"
 #include "store/memory/memory.h"
 #include "support.h"
 
+/* ---- A layer that notes, and holds ---- */
+
 typedef struct call {
   cachette__frame frame; /* first, so that a frame is its call */
-  struct call *next;
-  struct layer *layer;
+  struct call *next;     /* among those that are held */
+  struct tracer *layer;
   cachette_op *op;
-  bool below; /* else it is held here, on its way up */
 } call;
 
-typedef struct layer {
-  cachette__store store;
-  cachette__store *beneath;
+typedef struct tracer {
+  cachette__layer layer;
   uv_timer_t timer; /* for what is held */
-  call *calls;
-  const char *name;
-} layer;
+  call *held;
+} tracer;
 
-/* What layers do, by the test's will. */
+/* What tracers do, by the test's will. */
 static struct {
   const char *answers; /* the key that a layer answers itself, or NULL */
-  const char *holds;   /* the name of the layer that holds ops for a turn of the loop, or NULL */
+  const char *holds;   /* the name of the layer that holds ops on their way up, or NULL */
   uint64_t hold_ms;
+  const char *rescues; /* the name of the layer that makes a miss of a time-out, or NULL */
 } manner;
 
 static char trail[256]; /* where ops went, as "A> B> B< A< " */
 
-static void note(const layer *self, const char *what) {
+static void note(const tracer *self, const char *what) {
   size_t used = strlen(trail);
-  snprintf(trail + used, sizeof trail - used, "%s%s ", self->name, what);
+  snprintf(trail + used, sizeof trail - used, "%s%s ", self->layer.vtable.name, what);
 }
 
-static void forget(call *gone) {
-  call **link = &gone->layer->calls;
-  while (*link != gone) link = &(*link)->next;
-  *link = gone->next;
-  cachette__free(gone);
+static bool is_told(const char *name, const tracer *self) {
+  return name != NULL && strcmp(name, self->layer.vtable.name) == 0;
 }
 
-static void pass_up(call *held) {
-  cachette_op *op = held->op;
-  note(held->layer, "<");
-  forget(held);
-  cachette__op_complete(op, op->status);
+static void pass_up(tracer *self, cachette_op *op) {
+  bool rescued = is_told(manner.rescues, self) && op->status == CACHETTE_ETIMEDOUT;
+  note(self, "<");
+  cachette__op_complete(op, rescued ? CACHETTE_OK : op->status);
 }
 
 static void on_held(uv_timer_t *timer) {
-  layer *self = timer->data;
-  while (self->calls != NULL && !self->calls->below) pass_up(self->calls);
+  tracer *self = timer->data;
+  while (self->held != NULL) {
+    call *first = self->held;
+    cachette_op *op = first->op;
+    self->held = first->next;
+    cachette__layer_give(&self->layer, first);
+    pass_up(self, op);
+  }
 }
 
 static void on_back(cachette__frame *frame, cachette_op *op) {
   call *back = (call *)frame;
-  assert(back->op == op && back->below);
-  (void)op;
-  back->below = false;
-  layer *self = back->layer;
-  if (manner.holds != NULL && strcmp(manner.holds, self->name) == 0)
+  tracer *self = back->layer;
+  if (is_told(manner.holds, self)) {
+    cachette__layer_hold(&self->layer, op);
+    back->next = self->held;
+    self->held = back;
     uv_timer_start(&self->timer, on_held, manner.hold_ms, 0);
-  else
-    pass_up(back);
+  } else {
+    cachette__layer_give(&self->layer, back);
+    pass_up(self, op);
+  }
 }
 
-static void submit(cachette__store *store, cachette_op *op) {
-  layer *self = (layer *)store;
+static void on_drop(cachette__frame *frame, cachette_op *op) {
+  call *dropped = (call *)frame;
+  (void)op;
+  note(dropped->layer, "x");
+  cachette__layer_give(&dropped->layer->layer, dropped);
+}
+
+static void trace_submit(cachette__store *store, cachette_op *op) {
+  tracer *self = (tracer *)store;
   const char *answers = manner.answers;
   if (answers != NULL && op->items[0].key.size == strlen(answers) &&
       memcmp(op->items[0].key.data, answers, strlen(answers)) == 0) {
@@ -86,100 +94,88 @@ static void submit(cachette__store *store, cachette_op *op) {
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
-  call *fresh = cachette__calloc(1, sizeof *fresh);
+  call *fresh = cachette__layer_take(&self->layer);
   if (fresh == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
-  *fresh = (call){.frame = {.done = on_back}, .layer = self, .op = op, .below = true};
-  fresh->next = self->calls;
-  self->calls = fresh;
+  *fresh = (call){.frame = {.done = on_back, .drop = on_drop}, .layer = self, .op = op};
   note(self, ">");
   cachette__op_push(op, &fresh->frame);
-  self->beneath->vtable->submit(self->beneath, op);
+  cachette__layer_pass(&self->layer, op);
 }
 
-static void detach(cachette__store *store, cachette_op *op) {
-  layer *self = (layer *)store;
-  call *found = self->calls;
-  while (found->op != op) found = found->next;
-  if (found->below) {
-    self->beneath->vtable->detach(self->beneath, op);
-    assert(op->priv.frame == &found->frame);
-    op->priv.frame = found->frame.above;
-  }
-  note(self, "x");
-  forget(found);
+/* Told only of what it holds. */
+static void trace_detach(cachette__store *store, cachette_op *op) {
+  tracer *self = (tracer *)store;
+  call **link = &self->held;
+  while ((*link)->op != op) link = &(*link)->next;
+  call *gone = *link;
+  *link = gone->next;
+  note(self, "-");
+  cachette__layer_give(&self->layer, gone);
 }
 
-static void stats(cachette__store *store, cachette_stats *stats) {
-  layer *self = (layer *)store;
-  self->beneath->vtable->stats(self->beneath, stats);
-}
+static void on_closed(uv_handle_t *timer) { cachette__layer_free(timer->data); }
 
-static void on_closed(uv_handle_t *timer) { cachette__free(timer->data); }
-
-static void close_layer(cachette__store *store, bool forked) {
-  layer *self = (layer *)store;
-  assert(self->calls == NULL);
-  self->beneath->vtable->close(self->beneath, forked);
-  if (forked)
-    cachette__free(self);
-  else
-    uv_close((uv_handle_t *)&self->timer, on_closed);
-}
-
-static const cachette__store_vtable layer_vtable = {
-    .name = "layer", .submit = submit, .detach = detach, .stats = stats, .close = close_layer};
-
-static const cachette__store_vtable immediate_layer_vtable = {
-    .name = "layer", .immediate = true, .submit = submit, .stats = stats, .close = close_layer};
-
-static int put_over(const char *name, cachette__store *beneath,
-                    const cachette__store_context *context, cachette__store **store) {
-  layer *self = cachette__calloc(1, sizeof *self);
-  assert_non_null(self);
-  self->store.vtable = beneath->vtable->immediate ? &immediate_layer_vtable : &layer_vtable;
-  self->beneath = beneath;
-  self->name = name;
-  uv_timer_init(context->loop, &self->timer);
+static void trace_close(cachette__store *store, bool forked) {
+  tracer *self = (tracer *)store;
+  self->layer.beneath->vtable->close(self->layer.beneath, forked);
   self->timer.data = self;
-  *store = &self->store;
+  uv_close((uv_handle_t *)&self->timer, on_closed);
+}
+
+static int trace_init(cachette__layer *layer, cachette_error *error) {
+  tracer *self = (tracer *)layer;
+  (void)error;
+  uv_timer_init(layer->context.loop, &self->timer);
+  self->timer.data = self;
   return CACHETTE_OK;
 }
 
+static bool is_wanted(const cachette_options *options) {
+  (void)options;
+  return true;
+}
+
+#define TRACER(name_, detach_)                                                                  \
+  {                                                                                             \
+    .vtable = {.name = name_, .submit = trace_submit, .detach = detach_, .close = trace_close}, \
+    .size = sizeof(tracer), .frame_size = sizeof(call), .wanted = is_wanted, .init = trace_init \
+  }
+
+static const cachette__layer_kind layer_a = TRACER("A", trace_detach),
+                                  layer_b = TRACER("B", trace_detach), quick_a = TRACER("A", NULL),
+                                  quick_b = TRACER("B", NULL);
+
 /* ---- Handles with layers ---- */
 
-static int open_one(const cachette__store_context *context, cachette__store **store,
-                    cachette_error *error) {
-  cachette__store *beneath;
-  int code = slow_store.open(context, &beneath, error);
-  return code < 0 ? code : put_over("A", beneath, context, store);
+static const cachette__layer_kind *const *opened_kinds;
+static size_t opened_count;
+static cachette__open_store *opened_store;
+
+static int open_stack(const cachette__store_context *context, cachette__store **store,
+                      cachette_error *error) {
+  return cachette__layers_open_over(opened_kinds, opened_count, opened_store, context, store,
+                                    error);
 }
 
-static int open_two(const cachette__store_context *context, cachette__store **store,
-                    cachette_error *error) {
-  cachette__store *slow, *beneath;
-  int code = slow_store.open(context, &slow, error);
-  if (code < 0) return code;
-  put_over("B", slow, context, &beneath);
-  return put_over("A", beneath, context, store);
-}
-
-static int open_two_over_memory(const cachette__store_context *context, cachette__store **store,
-                                cachette_error *error) {
-  cachette__store *memory, *beneath;
-  int code = cachette__memory_store.open(context, &memory, error);
-  if (code < 0) return code;
-  put_over("B", memory, context, &beneath);
-  return put_over("A", beneath, context, store);
-}
-
-static cachette *open_layers(cachette__open_store *open_store) {
+static cachette *open_layers(const cachette__layer_kind *const *kinds, size_t count,
+                             cachette__open_store *open_store) {
   cachette *handle = NULL;
-  assert_int_equal(cachette__open_with(NULL, open_store, &handle, NULL), CACHETTE_OK);
+  opened_kinds = kinds;
+  opened_count = count;
+  opened_store = open_store;
+  assert_int_equal(cachette__open_with(NULL, open_stack, &handle, NULL), CACHETTE_OK);
   return handle;
 }
+
+static const cachette__layer_kind *const both[] = {&layer_a, &layer_b};
+static const cachette__layer_kind *const both_quick[] = {&quick_a, &quick_b};
+
+static cachette *open_one(void) { return open_layers(both, 1, slow_store.open); }
+
+static cachette *open_two(void) { return open_layers(both, 2, slow_store.open); }
 
 static int reset(void **state) {
   memset(&manner, 0, sizeof manner);
@@ -187,11 +183,11 @@ static int reset(void **state) {
   return slow_reset(state);
 }
 
-/* ---- Tests ---- */
+/* ---- Both ways ---- */
 
 static void an_op_passes_a_layer_both_ways(void **state) {
   (void)state;
-  cachette *handle = open_layers(open_one);
+  cachette *handle = open_one();
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_OK);
   probe_expect(&probe, CACHETTE_OK);
@@ -209,7 +205,7 @@ static void an_op_passes_two_layers_in_order(void **state) {
   for (size_t i = 0; i < LENGTH(manners); i++) {
     slow_settings.manner = manners[i];
     trail[0] = '\0';
-    cachette *handle = open_layers(open_two);
+    cachette *handle = open_two();
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_OK);
     assert_string_equal(trail, "A> B> B< A< ");
@@ -220,7 +216,7 @@ static void an_op_passes_two_layers_in_order(void **state) {
 
 static void layers_over_an_immediate_store_are_immediate(void **state) {
   (void)state;
-  cachette *handle = open_layers(open_two_over_memory);
+  cachette *handle = open_layers(both_quick, 2, cachette__memory_store.open);
   assert_true(cachette_immediate(handle));
   put_text(handle, "key", "value", 0);
   assert_true(holds_text(handle, "key", "value"));
@@ -229,10 +225,20 @@ static void layers_over_an_immediate_store_are_immediate(void **state) {
   cachette_close(handle);
 }
 
+static void a_layer_that_may_hold_an_op_is_not_immediate(void **state) {
+  (void)state;
+  manner.holds = "B";
+  cachette *handle = open_layers(both, 2, cachette__memory_store.open);
+  assert_false(cachette_immediate(handle));
+  put_text(handle, "key", "value", 0);
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+}
+
 static void a_failure_passes_layers_with_its_reason(void **state) {
   (void)state;
   slow_settings.failure = CACHETTE_EBACKEND;
-  cachette *handle = open_layers(open_two);
+  cachette *handle = open_two();
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EBACKEND);
   probe_expect(&probe, CACHETTE_EBACKEND);
@@ -245,7 +251,7 @@ static void a_failure_passes_layers_with_its_reason(void **state) {
 static void a_layer_may_answer_itself(void **state) {
   (void)state;
   manner.answers = "near";
-  cachette *handle = open_layers(open_two);
+  cachette *handle = open_two();
   struct probe probe;
   probe_init(&probe, CACHETTE_FETCH, "near");
   probe_submit(handle, &probe);
@@ -262,7 +268,7 @@ static void a_layer_may_answer_later(void **state) {
   for (size_t i = 0; i < LENGTH(names); i++) {
     manner.holds = names[i];
     trail[0] = '\0';
-    cachette *handle = open_layers(open_two);
+    cachette *handle = open_two();
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_OK);
     probe_expect(&probe, CACHETTE_OK);
@@ -272,10 +278,12 @@ static void a_layer_may_answer_later(void **state) {
   }
 }
 
-static void a_cancelled_op_is_detached_all_the_way_down(void **state) {
+/* ---- Ends from above ---- */
+
+static void a_cancelled_op_is_dropped_by_each_layer(void **state) {
   (void)state;
   slow_settings.manner = SLOW_BY_WIRE;
-  cachette *handle = open_layers(open_two);
+  cachette *handle = open_two();
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
   probe_submit(handle, &first);
@@ -290,24 +298,67 @@ static void a_cancelled_op_is_detached_all_the_way_down(void **state) {
   cachette_close(handle);
 }
 
-static void a_timed_out_op_is_detached_all_the_way_down(void **state) {
+static void submit_brief(cachette *handle, struct probe *probe, int64_t timeout_ms) {
+  probe_init(probe, CACHETTE_FETCH, "hit");
+  probe->op.timeout_ms = timeout_ms;
+  probe_submit(handle, probe);
+}
+
+static void a_timed_out_op_comes_back_through_the_layers(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
-  cachette *handle = open_layers(open_two);
+  cachette *handle = open_two();
   struct probe probe;
-  probe_init(&probe, CACHETTE_FETCH, "hit");
-  probe.op.timeout_ms = 10;
-  probe_submit(handle, &probe);
+  submit_brief(handle, &probe, 10);
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_ETIMEDOUT);
-  assert_string_equal(trail, "A> B> Bx Ax ");
+  probe_expect(&probe, CACHETTE_ETIMEDOUT);
+  assert_string_equal(trail, "A> B> B< A< ");
   assert_int_equal(slow_seen.detached, 1);
   cachette_close(handle);
 }
 
-static void closing_detaches_all_the_way_down(void **state) {
+static void a_layer_may_answer_a_time_out(void **state) {
+  (void)state;
+  static const char *const holders[] = {NULL, "A", "B"}; /* at once, or later */
+  slow_settings.delay_ms = SLOW_NEVER;
+  for (size_t i = 0; i < LENGTH(holders); i++) {
+    trail[0] = '\0';
+    manner.rescues = "B";
+    manner.holds = holders[i];
+    manner.hold_ms = 20;
+    cachette *handle = open_two();
+    struct probe probe;
+    submit_brief(handle, &probe, 10);
+    assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+    probe_expect(&probe, CACHETTE_OK);
+    assert_int_equal(probe.item.status, CACHETTE_MISS);
+    assert_string_equal(trail, "A> B> B< A< ");
+    assert_int_equal(stats_of(handle).errors, 0);
+    cachette_close(handle);
+  }
+}
+
+/* What answers later than the time has no deadline any more, but a close ends it. */
+static void what_is_held_past_its_time_ends_with_the_handle(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
-  cachette *handle = open_layers(open_two);
+  manner.holds = "B";
+  manner.hold_ms = 600000;
+  cachette *handle = open_two();
+  struct probe probe;
+  submit_brief(handle, &probe, 10);
+  while (slow_seen.detached == 0) assert_int_equal(cachette_process(handle), 1);
+  assert_int_equal(cachette_process(handle), 1);
+  assert_true(cachette_op_pending(&probe.op));
+  cachette_close(handle);
+  probe_expect(&probe, CACHETTE_ECLOSED);
+  assert_string_equal(trail, "A> B> B- Ax ");
+}
+
+static void closing_drops_what_is_on_its_way(void **state) {
+  (void)state;
+  slow_settings.delay_ms = SLOW_NEVER;
+  cachette *handle = open_two();
   struct probe probes[3];
   for (size_t i = 0; i < LENGTH(probes); i++) {
     probe_init(&probes[i], CACHETTE_FETCH, "hit");
@@ -320,17 +371,17 @@ static void closing_detaches_all_the_way_down(void **state) {
 }
 
 /* The store has answered, so it must hear nothing of the op any more. */
-static void what_a_layer_holds_is_detached_no_further(void **state) {
+static void only_the_holder_of_an_op_is_told_that_it_ends(void **state) {
   (void)state;
   static const struct {
     const char *holder, *trail;
-  } cases[] = {{"A", "A> B> B< Ax "}, {"B", "A> B> Bx Ax "}};
+  } cases[] = {{"A", "A> B> B< A- "}, {"B", "A> B> B- Ax "}};
   for (size_t i = 0; i < LENGTH(cases); i++) {
     manner.holds = cases[i].holder;
     manner.hold_ms = 600000;
     trail[0] = '\0';
     slow_reset(NULL);
-    cachette *handle = open_layers(open_two);
+    cachette *handle = open_two();
     struct probe probe;
     probe_init(&probe, CACHETTE_FETCH, "hit");
     probe_submit(handle, &probe);
@@ -345,6 +396,250 @@ static void what_a_layer_holds_is_detached_no_further(void **state) {
   }
 }
 
+/* ---- A layer as a stranger would write it ---- */
+
+/*
+ * "both" is answered with the values of "h1" and "h2", which are fetched for it; a time-out of
+ * "hold" is answered with an older value; after each put "h3" is fetched in the background.
+ */
+typedef struct pair pair;
+
+typedef struct stranger {
+  cachette__layer layer;
+  pair *waiting; /* NULL: nobody asks for "both" */
+} stranger;
+
+struct pair {
+  cachette__frame frame;
+  stranger *layer;
+  cachette_op *op; /* that asks for "both"; NULL: it is somebody else's frame */
+  cachette__child children[2];
+  cachette_item items[2];
+  cachette_error error;
+  int open;
+};
+
+static int refreshed, refresh_status;
+
+static bool has_key(const cachette_op *op, const char *key) {
+  return op->verb == CACHETTE_FETCH && op->items[0].key.size == strlen(key) &&
+         memcmp(op->items[0].key.data, key, strlen(key)) == 0;
+}
+
+static void give_value(cachette_op *op, const char *text) {
+  char *place = cachette__item_place(op, &op->items[0], strlen(text));
+  if (place == NULL) return;
+  memcpy(place, text, strlen(text));
+  op->items[0].status = CACHETTE_HIT;
+  op->number = 1;
+}
+
+static void on_child(cachette__child *child) {
+  stranger *self = (stranger *)child->layer;
+  pair *both_of = self->waiting;
+  if (--both_of->open > 0) return;
+  cachette_op *op = both_of->op;
+  char text[32] = "";
+  int status = CACHETTE_OK;
+  for (int i = 0; i < 2; i++) {
+    const cachette_item *item = &both_of->items[i];
+    if (both_of->children[i].op.status < 0) status = both_of->children[i].op.status;
+    if (item->status == CACHETTE_HIT) strncat(text, item->value.data, item->value.size);
+    cachette_op_deinit(&both_of->children[i].op);
+  }
+  if (status == CACHETTE_OK) give_value(op, text);
+  cachette_error told = both_of->error;
+  self->waiting = NULL;
+  cachette__layer_give(&self->layer, both_of);
+  if (status < 0)
+    cachette__op_fail(op, status, NULL, "%s", told.message);
+  else
+    cachette__op_complete(op, CACHETTE_OK);
+}
+
+static void fetch_both(stranger *self, cachette_op *op) {
+  static const char *const keys[] = {"h1", "h2"};
+  pair *fresh = self->waiting = cachette__layer_take(&self->layer);
+  *fresh = (pair){.layer = self, .op = op, .open = 2};
+  for (int i = 0; i < 2; i++) {
+    fresh->items[i].key = cachette_str(keys[i]);
+    fresh->children[i].done = on_child;
+    fresh->children[i].op = (cachette_op){
+        .verb = CACHETTE_FETCH, .items = &fresh->items[i], .count = 1, .error = &fresh->error};
+  }
+  for (int i = 0; i < 2; i++) cachette__child_submit(&self->layer, &fresh->children[i], op);
+}
+
+static void on_stale(cachette__frame *frame, cachette_op *op) {
+  pair *back = (pair *)frame;
+  cachette__layer_give(&back->layer->layer, back);
+  if (op->status == CACHETTE_ETIMEDOUT) {
+    give_value(op, "older");
+    op->status = CACHETTE_OK;
+  }
+  cachette__op_complete(op, op->status);
+}
+
+static void drop_stale(cachette__frame *frame, cachette_op *op) {
+  (void)op;
+  cachette__layer_give(&((pair *)frame)->layer->layer, frame);
+}
+
+typedef struct refresh {
+  cachette__child child;
+  cachette_item item;
+} refresh;
+
+static void on_refreshed(cachette__child *child) {
+  refreshed++;
+  refresh_status = child->op.status;
+  cachette_op_deinit(&child->op);
+  cachette__free(child);
+}
+
+static void send_refresh(stranger *self) {
+  refresh *fresh = cachette__calloc(1, sizeof *fresh);
+  fresh->item.key = cachette_str("h3");
+  fresh->child.op =
+      (cachette_op){.verb = CACHETTE_FETCH, .items = &fresh->item, .count = 1, .timeout_ms = 30};
+  fresh->child.done = on_refreshed;
+  if (!cachette__child_send(&self->layer, &fresh->child)) cachette__free(fresh);
+}
+
+static void stranger_submit(cachette__store *store, cachette_op *op) {
+  stranger *self = (stranger *)store;
+  if (has_key(op, "greeting")) {
+    give_value(op, "hello");
+    cachette__op_complete(op, CACHETTE_OK);
+  } else if (has_key(op, "both")) {
+    fetch_both(self, op);
+  } else if (has_key(op, "hold")) {
+    pair *fresh = cachette__layer_take(&self->layer);
+    *fresh = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
+    cachette__op_push(op, &fresh->frame);
+    cachette__layer_pass(&self->layer, op);
+  } else {
+    if (op->verb == CACHETTE_PUT) send_refresh(self);
+    cachette__layer_pass(&self->layer, op);
+  }
+}
+
+static void stranger_detach(cachette__store *store, cachette_op *op) {
+  stranger *self = (stranger *)store;
+  pair *gone = self->waiting;
+  (void)op;
+  for (int i = 0; i < 2; i++) {
+    if (cachette__child_is_pending(&gone->children[i])) cachette__child_drop(&gone->children[i]);
+    cachette_op_deinit(&gone->children[i].op);
+  }
+  self->waiting = NULL;
+  cachette__layer_give(&self->layer, gone);
+}
+
+static const cachette__layer_kind stranger_layer = {
+    .vtable = {.name = "stranger", .submit = stranger_submit, .detach = stranger_detach},
+    .size = sizeof(stranger),
+    .frame_size = sizeof(pair),
+    .wanted = is_wanted,
+};
+
+static const cachette__layer_kind *const with_stranger[] = {&layer_a, &stranger_layer, &layer_b};
+
+static cachette *open_stranger(void) { return open_layers(with_stranger, 3, slow_store.open); }
+
+static void expect_fetched(cachette *handle, const char *key, const char *value) {
+  struct probe probe;
+  probe_init(&probe, CACHETTE_FETCH, key);
+  probe.op.timeout_ms = 20;
+  assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
+  probe_expect(&probe, CACHETTE_OK);
+  assert_slice(probe.item.value, value);
+  cachette_op_deinit(&probe.op);
+}
+
+static void a_stranger_answers_and_starts_ops_of_its_own(void **state) {
+  (void)state;
+  cachette *handle = open_stranger();
+  expect_fetched(handle, "greeting", "hello");
+  expect_fetched(handle, "both", "h1h2");
+  assert_string_equal(trail, "A> A< A> B> B> B< B< A< ");
+  slow_settings.delay_ms = SLOW_NEVER;
+  expect_fetched(handle, "hold", "older");
+  cachette_close(handle);
+}
+
+static void ops_of_a_layer_end_with_the_one_they_are_for(void **state) {
+  (void)state;
+  slow_settings.delay_ms = SLOW_NEVER;
+  for (int ending = 0; ending < 3; ending++) {
+    static const int codes[] = {CACHETTE_ETIMEDOUT, CACHETTE_ECANCELED, CACHETTE_ECLOSED};
+    trail[0] = '\0';
+    slow_seen.detached = 0;
+    cachette *handle = open_stranger();
+    struct probe probe;
+    probe_init(&probe, CACHETTE_FETCH, "both");
+    probe.op.timeout_ms = ending == 0 ? 10 : 60000;
+    probe_submit(handle, &probe);
+    assert_int_equal(stats_of(handle).pending, 1);
+    if (ending == 0) probe_wait(handle, &probe);
+    if (ending == 1) assert_int_equal(cachette_cancel(handle, &probe.op), CACHETTE_OK);
+    if (ending == 2) cachette_close(handle);
+    probe_expect(&probe, codes[ending]);
+    assert_int_equal(slow_seen.detached, 2);
+    assert_string_equal(trail, ending == 0 ? "A> B> B> Bx Bx A< " : "A> B> B> Bx Bx Ax ");
+    if (ending < 2) cachette_close(handle);
+  }
+}
+
+static void a_failure_of_a_layers_own_op_is_the_callers(void **state) {
+  (void)state;
+  slow_settings.failure = CACHETTE_EBACKEND;
+  cachette *handle = open_stranger();
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "both"), CACHETTE_EBACKEND);
+  assert_string_equal(probe.error.message, "The slow store was told to fail.");
+  cachette_close(handle);
+}
+
+static void an_op_in_the_background_has_a_deadline_and_ends_with_the_handle(void **state) {
+  (void)state;
+  slow_settings.manner = SLOW_BY_WIRE;
+  cachette *handle = open_stranger();
+  for (int ending = 0; ending < 3; ending++) {
+    refreshed = 0;
+    struct probe probe;
+    slow_settings.delay_ms = ending == 0 ? 0 : SLOW_NEVER;
+    probe_init(&probe, CACHETTE_PUT, "key");
+    probe_submit(handle, &probe);
+    assert_int_equal(stats_of(handle).pending, 1); /* the caller's own */
+    if (ending > 0) assert_int_equal(cachette_cancel(handle, &probe.op), CACHETTE_OK);
+    if (ending > 0) assert_int_equal(cachette_process(handle), 0);
+    if (ending == 2) cachette_close(handle);
+    for (int i = 0; ending < 2 && refreshed == 0 && i < 2000; i++) {
+      cachette_process(handle);
+      poll(NULL, 0, 5);
+    }
+    static const int codes[] = {CACHETTE_OK, CACHETTE_ETIMEDOUT, CACHETTE_ECLOSED};
+    assert_int_equal(refreshed, 1);
+    assert_int_equal(refresh_status, codes[ending]);
+    if (ending == 0) probe_wait(handle, &probe);
+  }
+}
+
+/* ---- Events ---- */
+
+static void what_a_store_tells_passes_the_layers(void **state) {
+  (void)state;
+  char notice[128];
+  cachette *handle = open_two();
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
+  slow_tell("Something happened.");
+  assert_true(cachette_take_notice(handle, notice, sizeof notice));
+  assert_string_equal(notice, "Something happened.");
+  assert_false(cachette_take_notice(handle, notice, sizeof notice));
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test_setup(name, reset)
 
 int main(void) {
@@ -352,13 +647,21 @@ int main(void) {
       test(an_op_passes_a_layer_both_ways),
       test(an_op_passes_two_layers_in_order),
       test(layers_over_an_immediate_store_are_immediate),
+      test(a_layer_that_may_hold_an_op_is_not_immediate),
       test(a_failure_passes_layers_with_its_reason),
       test(a_layer_may_answer_itself),
       test(a_layer_may_answer_later),
-      test(a_cancelled_op_is_detached_all_the_way_down),
-      test(a_timed_out_op_is_detached_all_the_way_down),
-      test(closing_detaches_all_the_way_down),
-      test(what_a_layer_holds_is_detached_no_further),
+      test(a_cancelled_op_is_dropped_by_each_layer),
+      test(a_timed_out_op_comes_back_through_the_layers),
+      test(a_layer_may_answer_a_time_out),
+      test(what_is_held_past_its_time_ends_with_the_handle),
+      test(closing_drops_what_is_on_its_way),
+      test(only_the_holder_of_an_op_is_told_that_it_ends),
+      test(a_stranger_answers_and_starts_ops_of_its_own),
+      test(ops_of_a_layer_end_with_the_one_they_are_for),
+      test(a_failure_of_a_layers_own_op_is_the_callers),
+      test(an_op_in_the_background_has_a_deadline_and_ends_with_the_handle),
+      test(what_a_store_tells_passes_the_layers),
   };
   return cmocka_run_group_tests_name("layer", tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ typedef struct file {
   cachette__store base;
   cachette__pool *pool;
   cachette__file_shared *shared; /* the pool's; in place while that is open */
+  cachette__events *events;
 } file;
 
 /* ---- Lists ---- */
@@ -212,9 +213,18 @@ static void wait_before(cachette__file_shared *shared, cachette__file_list *wait
   uv_mutex_unlock(&shared->mutex);
 }
 
+static void tell_that_it_moved(cachette__file_shared *shared) {
+  char message[256];
+  cachette__events *events = ((const file *)shared->store)->events;
+  if (!atomic_exchange(&shared->moved, false)) return;
+  snprintf(message, sizeof message, CACHETTE__FILE_MOVED, shared->settings.name);
+  events->notice(events, message);
+}
+
 static void done(cachette__job *base) {
   cachette__file_carrier *carrier = (cachette__file_carrier *)base;
   cachette__file_shared *shared = carrier->shared;
+  tell_that_it_moved(shared);
   cachette__file_list more = {NULL, &more.first};
   cachette__file_job *job = take_all(&carrier->load);
   carrier->busy = false;
@@ -280,6 +290,7 @@ static int open_file(const cachette__store_context *context, cachette__store **s
   file *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = &cachette__file_store;
+  self->events = context->events;
   code = new_shared(context->options, &self->shared, error);
   if (code < 0) goto fail;
   self->shared->store = self;
@@ -337,14 +348,6 @@ static void stats(cachette__store *store, cachette_stats *stats) {
   stats->expirations = atomic_load(&shared->expirations);
 }
 
-static bool take_notice(cachette__store *store, char *message, size_t size) {
-  cachette__file_shared *shared = ((const file *)store)->shared;
-  if (!atomic_load(&shared->moved)) return false;
-  atomic_store(&shared->moved, false);
-  snprintf(message, size, CACHETTE__FILE_MOVED, shared->settings.name);
-  return true;
-}
-
 static void close_file(cachette__store *store, bool forked) {
   file *self = (file *)store;
   if (!forked) atomic_store(&self->shared->closing, true);
@@ -360,6 +363,5 @@ const cachette__store_vtable cachette__file_store = {
     .detach = detach,
     .server = server,
     .stats = stats,
-    .take_notice = take_notice,
     .close = close_file,
 };

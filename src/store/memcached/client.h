@@ -114,6 +114,7 @@ struct cachette__mc_node {
 struct cachette__memcached {
   cachette__store base;
   uv_loop_t *loop;
+  cachette__events *events;
   cachette__memcached_hosts hosts;
   cachette__mc_node **nodes; /* one for each host, then one more for each, that lists its keys */
   cachette__tls *tls;

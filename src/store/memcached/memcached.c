@@ -384,6 +384,7 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = &cachette__memcached_store;
   self->loop = context->loop;
+  self->events = context->events;
   int code = read_settings(self, context->options, error);
   if (code == CACHETTE_OK && !make_nodes(self, context->options))
     code = cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);

@@ -411,6 +411,7 @@ static void add_advice(const cachette__mc_node *node, cachette_error *error) {
 
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__mc_node *node = owner;
+  if (was_ready) node->store->events->lost(node->store->events);
   if (!was_ready && (node->greeting == CACHETTE__MC_AUTH || node->greeting == CACHETTE__MC_VERSION))
     add_advice(node, &node->link.reason);
   node->greeting = CACHETTE__MC_SILENT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: ops become jobs, and jobs that are done complete their ops. */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "../../clock.h"
@@ -17,6 +18,7 @@ typedef struct mongodb {
   cachette__store base;
   cachette__pool *pool;
   cachette__mongo_shared *shared; /* the pool's; in place while that is open */
+  cachette__events *events;
 } mongodb;
 
 /* ---- What jobs share ---- */
@@ -190,6 +192,7 @@ static cachette__mongo_job *new_job(mongodb *self, cachette_op *op) {
 typedef struct index_job {
   cachette__job job;
   cachette__mongo_shared *shared;
+  cachette__events *events;
 } index_job;
 
 static void make_indexes(cachette__job *base, void *thread) {
@@ -202,6 +205,22 @@ static void make_indexes(cachette__job *base, void *thread) {
 
 static void free_index_job(cachette__job *base) { cachette__free(base); }
 
+static void tell_of_twins(const cachette__mongo_shared *shared, cachette__events *events) {
+  char message[512], shown[61];
+  cachette__value_text(shared->settings.collection, shown, sizeof shown);
+  snprintf(message, sizeof message,
+           "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
+           "Remove the collection's old entries to have it made.",
+           shared->settings.name, shown);
+  events->notice(events, message);
+}
+
+static void indexes_done(cachette__job *base) {
+  const index_job *job = (index_job *)base;
+  if (atomic_exchange(&job->shared->twins, false)) tell_of_twins(job->shared, job->events);
+  free_index_job(base);
+}
+
 /* Has the indexes made, if it is time. If it cannot be done now it is done with a later op. */
 static void submit_indexes(mongodb *self) {
   if (!cachette__mongo_indexes_due(self->shared)) return;
@@ -211,8 +230,9 @@ static void submit_indexes(mongodb *self) {
     return;
   }
   *job = (index_job){
-      .job = {.work = make_indexes, .done = free_index_job, .drop = free_index_job},
+      .job = {.work = make_indexes, .done = indexes_done, .drop = free_index_job},
       .shared = self->shared,
+      .events = self->events,
   };
   if (cachette__pool_submit(self->pool, &job->job) == CACHETTE_OK) return;
   cachette__mongo_indexes_postpone(self->shared);
@@ -235,6 +255,7 @@ static int open_mongodb(const cachette__store_context *context, cachette__store 
   mongodb *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = &cachette__mongodb_store;
+  self->events = context->events;
   int code = new_shared(context->options, &self->shared, error);
   if (code < 0) goto fail;
   code = cachette__pool_new(context->loop, self->shared->settings.threads, &kind, self->shared,
@@ -297,19 +318,6 @@ static void stats(cachette__store *store, cachette_stats *stats) {
   (void)stats;
 }
 
-static bool take_notice(cachette__store *store, char *message, size_t size) {
-  cachette__mongo_shared *shared = ((mongodb *)store)->shared;
-  if (!shared->twins) return false;
-  shared->twins = false;
-  char shown[61];
-  cachette__value_text(shared->settings.collection, shown, sizeof shown);
-  snprintf(message, size,
-           "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
-           "Remove the collection's old entries to have it made.",
-           shared->settings.name, shown);
-  return true;
-}
-
 static void close_mongodb(cachette__store *store, bool forked) {
   mongodb *self = (mongodb *)store;
   int64_t patience_ms = self->shared->settings.timeout_ms;
@@ -326,6 +334,5 @@ const cachette__store_vtable cachette__mongodb_store = {
     .detach = detach,
     .server = server,
     .stats = stats,
-    .take_notice = take_notice,
     .close = close_mongodb,
 };

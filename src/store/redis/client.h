@@ -90,6 +90,7 @@ enum cachette__redis_multi {
 typedef struct cachette__redis {
   cachette__store base;
   uv_loop_t *loop;
+  cachette__events *events;
   cachette__redis_address address;
   cachette__tls *tls;
   cachette__target target;

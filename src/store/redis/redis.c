@@ -104,6 +104,7 @@ static void on_paused(void *owner) {
 
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__redis *self = owner;
+  if (was_ready) self->events->lost(self->events);
   self->place = NULL;
   self->in_batch = self->suspect = self->moving = false;
   self->batch = self->last_batch = self->unflushed = 0;
@@ -309,6 +310,7 @@ static int open_client(const cachette__store_context *context, const cachette__s
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = vtable;
   self->loop = context->loop;
+  self->events = context->events;
   int code = read_settings(self, context->options, url, url_name, error);
   if (code < 0) {
     free_client(self);
