@@ -218,13 +218,13 @@ class Cachette(Calls):
   ) -> Any:
     """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
 
-    ttl: positive number of seconds; None takes the configured one. key: a template over the
-    parameters such as "user:{id}", or a function that is given the arguments of the call and gives
-    a str; None makes "module.qualname:" and a digest of the arguments. namespace: put before the
-    key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters that are
-    no part of the digest, "self" say. returns: the type of what the function gives; None takes its
-    annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss as on a
-    hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
+    ttl: positive number of seconds, or a timedelta; None takes the configured one. key: a template
+    over the parameters such as "user:{id}", or a function that is given the arguments of the call
+    and gives a str; None makes "module.qualname:" and a digest of the arguments. namespace: put
+    before the key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters
+    that are no part of the digest, "self" say. returns: the type of what the function gives; None
+    takes its annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss
+    as on a hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
 
     The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
     times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and

@@ -13,6 +13,7 @@ async def misuses(cache: Cachette) -> None:
   await cache.fetch(b'key')  # type: ignore[arg-type]
   await cache.put('key')  # type: ignore[call-arg]
   await cache.put('key', 'value', '60')  # type: ignore[arg-type]
+  await cache.put('key', 'value', ttl=1j)  # type: ignore[arg-type]
   await cache.put('key', 'value', time=60)  # type: ignore[call-arg]
   await cache.clear(5)  # type: ignore[arg-type]
   await cache.flush('key')  # type: ignore[call-arg]

@@ -3,6 +3,9 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Mapping, Optional, Tuple, Type
 
 import cachette
@@ -65,6 +68,10 @@ async def calls(cache: Cachette) -> None:
   await cache.put('key', {'any': 'value'}, 5)
   await cache.put('key', 'value', ttl=2.5)
   await cache.put('key', 'value', ttl=None)
+  await cache.put('key', 'value', ttl=timedelta(minutes=1))
+  await cache.put_many({'key': 'value'}, Fraction(5, 2))
+  await cache.touch('key', Decimal('2.5'))
+  Cachette.sync.put('key', 'value', ttl=timedelta(minutes=1))
   assert_type(await cache.clear('namespace'), int)
   assert_type(await cache.clear(namespace='namespace'), int)
   assert_type(await cache.clear(key='key'), int)
@@ -112,6 +119,7 @@ async def computed(cache: Cachette) -> None:
   assert_type(await cache.get_or_set('key', load_name, 5), str)
   assert_type(await cache.get_or_set('key', factory=lambda: 1.5, ttl=2.5), float)
   assert_type(await cache.get_or_set('key', 'value', ttl=None), str)
+  assert_type(await cache.get_or_set('key', 'value', ttl=timedelta(days=1)), str)
   assert_type(await asyncio.wait_for(cache.get_or_set('key', load_count), 1), int)
   assert_type(await cache.get_or_set('key', load_anything, returns=Settings), Settings)
   assert_type(
@@ -176,7 +184,7 @@ class Shop:
   def names(cls, kind: str) -> str:
     return kind
 
-  @cached(ttl=60)
+  @cached(ttl=timedelta(minutes=1))
   @classmethod
   def places(cls, kind: str) -> str:
     return kind
