@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Times: seconds as any real number or as a timedelta, in every call.
+"""Times: seconds as any real number or as a timedelta, in every call and every option of that kind.
 
 A clock that stands still shows to the millisecond how long an entry lives.
 """
@@ -10,12 +10,13 @@ import decimal
 import fractions
 import math
 import typing
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Type
 
 import numpy
 import pandas
 import pytest
 from cachette import Cachette, testing
+from cachette._cachette import options
 from conftest import Make, about, run_python
 
 Fraction = fractions.Fraction
@@ -253,6 +254,77 @@ def test_the_clock_of_a_test_takes_every_kind_of_time(clock: testing.Clock) -> N
   assert Local.sync.fetch('key') is None
   with pytest.raises(TypeError, match="seconds must be a number of seconds, not str \\('5'\\)"):
     clock.advance('5')  # type: ignore[arg-type]
+
+
+# ---- In options
+
+
+def own(**settings: Any) -> Type[Cachette]:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: settings)
+  return Own
+
+
+TIME_OPTIONS = [row['name'] for row in options() if row['type'] in ('seconds', 'duration')]
+
+
+def text_of(cls: Type[Cachette], name: str) -> Any:
+  return cls._config.get(name)
+
+
+def test_there_are_options_that_are_times() -> None:
+  assert {'ttl', 'timeout', 'connect_timeout'} <= set(TIME_OPTIONS)
+
+
+@pytest.mark.parametrize('name', TIME_OPTIONS)
+@pytest.mark.parametrize(('value', 'ms'), TIMES, ids=shown)
+def test_an_option_takes_every_kind_of_time(name: str, value: Any, ms: int) -> None:
+  if ms > 3_600_000 or ms == 1 or (name == 'ttl' and ms < 1000):
+    with pytest.raises(ValueError, match=f'The "{name}" value must'):
+      own(**{name: value})
+  else:
+    assert abs(float(text_of(own(**{name: value}), name)) * 1000 - ms) <= 1
+
+
+@pytest.mark.parametrize('name', TIME_OPTIONS)
+@pytest.mark.parametrize('value', OUT_OF_RANGE, ids=shown)
+def test_a_time_out_of_range_is_a_fault_of_the_option(name: str, value: Any) -> None:
+  with pytest.raises(ValueError, match=f'The "{name}" value must (be )?between'):
+    own(**{name: value})
+
+
+@pytest.mark.parametrize('name', TIME_OPTIONS)
+@pytest.mark.parametrize('value', [each for each in WRONG if each != '60'], ids=shown)
+def test_what_is_no_time_is_a_fault_of_the_option(name: str, value: Any) -> None:
+  match = rf'The "{name}" value must be a number of seconds or a timedelta, not [\w.]+\.'
+  with pytest.raises(ValueError, match=match) as told:
+    own(**{name: value})
+  assert f'{type(value).__name__}.' in str(told.value)
+
+
+def test_a_ttl_out_of_range_says_that_a_call_may_have_it() -> None:
+  with pytest.raises(ValueError, match='It is "7200". A ttl that a call gives, .*may be longer'):
+    own(ttl=timedelta(hours=2))
+  with pytest.raises(ValueError, match='It is "0.25". A ttl that a call gives, .*may be shorter'):
+    own(ttl=Fraction(1, 4))
+  Cachette.sync.put('key', 'value', ttl=timedelta(hours=2))
+
+
+def test_whole_seconds_are_shown_whole() -> None:
+  for value in (60.0, timedelta(minutes=1), Fraction(60), Decimal('60.0'), numpy.float64(60)):
+    assert repr(own(ttl=value)()).endswith('ttl=60>')
+
+
+def test_an_entry_lives_for_a_configured_time_with_a_fraction() -> None:
+  with testing.isolated() as isolation:
+    cache = own(ttl=timedelta(milliseconds=1500)).sync
+    cache.put('key', 'value')
+    isolation.clock.advance(1.499)
+    assert cache.fetch('key') == 'value'
+    isolation.clock.advance(0.001)
+    assert cache.fetch('key') is None
 
 
 # ---- For those who read annotations
