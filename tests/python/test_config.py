@@ -188,7 +188,8 @@ def test_fields_of_a_settings_object_that_are_no_options_are_left_alone() -> Non
     database_password: str = 'secret'
     nested: PydanticModel = PydanticModel()
 
-  own(Settings())
+  with pytest.warns(UserWarning, match='No field of Settings is an option'):
+    own(Settings())
 
 
 def test_a_fault_in_a_settings_object_is_reported() -> None:
@@ -302,7 +303,7 @@ def test_a_validation_error_names_each_option_and_is_a_value_error() -> None:
 
 def test_unknown_choices_are_told_those_there_are() -> None:
   (fault,) = faults_of([('codec', 'yaml')])
-  assert fault == (
+  assert fault.startswith(  # behind it, those that other tests have registered
     'The "codec" value must be one of "csv", "feather", "json", "msgpack", "orjson", "parquet", '
     '"pickle" or "vanilla". It is "yaml".'
   )

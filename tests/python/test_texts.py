@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Options as text, as the environment has them; and warnings of what is probably not meant."""
 
+import collections
 import dataclasses
+import os
+import sys
 import types
+import warnings
 from typing import Any, Callable, Dict, List
 
 import pydantic
@@ -10,8 +14,12 @@ import pydantic_settings
 import pytest
 from cachette import Cachette
 from cachette._cachette import options
+from conftest import run_python
 
 TABLE = {row['name']: row for row in options()}
+
+# Here options of backends are given without a backend, on purpose; what is warned of is below.
+pytestmark = pytest.mark.filterwarnings('ignore:.*no "backend":UserWarning')
 
 # Text for each kind of option: what it may be, with the text by which the option is then known.
 GOOD = {
@@ -24,6 +32,15 @@ GOOD = {
 BAD = ['', 'abc', '1e999', 'nan', 'inf', '-1', '1,5', '0x10', '1 0', '\n', '１２']
 BY_TEXT = [row['name'] for row in options() if row['type'] in GOOD]
 CHOICES = [row['name'] for row in options() if row['type'] == 'choice']
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+  """An environment without variables of Cachette's."""
+  for name in list(os.environ):
+    if name.upper().startswith('CACHETTE_'):
+      monkeypatch.delenv(name)
+  return monkeypatch
 
 
 def load(settings: Any) -> Any:
@@ -98,3 +115,213 @@ def test_ints_of_other_types_are_numbers() -> None:
   for wrong in (8.0, True, numpy.float64(8), numpy.array([8, 9])):
     with pytest.raises(ValueError, match='The "mongodb_pool_size" value must be an int, not'):
       load({'mongodb_pool_size': wrong})
+
+
+# ---- The environment
+
+
+def quiet(settings: Any) -> Any:
+  """The configuration, about which nothing is to be warned."""
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    return load(settings)
+
+
+def test_the_environment_is_read_by_the_prefix(environment: pytest.MonkeyPatch) -> None:
+  environment.setenv('CACHETTE_TTL', '7')
+  environment.setenv('cachette_Timeout', ' 0.5 ')
+  environment.setenv('CACHETTE_BACKEND', 'redis')
+  environment.setenv('CACHETTE_REDIS_URL', 'redis://:secret@localhost')
+  environment.setenv('CACHETTE_TLS_VERIFY', 'no')
+  config = quiet(os.environ)
+  found = [config.get(each) for each in ('ttl', 'timeout', 'backend', 'tls_verify')]
+  assert found == ['7', '0.5', 'redis', 'no']
+
+
+@pytest.mark.parametrize('name', [row['name'] for row in options()])
+def test_a_variable_without_the_prefix_is_no_option(
+  name: str, environment: pytest.MonkeyPatch
+) -> None:
+  environment.setenv('CACHETTE_TTL', '7')
+  for each in (name, name.upper()):
+    environment.setenv(each, 'by accident: :1')
+  assert quiet(os.environ).get('ttl') == '7'
+  assert quiet(dict(os.environ, **{name: None})).get('codec') == 'vanilla'
+
+
+def test_an_environment_without_the_prefix_has_no_options() -> None:
+  assert quiet(os.environ).get('backend') == 'inmemory'
+
+
+def test_the_environment_as_bytes_is_read_too(environment: pytest.MonkeyPatch) -> None:
+  environment.setenv('CACHETTE_TTL', '7')
+  assert quiet(os.environb).get('ttl') == '7'
+
+
+@pytest.mark.parametrize('way', [dict, as_pairs, as_mapping, collections.OrderedDict])
+def test_a_copy_of_the_environment_is_read_as_one(
+  way: Any, environment: pytest.MonkeyPatch
+) -> None:
+  environment.setenv('CACHETTE_TTL', '7')
+  environment.setenv('TTL', 'by accident')
+  environment.setenv('REDIS_URL', 'redis://somewhere')
+  config = quiet(way(dict(os.environ)))
+  assert config.get('ttl') == '7'
+
+
+def test_options_in_small_letters_count_beside_a_copy_of_the_environment(
+  environment: pytest.MonkeyPatch,
+) -> None:
+  environment.setenv('CACHETTE_TTL', '7')
+  config = quiet({'ttl': 5, 'codec': 'json', **os.environ})
+  assert (config.get('ttl'), config.get('codec')) == ('7', 'json')
+  assert quiet({**os.environ, 'ttl': 5}).get('ttl') == '5'
+
+
+def test_a_fault_of_the_environment_names_option_and_value(
+  environment: pytest.MonkeyPatch,
+) -> None:
+  for text in BAD[:6]:
+    environment.setenv('CACHETTE_TTL', text)
+    with pytest.raises(ValueError, match=f'The "ttl" value .* It is "{text}"'):
+      load(os.environ)
+  environment.setenv('CACHETTE_TTL', '7')
+  environment.setenv('CACHETTE_BACKEND', 'redis')
+  with pytest.raises(ValueError, match='The "redis_url" cannot be null'):
+    load(os.environ)
+
+
+def test_a_variable_that_is_nearly_an_option_is_warned_of(environment: pytest.MonkeyPatch) -> None:
+  environment.setenv('CACHETTE_TLL', '7')
+  environment.setenv('CACHETTE_REDISURL', 'redis://:hunter2@h')
+  with pytest.warns(UserWarning) as told:
+    load(os.environ)
+  assert [str(each.message) for each in told] == [
+    'CACHETTE_REDISURL is no option; did you mean CACHETTE_REDIS_URL?',
+    'CACHETTE_TLL is no option; did you mean CACHETTE_TTL?',
+  ]
+
+
+def test_other_variables_with_the_prefix_are_left_alone(environment: pytest.MonkeyPatch) -> None:
+  for name in ('TEST_BACKENDS', 'TEST_MEMCACHED_HOST', 'TEST_REDIS_URL', 'HOME', 'VERSION', ''):
+    environment.setenv(f'CACHETTE_{name}', 'x')
+  quiet(os.environ)
+
+
+def test_the_environment_configures_a_program() -> None:
+  told = run_python(
+    """
+    import os
+    from cachette import Cachette
+    Cachette.load_config(lambda: os.environ)
+    print(Cachette())
+    """,
+    env={'CACHETTE_TTL': '7', 'CACHETTE_CODEC': 'json', 'TTL': '9', 'BACKEND': 'redis'},
+  )
+  assert told == "<Cachette backend='inmemory' codec='json' ttl=7>\n"
+
+
+# ---- What is probably not meant
+
+OF_BACKENDS = {
+  'redis_url': ('redis', 'redis://:hunter2@h'),
+  'valkey_url': ('valkey', 'valkey://:hunter2@h'),
+  'memcached_host': ('memcached', 'h'),
+  'memcached_password': ('memcached', 'hunter2'),
+  'memcached_tls': ('memcached', True),
+  'mongodb_url': ('mongodb', 'mongodb://u:hunter2@h'),
+  'mongodb_pool_size': ('mongodb', '9'),
+  'dynamodb_url': ('dynamodb', 'http://h'),
+  'pickle_path': ('file', '/tmp/cache'),
+}
+
+
+def warned(settings: Any) -> List[Any]:
+  with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter('always')
+    load(settings)
+  return told
+
+
+@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize('name', OF_BACKENDS)
+def test_an_option_of_a_backend_without_a_backend_is_warned_of(name: str, way: Any) -> None:
+  backend, value = OF_BACKENDS[name]
+  (told,) = warned(way({name: value, 'ttl': 7}))
+  assert told.category is UserWarning
+  assert str(told.message) == (
+    f'"{name}" is given, but no "backend": entries are kept in memory. Set the option "backend" to '
+    f'"{backend}", or to "inmemory" if that is meant.'
+  )
+
+
+def test_several_options_of_backends_are_one_warning() -> None:
+  (told,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
+  assert '"redis_url", "memcached_host" are given' in str(told.message)
+
+
+def test_nothing_is_warned_of_where_all_is_said() -> None:
+  quiet({'backend': 'inmemory', 'redis_url': 'redis://h'})
+  quiet({'BACKEND': 'memcached', 'memcached_host': 'h', 'redis_url': 'redis://h'})
+  quiet({'redis_url': None, 'pickle_path': '', 'mongodb_pool_size': '8', 'memcached_tls': False})
+  quiet({'region': 'eu-west-1', 'table_name': 'mine', 'ttl': 7})
+  quiet([])
+  quiet({})
+
+
+def test_an_option_of_a_backend_in_the_environment_is_warned_of(
+  environment: pytest.MonkeyPatch,
+) -> None:
+  environment.setenv('CACHETTE_REDIS_URL', 'redis://h')
+  (told,) = warned(os.environ)
+  assert 'Set the option "backend" to "redis"' in str(told.message)
+
+
+@dataclasses.dataclass
+class Strange:
+  host: str = 'localhost'
+  cache_ttl: int = 7
+
+
+@pytest.mark.parametrize('way', WAYS[-3:], ids=lambda way: way.__name__)
+def test_a_settings_object_without_an_option_is_warned_of(way: Any) -> None:
+  (told,) = warned(way({'host': 'localhost', 'cache_ttl': 7}))
+  assert told.category is UserWarning
+  assert str(told.message) == (
+    'No field of Settings is an option, so that all options have their defaults. Name fields as '
+    'the options are, such as "backend" and "ttl".'
+  )
+
+
+def test_one_field_that_is_an_option_is_enough() -> None:
+  quiet(as_dataclass({'host': 'localhost', 'TTL': 7}))
+  quiet(as_dataclass({'host': 'localhost', 'redis_url': None}))
+
+
+def test_a_warning_points_at_who_loads_the_configuration() -> None:
+  class Own(Cachette):
+    pass
+
+  with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter('always')
+
+    @Own.load_config
+    def get_config() -> Strange:
+      return Strange()
+
+    Own.load_config(lambda: {'redis_url': 'redis://h'})
+    lines = range(get_config.__code__.co_firstlineno, sys._getframe().f_lineno)
+  assert len(told) == 2
+  assert all(each.filename == __file__ and each.lineno in lines for each in told)
+
+
+def test_a_warning_as_an_error_leaves_the_configuration_that_stands() -> None:
+  class Own(Cachette):
+    pass
+
+  Own.load_config(lambda: {'ttl': 7})
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    with pytest.raises(UserWarning):
+      Own.load_config(lambda: {'redis_url': 'redis://h'})
+  assert Own._config.get('ttl') == '7'

@@ -20,7 +20,6 @@ async def misuses(cache: Cachette) -> None:
   left: str = (await cache.fetch_with_ttl('key'))[0]  # type: ignore[assignment]
   print(left)
   Cachette('key')  # type: ignore[call-arg]
-  Cachette.load_config([('ttl', 60)])  # type: ignore[type-var]
   Cachette.register_codec('name', None, bytes)  # type: ignore[arg-type]
   await cache.get_or_set('key')  # type: ignore[call-overload]
   await cache.get_or_set(5, 'value')  # type: ignore[call-overload]

@@ -2,6 +2,7 @@
 """What mypy --strict and pyright must accept, and which types they must see. Never run."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -44,6 +45,10 @@ def from_settings() -> Settings:
   return Settings()
 
 
+Cachette.load_config({'ttl': '60'})
+Cachette.load_config([('ttl', timedelta(minutes=1))])
+Cachette.load_config(os.environ)
+assert_type(Cachette.load_config(Settings()), Settings)
 assert_type(from_tuples(), List[Tuple[str, object]])
 assert_type(from_mapping(), Mapping[str, object])
 assert_type(from_settings(), Settings)
