@@ -54,13 +54,14 @@ def read(given: Any, owner: str) -> Settings:
 
 def _ask(given: Any, owner: str) -> Any:
   """The settings that a function gives, or those that were given themselves."""
-  settings = given
+  settings: Any = given
   if callable(given) and not isinstance(given, Mapping) and _fields(given) is None:
     settings = given()
   kind = type(settings)
   if hasattr(kind, '__await__') or hasattr(kind, '__anext__'):
-    if hasattr(kind, 'close'):
-      settings.close()  # so that Python does not warn that it was never awaited
+    close: Any = getattr(settings, 'close', None)
+    if close is not None:
+      close()  # so that Python does not warn that it was never awaited
     _refuse_coroutine(given, owner)
   return settings
 
