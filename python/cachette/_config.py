@@ -48,7 +48,10 @@ def _refuse(faults: _Faults, owner: str) -> NoReturn:
     from pydantic import ValidationError
     from pydantic_core import InitErrorDetails
   except ImportError:
-    raise ConfigError('\n'.join(message for _, message in faults)) from None
+    error: Any = ConfigError('\n'.join(message for _, message in faults))
+    if hasattr(error, 'add_note'):  # since Python 3.11
+      error.add_note(f'in the configuration of {owner}')
+    raise error from None
   raise ValidationError.from_exception_data(
     owner,
     [

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 import pickle
+import sys
 import typing
 import warnings
 from typing import Any, Dict, List
@@ -234,6 +235,27 @@ def test_a_fault_names_the_class_that_was_configured() -> None:
       cls.load_config(lambda: [('ttl', 0)])
     assert caught.value.title == cls.__name__
     assert f'for {cls.__name__}\n' in str(caught.value)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='exceptions have no notes yet')
+def test_a_config_error_names_the_class_in_a_note() -> None:
+  told = run_python(
+    """
+    import sys, traceback
+    sys.modules['pydantic'] = None
+    from cachette import Cachette
+    class Sessions(Cachette):
+      pass
+    try:
+      Sessions.load_config({'ttl': 0})
+    except ValueError as error:
+      print(''.join(traceback.format_exception_only(error)))
+    """
+  )
+  assert told == (
+    'cachette.ConfigError: The "ttl" value must between 1 or 3600 seconds. It is "0".\n'
+    'in the configuration of Sessions\n\n'
+  )
 
 
 def test_a_type_error_names_the_class_that_was_configured() -> None:
