@@ -28,7 +28,8 @@ def read_seconds(value: Any) -> Any:
   if hasattr(type(value), 'total_seconds'):
     return value.total_seconds()
   if type(value).__module__ == 'numpy' and type(value).__name__ == 'timedelta64':
-    return float(value / type(value)(1_000_000_000, 'ns'))
+    has_unit = '[' in value.dtype.str
+    return float(value / type(value)(1_000_000_000, 'ns')) if has_unit else None
   return _read_number(value)
 
 

@@ -17,7 +17,7 @@ import pytest
 from cachette import Cachette, CodecError
 from cachette._cachette import options
 from cachette._calls import BlockingCalls, Calls
-from conftest import run_python
+from conftest import on_pythons, run_python
 
 
 @dataclasses.dataclass
@@ -237,7 +237,7 @@ def test_a_fault_names_the_class_that_was_configured() -> None:
     assert f'for {cls.__name__}\n' in str(caught.value)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason='exceptions have no notes yet')
+@on_pythons(sys.version_info >= (3, 11), 'exceptions of older ones have no notes')
 def test_a_config_error_names_the_class_in_a_note() -> None:
   told = run_python(
     """
