@@ -156,7 +156,7 @@ CACHETTE_API void cachette_options_set_clock(cachette_options *options, int64_t 
 enum cachette_option_type {
   CACHETTE_OPTION_CHOICE,   /* one of `choices` */
   CACHETTE_OPTION_STRING,   /* text */
-  CACHETTE_OPTION_SECONDS,  /* whole seconds from `least` to `most` */
+  CACHETTE_OPTION_SECONDS,  /* seconds from `least` to `most`, fractions allowed */
   CACHETTE_OPTION_DURATION, /* seconds, fractions allowed; `least` and `most` are milliseconds */
   CACHETTE_OPTION_BOOLEAN,  /* true or false; also 1 or 0, yes or no, on or off */
   CACHETTE_OPTION_SIZE,     /* bytes; a suffix K, M or G multiplies by 1024, its square or cube */

@@ -304,7 +304,7 @@ static int read_options(cachette *handle, const cachette_options *options, cache
   if (cachette_options_check(handle->options, &fault, 1) > 0)
     return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
   handle->clock = cachette__options_clock(handle->options);
-  handle->ttl_ms = 1000 * cachette__options_number(handle->options, CACHETTE__OPTION_ttl);
+  handle->ttl_ms = cachette__options_number(handle->options, CACHETTE__OPTION_ttl);
   handle->timeout_ms = cachette__options_number(handle->options, CACHETTE__OPTION_timeout);
   return CACHETTE_OK;
 }

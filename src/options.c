@@ -38,6 +38,50 @@ const cachette_option_info *cachette_option_table(size_t *count) {
   return table;
 }
 
+/* ---- Likeness ---- */
+
+/* How many letters must change, come, go or change places with the next to make `b` of `a`; both up
+ * to NAME_MAX_LENGTH. */
+static size_t edit_distance(const char *a, const char *b) {
+  enum { NAME_MAX_LENGTH = 64 };
+  size_t rows[3][NAME_MAX_LENGTH + 1]; /* this one, and the two before */
+  size_t height = strlen(a), width = strlen(b);
+  if (height > NAME_MAX_LENGTH || width > NAME_MAX_LENGTH) return SIZE_MAX;
+  for (size_t j = 0; j <= width; j++) rows[0][j] = j;
+  for (size_t i = 1; i <= height; i++) {
+    size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *higher = rows[(i + 1) % 3];
+    row[0] = i;
+    for (size_t j = 1; j <= width; j++) {
+      size_t best = above[j - 1] + (strncasecmp(&a[i - 1], &b[j - 1], 1) != 0);
+      if (above[j] + 1 < best) best = above[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      bool swapped = i > 1 && j > 1 && strncasecmp(&a[i - 1], &b[j - 2], 1) == 0 &&
+                     strncasecmp(&a[i - 2], &b[j - 1], 1) == 0;
+      if (swapped && higher[j - 2] + 1 < best) best = higher[j - 2] + 1;
+      row[j] = best;
+    }
+  }
+  return rows[height % 3][width];
+}
+
+/* Writes the choice that was probably meant; "" if none is near. */
+static void find_choice(const char *choices, const char *text, char *found, size_t size) {
+  enum { MOST = 2 };
+  size_t least = MOST + 1;
+  *found = '\0';
+  while (*choices != '\0') {
+    char choice[32];
+    size_t span = strcspn(choices, "|");
+    snprintf(choice, sizeof choice, "%.*s", (int)span, choices);
+    size_t distance = edit_distance(text, choice);
+    if (distance < least && 2 * distance < span) {
+      least = distance;
+      snprintf(found, size, "%s", choice);
+    }
+    choices += span + (choices[span] == '|');
+  }
+}
+
 /* ---- Reading values ---- */
 
 /* The place of `text` among names separated by '|', or -1. Case is ignored. */
@@ -102,16 +146,26 @@ static bool parse_boolean(const char *text, int64_t *number) {
   return place >= 0;
 }
 
-static bool parse_number(const cachette_option_info *info, const char *text, int64_t *number) {
+/* The bounds of an option, in what its number counts. */
+static int64_t least_of(const cachette_option_info *info) {
+  return info->type == CACHETTE_OPTION_SECONDS ? 1000 * info->least : info->least;
+}
+
+static int64_t most_of(const cachette_option_info *info) {
+  return info->type == CACHETTE_OPTION_SECONDS ? 1000 * info->most : info->most;
+}
+
+/* Text as the number of an option, whose bounds are not looked at. */
+static bool read_number(const cachette_option_info *info, const char *text, int64_t *number) {
   const char *end;
   if (info->type == CACHETTE_OPTION_BOOLEAN) return parse_boolean(text, number);
-  if (info->type == CACHETTE_OPTION_SIZE) {
-    if (!parse_size(text, number)) return false;
-  } else {
-    int decimals = info->type == CACHETTE_OPTION_DURATION ? 3 : 0;
-    if (!parse_decimal(text, decimals, number, &end) || *end != '\0') return false;
-  }
-  return *number >= info->least && *number <= info->most;
+  if (info->type == CACHETTE_OPTION_SIZE) return parse_size(text, number);
+  int decimals = info->type == CACHETTE_OPTION_NUMBER ? 0 : 3;
+  return parse_decimal(text, decimals, number, &end) && *end == '\0';
+}
+
+static bool parse_number(const cachette_option_info *info, const char *text, int64_t *number) {
+  return read_number(info, text, number) && *number >= least_of(info) && *number <= most_of(info);
 }
 
 /* `"a", "b" or "c"` from "a|b|c". */
@@ -126,34 +180,58 @@ static void spell_choices(const char *choices, char *text, size_t size) {
   }
 }
 
-static int fail_value(const cachette_option_info *info, cachette_error *error) {
-  char choices[160] = "";
+/* What is to be done about a time to live that the option cannot have, or "". */
+static const char *advise(const cachette_option_info *info, const char *value) {
+  int64_t number;
+  if (info->type != CACHETTE_OPTION_SECONDS || !read_number(info, value, &number) || number == 0)
+    return "";
+  return number > most_of(info)
+             ? " A ttl that a call gives, such as put(key, value, ttl), may be longer."
+             : " A ttl that a call gives, such as put(key, value, ttl), may be shorter.";
+}
+
+static int fail_choice(const cachette_option_info *info, const char *value, const char *shown,
+                       cachette_error *error) {
+  char choices[160] = "", found[32];
+  spell_choices(info->choices, choices, sizeof choices);
+  find_choice(info->choices, value, found, sizeof found);
+  bool near = *found != '\0';
+  return cachette__fail(error, CACHETTE_ECONFIG, info->name,
+                        "The \"%s\" value must be one of %s. It is \"%s\"%s%s%s", info->name,
+                        choices, shown, near ? "; did you mean \"" : ".", found, near ? "\"?" : "");
+}
+
+static int fail_value(const cachette_option_info *info, const char *value, cachette_error *error) {
+  char shown[40];
+  /* With a colon it may be a user name and a password. */
+  cachette__value_text(strchr(value, ':') == NULL ? value : "***", shown, sizeof shown);
   switch (info->type) {
     case CACHETTE_OPTION_SECONDS:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                            "The \"%s\" value must between %" PRId64 " or %" PRId64 " seconds.",
-                            info->name, info->least, info->most);
+                            "The \"%s\" value must between %" PRId64 " or %" PRId64
+                            " seconds. It is \"%s\".%s",
+                            info->name, info->least, info->most, shown, advise(info, value));
     case CACHETTE_OPTION_DURATION:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                            "The \"%s\" value must be between %g and %g seconds.", info->name,
-                            (double)info->least / 1000, (double)info->most / 1000);
+                            "The \"%s\" value must be between %g and %g seconds. It is \"%s\".",
+                            info->name, (double)info->least / 1000, (double)info->most / 1000,
+                            shown);
     case CACHETTE_OPTION_SIZE:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
                             "The \"%s\" value must be a number of bytes from %" PRId64
-                            "M to %" PRId64 "G; a suffix K, M or G is accepted.",
-                            info->name, info->least >> 20, info->most >> 30);
+                            "M to %" PRId64 "G; a suffix K, M or G is accepted. It is \"%s\".",
+                            info->name, info->least >> 20, info->most >> 30, shown);
     case CACHETTE_OPTION_NUMBER:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
                             "The \"%s\" value must be a whole number from %" PRId64 " to %" PRId64
-                            ".",
-                            info->name, info->least, info->most);
+                            ". It is \"%s\".",
+                            info->name, info->least, info->most, shown);
     case CACHETTE_OPTION_CHOICE:
-      spell_choices(info->choices, choices, sizeof choices);
-      return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                            "The \"%s\" value must be one of %s.", info->name, choices);
+      return fail_choice(info, value, shown, error);
     case CACHETTE_OPTION_BOOLEAN:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                            "The \"%s\" value must be true or false.", info->name);
+                            "The \"%s\" value must be true or false. It is \"%s\".", info->name,
+                            shown);
     case CACHETTE_OPTION_STRING:
     case CACHETTE_OPTION_PATH:
       break;
@@ -176,27 +254,6 @@ static bool has_control_character(const char *text) {
 }
 
 /* ---- Names ---- */
-
-/* How many letters must change, come or go to make `b` of `a`; both up to NAME_MAX_LENGTH. */
-static size_t edit_distance(const char *a, const char *b) {
-  enum { NAME_MAX_LENGTH = 64 };
-  size_t row[NAME_MAX_LENGTH + 1];
-  size_t width = strlen(b);
-  if (strlen(a) > NAME_MAX_LENGTH || width > NAME_MAX_LENGTH) return SIZE_MAX;
-  for (size_t j = 0; j <= width; j++) row[j] = j;
-  for (size_t i = 1; a[i - 1] != '\0'; i++) {
-    size_t corner = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= width; j++) {
-      size_t best = corner + (strncasecmp(&a[i - 1], &b[j - 1], 1) != 0);
-      if (row[j] + 1 < best) best = row[j] + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      corner = row[j];
-      row[j] = best;
-    }
-  }
-  return row[width];
-}
 
 static int find_option(const char *name) {
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++)
@@ -306,7 +363,7 @@ int cachette_options_set(cachette_options *options, const char *name, const char
     if ((numeric && !parse_number(info, value, &number)) ||
         (info->type == CACHETTE_OPTION_CHOICE && choice_place(info->choices, value) < 0) ||
         has_control_character(value))
-      return fail_value(info, error);
+      return fail_value(info, value, error);
     bool relative = info->type == CACHETTE_OPTION_PATH && *value != '\0' && *value != '/';
     if (relative && options->folder == NULL) return fail_relative(info, error);
     text = cachette__path_from(relative ? options->folder : NULL, value);

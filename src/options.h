@@ -121,7 +121,7 @@ const char *cachette__options_text(const cachette_options *options, enum cachett
 /* Not given, given as NULL, or empty. */
 bool cachette__options_absent(const cachette_options *options, enum cachette__option option);
 
-/* The number of an option: bytes, seconds, for a DURATION milliseconds, for a BOOLEAN 1 or 0. */
+/* The number of an option: bytes, for a time milliseconds, for a BOOLEAN 1 or 0. */
 int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
 
 /* The folder that relative paths are from, the current one when the options were made; NULL: it was

@@ -119,7 +119,8 @@ def _remedy(codec: str, part: _Part) -> str:
   if hasattr(kind, 'model_dump'):
     return (
       f'a pydantic model ({name}): put its model_dump(mode="json"), or have @cached give the model '
-      'back, by a return annotation of the function, or use the codec "pickle".'
+      'back, by a return annotation of the function, or use the codec "pickle". get_or_set gives '
+      'models back by its parameter returns=.'
     )
   for has, remedy in _REMEDIES:
     if has(value):

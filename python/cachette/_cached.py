@@ -7,19 +7,20 @@ class it is a descriptor, so that the two of a bound method know the object.
 """
 
 from functools import partial, update_wrapper
-from typing import Any, Callable, Optional, Tuple, Union, cast
+from typing import Any, Callable, Optional, Tuple, cast
 
 from . import _flights
 from ._cachette import Cache, fetch_as
 from ._exceptions import CachetteError
 from ._keys import KeyOption, Plan, make_plan
 from ._returns import Returns, returns_of_function
+from ._times import Time
 
 
 def decorate(
   cls: type,
   function: Any,
-  ttl: Optional[Union[int, float]],
+  ttl: Optional[Time],
   key: KeyOption,
   namespace: Optional[str],
   exclude: Tuple[str, ...],

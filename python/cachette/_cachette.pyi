@@ -3,12 +3,15 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union, final
 
+from ._times import Time
+
 _T = TypeVar('_T')
-_Ttl = Optional[Union[int, float]]
+_Ttl = Optional[Time]
 _Face = TypeVar('_Face', bound=Callable[..., Any])
 
 __version__: str
 
+def check_ttl(ttl: _Ttl, /) -> None: ...
 def has_odd_key(value: object, /) -> bool: ...
 
 @final

@@ -20,15 +20,15 @@ from typing import (
   Tuple,
   Type,
   TypeVar,
-  Union,
   overload,
 )
 
 from ._cachette import Cache, Sync
 from ._cachette import blocking_call as _blocking_call
 from ._cachette import call as _call
+from ._times import Time
 
-Seconds = Optional[Union[int, float]]
+Seconds = Optional[Time]
 Value = TypeVar('Value')
 Face = TypeVar('Face', bound=Callable[..., Any])
 
@@ -53,8 +53,8 @@ def blocking_call(face: Face) -> Face:
 class Calls(Cache):
   """The calls that are awaited.
 
-  Keys are str of 1 to 65,536 bytes of UTF-8. A `ttl` is a positive number of seconds, an int or a
-  float; None takes the configured one.
+  Keys are str of 1 to 65,536 bytes of UTF-8. A `ttl` is a positive number of seconds (int, float or
+  any other real number) or a timedelta, at most a hundred years; None takes the configured one.
 
   A wrong argument (a key that is not a str, a negative `ttl`) is a TypeError or ValueError of the
   call itself. What fails in the backend or the codec is raised when the call is awaited.

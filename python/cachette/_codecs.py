@@ -190,6 +190,14 @@ def is_own(name: object) -> bool:
   return isinstance(name, str) and name.lower() in _own
 
 
+def name_own(fault: str) -> str:
+  """A fault that lists the codecs there are, with those of the application."""
+  if 'must be one of' not in fault or not _own:
+    return fault
+  names = ', '.join(f'"{name}"' for name in _own)
+  return f'{fault} Codecs of your own: {names}.'
+
+
 def find_fault(name: str) -> Optional[str]:
   """What keeps a codec from being used here, with what to do; None if nothing does."""
   if name in _own or name not in _table:

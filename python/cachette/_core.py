@@ -15,7 +15,7 @@ from typing import (
 )
 
 from . import _cached, _codecs, _fallbacks, _flights
-from ._cachette import Config, configure, stats
+from ._cachette import Cache, Config, configure, stats
 from ._calls import BlockingCalls, Calls, Seconds, Value
 from ._config import load_settings
 from ._stats import Stats
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
   Parameters = ParamSpec('Parameters')
 
-Settings = TypeVar('Settings', bound=Callable[[], Any])
+Settings = TypeVar('Settings')
 Own = TypeVar('Own', bound='Cachette')  # not Self, which annotations must do without at run time
 
 
@@ -41,7 +41,7 @@ use_config: 'Callable[[Any, Config], None]' = configure
 
 def _is_plain(owner: Any) -> bool:
   """Whether a class is built without arguments, as Cachette itself is."""
-  return bool(owner.__init__ is object.__init__ and owner.__new__ is object.__new__)
+  return bool(owner.__init__ is object.__init__ and owner.__new__ is Cache.__new__)
 
 
 class _AsyncDependency:
@@ -142,17 +142,20 @@ class Cachette(Calls):
 
   @classmethod
   def load_config(cls, settings: Settings) -> Settings:
-    """Configures the cache with what a function returns; to be used as a decorator.
+    """Configures the cache with settings, or with what a function returns, as a decorator.
 
-    settings: called once, now, without arguments; returns (name, value) tuples, a mapping, or a
-    settings object with the options as fields. Names are case-insensitive. A second call replaces
-    the configuration from then on; an in-memory cache begins empty then.
+    settings: (name, value) tuples, a mapping, a settings object with the options as fields, or a
+    function that returns one of these, which is called once, now, without arguments. Names are
+    case-insensitive, and every value may be text. Of `os.environ` the variables count that begin
+    with CACHETTE_, such as CACHETTE_TTL. A second call replaces the configuration from then on; an
+    in-memory cache begins empty then.
 
-    Returns the function. Raises pydantic.ValidationError, or ConfigError where pydantic is not
-    installed, with every fault that was found; TypeError if it cannot read what the function
-    returned.
+    Returns what it was given. Raises pydantic.ValidationError, or ConfigError where pydantic is not
+    installed, with every fault that was found; TypeError if it cannot read the settings. Warns,
+    with a UserWarning, of an option of a backend without the option `backend`, and of a settings
+    object that has no option.
     """
-    use_config(cls, load_settings(settings()))
+    use_config(cls, load_settings(settings, cls.__name__, depth=3))
     _fallbacks.forget(cls)
     return settings
 
@@ -218,13 +221,13 @@ class Cachette(Calls):
   ) -> Any:
     """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
 
-    ttl: positive number of seconds; None takes the configured one. key: a template over the
-    parameters such as "user:{id}", or a function that is given the arguments of the call and gives
-    a str; None makes "module.qualname:" and a digest of the arguments. namespace: put before the
-    key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters that are
-    no part of the digest, "self" say. returns: the type of what the function gives; None takes its
-    annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss as on a
-    hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
+    ttl: positive number of seconds, or a timedelta; None takes the configured one. key: a template
+    over the parameters such as "user:{id}", or a function that is given the arguments of the call
+    and gives a str; None makes "module.qualname:" and a digest of the arguments. namespace: put
+    before the key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters
+    that are no part of the digest, "self" say. returns: the type of what the function gives; None
+    takes its annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss
+    as on a hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
 
     The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
     times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and

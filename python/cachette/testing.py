@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Optional, Tuple, Type
 from . import _core, _fallbacks
 from ._cachette import Config, configure
 from ._core import Cachette
+from ._times import Time, seconds_of
 
 __all__ = ['Clock', 'Isolation', 'isolated']
 
@@ -29,17 +30,18 @@ class Clock:
     self._configs: List[Config] = []
     self._ms = 0
 
-  def advance(self, seconds: float) -> None:
+  def advance(self, seconds: Time) -> None:
     """Moves it on; entries whose time is over then are gone.
 
-    seconds: 0 or more, as fine as milliseconds. Raises ValueError below 0.
+    seconds: 0 or more, as fine as milliseconds; a number or a timedelta. Raises ValueError below 0.
     """
-    if seconds < 0:
+    number = seconds_of('seconds', seconds)
+    if number < 0:
       raise ValueError(f'a clock does not go back: seconds must not be below 0, as {seconds!r} is')
     with _lock:
-      self._ms += round(seconds * 1000)
+      self._ms += round(number * 1000)
       for config in self._configs:
-        config.advance(round(seconds * 1000))
+        config.advance(round(number * 1000))
 
   def _join(self, config: Config) -> None:
     config.stop_clock()

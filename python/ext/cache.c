@@ -4,6 +4,8 @@
  * back. A wrong argument is an error of the call, as it is with a coroutine function; whatever goes
  * wrong in the op is raised when the awaitable is awaited.
  */
+#include <string.h>
+
 #include "ext.h"
 
 /* ---- Which configuration ---- */
@@ -302,7 +304,60 @@ static PyObject *cache_repr(PyObject *self) {
   return text;
 }
 
+/* Whether a class inherits from Cache; and the first type behind that in its order which builds
+ * objects in its own way, another base of it, or NULL. */
+static bool find_next_builder(PyTypeObject *type, PyTypeObject **found) {
+  *found = NULL;
+  for (Py_ssize_t i = PyTuple_GET_SIZE(type->tp_mro) - 1; i >= 0; i--) {
+    PyTypeObject *each = (PyTypeObject *)PyTuple_GET_ITEM(type->tp_mro, i);
+    if (strcmp(each->tp_name, cache_spec.name) == 0) return true;
+    if (each->tp_new != PyBaseObject_Type.tp_new) *found = each;
+  }
+  return false;
+}
+
+/* Somebody gave options to the class. Their values are not named, for they may be secret. */
+static PyObject *refuse_arguments(const PyTypeObject *type, PyObject *keywords) {
+  bool named = keywords != NULL && PyTuple_GET_SIZE(keywords) > 0;
+  PyObject *what = named
+                       ? PyUnicode_FromFormat("the option \"%U\" is", PyTuple_GET_ITEM(keywords, 0))
+                       : PyUnicode_FromString("options are");
+  if (what == NULL) return NULL;
+  PyErr_Format(PyExc_TypeError,
+               "%s() takes no arguments: %U given by %s.load_config, once, at start-up",
+               type->tp_name, what, type->tp_name);
+  Py_DECREF(what);
+  return NULL;
+}
+
+/*
+ * Cache.__new__: what object's does, with words for arguments. It is a function and no tp_new, for
+ * of that Python refuses a class whose first base is another one with a __new__; and it passes on
+ * to bases behind Cache, as if it were not there.
+ */
+static PyObject *cache_new(PyObject *Py_UNUSED(ignored), PyObject *const *args, Py_ssize_t count,
+                           PyObject *keywords) {
+  PyTypeObject *type = count > 0 ? (PyTypeObject *)args[0] : NULL, *next;
+  if (type == NULL || !PyType_Check(args[0]) || !find_next_builder(type, &next))
+    return PyErr_Format(PyExc_TypeError, "Cache.__new__() takes a class that inherits from it");
+  if (next != NULL) {
+    PyObject *build = PyObject_GetAttrString((PyObject *)next, "__new__");
+    PyObject *made =
+        build != NULL ? PyObject_Vectorcall(build, args, (size_t)count, keywords) : NULL;
+    Py_XDECREF(build);
+    return made;
+  }
+  bool given = count > 1 || (keywords != NULL && PyTuple_GET_SIZE(keywords) > 0);
+  if (given && type->tp_init == PyBaseObject_Type.tp_init) return refuse_arguments(type, keywords);
+  PyObject *nothing = PyTuple_New(0);
+  PyObject *made = nothing != NULL ? PyBaseObject_Type.tp_new(type, nothing, NULL) : NULL;
+  Py_XDECREF(nothing);
+  return made;
+}
+
 static PyMethodDef cache_methods[] = {
+    {"__new__", (PyCFunction)(void (*)(void))cache_new, METH_STATIC | METH_FASTCALL | METH_KEYWORDS,
+     "Builds a cache, which takes no arguments."},
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "__await__($self)\n--\n\nGives the cache itself."},

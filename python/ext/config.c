@@ -18,11 +18,10 @@
 static const char *type_name(enum cachette_option_type type) {
   switch (type) {
     case CACHETTE_OPTION_SECONDS:
-      return "an int (whole seconds)";
+    case CACHETTE_OPTION_DURATION:
+      return "a number of seconds or a timedelta";
     case CACHETTE_OPTION_NUMBER:
       return "an int";
-    case CACHETTE_OPTION_DURATION:
-      return "a number of seconds";
     case CACHETTE_OPTION_BOOLEAN:
       return "a bool";
     case CACHETTE_OPTION_SIZE:
@@ -32,40 +31,73 @@ static const char *type_name(enum cachette_option_type type) {
   }
 }
 
-/* An int as text; one that does not fit 64 bits is out of every option's range at their ends, too.
- */
+/* One that does not fit 64 bits is out of every option's range; it is for the message. */
 static PyObject *int_text(PyObject *value) {
   int overflow;
   long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-  if (overflow != 0) number = overflow < 0 ? LLONG_MIN : LLONG_MAX;
-  return PyUnicode_FromFormat("%lld", number);
+  if (overflow == 0) return PyUnicode_FromFormat("%lld", number);
+  PyObject *digits = PyNumber_ToBase(value, 10);
+  if (digits != NULL || !PyErr_ExceptionMatches(PyExc_ValueError)) return digits;
+  PyErr_Clear(); /* it has more digits than Python prints */
+  return PyUnicode_FromString(overflow < 0 ? "-9999999999999999999..." : "9999999999999999999...");
 }
 
-/* The option's value as text, a new reference; NULL without an exception if the type is wrong. */
+/* Seconds to the nearest millisecond, without needless zeros. */
+static PyObject *float_text(double seconds) {
+  bool plain = seconds >= 0.0005 && seconds < 1e15;
+  char *digits = plain ? PyOS_double_to_string(seconds, 'f', 3, 0, NULL)
+                       : PyOS_double_to_string(seconds, 'r', 0, 0, NULL);
+  if (digits == NULL) return NULL;
+  size_t size = strlen(digits);
+  while (plain && digits[size - 1] == '0') size--;
+  if (plain && digits[size - 1] == '.') size--;
+  PyObject *text = PyUnicode_FromStringAndSize(digits, (Py_ssize_t)size);
+  PyMem_Free(digits);
+  return text;
+}
+
+static PyObject *time_text(PyObject *value) {
+  PyObject *times = PyImport_ImportModule("cachette._times");
+  PyObject *seconds =
+      times != NULL ? PyObject_CallMethod(times, "read_seconds", "(O)", value) : NULL;
+  PyObject *text = NULL;
+  if (seconds != NULL && PyLong_Check(seconds)) text = int_text(seconds);
+  if (seconds != NULL && PyFloat_Check(seconds)) text = float_text(PyFloat_AS_DOUBLE(seconds));
+  Py_XDECREF(times);
+  Py_XDECREF(seconds);
+  return text;
+}
+
+/* The text of what is an int, one of NumPy's too. */
+static PyObject *index_text(PyObject *value) {
+  if (PyBool_Check(value) || !PyIndex_Check(value)) return NULL;
+  PyObject *number = PyNumber_Index(value);
+  if (number == NULL) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_Clear(); /* several numbers, say */
+    return NULL;
+  }
+  PyObject *text = int_text(number);
+  Py_DECREF(number);
+  return text;
+}
+
+/* The option's value as text, a new reference; NULL, perhaps with an exception, if its type is
+ * wrong. Text the library reads. */
 static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
-  bool is_int = PyLong_Check(value) && !PyBool_Check(value);
+  if (PyUnicode_Check(value)) return Py_NewRef(value);
   switch (info->type) {
     case CACHETTE_OPTION_BOOLEAN:
-      if (PyBool_Check(value)) return PyUnicode_FromString(value == Py_True ? "true" : "false");
-      break;
+      if (!PyBool_Check(value)) return NULL;
+      return PyUnicode_FromString(value == Py_True ? "true" : "false");
     case CACHETTE_OPTION_SECONDS:
-    case CACHETTE_OPTION_NUMBER:
-      return is_int ? int_text(value) : NULL;
-    case CACHETTE_OPTION_SIZE:
-      if (is_int) return int_text(value);
-      break;
     case CACHETTE_OPTION_DURATION:
-      if (is_int) return int_text(value);
-      if (!PyFloat_Check(value)) return NULL;
-      char *digits = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'f', 3, 0, NULL);
-      if (digits == NULL) return NULL;
-      PyObject *text = PyUnicode_FromString(digits);
-      PyMem_Free(digits);
-      return text;
+      return time_text(value);
+    case CACHETTE_OPTION_NUMBER:
+    case CACHETTE_OPTION_SIZE:
+      return index_text(value);
     default:
-      break;
+      return NULL;
   }
-  return PyUnicode_Check(value) ? Py_NewRef(value) : NULL;
 }
 
 static const cachette_option_info *find_info(const char *name) {

@@ -86,6 +86,9 @@ bool read_key(PyObject *key, cachette_slice *slice);
 /* Seconds as milliseconds, rounded up; None is 0, the configured time to live. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
 
+/* check_ttl(ttl): raises what a put would */
+PyObject *check_ttl(PyObject *module, PyObject *ttl);
+
 /* A value as bytes: a view, and what keeps it in place. */
 typedef struct encoded_value {
   cachette_slice slice;

@@ -175,6 +175,8 @@ static PyMethodDef ext_methods[] = {
      "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
     {"options", config_options, METH_NOARGS,
      "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
+    {"check_ttl", check_ttl, METH_O,
+     "check_ttl($module, ttl, /)\n--\n\nRaises what a put with this time to live would."},
     {"has_odd_key", has_odd_key, METH_O,
      "has_odd_key($module, value, /)\n--\n\nWhether a dict in it has a key that is no str. It "
      "looks "

@@ -33,29 +33,56 @@ bool read_key(PyObject *key, cachette_slice *slice) {
   return false;
 }
 
+/* The seconds of a timedelta, or of a number that is no int or float: one of those, a new
+ * reference. NULL with an exception set for what is no time. */
+static PyObject *find_seconds(PyObject *time) {
+  PyObject *times = PyImport_ImportModule("cachette._times");
+  if (times == NULL) return NULL;
+  PyObject *seconds = PyObject_CallMethod(times, "seconds_of", "sO", "ttl", time);
+  Py_DECREF(times);
+  if (seconds == NULL || PyLong_Check(seconds) || PyFloat_Check(seconds)) return seconds;
+  Py_DECREF(seconds);
+  return PyErr_Format(PyExc_TypeError, "the seconds of a %.100s must be an int or a float",
+                      Py_TYPE(time)->tp_name);
+}
+
+/* `given` is what the caller gave, and `seconds` the int or float that it means. */
+static bool read_number(PyObject *seconds, PyObject *given, int64_t *ttl_ms) {
+  double number = PyFloat_AsDouble(seconds);
+  if (number == -1 && PyErr_Occurred()) {
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
+    PyErr_Clear();
+    number = INFINITY;
+  }
+  if (!(number > 0 && number <= (double)CACHETTE_TTL_MAX / 1000)) {
+    PyErr_Format(PyExc_ValueError,
+                 "ttl must be a positive number of seconds, at most a hundred years, not %R",
+                 given);
+    return false;
+  }
+  double milliseconds = ceil(number * 1000);
+  *ttl_ms = milliseconds < (double)CACHETTE_TTL_MAX ? (int64_t)milliseconds : CACHETTE_TTL_MAX;
+  return true;
+}
+
 /* Seconds, whole or not, as milliseconds, rounded up; None is 0, the configured time to live. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
   *ttl_ms = 0;
   if (ttl == Py_None) return true;
-  if (PyBool_Check(ttl) || !(PyLong_Check(ttl) || PyFloat_Check(ttl))) {
-    PyErr_Format(PyExc_TypeError, "ttl must be a number of seconds, not %.100s",
-                 Py_TYPE(ttl)->tp_name);
-    return false;
-  }
-  double seconds = PyFloat_AsDouble(ttl);
-  if (seconds == -1 && PyErr_Occurred()) {
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
-    PyErr_Clear();
-    seconds = INFINITY;
-  }
-  if (!(seconds > 0 && seconds <= (double)CACHETTE_TTL_MAX / 1000)) {
-    PyErr_Format(PyExc_ValueError,
-                 "ttl must be a positive number of seconds, at most a hundred years, not %R", ttl);
-    return false;
-  }
-  double milliseconds = ceil(seconds * 1000);
-  *ttl_ms = milliseconds < (double)CACHETTE_TTL_MAX ? (int64_t)milliseconds : CACHETTE_TTL_MAX;
-  return true;
+  if (!PyBool_Check(ttl) && (PyLong_Check(ttl) || PyFloat_Check(ttl)))
+    return read_number(ttl, ttl, ttl_ms);
+  PyObject *seconds = find_seconds(ttl);
+  bool fine = seconds != NULL && read_number(seconds, ttl, ttl_ms);
+  Py_XDECREF(seconds);
+  return fine;
+}
+
+/* check_ttl(ttl): raises what a put would. */
+PyObject *check_ttl(PyObject *module, PyObject *ttl) {
+  int64_t ttl_ms;
+  (void)module;
+  if (!read_ttl(ttl, &ttl_ms)) return NULL;
+  Py_RETURN_NONE;
 }
 
 /* ---- Codecs ---- */

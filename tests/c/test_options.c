@@ -39,6 +39,17 @@ static void refuse(const char *name, const char *value, const char *message) {
   assert_string_equal(text != NULL ? text : "none", before);
 }
 
+/* The same of a message that names the value at its end. */
+static void refuse_value(const char *name, const char *value, const char *message) {
+  char shown[40], whole[256];
+  size_t size = 0;
+  for (; size < sizeof shown - 1 && value[size] != '\0'; size++)
+    shown[size] = (unsigned char)value[size] < 0x20 ? '?' : value[size];
+  shown[size] = '\0';
+  snprintf(whole, sizeof whole, "%s It is \"%s\".", message, shown);
+  refuse(name, value, whole);
+}
+
 /* Holds that the only fault is this one. */
 static void expect_fault(const char *subject, const char *message) {
   cachette_error fault;
@@ -193,25 +204,36 @@ static void freeing_nothing_is_allowed(void **state) {
 
 /* ---- Numbers ---- */
 
-static void ttl_is_whole_seconds_in_its_range(void **state) {
+static void ttl_is_seconds_in_its_range(void **state) {
   (void)state;
-  static const char *const good[] = {"1", "60", "3600", "0060"};
-  static const char *const bad[] = {"0",
-                                    "3601",
-                                    "-1",
-                                    "+5",
-                                    "",
-                                    " 5",
-                                    "5 ",
-                                    "1.5",
-                                    "5s",
-                                    "x",
-                                    "0x10",
-                                    "1e2",
-                                    "99999999999999999999"};
+  static const char *const good[] = {"1", "60", "3600", "0060", "1.5", "60.0", "3600.000"};
+  static const char *const bad[] = {"0", "-1",   "+5",  "",    " 5",    "5 ",
+                                    "x", "0x10", "1e2", "nan", "1e999", "99999999999999999999"};
+  static const char message[] = "The \"ttl\" value must between 1 or 3600 seconds.";
+  char whole[256];
   for (size_t i = 0; i < LENGTH(good); i++) set("ttl", good[i]);
-  for (size_t i = 0; i < LENGTH(bad); i++)
-    refuse("ttl", bad[i], "The \"ttl\" value must between 1 or 3600 seconds.");
+  for (size_t i = 0; i < LENGTH(bad); i++) refuse_value("ttl", bad[i], message);
+  static const char *const out[][2] = {
+      {"0.5", "shorter"}, {"0.999", "shorter"}, {"3601", "longer"}, {"3600.001", "longer"}};
+  for (size_t i = 0; i < LENGTH(out); i++) {
+    snprintf(whole, sizeof whole,
+             "%s It is \"%s\". A ttl that a call gives, such as put(key, value, ttl), may be %s.",
+             message, out[i][0], out[i][1]);
+    refuse("ttl", out[i][0], whole);
+  }
+}
+
+static void a_ttl_with_a_fraction_counts_in_milliseconds(void **state) {
+  (void)state;
+  cachette *handle = open_memory(options_with("ttl", "1.5", NULL));
+  int64_t left;
+  cachette_slice value;
+  assert_int_equal(cachette_put(handle, cachette_str("k"), cachette_str("v"), 0, NULL),
+                   CACHETTE_OK);
+  assert_int_equal(cachette_fetch(handle, cachette_str("k"), &value, &left, NULL), 1);
+  assert_true(left > 1000 && left <= 1500);
+  cachette_free(value.data);
+  cachette_close(handle);
 }
 
 static void timeout_is_seconds_with_fractions(void **state) {
@@ -221,7 +243,8 @@ static void timeout_is_seconds_with_fractions(void **state) {
                                     "1..", "1.2.3",  "1,5",      "",     "nan"};
   for (size_t i = 0; i < LENGTH(good); i++) set("timeout", good[i]);
   for (size_t i = 0; i < LENGTH(bad); i++)
-    refuse("timeout", bad[i], "The \"timeout\" value must be between 0.001 and 3600 seconds.");
+    refuse_value("timeout", bad[i],
+                 "The \"timeout\" value must be between 0.001 and 3600 seconds.");
 }
 
 static void sizes_take_a_suffix(void **state) {
@@ -245,9 +268,10 @@ static void sizes_take_a_suffix(void **state) {
                                     "18446744073709551617"};
   for (size_t i = 0; i < LENGTH(good); i++) set("memory_limit", good[i]);
   for (size_t i = 0; i < LENGTH(bad); i++)
-    refuse("memory_limit", bad[i],
-           "The \"memory_limit\" value must be a number of bytes from 1M to 65536G; a suffix K, M "
-           "or G is accepted.");
+    refuse_value(
+        "memory_limit", bad[i],
+        "The \"memory_limit\" value must be a number of bytes from 1M to 65536G; a suffix K, M "
+        "or G is accepted.");
 }
 
 static void sizes_mean_what_they_say(void **state) {
@@ -273,10 +297,53 @@ static void a_wrong_choice_names_the_right_ones(void **state) {
   static const char codecs[] =
       "The \"codec\" value must be one of \"csv\", \"feather\", \"json\", \"msgpack\", "
       "\"orjson\", \"parquet\", \"pickle\" or \"vanilla\".";
-  static const char *const bad[] = {"", "memory", "redi", "rediss", "redis|valkey", "|", " redis"};
+  static const char *const bad[] = {"", "postgres", "redis|valkey", "|", "x", "nul", "off"};
   for (size_t i = 0; i < LENGTH(bad); i++) {
-    refuse("backend", bad[i], backends);
-    refuse("codec", bad[i], codecs);
+    refuse_value("backend", bad[i], backends);
+    refuse_value("codec", bad[i], codecs);
+  }
+}
+
+static void a_choice_that_is_nearly_right_brings_the_nearest(void **state) {
+  (void)state;
+  static const char *const near[][3] = {{"backend", "memory", "inmemory"},
+                                        {"backend", "redi", "redis"},
+                                        {"backend", "redsi", "redis"},
+                                        {"backend", "rediss", "redis"},
+                                        {"backend", " redis", "redis"},
+                                        {"backend", "MONGO", "mongodb"},
+                                        {"backend", "in-memory", "inmemory"},
+                                        {"backend", "dynamo", "dynamodb"},
+                                        {"codec", "cvs", "csv"},
+                                        {"codec", "pickel", "pickle"},
+                                        {"codec", "jsno", "json"},
+                                        {"compression", "zst", "zstd"},
+                                        {"memcached_auth", "ascci", "ascii"}};
+  for (size_t i = 0; i < LENGTH(near); i++) {
+    cachette_error error;
+    char end[128];
+    assert_int_equal(cachette_options_set(options, near[i][0], near[i][1], &error),
+                     CACHETTE_ECONFIG);
+    snprintf(end, sizeof end, "\". It is \"%s\"; did you mean \"%s\"?", near[i][1], near[i][2]);
+    const char *at = strstr(error.message, "\". It is");
+    assert_non_null(at);
+    assert_string_equal(at, end);
+  }
+}
+
+static void what_may_be_a_password_is_not_in_the_message(void **state) {
+  (void)state;
+  static const char *const names[] = {"memcached_auth", "ttl", "backend", "tls_verify",
+                                      "mongodb_pool_size"};
+  static const char *const values[] = {"user:hunter2", "redis://hunter2", "hunter2@host"};
+  for (size_t i = 0; i < LENGTH(names); i++) {
+    for (size_t j = 0; j < LENGTH(values); j++) {
+      cachette_error error;
+      assert_int_equal(cachette_options_set(options, names[i], values[j], &error),
+                       CACHETTE_ECONFIG);
+      assert_null(strstr(error.message, "hunter2"));
+      assert_non_null(strstr(error.message, "It is \"***\"."));
+    }
   }
 }
 
@@ -608,11 +675,14 @@ int main(void) {
       test(names_and_choices_ignore_case),
       test(null_brings_the_default_back),
       test(freeing_nothing_is_allowed),
-      test(ttl_is_whole_seconds_in_its_range),
+      test(ttl_is_seconds_in_its_range),
+      test(a_ttl_with_a_fraction_counts_in_milliseconds),
       test(timeout_is_seconds_with_fractions),
       test(sizes_take_a_suffix),
       test(sizes_mean_what_they_say),
       test(a_wrong_choice_names_the_right_ones),
+      test(a_choice_that_is_nearly_right_brings_the_nearest),
+      test(what_may_be_a_password_is_not_in_the_message),
       test(an_unknown_name_brings_the_nearest),
       test(any_name_is_survived),
       test(messages_have_no_control_characters),

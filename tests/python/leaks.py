@@ -9,6 +9,7 @@ import asyncio
 import gc
 import sys
 import warnings
+from datetime import timedelta
 from typing import Any, Callable, Dict, List
 
 from cachette import Cachette, CachetteError
@@ -63,6 +64,7 @@ Signed.load_config(lambda: [('secret', 'of sixteen bytes'), ('compression', 'zli
 
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
 LARGE = 'v' * 5000
+LONG_TIME = timedelta(minutes=50)
 cache, json, signed = Cachette(), Json(), Signed()
 READY: Any = cache.fetch(KEY)
 READY.close()
@@ -248,6 +250,10 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'surrogate value': lambda: refuse(lambda: cache.put(KEY, '\udc80')),
   'wrong ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, -1)),
   'wrong type of ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, '1')),  # type: ignore[arg-type]
+  'ttl, a timedelta': lambda: end(cache.put(KEY, VALUE, LONG_TIME)),
+  'wrong ttl, a timedelta': lambda: refuse(lambda: cache.put(KEY, VALUE, -LONG_TIME)),
+  'a cache': Cachette,
+  'a cache, with arguments': lambda: refuse_at_once(Cachette, ttl=5),
   'error, never awaited': lambda: Elsewhere().fetch(KEY),
   'too many arguments': lambda: refuse_at_once(cache.fetch, 1, 2, 3),
   'too few arguments': lambda: refuse_at_once(cache.put, KEY),
@@ -308,6 +314,9 @@ SLOW: Dict[str, Callable[[], Any]] = {
   'load_config and use': lambda: (
     Json.load_config(lambda: [('codec', 'json')]),
     end(json.put(KEY, 1)),
+  ),
+  'load_config, times and text': lambda: Own.load_config(
+    {'ttl': LONG_TIME, 'timeout': '1', 'mongodb_pool_size': '8', 'backend': 'inmemory'}
   ),
   'load_config, failing': fail_config,
   'a class': lambda: end(type('Sub', (Cachette,), {})().fetch(KEY)),

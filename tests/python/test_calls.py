@@ -2,7 +2,6 @@
 """The calls: what they give, and what they refuse."""
 
 import asyncio
-import decimal
 import math
 import time
 from typing import Any, Dict
@@ -123,8 +122,8 @@ def test_a_ttl_too_long_to_be_printed_is_a_value_error(cache: Cachette) -> None:
     run(cache.put('key', 'value', 10**5000))
 
 
-@pytest.mark.parametrize('ttl', ['60', True, False, [], b'1', decimal.Decimal(5), 1j])
-def test_a_ttl_that_is_no_int_or_float_is_a_type_error(cache: Cachette, ttl: Any) -> None:
+@pytest.mark.parametrize('ttl', ['60', True, False, [], b'1', 1j])
+def test_a_ttl_that_is_no_time_is_a_type_error(cache: Cachette, ttl: Any) -> None:
   with pytest.raises(TypeError, match='ttl must be a number of seconds, not'):
     run(cache.put('key', 'value', ttl))
 

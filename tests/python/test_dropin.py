@@ -82,7 +82,7 @@ REFUSED: List[Tuple[List[Tuple[str, Any]], str]] = [
   ([('codec', 'yaml')], 'codec'),
   ([('ttl', 0)], 'ttl'),
   ([('ttl', 3601)], 'ttl'),
-  ([('ttl', '60')], 'ttl'),
+  ([('ttl', 'soon')], 'ttl'),
   ([('backend', 'redis'), ('redis_url', None)], 'redis_url'),
   ([('backend', 'memcached'), ('memcached_host', None)], 'memcached_host'),
   ([('backend', 'mongodb'), ('mongodb_url', None)], 'mongodb_url'),

@@ -21,10 +21,10 @@ those who wait get the value all the same, it is not stored, and who asks later 
 import os
 
 from .. import _fallbacks
-from .._cachette import forked
+from .._cachette import check_ttl, forked
 from .._returns import returns_of
 from . import _circles, _loops, _threads
-from ._common import MISSING, check_ttl, note_failure
+from ._common import MISSING, note_failure
 from ._loops import compute, get_or_set, missed
 from ._order import behind, behind_now
 from ._threads import compute_blocking, get_or_set_blocking

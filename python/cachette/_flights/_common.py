@@ -11,22 +11,8 @@ from .._returns import Returns
 MISSING = object()
 """A default for `fetch` that no cache holds: None is a value."""
 
-TTL_MAX = 36525 * 24 * 3600  # a hundred years, as in cachette.h
-
 Place = Tuple[Any, str]
 """By which a flight is found: its configuration and key."""
-
-
-def check_ttl(ttl: Any) -> None:
-  """Raises what `put` raises for a time to live, but before anything was computed for it."""
-  if ttl is None:
-    return
-  if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
-    raise TypeError(f'ttl must be a number of seconds, not {type(ttl).__name__}')
-  if not 0 < ttl <= TTL_MAX:
-    raise ValueError(
-      f'ttl must be a positive number of seconds, at most a hundred years, not {ttl!r}'
-    )
 
 
 class Job:

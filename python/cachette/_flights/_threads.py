@@ -5,10 +5,10 @@ import threading
 from typing import Any, Dict, Optional, Tuple
 
 from .. import _fallbacks
-from .._cachette import fetch_as_now, store_now
+from .._cachette import check_ttl, fetch_as_now, store_now
 from .._exceptions import CachetteError, CodecError
 from . import _circles
-from ._common import MISSING, Job, Made, Place, check_factory, check_ttl, raise_again
+from ._common import MISSING, Job, Made, Place, check_factory, raise_again
 
 _lock = threading.RLock()  # what the garbage collector runs inside may come here too
 

@@ -2,7 +2,11 @@
 """What mypy --strict and pyright must accept, and which types they must see. Never run."""
 
 import asyncio
+import os
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Awaitable, Callable, Coroutine, Dict, List, Mapping, Optional, Tuple, Type
 
 import cachette
@@ -41,6 +45,10 @@ def from_settings() -> Settings:
   return Settings()
 
 
+Cachette.load_config({'ttl': '60'})
+Cachette.load_config([('ttl', timedelta(minutes=1))])
+Cachette.load_config(os.environ)
+assert_type(Cachette.load_config(Settings()), Settings)
 assert_type(from_tuples(), List[Tuple[str, object]])
 assert_type(from_mapping(), Mapping[str, object])
 assert_type(from_settings(), Settings)
@@ -65,6 +73,10 @@ async def calls(cache: Cachette) -> None:
   await cache.put('key', {'any': 'value'}, 5)
   await cache.put('key', 'value', ttl=2.5)
   await cache.put('key', 'value', ttl=None)
+  await cache.put('key', 'value', ttl=timedelta(minutes=1))
+  await cache.put_many({'key': 'value'}, Fraction(5, 2))
+  await cache.touch('key', Decimal('2.5'))
+  Cachette.sync.put('key', 'value', ttl=timedelta(minutes=1))
   assert_type(await cache.clear('namespace'), int)
   assert_type(await cache.clear(namespace='namespace'), int)
   assert_type(await cache.clear(key='key'), int)
@@ -112,6 +124,7 @@ async def computed(cache: Cachette) -> None:
   assert_type(await cache.get_or_set('key', load_name, 5), str)
   assert_type(await cache.get_or_set('key', factory=lambda: 1.5, ttl=2.5), float)
   assert_type(await cache.get_or_set('key', 'value', ttl=None), str)
+  assert_type(await cache.get_or_set('key', 'value', ttl=timedelta(days=1)), str)
   assert_type(await asyncio.wait_for(cache.get_or_set('key', load_count), 1), int)
   assert_type(await cache.get_or_set('key', load_anything, returns=Settings), Settings)
   assert_type(
@@ -176,7 +189,7 @@ class Shop:
   def names(cls, kind: str) -> str:
     return kind
 
-  @cached(ttl=60)
+  @cached(ttl=timedelta(minutes=1))
   @classmethod
   def places(cls, kind: str) -> str:
     return kind

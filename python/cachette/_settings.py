@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""What `load_config` is given, as pairs of names and values.
+
+The environment has variables of everyone's. So `os.environ`, or a copy of it, is read by the prefix
+`CACHETTE_`: REDIS_URL may be meant for another, CACHETTE_REDIS_URL is the option `redis_url`.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+
+from ._cachette import options
+
+Pairs = List[Tuple[str, Any]]
+
+_PREFIX = 'CACHETTE_'
+
+
+class Settings(NamedTuple):
+  """What was read.
+
+  lenient: names that are no options are left alone. warnings: what is probably not meant.
+  """
+
+  pairs: Pairs
+  lenient: bool = False
+  warnings: Tuple[str, ...] = ()
+
+
+def read(given: Any, owner: str) -> Settings:
+  """Reads settings, or what a function gives. Raises TypeError if they are none.
+
+  owner: the name of the class that is configured.
+  """
+  settings = _ask(given, owner)
+  fields = _fields(settings)
+  if fields is not None:
+    return _read_fields(settings, fields)
+  items = settings.items() if isinstance(settings, Mapping) else settings
+  if not isinstance(items, Iterable) or isinstance(items, (str, bytes)):
+    _refuse_type(settings, owner)
+  if isinstance(settings, type(os.environ)):
+    return _read_environment([(os.fsdecode(name), os.fsdecode(value)) for name, value in items])
+  pairs: List[Any] = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in items]
+  if not all(len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+    _refuse_type(settings, owner)
+  if any(_has_prefix(name) for name, _ in pairs):
+    return _read_environment(pairs, is_copy=True)
+  return Settings([(_name(name), _plain(value)) for name, value in pairs])
+
+
+# ---- Functions
+
+
+def _ask(given: Any, owner: str) -> Any:
+  """The settings that a function gives, or those that were given themselves."""
+  settings: Any = given
+  if callable(given) and not isinstance(given, Mapping) and _fields(given) is None:
+    settings = given()
+  kind = type(settings)
+  if hasattr(kind, '__await__') or hasattr(kind, '__anext__'):
+    close: Any = getattr(settings, 'close', None)
+    if close is not None:
+      close()  # so that Python does not warn that it was never awaited
+    _refuse_coroutine(given, owner)
+  return settings
+
+
+def _refuse_coroutine(given: Any, owner: str) -> NoReturn:
+  name = getattr(given, '__qualname__', type(given).__name__)
+  raise TypeError(
+    f'A configuration function must be a plain "def", for {owner}.load_config calls it at once, '
+    f'without an event loop; {name} is asynchronous (an "async def").'
+  )
+
+
+# ---- Settings objects
+
+
+def _fields(settings: Any) -> Optional[List[str]]:
+  """The names of the fields of a settings object; None of what is no such object."""
+  if hasattr(type(settings), 'model_fields'):
+    return list(type(settings).model_fields)
+  if hasattr(type(settings), '__dataclass_fields__'):
+    from dataclasses import fields
+
+    return [field.name for field in fields(settings)]
+  return None
+
+
+def _read_fields(settings: Any, fields: List[str]) -> Settings:
+  names = {row['name'] for row in options()}
+  warnings: Tuple[str, ...] = ()
+  if not any(field.lower() in names for field in fields):
+    warnings = (
+      f'No field of {type(settings).__name__} is an option, so that all options have their '
+      'defaults. Name fields as the options are, such as "backend" and "ttl".',
+    )
+  pairs = [(_name(field), _plain(getattr(settings, field))) for field in fields]
+  return Settings(pairs, True, warnings)
+
+
+# ---- The environment
+
+
+def _has_prefix(name: str) -> bool:
+  return name[: len(_PREFIX)].upper() == _PREFIX
+
+
+def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
+  """Reads variables with the prefix.
+
+  is_copy: perhaps with options beside it, which are those that are not in capitals.
+  """
+  names = {row['name'] for row in options()}
+  pairs, warnings = [], []
+  for name, value in variables:
+    option = name.lower()
+    if _has_prefix(name):
+      option = option[len(_PREFIX) :]
+      value = value.strip() if isinstance(value, str) else value
+    elif not is_copy or name == name.upper():
+      continue
+    if option in names:
+      pairs.append((option, _plain(value)))
+      continue
+    near = _find_near(option, names)
+    if near is not None:
+      meant = _PREFIX + near.upper() if _has_prefix(name) else near
+      warnings.append(f'{_name(name)} is no option; did you mean {meant}?')
+  return Settings(pairs, True, tuple(sorted(warnings)))
+
+
+def _find_near(name: str, names: Iterable[str]) -> Optional[str]:
+  """The name that was probably meant. Of much shorter or longer ones none was."""
+  from difflib import get_close_matches
+
+  alike = [each for each in sorted(names) if abs(len(each) - len(name)) <= 2]
+  return next(iter(get_close_matches(name, alike, 1, 0.65)), None)
+
+
+# ---- Names and values
+
+
+def _name(name: str) -> str:
+  """A name without what C text cannot hold; no option has a question mark in its name."""
+  return name.replace('\0', '?').encode('utf-8', 'replace').decode()
+
+
+def _plain(value: Any) -> Any:
+  """A str for pydantic's secrets and URLs and for paths; other values as they are."""
+  if hasattr(value, 'get_secret_value'):
+    value = value.get_secret_value()
+  if hasattr(value, '__fspath__'):
+    value = value.__fspath__()
+  if type(value).__module__.partition('.')[0] in ('pydantic', 'pydantic_core'):
+    value = str(value)
+  return value
+
+
+def join_keys(name: str, value: Any) -> Any:
+  """Several keys of `secret` as the one text that the library reads."""
+  if name.lower() != 'secret' or not isinstance(value, (list, tuple)):
+    return value
+  keys = [_plain(key) for key in value]
+  if not all(isinstance(key, str) and ',' not in key for key in keys):
+    return value  # refused for its type
+  return ','.join(keys)
+
+
+def _refuse_type(settings: object, owner: str) -> NoReturn:
+  got = type(settings).__name__
+  if isinstance(settings, type):
+    got = f'the class {settings.__name__}: call it'
+  raise TypeError(
+    'The configuration must be a list of (name, value) tuples, a mapping, or a settings object '
+    f'such as a pydantic "BaseSettings"; got {got}. {owner}.load_config takes that, or a function '
+    'that returns it.'
+  )
+
+
+# ---- What is probably not meant
+
+
+def find_unused(pairs: Pairs) -> Optional[str]:
+  """A warning of options of a backend that is not chosen, because none is; or None."""
+  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
+  if given.get('backend') is not None:
+    return None
+  rows = {row['name']: row for row in options()}
+  backends = rows['backend']['choices'].split('|')
+  found: Dict[str, str] = {}
+  for name, row in rows.items():
+    value, default = given.get(name), row['default']
+    backend = _backend_of(row, backends)
+    unset = value in (None, '') or str(value).lower() == str(default).lower()
+    if backend is not None and not unset:
+      found[name] = backend
+  if not found:
+    return None
+  names = ', '.join(f'"{name}"' for name in found)
+  return (
+    f'{names} {"is" if len(found) == 1 else "are"} given, but no "backend": entries are kept in '
+    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to "inmemory" if '
+    'that is meant.'
+  )
+
+
+def _backend_of(row: Dict[str, Any], backends: List[str]) -> Optional[str]:
+  """The backend that an option is of; None if it is of several, or has a default for all."""
+  if row['needed_by'] and row['default'] is None:
+    return str(row['needed_by'].split('|')[-1])
+  prefix = row['name'].partition('_')[0]
+  return prefix if prefix in backends else None
