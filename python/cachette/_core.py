@@ -15,7 +15,7 @@ from typing import (
 )
 
 from . import _cached, _codecs, _fallbacks, _flights
-from ._cachette import Cache, Config, configure, stats
+from ._cachette import Config, configure, stats
 from ._calls import BlockingCalls, Calls, Seconds, Value
 from ._config import load_settings
 from ._stats import Stats
@@ -41,7 +41,7 @@ use_config: 'Callable[[Any, Config], None]' = configure
 
 def _is_plain(owner: Any) -> bool:
   """Whether a class is built without arguments, as Cachette itself is."""
-  return bool(owner.__init__ is object.__init__ and owner.__new__ is Cache.__new__)
+  return bool(owner.__init__ is object.__init__ and owner.__new__ is object.__new__)
 
 
 class _AsyncDependency:

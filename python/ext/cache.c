@@ -304,18 +304,6 @@ static PyObject *cache_repr(PyObject *self) {
   return text;
 }
 
-/* Whether a class inherits from Cache; and the first type behind that in its order which builds
- * objects in its own way, another base of it, or NULL. */
-static bool find_next_builder(PyTypeObject *type, PyTypeObject **found) {
-  *found = NULL;
-  for (Py_ssize_t i = PyTuple_GET_SIZE(type->tp_mro) - 1; i >= 0; i--) {
-    PyTypeObject *each = (PyTypeObject *)PyTuple_GET_ITEM(type->tp_mro, i);
-    if (strcmp(each->tp_name, cache_spec.name) == 0) return true;
-    if (each->tp_new != PyBaseObject_Type.tp_new) *found = each;
-  }
-  return false;
-}
-
 /* Somebody gave options to the class. Their values are not named, for they may be secret. */
 static PyObject *refuse_arguments(const PyTypeObject *type, PyObject *keywords) {
   bool named = keywords != NULL && PyTuple_GET_SIZE(keywords) > 0;
@@ -330,34 +318,62 @@ static PyObject *refuse_arguments(const PyTypeObject *type, PyObject *keywords) 
   return NULL;
 }
 
-/*
- * Cache.__new__: what object's does, with words for arguments. It is a function and no tp_new, for
- * of that Python refuses a class whose first base is another one with a __new__; and it passes on
- * to bases behind Cache, as if it were not there.
- */
-static PyObject *cache_new(PyObject *Py_UNUSED(ignored), PyObject *const *args, Py_ssize_t count,
-                           PyObject *keywords) {
-  PyTypeObject *type = count > 0 ? (PyTypeObject *)args[0] : NULL, *next;
-  if (type == NULL || !PyType_Check(args[0]) || !find_next_builder(type, &next))
-    return PyErr_Format(PyExc_TypeError, "Cache.__new__() takes a class that inherits from it");
-  if (next != NULL) {
-    PyObject *build = PyObject_GetAttrString((PyObject *)next, "__new__");
-    PyObject *made =
-        build != NULL ? PyObject_Vectorcall(build, args, (size_t)count, keywords) : NULL;
-    Py_XDECREF(build);
-    return made;
-  }
-  bool given = count > 1 || (keywords != NULL && PyTuple_GET_SIZE(keywords) > 0);
-  if (given && type->tp_init == PyBaseObject_Type.tp_init) return refuse_arguments(type, keywords);
-  PyObject *nothing = PyTuple_New(0);
-  PyObject *made = nothing != NULL ? PyBaseObject_Type.tp_new(type, nothing, NULL) : NULL;
-  Py_XDECREF(nothing);
+/* What a call of a class does where nothing else is said: for one that builds in its own way. */
+static PyObject *build_otherwise(PyObject *cls, PyObject *const *args, Py_ssize_t count,
+                                 PyObject *keywords) {
+  PyObject *positional = PyTuple_New(count), *named = PyDict_New(), *made = NULL;
+  Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
+  bool fine = positional != NULL && named != NULL;
+  for (Py_ssize_t i = 0; fine && i < count; i++)
+    PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = 0; fine && i < keyword_count; i++)
+    fine = PyDict_SetItem(named, PyTuple_GET_ITEM(keywords, i), args[count + i]) == 0;
+  if (fine) made = Py_TYPE(cls)->tp_call(cls, positional, named);
+  Py_XDECREF(positional);
+  Py_XDECREF(named);
   return made;
 }
 
+/* The call of a class: as of any other, with words for arguments, and faster. */
+static PyObject *build(PyObject *cls, PyObject *const *args, size_t flags, PyObject *keywords) {
+  PyTypeObject *type = (PyTypeObject *)cls;
+  Py_ssize_t count = PyVectorcall_NARGS(flags);
+  bool is_plain = type->tp_new == PyBaseObject_Type.tp_new &&
+                  type->tp_init == PyBaseObject_Type.tp_init &&
+                  !(type->tp_flags & Py_TPFLAGS_IS_ABSTRACT);
+  if (!is_plain) return build_otherwise(cls, args, count, keywords);
+  if (count == 0 && keywords == NULL) return type->tp_alloc(type, 0);
+  return refuse_arguments(type, keywords);
+}
+
+/* What a class that inherits from Cache has by a name, behind Cache in its order. */
+static PyObject *find_next(PyObject *cls, const char *name) {
+  PyObject *order = ((PyTypeObject *)cls)->tp_mro;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order); i++) {
+    PyObject *each = PyTuple_GET_ITEM(order, i);
+    if (strcmp(((PyTypeObject *)each)->tp_name, cache_spec.name) != 0) continue;
+    PyObject *rest = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, each, cls, NULL);
+    PyObject *found = rest != NULL ? PyObject_GetAttrString(rest, name) : NULL;
+    Py_XDECREF(rest);
+    return found;
+  }
+  return PyErr_Format(PyExc_TypeError, "%.100s does not inherit from Cache",
+                      ((PyTypeObject *)cls)->tp_name);
+}
+
+/* Each class has to be told how it is called, for that is not inherited. */
+static PyObject *cache_init_subclass(PyObject *cls, PyObject *args, PyObject *keywords) {
+  PyObject *next = find_next(cls, "__init_subclass__");
+  if (next == NULL) return NULL;
+  ((PyTypeObject *)cls)->tp_vectorcall = build;
+  PyObject *done = PyObject_Call(next, args, keywords);
+  Py_DECREF(next);
+  return done;
+}
+
 static PyMethodDef cache_methods[] = {
-    {"__new__", (PyCFunction)(void (*)(void))cache_new, METH_STATIC | METH_FASTCALL | METH_KEYWORDS,
-     "Builds a cache, which takes no arguments."},
+    {"__init_subclass__", (PyCFunction)(void (*)(void))cache_init_subclass,
+     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "Tells a subclass how it is built."},
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "__await__($self)\n--\n\nGives the cache itself."},

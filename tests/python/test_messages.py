@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is said of mistakes in the use of the package: what is wrong, and what to do."""
 
+import abc
 import asyncio
 import copy
 import dataclasses
@@ -201,6 +202,29 @@ def test_subclasses_are_built_as_they_say() -> None:
   class ByMixin(Cachette, Initialised):
     pass
 
+  class Told(Cachette):
+    told: Any = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+      cls.told = keywords
+      super().__init_subclass__()
+
+  class Listening:
+    told: Any = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+      cls.told = keywords
+
+  class ByTold(Told, a=1):
+    pass
+
+  class Heard(Cachette, Listening, a=1):
+    pass
+
+  class Abstract(Cachette, abc.ABC):
+    @abc.abstractmethod
+    def missing(self) -> None: ...
+
   class Generic(Cachette, typing.Generic[typing.TypeVar('T')]):  # type: ignore[misc]
     pass
 
@@ -215,11 +239,32 @@ def test_subclasses_are_built_as_they_say() -> None:
     Generic(ttl=5)  # type: ignore[call-arg]
   with pytest.raises(TypeError):
     ByMixin(1, 2)
+  assert ByTold.told == Heard.told == {'a': 1}
+  with pytest.raises(TypeError, match='abstract'):
+    Abstract()  # type: ignore[abstract]
+  with pytest.raises(TypeError):
+
+    class Refused(Cachette, a=1):  # type: ignore[call-arg]
+      pass
+
+
+def test_a_class_that_is_changed_later_is_built_as_it_says_then(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  class Changed(Cachette):
+    number = 0
+
+  def init(self: Any, number: int) -> None:
+    self.number = number
+
+  assert Changed().number == 0
+  monkeypatch.setattr(Changed, '__init__', init, raising=False)
+  assert Changed(5).number == 5
 
 
 def test_a_cache_is_copied_and_pickled() -> None:
   assert type(copy.copy(Cachette())) is type(copy.deepcopy(Cachette())) is Cachette
-  for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+  for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
     assert type(pickle.loads(pickle.dumps(Cachette(), protocol))) is Cachette
 
 
