@@ -207,27 +207,102 @@ static void counters_that_go_too_far_are_counted_back(void **state) {
   cachette_close(handle);
 }
 
-/* Before the first of them is counted back the others have gone on, round the server's zero. */
-static void counters_that_go_too_far_together_are_counted_back(void **state) {
-  (void)state;
-  enum { CROWD = 7 };
-  cachette *handle = open_one();
-  struct probe crowd[CROWD];
-  put_text(handle, "n", "9223372036854775807", 0);
+enum { CROWD = 7 };
+
+/* Adds amounts to a counter of `begin` all at once; the order is that in which the server had them.
+ */
+static void increment_at_once(cachette *handle, const char *begin, const int64_t *amounts,
+                              struct probe crowd[CROWD]) {
+  put_text(handle, "n", begin, 0);
   for (int i = 0; i < CROWD; i++) {
     probe_init(&crowd[i], CACHETTE_INCREMENT, "n");
-    crowd[i].item.amount = INT64_MAX - i;
+    crowd[i].item.amount = amounts[i];
     probe_submit(handle, &crowd[i]);
   }
-  for (int i = 0; i < CROWD; i++) {
-    assert_int_equal(probe_wait(handle, &crowd[i]), CACHETTE_OK);
-    assert_int_equal(crowd[i].item.status, CACHETTE_EINVAL);
-    assert_int_equal(crowd[i].error.code, CACHETTE_EINVAL);
+  for (int i = 0; i < CROWD; i++) assert_int_equal(probe_wait(handle, &crowd[i]), CACHETTE_OK);
+}
+
+/* However they interleave: each succeeds or fails, and the sum of those that succeed is there. */
+static void counters_of_large_amounts_are_exact(void **state) {
+  (void)state;
+  static const struct {
+    const char *begin;
+    int64_t amounts[CROWD];
+  } cases[] = {
+      {"9223372036854775807",
+       {INT64_MAX, INT64_MAX - 1, INT64_MAX - 2, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX}},
+      {"0",
+       {INT64_C(1) << 62, INT64_C(1) << 62, INT64_C(1) << 62, INT64_C(1) << 62, INT64_C(1) << 62,
+        INT64_C(1) << 62, INT64_C(1) << 62}},
+      {"100", {INT64_MAX, INT64_MAX, 1, INT64_MAX, 1, INT64_MAX, 1}},
+      {"9223372036854775807",
+       {-(INT64_C(1) << 40), 1 << 20, INT64_C(1) << 33, -(INT64_C(1) << 33), INT64_C(1) << 39,
+        INT64_C(1) << 40, INT64_MAX}},
+  };
+  cachette *handle = open_one();
+  struct probe crowd[CROWD];
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    increment_at_once(handle, cases[i].begin, cases[i].amounts, crowd);
+    int64_t sum = strtoll(cases[i].begin, NULL, 10), last;
+    for (int j = 0; j < CROWD; j++) {
+      if (crowd[j].item.status < 0)
+        assert_int_equal(crowd[j].error.code, CACHETTE_EINVAL);
+      else
+        sum += cases[i].amounts[j];
+    }
+    assert_int_equal(increment(handle, "n", 0, &last, NULL), CACHETTE_HIT);
+    assert_int_equal(last, sum);
   }
-  assert_true(holds_text(handle, "n", "9223372036854775807 "));
+  cachette_close(handle);
+}
+
+/* What was given up when it had gone too far leaves a counter that can be used. */
+static void a_counter_beyond_the_limit_is_put_right(void **state) {
+  (void)state;
+  static const int64_t amounts[] = {0, -1, -7, 1, INT64_C(1) << 40, -(INT64_C(1) << 40), INT64_MIN};
+  cachette *handle = open_one();
   int64_t sum;
-  assert_int_equal(increment(handle, "n", -7, &sum, NULL), CACHETTE_HIT);
-  assert_int_equal(sum, INT64_MAX - 7);
+  for (size_t i = 0; i < LENGTH(amounts); i++) {
+    struct probe given_up;
+    put_text(handle, "n", "9223372036854775806", 0);
+    probe_init(&given_up, CACHETTE_INCREMENT, "n");
+    given_up.item.amount = 5;
+    probe_submit(handle, &given_up);
+    assert_int_equal(cachette_cancel(handle, &given_up.op), CACHETTE_OK);
+    int status = increment(handle, "n", amounts[i], &sum, NULL);
+    if (amounts[i] > 0) {
+      assert_int_equal(status, CACHETTE_EINVAL);
+      sum = INT64_MAX;
+    } else if (amounts[i] == INT64_MIN) {
+      assert_int_equal(sum, 0);
+    } else { /* how far it had gone is not known if it comes back into the range at once */
+      int64_t least = INT64_MAX + amounts[i];
+      assert_in_range(sum, least, amounts[i] < -4 ? least + 4 : least);
+    }
+    int64_t again;
+    assert_int_equal(increment(handle, "n", 0, &again, NULL), CACHETTE_HIT);
+    assert_int_equal(again, sum);
+  }
+  cachette_close(handle);
+}
+
+static void what_is_no_counter_takes_no_large_amount(void **state) {
+  (void)state;
+  static const char *const values[] = {"", "abc", "-5", "12a", "99999999999999999999999", "1.5"};
+  cachette *handle = open_one();
+  cachette_error error;
+  int64_t sum;
+  for (size_t i = 0; i < LENGTH(values); i++) {
+    put_text(handle, "text", values[i], 0);
+    assert_int_equal(increment(handle, "text", INT64_C(1) << 40, &sum, &error), CACHETTE_ECODEC);
+    assert_true(holds_text(handle, "text", values[i]));
+  }
+  cachette_item item = {.key = cachette_str("made"), .amount = INT64_C(1) << 40, .ttl_ms = 900000};
+  assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
+  assert_int_equal(item.status, CACHETTE_MISS);
+  increment(handle, "made", INT64_C(1) << 40, &sum, NULL);
+  assert_int_equal(sum, INT64_C(1) << 41);
+  assert_in_range(time_left(handle, "made"), 890000, 900000);
   cachette_close(handle);
 }
 
@@ -684,7 +759,9 @@ int main(void) {
       ON(every_verb_on_one_server_and_on_three),
       ON(counters_count_and_stop_at_zero),
       ON(counters_that_go_too_far_are_counted_back),
-      ON(counters_that_go_too_far_together_are_counted_back),
+      ON(counters_of_large_amounts_are_exact),
+      ON(a_counter_beyond_the_limit_is_put_right),
+      ON(what_is_no_counter_takes_no_large_amount),
       ON(many_keys_over_three_servers),
       ON(namespaces_are_cleared_side_by_side_and_under_load),
       ON(values_of_all_sizes_come_back),

@@ -7,7 +7,7 @@
  *     command.c    what an op asks            reply.c   what the answers say to it
  *     sweep.c      clearing by what `metadump` lists
  *     sasl.c       what an op asks, and the greeting, in the binary protocol
- *     counting.c   increments that went too far, and are counted back
+ *     counting.c   increments that compare before they count
  *     meta.c       the protocol               binary.c  the protocol that SASL wants
  *     hosts.c      which server has which key key.c     keys as the server takes them
  *
@@ -31,13 +31,29 @@ enum {
   CACHETTE__MEMCACHED_BYTES = 1 << 26     /* of keys and values, but for one request alone */
 };
 
-/* The status of an item whose counter left the range of 64 bits. It never leaves the store. */
-enum { CACHETTE__MC_TOO_FAR = -1000 };
-
 typedef struct cachette__memcached cachette__memcached;
 typedef struct cachette__mc_node cachette__mc_node;
 typedef struct cachette__mc_sweep cachette__mc_sweep;
 typedef struct cachette__mc_kept cachette__mc_kept;
+
+/* The rounds of an increment, and how far one of its items is; see counting.c. */
+enum cachette__mc_round {
+  CACHETTE__MC_FIRST,
+  CACHETTE__MC_READ,
+  CACHETTE__MC_WRITE,
+  CACHETTE__MC_DONE
+};
+
+/* An item of an increment that is compared before it is counted. */
+typedef struct cachette__mc_count {
+  size_t place; /* in its part */
+  enum cachette__mc_round state;
+  uint64_t sum, version; /* what stood there when it was read */
+  uint64_t target;       /* what is to stand there */
+  bool is_number;        /* so far, while it is read */
+  bool overshot;         /* its amount was added already, and that was too far */
+  bool fails;            /* once the target stands */
+} cachette__mc_count;
 
 /* The keys of an op that one node has. */
 typedef struct cachette__mc_part {
@@ -45,9 +61,14 @@ typedef struct cachette__mc_part {
   size_t begin, count;     /* of `order` */
   cachette__mc_kept *kept; /* under SASL: values that are being touched, until the part ends */
   size_t kept_count;
-  size_t too_far; /* counters that left their range */
-  bool again;     /* the second round: what is kept is sent back, or those are counted back */
-  bool waits;     /* a request or sweep of it is in the node's ring */
+  bool again; /* those are sent back */
+
+  cachette__mc_count *counts; /* of an increment: the items that are compared */
+  size_t count_count;
+  enum cachette__mc_round round;
+  size_t cursor, step; /* whose answer comes next: which of `counts`, and of its commands */
+
+  bool waits; /* a request or sweep of it is in the node's ring */
 } cachette__mc_part;
 
 /* An op on its way over the nodes. */
@@ -191,6 +212,12 @@ size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part);
 /* Encodes the part's commands. False: out of memory. */
 bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
+/* Append what reads a counter, after what makes it if it is to be made, and what sets one that has
+ * been read. False: out of memory. */
+bool cachette__mc_encode_read(cachette__mc_node *node, const cachette_item *item, bool make);
+bool cachette__mc_encode_write(cachette__mc_node *node, const cachette_item *item,
+                               const cachette__mc_count *count);
+
 /* Appends a delete with a number. */
 bool cachette__mc_encode_delete(cachette__mc_node *node, const cachette__memcached_key *key);
 
@@ -206,6 +233,10 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line);
 bool cachette__mc_take(cachette__mc_node *node, cachette__mc_request *request, size_t done,
                        const cachette__meta_token *token);
 
+/* A fault of one item, or with NULL of the op. */
+void cachette__mc_take_fault(cachette__mc_node *node, cachette__mc_travel *travel,
+                             cachette_item *item, cachette_slice line);
+
 /* What a fault's line means: a code, and a sentence. */
 int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char *message,
                        size_t size);
@@ -217,6 +248,9 @@ int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char 
 bool cachette__mc_sasl_greet(cachette__mc_node *node);
 bool cachette__mc_sasl_ask_settings(cachette__mc_node *node);
 bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
+bool cachette__mc_sasl_encode_read(cachette__mc_node *node, const cachette_item *item, bool make);
+bool cachette__mc_sasl_encode_write(cachette__mc_node *node, const cachette_item *item,
+                                    const cachette__mc_count *count);
 
 /* The time left that an item's flags tell; 0: they are another writer's. */
 int64_t cachette__mc_flags_ttl(uint32_t flags);
@@ -235,25 +269,29 @@ void cachette__mc_kept_free(cachette__mc_part *part);
 
 /* ---- counting.c ---- */
 
-/*
- * A part of a counter's digits. The sum becomes the item's amount, or else the item is marked.
- * False: they are no such digits.
- */
-bool cachette__mc_count_take(cachette__mc_node *node, cachette__mc_part *part, cachette_item *item,
+/* Whether an amount is so large that the sum has to be known before. */
+bool cachette__mc_count_is_large(const cachette_item *item);
+
+/* Before the first round is encoded. False: out of memory. */
+bool cachette__mc_count_prepare(cachette__mc_travel *travel, size_t part);
+
+/* A part of the sum that a small amount has made. False: it is no number. */
+bool cachette__mc_count_take(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
+                             size_t place, const cachette__meta_token *token);
+
+/* A token of an answer to what is compared. False: it is not what was asked. */
+bool cachette__mc_count_step(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
                              const cachette__meta_token *token);
 
-/* What takes an amount back, for a command that adds it. */
-uint64_t cachette__mc_count_delta(const cachette_item *item);
+/* The rounds after the first one. */
+size_t cachette__mc_count_replies(const cachette__mc_part *part);
+bool cachette__mc_count_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
-/* Whether it is the second round of an increment, which counts back. */
-static inline bool cachette__mc_counts_back(const cachette__mc_travel *travel, size_t part) {
-  return travel->verb == CACHETTE_INCREMENT && travel->parts[part].again;
-}
+/* Such a round failed: so do its items. */
+void cachette__mc_count_fail(cachette__mc_travel *travel, size_t part, int code,
+                             const char *message);
 
-/* Counted back or not, what went too far fails. */
-void cachette__mc_count_fail(cachette__mc_travel *travel, size_t part);
-
-/* A part's commands are answered; begins the second round if it needs one, or ends it. */
+/* A part's commands are answered; begins the next round, if there is one. */
 void cachette__mc_count_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part);
 
 /* ---- sweep.c ---- */

@@ -68,36 +68,47 @@ static bool encode_put(cachette__mc_node *node, const cachette_op *op, const cac
   return encode(node, "ms", key, flags, &item->value);
 }
 
+static bool encode_zero(cachette__mc_node *node, const cachette_item *item,
+                        const cachette__memcached_key *key) {
+  const cachette_slice zero = {"0", 1};
+  char flags[40];
+  snprintf(flags, sizeof flags, " T%" PRId64 " ME", cachette__mc_seconds(item->ttl_ms));
+  return encode(node, "ms", key, flags, &zero);
+}
+
+bool cachette__mc_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
+  cachette__memcached_key key;
+  return cachette__memcached_key_make(node->store->prefix, item->key, &key) &&
+         (!make || encode_zero(node, item, &key)) && encode(node, "mg", &key, " v c", NULL);
+}
+
+bool cachette__mc_encode_write(cachette__mc_node *node, const cachette_item *item,
+                               const cachette__mc_count *count) {
+  cachette__memcached_key key;
+  char flags[80];
+  bool down = count->target < count->sum;
+  uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
+  snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", count->version, delta,
+           down ? " MD" : "");
+  return cachette__memcached_key_make(node->store->prefix, item->key, &key) &&
+         encode(node, "ma", &key, flags, NULL);
+}
+
 /*
  * A counter is made first, if there is none, so that it is told from one that was there; should it
  * end in between, the second command makes it anew.
  */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              const cachette__memcached_key *key) {
-  const cachette_slice zero = {"0", 1};
   char flags[120];
   int64_t ttl = cachette__mc_seconds(item->ttl_ms);
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
-  snprintf(flags, sizeof flags, " T%" PRId64 " ME", ttl);
-  if (!encode(node, "ms", key, flags, &zero)) return false;
+  if (cachette__mc_count_is_large(item)) return cachette__mc_encode_read(node, item, true);
+  if (!encode_zero(node, item, key)) return false;
   snprintf(flags, sizeof flags, " N%" PRId64 " J%" PRIu64 " D%" PRIu64 "%s v", ttl,
            down ? (uint64_t)0 : delta, delta, down ? " MD" : "");
   return encode(node, "ma", key, flags, NULL);
-}
-
-/* What counted too far is counted back; see counting.c. */
-static bool encode_back(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
-  for (size_t i = 0; i < travel->parts[part].count; i++) {
-    const cachette_item *item = cachette__mc_item(travel, part, i);
-    cachette__memcached_key key;
-    char flags[40];
-    if (item->status != CACHETTE__MC_TOO_FAR) continue;
-    if (!cachette__memcached_key_make(node->store->prefix, item->key, &key)) return false;
-    snprintf(flags, sizeof flags, " D%" PRIu64, cachette__mc_count_delta(item));
-    if (!encode(node, "ma", &key, flags, NULL)) return false;
-  }
-  return true;
 }
 
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
@@ -128,19 +139,22 @@ size_t cachette__mc_replies(const cachette__mc_travel *travel, size_t part) {
     case CACHETTE_PING:
       return 1;
     default:
-      if (cachette__mc_counts_back(travel, part)) return travel->parts[part].too_far;
       if (travel->parts[part].again) return travel->parts[part].kept_count;
+      if (travel->parts[part].round != CACHETTE__MC_FIRST)
+        return cachette__mc_count_replies(&travel->parts[part]);
       return travel->parts[part].count * (travel->verb == CACHETTE_INCREMENT ? 2 : 1);
   }
 }
 
 bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   const cachette_op *op = travel->op;
+  if (travel->parts[part].round != CACHETTE__MC_FIRST)
+    return cachette__mc_count_encode(node, travel, part);
+  if (op->verb == CACHETTE_INCREMENT && !cachette__mc_count_prepare(travel, part)) return false;
   if (node->store->sasl) return cachette__mc_sasl_encode(node, travel, part);
   if (op->verb == CACHETTE_PING) return cachette__mc_encode_line(node, "mn");
   if (op->verb == CACHETTE_FLUSH)
     return cachette__mc_encode_line(node, "stats") && cachette__mc_encode_line(node, "flush_all");
-  if (cachette__mc_counts_back(travel, part)) return encode_back(node, travel, part);
   for (size_t i = 0; i < travel->parts[part].count; i++)
     if (!encode_item(node, op, cachette__mc_item(travel, part, i))) return false;
   return true;

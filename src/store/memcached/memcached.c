@@ -48,7 +48,10 @@ void cachette__mc_travel_end(cachette__mc_travel *travel) {
   if (--travel->open > 0) return;
   cachette_op *op = travel->op;
   int status = op != NULL ? sum_up(travel) : CACHETTE_OK;
-  for (size_t i = 0; i < travel->part_count; i++) cachette__mc_kept_free(&travel->parts[i]);
+  for (size_t i = 0; i < travel->part_count; i++) {
+    cachette__mc_kept_free(&travel->parts[i]);
+    cachette__free(travel->parts[i].counts);
+  }
   cachette__free(travel);
   if (op != NULL) cachette__op_complete(op, status);
 }
@@ -199,8 +202,6 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
 
 static void memcached_detach(cachette__store *store, cachette_op *op) {
   cachette__mc_travel *travel = (cachette__mc_travel *)op->priv.below;
-  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
-    if (op->items[i].status == CACHETTE__MC_TOO_FAR) op->items[i].status = CACHETTE_MISS;
   (void)store;
   for (size_t i = 0; i < travel->part_count; i++) {
     cachette__mc_node *node = travel->parts[i].node;

@@ -65,6 +65,9 @@ static bool read_flags(cachette__meta_token *token, size_t begin) {
       if (!read_number(text + begin + 1, size - 1, true, INT64_C(1) << 40, &number)) return false;
       token->has_ttl = true;
       token->ttl = number;
+    } else if (text[begin] == 'c') {
+      if (!read_number(text + begin + 1, size - 1, false, INT64_MAX / 10, &number)) return false;
+      token->cas = (uint64_t)number;
     }
   }
   return true;

@@ -37,8 +37,8 @@ typedef struct cachette__meta_token {
   bool has_opaque, has_ttl, has_flags;
   uint32_t opaque;
   int64_t ttl;    /* seconds left; -1: it does not expire */
-  uint32_t flags; /* of the item; only the binary protocol tells them, and: */
-  uint64_t cas;   /* the number of the item's version */
+  uint32_t flags; /* of the item; only the binary protocol tells them */
+  uint64_t cas;   /* the number of the item's version, if it was asked for */
 } cachette__meta_token;
 
 typedef struct cachette__meta {

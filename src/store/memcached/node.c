@@ -103,8 +103,8 @@ static void fail_request(cachette__mc_node *node, cachette__mc_request *request,
   if (sweep != NULL) {
     cachette__mc_sweep_fail(sweep, code, message);
   } else if (travel != NULL) {
-    if (cachette__mc_counts_back(travel, request->part)) {
-      cachette__mc_count_fail(travel, request->part);
+    if (travel->parts[request->part].round != CACHETTE__MC_FIRST) {
+      cachette__mc_count_fail(travel, request->part, code, message);
     } else {
       travel->lost = code;
       if (travel->op != NULL && cachette__has_items(travel->verb))

@@ -56,8 +56,8 @@ int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char 
   return CACHETTE_EBACKEND;
 }
 
-static void take_fault(cachette__mc_node *node, cachette__mc_travel *travel, cachette_item *item,
-                       cachette_slice line) {
+void cachette__mc_take_fault(cachette__mc_node *node, cachette__mc_travel *travel,
+                             cachette_item *item, cachette_slice line) {
   char message[256];
   if (item != NULL && item->status < 0) return;
   if (item != NULL && holds(line, "non-numeric")) {
@@ -105,19 +105,34 @@ static bool take_status(cachette_item *item, const cachette__meta_token *token, 
   return true;
 }
 
+/* The answers to an increment: that the counter was made or was there, and what it is then. */
+static bool take_count(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
+                       size_t done, const cachette__meta_token *token) {
+  size_t place = done / 2;
+  if (travel->parts[part].round != CACHETTE__MC_FIRST)
+    return cachette__mc_count_step(node, travel, part, token);
+  cachette_item *item = cachette__mc_item(travel, part, place);
+  if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(node, travel, part, token);
+  if (token->type == CACHETTE__META_FAULT)
+    cachette__mc_take_fault(node, travel, item, token->line);
+  else if (done % 2 == 0)
+    return take_status(item, token, false);
+  else if (item->status >= 0)
+    return cachette__mc_count_take(node, travel, part, place, token);
+  return true;
+}
+
 static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
                       size_t done, const cachette__meta_token *token) {
   cachette_op *op = travel->op;
-  bool counts = op->verb == CACHETTE_INCREMENT, again = travel->parts[part].again;
-  if (counts && again) return true; /* whatever the answer is, it failed */
-  cachette_item *item = again ? cachette__mc_kept_item(travel, part, done)
-                              : cachette__mc_item(travel, part, counts ? done / 2 : done);
+  bool again = travel->parts[part].again;
+  if (op->verb == CACHETTE_INCREMENT) return take_count(node, travel, part, done, token);
+  cachette_item *item =
+      again ? cachette__mc_kept_item(travel, part, done) : cachette__mc_item(travel, part, done);
   if (token->type == CACHETTE__META_FAULT) {
-    take_fault(node, travel, item, token->line);
+    cachette__mc_take_fault(node, travel, item, token->line);
     return true;
   }
-  if (counts && done % 2 == 1)
-    return item->status < 0 || cachette__mc_count_take(node, &travel->parts[part], item, token);
   if (op->verb == CACHETTE_FETCH && token->type == CACHETTE__META_VALUE) {
     take_value(node, op, item, token);
     return true;
@@ -125,7 +140,7 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
   if (again) return token->type != CACHETTE__META_VALUE; /* it was there, whatever stands now */
   if (op->verb == CACHETTE_TOUCH && token->type == CACHETTE__META_VALUE)
     return node->store->sasl && cachette__mc_keep(travel, part, done, token);
-  return take_status(item, token, op->verb != CACHETTE_PUT && !counts);
+  return take_status(item, token, op->verb != CACHETTE_PUT);
 }
 
 /* `STAT curr_items 7` among the lines of `stats`, which END ends. */
@@ -133,7 +148,7 @@ static bool take_flushed(cachette__mc_node *node, cachette__mc_travel *travel, s
                          const cachette__meta_token *token) {
   static const char items[] = "STAT curr_items ";
   if (token->type == CACHETTE__META_FAULT) {
-    take_fault(node, travel, NULL, token->line);
+    cachette__mc_take_fault(node, travel, NULL, token->line);
   } else if (done == 0 && token->line.size > sizeof items - 1 && token->line.size < 64 &&
              memcmp(token->line.data, items, sizeof items - 1) == 0) {
     char digits[64];

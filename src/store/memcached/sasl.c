@@ -95,16 +95,48 @@ static void add_times(cachette__binary_command *command, int64_t ttl_ms) {
   cachette__binary_extra(command, (uint64_t)cachette__mc_seconds(ttl_ms), 4);
 }
 
+static bool encode_zero(cachette__mc_node *node, const cachette_item *item, cachette_slice key) {
+  cachette__binary_command command = {
+      .verb = CACHETTE__BINARY_ADD, .opaque = node->asked++, .key = key, .value = {"0", 1}};
+  add_times(&command, item->ttl_ms);
+  return append(node, &command);
+}
+
+bool cachette__mc_sasl_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
+  cachette__memcached_key made;
+  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  const cachette_slice key = {made.raw, made.size};
+  if (make && !encode_zero(node, item, key)) return false;
+  const cachette__binary_command command = {
+      .verb = CACHETTE__BINARY_GET, .opaque = node->asked++, .key = key};
+  return append(node, &command);
+}
+
+bool cachette__mc_sasl_encode_write(cachette__mc_node *node, const cachette_item *item,
+                                    const cachette__mc_count *count) {
+  cachette__memcached_key made;
+  bool down = count->target < count->sum;
+  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  cachette__binary_command command = {
+      .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
+      .opaque = node->asked++,
+      .cas = count->version,
+      .key = {made.raw, made.size}};
+  cachette__binary_extra(&command, down ? count->sum - count->target : count->target - count->sum,
+                         8);
+  cachette__binary_extra(&command, 0, 8);
+  cachette__binary_extra(&command, NOT_MADE, 4);
+  return append(node, &command);
+}
+
 /* As with meta commands: a counter is made first, which here gives it its flags too. */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              cachette_slice key) {
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
+  if (cachette__mc_count_is_large(item)) return cachette__mc_sasl_encode_read(node, item, true);
+  if (!encode_zero(node, item, key)) return false;
   cachette__binary_command command = {
-      .verb = CACHETTE__BINARY_ADD, .opaque = node->asked++, .key = key, .value = {"0", 1}};
-  add_times(&command, item->ttl_ms);
-  if (!append(node, &command)) return false;
-  command = (cachette__binary_command){
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
       .opaque = node->asked++,
       .key = key};
@@ -112,22 +144,6 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
   cachette__binary_extra(&command, down ? 0 : delta, 8);
   cachette__binary_extra(&command, (uint64_t)cachette__mc_seconds(item->ttl_ms), 4);
   return append(node, &command);
-}
-
-static bool encode_back(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
-  for (size_t i = 0; i < travel->parts[part].count; i++) {
-    const cachette_item *item = cachette__mc_item(travel, part, i);
-    cachette__memcached_key made;
-    if (item->status != CACHETTE__MC_TOO_FAR) continue;
-    if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
-    cachette__binary_command command = {
-        .verb = CACHETTE__BINARY_INCREMENT, .opaque = node->asked++, .key = {made.raw, made.size}};
-    cachette__binary_extra(&command, cachette__mc_count_delta(item), 8);
-    cachette__binary_extra(&command, 0, 8);
-    cachette__binary_extra(&command, NOT_MADE, 4);
-    if (!append(node, &command)) return false;
-  }
-  return true;
 }
 
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
@@ -236,7 +252,6 @@ bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *trav
   if (op->verb == CACHETTE_PING) return append_plain(node, CACHETTE__BINARY_NOOP);
   if (op->verb == CACHETTE_FLUSH)
     return append_plain(node, CACHETTE__BINARY_STAT) && append_plain(node, CACHETTE__BINARY_FLUSH);
-  if (cachette__mc_counts_back(travel, part)) return encode_back(node, travel, part);
   if (own->again) return encode_flags(node, travel, part);
   if (op->verb == CACHETTE_TOUCH && !prepare_touch(own)) return false;
   for (size_t i = 0; i < own->count; i++)
