@@ -152,18 +152,30 @@ static int64_t patience(const cachette *handle, const cachette_op *op) {
   return op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
 }
 
-/* Fails an op whose time is over with what who held it knows of that. */
-static void fail_late(cachette *handle, cachette_op *op, const cachette_error *reason) {
-  cachette__store *holder = op->priv.holder;
+/* Writes down that an op's time is over. `server`: that it waited for, or NULL. */
+static int tell_late(const cachette *handle, const cachette_op *op, const char *server,
+                     const cachette_error *reason) {
   bool is_advice = reason->code == CACHETTE_ETIMEDOUT;
   if (reason->code < 0 && !is_advice)
-    cachette__op_fail(op, reason->code, NULL, "%s", reason->message);
-  else if (holder->vtable->server != NULL)
-    cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.%s%s",
-                      holder->vtable->server(holder), (double)patience(handle, op) / 1000,
-                      is_advice ? " " : "", is_advice ? reason->message : "");
-  else
-    cachette__op_fail(op, CACHETTE_ETIMEDOUT, NULL, NULL);
+    return cachette__fail(op->error, reason->code, NULL, "%s", reason->message);
+  if (server == NULL) return cachette__fail(op->error, CACHETTE_ETIMEDOUT, NULL, NULL);
+  return cachette__fail(op->error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.%s%s",
+                        server, (double)patience(handle, op) / 1000, is_advice ? " " : "",
+                        is_advice ? reason->message : "");
+}
+
+/* Whether some items of an op whose time is over have their answers; then sums those up. */
+static bool has_answers(cachette_op *op) {
+  size_t late = 0;
+  int64_t number = 0;
+  if (!cachette__has_items(op->verb)) return false;
+  for (size_t i = 0; i < op->count; i++) {
+    late += op->items[i].status == CACHETTE_ETIMEDOUT;
+    number += cachette__item_counts(op, &op->items[i]);
+  }
+  if (late == 0 || late == op->count) return false;
+  op->number = number;
+  return true;
 }
 
 /* Ends an op that was cancelled, or whose handle is closed: no layer may answer it. */
@@ -187,16 +199,16 @@ static bool watch(cachette *handle, cachette_op *op) {
  */
 static void time_out(cachette *handle, cachette_op *op) {
   cachette__store *holder = op->priv.holder;
-  cachette_error told = {.code = CACHETTE_OK};
-  if (holder->vtable->reason != NULL) {
-    const cachette_error *reason = holder->vtable->reason(holder, op);
-    if (reason != NULL) told = *reason; /* which may go with the op */
-  }
+  const cachette__store_vtable *vtable = holder->vtable;
+  const char *server = vtable->server != NULL ? vtable->server(holder, op) : NULL;
+  const cachette_error *reason = vtable->reason != NULL ? vtable->reason(holder, op) : NULL;
+  const cachette_error none = {.code = CACHETTE_OK};
+  int code = tell_late(handle, op, server, reason != NULL ? reason : &none);
   forget_deadline(handle, op);
-  holder->vtable->detach(holder, op);
+  vtable->detach(holder, op);
   const cachette_op *outer = handle->watched;
   handle->watched = op;
-  fail_late(handle, op, &told);
+  cachette__op_complete(op, has_answers(op) ? CACHETTE_OK : code);
   bool is_held = handle->watched == op; /* else it may be freed already */
   handle->watched = outer;
   if (!is_held) return;

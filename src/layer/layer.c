@@ -20,9 +20,11 @@ static void pass_submit(cachette__store *store, cachette_op *op) {
   cachette__layer_pass((cachette__layer *)store, op);
 }
 
-static const char *pass_server(const cachette__store *store) {
+/* An op that the layer holds waits for none of them more than for another. */
+static const char *pass_server(const cachette__store *store, const cachette_op *op) {
+  (void)op;
   cachette__store *beneath = ((const cachette__layer *)store)->beneath;
-  return beneath->vtable->server(beneath);
+  return beneath->vtable->server(beneath, NULL);
 }
 
 static void pass_stats(cachette__store *store, cachette_stats *stats) {

@@ -41,8 +41,8 @@ struct cachette__events {
 /* Who ends ops of a layer's own when their time is over, or the handle is closed: the core. */
 typedef struct cachette__deadlines cachette__deadlines;
 struct cachette__deadlines {
-  /* Gives an op its time, and watches it until it is removed. False: out of memory, or the handle is
-   * being closed. */
+  /* Gives an op its time, and watches it until it is removed. False: out of memory, or the handle
+   * is being closed. */
   bool (*add)(cachette__deadlines *deadlines, cachette_op *op);
   void (*remove)(cachette__deadlines *deadlines, cachette_op *op);
 };
@@ -78,9 +78,11 @@ struct cachette__store_vtable {
   void (*submit)(cachette__store *store, cachette_op *op);
 
   /*
-   * The op ends now: forget it, and do not complete it. Only who holds it is told, which is the store
-   * or layer that it was submitted to last. What was sent stays sent; its late answer is dropped.
-   * NULL for who never holds an op: an immediate store, most layers.
+   * The op ends now: forget it, and do not complete it. Only who holds it is told, which is the
+   * store or layer that it was submitted to last. What was sent stays sent; its late answer is
+   * dropped. A store that has answers for some of the items marks the others with ETIMEDOUT: if the
+   * op's time is over, those answers are given. NULL for who never holds an op: an immediate store,
+   * most layers.
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
@@ -92,8 +94,9 @@ struct cachette__store_vtable {
    */
   const cachette_error *(*reason)(cachette__store *store, const cachette_op *op);
 
-  /* The server's name, for messages; in place until the store is closed. NULL: there is none. */
-  const char *(*server)(const cachette__store *store);
+  /* The name of the server that an op waits for, or with NULL of all, for messages; in place until
+   * the store is closed. NULL: there is none. */
+  const char *(*server)(const cachette__store *store, const cachette_op *op);
 
   /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
   void (*stats)(cachette__store *store, cachette_stats *stats);

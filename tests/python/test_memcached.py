@@ -99,6 +99,37 @@ def test_a_server_that_is_down_fails_its_own_keys_and_no_others() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize('kind', ['awaited', 'sync'])
+def test_what_the_others_answer_comes_though_one_server_hangs(kind: str) -> None:
+  with MemcachedServer() as a, MemcachedServer() as b, MemcachedServer() as c:
+    cache = open_cache(f'{a.host},{b.host},{c.host}', timeout=1)
+    cls: Any = type(cache)
+    values = {f'key:{number}': str(number) for number in range(30)}
+
+    def call(name: str, argument: Any) -> Any:
+      if kind == 'sync':
+        return getattr(cls.sync, name)(argument)
+      return asyncio.run(getattr(cls(), name)(argument))
+
+    call('put_many', values)
+    stays = {key for key in values if any(key in each.say(f'get {key}\r\n') for each in (a, c))}
+    assert 5 < len(stays) < 28
+    b.stop()
+    found = {key: values[key] for key in stays}
+    for name, argument, expected in (
+      ('fetch_many', values, found),
+      ('put_many', values, {}),
+      ('fetch_many', values, found),
+      ('clear_many', values, {}),
+    ):
+      with pytest.raises(BackendError, match=b.host) as caught:
+        call(name, argument)
+      assert caught.value.found == expected
+      assert set(caught.value.failed) == values.keys() - stays
+    b.go_on()
+    assert not any(key in each.say(f'get {key}\r\n') for key in stays for each in (a, c))
+
+
 def open_to_all(path: Path) -> None:
   """Lets the server's user reach what is in a folder."""
   for folder in (path, *path.parents):

@@ -12,6 +12,7 @@ import pytest
 from cachette import BackendError, BackendTimeout, BackendUnavailable, Cachette
 from conftest import count_descriptors, linux_only
 from load import CALLS, FAULTS, TASKS, Load, recover
+from services.gate import Gate
 from services.proxy import FaultProxy
 from services.redis import RedisServer
 
@@ -93,6 +94,28 @@ def test_a_server_that_is_full() -> None:
 
     with pytest.raises(BackendError, match='"maxmemory"'):
       asyncio.run(fill())
+
+
+@pytest.mark.parametrize('settings', [{}, {'secret': 'of sixteen bytes and more'}])
+def test_what_is_answered_in_time_comes_with_the_error(redis: RedisServer, settings: Any) -> None:
+  values = {f'key:{number}': str(number) * 30 for number in range(10)}
+  with Gate('127.0.0.1', redis.port) as gate:
+    cache = open_cache(f'redis://127.0.0.1:{gate.port}', timeout=1, key_prefix='part:', **settings)
+
+    async def main() -> None:
+      await cache.put_many(values)
+      gate.hold_reply, gate.reply_most = 'key:0', 250  # a few values, and a part of one
+      with pytest.raises(BackendTimeout, match=str(gate.port)) as caught:
+        await cache.fetch_many(values)
+      found, failed = caught.value.found, caught.value.failed
+      assert 0 < len(found) < 9 and found.items() < values.items()
+      assert failed.keys() == values.keys() - found.keys()
+      assert all(type(each) is BackendTimeout for each in failed.values())
+      gate.open()
+      assert await recover(cache) < 6
+      assert await cache.fetch_many(values) == values
+
+    asyncio.run(main())
 
 
 def test_a_replica_takes_no_writes(redis: RedisServer) -> None:

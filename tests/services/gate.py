@@ -12,14 +12,15 @@ class Gate:
   """Passes bytes on, in threads of its own.
 
   hold_request: a pattern; the bytes of a connection that match it, and all that follow there, wait.
-  hold_reply: the same for what comes back on the connection of such a request. `held` tells that
-  something waits, `open()` lets it go.
+  hold_reply: the same for what comes back on the connection of such a request, but for the first
+  `reply_most` bytes. `held` tells that something waits, `open()` lets it go.
   """
 
   def __init__(self, host: str, port: int) -> None:
     self.target = (host, port)
     self.hold_request: Optional[str] = None
     self.hold_reply: Optional[str] = None
+    self.reply_most = 0
     self.held = threading.Event()
     self.waiting = 0  # connections, or directions of one
     self._go = threading.Event()
@@ -85,6 +86,8 @@ class Gate:
       while True:
         data = server.recv(65536)
         if waits.is_set():
+          client.sendall(data[: self.reply_most])
+          data = data[self.reply_most :]
           self._wait()
         if not data:
           client.shutdown(socket.SHUT_WR)

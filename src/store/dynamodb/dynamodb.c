@@ -320,7 +320,8 @@ static void detach(cachette__store *store, cachette_op *op) {
 }
 
 /* Until there are keys it is not DynamoDB that lets wait. */
-static const char *server(const cachette__store *store) {
+static const char *server(const cachette__store *store, const cachette_op *op) {
+  (void)op;
   const cachette__dynamo *client = (const cachette__dynamo *)store;
   const char *awaited = cachette__aws_credentials_awaited(client->credentials);
   return awaited != NULL ? awaited : client->name;

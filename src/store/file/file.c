@@ -335,7 +335,8 @@ static void detach(cachette__store *store, cachette_op *op) {
   atomic_store(&job->abandoned, true);
 }
 
-static const char *server(const cachette__store *store) {
+static const char *server(const cachette__store *store, const cachette_op *op) {
+  (void)op;
   return ((const file *)store)->shared->settings.name;
 }
 

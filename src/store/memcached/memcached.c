@@ -200,12 +200,34 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
   cachette__mc_travel_end(travel);
 }
 
+/* Whether an item of a part that waits has its answer all the same. */
+static bool is_answered(const cachette__mc_node *node, const cachette__mc_part *part, size_t place,
+                        const cachette_item *item, enum cachette_verb verb) {
+  if (verb == CACHETTE_FETCH) return item->status != CACHETTE_MISS && item != node->filling;
+  if (verb != CACHETTE_INCREMENT || part->round == CACHETTE__MC_FIRST) return item->status < 0;
+  for (size_t i = 0; i < part->count_count; i++)
+    if (part->counts[i].place == place) return part->counts[i].state == CACHETTE__MC_DONE;
+  return true;
+}
+
+/* The items of a part that waits have no answer, but for a few. */
+static void mark_late(cachette__mc_travel *travel, size_t number) {
+  const cachette__mc_part *part = &travel->parts[number];
+  for (size_t i = 0; !goes_everywhere(travel->op) && i < part->count; i++) {
+    cachette_item *item = cachette__mc_item(travel, number, i);
+    if (is_answered(part->node, part, i, item, travel->verb)) continue;
+    if (travel->verb == CACHETTE_FETCH) cachette__item_drop(travel->op, item);
+    item->status = CACHETTE_ETIMEDOUT;
+  }
+}
+
 static void memcached_detach(cachette__store *store, cachette_op *op) {
   cachette__mc_travel *travel = (cachette__mc_travel *)op->priv.below;
   (void)store;
   for (size_t i = 0; i < travel->part_count; i++) {
     cachette__mc_node *node = travel->parts[i].node;
     if (!travel->parts[i].waits) continue;
+    mark_late(travel, i);
     if (cachette__mc_request_at(node, node->head)->travel == travel) {
       node->filling = NULL;
       node->place = NULL;
@@ -231,7 +253,10 @@ static const cachette_error *memcached_reason(cachette__store *store, const cach
   return hint;
 }
 
-static const char *memcached_server(const cachette__store *store) {
+static const char *memcached_server(const cachette__store *store, const cachette_op *op) {
+  const cachette__mc_travel *travel = op != NULL ? (cachette__mc_travel *)op->priv.below : NULL;
+  for (size_t i = 0; travel != NULL && i < travel->part_count; i++)
+    if (travel->parts[i].waits) return travel->parts[i].node->name;
   return ((const cachette__memcached *)store)->name;
 }
 

@@ -308,7 +308,8 @@ static void detach(cachette__store *store, cachette_op *op) {
   }
 }
 
-static const char *server(const cachette__store *store) {
+static const char *server(const cachette__store *store, const cachette_op *op) {
+  (void)op;
   return ((const mongodb *)store)->shared->settings.name;
 }
 

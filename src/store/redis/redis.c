@@ -176,6 +176,17 @@ static void look_at_silence(cachette__redis *self, const cachette_op *op) {
   self->suspect_sent = sent;
 }
 
+/* The items from the one on whose reply comes next have no answer. */
+static void mark_late(const cachette__request *request, cachette_op *op) {
+  if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT || request->partly ||
+      request->put_off)
+    return;
+  for (size_t i = request->item; i < op->count; i++) {
+    if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, &op->items[i]);
+    op->items[i].status = CACHETTE_ETIMEDOUT;
+  }
+}
+
 static void redis_detach(cachette__store *store, cachette_op *op) {
   cachette__redis *self = (cachette__redis *)store;
   if (cachette__later_detach(self, op)) return;
@@ -189,6 +200,7 @@ static void redis_detach(cachette__store *store, cachette_op *op) {
   bool was_sent = request->replies > 0;
   request->op = NULL;
   cachette__redis_forget_due(op);
+  if (was_sent) mark_late(request, op);
   if (was_sent || self->moving) look_at_silence(self, op);
 }
 
@@ -203,7 +215,8 @@ static void redis_stats(cachette__store *store, cachette_stats *stats) {
   (void)stats; /* the server's own figures are another command away, and count all its clients */
 }
 
-static const char *redis_server(const cachette__store *store) {
+static const char *redis_server(const cachette__store *store, const cachette_op *op) {
+  (void)op;
   return ((const cachette__redis *)store)->name;
 }
 
