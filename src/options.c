@@ -261,18 +261,40 @@ static int find_option(const char *name) {
   return -1;
 }
 
-static int fail_name(const char *name, cachette_error *error) {
-  const char *nearest = table[0].name;
-  size_t least = SIZE_MAX;
+/* What other caches call an option. */
+static const char *const other_names[][2] = {
+    {"expire", "ttl"},        {"expires", "ttl"},          {"expiration", "ttl"},
+    {"time_to_live", "ttl"},  {"default_ttl", "ttl"},      {"default_timeout", "ttl"},
+    {"max_age", "ttl"},       {"serializer", "codec"},     {"coder", "codec"},
+    {"prefix", "key_prefix"}, {"namespace", "key_prefix"},
+};
+
+/* The option that was probably meant; NULL if none is near. */
+static const char *find_near_name(const char *name) {
+  enum { MOST = 3 };
+  const char *nearest = NULL;
+  size_t least = MOST + 1, size = strlen(name);
+  for (size_t i = 0; i < sizeof other_names / sizeof *other_names; i++)
+    if (strcasecmp(name, other_names[i][0]) == 0) return other_names[i][1];
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) {
     size_t distance = edit_distance(name, table[i].name);
-    if (distance < least) {
+    bool begins_it = size > MOST && strncasecmp(name, table[i].name, size) == 0;
+    if (begins_it && distance > MOST) distance = MOST;
+    if (distance < least && distance < size) {
       least = distance;
       nearest = table[i].name;
     }
   }
+  return nearest;
+}
+
+static int fail_name(const char *name, cachette_error *error) {
+  const char *nearest = find_near_name(name);
   char shown[sizeof error->subject];
   cachette__value_text(name, shown, sizeof shown);
+  if (nearest == NULL)
+    return cachette__fail(error, CACHETTE_ECONFIG, shown,
+                          "There is no option \"%s\"; the manual has a table of all.", shown);
   return cachette__fail(error, CACHETTE_ECONFIG, shown,
                         "There is no option \"%s\"; did you mean \"%s\"?", shown, nearest);
 }

@@ -50,6 +50,11 @@ def blocking_call(face: Face) -> Face:
   return _blocking_call(face)
 
 
+async def wait_for(call: Awaitable[Any]) -> Any:
+  """What `call.__await__()` iterates over."""
+  return await call
+
+
 class Calls(Cache):
   """The calls that are awaited.
 

@@ -37,8 +37,8 @@ def load_settings(given: Any, owner: str = 'Cachette', depth: int = 2) -> Config
     faults.append(('codec', fault))
   if faults:
     _refuse(faults, owner)
-  unused = _settings.find_unused(pairs)
-  for message in (*settings.warnings, *([unused] if unused is not None else [])):
+  doubts = [find(pairs) for find in (_settings.find_unused, _settings.find_unencrypted)]
+  for message in (*settings.warnings, *filter(None, doubts)):
     warnings.warn(message, UserWarning, stacklevel=depth)
   return config
 

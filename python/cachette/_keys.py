@@ -363,6 +363,10 @@ def _make_digest(
   return make
 
 
+def _a(noun: str) -> str:
+  return f'{"an" if noun[:1].lower() in tuple("aeiou") else "a"} {noun}'
+
+
 def _encode_argument(title: str, name: str, value: Any) -> str:
   """The canonical text of an argument, or an error that names its parameter."""
   try:
@@ -371,6 +375,6 @@ def _encode_argument(title: str, name: str, value: Any) -> str:
     kind = str(error)
   holds = 'is' if kind == type(value).__qualname__ else 'holds'
   raise TypeError(
-    f'The parameter "{name}" of {title}() {holds} a {kind}, of which no key can be made. Give '
+    f'The parameter "{name}" of {title}() {holds} {_a(kind)}, of which no key can be made. Give '
     f'key=, or leave the parameter out of the key with exclude=({name!r},).'
   )

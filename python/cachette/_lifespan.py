@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, AsyncIterator, Type
 
 from ._cachette import close
-from ._exceptions import BackendError
+from ._exceptions import BackendError, BackendTimeout, BackendUnavailable
 
 if TYPE_CHECKING:
   from ._core import Cachette
@@ -19,7 +19,12 @@ async def lifespan(cls: 'Type[Cachette]') -> AsyncIterator[None]:
   except BackendError as error:
     from logging import getLogger
 
-    getLogger('cachette').warning('The cache does not answer yet: %s', error)
+    begin = (
+      'does not answer yet'
+      if isinstance(error, (BackendTimeout, BackendUnavailable))
+      else 'cannot be used'
+    )
+    getLogger('cachette').warning('The cache %s %s: %s', cls.__name__, begin, error)
   try:
     yield
   finally:

@@ -260,6 +260,8 @@ class _TypedReader(_Reader):
     version = tuple(map(int, VERSION.split('.')[:2]))
     settings = {'ser_json_bytes': 'base64', 'val_json_bytes': 'base64'} if version >= (2, 9) else {}
     self._adapter = TypeAdapter(List[hint], config=settings)  # type: ignore[arg-type]
+    if not getattr(self._adapter, 'pydantic_complete', True):
+      raise TypeError('a name in it is not defined')
     kinds = _kinds_of(self._adapter.core_schema)
     if 'generator' in kinds:
       raise TypeError('it is read once only')

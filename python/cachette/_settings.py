@@ -172,11 +172,18 @@ def _refuse_type(settings: object, owner: str) -> NoReturn:
   got = type(settings).__name__
   if isinstance(settings, type):
     got = f'the class {settings.__name__}: call it'
+  elif isinstance(settings, (list, tuple)):
+    wrong = next(each for each in settings if not _is_pair(each))
+    got = f'a {got} with {type(wrong).__name__} in it, which is no such tuple'
   raise TypeError(
     'The configuration must be a list of (name, value) tuples, a mapping, or a settings object '
     f'such as a pydantic "BaseSettings"; got {got}. {owner}.load_config takes that, or a function '
     'that returns it.'
   )
+
+
+def _is_pair(value: Any) -> bool:
+  return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[0], str)
 
 
 # ---- What is probably not meant
@@ -204,6 +211,25 @@ def find_unused(pairs: Pairs) -> Optional[str]:
     f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to "inmemory" if '
     'that is meant.'
   )
+
+
+def find_unencrypted(pairs: Pairs) -> Optional[str]:
+  """A warning of files for TLS where the server's URL does not ask for it; or None."""
+  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
+  files = [name for name in ('tls_ca_file', 'tls_cert_file', 'tls_key_file') if given.get(name)]
+  backend = str(given.get('backend')).lower()
+  if not files or backend not in ('redis', 'valkey', 'memcached'):
+    return None
+  if backend == 'memcached':
+    is_plain = str(given.get('memcached_tls') or 'false').lower() in ('false', 'no', 'off', '0')
+    remedy = 'Set "memcached_tls" to true'
+  else:
+    scheme = str(given.get(f'{backend}_url')).partition('://')[0]
+    is_plain = scheme.lower() == backend
+    remedy = f'Begin the "{backend}_url" with "{backend}s://"'
+  if not is_plain:
+    return None
+  return f'"{files[0]}" is given, but the connection is not encrypted. {remedy}, or leave it out.'
 
 
 def _backend_of(row: Dict[str, Any], backends: List[str]) -> Optional[str]:

@@ -51,8 +51,10 @@ def seconds_of(name: str, value: Any) -> Any:
   """The same; raises TypeError, by the name of the argument, for what is no time."""
   seconds = read_seconds(value)
   if seconds is None:
+    from ._advice import short
+
     raise TypeError(
-      f'{name} must be a number of seconds, not {type(value).__name__} ({value!r:.40}): '
+      f'{name} must be a number of seconds, not {type(value).__name__} ({short(value)}): '
       'give an int, a float or a timedelta'
     )
   return seconds

@@ -96,6 +96,30 @@ PyObject *awaitable_raise(PyObject *type, PyObject *value) {
   return NULL;
 }
 
+/* ---- Iteration ---- */
+
+/* `await` wants an iterator, and asks by its slot for what is one. Whoever iterates over the call
+ * itself has forgotten to await it. */
+PyObject *awaitable_iter(PyObject *self) {
+  enum call_kind kind = ((awaitable *)self)->kind;
+  if (kind == CALL_KINDS) return Py_NewRef(self); /* that of a cache, which is no call */
+  return PyErr_Format(PyExc_TypeError,
+                      "the call 'Cachette.%s' is not iterable: await it, and iterate over what it "
+                      "gives",
+                      call_signatures[kind].name);
+}
+
+/* call.__await__(), as who writes an awaitable calls it: an iterator that can be iterated over. */
+PyObject *awaitable_await(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+  if (((awaitable *)self)->kind == CALL_KINDS) return Py_NewRef(self);
+  PyObject *calls = PyImport_ImportModule("cachette._calls");
+  PyObject *made = calls != NULL ? PyObject_CallMethod(calls, "wait_for", "(O)", self) : NULL;
+  PyObject *iterator = made != NULL ? PyObject_CallMethod(made, "__await__", NULL) : NULL;
+  Py_XDECREF(made);
+  Py_XDECREF(calls);
+  return iterator;
+}
+
 /* ---- Attributes ---- */
 
 static PyObject *get_name(awaitable *self, void *Py_UNUSED(closure)) {

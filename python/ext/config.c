@@ -162,11 +162,25 @@ static int set_option(config_object *self, PyObject *name, PyObject *value, bool
   return code < 0 ? add_fault(faults, error.subject, error.message) : 0;
 }
 
+/* Whether an option has a fault already; -1 with an exception set. */
+static int has_fault(PyObject *faults, const char *name) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(faults); i++) {
+    const char *faulty = PyUnicode_AsUTF8(PyTuple_GET_ITEM(PyList_GET_ITEM(faults, i), 0));
+    if (faulty == NULL) return -1;
+    if (strcmp(faulty, name) == 0) return 1;
+  }
+  return 0;
+}
+
+/* What was refused is not said to be missing, too. */
 static int add_check_faults(config_object *self, PyObject *faults) {
   cachette_error found[16];
   size_t count = cachette_options_check(self->options, found, 16);
-  for (size_t i = 0; i < count && i < 16; i++)
-    if (add_fault(faults, found[i].subject, found[i].message) < 0) return -1;
+  for (size_t i = 0; i < count && i < 16; i++) {
+    int known = has_fault(faults, found[i].subject);
+    if (known < 0 || (known == 0 && add_fault(faults, found[i].subject, found[i].message) < 0))
+      return -1;
+  }
   return 0;
 }
 

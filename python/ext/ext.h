@@ -232,6 +232,10 @@ bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value);
 /* Sets that exception. Returns NULL. */
 PyObject *awaitable_raise(PyObject *type, PyObject *value);
 
+/* Their `__iter__` and `__await__`. */
+PyObject *awaitable_iter(PyObject *self);
+PyObject *awaitable_await(PyObject *self, PyObject *ignored);
+
 extern PyGetSetDef awaitable_attributes[];
 
 /* ---- ready.c ---- */

@@ -294,9 +294,11 @@ static PyObject *running_loop(ext_state *state) {
 }
 
 void host_refuse_loop(void) {
-  PyErr_SetString(PyExc_RuntimeError,
-                  "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
-                  "trio, use Cachette.sync in a thread, by trio.to_thread.run_sync().");
+  PyErr_SetString(
+      PyExc_RuntimeError,
+      "no running event loop: the calls of Cachette need asyncio's or uvloop's. In code "
+      "without one use Cachette.sync; under trio in a thread, by "
+      "trio.to_thread.run_sync().");
 }
 
 PyObject *host_running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {

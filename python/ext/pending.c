@@ -298,6 +298,7 @@ static PyMethodDef pending_methods[] = {
     {"send", (PyCFunction)pending_send, METH_O, "Goes on, as a coroutine does."},
     {"throw", (PyCFunction)pending_throw, METH_VARARGS,
      "Gives the call up and raises an exception."},
+    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
     {"close", (PyCFunction)pending_close, METH_NOARGS, "Gives the call up."},
     {NULL, NULL, 0, NULL},
 };
@@ -310,7 +311,7 @@ static PyType_Slot pending_slots[] = {
     {Py_tp_finalize, pending_finalize},
     {Py_tp_methods, pending_methods},
     {Py_tp_getset, awaitable_attributes},
-    {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
+    {Py_tp_iter, awaitable_iter},
     {Py_tp_iternext, pending_next},
     {Py_am_await, PyObject_SelfIter},
 #if PY_VERSION_HEX >= 0x030A0000

@@ -162,6 +162,7 @@ static PyObject *ready_throw(ready *self, PyObject *args) {
 static PyMethodDef ready_methods[] = {
     {"send", (PyCFunction)ready_send, METH_O, "Gives the result, as a coroutine does."},
     {"throw", (PyCFunction)ready_throw, METH_VARARGS, "Drops the result and raises an exception."},
+    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
     {"close", (PyCFunction)ready_close, METH_NOARGS, "Drops the result."},
     {NULL, NULL, 0, NULL},
 };
@@ -174,7 +175,7 @@ static PyType_Slot ready_slots[] = {
     {Py_tp_finalize, ready_finalize},
     {Py_tp_methods, ready_methods},
     {Py_tp_getset, awaitable_attributes},
-    {Py_tp_iter, PyObject_SelfIter}, /* for `yield from call.__await__()` */
+    {Py_tp_iter, awaitable_iter},
     {Py_tp_iternext, stop},
     {Py_am_await, PyObject_SelfIter},
 #if PY_VERSION_HEX >= 0x030A0000

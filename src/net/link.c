@@ -29,9 +29,9 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
   link->timer.data = link;
 }
 
-/* Whether the server has said nothing to what was said without TLS. */
+/* Whether the server has said nothing to what was said without TLS, this time or ever. */
 static bool is_mute(const cachette__link *link) {
-  return link->opened && !link->heard && link->target->tls == NULL &&
+  return link->opened && !link->heard && !link->understood && link->target->tls == NULL &&
          link->target->tls_advice != NULL;
 }
 
@@ -141,7 +141,8 @@ const cachette_error *cachette__link_hint(cachette__link *link) {
   if (is_mute(link))
     cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it expects TLS, %s",
                    link->target->tls_advice);
-  else if (link->target->plain_advice != NULL && cachette__stream_waits_for_tls(link->stream))
+  else if (link->target->plain_advice != NULL && !link->understood &&
+           cachette__stream_waits_for_tls(link->stream))
     cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it does not speak TLS, %s",
                    link->target->plain_advice);
   else
@@ -151,6 +152,7 @@ const cachette_error *cachette__link_hint(cachette__link *link) {
 
 void cachette__link_ready(cachette__link *link) {
   uv_timer_stop(&link->timer);
+  link->understood = true;
   link->state = CACHETTE__LINK_READY;
   link->failures = 0;
   link->down_until = 0;

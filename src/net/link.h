@@ -44,6 +44,7 @@ typedef struct cachette__link {
   unsigned failures;     /* tries that failed, one after another */
   int64_t down_until;    /* no try before; 0: the server is not known to be down */
   bool opened, heard;    /* the stream was opened; something came */
+  bool understood;       /* the server has been ready once, so TLS is as it should be */
   char *room;            /* where the next bytes go */
   bool ended;            /* the last stream had been open, and ended or broke by itself */
   uint64_t sent;         /* over the last stream: the bytes that had left when it was lost */

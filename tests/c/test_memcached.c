@@ -286,6 +286,40 @@ static void a_counter_beyond_the_limit_is_put_right(void **state) {
   cachette_close(handle);
 }
 
+/* memcached looks for a '-' behind a number of more than 63 bits, as far as its memory has no NUL.
+ */
+static void a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it(void **state) {
+  (void)state;
+  enum { KEYS = 50 };
+  static const char dashes[] = "--------------------------------------------";
+  char key[16];
+  cachette *handle = open_one();
+  for (int i = 0; i < KEYS; i++) {
+    snprintf(key, sizeof key, "n%02d", i);
+    put_text(handle, key, dashes, 0); /* whose chunk the counter then gets */
+  }
+  for (int i = 0; i < KEYS; i++) {
+    snprintf(key, sizeof key, "n%02d", i);
+    assert_int_equal(cachette_clear(handle, cachette_str(key), NULL), 1);
+  }
+  for (int i = 0; i < KEYS; i++) {
+    int64_t sum;
+    struct probe given_up;
+    snprintf(key, sizeof key, "n%02d", i);
+    put_text(handle, key, "9223372036854775806", 30000);
+    probe_init(&given_up, CACHETTE_INCREMENT, key);
+    given_up.item.amount = 5;
+    probe_submit(handle, &given_up);
+    if (i % 2 == 0) assert_int_equal(cachette_cancel(handle, &given_up.op), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(probe_wait(handle, &given_up), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(given_up.item.status, CACHETTE_EINVAL);
+    assert_int_equal(increment(handle, key, 0, &sum, NULL), CACHETTE_HIT);
+    assert_int_equal(sum, i % 2 == 0 ? INT64_MAX : INT64_MAX - 1);
+    assert_in_range(time_left(handle, key), 20000, 30000);
+  }
+  cachette_close(handle);
+}
+
 static void what_is_no_counter_takes_no_large_amount(void **state) {
   (void)state;
   static const char *const values[] = {"", "abc", "-5", "12a", "99999999999999999999999", "1.5"};
@@ -761,6 +795,7 @@ int main(void) {
       ON(counters_that_go_too_far_are_counted_back),
       ON(counters_of_large_amounts_are_exact),
       ON(a_counter_beyond_the_limit_is_put_right),
+      ON(a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it),
       ON(what_is_no_counter_takes_no_large_amount),
       ON(many_keys_over_three_servers),
       ON(namespaces_are_cleared_side_by_side_and_under_load),

@@ -516,6 +516,59 @@ def test_in_debug_mode_the_warning_says_where_the_call_was_made(cache: Cachette,
   assert message.rstrip().endswith('CALLS[name](cache)') or 'lambda cache' in message
 
 
+OVER: Dict[str, Callable[[Any], Any]] = {
+  'list': list,
+  'dict': dict,
+  'iter': iter,
+  'for': lambda call: [each for each in call],
+  'star': lambda call: (*call,),
+  'in': lambda call: 'key' in call,
+  'zip': lambda call: list(zip(call)),
+}
+
+
+@pytest.mark.parametrize('over', OVER)
+@pytest.mark.parametrize('name', ['fetch', 'fetch_many', 'put', 'get_or_set'])
+def test_a_call_is_not_iterable_and_warns(run: Run, cache: Cachette, name: str, over: str) -> None:
+  async def main() -> None:
+    try:
+      OVER[over](CALLS[name](cache))
+    except TypeError as error:
+      told = str(error)
+      traceback.clear_frames(error.__traceback__)  # which hold the call
+    assert 'iterable' in told
+    if name != 'get_or_set' and over != 'in':  # which is a coroutine; for which Python has its own
+      assert f"'Cachette.{name}' is not iterable: await it" in told
+
+  with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter('always')
+    run(main())
+  assert len(never_awaited(warned)) == 1
+
+
+def test_an_awaitable_may_be_made_of_a_call(run: Run, cache: Cachette) -> None:
+  class ByYieldFrom:
+    def __await__(self) -> Any:
+      return (yield from cache.fetch('key').__await__())
+
+  class ByReturn:
+    def __await__(self) -> Any:
+      return cache.fetch('key').__await__()
+
+  async def main() -> None:
+    await cache.put('key', 'value')
+    assert await ByYieldFrom() == await ByReturn() == 'value'  # type: ignore[misc]
+    assert await asyncio.ensure_future(ByYieldFrom()) == 'value'  # type: ignore[arg-type]
+    task = asyncio.ensure_future(ByReturn())  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+      assert await task == 'value'
+    assert await asyncio.ensure_future(cache) is cache  # type: ignore[arg-type]
+
+  run(main())
+
+
 def test_what_was_begun_or_closed_warns_of_nothing(run: Run, cache: Cachette) -> None:
   async def main() -> None:
     cache.fetch('key').close()

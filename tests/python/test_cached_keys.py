@@ -325,11 +325,11 @@ class Strange(Dict[str, int]):
 @pytest.mark.parametrize(
   ('value', 'says'),
   [
-    (Opaque(), 'is a Opaque'),
-    ([1, Opaque()], 'holds a Opaque'),
-    ({'a': {'b': Opaque()}}, 'holds a Opaque'),
-    (Size(1, Opaque()), 'holds a Opaque'),  # type: ignore[arg-type]
-    (object(), 'is a object'),
+    (Opaque(), 'is an Opaque'),
+    ([1, Opaque()], 'holds an Opaque'),
+    ({'a': {'b': Opaque()}}, 'holds an Opaque'),
+    (Size(1, Opaque()), 'holds an Opaque'),  # type: ignore[arg-type]
+    (object(), 'is an object'),
     (len, 'is a builtin_function_or_method'),
     (int, 'is a type'),
     (Size, 'is a type'),

@@ -134,7 +134,7 @@ def test_help_shows_the_class_and_its_methods() -> None:
   text = pydoc.plain(pydoc.render_doc(Cachette)).replace('typing.', '')
   assert 'class Cachette' in text and 'A cache whose backend, codec and time to live' in text
   for name in METHODS:
-    assert f'async {name}(self' in text
+    assert re.search(rf'async {name}\([\s|]*self', text)  # long ones have lines for parameters
   assert 'load_config(settings' in text and 'register_codec(' in text
   assert 'class Sub' in pydoc.plain(pydoc.render_doc(Sub))
   assert 'limit' in pydoc.plain(pydoc.render_doc(WithInit))

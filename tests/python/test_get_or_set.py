@@ -707,6 +707,8 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
     class Blocking:
       def fetch(self, key, default):
         return asyncio.run(Cachette().fetch(key, default))
+      def exists(self, key):
+        return asyncio.run(Cachette().exists(key))
       def put(self, key, value, ttl):
         asyncio.run(Cachette().put(key, value, ttl))
     def compute_blocking(key, factory):
@@ -800,3 +802,21 @@ if sys.version_info >= (3, 12):  # eager tasks came with it
 
     run(main())
     assert nothing_is_left()
+
+
+@pytest.mark.parametrize('kind', ['awaited', 'sync', 'cached'])
+def test_a_miss_is_counted_and_asked_for_once(make: Make, kind: str) -> None:
+  cls = make(codec='json')
+
+  @cls.cached(key='key')
+  def compute() -> int:
+    return 1
+
+  if kind == 'awaited':
+    asyncio.run(cls().get_or_set('key', lambda: 1))
+  elif kind == 'sync':
+    cls.sync.get_or_set('key', lambda: 1)
+  else:
+    compute()
+  stats = cls.stats()
+  assert (stats.hits, stats.misses, stats.puts) == (0, 1, 1)

@@ -157,6 +157,18 @@ def test_user_name_and_password(tmp_path: Path) -> None:
       asyncio.run(open_cache(server.host).fetch('key'))
 
 
+def test_a_server_that_asks_for_no_password_does_not_keep_it() -> None:
+  with MemcachedServer() as server:
+    theirs = open_cache(server.host)
+    asyncio.run(theirs.put('authentication', 'my own value'))
+    cache = open_cache(server.host, memcached_username='app', memcached_password='hunter2')
+    asyncio.run(cache.put('key', 'value'))
+    assert asyncio.run(theirs.fetch('authentication')) == 'my own value'
+    listed = server.say('lru_crawler metadump all\r\n')
+    assert 'key=key ' in listed and 'key=authentication ' in listed and 'login' not in listed
+    assert server.say('get cachette-login\r\n') == 'END\r\n'
+
+
 def test_sasl(tmp_path: Path) -> None:
   env = make_sasl_users(tmp_path, {'app': 'correct horse'})
   open_to_all(tmp_path)

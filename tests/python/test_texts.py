@@ -2,12 +2,13 @@
 """Options as text, as the environment has them; and warnings of what is probably not meant."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import sys
 import types
 import warnings
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import pydantic
 import pydantic_settings
@@ -325,3 +326,28 @@ def test_a_warning_as_an_error_leaves_the_configuration_that_stands() -> None:
     with pytest.raises(UserWarning):
       Own.load_config(lambda: {'redis_url': 'redis://h'})
   assert Own._config.get('ttl') == '7'
+
+
+@pytest.mark.parametrize(
+  ('settings', 'remedy'),
+  [
+    ({'backend': 'redis', 'redis_url': 'redis://h'}, 'Begin the "redis_url" with "rediss://"'),
+    ({'backend': 'valkey', 'valkey_url': 'VALKEY://h'}, 'Begin the "valkey_url" with "valkeys://"'),
+    ({'backend': 'memcached', 'memcached_host': 'h'}, 'Set "memcached_tls" to true'),
+    ({'backend': 'redis', 'redis_url': 'rediss://h'}, None),
+    ({'backend': 'memcached', 'memcached_host': 'h', 'memcached_tls': True}, None),
+    ({'backend': 'inmemory'}, None),
+  ],
+)
+def test_files_for_tls_without_tls_are_warned_of(settings: Any, remedy: Optional[str]) -> None:
+  class Own(Cachette):
+    pass
+
+  with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    with contextlib.suppress(ValueError):  # there is no such file
+      Own.load_config({**settings, 'tls_ca_file': __file__})
+    Own.load_config(lambda: settings)
+  told = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
+  assert (remedy is None) == (told == [])
+  assert remedy is None or told[0].startswith('"tls_ca_file" is given') and remedy in told[0]

@@ -29,6 +29,7 @@ class _BlockingFlight:
 
 
 under_way: Dict[Place, _BlockingFlight] = {}
+_landings = 0  # flights that have put a value
 
 
 def get_or_set_blocking(
@@ -37,8 +38,9 @@ def get_or_set_blocking(
   """What `Cachette.get_or_set` does, for a thread; see compute_blocking()."""
   check_ttl(ttl)
   job = Job(cls, sync, key, factory, ttl, returns)
+  seen = _landings
   value = _fetch(job)
-  return value if value is not MISSING else _compute(job)
+  return value if value is not MISSING else _compute(job, seen)
 
 
 def _fetch(job: Job) -> Any:
@@ -47,6 +49,15 @@ def _fetch(job: Job) -> Any:
     if job.returns is None:
       return job.calls.fetch(job.place[1], MISSING)
     return fetch_as_now(job.cls, job.place[1], MISSING, job.returns)
+  except CachetteError as error:
+    job.note_failure(error)
+    return MISSING
+
+
+def _fetch_again(job: Job) -> Any:
+  """The same after a miss, which is not counted twice."""
+  try:
+    return _fetch(job) if job.calls.exists(job.place[1]) else MISSING
   except CachetteError as error:
     job.note_failure(error)
     return MISSING
@@ -62,7 +73,8 @@ def compute_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> 
   return _compute(Job(cls, sync, key, factory, ttl, None))
 
 
-def _compute(job: Job) -> Any:
+def _compute(job: Job, seen: Optional[int] = None) -> Any:
+  """seen: the landings before it was fetched; None: unknown."""
   check_factory(job.factory)
   while True:
     with _lock:
@@ -76,7 +88,7 @@ def _compute(job: Job) -> Any:
       return _make(job, job.take_lease()).take(job)
     try:
       if fresh:
-        return _lead(job, flight)
+        return _lead(job, flight, seen)
       error, traceback = _wait_for(flight)
     finally:
       _circles.end_wait(waits, flight.mark)
@@ -115,11 +127,12 @@ def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
   return error, traceback
 
 
-def _lead(job: Job, flight: _BlockingFlight) -> Any:
+def _lead(job: Job, flight: _BlockingFlight, seen: Optional[int]) -> Any:
+  global _landings
   token = _circles.enter(flight.mark)
   try:
     # Between this thread's miss and now the flight of another may have landed.
-    value = _fetch(job) if not job.failed else MISSING
+    value = _fetch_again(job) if not job.failed and seen != _landings else MISSING
     flight.found = value is not MISSING
     if flight.found:
       return value
@@ -136,6 +149,7 @@ def _lead(job: Job, flight: _BlockingFlight) -> Any:
         del under_way[job.place]
       if flight.waiting == 0:
         flight.error = flight.traceback = None
+      _landings += flight.made is not None
     flight.landed.set()
 
 

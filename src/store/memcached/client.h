@@ -49,6 +49,7 @@ typedef struct cachette__mc_count {
   size_t place; /* in its part */
   enum cachette__mc_round state;
   uint64_t sum, version; /* what stood there when it was read */
+  int64_t left;          /* and the seconds that it had left; 0: it does not expire */
   uint64_t target;       /* what is to stand there */
   bool is_number;        /* so far, while it is read */
   bool overshot;         /* its amount was added already, and that was too far */
@@ -233,6 +234,9 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line);
 bool cachette__mc_take(cachette__mc_node *node, cachette__mc_request *request, size_t done,
                        const cachette__meta_token *token);
 
+/* Whether a fault's line says that an increment found no number. */
+bool cachette__mc_is_no_number(cachette_slice line);
+
 /* A fault of one item, or with NULL of the op. */
 void cachette__mc_take_fault(cachette__mc_node *node, cachette__mc_travel *travel,
                              cachette_item *item, cachette_slice line);
@@ -274,6 +278,15 @@ bool cachette__mc_count_is_large(const cachette_item *item);
 
 /* Before the first round is encoded. False: out of memory. */
 bool cachette__mc_count_prepare(cachette__mc_travel *travel, size_t part);
+
+/* The server refused a small amount, for what stands there is no number to it. */
+void cachette__mc_count_refused(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
+                                size_t place, const cachette__meta_token *token);
+
+/* Whether a number is beyond our range, in which case the server may not read it. */
+static inline bool cachette__mc_count_is_beyond(const cachette__mc_count *count) {
+  return count->sum > INT64_MAX;
+}
 
 /* A part of the sum that a small amount has made. False: it is no number. */
 bool cachette__mc_count_take(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,

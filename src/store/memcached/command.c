@@ -79,19 +79,25 @@ static bool encode_zero(cachette__mc_node *node, const cachette_item *item,
 bool cachette__mc_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
   cachette__memcached_key key;
   return cachette__memcached_key_make(node->store->prefix, item->key, &key) &&
-         (!make || encode_zero(node, item, &key)) && encode(node, "mg", &key, " v c", NULL);
+         (!make || encode_zero(node, item, &key)) && encode(node, "mg", &key, " v c t", NULL);
 }
 
 bool cachette__mc_encode_write(cachette__mc_node *node, const cachette_item *item,
                                const cachette__mc_count *count) {
   cachette__memcached_key key;
-  char flags[80];
+  char flags[80], digits[24];
   bool down = count->target < count->sum;
+  if (!cachette__memcached_key_make(node->store->prefix, item->key, &key)) return false;
+  if (cachette__mc_count_is_beyond(count)) {
+    const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, count->target)};
+    snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, count->version,
+             cachette__mc_seconds(1000 * count->left));
+    return encode(node, "ms", &key, flags, &value);
+  }
   uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
   snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", count->version, delta,
            down ? " MD" : "");
-  return cachette__memcached_key_make(node->store->prefix, item->key, &key) &&
-         encode(node, "ma", &key, flags, NULL);
+  return encode(node, "ma", &key, flags, NULL);
 }
 
 /*

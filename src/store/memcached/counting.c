@@ -10,6 +10,9 @@
  * counter stands a little below the limit. That is seen in the answer, and put right by the second
  * way: the counter is set back by what was added. So it is where a former increment went too far
  * and was given up before it could be put right: the counter then stands at the limit again.
+ * memcached takes a number of more than 63 bits for none if there happens to be a '-' behind it in
+ * its memory. So a counter that is beyond the limit is not counted but put anew, with the time that
+ * it has left.
  *
  *     FIRST  all items ---> READ  what is to be compared ---> WRITE  what can be counted
  *                             ^------------ another was quicker -----------'
@@ -90,6 +93,14 @@ bool cachette__mc_count_take(cachette__mc_node *node, cachette__mc_travel *trave
   return true;
 }
 
+void cachette__mc_count_refused(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
+                                size_t place, const cachette__meta_token *token) {
+  cachette_item *item = cachette__mc_item(travel, part, place);
+  bool looks = item->status >= 0 && cachette__mc_is_no_number(token->line);
+  if (!looks || add_count(&travel->parts[part], place) == NULL)
+    cachette__mc_take_fault(node, travel, item, token->line);
+}
+
 /* ---- Comparing ---- */
 
 static void fail_range(cachette__mc_travel *travel, cachette__mc_count *count,
@@ -142,7 +153,11 @@ static void take_read(cachette__mc_node *node, cachette__mc_travel *travel,
   if (item->status < 0) {
     count->state = CACHETTE__MC_DONE;
   } else if (token->type == CACHETTE__META_VALUE) {
-    if (token->line.data != NULL) count->version = token->cas;
+    if (token->line.data != NULL) {
+      int64_t left_ms = token->has_flags ? cachette__mc_flags_ttl(token->flags) : 0;
+      count->version = token->cas;
+      count->left = token->has_ttl && token->ttl > 0 ? token->ttl : left_ms / 1000;
+    }
     gather(node, token, &count->is_number);
     if (!token->end) return;
     count->sum = node->sum;

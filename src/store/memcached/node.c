@@ -183,13 +183,17 @@ void cachette__mc_trim(cachette__mc_node *node) {
 
 /* ---- What the link tells ---- */
 
-/* The first "set" of a connection, whatever its key, brings the user name and the password. */
+/*
+ * The first "set" of a connection, whatever its key, brings the user name and the password. A
+ * server that asks for none takes it for an entry; so its time is over at once, and its key is
+ * nobody's.
+ */
 static bool encode_login(cachette__mc_node *node) {
   const cachette__memcached *store = node->store;
   cachette__buffer *output = cachette__stream_output(node->link.stream);
   size_t size = strlen(store->username) + 1 + strlen(store->password);
   char line[64];
-  snprintf(line, sizeof line, "set authentication 0 0 %zu", size);
+  snprintf(line, sizeof line, "set cachette-login 0 -1 %zu", size);
   if (!cachette__mc_encode_line(node, line)) return false;
   char *at = cachette__buffer_room(output, size + 3);
   if (at == NULL) return false;

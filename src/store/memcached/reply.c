@@ -56,11 +56,13 @@ int cachette__mc_fault(const cachette__mc_node *node, cachette_slice line, char 
   return CACHETTE_EBACKEND;
 }
 
+bool cachette__mc_is_no_number(cachette_slice line) { return holds(line, "non-numeric"); }
+
 void cachette__mc_take_fault(cachette__mc_node *node, cachette__mc_travel *travel,
                              cachette_item *item, cachette_slice line) {
   char message[256];
   if (item != NULL && item->status < 0) return;
-  if (item != NULL && holds(line, "non-numeric")) {
+  if (item != NULL && cachette__mc_is_no_number(line)) {
     item->status = cachette__counter_fail_value(item->key, cachette__mc_error(travel));
     return;
   }
@@ -114,7 +116,7 @@ static bool take_count(cachette__mc_node *node, cachette__mc_travel *travel, siz
   cachette_item *item = cachette__mc_item(travel, part, place);
   if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(node, travel, part, token);
   if (token->type == CACHETTE__META_FAULT)
-    cachette__mc_take_fault(node, travel, item, token->line);
+    cachette__mc_count_refused(node, travel, part, place, token);
   else if (done % 2 == 0)
     return take_status(item, token, false);
   else if (item->status >= 0)

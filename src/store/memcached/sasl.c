@@ -10,6 +10,8 @@
  *
  * If it does not, somebody has put another value meanwhile, with a time of its own.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../alloc.h"
@@ -117,6 +119,22 @@ bool cachette__mc_sasl_encode_write(cachette__mc_node *node, const cachette_item
   cachette__memcached_key made;
   bool down = count->target < count->sum;
   if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (cachette__mc_count_is_beyond(count)) {
+    char digits[24];
+    const size_t size = (size_t)sprintf(digits, "%" PRIu64, count->target);
+    cachette__binary_command put = {.verb = CACHETTE__BINARY_SET,
+                                    .opaque = node->asked++,
+                                    .cas = count->version,
+                                    .key = {made.raw, made.size},
+                                    .value = {digits, size}};
+    if (count->left > 0) {
+      add_times(&put, 1000 * count->left);
+    } else { /* another writer's, who alone knows */
+      cachette__binary_extra(&put, 0, 4);
+      cachette__binary_extra(&put, 0, 4);
+    }
+    return append(node, &put);
+  }
   cachette__binary_command command = {
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
       .opaque = node->asked++,
