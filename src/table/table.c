@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#include "../alloc.h"
-#include "../counter.h"
-#include "../error.h"
-#include "../slice.h"
+#include "../base/alloc.h"
+#include "../base/counter.h"
+#include "../base/error.h"
+#include "../base/slice.h"
 #include "internal.h"
 #include "siphash.h"
 

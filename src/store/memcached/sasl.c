@@ -12,9 +12,9 @@
  */
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/error.h"
 #include "binary.h"
 #include "client.h"
 

@@ -2,8 +2,8 @@
 /* The in-memory store as the cache sees it: each op is carried out item by item, at once. */
 #include "memory.h"
 
-#include "../../alloc.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
 #include "../../table/table.h"
 #include "registry.h"
 

@@ -19,12 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
-#include "error.h"
-#include "fork.h"
-#include "layer/layers.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/slice.h"
+#include "../layer/layers.h"
 #include "pending.h"
-#include "slice.h"
 
 enum state { IDLE, SENT, ANSWERED };
 
