@@ -274,6 +274,7 @@ typedef struct cachette_item {
   size_t buffer_size;
   int64_t amount; /* increment: in, what is added; out, the counter then */
   int status;     /* out: CACHETTE_HIT or CACHETTE_MISS (was it there?), or an error */
+  void *more;     /* NULL: room for what later versions may be told */
 } cachette_item;
 
 /*
@@ -319,6 +320,7 @@ struct cachette_op {
   int status;            /* 0, or the code with which the whole op failed */
   int64_t number;        /* see enum cachette_verb */
   cachette_error *error; /* in: a place of the caller's for the reason, or NULL */
+  void *more;            /* NULL: room for what later versions may be told */
 
   /* The library's own. */
   struct {
@@ -332,6 +334,7 @@ struct cachette_op {
     size_t place;
     uintptr_t below;
     unsigned state;
+    void *more; /* room for later versions */
   } priv;
 };
 
@@ -388,29 +391,40 @@ CACHETTE_API bool cachette_immediate(const cachette *handle);
 
 /* ---- What has happened ---- */
 
-/* Figures of a handle, and of the store beneath it. */
+/*
+ * The figures: name, whose they are, what they say. Those of a HANDLE are its own. Those of a STORE
+ * are shared by all its handles, and -1 where the backend does not tell; of a file, evictions and
+ * expirations are those of the handle.
+ */
+#define CACHETTE_STATS(X)                                                                        \
+  X(hits, HANDLE, "keys that were fetched and found")                                            \
+  X(misses, HANDLE, "keys that were fetched and not found")                                      \
+  X(puts, HANDLE, "keys that were put or counted")                                               \
+  X(clears, HANDLE, "entries that clear and flush removed")                                      \
+  X(errors, HANDLE, "ops that failed, were late or cancelled, and items that failed")            \
+  X(retries, HANDLE, "requests that DynamoDB was sent again")                                    \
+  X(pending, HANDLE, "ops that wait for an answer now")                                          \
+  X(spent_us, HANDLE, "microseconds between submit and done, of all ops; in-memory an estimate") \
+  X(entries, STORE, "entries held now, expired ones not yet removed included")                   \
+  X(bytes, STORE, "bytes in use now")                                                            \
+  X(limit, STORE, "bytes that may be in use")                                                    \
+  X(evictions, STORE, "live entries that had to make room: all of those that follow")            \
+  X(evictions_new, STORE, "those that were not used enough while they were new")                 \
+  X(evictions_old, STORE, "those that were not used any more")                                   \
+  X(evictions_forced, STORE, "those that went unjudged, so that a put need not wait")            \
+  X(expirations, STORE, "entries that were removed because their time was over")
+
 typedef struct cachette_stats {
-  /* Of this handle. */
-  uint64_t hits, misses; /* keys fetched */
-  uint64_t puts, clears; /* keys put or counted; entries that clear and flush removed */
-  uint64_t errors;       /* ops that failed, time-outs and cancellations included; failed items */
-  uint64_t retries;      /* requests that DynamoDB was sent again, for it was busy, or the
-                            connection broke; 0 on other backends */
-  uint64_t pending;      /* ops that wait for an answer now */
-  uint64_t spent_us;     /* between submit and done, of all ops together, in microseconds; of a
-                            store that answers at once it is estimated from some of them */
-  /* Of the store, shared by all its handles; -1 where the backend does not tell. Of a file,
-   * evictions and expirations are those of this handle. */
-  int64_t entries, bytes, limit; /* held now, expired ones not yet removed included */
-  int64_t evictions;             /* live entries that had to make room: all of them; */
-  int64_t evictions_new;         /*   those that were not used enough while they were new, */
-  int64_t evictions_old;         /*   those that were not used any more, */
-  int64_t evictions_forced;      /*   those that went unjudged, so that a put need not wait */
-  int64_t expirations;           /* entries removed because their time was over */
+#define CACHETTE__STAT(name, owner, text) int64_t name;
+  CACHETTE_STATS(CACHETTE__STAT)
+#undef CACHETTE__STAT
 } cachette_stats;
 
-/* Fills the figures. Errors: CACHETTE_EFORK. */
-CACHETTE_API int cachette_get_stats(const cachette *handle, cachette_stats *stats);
+/*
+ * Fills the figures. `size`: sizeof *stats, so that a program that was built for another version
+ * gets as many as it knows, and 0 for those that the library does not. Errors: CACHETTE_EFORK.
+ */
+CACHETTE_API int cachette_get_stats(const cachette *handle, cachette_stats *stats, size_t size);
 
 /*
  * Takes what deserves a line in a log though it is no error of an operation's: that a

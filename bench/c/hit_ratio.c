@@ -114,7 +114,7 @@ static long count_held(size_t limit, size_t size, long capacity) {
     uint32_t id = UINT32_C(0x80000000) + i;
     bench_put(cache, key_of(&id), (cachette_slice){value, size}, 0);
   }
-  cachette_get_stats(cache, &stats);
+  cachette_get_stats(cache, &stats, sizeof stats);
   cachette_close(cache);
   return (long)stats.entries;
 }

@@ -25,7 +25,7 @@ static void measure_overhead(long count) {
   }
   double each = (double)(bench_resident() - before) / (double)count;
   double overhead = each - KEY_SIZE - VALUE_SIZE;
-  cachette_get_stats(cache, &stats);
+  cachette_get_stats(cache, &stats, sizeof stats);
   printf("Memory, %ld entries of %d + %d bytes\n", count, KEY_SIZE, VALUE_SIZE);
   printf("%-44s %10ld\n", "entries held", (long)stats.entries);
   printf("%-44s %10.1f bytes\n", "resident memory an entry", each);

@@ -188,7 +188,9 @@ class Cachette(Calls):
   @classmethod
   def stats(cls) -> Stats:
     """What the cache has done so far, in all loops and threads of this process."""
-    return Stats(**stats(cls), fallbacks=_fallbacks.count(cls))
+    figures = stats(cls)
+    figures.update(seconds=figures['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls))
+    return Stats(*(figures[name] for name in Stats._fields))
 
   @overload
   @classmethod

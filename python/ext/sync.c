@@ -116,7 +116,7 @@ static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
   Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
   Py_END_ALLOW_THREADS call_end(made);
   log_notice(self->handle);
-  cachette_get_stats(self->handle, &self->stats);
+  cachette_get_stats(self->handle, &self->stats, sizeof self->stats);
   Py_DECREF(self);
   return call_result(state, config, made, NULL);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "envelope.h"
 
-#include "../alloc.h"
-#include "../error.h"
-#include "../slice.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/slice.h"
 #include "seal.h"
 
 typedef struct envelope {

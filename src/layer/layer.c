@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "../alloc.h"
-#include "../error.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
 
 /* A block that is not in use; the frames that it is for are no smaller. */
 typedef struct cachette__spare {

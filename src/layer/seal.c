@@ -6,9 +6,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "../alloc.h"
-#include "../counter.h"
-#include "../error.h"
+#include "../base/alloc.h"
+#include "../base/counter.h"
+#include "../base/error.h"
 #include "signature.h"
 
 enum {

@@ -17,7 +17,7 @@
 #ifndef CACHETTE_LAYER_SEAL_H
 #define CACHETTE_LAYER_SEAL_H
 
-#include "../options.h"
+#include "../config/options.h"
 
 enum {
   CACHETTE__SEAL_SECRET_LEAST = 16 /* bytes of a key that signs */

@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "../alloc.h"
+#include "../base/alloc.h"
 
 struct cachette__signer {
   char *codec;

@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../alloc.h"
-#include "../error.h"
-#include "../fork.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */

@@ -17,7 +17,7 @@
 
 #include <uv.h>
 
-#include "buffer.h"
+#include "../base/buffer.h"
 #include "cachette.h"
 #include "tls.h"
 

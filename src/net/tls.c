@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "../alloc.h"
-#include "../error.h"
-#include "../slice.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/slice.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../alloc.h"
-#include "../error.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
 
 /* A piece of the text. */
 typedef struct span {

@@ -23,12 +23,12 @@
 #ifndef CACHETTE_STORE_MODULE_H
 #define CACHETTE_STORE_MODULE_H
 
-#include "../alloc.h"
-#include "../counter.h"
-#include "../error.h"
+#include "../base/alloc.h"
+#include "../base/counter.h"
+#include "../base/error.h"
+#include "../base/path.h"
+#include "../base/slice.h"
 #include "../net/url.h"
-#include "../path.h"
-#include "../slice.h"
 #include "pool.h"
 #include "store.h"
 

@@ -11,8 +11,8 @@
 
 #include <uv.h>
 
-#include "op.h"
-#include "options.h"
+#include "../base/op.h"
+#include "../config/options.h"
 
 typedef struct cachette__store_vtable cachette__store_vtable;
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
-#include "error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 #include "support.h"
 
 /* A place in the queue; a tombstone if it has no op. */

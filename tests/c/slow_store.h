@@ -10,7 +10,7 @@
 #ifndef CACHETTE_TESTS_SLOW_STORE_H
 #define CACHETTE_TESTS_SLOW_STORE_H
 
-#include "cache.h"
+#include "core/cache.h"
 
 #define SLOW_NEVER UINT64_MAX
 

@@ -125,7 +125,7 @@ bool holds(cachette *handle, const char *key) {
 
 cachette_stats stats_of(const cachette *handle) {
   cachette_stats stats;
-  require(cachette_get_stats(handle, &stats) == CACHETTE_OK);
+  require(cachette_get_stats(handle, &stats, sizeof stats) == CACHETTE_OK);
   return stats;
 }
 

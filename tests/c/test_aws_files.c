@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "alloc.h"
+#include "base/alloc.h"
 #include "store/dynamodb/files.h"
 #include "store/dynamodb/ini.h"
 #include "store/dynamodb/words.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "base/alloc.h"
 #include "dynamodb_server.h"
 #include "store/module.h"
 #include "support.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "base/alloc.h"
 #include "file_folder.h"
 #include "support.h"
 

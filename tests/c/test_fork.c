@@ -49,7 +49,7 @@ static void call_everything(void *data) {
   child_assert(cachette_fd(handle) == CACHETTE_EFORK);
   child_assert(cachette_timeout(handle) == 0); /* so that a host comes to cachette_process() */
   child_assert(cachette_process(handle) == CACHETTE_EFORK);
-  child_assert(cachette_get_stats(handle, &stats) == CACHETTE_EFORK);
+  child_assert(cachette_get_stats(handle, &stats, sizeof stats) == CACHETTE_EFORK);
 
   static cachette_item item;
   static cachette_op op;
@@ -133,7 +133,8 @@ static void use_entries(void *data) {
   put_text(fresh, "child", "value", 0);
   cachette_close(inherited);
   child_assert(holds_text(fresh, "key", "the child's"));
-  child_assert(cachette_get_stats(fresh, &(cachette_stats){0}) == CACHETTE_OK);
+  child_assert(cachette_get_stats(fresh, &(cachette_stats){0}, sizeof(cachette_stats)) ==
+               CACHETTE_OK);
   cachette_close(fresh);
 }
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "error.h"
+#include "base/alloc.h"
+#include "base/error.h"
 #include "slow_store.h"
 #include "store/memory/memory.h"
 #include "support.h"

@@ -228,7 +228,7 @@ static void call_what_is_not_allowed(struct probe *probe) {
   busy_codes[5] = cachette_run(the_handle, &probe->op);
   /* These are allowed. */
   cachette_stats stats;
-  assert_int_equal(cachette_get_stats(the_handle, &stats), CACHETTE_OK);
+  assert_int_equal(cachette_get_stats(the_handle, &stats, sizeof stats), CACHETTE_OK);
   assert_true(cachette_fd(the_handle) >= 0);
   cachette_timeout(the_handle);
 }

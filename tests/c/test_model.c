@@ -33,7 +33,7 @@ typedef struct model {
   long step;
   int64_t now;
   entry entries[KEYS];
-  uint64_t hits, misses, puts, clears, errors; /* what the handle must have counted */
+  int64_t hits, misses, puts, clears, errors; /* what the handle must have counted */
 } model;
 
 static unsigned char pattern[LARGEST + 256]; /* a value is a stretch of it */
@@ -138,7 +138,7 @@ static void fetch(model *self) {
   }
   cachette_op op;
   run(self, CACHETTE_FETCH, CACHETTE_WITH_TTL, items, count, &op);
-  uint64_t hits_before = self->hits;
+  int64_t hits_before = self->hits;
   for (size_t i = 0; i < count; i++) check_fetched(self, &items[i], wanted[i]);
   check(self, op.number == (int64_t)(self->hits - hits_before));
   cachette_op_deinit(&op);

@@ -246,7 +246,7 @@ static int look_around(void *handle) {
   cachette_fd(handle);
   cachette_timeout(handle);
   int pending = cachette_process(handle);
-  return pending < 0 ? pending : cachette_get_stats(handle, &stats);
+  return pending < 0 ? pending : cachette_get_stats(handle, &stats, sizeof stats);
 }
 
 static void ops_in_memory(void **state) {

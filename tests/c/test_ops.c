@@ -532,6 +532,30 @@ static void what_a_store_does_not_tell_is_minus_one(void **state) {
   cachette_close(handle);
 }
 
+/* A program of an older or a newer version has another idea of the struct. */
+static void figures_fit_programs_of_other_versions(void **state) {
+  (void)state;
+  enum { MORE = 3 };
+  int64_t figures[sizeof(cachette_stats) / sizeof(int64_t) + MORE];
+  cachette *handle = slow_open(NULL);
+  put_text(handle, "key", "value", 0);
+  assert_false(holds(handle, "key"));
+  cachette_stats known = stats_of(handle);
+  assert_int_equal(known.misses, 1);
+  for (size_t count = 0; count <= LENGTH(figures); count++) {
+    memset(figures, 0xa5, sizeof figures);
+    assert_int_equal(cachette_get_stats(handle, (cachette_stats *)figures, count * sizeof *figures),
+                     CACHETTE_OK);
+    for (size_t i = 0; i < LENGTH(figures); i++) {
+      int64_t expected = (int64_t)0xa5a5a5a5a5a5a5a5;
+      if (i < count) expected = 0;
+      if (i < count && i < LENGTH(figures) - MORE) expected = ((const int64_t *)&known)[i];
+      assert_int_equal(figures[i], expected);
+    }
+  }
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test_setup(name, slow_reset)
 
 static void time_spent_is_counted(void **state) {
@@ -574,6 +598,7 @@ int main(void) {
       test(a_done_may_free_its_op),
       test(figures_add_up),
       test(what_a_store_does_not_tell_is_minus_one),
+      test(figures_fit_programs_of_other_versions),
   };
   return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

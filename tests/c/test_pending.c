@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The heap of pending ops, against a search through all of them. */
-#include "pending.h"
+#include "core/pending.h"
 
 #include <stdlib.h>
 #include <string.h>

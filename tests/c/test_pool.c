@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
+#include "base/alloc.h"
 #include "store/pool.h"
 #include "support.h"
 

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "peer.h"
 
 /* ---- A clock that goes forward when it is told to ---- */

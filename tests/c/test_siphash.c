@@ -3,7 +3,7 @@
  * The hash of keys. The expected values were computed by another implementation, which agrees
  * with the published vectors of SipHash-2-4 and with hash() of CPython, which is SipHash-1-3.
  */
-#include "store/memory/siphash.h"
+#include "table/siphash.h"
 
 #include <string.h>
 

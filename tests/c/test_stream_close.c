@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fork.h"
+#include "base/fork.h"
 #include "peer.h"
 
 /* ---- Closing ---- */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/memory/check.h"
-#include "store/memory/table.h"
 #include "support.h"
+#include "table/table.h"
+#include "table_probe.h"
 
 /* ---- A model ---- */
 
@@ -60,7 +60,7 @@ static cachette_slice key_of(int number, char *text, size_t size) {
 }
 
 static void check_structure(const model *self) {
-  const char *fault = cachette__table_check(self->table);
+  const char *fault = table_check(self->table);
   if (fault != NULL) fail_msg("limit %zu: %s", self->trial->limit, fault);
   cachette_stats stats;
   cachette__table_stats(self->table, &stats);
@@ -73,9 +73,7 @@ static void fetch_one(model *self, int number) {
   cachette_item item = {.key = key_of(number, text, sizeof text),
                         .buffer = self->fetched,
                         .buffer_size = self->trial->largest};
-  cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
-  op.priv.now_ms = self->now;
-  cachette__table_fetch(self->table, &op);
+  table_fetch_one(self->table, &item, self->now);
   if (item.status == CACHETTE_MISS) return; /* it may have been evicted */
   assert_int_equal(item.status, CACHETTE_HIT);
   assert_true(expected->there && expected->expires_ms > self->now);
@@ -239,11 +237,11 @@ static uint64_t find_greatest_effort(const effort_shape *shape) {
     cachette_item item = {
         .key = {&id, sizeof id}, .value = {value, size}, .ttl_ms = 1000000 + (int64_t)i};
     assert_true(cachette__table_put(table, &item, 1000, NULL) >= 0);
-    uint64_t after = cachette__table_effort(table);
+    uint64_t after = table_effort(table);
     if (after - before > greatest) greatest = after - before;
     before = after;
   }
-  assert_null(cachette__table_check(table));
+  assert_null(table_check(table));
   free(value);
   cachette__table_free(table);
   return greatest;
@@ -277,7 +275,7 @@ static void a_value_larger_than_a_shards_share_finds_room(void **state) {
   char *value = calloc(1, 16 * MIB);
   for (uint32_t i = 0; i < 100000; i++) put_bytes(table, i, value, 1000);
   for (uint32_t i = 0; i < 40; i++) put_bytes(table, i, value, 5 * MIB + i * MIB / 4);
-  assert_null(cachette__table_check(table));
+  assert_null(table_check(table));
   put_bytes(table, 1, value, 16 * MIB);
   cachette__table_stats(table, &stats);
   int64_t evictions = stats.evictions;
@@ -287,7 +285,7 @@ static void a_value_larger_than_a_shards_share_finds_room(void **state) {
   for (uint32_t i = 0; i < 100000; i++) put_bytes(table, i, value, 500);
   cachette__table_stats(table, &stats);
   assert_true(stats.entries * (500 + 4) > (int64_t)(64 * MIB) / 10 * 7); /* none of it lies idle */
-  assert_null(cachette__table_check(table));
+  assert_null(table_check(table));
   free(value);
   cachette__table_free(table);
 }
@@ -348,7 +346,7 @@ static void a_snapshot_sees_every_entry_that_stays(void **state) {
   cachette_stats stats;
   cachette__table_stats(table, &stats);
   assert_true(missing <= stats.evictions && stats.evictions < SNAPPED / 1000);
-  assert_null(cachette__table_check(table));
+  assert_null(table_check(table));
   cachette__table_free(table);
 }
 
@@ -362,7 +360,7 @@ static void a_snapshot_given_up_lets_the_table_be(void **state) {
   cachette__table_snapshot_end(table, &snapshot);
   assert_int_equal(cachette__table_snapshot(table, &snapshot, 1000, see, &sight), 0);
   assert_int_equal(cachette__table_flush(table, 1000), 3000);
-  assert_null(cachette__table_check(table));
+  assert_null(table_check(table));
   cachette__table_free(table);
 }
 

@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "store/memory/check.h"
-#include "store/memory/table.h"
 #include "support.h"
+#include "table/table.h"
+#include "table_probe.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -55,9 +55,7 @@ static void fetch_and_compare(crowd *self) {
     uint32_t number = (uint32_t)(draw(&random) % SHARED_KEYS), version;
     cachette_item item = {.key = {&number, sizeof number}, .buffer = bytes};
     item.buffer_size = sizeof bytes;
-    cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
-    op.priv.now_ms = atomic_load(&self->now);
-    cachette__table_fetch(self->table, &op);
+    table_fetch_one(self->table, &item, atomic_load(&self->now));
     if (item.status != CACHETTE_HIT) continue;
     memcpy(&version, bytes + 4, 4);
     size_t size = make_value(expected, number, version);
@@ -117,7 +115,7 @@ static void everything_at_once(void **state) {
       assert_int_equal(pthread_create(&threads[j], NULL, bodies[j], &self), 0);
     for (int j = 0; j < THREADS; j++) pthread_join(threads[j], NULL);
     assert_int_equal(self.wrong, 0);
-    assert_null(cachette__table_check(self.table));
+    assert_null(table_check(self.table));
     cachette__table_free(self.table);
   }
 }
@@ -174,7 +172,7 @@ static void the_largest_values_all_find_room(void **state) {
     assert_int_equal(pthread_create(&threads[j], NULL, run_large_puts, &self), 0);
   for (int j = 0; j < LARGE_PUTTERS; j++) pthread_join(threads[j], NULL);
   assert_int_equal(self.wrong, 0);
-  assert_null(cachette__table_check(self.table));
+  assert_null(table_check(self.table));
   cachette__table_free(self.table);
 }
 

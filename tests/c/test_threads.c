@@ -27,7 +27,7 @@ typedef struct worker {
   pthread_t thread, submitter;
   unsigned number;
   const char *fault; /* the first thing that was wrong, or NULL */
-  uint64_t hits;
+  int64_t hits;
   int done;
 } worker;
 
@@ -50,7 +50,7 @@ static void run_workers(void *(*body)(void *worker)) {
     workers[i].number = i;
     assert_int_equal(pthread_create(&workers[i].thread, NULL, body, &workers[i]), 0);
   }
-  uint64_t hits = 0;
+  int64_t hits = 0;
   for (unsigned i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
   for (unsigned i = 0; i < THREADS; i++) {
     if (workers[i].fault != NULL) fail_msg("thread %u: %s", i, workers[i].fault);
@@ -129,7 +129,7 @@ static void *all_verbs(void *data) {
     take_turn(self, handle, random >> 4);
     if (i % 100 != 0) continue;
     cachette_stats stats;
-    expect(self, cachette_get_stats(handle, &stats) == CACHETTE_OK);
+    expect(self, cachette_get_stats(handle, &stats, sizeof stats) == CACHETTE_OK);
     expect(self, stats.bytes <= stats.limit && stats.hits == self->hits);
   }
   cachette_close(handle);

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/buffer.h"
+#include "base/buffer.h"
+#include "base/slice.h"
 #include "net/url.h"
-#include "slice.h"
 #include "support.h"
 
 static const char example[] = "redis://host:6379/0";

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "base/alloc.h"
 #include "store/dynamodb/ini.h"
 #include "store/dynamodb/words.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/memory/check.h"
-#include "store/memory/table.h"
+#include "table/table.h"
+#include "table_probe.h"
 
 enum { KEYS = 256, CALL = 5, LARGEST = 300000 };
 
@@ -54,9 +54,7 @@ static void put(cachette__table *table, struct put *each, const uint8_t *call, i
 static void fetch(cachette__table *table, const struct put *each, const uint8_t *call,
                   int64_t now) {
   cachette_item item = {.key = key_of(call[1]), .buffer = fetched, .buffer_size = LARGEST};
-  cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1};
-  op.priv.now_ms = now;
-  cachette__table_fetch(table, &op);
+  table_fetch_one(table, &item, now);
   if (item.status != CACHETTE_HIT) return;
   demand(each->expires_ms > now && item.value.size == each->size);
   demand(item.ttl_ms == each->expires_ms - now);
@@ -116,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         put(table, each, data, now);
     }
   }
-  demand(cachette__table_check(table) == NULL);
+  demand(table_check(table) == NULL);
   cachette__table_free(table);
   return 0;
 }

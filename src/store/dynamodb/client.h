@@ -17,11 +17,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
-#include "../../counter.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "../store.h"
 #include "endpoint.h"
 #include "http.h"

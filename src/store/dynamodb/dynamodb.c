@@ -329,7 +329,7 @@ static const char *server(const cachette__store *store, const cachette_op *op) {
 
 /* What the table holds the server would have to be asked, and it counts every six hours only. */
 static void stats(cachette__store *store, cachette_stats *stats) {
-  stats->retries = ((const cachette__dynamo *)store)->retries;
+  stats->retries = (int64_t)((const cachette__dynamo *)store)->retries;
 }
 
 static void free_timer(uv_handle_t *timer) { cachette__free(timer); }

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "../../net/url.h"
-#include "../../slice.h"
 #include "files.h"
 
 #define RULE "it must be http://host[:port] or https://host[:port], without user name and password"

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "../../alloc.h"
-#include "../../path.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/path.h"
+#include "../../base/slice.h"
 #include "text.h"
 
 const char *cachette__aws_variable(const char *name) {

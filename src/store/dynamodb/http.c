@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "../../alloc.h"
+#include "../../base/alloc.h"
 
 enum {
   MOST_CONNECTIONS = 32,

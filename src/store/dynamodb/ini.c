@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/slice.h"
 
 /* What is read: text moves to the front as values are put together, never past what is unread. */
 struct reader {

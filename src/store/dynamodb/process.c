@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
 
 #ifdef __APPLE__
 #include <crt_externs.h>

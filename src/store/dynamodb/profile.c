@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "files.h"
 #include "words.h"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../alloc.h"
+#include "../../base/alloc.h"
 
 void cachette__text_deinit(cachette__text *text) {
   cachette__free(text->bytes);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../../alloc.h"
+#include "../../base/alloc.h"
 
 static const char blanks[] = " \t\r\n";
 

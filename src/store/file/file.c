@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "../../clock.h"
+#include "../../base/clock.h"
 #include "client.h"
 
 extern const cachette__store_vtable cachette__file_store;

@@ -3,7 +3,7 @@
  * Keeping the file to its limit, which is one of pages in use: those that have ended go first, then
  * the hand of the clock goes round. And giving back what is free.
  */
-#include "../../clock.h"
+#include "../../base/clock.h"
 #include "client.h"
 
 enum {

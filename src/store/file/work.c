@@ -2,7 +2,7 @@
 /* What carriers do on a thread. */
 #include <string.h>
 
-#include "../../clock.h"
+#include "../../base/clock.h"
 #include "client.h"
 
 enum { SIZE_MOST = 8 << 20 }; /* bytes of the jobs that a carrier takes at once, if not of one */

@@ -19,9 +19,9 @@
  */
 #include <stdlib.h>
 
-#include "../../alloc.h"
-#include "../../counter.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
 #include "client.h"
 
 enum { DIGITS_MOST = 20 }; /* of a number of the server's */

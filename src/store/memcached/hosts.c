@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 
 enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
 

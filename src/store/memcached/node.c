@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/error.h"
 #include "client.h"
 
 enum {

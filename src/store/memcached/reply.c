@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../counter.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 /* ---- Faults ---- */

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/error.h"
 #include "binary.h"
 #include "client.h"
 

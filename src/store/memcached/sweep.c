@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
 #include "client.h"
 
 enum { SLICE = 500, BUSY_MS = 20 };

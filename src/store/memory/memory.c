@@ -2,10 +2,10 @@
 /* The in-memory store as the cache sees it: each op is carried out item by item, at once. */
 #include "memory.h"
 
-#include "../../alloc.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
+#include "../../table/table.h"
 #include "registry.h"
-#include "table.h"
 
 typedef struct memory_store {
   cachette__store store;
@@ -27,6 +27,14 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   *store = &memory->store;
   return CACHETTE_OK;
 }
+
+static void *take_place(void *op, cachette_item *item, size_t size) {
+  return cachette__item_place(op, item, size);
+}
+
+static void drop_place(void *op, cachette_item *item) { cachette__item_drop(op, item); }
+
+static const cachette__table_places places = {take_place, drop_place};
 
 /* Carries out an op of one item, and says how it fared: CACHETTE_HIT, CACHETTE_MISS or an error. */
 static int carry_out(cachette__table *table, const cachette_op *op, cachette_item *item,
@@ -66,7 +74,10 @@ static void submit(cachette__store *store, cachette_op *op) {
   cachette__table *table = ((memory_store *)store)->table;
   switch (op->verb) {
     case CACHETTE_FETCH:
-      cachette__table_fetch(table, op);
+      op->number = op->count == 1
+                       ? cachette__table_fetch(table, op->items, op->priv.now_ms, &places, op)
+                       : cachette__table_fetch_many(table, op->items, op->count, op->priv.now_ms,
+                                                    &places, op);
       break;
     case CACHETTE_PUT:
     case CACHETTE_EXISTS:

@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 
 typedef struct entry {
   struct entry *next;

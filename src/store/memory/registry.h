@@ -6,7 +6,7 @@
 #ifndef CACHETTE_MEMORY_REGISTRY_H
 #define CACHETTE_MEMORY_REGISTRY_H
 
-#include "table.h"
+#include "../../table/table.h"
 
 /*
  * The table of that name, made if there is none; a NULL or empty name gives a table of its own.

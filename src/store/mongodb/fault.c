@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "../../clock.h"
+#include "../../base/clock.h"
 #include "client.h"
 
 /* Codes of the server's, as it documents them. */

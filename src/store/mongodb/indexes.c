@@ -8,7 +8,7 @@
  * that, and do not look for one again. A user who may not make indexes does without; where keys are
  * there twice the index is not unique, which is said once.
  */
-#include "../../clock.h"
+#include "../../base/clock.h"
 #include "client.h"
 
 enum { PAUSE_MS = 1000 }; /* until a server that could not be asked is asked again */

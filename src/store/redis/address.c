@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../error.h"
+#include "../../base/error.h"
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1 << 20 };
 

@@ -7,7 +7,7 @@
 #ifndef CACHETTE_REDIS_COMMAND_H
 #define CACHETTE_REDIS_COMMAND_H
 
-#include "../../net/buffer.h"
+#include "../../base/buffer.h"
 #include "cachette.h"
 
 /* A key as the server knows it: what stands before every key, and the key. */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../slice.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 /* What may be done about an error, beside telling it. */

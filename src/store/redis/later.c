@@ -15,10 +15,10 @@
  */
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../clock.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 static const cachette_op *op_of(const cachette__request *request) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "../../counter.h"
-#include "../../error.h"
-#include "../../slice.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 /* ---- What a reply says to an op ---- */

@@ -11,8 +11,8 @@
  */
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../error.h"
+#include "../../base/alloc.h"
+#include "../../base/error.h"
 #include "client.h"
 
 struct cachette__sweep {

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "alloc.h"
-#include "error.h"
-#include "op.h"
-#include "path.h"
-#include "slice.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/op.h"
+#include "../base/path.h"
+#include "../base/slice.h"
 
 static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
 #define ROW(name, type, fallback, choices, least, most, needed_by, exposure, help) \

@@ -9,8 +9,8 @@
  *
  * All of it is called with the shard's lock held.
  */
-#ifndef CACHETTE_MEMORY_LOG_H
-#define CACHETTE_MEMORY_LOG_H
+#ifndef CACHETTE_TABLE_LOG_H
+#define CACHETTE_TABLE_LOG_H
 
 #include "arena.h"
 

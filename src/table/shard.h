@@ -8,8 +8,8 @@
  * moves between buckets, or an entry is overwritten in its place (odd while it is under way). New
  * entries, removals and moves of entries are single stores to a slot, and need no new version.
  */
-#ifndef CACHETTE_MEMORY_SHARD_H
-#define CACHETTE_MEMORY_SHARD_H
+#ifndef CACHETTE_TABLE_SHARD_H
+#define CACHETTE_TABLE_SHARD_H
 
 #include "index.h"
 #include "log.h"

@@ -8,8 +8,8 @@
 #ifndef CACHETTE_OPTIONS_H
 #define CACHETTE_OPTIONS_H
 
+#include "../base/clock.h"
 #include "cachette.h"
-#include "clock.h"
 
 /* Each backend: identifier, name in the configuration, name in sentences. */
 #define CACHETTE__BACKENDS(X)            \

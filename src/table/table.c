@@ -10,12 +10,11 @@
 
 #include <string.h>
 
-#include "../../alloc.h"
-#include "../../counter.h"
-#include "../../error.h"
-#include "../../slice.h"
-#include "check.h"
-#include "shard.h"
+#include "../base/alloc.h"
+#include "../base/counter.h"
+#include "../base/error.h"
+#include "../base/slice.h"
+#include "internal.h"
 #include "siphash.h"
 
 enum {
@@ -30,17 +29,6 @@ enum {
   SPARES_KEPT = 2        /* segments that a shard keeps for its next puts */
 };
 
-struct cachette__table {
-  cachette__arena arena;
-  uint32_t shard_count; /* a power of two */
-  size_t limit;
-};
-
-static cachette__shard_ref shard_number(cachette__table *table, uint32_t number, int64_t now_ms) {
-  cachette__shard *shards = (cachette__shard *)table->arena.shards;
-  return (cachette__shard_ref){&table->arena, &shards[number], now_ms};
-}
-
 /* Time as the table counts it: from its first call on, so that it fits into an entry's 48 bits. */
 static int64_t since_epoch(cachette__table *table, int64_t now_ms) {
   _Atomic int64_t *epoch = &table->arena.header->epoch_ms;
@@ -51,7 +39,7 @@ static int64_t since_epoch(cachette__table *table, int64_t now_ms) {
 }
 
 static cachette__shard_ref shard_of(cachette__table *table, uint64_t hash, int64_t now_ms) {
-  return shard_number(table, (uint32_t)(hash >> 32) & (table->shard_count - 1), now_ms);
+  return cachette__table_shard(table, (uint32_t)(hash >> 32) & (table->shard_count - 1), now_ms);
 }
 
 static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
@@ -88,7 +76,7 @@ cachette__table *cachette__table_new(size_t limit) {
   return table;
 
 fail:
-  while (made-- > 0) cachette__shard_deinit(shard_number(table, made, 0).shard);
+  while (made-- > 0) cachette__shard_deinit(cachette__table_shard(table, made, 0).shard);
   cachette__arena_deinit(&table->arena);
   cachette__free(table);
   return NULL;
@@ -96,32 +84,33 @@ fail:
 
 void cachette__table_free(cachette__table *table) {
   for (uint32_t i = 0; i < table->shard_count; i++)
-    cachette__shard_deinit(shard_number(table, i, 0).shard);
+    cachette__shard_deinit(cachette__table_shard(table, i, 0).shard);
   cachette__arena_deinit(&table->arena);
   cachette__free(table);
 }
 
 void cachette__table_lock(cachette__table *table) {
   for (uint32_t i = 0; i < table->shard_count; i++)
-    uv_mutex_lock(&shard_number(table, i, 0).shard->lock);
+    uv_mutex_lock(&cachette__table_shard(table, i, 0).shard->lock);
   uv_mutex_lock(&table->arena.header->lock);
 }
 
 void cachette__table_unlock(cachette__table *table) {
   uv_mutex_unlock(&table->arena.header->lock);
   for (uint32_t i = table->shard_count; i-- > 0;)
-    uv_mutex_unlock(&shard_number(table, i, 0).shard->lock);
+    uv_mutex_unlock(&cachette__table_shard(table, i, 0).shard->lock);
 }
 
 /* ---- Fetch ---- */
 
-static void fetch(cachette__table *table, cachette_op *op, cachette_item *item, uint64_t hash) {
+static inline bool fetch(cachette__table *table, cachette_item *item, uint64_t hash, int64_t now_ms,
+                         const cachette__table_places *places, void *owner) {
   cachette__fetch fetch = {
       .arena = &table->arena,
       .shard = shard_of(table, hash, 0).shard,
       .item = item,
       .hash = hash,
-      .now_ms = since_epoch(table, op->priv.now_ms),
+      .now_ms = since_epoch(table, now_ms),
       .place = item->buffer,
       .size = item->buffer != NULL ? item->buffer_size : 0,
   };
@@ -129,36 +118,43 @@ static void fetch(cachette__table *table, cachette_op *op, cachette_item *item, 
   for (;;) {
     enum cachette__found found = cachette__shard_fetch(&fetch);
     if (found == CACHETTE__ABSENT) {
-      cachette__item_drop(op, item);
-      return;
+      places->drop(owner, item);
+      return false;
     }
     if (found == CACHETTE__FOUND && fetch.place != NULL) break;
-    fetch.place = cachette__item_place(op, item, (size_t)fetch.wanted);
+    fetch.place = places->take(owner, item, (size_t)fetch.wanted);
     fetch.size = (size_t)fetch.wanted;
-    if (fetch.place == NULL) return;
+    if (fetch.place == NULL) return false;
   }
   item->value = (cachette_slice){fetch.place, (size_t)fetch.wanted};
   item->status = CACHETTE_HIT;
-  op->number++;
+  return true;
 }
 
-void cachette__table_fetch(cachette__table *table, cachette_op *op) {
-  if (op->count == 1) {
-    fetch(table, op, op->items, hash_key(table, op->items[0].key));
-    return;
-  }
+bool cachette__table_fetch(cachette__table *table, cachette_item *item, int64_t now_ms,
+                           const cachette__table_places *places, void *owner) {
+  return fetch(table, item, hash_key(table, item->key), now_ms, places, owner);
+}
+
+int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items, size_t count,
+                                   int64_t now_ms, const cachette__table_places *places,
+                                   void *owner) {
   uint64_t hashes[GROUP];
-  for (size_t begin = 0; begin < op->count; begin += GROUP) {
-    size_t count = op->count - begin < GROUP ? op->count - begin : GROUP;
-    cachette_item *items = &op->items[begin];
-    for (size_t i = 0; i < count; i++) {
+  int64_t hits = 0;
+  for (; count > 0;) {
+    size_t group = count < GROUP ? count : GROUP;
+    for (size_t i = 0; i < group; i++) {
       hashes[i] = hash_key(table, items[i].key);
       cachette__shard_prefetch(shard_of(table, hashes[i], 0), hashes[i]);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < group; i++)
       cachette__shard_prefetch_entry(shard_of(table, hashes[i], 0), hashes[i]);
-    for (size_t i = 0; i < count; i++) fetch(table, op, &items[i], hashes[i]);
+    for (size_t i = 0; i < group; i++)
+      hits += fetch(table, &items[i], hashes[i], now_ms, places, owner);
+    items += group;
+    count -= group;
   }
+  return hits;
 }
 
 /* ---- Put ---- */
@@ -170,7 +166,7 @@ static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard
   if (most == own.shard->spares.count) most = 0;
   cachette__shard_ref victim = own;
   for (uint32_t i = 0; i < table->shard_count && most < share; i++) {
-    cachette__shard_ref other = shard_number(table, i, own.now_ms);
+    cachette__shard_ref other = cachette__table_shard(table, i, own.now_ms);
     uint32_t count = atomic_load_explicit(&other.shard->segments, memory_order_relaxed);
     if (count <= most || other.shard == own.shard) continue;
     most = count;
@@ -347,7 +343,7 @@ int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t no
 static void walk(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
   now_ms = since_epoch(table, now_ms);
   for (uint32_t i = 0; i < table->shard_count; i++) {
-    cachette__shard_ref ref = shard_number(table, i, now_ms);
+    cachette__shard_ref ref = cachette__table_shard(table, i, now_ms);
     uv_mutex_lock(&ref.shard->lock);
     ref.shard->walkers++;
     for (uint32_t bucket = 0; cachette__shard_walk_locked(ref, bucket, SLICE, visitor);
@@ -455,7 +451,8 @@ static bool copy_entry(cachette__visitor *visitor, cachette__shard_ref ref,
 /* Copies buckets of the shard that is next until there is a slice. False: that was its last. */
 static bool copy_slice(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms) {
   copier self = {.visitor.visit = copy_entry, .snapshot = snapshot};
-  cachette__shard_ref ref = shard_number(table, snapshot->shard, since_epoch(table, now_ms));
+  cachette__shard_ref ref =
+      cachette__table_shard(table, snapshot->shard, since_epoch(table, now_ms));
   bool more = true;
   uv_mutex_lock(&ref.shard->lock);
   ref.shard->walkers += !snapshot->walking;
@@ -500,7 +497,7 @@ int cachette__table_snapshot(cachette__table *table, cachette__snapshot *snapsho
 
 void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *snapshot) {
   if (snapshot->walking) {
-    cachette__shard_ref ref = shard_number(table, snapshot->shard, 0);
+    cachette__shard_ref ref = cachette__table_shard(table, snapshot->shard, 0);
     uv_mutex_lock(&ref.shard->lock);
     ref.shard->walkers--;
     uv_mutex_unlock(&ref.shard->lock);
@@ -516,7 +513,7 @@ void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
   uint64_t evictions[CACHETTE__REASONS] = {0};
   stats->entries = stats->expirations = 0;
   for (uint32_t i = 0; i < table->shard_count; i++) {
-    cachette__shard *shard = shard_number(table, i, 0).shard;
+    cachette__shard *shard = cachette__table_shard(table, i, 0).shard;
     uv_mutex_lock(&shard->lock);
     stats->entries += (int64_t)shard->index.entries;
     for (int j = 0; j < CACHETTE__REASONS; j++) evictions[j] += shard->evictions[j];
@@ -533,143 +530,4 @@ void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
                            atomic_load_explicit(&header->overhead, memory_order_relaxed));
   stats->limit = (int64_t)table->limit;
   uv_mutex_unlock(&header->lock);
-}
-
-/* ---- Check ---- */
-
-/* What a walk over the index adds up to, a row a segment. */
-typedef struct tally {
-  uint32_t *live;
-  bool *seen;
-} tally;
-
-static const char *check_entry(cachette__shard_ref ref, uint32_t bucket, uint64_t position,
-                               tally *sums) {
-  cachette__entry entry;
-  unsigned char *key = cachette__malloc(CACHETTE_KEY_MAX);
-  if (key == NULL) return "out of memory";
-  bool read = cachette__entry_read(ref.arena, position, &entry) &&
-              cachette__entry_copy(ref.arena, &entry, 0, entry.key_size, key);
-  uint64_t hash = read ? cachette__siphash13(ref.arena->header->hash_key, key, entry.key_size) : 0;
-  cachette__free(key);
-  if (!read) return "an entry's chain is broken";
-  cachette__bucket *pair[2], *own = &cachette__index_buckets(&ref.shard->index)[bucket];
-  cachette__index_pair(&ref.shard->index, hash, atomic_load(&ref.shard->index.count), &pair[0],
-                       &pair[1]);
-  if (pair[0] != own && pair[1] != own) return "an entry stands in a bucket that is not its own";
-  uint64_t words = cachette__entry_size(&entry);
-  uint32_t segment = cachette__segment_of(ref.arena, position);
-  uint32_t word = (uint32_t)position & (ref.arena->segment_words - 1);
-  while (words > 0) {
-    uint32_t room = ref.arena->segment_words - word;
-    uint32_t piece = words < room ? (uint32_t)words : room;
-    if (segment >= ref.arena->segment_count) return "an entry ends outside of the arena";
-    sums->live[segment] += piece;
-    words -= piece;
-    word = 0;
-    segment = atomic_load(&ref.arena->segments[segment].next);
-  }
-  return NULL;
-}
-
-static const char *check_index(cachette__shard_ref ref, tally *sums) {
-  size_t entries = 0;
-  const char *fault = NULL;
-  for (uint32_t i = 0; i < atomic_load(&ref.shard->index.count) && fault == NULL; i++) {
-    cachette__bucket *bucket = &cachette__index_buckets(&ref.shard->index)[i];
-    for (int j = 0; j < CACHETTE__SLOTS && fault == NULL; j++) {
-      uint64_t position = cachette__slot_position(cachette__load_word(&bucket->slots[j]));
-      if (position == 0) continue;
-      entries++;
-      fault = check_entry(ref, i, position, sums);
-    }
-  }
-  if (fault == NULL && entries != ref.shard->index.entries)
-    fault = "the index miscounts its entries";
-  return fault;
-}
-
-/* The word at which the last entry of a segment begins. */
-static uint32_t find_last(cachette__shard_ref ref, uint32_t segment) {
-  const cachette__segment *each = &ref.arena->segments[segment];
-  uint64_t word = each->first, last = word;
-  cachette__entry entry;
-  while (word < each->used) {
-    last = word;
-    cachette__entry_read(ref.arena, ((uint64_t)segment << ref.arena->segment_shift) + word, &entry);
-    word += cachette__entry_size(&entry);
-  }
-  return (uint32_t)last;
-}
-
-static const char *check_log(cachette__shard_ref ref, uint32_t queue, tally *sums,
-                             uint32_t *segments) {
-  const cachette__log *log = &ref.shard->logs[queue];
-  uint32_t previous = CACHETTE__NO_SEGMENT, count = 0;
-  uint64_t live = 0;
-  for (uint32_t each = log->tail; each != CACHETTE__NO_SEGMENT;) {
-    const cachette__segment *segment = &ref.arena->segments[each];
-    if (sums->seen[each]) return "a segment is in two places";
-    sums->seen[each] = true;
-    if (segment->previous != previous || segment->queue != queue) return "a log's links are broken";
-    if (segment->live != sums->live[each]) return "a segment miscounts what lives in it";
-    if (each != log->head && segment->used != ref.arena->segment_words)
-      return "a segment that is no head is not full";
-    if (each != log->head && segment->live == 0) return "an empty segment was kept";
-    if (segment->first < segment->used && segment->last != find_last(ref, each))
-      return "a segment mistakes another entry for its last";
-    live += segment->live;
-    count++;
-    previous = each;
-    each = atomic_load(&segment->next);
-  }
-  if (previous != log->head || count != log->count) return "a log miscounts its segments";
-  if (live != log->live) return "a log miscounts what lives in it";
-  *segments += count;
-  return NULL;
-}
-
-static const char *check_shard(cachette__shard_ref ref, tally *sums, uint32_t *segments) {
-  const char *fault = check_index(ref, sums);
-  uint32_t own = 0, spares = 0;
-  for (uint32_t i = 0; i < CACHETTE__QUEUES && fault == NULL; i++)
-    fault = check_log(ref, i, sums, &own);
-  for (uint32_t each = ref.shard->spares.first; each != CACHETTE__NO_SEGMENT && fault == NULL;
-       each = atomic_load(&ref.arena->segments[each].next)) {
-    if (sums->seen[each]) fault = "a spare segment is in two places";
-    sums->seen[each] = true;
-    spares++;
-  }
-  if (fault == NULL && spares != ref.shard->spares.count) fault = "a shard miscounts its spares";
-  if (fault == NULL && own + spares != atomic_load(&ref.shard->segments))
-    fault = "a shard miscounts its segments";
-  if (fault == NULL && (atomic_load(&ref.shard->version) & 1)) fault = "a change was left open";
-  *segments += own + spares;
-  return fault;
-}
-
-const char *cachette__table_check(cachette__table *table) {
-  cachette__arena_header *header = table->arena.header;
-  tally sums = {cachette__calloc(table->arena.segment_count, sizeof(uint32_t)),
-                cachette__calloc(table->arena.segment_count, sizeof(bool))};
-  const char *fault = sums.live == NULL || sums.seen == NULL ? "out of memory" : NULL;
-  uint32_t segments = 0;
-  for (uint32_t i = 0; i < table->shard_count && fault == NULL; i++)
-    fault = check_shard(shard_number(table, i, 0), &sums, &segments);
-  if (fault == NULL && segments != atomic_load(&header->in_use))
-    fault = "the arena miscounts its segments";
-  if (fault == NULL && segments + header->warm_count + header->cold_count + 1 != header->untouched)
-    fault = "the arena has lost a segment";
-  cachette_stats stats;
-  cachette__table_stats(table, &stats);
-  if (fault == NULL && stats.bytes > stats.limit) fault = "more bytes are held than may be";
-  cachette__free(sums.live);
-  cachette__free(sums.seen);
-  return fault;
-}
-
-uint64_t cachette__table_effort(cachette__table *table) {
-  uint64_t spent = 0;
-  for (uint32_t i = 0; i < table->shard_count; i++) spent += shard_number(table, i, 0).shard->spent;
-  return spent;
 }

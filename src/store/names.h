@@ -3,7 +3,7 @@
 #ifndef CACHETTE_NAMES_H
 #define CACHETTE_NAMES_H
 
-#include "options.h"
+#include "../config/options.h"
 
 /*
  * Looks at the options of the `dynamodb` and `pickle` backends. Errors: ECONFIG, with a message

@@ -20,8 +20,8 @@
  * to one in 32, and the small queue shrinks: what is in the main queue stays, and gets its hits.
  * One use in the small queue is enough for the main queue where `second` says that it pays.
  */
-#ifndef CACHETTE_MEMORY_POLICY_H
-#define CACHETTE_MEMORY_POLICY_H
+#ifndef CACHETTE_TABLE_POLICY_H
+#define CACHETTE_TABLE_POLICY_H
 
 #include <stdbool.h>
 #include <stddef.h>

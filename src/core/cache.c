@@ -16,16 +16,28 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
-#include "error.h"
-#include "fork.h"
-#include "layer/layers.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/slice.h"
+#include "../layer/layers.h"
 #include "pending.h"
-#include "slice.h"
 
 enum state { IDLE, SENT, ANSWERED };
+
+/* Before anything was done: what only a store tells is not known. */
+static const cachette_stats unknown = {
+#define HANDLE 0
+#define STORE -1
+#define UNKNOWN(name, owner, text) .name = owner,
+    CACHETTE_STATS(UNKNOWN)
+#undef HANDLE
+#undef STORE
+#undef UNKNOWN
+};
 
 enum {
   SAMPLE = 64, /* of ops that are answered at once, one in so many is timed */
@@ -91,17 +103,17 @@ static void count_result(cachette *handle, const cachette_op *op) {
   }
   switch (op->verb) {
     case CACHETTE_FETCH:
-      stats->hits += (uint64_t)op->number;
+      stats->hits += op->number;
       break;
     case CACHETTE_PUT:
     case CACHETTE_INCREMENT:
-      stats->puts += (uint64_t)op->number;
+      stats->puts += op->number;
       break;
     case CACHETTE_CLEAR:
     case CACHETTE_CLEAR_NAMESPACE:
     case CACHETTE_FLUSH:
     case CACHETTE_FLUSH_EXPIRED:
-      stats->clears += (uint64_t)op->number;
+      stats->clears += op->number;
       break;
     case CACHETTE_EXISTS:
     case CACHETTE_TOUCH:
@@ -330,6 +342,7 @@ int cachette__open_with(const cachette_options *options, cachette__open_store *o
   handle->answered_tail = &handle->answered;
   handle->fork_generation = cachette__fork_generation;
   handle->bottom = (cachette__frame){.done = on_bottom};
+  handle->stats = unknown;
   handle->events = (cachette__events){on_notice, on_invalidated, on_lost};
   handle->deadlines = (cachette__deadlines){add_deadline, remove_deadline};
 
@@ -539,14 +552,14 @@ int cachette_process(cachette *handle) {
 
 bool cachette_immediate(const cachette *handle) { return handle->immediate; }
 
-int cachette_get_stats(const cachette *handle, cachette_stats *stats) {
+int cachette_get_stats(const cachette *handle, cachette_stats *given, size_t size) {
   if (forked(handle)) return CACHETTE_EFORK;
-  *stats = handle->stats;
-  stats->pending = handle->pending.count - handle->background;
-  stats->spent_us = handle->spent_ns / 1000;
-  stats->entries = stats->bytes = stats->limit = -1;
-  stats->evictions = stats->evictions_new = stats->evictions_old = -1;
-  stats->evictions_forced = stats->expirations = -1;
-  handle->store->vtable->stats(handle->store, stats);
+  cachette_stats stats = handle->stats;
+  stats.pending = (int64_t)(handle->pending.count - handle->background);
+  stats.spent_us = (int64_t)(handle->spent_ns / 1000);
+  handle->store->vtable->stats(handle->store, &stats);
+  size_t known = size < sizeof stats ? size : sizeof stats;
+  memcpy(given, &stats, known);
+  memset((char *)given + known, 0, size - known);
   return CACHETTE_OK;
 }

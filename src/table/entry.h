@@ -13,11 +13,11 @@
  * What is read before that check may be nonsense, so sizes are bounded by what the caller has room
  * for, and a broken chain ends the read.
  */
-#ifndef CACHETTE_MEMORY_ENTRY_H
-#define CACHETTE_MEMORY_ENTRY_H
+#ifndef CACHETTE_TABLE_ENTRY_H
+#define CACHETTE_TABLE_ENTRY_H
 
-#include "../../op.h"
 #include "arena.h"
+#include "cachette.h"
 
 typedef struct cachette__entry {
   uint64_t position;

@@ -13,8 +13,8 @@
  * A slot is empty if its position is 0. Words are read and written as relaxed atomics; a
  * reader that found nothing, or something, checks the shard's version before it believes it.
  */
-#ifndef CACHETTE_MEMORY_INDEX_H
-#define CACHETTE_MEMORY_INDEX_H
+#ifndef CACHETTE_TABLE_INDEX_H
+#define CACHETTE_TABLE_INDEX_H
 
 #include "entry.h"
 

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "alloc.h"
-#include "error.h"
-#include "net/url.h"
-#include "slice.h"
+#include "../base/alloc.h"
+#include "../base/error.h"
+#include "../base/slice.h"
+#include "../net/url.h"
 
 static int fail_shown(enum cachette__option option, const char *shown, const char *rule,
                       cachette_error *error) {

@@ -2,11 +2,11 @@
 /* Faults that lie between options, or that only the backend can see. */
 #include <string.h>
 
-#include "error.h"
-#include "layer/layers.h"
-#include "names.h"
-#include "options.h"
-#include "store/store.h"
+#include "../base/error.h"
+#include "../config/options.h"
+#include "../layer/layers.h"
+#include "../store/names.h"
+#include "../store/store.h"
 
 /* Faults found so far, of which the first few are kept. */
 struct faults {

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "alloc.h"
+#include "../base/alloc.h"
 
 static void put_at(cachette__pending *pending, size_t place, cachette_op *op) {
   pending->ops[place] = op;

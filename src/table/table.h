@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of entries, bounded in bytes: what the in-memory store keeps its entries in.
+ * A table of entries, bounded in bytes: what the in-memory store keeps its entries in. It knows
+ * nothing of ops, so others may have one, too.
  *
  * Every call may come from any thread. `now_ms` is the caller's clock; an entry whose time is over
  * at `now_ms` is never returned and never counted as there.
  */
-#ifndef CACHETTE_MEMORY_TABLE_H
-#define CACHETTE_MEMORY_TABLE_H
+#ifndef CACHETTE_TABLE_TABLE_H
+#define CACHETTE_TABLE_TABLE_H
 
-#include "../../op.h"
+#include "cachette.h"
 
 typedef struct cachette__table cachette__table;
 
@@ -16,8 +17,23 @@ typedef struct cachette__table cachette__table;
 cachette__table *cachette__table_new(size_t limit);
 void cachette__table_free(cachette__table *table);
 
-/* Fills the op's items: value and time left on a hit, and the status; and its `number` of hits. */
-void cachette__table_fetch(cachette__table *table, cachette_op *op);
+/* Where fetched values go that do not fit their item's buffer. No lock is held meanwhile. */
+typedef struct cachette__table_places {
+  /* A place for so many bytes. NULL: there is none, and the item says why. */
+  void *(*take)(void *owner, cachette_item *item, size_t size);
+
+  /* Takes it back, if one was given: the value went while its place was sought. */
+  void (*drop)(void *owner, cachette_item *item);
+} cachette__table_places;
+
+/* Fills an item: value and time left on a hit, and the status. Whether it was one. */
+bool cachette__table_fetch(cachette__table *table, cachette_item *item, int64_t now_ms,
+                           const cachette__table_places *places, void *owner);
+
+/* The same for many, whose memory accesses overlap. Returns how many were hits. */
+int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items, size_t count,
+                                   int64_t now_ms, const cachette__table_places *places,
+                                   void *owner);
 
 /*
  * Puts the item's value, replacing what stood under the key. Returns CACHETTE_MISS or

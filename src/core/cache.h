@@ -3,7 +3,7 @@
 #ifndef CACHETTE_CACHE_H
 #define CACHETTE_CACHE_H
 
-#include "layer/layers.h"
+#include "../layer/layers.h"
 
 /* cachette_open() with `open_store` in the place of cachette__layers_open(). */
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,

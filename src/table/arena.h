@@ -17,8 +17,8 @@
  * entry longer than the rest of its segment goes on in the next one of its queue. Segment 0 is
  * never used, so that no entry has position 0.
  */
-#ifndef CACHETTE_MEMORY_ARENA_H
-#define CACHETTE_MEMORY_ARENA_H
+#ifndef CACHETTE_TABLE_ARENA_H
+#define CACHETTE_TABLE_ARENA_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../alloc.h"
+#include "alloc.h"
 
 enum { LEAST = 4096, KEPT = 1 << 18 }; /* bytes */
 
