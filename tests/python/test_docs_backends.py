@@ -161,7 +161,7 @@ def refusals_of_redis(server: RedisServer, ask: Callable[..., Any]) -> Ways:
     'it is a replica': replica,
     'a command is not permitted': lambda: not_permitted('mine:1', '-set'),
     'a key is not permitted': lambda: not_permitted('yours:1', '+set'),
-    'the server has no password': no_password,
+    'the server, older than Redis 6, has no password': no_password,
   }
 
 
