@@ -40,6 +40,22 @@ static inline bool cachette__has_items(enum cachette_verb verb) {
   return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
 }
 
+/* Whether an op may be carried out twice, as where its answer was lost: a clear would not know what
+ * it counted, nor an increment whether it had. */
+static inline bool cachette__is_idempotent(enum cachette_verb verb, unsigned flags) {
+  switch (verb) {
+    case CACHETTE_FETCH:
+    case CACHETTE_EXISTS:
+    case CACHETTE_TOUCH:
+    case CACHETTE_PING:
+      return true;
+    case CACHETTE_PUT:
+      return !(flags & CACHETTE_IF_ABSENT);
+    default:
+      return false;
+  }
+}
+
 /* Takes the top frame off, which is the one that was pushed last. */
 static inline cachette__frame *cachette__op_pop(cachette_op *op) {
   cachette__frame *frame = op->priv.frame;

@@ -5,6 +5,11 @@
 
 cachette_slice cachette_str(const char *text) { return (cachette_slice){text, strlen(text)}; }
 
+bool cachette__begins(cachette_slice bytes, size_t skip, cachette_slice head) {
+  return bytes.size >= skip + head.size &&
+         (head.size == 0 || memcmp((const char *)bytes.data + skip, head.data, head.size) == 0);
+}
+
 void cachette__key_text(cachette_slice key, char *text, size_t size) {
   const unsigned char *bytes = key.data;
   size_t length = key.size < size - 1 ? key.size : size - 1;

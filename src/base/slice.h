@@ -5,6 +5,9 @@
 
 #include "cachette.h"
 
+/* Whether a head stands in the bytes, behind `skip` of them. */
+bool cachette__begins(cachette_slice bytes, size_t skip, cachette_slice head);
+
 /* The slice's first bytes as printable ASCII, cut to `size` with a NUL; a `?` for any other byte.
  */
 void cachette__key_text(cachette_slice key, char *text, size_t size);

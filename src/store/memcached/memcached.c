@@ -9,6 +9,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
+#include "../secure.h"
 #include "client.h"
 
 /* ---- Travels ---- */
@@ -345,18 +346,6 @@ static int read_user(cachette__memcached *self, const cachette_options *options,
   return CACHETTE_OK;
 }
 
-static int open_tls(cachette__memcached *self, const cachette_options *options,
-                    cachette_error *error) {
-  if (cachette__options_number(options, CACHETTE__OPTION_memcached_tls) == 0) return CACHETTE_OK;
-  const cachette__tls_settings settings = {
-      .ca_file = cachette__options_text(options, CACHETTE__OPTION_tls_ca_file),
-      .cert_file = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file),
-      .key_file = cachette__options_text(options, CACHETTE__OPTION_tls_key_file),
-      .verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0,
-  };
-  return cachette__tls_new(&settings, &self->tls, error);
-}
-
 /* All that opening may find fault with. */
 static int read_settings(cachette__memcached *self, const cachette_options *options,
                          cachette_error *error) {
@@ -364,7 +353,8 @@ static int read_settings(cachette__memcached *self, const cachette_options *opti
   const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
   int code = cachette__memcached_hosts_parse(hosts, &self->hosts, error);
   if (code == CACHETTE_OK) code = read_user(self, options, error);
-  if (code == CACHETTE_OK) code = open_tls(self, options, error);
+  if (code == CACHETTE_OK && cachette__options_number(options, CACHETTE__OPTION_memcached_tls) != 0)
+    code = cachette__store_secure(options, &self->tls, error);
   if (code < 0) return code;
   if (is_given(prefix)) {
     self->key_prefix = cachette__strndup(prefix, strlen(prefix));

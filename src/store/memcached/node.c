@@ -7,6 +7,7 @@
 #include "../../base/alloc.h"
 #include "../../base/clock.h"
 #include "../../base/error.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 enum {
@@ -48,20 +49,9 @@ static bool is_alive(const cachette__mc_request *request) {
   return request->travel != NULL && request->travel->op != NULL;
 }
 
-/* Whether to do it twice is the same as to do it once. */
 static bool is_idempotent(const cachette__mc_request *request) {
-  if (request->sweep != NULL) return false;
-  switch (request->travel->verb) {
-    case CACHETTE_FETCH:
-    case CACHETTE_EXISTS:
-    case CACHETTE_TOUCH:
-    case CACHETTE_PING:
-      return true;
-    case CACHETTE_PUT:
-      return !(request->travel->op->flags & CACHETTE_IF_ABSENT);
-    default:
-      return false;
-  }
+  const cachette__mc_travel *travel = request->travel;
+  return request->sweep == NULL && cachette__is_idempotent(travel->verb, travel->op->flags);
 }
 
 static int grow(cachette__mc_node *node) {
@@ -223,14 +213,9 @@ static void greet(cachette__mc_node *node) {
                         cachette_strerror(CACHETTE_ENOMEM));
 }
 
-static bool begins_with(cachette_slice line, const char *head) {
-  size_t size = strlen(head);
-  return line.size >= size && memcmp(line.data, head, size) == 0;
-}
-
 static void take_version(cachette__mc_node *node, cachette_slice line) {
   char version[32] = "", *rest;
-  if (!begins_with(line, "VERSION ")) {
+  if (!cachette__begins(line, 0, cachette_str("VERSION "))) {
     cachette__link_fail(&node->link, true, CACHETTE_EBACKEND,
                         "%s does not speak memcached's protocol.", node->name);
     return;
@@ -252,10 +237,11 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
 static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
   static const char most[] = "STAT item_size_max ";
   char digits[24] = "";
-  if (token->type == CACHETTE__META_FAULT || begins_with(token->line, "END")) {
+  if (token->type == CACHETTE__META_FAULT ||
+      cachette__begins(token->line, 0, cachette_str("END"))) {
     node->greeting = CACHETTE__MC_SILENT;
     cachette__link_ready(&node->link);
-  } else if (begins_with(token->line, most)) {
+  } else if (cachette__begins(token->line, 0, cachette_str(most))) {
     size_t size = token->line.size - (sizeof most - 1);
     if (size >= sizeof digits) return;
     memcpy(digits, (const char *)token->line.data + sizeof most - 1, size);

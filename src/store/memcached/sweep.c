@@ -12,6 +12,7 @@
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
+#include "../../base/slice.h"
 #include "client.h"
 
 enum { SLICE = 500, BUSY_MS = 20 };
@@ -125,21 +126,16 @@ bool cachette__mc_sweep_encode(cachette__mc_node *node, cachette__mc_sweep *swee
 
 /* ---- What is answered ---- */
 
-static bool begins_with(cachette_slice bytes, size_t skip, cachette_slice head) {
-  return bytes.size >= skip + head.size &&
-         (head.size == 0 || memcmp((const char *)bytes.data + skip, head.data, head.size) == 0);
-}
-
 /* The op's item that wants a key to go; SIZE_MAX: none. */
 static size_t find_item(const cachette__mc_sweep *sweep, cachette_slice key) {
   const cachette_op *op = sweep->travel->op;
   cachette_slice prefix = sweep->node->store->prefix;
-  if (!begins_with(key, 0, prefix)) return SIZE_MAX;
+  if (!cachette__begins(key, 0, prefix)) return SIZE_MAX;
   if (op->verb == CACHETTE_FLUSH) return 0;
   for (size_t i = 0; i < op->count; i++) {
     cachette_slice name = op->items[i].key;
-    if (begins_with(key, prefix.size, name) &&
-        begins_with(key, prefix.size + name.size, (cachette_slice){":", 1}))
+    if (cachette__begins(key, prefix.size, name) &&
+        cachette__begins(key, prefix.size + name.size, (cachette_slice){":", 1}))
       return i;
   }
   return SIZE_MAX;
@@ -173,7 +169,7 @@ static void take_listed(cachette__mc_sweep *sweep, cachette_slice line) {
 }
 
 static bool is_word(cachette_slice line, const char *word) {
-  return begins_with(line, 0, cachette_str(word));
+  return cachette__begins(line, 0, cachette_str(word));
 }
 
 static void take_deleted(cachette__mc_sweep *sweep, const cachette__meta_token *token) {

@@ -545,21 +545,6 @@ static void carry_out(cachette__mongo_job *job, const cachette__mongo_client *cl
   }
 }
 
-/* Whether doing it twice is as good as doing it once. */
-static bool is_idempotent(const cachette__mongo_job *job) {
-  switch (job->verb) {
-    case CACHETTE_PUT:
-      return !(job->flags & CACHETTE_IF_ABSENT);
-    case CACHETTE_FETCH:
-    case CACHETTE_EXISTS:
-    case CACHETTE_TOUCH:
-    case CACHETTE_PING:
-      return true;
-    default:
-      return false;
-  }
-}
-
 static void forget_results(cachette__mongo_job *job) {
   job->code = CACHETTE_OK;
   job->error.code = CACHETTE_OK;
@@ -574,7 +559,7 @@ static void forget_results(cachette__mongo_job *job) {
 static void carry_out_twice(cachette__mongo_job *job, const cachette__mongo_client *client) {
   carry_out(job, client);
   /* A connection that had been idle may turn out to be gone; the next one is a new one. */
-  if (job->broken && is_idempotent(job)) {
+  if (job->broken && cachette__is_idempotent(job->verb, job->flags)) {
     forget_results(job);
     carry_out(job, client);
   }

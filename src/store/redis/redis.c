@@ -7,6 +7,7 @@
 #include "../../base/alloc.h"
 #include "../../base/clock.h"
 #include "../../base/error.h"
+#include "../secure.h"
 #include "client.h"
 
 enum {
@@ -253,23 +254,12 @@ static void redis_close(cachette__store *store, bool forked) {
   uv_close((uv_handle_t *)&self->later.timer, on_handle_closed);
 }
 
-static int open_tls(cachette__redis *self, const cachette_options *options, cachette_error *error) {
-  if (!self->address.tls) return CACHETTE_OK;
-  const cachette__tls_settings settings = {
-      .ca_file = cachette__options_text(options, CACHETTE__OPTION_tls_ca_file),
-      .cert_file = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file),
-      .key_file = cachette__options_text(options, CACHETTE__OPTION_tls_key_file),
-      .verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0,
-  };
-  return cachette__tls_new(&settings, &self->tls, error);
-}
-
 static int read_settings(cachette__redis *self, const cachette_options *options,
                          enum cachette__option url, const char *url_name, cachette_error *error) {
   int code = cachette__redis_address_parse(cachette__options_text(options, url), url_name,
                                            &self->address, error);
   if (code < 0) return code;
-  code = open_tls(self, options, error);
+  if (self->address.tls) code = cachette__store_secure(options, &self->tls, error);
   if (code < 0) return code;
   const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
   if (prefix != NULL && *prefix != '\0') {

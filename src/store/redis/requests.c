@@ -69,22 +69,11 @@ static size_t encode_op(cachette__redis *self, cachette__buffer *output,
   return fine ? cachette__redis_replies(op) : 0;
 }
 
-/* Whether to do it twice is the same as to do it once: a clear would not know what it counted. */
 static bool is_idempotent(const cachette__request *request) {
+  const cachette_op *op = request->op;
   if (request->sweep != NULL) return cachette__sweep_is_fresh(request->sweep);
-  switch (request->op->verb) {
-    case CACHETTE_FETCH:
-    case CACHETTE_EXISTS:
-    case CACHETTE_TOUCH:
-    case CACHETTE_PING:
-      return true;
-    case CACHETTE_PUT:
-      return !(request->op->flags & CACHETTE_IF_ABSENT);
-    case CACHETTE_INCREMENT:
-      return cachette__counting_is_idempotent(request);
-    default:
-      return false;
-  }
+  if (op->verb == CACHETTE_INCREMENT) return cachette__counting_is_idempotent(request);
+  return cachette__is_idempotent(op->verb, op->flags);
 }
 
 /* ---- The ring ---- */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* TLS as the options tls_* want it, for stores that speak it over a stream of ours. */
+#ifndef CACHETTE_STORE_SECURE_H
+#define CACHETTE_STORE_SECURE_H
+
+#include "../config/options.h"
+#include "../net/tls.h"
+
+/* Reads the files that the options name; to be freed by cachette__tls_free(). Errors: as
+ * cachette__tls_new(). */
+int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
+                           cachette_error *error);
+
+#endif
