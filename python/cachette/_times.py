@@ -28,8 +28,10 @@ def read_seconds(value: Any) -> Any:
   if hasattr(type(value), 'total_seconds'):
     return value.total_seconds()
   if type(value).__module__ == 'numpy' and type(value).__name__ == 'timedelta64':
-    has_unit = '[' in value.dtype.str
-    return float(value / type(value)(1_000_000_000, 'ns')) if has_unit else None
+    try:
+      return float(value / type(value)(1_000_000_000, 'ns')) if '[' in value.dtype.str else None
+    except TypeError:  # years and months, which have no length
+      return None
   return _read_number(value)
 
 

@@ -296,9 +296,9 @@ static PyObject *running_loop(ext_state *state) {
 void host_refuse_loop(void) {
   PyErr_SetString(
       PyExc_RuntimeError,
-      "no running event loop: the calls of Cachette need asyncio's or uvloop's. In code "
-      "without one use Cachette.sync; under trio in a thread, by "
-      "trio.to_thread.run_sync().");
+      "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
+      "trio use Cachette.sync in a thread, by trio.to_thread.run_sync(); in code without "
+      "a loop use it as it is.");
 }
 
 PyObject *host_running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {

@@ -26,7 +26,14 @@
 #include "../layer/layers.h"
 #include "pending.h"
 
-enum state { IDLE, SENT, ANSWERED };
+enum state { IDLE, SENT, ENDING, ANSWERED };
+
+/* An op that goes down, or comes up with a time-out: whether it is back is seen here, for then it
+ * may be freed. */
+typedef struct watched {
+  const cachette_op *op; /* NULL: it is back */
+  struct watched *outer; /* the one in whose call this one is made */
+} watched;
 
 /* Before anything was done: what only a store tells is not known. */
 static const cachette_stats unknown = {
@@ -56,7 +63,7 @@ struct cachette {
   cachette__events events;       /* of the store */
   cachette__deadlines deadlines; /* of layers' own ops, which are in `pending`, too, */
   size_t background;             /* and so many */
-  const cachette_op *watched;    /* one that goes down or up; NULL once it is at the bottom */
+  watched *watched;              /* the innermost, or NULL */
   uv_loop_t loop;
   uv_timer_t timer;  /* for the earliest deadline */
   int64_t timer_due; /* or INT64_MAX while it is not started */
@@ -134,11 +141,27 @@ static void forget_deadline(cachette *handle, cachette_op *op) {
   op->priv.place = NOT_PENDING;
 }
 
+static void begin_watch(cachette *handle, watched *entry, const cachette_op *op) {
+  *entry = (watched){op, handle->watched};
+  handle->watched = entry;
+}
+
+/* Whether the op is still under way. */
+static bool end_watch(cachette *handle, const watched *entry) {
+  handle->watched = entry->outer;
+  return entry->op != NULL;
+}
+
+static void see_back(cachette *handle, const cachette_op *op) {
+  for (watched *each = handle->watched; each != NULL; each = each->outer)
+    if (each->op == op) each->op = NULL;
+}
+
 /* The op is back: count it and call `done`, or queue it behind the one that runs. */
 static void on_bottom(cachette__frame *frame, cachette_op *op) {
   cachette *handle = HANDLE_OF(frame, bottom);
   if (!handle->immediate) {
-    if (handle->watched == op) handle->watched = NULL;
+    see_back(handle, op);
     forget_deadline(handle, op);
   }
   count_result(handle, op);
@@ -205,6 +228,14 @@ static bool watch(cachette *handle, cachette_op *op) {
   return false;
 }
 
+/* Has the deadline of an op watched that is under way; if that cannot be, it ends. */
+static void keep(cachette *handle, cachette_op *op) {
+  if (handle->closing)
+    end_op(handle, op, CACHETTE_ECLOSED);
+  else if (!watch(handle, op))
+    end_op(handle, op, CACHETTE_ENOMEM);
+}
+
 /*
  * Its time is over: it comes back with that, through the layers, one of which may answer it; if
  * later, then without a deadline.
@@ -218,14 +249,14 @@ static void time_out(cachette *handle, cachette_op *op) {
   int code = tell_late(handle, op, server, reason != NULL ? reason : &none);
   forget_deadline(handle, op);
   vtable->detach(holder, op);
-  const cachette_op *outer = handle->watched;
-  handle->watched = op;
+  watched entry;
+  begin_watch(handle, &entry, op);
+  op->priv.state = ENDING; /* it cannot be cancelled: nobody holds it */
   cachette__op_complete(op, has_answers(op) ? CACHETTE_OK : code);
-  bool is_held = handle->watched == op; /* else it may be freed already */
-  handle->watched = outer;
-  if (!is_held) return;
+  if (!end_watch(handle, &entry)) return;
+  op->priv.state = SENT;
   op->priv.deadline_ms = INT64_MAX;
-  if (!watch(handle, op)) end_op(handle, op, CACHETTE_ENOMEM);
+  keep(handle, op);
 }
 
 /* ---- Deadlines ---- */
@@ -273,7 +304,7 @@ static bool add_deadline(cachette__deadlines *deadlines, cachette_op *op) {
 
 static void remove_deadline(cachette__deadlines *deadlines, cachette_op *op) {
   cachette *handle = HANDLE_OF(deadlines, deadlines);
-  if (handle->watched == op) handle->watched = NULL;
+  see_back(handle, op);
   forget_deadline(handle, op);
   handle->background--;
 }
@@ -470,12 +501,10 @@ static void send_down(cachette *handle, cachette_op *op) {
     cachette__store_submit(handle->store, op);
     return;
   }
-  const cachette_op *outer = handle->watched;
-  handle->watched = op;
+  watched entry;
+  begin_watch(handle, &entry, op);
   cachette__store_submit(handle->store, op);
-  bool is_below = handle->watched == op; /* else it may be freed already */
-  handle->watched = outer;
-  if (is_below && !watch(handle, op)) end_op(handle, op, CACHETTE_ENOMEM);
+  if (end_watch(handle, &entry)) keep(handle, op);
   arm_timer(handle);
 }
 
@@ -540,12 +569,18 @@ int cachette_timeout(const cachette *handle) {
   return uv_backend_timeout(&handle->loop);
 }
 
+/* Ops of the callers'; one of a layer's own that is just ending is in the heap no more. */
+static size_t count_pending(const cachette *handle) {
+  size_t count = handle->pending.count, background = handle->background;
+  return count > background ? count - background : 0;
+}
+
 int cachette_process(cachette *handle) {
   if (forked(handle)) return CACHETTE_EFORK;
   if (handle->depth > 0) return CACHETTE_EBUSY;
   enter(handle);
   uv_run(&handle->loop, UV_RUN_NOWAIT);
-  size_t pending = handle->pending.count - handle->background;
+  size_t pending = count_pending(handle);
   leave(handle);
   return pending < INT_MAX ? (int)pending : INT_MAX;
 }
@@ -555,7 +590,7 @@ bool cachette_immediate(const cachette *handle) { return handle->immediate; }
 int cachette_get_stats(const cachette *handle, cachette_stats *given, size_t size) {
   if (forked(handle)) return CACHETTE_EFORK;
   cachette_stats stats = handle->stats;
-  stats.pending = (int64_t)(handle->pending.count - handle->background);
+  stats.pending = (int64_t)count_pending(handle);
   stats.spent_us = (int64_t)(handle->spent_ns / 1000);
   handle->store->vtable->stats(handle->store, &stats);
   size_t known = size < sizeof stats ? size : sizeof stats;

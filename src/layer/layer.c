@@ -71,16 +71,16 @@ cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
   if (self->vtable.stats == NULL) self->vtable.stats = pass_stats;
   if (self->vtable.close == NULL) self->vtable.close = pass_close;
   self->store.vtable = &self->vtable;
-  if (kind->init == NULL || kind->init(self, error) == CACHETTE_OK) return self;
-  cachette__layer_free(self);
-  return NULL;
+  return self;
 }
 
-void cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath) {
+int cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath,
+                              cachette_error *error) {
   layer->beneath = beneath;
   layer->vtable.immediate = beneath->vtable->immediate && layer->vtable.detach == NULL;
   if (layer->vtable.server == NULL && beneath->vtable->server != NULL)
     layer->vtable.server = pass_server;
+  return layer->kind->init != NULL ? layer->kind->init(layer, error) : CACHETTE_OK;
 }
 
 void cachette__layer_free(cachette__layer *layer) {
@@ -123,6 +123,10 @@ static void begin_child(cachette__layer *layer, cachette__child *child, bool in_
   child->op.number = 0;
   child->op.priv.frame = NULL;
   child->op.priv.place = SIZE_MAX;
+  for (size_t i = 0; cachette__has_items(child->op.verb) && i < child->op.count; i++) {
+    child->op.items[i].status = CACHETTE_MISS;
+    if (child->op.verb == CACHETTE_FETCH) child->op.items[i].value = (cachette_slice){NULL, 0};
+  }
   cachette__op_push(&child->op, &child->frame);
 }
 
@@ -138,7 +142,10 @@ void cachette__child_submit(cachette__layer *layer, cachette__child *child,
 bool cachette__child_send(cachette__layer *layer, cachette__child *child) {
   cachette__deadlines *deadlines = layer->context.deadlines;
   begin_child(layer, child, true);
-  if (!deadlines->add(deadlines, &child->op)) return false;
+  if (!deadlines->add(deadlines, &child->op)) {
+    cachette__op_pop(&child->op);
+    return false;
+  }
   cachette__layer_pass(layer, &child->op);
   return true;
 }

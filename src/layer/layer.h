@@ -46,7 +46,8 @@ struct cachette__layer_kind {
   /* Whether the options ask for it. */
   bool (*wanted)(const cachette_options *options);
 
-  /* Fills its own part, which is zero; the one beneath is not open yet. May be NULL. */
+  /* Fills its own part, which is zero; the one beneath is open. If it fails it leaves nothing on
+   * the loop. May be NULL. */
   int (*init)(cachette__layer *layer, cachette_error *error);
 
   /* Frees that. Also if init failed. May be NULL. */
@@ -58,8 +59,9 @@ struct cachette__layer_kind {
 cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
                                      const cachette__store_context *context, cachette_error *error);
 
-/* What is beneath it is open. */
-void cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath);
+/* What is beneath it is open. Errors: those of its init. */
+int cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath,
+                              cachette_error *error);
 
 /* Frees a layer with nothing beneath it. */
 void cachette__layer_free(cachette__layer *layer);
@@ -84,7 +86,7 @@ void cachette__layer_give(cachette__layer *layer, void *block);
 
 typedef struct cachette__child cachette__child;
 struct cachette__child {
-  cachette_op op; /* filled as a caller would, but for `done` */
+  cachette_op op; /* filled as a caller would, but for `done`; no key empty, no time to live 0 */
   cachette__frame frame;
   cachette__layer *layer;
   bool in_background;

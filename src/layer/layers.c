@@ -30,13 +30,15 @@ int cachette__layers_open_over(const cachette__layer_kind *const *given, size_t 
   cachette__store_context inner = *context;
   inner.events = &layer->events;
   int code = cachette__layers_open_over(given + 1, count - 1, open_store, &inner, &beneath, error);
-  if (code < 0) {
-    cachette__layer_free(layer);
-    return code;
+  if (code == CACHETTE_OK) {
+    code = cachette__layer_put_above(layer, beneath, error);
+    if (code < 0) beneath->vtable->close(beneath, false);
   }
-  cachette__layer_put_above(layer, beneath);
-  *store = &layer->store;
-  return CACHETTE_OK;
+  if (code < 0)
+    cachette__layer_free(layer);
+  else
+    *store = &layer->store;
+  return code;
 }
 
 int cachette__layers_open(const cachette__store_context *context, cachette__store **store,

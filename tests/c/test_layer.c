@@ -183,6 +183,19 @@ static int reset(void **state) {
   return slow_reset(state);
 }
 
+static void layers_are_given_up_where_the_store_cannot_be_opened(void **state) {
+  (void)state;
+  cachette *handle;
+  cachette_error error;
+  slow_settings.open_fails = CACHETTE_EBACKEND;
+  opened_kinds = both;
+  opened_count = 2;
+  opened_store = slow_store.open;
+  assert_int_equal(cachette__open_with(NULL, open_stack, &handle, &error), CACHETTE_EBACKEND);
+  slow_settings.open_fails = 0;
+  cachette_close(open_two());
+}
+
 /* ---- Both ways ---- */
 
 static void an_op_passes_a_layer_both_ways(void **state) {
@@ -644,6 +657,7 @@ static void what_a_store_tells_passes_the_layers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      test(layers_are_given_up_where_the_store_cannot_be_opened),
       test(an_op_passes_a_layer_both_ways),
       test(an_op_passes_two_layers_in_order),
       test(layers_over_an_immediate_store_are_immediate),

@@ -30,6 +30,9 @@ class Blocking:
   def fetch(self, key: str, default: Any = None) -> Any:
     return run(self.cls().fetch(key, default))
 
+  def exists(self, key: str) -> bool:
+    return run(self.cls().exists(key))  # type: ignore[no-any-return]
+
   def put(self, key: str, value: Any, ttl: Any = None) -> None:
     run(self.cls().put(key, value, ttl))
 

@@ -455,3 +455,18 @@ def test_a_user_who_comes_by_a_default_one_that_may_nothing() -> None:
     cache = open_cache(url)
     asyncio.run(_await(cache.put('key', 'value')))
     assert asyncio.run(_await(cache.fetch('key'))) == 'value'
+
+
+def test_what_was_refused_and_not_asked_again_in_time_has_failed() -> None:
+  def answer(session: Session, words: List[str]) -> Optional[bytes]:
+    if words[0] != 'UNLINK':
+      return None
+    return b"-ERR unknown command 'UNLINK'\r\n" if words[1] == 'a' else b''  # which is no reply
+
+  with RedisServer() as server, RedisFront(server.port, answer) as front:
+    server.say('set', 'a', 'value')
+    cache = open_cache(front.url, timeout=1)
+    with pytest.raises(BackendError) as caught:
+      asyncio.run(cache.clear_many(['a', 'b']))
+    assert set(caught.value.failed) == {'a', 'b'}
+    assert server.say('get', 'a') == 'value'

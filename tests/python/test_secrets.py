@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from urllib.parse import quote
 
 import pytest
-from cachette import Cachette
+from cachette import Cachette, _codecs
 from cachette._cachette import options
 from services.process import find_free_port
 
@@ -185,6 +185,12 @@ def test_no_part_of_memcached_credentials_is_seen(option: str, auth: str) -> Non
 
 
 # ---- In the place of something else
+
+
+@pytest.fixture(autouse=True)
+def no_codecs_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+  """Whose names are in messages, and may look like a part of the password."""
+  monkeypatch.setattr(_codecs, '_own', {})
 
 
 @pytest.mark.parametrize('name', [row['name'] for row in options()])

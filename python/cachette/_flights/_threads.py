@@ -66,9 +66,9 @@ def _fetch_again(job: Job) -> Any:
 def compute_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> Any:
   """The same as compute() for a thread, which waits for the flight of another thread.
 
-  cls: the class of the cache. sync: its blocking calls, of which this uses fetch and clear. The
-  factory is a value or a function, and runs in the thread that missed first. If a KeyboardInterrupt
-  or its like ends it there, the next who waits computes.
+  cls: the class of the cache. sync: its blocking calls, of which this uses fetch, exists and
+  clear. The factory is a value or a function, and runs in the thread that missed first. If a
+  KeyboardInterrupt or its like ends it there, the next who waits computes.
   """
   return _compute(Job(cls, sync, key, factory, ttl, None))
 

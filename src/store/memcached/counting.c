@@ -43,7 +43,7 @@ static cachette_item *item_of(const cachette__mc_travel *travel, size_t part,
 
 static cachette__mc_count *add_count(cachette__mc_part *part, size_t place) {
   if (part->counts == NULL) part->counts = cachette__calloc(part->count, sizeof *part->counts);
-  if (part->counts == NULL) return NULL;
+  if (part->counts == NULL || part->count_count == part->count) return NULL;
   cachette__mc_count *count = &part->counts[part->count_count++];
   *count = (cachette__mc_count){.place = place, .state = CACHETTE__MC_READ};
   return count;
@@ -151,12 +151,12 @@ static void take_read(cachette__mc_node *node, cachette__mc_travel *travel,
                       cachette__mc_count *count, cachette_item *item,
                       const cachette__meta_token *token) {
   if (item->status < 0) {
-    count->state = CACHETTE__MC_DONE;
+    if (token->end) count->state = CACHETTE__MC_DONE;
   } else if (token->type == CACHETTE__META_VALUE) {
     if (token->line.data != NULL) {
       int64_t left_ms = token->has_flags ? cachette__mc_flags_ttl(token->flags) : 0;
       count->version = token->cas;
-      count->left = token->has_ttl && token->ttl > 0 ? token->ttl : left_ms / 1000;
+      count->left = token->has_ttl && token->ttl > 0 ? token->ttl : (left_ms + 999) / 1000;
     }
     gather(node, token, &count->is_number);
     if (!token->end) return;
@@ -194,7 +194,10 @@ static bool take_step(cachette__mc_node *node, cachette__mc_travel *travel, size
   } else if (own->step == 0 && !count->overshot) {
     own->step = 1;
     if (is_fault) return true;
-    item->status = token->type == CACHETTE__META_KEPT ? CACHETTE_HIT : CACHETTE_MISS;
+    if (token->type == CACHETTE__META_HEADER)
+      item->status = CACHETTE_MISS;
+    else if (own->round == CACHETTE__MC_FIRST)
+      item->status = CACHETTE_HIT;
     return token->type != CACHETTE__META_VALUE;
   } else {
     take_read(node, travel, count, item, token);
@@ -208,9 +211,10 @@ static bool take_step(cachette__mc_node *node, cachette__mc_travel *travel, size
 bool cachette__mc_count_step(cachette__mc_node *node, cachette__mc_travel *travel, size_t part,
                              const cachette__meta_token *token) {
   cachette__mc_part *own = &travel->parts[part];
-  while (own->round != CACHETTE__MC_FIRST && own->counts[own->cursor].state != own->round)
+  while (own->round != CACHETTE__MC_FIRST && own->cursor < own->count_count &&
+         own->counts[own->cursor].state != own->round)
     own->cursor++;
-  return take_step(node, travel, part, token);
+  return own->cursor < own->count_count && take_step(node, travel, part, token);
 }
 
 /* ---- The rounds that follow ---- */
@@ -246,8 +250,10 @@ bool cachette__mc_count_encode(cachette__mc_node *node, cachette__mc_travel *tra
 void cachette__mc_count_fail(cachette__mc_travel *travel, size_t part, int code,
                              const char *message) {
   cachette__mc_part *own = &travel->parts[part];
+  travel->lost = code;
   for (size_t i = 0; travel->op != NULL && i < own->count_count; i++) {
     cachette_item *item = item_of(travel, part, &own->counts[i]);
+    if (own->counts[i].state == CACHETTE__MC_DONE) continue;
     if (own->counts[i].overshot && item->amount > 0)
       fail_range(travel, &own->counts[i], item);
     else

@@ -205,6 +205,7 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
 static bool is_answered(const cachette__mc_node *node, const cachette__mc_part *part, size_t place,
                         const cachette_item *item, enum cachette_verb verb) {
   if (verb == CACHETTE_FETCH) return item->status != CACHETTE_MISS && item != node->filling;
+  if (verb == CACHETTE_TOUCH && part->again && item->status == CACHETTE_MISS) return true;
   if (verb != CACHETTE_INCREMENT || part->round == CACHETTE__MC_FIRST) return item->status < 0;
   for (size_t i = 0; i < part->count_count; i++)
     if (part->counts[i].place == place) return part->counts[i].state == CACHETTE__MC_DONE;

@@ -115,7 +115,9 @@ static bool take_count(cachette__mc_node *node, cachette__mc_travel *travel, siz
     return cachette__mc_count_step(node, travel, part, token);
   cachette_item *item = cachette__mc_item(travel, part, place);
   if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(node, travel, part, token);
-  if (token->type == CACHETTE__META_FAULT)
+  if (token->type == CACHETTE__META_FAULT && done % 2 == 0)
+    cachette__mc_take_fault(node, travel, item, token->line);
+  else if (token->type == CACHETTE__META_FAULT)
     cachette__mc_count_refused(node, travel, part, place, token);
   else if (done % 2 == 0)
     return take_status(item, token, false);

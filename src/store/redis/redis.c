@@ -177,12 +177,17 @@ static void look_at_silence(cachette__redis *self, const cachette_op *op) {
   self->suspect_sent = sent;
 }
 
-/* The items from the one on whose reply comes next have no answer. */
+/* Whether an item has no answer: the one whose reply comes next, those behind it that were asked
+ * for, and what was to be asked again. */
+static bool is_late(const cachette__request *request, const cachette_op *op, size_t item) {
+  if (op->items[item].status == CACHETTE__REDIS_DUE || item == request->item) return true;
+  return item > request->item && !request->partly;
+}
+
 static void mark_late(const cachette__request *request, cachette_op *op) {
-  if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT || request->partly ||
-      request->put_off)
-    return;
-  for (size_t i = request->item; i < op->count; i++) {
+  if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT) return;
+  for (size_t i = 0; i < op->count; i++) {
+    if (!is_late(request, op, i)) continue;
     if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, &op->items[i]);
     op->items[i].status = CACHETTE_ETIMEDOUT;
   }
@@ -200,8 +205,8 @@ static void redis_detach(cachette__store *store, cachette_op *op) {
   if (request == cachette__redis_request(self, self->head)) self->place = NULL;
   bool was_sent = request->replies > 0;
   request->op = NULL;
-  cachette__redis_forget_due(op);
   if (was_sent) mark_late(request, op);
+  cachette__redis_forget_due(op);
   if (was_sent || self->moving) look_at_silence(self, op);
 }
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Ops that come back while others go down: a store that answers one op from inside the submit of
+ * another. */
+#include <string.h>
+
+#include "core/cache.h"
+#include "support.h"
+
+enum { HELD = 8 };
+
+/* It holds what it is given; a key that begins with '!' has it answer the op it has held longest.
+ */
+static struct {
+  cachette__store store;
+  cachette_op *held[HELD];
+  size_t count;
+  int closed_with; /* ops that it held when it was closed; -1: it is open */
+} nested;
+
+static cachette_op *take(size_t place) {
+  cachette_op *op = nested.held[place];
+  nested.count--;
+  memmove(&nested.held[place], &nested.held[place + 1],
+          (nested.count - place) * sizeof *nested.held);
+  return op;
+}
+
+static void submit(cachette__store *store, cachette_op *op) {
+  (void)store;
+  assert_true(nested.count < HELD);
+  nested.held[nested.count++] = op;
+  if (*(const char *)op->items[0].key.data == '!') cachette__op_complete(take(0), CACHETTE_OK);
+}
+
+static void detach(cachette__store *store, cachette_op *op) {
+  (void)store;
+  for (size_t i = 0; i < nested.count; i++) {
+    if (nested.held[i] != op) continue;
+    take(i);
+    return;
+  }
+  fail_msg("an op ends that the store does not hold");
+}
+
+static void stats(cachette__store *store, cachette_stats *stats) {
+  (void)store;
+  (void)stats;
+}
+
+static void close_store(cachette__store *store, bool forked) {
+  (void)store;
+  (void)forked;
+  nested.closed_with = (int)nested.count;
+}
+
+static const cachette__store_vtable vtable = {
+    .name = "nested", .submit = submit, .detach = detach, .stats = stats, .close = close_store};
+
+static int open_nested(const cachette__store_context *context, cachette__store **store,
+                       cachette_error *error) {
+  (void)context;
+  (void)error;
+  nested.store.vtable = &vtable;
+  nested.count = 0;
+  nested.closed_with = -1;
+  *store = &nested.store;
+  return CACHETTE_OK;
+}
+
+static cachette *open_handle(void) {
+  cachette *handle;
+  assert_int_equal(cachette__open_with(NULL, open_nested, &handle, NULL), CACHETTE_OK);
+  return handle;
+}
+
+/* ---- Tests ---- */
+
+static cachette *the_handle;
+static struct probe *next;
+
+static void send_next(struct probe *probe) {
+  (void)probe;
+  probe_submit(the_handle, next);
+}
+
+static void close_now(struct probe *probe) {
+  (void)probe;
+  cachette_close(the_handle);
+}
+
+/* A goes down; the store answers B, whose `done` sends C; with that the store answers A. */
+static void an_op_is_back_before_its_submit_returns(void **state) {
+  (void)state;
+  struct probe a, b, c;
+  the_handle = open_handle();
+  next = &c;
+  probe_init(&b, CACHETTE_FETCH, "b");
+  b.then = send_next;
+  probe_init(&c, CACHETTE_FETCH, "!c");
+  probe_init(&a, CACHETTE_FETCH, "!a");
+  probe_submit(the_handle, &b);
+  probe_submit(the_handle, &a);
+  probe_expect(&a, CACHETTE_OK);
+  probe_expect(&b, CACHETTE_OK);
+  assert_int_equal(stats_of(the_handle).pending, 1);
+  assert_true(cachette_op_pending(&c.op));
+  cachette_close(the_handle);
+  probe_expect(&c, CACHETTE_ECLOSED);
+  assert_int_equal(a.done, 1);
+  assert_int_equal(nested.closed_with, 0);
+}
+
+/* The `done` of B closes the handle while A is on its way down. */
+static void an_op_on_its_way_down_ends_with_the_handle(void **state) {
+  (void)state;
+  struct probe a, b;
+  the_handle = open_handle();
+  probe_init(&b, CACHETTE_FETCH, "b");
+  b.then = close_now;
+  probe_init(&a, CACHETTE_FETCH, "!a");
+  probe_submit(the_handle, &b);
+  probe_submit(the_handle, &a);
+  probe_expect(&b, CACHETTE_OK);
+  probe_expect(&a, CACHETTE_ECLOSED);
+  assert_int_equal(nested.closed_with, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_op_is_back_before_its_submit_returns),
+      cmocka_unit_test(an_op_on_its_way_down_ends_with_the_handle),
+  };
+  return cmocka_run_group_tests_name("nesting", tests, NULL, NULL);
+}
