@@ -200,11 +200,12 @@ def _resolve(hint: Any, function: Any, names: Dict[str, Any]) -> Any:
   """A type, of a string too. Raises NameError and the like."""
   from typing import get_type_hints
 
-  def stub() -> None: ...
+  def annotated() -> None:
+    """Has nothing but an annotation, which is how Python is asked to resolve one."""
 
-  stub.__annotations__ = {'return': hint}
+  annotated.__annotations__ = {'return': hint}
   namespace = {**function.__globals__, **names}
-  return get_type_hints(stub, namespace, include_extras=True)['return']
+  return get_type_hints(annotated, namespace, include_extras=True)['return']
 
 
 def _title(hint: Any) -> str:

@@ -41,8 +41,8 @@ def read(given: Any, owner: str) -> Settings:
     _refuse_type(settings, owner)
   if isinstance(settings, type(os.environ)):
     return _read_environment([(os.fsdecode(name), os.fsdecode(value)) for name, value in items])
-  pairs: List[Any] = [tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in items]
-  if not all(len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+  pairs: List[Any] = list(items)
+  if not all(map(_is_pair, pairs)):
     _refuse_type(settings, owner)
   if any(_has_prefix(name) for name, _ in pairs):
     return _read_environment(pairs, is_copy=True)

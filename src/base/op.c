@@ -28,6 +28,14 @@ void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
   return place;
 }
 
+void cachette__op_clear_items(cachette_op *op) {
+  if (!cachette__has_items(op->verb)) return;
+  for (size_t i = 0; i < op->count; i++) {
+    op->items[i].status = CACHETTE_MISS;
+    if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
+  }
+}
+
 bool cachette__item_counts(const cachette_op *op, const cachette_item *item) {
   bool counts_done = op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT;
   if (!counts_done) return item->status == CACHETTE_HIT;

@@ -80,6 +80,9 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
  */
 void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size);
 
+/* Clears what the op will tell of its items, before it goes down. */
+void cachette__op_clear_items(cachette_op *op);
+
 /* Whether an item, with the status that it has, is one of those that the op's `number` tells. */
 bool cachette__item_counts(const cachette_op *op, const cachette_item *item);
 

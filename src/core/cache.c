@@ -458,15 +458,6 @@ static int check_item(cachette_op *op, cachette_item *item, int64_t ttl_ms) {
   return CACHETTE_OK;
 }
 
-/* Clears what the op will tell of its items, so that a refused one tells nothing. */
-static void clear_items(cachette_op *op) {
-  if (!cachette__has_items(op->verb)) return;
-  for (size_t i = 0; i < op->count; i++) {
-    op->items[i].status = CACHETTE_MISS;
-    if (op->verb == CACHETTE_FETCH) op->items[i].value = (cachette_slice){NULL, 0};
-  }
-}
-
 static int check_op(cachette *handle, cachette_op *op) {
   if (op->verb < CACHETTE_FETCH || op->verb > CACHETTE_PING || op->timeout_ms < 0)
     return cachette__fail(op->error, CACHETTE_EINVAL, NULL, NULL);
@@ -479,7 +470,7 @@ static int check_op(cachette *handle, cachette_op *op) {
 }
 
 static int refuse(cachette *handle, cachette_op *op) {
-  clear_items(op);
+  cachette__op_clear_items(op); /* so that a refused one tells nothing */
   if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
   if (handle->closing) return cachette__fail(op->error, CACHETTE_ECLOSED, NULL, NULL);
   return check_op(handle, op);

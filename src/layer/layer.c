@@ -123,10 +123,7 @@ static void begin_child(cachette__layer *layer, cachette__child *child, bool in_
   child->op.number = 0;
   child->op.priv.frame = NULL;
   child->op.priv.place = SIZE_MAX;
-  for (size_t i = 0; cachette__has_items(child->op.verb) && i < child->op.count; i++) {
-    child->op.items[i].status = CACHETTE_MISS;
-    if (child->op.verb == CACHETTE_FETCH) child->op.items[i].value = (cachette_slice){NULL, 0};
-  }
+  cachette__op_clear_items(&child->op);
   cachette__op_push(&child->op, &child->frame);
 }
 

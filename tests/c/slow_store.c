@@ -118,6 +118,12 @@ static cachette__events *latest_events;
 
 void slow_tell(const char *notice) { latest_events->notice(latest_events, notice); }
 
+void slow_invalidate(const char *key) {
+  latest_events->invalidated(latest_events, cachette_str(key));
+}
+
+void slow_lose(void) { latest_events->lost(latest_events); }
+
 static int latest_wire;
 
 void slow_release(int count) {

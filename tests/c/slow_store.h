@@ -39,8 +39,11 @@ extern struct slow_seen {
 /* Lets the answers of that many ops come, of those that were sent by wire with SLOW_NEVER. */
 void slow_release(int count);
 
-/* Has the store that was opened last tell the one above of something. */
+/* Has the store that was opened last tell the one above: of something, that a key's entry is
+ * another, that a connection ended. */
 void slow_tell(const char *notice);
+void slow_invalidate(const char *key);
+void slow_lose(void);
 
 /* Opens a handle over a slow store; `options` may be NULL. */
 cachette *slow_open(const cachette_options *options);

@@ -653,6 +653,49 @@ static void what_a_store_tells_passes_the_layers(void **state) {
   cachette_close(handle);
 }
 
+/* A layer that takes what it hears for itself. */
+static char heard[64];
+
+static void hear_invalidated(cachette__events *events, cachette_slice key) {
+  (void)events;
+  snprintf(heard, sizeof heard, "not %.*s", (int)key.size, (const char *)key.data);
+}
+
+static void hear_lost(cachette__events *events) {
+  (void)events;
+  snprintf(heard, sizeof heard, "lost");
+}
+
+static int listen_to(cachette__layer *layer, cachette_error *error) {
+  (void)error;
+  layer->events.invalidated = hear_invalidated;
+  layer->events.lost = hear_lost;
+  return CACHETTE_OK;
+}
+
+static const cachette__layer_kind listener = {.vtable = {.name = "listener"},
+                                              .size = sizeof(cachette__layer),
+                                              .wanted = is_wanted,
+                                              .init = listen_to};
+
+static void a_layer_hears_what_those_beneath_tell(void **state) {
+  static const cachette__layer_kind *const kinds[] = {&listener, &layer_b};
+  (void)state;
+  char notice[64];
+  cachette *handle = open_layers(kinds, 2, slow_store.open);
+  slow_invalidate("key");
+  assert_string_equal(heard, "not key");
+  slow_lose();
+  assert_string_equal(heard, "lost");
+  slow_tell("Something happened."); /* which it leaves to the one above */
+  assert_true(cachette_take_notice(handle, notice, sizeof notice));
+  cachette_close(handle);
+  handle = open_two(); /* with nobody who listens */
+  slow_invalidate("key");
+  slow_lose();
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test_setup(name, reset)
 
 int main(void) {
@@ -676,6 +719,7 @@ int main(void) {
       test(a_failure_of_a_layers_own_op_is_the_callers),
       test(an_op_in_the_background_has_a_deadline_and_ends_with_the_handle),
       test(what_a_store_tells_passes_the_layers),
+      test(a_layer_hears_what_those_beneath_tell),
   };
   return cmocka_run_group_tests_name("layer", tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/cache.h"
+#include "memcached_server.h"
 #include "peer.h"
 #include "redis_server.h"
 #include "server.h"
@@ -240,8 +242,73 @@ static void several_counters_in_one_op_without_transactions(void **state) {
 
 #define ON_PRIMARY(test) cmocka_unit_test_setup(test, promote)
 
+/* ---- What a layer is told ---- */
+
+static int losses;
+
+static void count_loss(cachette__events *events) {
+  (void)events;
+  losses++;
+}
+
+static int listen_to(cachette__layer *layer, cachette_error *error) {
+  (void)error;
+  layer->events.lost = count_loss;
+  return CACHETTE_OK;
+}
+
+static bool is_wanted(const cachette_options *options) {
+  (void)options;
+  return true;
+}
+
+static int open_with_listener(const cachette__store_context *context, cachette__store **store,
+                              cachette_error *error) {
+  static const cachette__layer_kind listener = {.vtable = {.name = "listener"},
+                                                .size = sizeof(cachette__layer),
+                                                .wanted = is_wanted,
+                                                .init = listen_to};
+  static const cachette__layer_kind *const kinds[] = {&listener};
+  return cachette__layers_open_over(kinds, 1, cachette__store_open, context, store, error);
+}
+
+/* Once for a connection that had been there, and not for one that never was. */
+static void a_connection_that_ends_is_told_to_layers(const char *backend, const char *name,
+                                                     const char *place, void (*kill_it)(void)) {
+  cachette *handle;
+  struct probe probe;
+  losses = 0;
+  cachette_options *options = options_with("backend", backend, name, place, "timeout", "5", NULL);
+  assert_int_equal(cachette__open_with(options, open_with_listener, &handle, NULL), CACHETTE_OK);
+  cachette_options_free(options);
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "-"), CACHETTE_OK);
+  assert_int_equal(losses, 0);
+  kill_it();
+  for (int i = 0; i < 3; i++) assert_true(probe_run(handle, &probe, CACHETTE_PING, "-") < 0);
+  assert_int_equal(losses, 1);
+  cachette_close(handle);
+}
+
+static struct redis_server lost_redis;
+static struct memcached_server lost_memcached;
+
+static void kill_redis(void) { redis_server_kill(&lost_redis); }
+
+static void kill_memcached(void) { memcached_server_kill(&lost_memcached); }
+
+static void a_lost_connection_is_told_to_layers(void **state) {
+  (void)state;
+  redis_server_start(&lost_redis, NULL);
+  a_connection_that_ends_is_told_to_layers("redis", "redis_url", lost_redis.url, kill_redis);
+  redis_server_remove(&lost_redis);
+  memcached_server_start(&lost_memcached, NULL);
+  a_connection_that_ends_is_told_to_layers("memcached", "memcached_host", lost_memcached.host,
+                                           kill_memcached);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_lost_connection_is_told_to_layers),
       ON_PRIMARY(a_name_that_moves_is_resolved_anew),
       ON_PRIMARY(items_that_were_refused_are_asked_again_and_no_others),
       ON_PRIMARY(the_deadline_ends_it_with_what_the_server_said),

@@ -4,6 +4,7 @@
 import asyncio
 import inspect
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -114,6 +115,15 @@ def counted(backend: Dict[str, Any], number: int) -> int:
 def fitting(backend: Dict[str, Any], size: int) -> int:
   """Bytes of a value, no more than the backend takes: an item of DynamoDB's has at most 400 KB."""
   return min(size, 400_000) if backend['backend'] == 'dynamodb' else size
+
+
+def forget_aws(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+  """An environment without anything of AWS's or of proxies, and with a home of the test's own."""
+  for name in list(os.environ):
+    if name.startswith('AWS_') or name.lower().endswith('_proxy'):
+      monkeypatch.delenv(name)
+  monkeypatch.setenv('HOME', str(home))
+  monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
 
 class about:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Type
 
 import pytest
 from cachette import Cachette
-from conftest import CHOSEN, run_python
+from conftest import CHOSEN, forget_aws, run_python
 from services.aws import Aws, keys_of, scope_of
 from services.mongodb import MongodServer
 from services.process import find_free_port
@@ -137,11 +137,7 @@ if 'dynamodb' in CHOSEN:
 
   @pytest.fixture
   def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
-    for name in list(os.environ):
-      if name.startswith('AWS_') or name.lower().endswith('_proxy'):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv('HOME', str(tmp_path))
-    monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+    forget_aws(monkeypatch, tmp_path)
     return monkeypatch
 
   @pytest.mark.parametrize('kind', ['config', 'credentials'])

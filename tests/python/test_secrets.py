@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from cachette import Cachette, _codecs
 from cachette._cachette import options
+from conftest import forget_aws
 from services.process import find_free_port
 
 USER = 'Walrus7'
@@ -298,12 +299,8 @@ AWS_FORMS = ['http://{user}:{password}@127.0.0.1:{port}', '{user}:{password}@127
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
   """An environment of AWS's with a region, and with a home that has no files."""
-  for name in list(os.environ):
-    if name.startswith('AWS_') or name.lower().endswith('_proxy'):
-      monkeypatch.delenv(name)
-  monkeypatch.setenv('HOME', str(tmp_path))
+  forget_aws(monkeypatch, tmp_path)
   monkeypatch.setenv('AWS_REGION', 'eu-central-1')
-  monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
   (tmp_path / '.aws').mkdir()
   (tmp_path / 'token').write_text('token')
   return monkeypatch

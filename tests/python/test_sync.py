@@ -164,3 +164,21 @@ def test_a_dead_server_is_an_error_at_once(make: Make) -> None:
     Dead.sync.fetch('key')
   assert time.monotonic() - begin < 10
   assert Dead.stats().errors == 1
+
+
+@pytest.mark.parametrize('kind', ['awaited', 'sync', 'cached'])
+def test_a_miss_is_counted_and_asked_for_once(make: Make, kind: str) -> None:
+  cls = make(codec='json')
+
+  @cls.cached(key='key')
+  def compute() -> int:
+    return 1
+
+  if kind == 'awaited':
+    asyncio.run(cls().get_or_set('key', lambda: 1))
+  elif kind == 'sync':
+    cls.sync.get_or_set('key', lambda: 1)
+  else:
+    compute()
+  stats = cls.stats()
+  assert (stats.hits, stats.misses, stats.puts) == (0, 1, 1)

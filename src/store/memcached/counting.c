@@ -17,8 +17,6 @@
  *     FIRST  all items ---> READ  what is to be compared ---> WRITE  what can be counted
  *                             ^------------ another was quicker -----------'
  */
-#include <stdlib.h>
-
 #include "../../base/alloc.h"
 #include "../../base/counter.h"
 #include "../../base/error.h"
