@@ -36,7 +36,7 @@ def test_every_benchmark_runs_and_prints_and_draws_its_figures(tmp_path: pathlib
     r'await fetch\(key\), hit +\d',
     r'A GET in FastAPI',
     r'parquet, 10 rows of 4 columns +\d',
-    r'cachette +\d+ ns +\d+ ns',
+    r'cachette +[\d.,]+ [nu]s +[\d.,]+ [nu]s',
     r'256 tasks +[\d,]+/s',
     r'Python, a mongod on this machine',
     r'64 tasks, puts +[\d,]+/s',
