@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/alloc.h"
+#include "../base/clock.h"
+
+enum {
+  BATCH = 32, /* requests after which those of this turn are sent, even if more may come */
+  FIRST_RING = 64,
+  TICK = 10 /* ms by which a timer may be early */
+};
+
+static cachette__request *at(const cachette__pipeline *self, uint64_t number) {
+  return cachette__pipeline_at(self, number);
+}
+
+static bool is_ready(const cachette__pipeline *self) {
+  return self->link.state == CACHETTE__LINK_READY;
+}
+
+/* ---- Sending ---- */
+
+static void send_now(cachette__pipeline *self) {
+  self->unflushed = 0;
+  if (self->link.stream != NULL) cachette__stream_flush(self->link.stream);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  cachette__pipeline *self = idle->data;
+  uv_idle_stop(idle);
+  self->flush_due = false;
+  if (self->silent) {
+    self->silent = false;
+    cachette__link_fail(&self->link, true, CACHETTE_EUNAVAILABLE,
+                        "%s has not answered for %g s; the connection was given up.", self->name,
+                        (double)self->timeout_ms / 1000);
+  } else if (self->draining && self->head == self->unsent) {
+    cachette__link_fail(&self->link, false, self->drain.code, "%s", self->drain.message);
+  } else {
+    send_now(self);
+  }
+}
+
+/* An idle handle makes the loop have its next turn at once. */
+static void do_next_turn(cachette__pipeline *self) {
+  if (self->closed == NULL) uv_idle_start(&self->idle, on_idle);
+}
+
+/* `quiet`: nothing else was on its way. */
+static void flush(cachette__pipeline *self, bool quiet) {
+  if ((quiet && !self->in_batch) || ++self->unflushed >= BATCH) {
+    send_now(self);
+  } else if (!self->flush_due && !self->in_batch) {
+    self->flush_due = true;
+    do_next_turn(self);
+  }
+}
+
+cachette__buffer *cachette__pipeline_output(cachette__pipeline *self) {
+  return cachette__stream_output(self->link.stream);
+}
+
+void cachette__pipeline_flush(cachette__pipeline *self) {
+  cachette__stream_flush(self->link.stream);
+}
+
+/* ---- The ring ---- */
+
+static int grow(cachette__pipeline *self) {
+  size_t used = (size_t)(self->tail - self->head);
+  if (used < self->ring_size) return CACHETTE_OK;
+  size_t size = self->ring_size > 0 ? 2 * self->ring_size : FIRST_RING;
+  cachette__request_slot *ring = cachette__malloc(size * sizeof *ring);
+  if (ring == NULL) return CACHETTE_ENOMEM;
+  for (uint64_t i = self->head; i < self->tail; i++)
+    ring[i & (size - 1)] = self->ring[i & (self->ring_size - 1)];
+  cachette__free(self->ring);
+  self->ring = ring;
+  self->ring_size = size;
+  return CACHETTE_OK;
+}
+
+/* Its slot stays, all zero, until it comes to the head. */
+static void fail_request(cachette__pipeline *self, uint64_t number, int code, const char *message) {
+  cachette__request_slot *slot = cachette__pipeline_at(self, number);
+  cachette__request_slot copy = *slot;
+  memset(slot, 0, sizeof *slot);
+  self->bytes -= copy.request.bytes;
+  self->protocol->failed(self->owner, &copy.request, code, message);
+}
+
+/* Takes out requests at the head whose replies all came, or that were given up before they were
+ * sent. */
+static void trim(cachette__pipeline *self) {
+  while (self->head < self->unsent) {
+    if (at(self, self->head)->replies > 0) return;
+    cachette__request_slot copy = *(cachette__request_slot *)at(self, self->head);
+    self->head++;
+    self->bytes -= copy.request.bytes;
+    self->protocol->completed(self->owner, &copy.request);
+  }
+  if (self->draining) do_next_turn(self);
+}
+
+static bool encode_request(cachette__pipeline *self, cachette__request *request) {
+  cachette__buffer *output = cachette__pipeline_output(self);
+  size_t before = cachette__buffer_size(output);
+  request->position = cachette__stream_sent(self->link.stream) + before;
+  request->replies = self->protocol->encode(self->owner, request, output);
+  if (request->replies == 0) output->end = output->begin + before;
+  return request->replies > 0;
+}
+
+static void encode_all(cachette__pipeline *self) {
+  if (self->draining) return;
+  while (self->unsent < self->tail) {
+    uint64_t number = self->unsent++;
+    cachette__request *request = at(self, number);
+    if (self->protocol->is_awaited(request) && !encode_request(self, request))
+      fail_request(self, number, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+  }
+  trim(self);
+}
+
+int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
+                               const char **reason) {
+  static const size_t most = CACHETTE__PIPELINE_REQUESTS, most_bytes = CACHETTE__PIPELINE_BYTES;
+  trim(self);
+  size_t used = (size_t)(self->tail - self->head);
+  if (used >= most || (used > 0 && self->bytes + bytes > most_bytes)) {
+    snprintf(self->refusal, sizeof self->refusal,
+             "Too much waits for %s already: %zu operations, of %zu bytes.", self->name, used,
+             self->bytes);
+    *reason = self->refusal;
+    return CACHETTE_EUNAVAILABLE;
+  }
+  if (grow(self) < 0) {
+    *reason = cachette_strerror(CACHETTE_ENOMEM);
+    return CACHETTE_ENOMEM;
+  }
+  *slot = cachette__pipeline_at(self, self->tail);
+  return CACHETTE_OK;
+}
+
+void cachette__pipeline_push(cachette__pipeline *self, size_t bytes) {
+  bool quiet = self->tail == self->head && self->last_batch <= 1;
+  at(self, self->tail)->bytes = bytes;
+  self->tail++;
+  self->bytes += bytes;
+  if (!is_ready(self)) return;
+  encode_all(self);
+  flush(self, quiet);
+}
+
+/* ---- Receiving ---- */
+
+void cachette__pipeline_replied(cachette__pipeline *self) {
+  self->batch++;
+  if (--at(self, self->head)->replies == 0) trim(self);
+}
+
+static void on_opened(void *owner) {
+  cachette__pipeline *self = owner;
+  self->input_begin = self->input_end = 0;
+  self->protocol->opened(self->owner);
+}
+
+/* Where the bytes to come can be read to directly, if nothing stands before them; or NULL. */
+static char *find_direct(cachette__pipeline *self, size_t *size) {
+  bool can = self->protocol->direct != NULL && self->input_end == 0;
+  return can ? self->protocol->direct(self->owner, size) : NULL;
+}
+
+static char *on_room(void *owner, size_t *size) {
+  cachette__pipeline *self = owner;
+  char *direct = find_direct(self, size);
+  if (direct != NULL) return direct;
+  *size = sizeof self->input - self->input_end;
+  return self->input + self->input_end;
+}
+
+static void read_input(cachette__pipeline *self) {
+  const void *stream = self->link.stream;
+  for (;;) {
+    cachette_slice bytes = {self->input + self->input_begin, self->input_end - self->input_begin};
+    size_t used = 0;
+    const char *reason = "an answer that does not fit what was asked";
+    enum cachette__pipeline_read code = self->protocol->read(self->owner, bytes, &used, &reason);
+    self->input_begin += used;
+    if (self->link.stream != stream) return; /* the connection was given up meanwhile */
+    if (code == CACHETTE__PIPELINE_MORE) break;
+    if (code == CACHETTE__PIPELINE_TOKEN) continue;
+    cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
+                        "%s does not speak %s as expected: %s.", self->name, self->protocol->name,
+                        reason);
+    return;
+  }
+  size_t left = self->input_end - self->input_begin;
+  if (left > 0 && self->input_begin > 0)
+    memmove(self->input, self->input + self->input_begin, left);
+  self->input_begin = 0;
+  self->input_end = left;
+}
+
+static void on_received(void *owner, size_t size) {
+  cachette__pipeline *self = owner;
+  size_t unused;
+  self->in_batch = true;
+  self->heard_ms = cachette__machine_now();
+  if (find_direct(self, &unused) != NULL) {
+    self->protocol->placed(self->owner, size);
+    return;
+  }
+  self->input_end += size;
+  bool was_ready = is_ready(self);
+  read_input(self);
+  if (!was_ready && is_ready(self)) encode_all(self);
+}
+
+static void on_paused(void *owner) {
+  cachette__pipeline *self = owner;
+  self->in_batch = false;
+  self->last_batch = self->batch;
+  self->batch = 0;
+  send_now(self);
+}
+
+/* ---- A connection that was lost ---- */
+
+/* Takes out what nobody awaits, from the head on; nothing is on its way. */
+static void drop_abandoned(cachette__pipeline *self) {
+  while (self->head < self->tail && !self->protocol->is_awaited(at(self, self->head)))
+    fail_request(self, self->head++, CACHETTE_ECANCELED, "");
+  self->unsent = self->head;
+}
+
+/* Decides which requests may be sent over the next connection. Returns how many those are. */
+static size_t keep_some(cachette__pipeline *self, bool resend) {
+  const cachette__protocol *protocol = self->protocol;
+  size_t kept = 0;
+  for (uint64_t i = self->head; i < self->tail; i++) {
+    cachette__request *request = at(self, i);
+    bool is_awaited = protocol->is_awaited(request);
+    bool was_sent = i < self->unsent && request->position < self->link.sent;
+    bool may_go = !was_sent || (!request->resent && is_awaited && protocol->is_idempotent(request));
+    bool rewound = protocol->rewind(self->owner, request, was_sent);
+    request->doomed = !resend || (is_awaited && (!may_go || !rewound));
+    request->resent |= was_sent;
+    request->replies = 0;
+    kept += is_awaited && !request->doomed;
+  }
+  self->unsent = self->head;
+  return kept;
+}
+
+static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
+  cachette__pipeline *self = owner;
+  self->in_batch = self->silent = self->draining = false;
+  self->batch = self->last_batch = self->unflushed = 0;
+  bool resend = self->protocol->lost(self->owner, was_ready, error);
+  cachette_error told = *error; /* what follows may change it */
+  uint64_t tail = self->tail;
+  size_t kept = keep_some(self, resend);
+  /* From here on the callers' code runs, and may push, but nothing leaves the ring. */
+  for (uint64_t i = self->head; i < tail; i++)
+    if (at(self, i)->doomed) fail_request(self, i, told.code, told.message);
+  const cachette_error *reason;
+  int code = kept > 0 ? cachette__link_want(&self->link, &reason) : 0;
+  if (code < 0) {
+    told = *reason;
+    for (uint64_t i = self->head; i < tail; i++) fail_request(self, i, code, told.message);
+  }
+  drop_abandoned(self);
+}
+
+static const cachette__link_events events = {
+    .opened = on_opened,
+    .room = on_room,
+    .received = on_received,
+    .paused = on_paused,
+    .lost = on_lost,
+};
+
+/* ---- Giving up ---- */
+
+void cachette__pipeline_overdue(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms) {
+  if (!is_ready(self)) return;
+  int64_t now = cachette__machine_now();
+  int64_t since = deadline_ms - waited_ms;
+  if (self->heard_ms > since) since = self->heard_ms;
+  if (deadline_ms > now || now - since < self->timeout_ms - TICK) return;
+  uint64_t sent = cachette__stream_sent(self->link.stream);
+  bool sending = cachette__buffer_size(cachette__pipeline_output(self)) > 0;
+  if (!sending || sent == self->silent_sent) {
+    self->silent = true;
+    do_next_turn(self);
+  }
+  self->silent_sent = sent;
+}
+
+void cachette__pipeline_drain(cachette__pipeline *self, const cachette_error *reason) {
+  if (!is_ready(self)) return;
+  self->draining = true;
+  self->drain = *reason;
+  do_next_turn(self);
+}
+
+/* ---- Its life ---- */
+
+void cachette__pipeline_init(cachette__pipeline *self, uv_loop_t *loop,
+                             const cachette__target *target, const cachette__protocol *protocol,
+                             void *owner, int64_t timeout_ms) {
+  self->protocol = protocol;
+  self->owner = owner;
+  self->timeout_ms = timeout_ms;
+  cachette__target_text(target, self->name, sizeof self->name);
+  cachette__link_init(&self->link, loop, target, &events, self);
+  uv_idle_init(loop, &self->idle);
+  self->idle.data = self;
+  self->open_handles = 2; /* the link's and the idle one */
+}
+
+static void on_part_closed(void *owner) {
+  cachette__pipeline *self = owner;
+  if (--self->open_handles > 0) return;
+  cachette__free(self->ring);
+  self->closed(self->owner);
+}
+
+static void on_idle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+
+void cachette__pipeline_close(cachette__pipeline *self, bool forked, void (*closed)(void *owner)) {
+  self->closed = closed;
+  while (self->head < self->tail) fail_request(self, self->head++, CACHETTE_ECLOSED, "");
+  self->unsent = self->head;
+  cachette__link_close(&self->link, forked, on_part_closed);
+  if (forked)
+    cachette__free(self->ring);
+  else
+    uv_close((uv_handle_t *)&self->idle, on_idle_closed);
+}
