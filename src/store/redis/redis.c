@@ -10,7 +10,6 @@
 /* The store of a handle. */
 typedef struct cachette__redis {
   cachette__store base;
-  cachette__redis_settings *settings;
   cachette__redis_node node;
 } cachette__redis;
 
@@ -102,62 +101,46 @@ static const char *redis_server(const cachette__store *store, const cachette_op 
 
 /* ---- Open and close ---- */
 
-static void free_store(void *owner) {
-  cachette__redis *self = owner;
-  cachette__redis_settings_free(self->settings);
-  cachette__free(self);
-}
-
 static void redis_close(cachette__store *store, bool forked) {
   cachette__redis *self = (cachette__redis *)store;
-  cachette__redis_node_close(&self->node, forked, free_store, self);
-  if (forked) free_store(self);
+  cachette__redis_node_close(&self->node, forked, cachette__free, self);
+  if (forked) cachette__free(self);
 }
 
-static int check(const cachette_options *options, enum cachette__option url,
-                 cachette_error *error) {
-  cachette__redis_settings *settings = NULL;
-  int code = cachette__redis_settings_new(options, url, &settings, error);
-  cachette__redis_settings_free(settings);
-  return code;
+static int read_redis(const cachette_options *options, cachette__settings **settings,
+                      cachette_error *error) {
+  return cachette__redis_settings_new(options, CACHETTE__OPTION_redis_url, settings, error);
 }
 
-static int check_redis(const cachette_options *options, cachette_error *error) {
-  return check(options, CACHETTE__OPTION_redis_url, error);
-}
-
-static int check_valkey(const cachette_options *options, cachette_error *error) {
-  return check(options, CACHETTE__OPTION_valkey_url, error);
+static int read_valkey(const cachette_options *options, cachette__settings **settings,
+                       cachette_error *error) {
+  return cachette__redis_settings_new(options, CACHETTE__OPTION_valkey_url, settings, error);
 }
 
 static int open_store(const cachette__store_context *context, const cachette__store_vtable *vtable,
-                      enum cachette__option url, cachette__store **store, cachette_error *error) {
+                      cachette__store **store, cachette_error *error) {
   cachette__redis *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = vtable;
-  int code = cachette__redis_settings_new(context->options, url, &self->settings, error);
-  if (code < 0) {
-    cachette__free(self);
-    return code;
-  }
-  cachette__redis_node_init(&self->node, context->loop, self->settings, context->events);
+  cachette__redis_node_init(&self->node, context->loop,
+                            (const cachette__redis_settings *)context->settings, context->events);
   *store = &self->base;
   return CACHETTE_OK;
 }
 
 static int open_redis(const cachette__store_context *context, cachette__store **store,
                       cachette_error *error) {
-  return open_store(context, &cachette__redis_store, CACHETTE__OPTION_redis_url, store, error);
+  return open_store(context, &cachette__redis_store, store, error);
 }
 
 static int open_valkey(const cachette__store_context *context, cachette__store **store,
                        cachette_error *error) {
-  return open_store(context, &cachette__valkey_store, CACHETTE__OPTION_valkey_url, store, error);
+  return open_store(context, &cachette__valkey_store, store, error);
 }
 
 const cachette__store_vtable cachette__redis_store = {
     .name = "redis",
-    .check = check_redis,
+    .settings = read_redis,
     .open = open_redis,
     .submit = redis_submit,
     .detach = redis_detach,
@@ -169,7 +152,7 @@ const cachette__store_vtable cachette__redis_store = {
 
 const cachette__store_vtable cachette__valkey_store = {
     .name = "valkey",
-    .check = check_valkey,
+    .settings = read_valkey,
     .open = open_valkey,
     .submit = redis_submit,
     .detach = redis_detach,

@@ -122,22 +122,23 @@ static int read_options(cachette__redis_settings *settings, const cachette_optio
   return CACHETTE_OK;
 }
 
-int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
-                                 cachette__redis_settings **settings, cachette_error *error) {
-  cachette__redis_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  int code = read_options(made, options, url, error);
-  if (code == CACHETTE_OK)
-    *settings = made;
-  else
-    cachette__redis_settings_free(made);
-  return code;
-}
-
-void cachette__redis_settings_free(cachette__redis_settings *settings) {
-  if (settings == NULL) return;
+static void free_settings(cachette__settings *base) {
+  cachette__redis_settings *settings = (cachette__redis_settings *)base;
   cachette__url_deinit(&settings->url);
   cachette__tls_free(settings->tls);
   cachette__free(settings->key_prefix);
   cachette__free(settings);
+}
+
+int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
+                                 cachette__settings **settings, cachette_error *error) {
+  cachette__redis_settings *made = cachette__calloc(1, sizeof *made);
+  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  made->base.free = free_settings;
+  int code = read_options(made, options, url, error);
+  if (code == CACHETTE_OK)
+    *settings = &made->base;
+  else
+    free_settings(&made->base);
+  return code;
 }

@@ -7,8 +7,8 @@
 #include "../../net/stream.h"
 #include "../../net/url.h"
 
-/* Immutable; many handles, on many threads, may share one. */
 typedef struct cachette__redis_settings {
+  cachette__settings base;
   cachette__url url;           /* owns the texts of the address */
   const char *user, *password; /* NULL: none */
   int database;
@@ -25,9 +25,6 @@ typedef struct cachette__redis_settings {
  * valkeys:// or unix://. Errors: ECONFIG, ENOMEM, and those of cachette__tls_new().
  */
 int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
-                                 cachette__redis_settings **settings, cachette_error *error);
-
-/* Frees it; may be NULL. */
-void cachette__redis_settings_free(cachette__redis_settings *settings);
+                                 cachette__settings **settings, cachette_error *error);
 
 #endif
