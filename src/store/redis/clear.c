@@ -71,8 +71,7 @@ static void finish(cachette__redis_clear *clear) {
 /* While the next command is in the pipeline, its request owns the clear. */
 static void push(cachette__redis_node *node, cachette__redis_clear *clear) {
   const char *reason;
-  const cachette__redis_request request = {.clear = clear, .base.bytes = clear->pattern.end};
-  int code = cachette__redis_push(node, &request, &reason);
+  int code = cachette__redis_push(node, NULL, clear, clear->pattern.end, &reason);
   if (code < 0) cachette__redis_clear_fail(clear, code, reason);
 }
 

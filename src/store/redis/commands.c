@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
-size_t cachette__redis_replies(const cachette_op *op) {
-  if (op->verb == CACHETTE_INCREMENT) return 4;
-  if (op->verb == CACHETTE_FLUSH) return 2;
-  return op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL) ? 2 : 1;
-}
-
 static bool encode_item(cachette__redis_node *node, cachette__buffer *output, const cachette_op *op,
                         const cachette_item *item) {
   cachette__redis_key key = {node->settings->prefix, item->key};

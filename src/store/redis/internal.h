@@ -164,15 +164,29 @@ static inline bool cachette__redis_asks(const cachette__redis_request *request, 
   return !request->partial || request->op->items[item].status == CACHETTE__REDIS_DUE;
 }
 
+/* How many replies each item of an op has, or an op that has none. Of an increment: at most. */
+static inline size_t cachette__redis_replies(const cachette_op *op) {
+  if (op->verb == CACHETTE_INCREMENT) return 4;
+  if (op->verb == CACHETTE_FLUSH) return 2;
+  return op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL) ? 2 : 1;
+}
+
 /* Resets the item whose reply comes next. */
-void cachette__redis_begin_item(const cachette__redis_request *request);
+static inline void cachette__redis_begin_item(const cachette__redis_request *request) {
+  cachette_op *op = request->op;
+  if (request->item >= op->count) return;
+  cachette_item *item = &op->items[request->item];
+  if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
+  item->status = CACHETTE_MISS;
+}
 
 /* The op fails as a whole, so none of its items is due any more. */
 void cachette__redis_forget_due(cachette_op *op);
 
-/* Appends a request to the pipeline. Errors, with `*reason`: as cachette__pipeline_reserve(). */
-int cachette__redis_push(cachette__redis_node *node, const cachette__redis_request *request,
-                         const char **reason);
+/* Appends a request of an op's own, or of a clear. Errors, with `*reason`: as
+ * cachette__pipeline_reserve(). */
+int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
+                         size_t bytes, const char **reason);
 
 /* Completes an op all of whose items have their results. */
 void cachette__redis_complete(cachette_op *op, int code);
@@ -283,9 +297,6 @@ void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__
 bool cachette__redis_handshake_lost(cachette__redis_node *node);
 
 /* ---- commands.c ---- */
-
-/* How many replies each item of an op has, or an op that has none. Of an increment: at most. */
-size_t cachette__redis_replies(const cachette_op *op);
 
 /* Encodes a request's commands. Returns how many replies they have; 0: out of memory. */
 size_t cachette__redis_encode(void *owner, cachette__request *request, cachette__buffer *output);

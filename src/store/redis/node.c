@@ -28,20 +28,29 @@ static void gather_error(cachette__redis_node *node, const cachette__resp_token 
   node->error[node->error_size] = '\0';
 }
 
-static enum cachette__pipeline_read on_read(void *owner, cachette_slice input, size_t *used,
-                                            const char **reason) {
+/* False: the server sent what nothing asked for. */
+static bool take(cachette__redis_node *node, const cachette__resp_token *token) {
+  if (token->type == CACHETTE__RESP_ERROR) gather_error(node, token);
+  if (token->push || token->attribute) return true;
+  if (node->pipeline.link.state != CACHETTE__LINK_OPENING) return cachette__redis_take(node, token);
+  cachette__redis_handshake_take(node, token);
+  return true;
+}
+
+static bool on_read(void *owner, cachette_slice input, size_t *used, const char **reason) {
   cachette__redis_node *node = owner;
-  cachette__resp_token token;
-  int code = cachette__resp_read(&node->parser, input, used, &token, reason);
-  if (code == CACHETTE__RESP_MORE) return CACHETTE__PIPELINE_MORE;
-  if (code < 0) return CACHETTE__PIPELINE_INVALID;
-  if (token.type == CACHETTE__RESP_ERROR) gather_error(node, &token);
-  if (token.push || token.attribute) return CACHETTE__PIPELINE_TOKEN;
-  if (node->pipeline.link.state == CACHETTE__LINK_OPENING)
-    cachette__redis_handshake_take(node, &token);
-  else if (!cachette__redis_take(node, &token))
-    return CACHETTE__PIPELINE_INVALID;
-  return CACHETTE__PIPELINE_TOKEN;
+  const void *stream = node->pipeline.link.stream;
+  const char *bytes = input.data;
+  while (node->pipeline.link.stream == stream) {
+    cachette__resp_token token;
+    size_t size = 0;
+    int code = cachette__resp_read(
+        &node->parser, (cachette_slice){bytes + *used, input.size - *used}, &size, &token, reason);
+    *used += size;
+    if (code == CACHETTE__RESP_MORE) return true;
+    if (code < 0 || !take(node, &token)) return false;
+  }
+  return true;
 }
 
 static char *on_direct(void *owner, size_t *size) {

@@ -39,8 +39,7 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
     return;
   }
   const char *refusal;
-  const cachette__redis_request request = {.op = op, .base.bytes = count_bytes(op)};
-  code = cachette__redis_push(node, &request, &refusal);
+  code = cachette__redis_push(node, op, NULL, count_bytes(op), &refusal);
   if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
 }
 

@@ -6,29 +6,18 @@
 
 _Static_assert(sizeof(cachette__redis_request) <= CACHETTE__PIPELINE_SLOT, "it fits into a slot");
 
-void cachette__redis_begin_item(const cachette__redis_request *request) {
-  cachette_op *op = request->op;
-  if (request->item >= op->count) return;
-  cachette_item *item = &op->items[request->item];
-  if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-  item->status = CACHETTE_MISS;
-}
-
 void cachette__redis_forget_due(cachette_op *op) {
   for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
     if (op->items[i].status == CACHETTE__REDIS_DUE) op->items[i].status = CACHETTE_MISS;
 }
 
-int cachette__redis_push(cachette__redis_node *node, const cachette__redis_request *request,
-                         const char **reason) {
-  void *slot;
-  cachette__redis_request copy = *request; /* the pipeline may move its slots */
-  size_t bytes = copy.base.bytes;
-  int code = cachette__pipeline_reserve(&node->pipeline, bytes, &slot, reason);
+int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
+                         size_t bytes, const char **reason) {
+  cachette__redis_request *slot;
+  int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, reason);
   if (code < 0) return code;
-  copy.base = (cachette__request){.resent = copy.base.resent};
-  *(cachette__redis_request *)slot = copy;
-  if (copy.op != NULL) copy.op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  *slot = (cachette__redis_request){.op = op, .clear = clear};
+  if (op != NULL) op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
   cachette__pipeline_push(&node->pipeline, bytes);
   return CACHETTE_OK;
 }

@@ -56,20 +56,34 @@ static void fail(const cachette__redis_request *request, const cachette_error *r
 
 /* ---- Sending again ---- */
 
+/* Makes a request ready to be sent again. False: out of memory. */
+static bool prepare(cachette__redis_request *request) {
+  cachette_op *op = request->op;
+  if (op != NULL && op->verb == CACHETTE_INCREMENT)
+    cachette__redis_counter_rewind(request);
+  else if (op != NULL)
+    request->partial = cachette__has_items(op->verb);
+  if (request->clear != NULL && request->postponed &&
+      !cachette__redis_clear_restart(request->clear))
+    return false;
+  request->was_postponed |= request->postponed;
+  request->refused = request->postponed = request->in_multi = false;
+  request->code = CACHETTE_OK;
+  request->base = (cachette__request){.resent = request->base.resent};
+  return true;
+}
+
 int cachette__redis_push_again(cachette__redis_node *node, const cachette__redis_request *request) {
-  cachette__redis_request next = *request;
+  cachette__redis_request next = *request, *slot;
   const char *reason;
-  bool counts = next.op != NULL && next.op->verb == CACHETTE_INCREMENT;
-  if (counts)
-    cachette__redis_counter_rewind(&next);
-  else if (next.op != NULL)
-    next.partial = cachette__has_items(next.op->verb);
-  if (next.clear != NULL && next.postponed && !cachette__redis_clear_restart(next.clear))
-    return CACHETTE_ENOMEM;
-  next.was_postponed |= next.postponed;
-  next.refused = next.postponed = next.in_multi = false;
-  next.code = CACHETTE_OK;
-  return cachette__redis_push(node, &next, &reason);
+  size_t bytes = request->base.bytes;
+  if (!prepare(&next)) return CACHETTE_ENOMEM;
+  int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, &reason);
+  if (code < 0) return code;
+  *slot = next;
+  if (next.op != NULL) next.op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  cachette__pipeline_push(&node->pipeline, bytes);
+  return CACHETTE_OK;
 }
 
 /* ---- Waiting ---- */
