@@ -63,7 +63,7 @@ struct cachette__store_vtable {
   /* Every op is complete when submit returns. */
   bool immediate;
 
-  /* Looks at the options that only this store understands; as cachette__store_check(). May be NULL.
+  /* Looks at the options that only this store understands; and finds what is wrong. May be NULL.
    */
   int (*check)(const cachette_options *options, cachette_error *error);
 
@@ -121,15 +121,5 @@ static inline void cachette__store_submit(cachette__store *store, cachette_op *o
   op->priv.holder = store;
   store->vtable->submit(store, op);
 }
-
-/*
- * Reads what the store that the options name understands of them, unless that was done since an
- * option was set. Errors: ECONFIG, ENOMEM. A backend that is not part of this build has none here.
- */
-int cachette__store_check(const cachette_options *options, cachette_error *error);
-
-/* Opens the store that the options name; errors as cachette_open(). */
-int cachette__store_open(const cachette__store_context *context, cachette__store **store,
-                         cachette_error *error);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which store answers to which backend's name. */
-#include "store.h"
+#include "registry.h"
 
 #include <string.h>
 
