@@ -294,6 +294,67 @@ static void each_way_of_compressing_reads_the_other(void **state) {
   cachette_close(zstd);
 }
 
+/* ---- What earlier versions stored ---- */
+
+/* "greeting" as Cachette 1.0.0 stored it, with the codec_name "raw". */
+struct example {
+  const char *value;
+  size_t size;
+  const char *bytes;
+  bool is_signed;
+};
+
+#define HELLO_20                                                 \
+  "hello hello hello hello hello hello hello hello hello hello " \
+  "hello hello hello hello hello hello hello hello hello hello "
+
+static const struct example version_1[] = {
+    {"hello", 18, "\xc1\x63\x68\x01\x00\x05\0\0\0\0\0\0\0hello", false},
+    {HELLO_20, 30,
+     "\xc1\x63\x68\x01\x02\x78\0\0\0\0\0\0\0"
+     "\x78\x9c\xcb\x48\xcd\xc9\xc9\x57\xc8\xa0\x3b\x09\x00\x77\xba\x2c\x11",
+     false},
+    {HELLO_20, 35,
+     "\xc1\x63\x68\x01\x04\x78\0\0\0\0\0\0\0"
+     "\x28\xb5\x2f\xfd\x20\x78\x6d\x00\x00\x30\x68\x65\x6c\x6c\x6f\x20\x01\x00\x2f\x69\x29\x02",
+     false},
+    {"hello", 50,
+     "\xc1\x63\x68\x01\x01\x05\0\0\0\0\0\0\0"
+     "\x1f\x10\x8e\xc2\xfc\xe7\xd7\x71\x70\x80\x92\x71\x92\x48\xec\x7b"
+     "\xcb\x99\xdf\x28\x24\xbc\xbb\x5c\x1e\xca\xe5\x0d\xeb\xe9\x48\x23"
+     "hello",
+     true},
+    {HELLO_20, 62,
+     "\xc1\x63\x68\x01\x03\x78\0\0\0\0\0\0\0"
+     "\x79\x10\xa9\xef\x77\x0f\x93\x74\xb0\x2e\x64\xf5\xc7\xdc\x2e\xf0"
+     "\xb6\xac\xa2\x4a\xc1\xf1\x44\xfd\x10\xb4\xa2\xc4\x0b\x6a\x6f\xa8"
+     "\x78\x9c\xcb\x48\xcd\xc9\xc9\x57\xc8\xa0\x3b\x09\x00\x77\xba\x2c\x11",
+     true},
+    {HELLO_20, 67,
+     "\xc1\x63\x68\x01\x05\x78\0\0\0\0\0\0\0"
+     "\x92\x95\x96\xbd\x4f\x32\xe7\x83\x41\x3e\x5f\x40\xcb\xef\x63\xb5"
+     "\xf8\x3c\xf3\x5d\x36\xda\xcf\x59\x5f\xa2\x5f\xfc\xb4\x6c\x6d\xea"
+     "\x28\xb5\x2f\xfd\x20\x78\x6d\x00\x00\x30\x68\x65\x6c\x6c\x6f\x20\x01\x00\x2f\x69\x29\x02",
+     true},
+};
+
+/* Opens a handle that reads the example. */
+static cachette *open_for(const struct example *example) {
+  return example->is_signed ? open_with("secret", SECRET, "codec_name", "raw")
+                            : open_with("compression", "zlib", NULL, NULL);
+}
+
+static void values_that_version_1_stored_are_read(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(version_1); i++) {
+    const struct example *each = &version_1[i];
+    cachette *handle = open_for(each);
+    store("greeting", each->bytes, each->size);
+    expect_bytes(handle, "greeting", each->value, strlen(each->value));
+    cachette_close(handle);
+  }
+}
+
 /* ---- What is refused ---- */
 
 static void plain_values_are_read_only_if_the_options_say_so(void **state) {
@@ -604,6 +665,7 @@ int main(void) {
       cmocka_unit_test(values_are_compressed_from_the_threshold_on_if_that_helps),
       cmocka_unit_test(without_the_options_values_are_plain),
       cmocka_unit_test(each_way_of_compressing_reads_the_other),
+      cmocka_unit_test(values_that_version_1_stored_are_read),
       cmocka_unit_test(plain_values_are_read_only_if_the_options_say_so),
       cmocka_unit_test(what_others_signed_is_refused),
       cmocka_unit_test(a_value_moved_to_another_key_is_refused),
