@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "layers.h"
 
-#include "envelope.h"
+#include "envelope/envelope.h"
 
 /* From the top down. */
 static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};
