@@ -2,7 +2,7 @@
 #include "layers.h"
 
 #include "../store/registry.h"
-#include "envelope.h"
+#include "envelope/envelope.h"
 
 /* From the top down. */
 static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};

@@ -90,7 +90,14 @@ def test_a_forged_pickle_is_never_loaded(make: Make) -> None:
   attacker = raw(make, 'one')()
   stored = run(attacker.fetch('key'))
   payload = pickle.dumps(Exploit())
-  for forged in (payload, stored[:45] + payload, stored[:4] + b'\0' + stored[5:13] + payload):
+  size = len(payload)
+  assert stored[:6] == b'\xc1ch\x02\x83\x20' and size < 128
+  field = b'\x81' + bytes([size]) + payload  # signed, not signed, and the same as 1.0 stored it
+  old = size.to_bytes(8, 'little') + stored[6:38] + payload
+  for forged in (
+    *(payload, stored[:38] + field, stored[:4] + field, stored + field),
+    *(b'\xc1ch\x01\x01' + old, b'\xc1ch\x01\0' + old[:8] + payload),
+  ):
     run(attacker.put('key', forged))
     with pytest.raises(CodecError, match='"key"'):
       run(reader.fetch('key'))
