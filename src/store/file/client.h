@@ -36,8 +36,8 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "../copy.h"
-#include "../module.h"
+#include "../common/copy.h"
+#include "../common/module.h"
 
 enum {
   CACHETTE__FILE_READERS = 4, /* carriers that read, in a handle */

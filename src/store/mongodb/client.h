@@ -21,8 +21,8 @@
 
 #include <mongoc/mongoc.h>
 
-#include "../copy.h"
-#include "../module.h"
+#include "../common/copy.h"
+#include "../common/module.h"
 
 enum {
   CACHETTE__MONGO_DOCUMENT = 16 << 20, /* bytes that a document may have */

@@ -7,7 +7,7 @@
 #include "../../base/alloc.h"
 #include "../../base/clock.h"
 #include "../../base/error.h"
-#include "../secure.h"
+#include "../common/secure.h"
 #include "client.h"
 
 enum {

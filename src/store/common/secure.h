@@ -3,8 +3,8 @@
 #ifndef CACHETTE_STORE_SECURE_H
 #define CACHETTE_STORE_SECURE_H
 
-#include "../config/options.h"
-#include "../net/tls.h"
+#include "../../config/options.h"
+#include "../../net/tls.h"
 
 /* Reads the files that the options name; to be freed by cachette__tls_free(). Errors: as
  * cachette__tls_new(). */

@@ -23,14 +23,14 @@
 #ifndef CACHETTE_STORE_MODULE_H
 #define CACHETTE_STORE_MODULE_H
 
-#include "../base/alloc.h"
-#include "../base/counter.h"
-#include "../base/error.h"
-#include "../base/path.h"
-#include "../base/slice.h"
-#include "../net/url.h"
+#include "../../base/alloc.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/path.h"
+#include "../../base/slice.h"
+#include "../../net/url.h"
+#include "../store.h"
 #include "pool.h"
-#include "store.h"
 
 /* What modules may call: type, name, parameters, arguments; those that return nothing below. */
 #define CACHETTE__MODULE_FUNCTIONS(X)                                                              \

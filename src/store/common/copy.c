@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../base/alloc.h"
+#include "../../base/alloc.h"
 
 /* What follows a namespace in the keys that are of it. */
 static const char *tail_of(const cachette_op *op) {

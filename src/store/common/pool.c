@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "../base/alloc.h"
+#include "../../base/alloc.h"
 
 enum { QUEUED, AT_WORK, FINISHED };
 

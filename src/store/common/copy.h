@@ -10,7 +10,7 @@
 #ifndef CACHETTE_STORE_COPY_H
 #define CACHETTE_STORE_COPY_H
 
-#include "../base/op.h"
+#include "../../base/op.h"
 
 /* An item of a job, and what became of it. */
 typedef struct cachette__copy {
