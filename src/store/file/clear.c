@@ -32,7 +32,8 @@ static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
   return code;
 }
 
-/* Clears a slice of the entries whose keys begin with `head`, which may be empty. */
+/* Clears a slice of the entries whose keys begin with `head`, which may be empty. Adds how many
+ * they were to `count`, and how many were live to `live`. */
 static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
                        int *count, int *live) {
   int code = SQLITE_OK;
@@ -47,7 +48,6 @@ static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, c
     cachette__file_bind(clear, 4, head);
     code = bind_end(clear, 5, head);
   }
-  *count = *live = 0;
   if (code != SQLITE_OK) return code;
   while ((code = sqlite3_step(clear)) == SQLITE_ROW) {
     ++*count;
@@ -81,7 +81,7 @@ static void end_item(cachette__file_job *job) {
 }
 
 static int clear_keys(cachette__file_thread *thread, cachette__file_job *job) {
-  int count, live;
+  int count = 0, live = 0;
   bool of_item = job->op.verb == CACHETTE_CLEAR_NAMESPACE;
   cachette__item_copy *item = of_item ? &job->op.items[job->index] : NULL;
   cachette_slice head = of_item ? item->key : cachette_str(thread->shared->settings->prefix);
