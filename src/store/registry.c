@@ -3,9 +3,9 @@
 
 #include <string.h>
 
+#include "common/module.h"
 #include "memcached/memcached.h"
 #include "memory/memory.h"
-#include "module.h"
 #include "none.h"
 #include "redis/redis.h"
 

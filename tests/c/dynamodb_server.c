@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "server.h"
-#include "store/module.h"
+#include "store/common/module.h"
 #include "support.h"
 
 void dynamodb_server_start(struct dynamodb_server *server) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/module.h"
+#include "store/common/module.h"
 #include "support.h"
 
 void file_folder_make(struct file_folder *folder) {

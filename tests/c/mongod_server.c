@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "server.h"
-#include "store/module.h"
+#include "store/common/module.h"
 #include "support.h"
 
 void use_built_modules(void) { cachette__module_folder = CACHETTE_TEST_MODULES; }

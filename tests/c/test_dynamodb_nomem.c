@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "dynamodb_server.h"
-#include "store/module.h"
+#include "store/common/module.h"
 #include "support.h"
 
 static struct dynamodb_server server;

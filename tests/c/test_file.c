@@ -288,6 +288,31 @@ static void a_link_in_a_circle_is_refused(void **state) {
   cachette_options_free(options);
 }
 
+static void a_path_names_a_file_in_a_folder_that_exists(void **state) {
+  (void)state;
+  static const struct {
+    const char *backend, *path, *words; /* words: of the message; NULL: the path is fine */
+  } cases[] = {
+      {"pickle", "cache.file", NULL},
+      {"pickle", "/tmp/cache.file", NULL},
+      {"pickle", "/tmp", "no file stands there"},
+      {"pickle", "/tmp/no-such-folder/", "names a folder"},
+      {"pickle", "/no/such/folder/cache", "folder does not exist"},
+      {"file", "/no/such/folder/cache", "folder does not exist"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cachette_error error = {.message = ""};
+    cachette_options *options =
+        options_with("backend", cases[i].backend, "pickle_path", cases[i].path, NULL);
+    size_t count = cachette_options_check(options, &error, 1);
+    cachette_options_free(options);
+    if (count != (cases[i].words != NULL)) fail_msg("%s: %s", cases[i].path, error.message);
+    if (count == 0) continue;
+    assert_string_equal(error.subject, "pickle_path");
+    if (strstr(error.message, cases[i].words) == NULL) fail_msg("%s", error.message);
+  }
+}
+
 /* Or a sweep that goes by them might take what was put after it began. */
 static void no_entry_has_the_place_of_another(void **state) {
   (void)state;
@@ -666,6 +691,7 @@ int main(void) {
       TEST(each_prefix_is_a_cache_of_its_own),
       TEST(a_link_is_followed),
       TEST(a_link_in_a_circle_is_refused),
+      TEST(a_path_names_a_file_in_a_folder_that_exists),
       TEST(no_entry_has_the_place_of_another),
       TEST(the_file_keeps_to_its_limit),
       TEST(a_limit_that_was_lowered_is_come_down_to),

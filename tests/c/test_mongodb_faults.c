@@ -9,7 +9,7 @@
 
 #include "mongod_server.h"
 #include "peer.h"
-#include "store/module.h"
+#include "store/common/module.h"
 #include "support.h"
 
 #define MARGIN_MS 5000 /* that a machine under load may be late */

@@ -647,12 +647,6 @@ static void names_are_what_their_backend_takes(void **state) {
       {"dynamodb", "dynamodb_url", "localhost:8000", "is not valid"},
       {"dynamodb", "dynamodb_url", "ftp://localhost", "http://host[:port]"},
       {"dynamodb", "dynamodb_url", "http://user:secret@host", "without user name"},
-      {"pickle", "pickle_path", "cache.file", NULL},
-      {"pickle", "pickle_path", "/tmp/cache.file", NULL},
-      {"pickle", "pickle_path", "/tmp", "no file stands there"},
-      {"pickle", "pickle_path", "/tmp/no-such-folder/", "names a folder"},
-      {"pickle", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
-      {"file", "pickle_path", "/no/such/folder/cache", "folder does not exist"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_error fault = {.message = ""};

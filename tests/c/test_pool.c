@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "store/pool.h"
+#include "store/common/pool.h"
 #include "support.h"
 
 enum { MANY = 500, THREADS = 4, LONG_MS = 20000, SHORT_MS = 100 };

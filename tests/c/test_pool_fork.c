@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/pool.h"
+#include "store/common/pool.h"
 #include "support.h"
 
 typedef struct task {

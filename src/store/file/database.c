@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file itself: made, opened, told from files that are not ours, and set aside.
+ * The file itself: it is made, checked to be ours, opened, measured, and set aside.
  *
  * SQLite finds the two files beside a database (-wal and -shm) by the name alone, and a database
- * that gets those of another is destroyed. So whatever changes which file the name means is done
- * under a lock on the folder, and under the same lock, shared, files are opened and closed.
+ * that gets those of another is corrupted. So whoever changes which file the path names holds an
+ * exclusive lock on the folder, and files are opened and closed under a shared one.
  *
- * The file is built under another name, and gets its own when it is whole. So what is found under
- * the name is a file of ours from its first byte on, or is not ours and stays as it is.
+ * The file is made under another name, and renamed when it is complete. So a file at the path is
+ * either wholly ours, or not ours and left as it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,17 +20,18 @@
 #include <unistd.h>
 
 #include "../../base/clock.h"
-#include "client.h"
+#include "internal.h"
 
 enum {
   APPLICATION = 0x43616368, /* "Cach", in SQLite's header */
   VERSION = 1,              /* of the tables */
-  HEADER = 100,
-  AT_VERSION = 60, /* places in it */
+  HEADER = 100,             /* bytes of SQLite's header */
+  AT_VERSION = 60,          /* offsets in it */
   AT_APPLICATION = 68,
-  STEPS = 2000,             /* of SQLite's machine between two looks at the time */
-  LOCK_PATIENCE_MS = 50,    /* for the folder's lock, by one who closes */
-  NAME_ROOM = PATH_MAX + 64 /* for names of files beside the file, by what settings.c allows */
+  STEPS = 2000,              /* of SQLite's virtual machine between two checks of the time */
+  LOCK_PATIENCE_MS = 50,     /* for the folder's lock when the file is closed */
+  NAME_SIZE = PATH_MAX + 64, /* of names of files beside the file; settings.c limits them */
+  KEPT_PAGES = 256           /* free pages that are not given back */
 };
 
 static const char SCHEMA[] =
@@ -48,7 +49,7 @@ static const char SCHEMA[] =
     "PRAGMA user_version = 1;"
     "COMMIT";
 
-/* The log is given back to 4 MB whenever it has become longer. */
+/* A write-ahead log of more than 4 MB is truncated to that. */
 static const char SETTINGS[] =
     "PRAGMA synchronous = NORMAL;"
     "PRAGMA journal_size_limit = 4194304;"
@@ -63,11 +64,11 @@ static void sleep_us(long us) {
 
 /* ---- Waiting ---- */
 
-/* Whether whatever waits or works has to come to an end. */
+/* Whether SQLite has to stop waiting and working. */
 static bool must_stop(const cachette__file_thread *thread) {
   return cachette__file_forking() ||
          atomic_load_explicit(&thread->shared->closing, memory_order_relaxed) ||
-         cachette__machine_now() >= thread->until_ms;
+         cachette__machine_now() >= thread->stop_ms;
 }
 
 static int on_busy(void *data, int count) {
@@ -80,30 +81,31 @@ static int on_progress(void *data) { return must_stop(data); }
 
 /* ---- The folder's lock ---- */
 
-static bool wait_for_lock(int folder, int how, int64_t until_ms, const cachette__file_thread *by) {
+static bool wait_for_lock(int folder, int how, int64_t stop_ms,
+                          const cachette__file_thread *thread) {
   while (flock(folder, how | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return true; /* it has none; then without */
-    if (cachette__machine_now() >= until_ms || (by != NULL && must_stop(by))) return false;
+    if (errno != EWOULDBLOCK && errno != EINTR) return true; /* folders have no locks here */
+    if (cachette__machine_now() >= stop_ms || (thread != NULL && must_stop(thread))) return false;
     sleep_us(1000);
   }
   return true;
 }
 
-/* The folder, locked; or -1, and `error` is filled. */
+/* A descriptor of the folder, locked; -1: `error` says why not. */
 static int lock_folder(const cachette__file_thread *thread, int how, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   int folder = open(settings->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) {
     cachette__file_fail_system(settings, errno, error);
     return -1;
   }
-  if (wait_for_lock(folder, how, thread->until_ms, thread)) return folder;
+  if (wait_for_lock(folder, how, thread->stop_ms, thread)) return folder;
   close(folder);
   cachette__file_fail(thread, SQLITE_BUSY, error);
   return -1;
 }
 
-/* ---- What a file is ---- */
+/* ---- Whether a file is ours ---- */
 
 static uint32_t read_number(const unsigned char *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -118,13 +120,13 @@ static int fail_foreign(const cachette__file_settings *settings, const char *wha
 }
 
 /*
- * Reads the file's first bytes. SQLite does it, for if we closed a descriptor of ours the system
- * would take from the process all locks that SQLite has on the file. How many bytes, or -1.
+ * Reads the file's header; returns how many bytes, or -1. It reads by way of SQLite: closing a
+ * descriptor of our own would release all locks that SQLite has on the file in this process.
  */
 static int read_header(const cachette__file_settings *settings, unsigned char header[HEADER]) {
   sqlite3_vfs *system = sqlite3_vfs_find(NULL);
   sqlite3_file *file = cachette__calloc(1, (size_t)system->szOsFile);
-  char name[PATH_MAX + 8] = ""; /* SQLite wants more than one NUL behind it */
+  char name[PATH_MAX + 8] = ""; /* SQLite needs several NULs at its end */
   if (file == NULL) return -1;
   snprintf(name, PATH_MAX, "%s", settings->path);
   int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, got, size = -1;
@@ -153,25 +155,25 @@ static int check_ours(const cachette__file_settings *settings, const struct stat
 
 /* ---- Making it ---- */
 
-static void remove_beside(const char *path, const char *tail) {
-  char name[NAME_ROOM];
-  snprintf(name, sizeof name, "%s%s", path, tail);
+static void remove_beside(const char *path, const char *suffix) {
+  char name[NAME_SIZE];
+  snprintf(name, sizeof name, "%s%s", path, suffix);
   unlink(name);
 }
 
-static void remove_with_all(const char *path) {
+static void remove_all(const char *path) {
   remove_beside(path, "");
   remove_beside(path, "-journal");
   remove_beside(path, "-wal");
   remove_beside(path, "-shm");
 }
 
-/* Under the folder's lock, while there is no file. */
+/* Makes the file. The folder is locked, and there is no file. */
 static int make_file(cachette__file_thread *thread, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   char fresh[PATH_MAX + 32];
   snprintf(fresh, sizeof fresh, "%s.cachette-new", settings->path);
-  remove_with_all(fresh);
+  remove_all(fresh);
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(fresh, &thread->db, flags, NULL);
   if (code == SQLITE_OK) code = sqlite3_exec(thread->db, SCHEMA, NULL, NULL, NULL);
@@ -182,29 +184,45 @@ static int make_file(cachette__file_thread *thread, cachette_error *error) {
   sqlite3_close(thread->db);
   thread->db = NULL;
   if (status == CACHETTE_OK) {
-    remove_beside(settings->path, "-journal"); /* of a file that was removed */
+    remove_beside(settings->path, "-journal"); /* these are of a file that was removed */
     remove_beside(settings->path, "-wal");
     remove_beside(settings->path, "-shm");
     if (rename(fresh, settings->path) != 0)
       status = cachette__file_fail_system(settings, errno, error);
   }
-  if (status < 0) remove_with_all(fresh);
+  if (status < 0) remove_all(fresh);
   return status;
 }
 
-/* Whether there is nothing yet under the name; an empty file is nothing. */
+/* Whether there is no file at the path; an empty file counts as none. */
 static bool is_missing(const cachette__file_settings *settings, struct stat *state) {
   if (stat(settings->path, state) != 0) return errno == ENOENT;
   return S_ISREG(state->st_mode) && state->st_size == 0;
 }
 
 static int make_if_missing(cachette__file_thread *thread, int folder, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   struct stat state;
   if (!is_missing(settings, &state)) return CACHETTE_OK;
-  if (!wait_for_lock(folder, LOCK_EX, thread->until_ms, thread))
+  if (!wait_for_lock(folder, LOCK_EX, thread->stop_ms, thread))
     return cachette__file_fail(thread, SQLITE_BUSY, error);
   return is_missing(settings, &state) ? make_file(thread, error) : CACHETTE_OK;
+}
+
+/* ---- Measuring it ---- */
+
+int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_t *free_pages) {
+  cachette__file_shared *shared = thread->shared;
+  int code = cachette__file_run(thread, CACHETTE__FILE_PAGES, pages);
+  if (code == SQLITE_OK) code = cachette__file_run(thread, CACHETTE__FILE_FREE_PAGES, free_pages);
+  if (code != SQLITE_OK) return code;
+  int64_t used = *pages - *free_pages, limit = shared->settings->limit / CACHETTE__FILE_PAGE;
+  atomic_store(&shared->bytes, used * CACHETTE__FILE_PAGE);
+  atomic_store(&shared->nearly_full, used > limit / 4 * 3);
+  atomic_store(&shared->over_limit, used > limit);
+  atomic_store(&shared->can_shrink, *free_pages > KEPT_PAGES && *free_pages > *pages / 4);
+  thread->measured_ms = cachette__machine_now();
+  return SQLITE_OK;
 }
 
 /* ---- Opening it ---- */
@@ -216,13 +234,13 @@ static void finalize_all(cachette__file_thread *thread) {
   }
 }
 
-/* Of a file whose header says that it is ours, tables that are not there are damage. SQLite's code.
- */
+/* Checks that the tables exist. The header says that the file is ours, so without them it is
+ * corrupt. Returns SQLite's code. */
 static int check_tables(cachette__file_thread *thread) {
-  static const enum cachette__file_statement of_each[] = {CACHETTE__FILE_FETCH, CACHETTE__FILE_USE,
-                                                          CACHETTE__FILE_HAND};
-  for (size_t i = 0; i < sizeof of_each / sizeof *of_each; i++) {
-    if (cachette__file_statement(thread, of_each[i]) != NULL) continue;
+  static const enum cachette__file_statement of_tables[] = {
+      CACHETTE__FILE_FETCH, CACHETTE__FILE_USE, CACHETTE__FILE_HAND};
+  for (size_t i = 0; i < sizeof of_tables / sizeof *of_tables; i++) {
+    if (cachette__file_statement(thread, of_tables[i]) != NULL) continue;
     int code = sqlite3_extended_errcode(thread->db);
     return code == SQLITE_ERROR ? SQLITE_CORRUPT : code;
   }
@@ -231,7 +249,7 @@ static int check_tables(cachette__file_thread *thread) {
 
 static int open_file(cachette__file_thread *thread, cachette_error *error) {
   int64_t pages, free_pages;
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(settings->path, &thread->db, flags, NULL);
   if (code == SQLITE_OK) {
@@ -244,7 +262,7 @@ static int open_file(cachette__file_thread *thread, cachette_error *error) {
   if (code == SQLITE_OK) code = check_tables(thread);
   if (code == SQLITE_OK) code = cachette__file_measure(thread, &pages, &free_pages);
   if (code == SQLITE_OK) return CACHETTE_OK;
-  if (cachette__file_is_damage(code)) return CACHETTE_ECODEC; /* for cachette__file_connect() */
+  if (cachette__file_is_corrupt(code)) return CACHETTE_ECODEC; /* for cachette__file_connect() */
   int status = cachette__file_fail(thread, code, error);
   finalize_all(thread);
   sqlite3_close(thread->db);
@@ -252,15 +270,15 @@ static int open_file(cachette__file_thread *thread, cachette_error *error) {
   return status;
 }
 
-/* Whether the name still means the file that is open. */
+/* Whether the path still names the open file. */
 static bool is_current(const cachette__file_thread *thread) {
   struct stat state;
-  return stat(thread->shared->settings.path, &state) == 0 && state.st_dev == thread->device &&
+  return stat(thread->shared->settings->path, &state) == 0 && state.st_dev == thread->device &&
          state.st_ino == thread->inode;
 }
 
 static int connect_locked(cachette__file_thread *thread, int folder, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   struct stat state;
   int status = make_if_missing(thread, folder, error);
   if (status < 0) return status;
@@ -276,14 +294,14 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
     if (is_current(thread)) return CACHETTE_OK;
     cachette__file_disconnect(thread);
   }
-  enum { TRIES = 8 };
+  enum { TRIES_MAX = 8 };
   int status = CACHETTE_EBACKEND;
-  for (int i = 0; i < TRIES && status < 0 && status != CACHETTE_ECODEC; i++) {
+  for (int i = 0; i < TRIES_MAX && status < 0 && status != CACHETTE_ECODEC; i++) {
     int folder = lock_folder(thread, LOCK_SH, error);
     if (folder < 0) return error->code;
     status = connect_locked(thread, folder, error);
     close(folder);
-    /* Somebody may remove the file while it is being opened, and does not ask for the lock. */
+    /* Somebody may remove the file meanwhile without taking the lock. Then try again. */
     if (status == CACHETTE_ETIMEDOUT || is_current(thread)) break;
   }
   if (status != CACHETTE_ECODEC) return status;
@@ -294,12 +312,12 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
 /* ---- Closing it ---- */
 
 /*
- * The last connection to a file takes what is in the log into the file, and removes the log: by its
- * name, which must still be that of this file.
+ * The last connection to a file checkpoints the log and removes it by its name. So if the path no
+ * longer names this file, it must not do that.
  */
 void cachette__file_disconnect(cachette__file_thread *thread) {
   if (thread->db == NULL) return;
-  const char *path = thread->shared->settings.folder;
+  const char *path = thread->shared->settings->folder;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool ours = folder >= 0 &&
               wait_for_lock(folder, LOCK_SH, cachette__machine_now() + LOCK_PATIENCE_MS, NULL) &&
@@ -319,21 +337,21 @@ bool cachette__file_is_gone(cachette__file_thread *thread) {
 
 /* ---- Setting it aside ---- */
 
-static bool rename_beside(const char *path, const char *tail) {
-  char from[NAME_ROOM], to[NAME_ROOM];
-  snprintf(from, sizeof from, "%s%s", path, tail);
-  snprintf(to, sizeof to, "%s.damaged%s", path, tail);
+static bool rename_beside(const char *path, const char *suffix) {
+  char from[NAME_SIZE], to[NAME_SIZE];
+  snprintf(from, sizeof from, "%s%s", path, suffix);
+  snprintf(to, sizeof to, "%s.damaged%s", path, suffix);
   return rename(from, to) == 0;
 }
 
-/* The database goes last: until then whoever opens it waits for the lock anyway. */
+/* The database is renamed last: until then whoever opens it waits for the lock. */
 static int rename_all(cachette__file_shared *shared, cachette_error *error) {
-  const cachette__file_settings *settings = &shared->settings;
+  const cachette__file_settings *settings = shared->settings;
   rename_beside(settings->path, "-shm");
   rename_beside(settings->path, "-wal");
   if (!rename_beside(settings->path, "")) return cachette__file_fail_system(settings, errno, error);
-  shared->moved = true;
-  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path", CACHETTE__FILE_MOVED,
+  shared->was_set_aside = true;
+  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path", CACHETTE__FILE_SET_ASIDE,
                         settings->name);
 }
 
@@ -347,15 +365,15 @@ int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *erro
   return status;
 }
 
-/* The name goes first here: nobody makes a new file before the lock is gone. */
+/* The database is removed first: nobody makes a new one before the lock is released. */
 int cachette__file_remove(cachette__file_thread *thread, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   int folder = lock_folder(thread, LOCK_EX, error);
   if (folder < 0) return error->code;
   int status = CACHETTE_OK;
   if (is_current(thread)) {
     if (unlink(settings->path) == 0)
-      remove_with_all(settings->path);
+      remove_all(settings->path);
     else
       status = cachette__file_fail_system(settings, errno, error);
   }

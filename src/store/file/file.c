@@ -1,63 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, carriers take them to threads, and jobs that are done complete ops.
- */
+/* The store: ops become jobs, batches take jobs to threads, and jobs that are done complete ops. */
 #include <stdio.h>
 
 #include "../../base/clock.h"
-#include "client.h"
+#include "internal.h"
 
 extern const cachette__store_vtable cachette__file_store;
 
 enum {
-  CLOSE_PATIENCE_MS = 250, /* for threads, which are told to stop; see also database.c */
-  READ_MOST = 64,          /* jobs that a reader takes at once, so that others have some, too; */
-  WRITE_MOST = 1000,       /* the writer takes what there is */
-  NOTES_DUE = 256
+  CLOSE_PATIENCE_MS = 250, /* for threads to notice `closing`; see also database.c */
+  READS_MAX = 64,          /* jobs in a batch, so that other readers get some, too; */
+  WRITES_MAX = 1000,       /* the writer takes all */
+  HITS_DUE = 256           /* recorded hits that make a batch by themselves */
 };
 
 typedef struct file {
   cachette__store base;
-  cachette__pool *pool;
-  cachette__file_shared *shared; /* the pool's; in place while that is open */
-  cachette__events *events;
+  cachette__file_shared *shared; /* owned by its pool */
 } file;
-
-/* ---- Lists ---- */
-
-static void append(cachette__file_list *list, cachette__file_job *job) {
-  job->next = NULL;
-  *list->tail = job;
-  list->tail = &job->next;
-}
-
-static cachette__file_job *take_all(cachette__file_list *list) {
-  cachette__file_job *first = list->first;
-  list->first = NULL;
-  list->tail = &list->first;
-  return first;
-}
-
-static void free_job(cachette__file_job *job) {
-  cachette__copy_free(job->items, job->count);
-  cachette__free(job);
-}
-
-static void free_list(cachette__file_list *list) {
-  cachette__file_job *job = take_all(list);
-  while (job != NULL) {
-    cachette__file_job *next = job->next;
-    free_job(job);
-    job = next;
-  }
-}
 
 /* ---- What jobs share ---- */
 
 static void free_shared(void *data) {
   cachette__file_shared *shared = data;
-  free_list(&shared->reads.waiting);
-  free_list(&shared->writes.waiting);
-  cachette__file_settings_deinit(&shared->settings);
+  cachette__file_list_free(&shared->reads.waiting);
+  cachette__file_list_free(&shared->writes.waiting);
+  cachette__settings_release((cachette__settings *)shared->settings);
   uv_mutex_destroy(&shared->mutex);
   cachette__free(shared);
 }
@@ -66,38 +34,34 @@ static void work(cachette__job *base, void *thread);
 static void done(cachette__job *base);
 static void drop(cachette__job *base);
 
-static void init_lane(cachette__file_shared *shared, cachette__file_lane *lane, unsigned count,
-                      unsigned most) {
-  lane->waiting.tail = &lane->waiting.first;
-  lane->count = count;
-  lane->most = most;
+static void init_queue(cachette__file_shared *shared, cachette__file_queue *queue, unsigned count,
+                       unsigned jobs_max) {
+  queue->waiting.tail = &queue->waiting.first;
+  queue->batch_count = count;
+  queue->jobs_max = jobs_max;
   for (unsigned i = 0; i < count; i++) {
-    cachette__file_carrier *carrier = &lane->carriers[i];
-    *carrier = (cachette__file_carrier){
+    cachette__file_batch *batch = &queue->batches[i];
+    *batch = (cachette__file_batch){
         .job = {.work = work, .done = done, .drop = drop},
         .shared = shared,
-        .lane = lane,
+        .queue = queue,
     };
-    carrier->load.tail = &carrier->load.first;
+    batch->jobs.tail = &batch->jobs.first;
   }
 }
 
-static int new_shared(const cachette_options *options, cachette__file_shared **made,
+static int new_shared(const cachette__store_context *context, cachette__file_shared **made,
                       cachette_error *error) {
   cachette__file_shared *shared = cachette__calloc(1, sizeof *shared);
   if (shared == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  int code = cachette__file_settings_read(options, &shared->settings, error);
-  if (code < 0) {
-    cachette__free(shared);
-    return code;
-  }
   if (uv_mutex_init(&shared->mutex) != 0) {
-    cachette__file_settings_deinit(&shared->settings);
     cachette__free(shared);
     return cachette__fail(error, CACHETTE_EBACKEND, NULL, "The system has no more locks.");
   }
-  init_lane(shared, &shared->reads, CACHETTE__FILE_READERS, READ_MOST);
-  init_lane(shared, &shared->writes, 1, WRITE_MOST);
+  shared->settings = (const cachette__file_settings *)cachette__settings_retain(context->settings);
+  shared->events = context->events;
+  init_queue(shared, &shared->reads, CACHETTE__FILE_READERS, READS_MAX);
+  init_queue(shared, &shared->writes, 1, WRITES_MAX);
   *made = shared;
   return CACHETTE_OK;
 }
@@ -106,6 +70,7 @@ static void *init_thread(void *shared) {
   cachette__file_thread *thread = cachette__calloc(1, sizeof *thread);
   if (thread == NULL) return NULL;
   thread->shared = shared;
+  thread->before_fork = cachette__file_disconnect;
   cachette__file_add_thread(thread);
   return thread;
 }
@@ -123,165 +88,134 @@ static void fini_thread(void *shared, void *data) {
 
 static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
-/* ---- Carriers ---- */
+/* ---- Batches ---- */
 
-static void fail_load(cachette__file_carrier *carrier) {
-  cachette_error error;
-  cachette__fail(&error, CACHETTE_ENOMEM, NULL, NULL);
-  cachette__file_take(carrier);
-  for (cachette__file_job *job = carrier->load.first; job != NULL; job = job->next)
-    cachette__file_fail_job(job, &error);
+/* Fails the jobs of a batch whose thread could not be initialised. */
+static void fail_batch(cachette__file_batch *batch) {
+  cachette__file_queue_take(batch);
+  for (cachette__file_job *job = batch->jobs.first; job != NULL; job = job->next) {
+    cachette__op_copy_fail_memory(&job->op);
+    job->more = false;
+  }
 }
 
 static void work(cachette__job *base, void *thread) {
-  cachette__file_carrier *carrier = (cachette__file_carrier *)base;
+  cachette__file_batch *batch = (cachette__file_batch *)base;
   if (thread == NULL)
-    fail_load(carrier);
-  else if (carrier->lane == &carrier->shared->writes)
-    cachette__file_write(carrier, thread);
+    fail_batch(batch);
   else
-    cachette__file_read(carrier, thread);
+    cachette__file_work(batch, thread);
 }
 
-static void drop(cachette__job *base) { free_list(&((cachette__file_carrier *)base)->load); }
+static void drop(cachette__job *base) {
+  cachette__file_list_free(&((cachette__file_batch *)base)->jobs);
+}
 
-static cachette__file_carrier *find_idle(cachette__file_lane *lane) {
-  for (unsigned i = 0; i < lane->count; i++)
-    if (!lane->carriers[i].busy) return &lane->carriers[i];
+static cachette__file_batch *find_idle(cachette__file_queue *queue) {
+  for (unsigned i = 0; i < queue->batch_count; i++)
+    if (!queue->batches[i].busy) return &queue->batches[i];
   return NULL;
 }
 
-/* Whether there is something to be done. */
-static bool is_due(cachette__file_shared *shared, cachette__file_lane *lane) {
+/* Whether there is anything to do. */
+static bool is_due(cachette__file_shared *shared, cachette__file_queue *queue) {
   uv_mutex_lock(&shared->mutex);
-  bool notes = lane == &shared->writes && shared->noted >= NOTES_DUE;
-  bool due = lane->waiting.first != NULL || notes;
+  bool hits = queue == &shared->writes && shared->hit_count >= HITS_DUE;
+  bool due = queue->waiting.first != NULL || hits;
   uv_mutex_unlock(&shared->mutex);
-  if (due || lane != &shared->writes) return due;
-  return atomic_load(&shared->untidy) || atomic_load(&shared->crowded);
+  if (due || queue != &shared->writes) return due;
+  return atomic_load(&shared->can_shrink) || atomic_load(&shared->over_limit);
 }
 
-static void fail_waiting(cachette__file_shared *shared, cachette__file_lane *lane) {
+static void fail_waiting(cachette__file_shared *shared, cachette__file_queue *queue) {
   uv_mutex_lock(&shared->mutex);
-  cachette__file_job *job = take_all(&lane->waiting);
+  cachette__file_job *job = cachette__file_list_take(&queue->waiting);
   uv_mutex_unlock(&shared->mutex);
   while (job != NULL) {
     cachette__file_job *next = job->next;
-    cachette_op *op = job->op;
-    free_job(job);
+    cachette_op *op = job->op.original;
+    cachette__file_job_free(job);
     if (op != NULL)
       cachette__op_fail(op, CACHETTE_EBACKEND, NULL, "No thread could be started for the cache.");
     job = next;
   }
 }
 
-/* Sends a carrier, if there is something for one. */
-static void send_carrier(file *self, cachette__file_lane *lane) {
-  cachette__file_carrier *carrier = find_idle(lane);
-  if (carrier == NULL || !is_due(self->shared, lane)) return;
-  carrier->busy = true;
-  if (cachette__pool_submit(self->pool, &carrier->job) == CACHETTE_OK) return;
-  carrier->busy = false;
-  cachette__file_forget_idle(self->shared);
-  fail_waiting(self->shared, lane);
+/* Submits a batch to the pool, if there is anything for one to do. */
+static void submit_batch(cachette__file_shared *shared, cachette__file_queue *queue) {
+  cachette__file_batch *batch = find_idle(queue);
+  if (batch == NULL || !is_due(shared, queue)) return;
+  batch->busy = true;
+  if (cachette__pool_submit(shared->pool, &batch->job) == CACHETTE_OK) return;
+  batch->busy = false;
+  cachette__file_drop_idle_work(shared);
+  fail_waiting(shared, queue);
 }
 
-/* ---- Jobs that are done ---- */
-
-/* Ends a job, and its op if somebody still waits. */
-static void end_job(cachette__file_job *job) {
-  cachette_op *op = job->op;
-  int code = job->code;
-  if (op != NULL && job->error.code < 0)
-    cachette__fail(op->error, job->error.code, job->error.subject, "%s", job->error.message);
-  if (op != NULL && code == CACHETTE_OK) {
-    op->number = job->number;
-    cachette__copy_give(job->items, job->count, op);
-  }
-  free_job(job);
+static void complete(cachette__file_job *job) {
+  int code = job->op.code;
+  cachette_op *op = cachette__op_copy_give(&job->op);
+  cachette__file_job_free(job);
   if (op != NULL) cachette__op_complete(op, code);
 }
 
-/* Puts jobs before those that wait, which came after them. */
-static void wait_before(cachette__file_shared *shared, cachette__file_list *waiting,
-                        const cachette__file_list *more) {
-  if (more->first == NULL) return;
-  uv_mutex_lock(&shared->mutex);
-  *more->tail = waiting->first;
-  if (waiting->first == NULL) waiting->tail = more->tail;
-  waiting->first = more->first;
-  uv_mutex_unlock(&shared->mutex);
-}
-
-static void tell_that_it_moved(cachette__file_shared *shared) {
+static void report_set_aside(cachette__file_shared *shared) {
   char message[256];
-  cachette__events *events = ((const file *)shared->store)->events;
-  if (!atomic_exchange(&shared->moved, false)) return;
-  snprintf(message, sizeof message, CACHETTE__FILE_MOVED, shared->settings.name);
-  events->notice(events, message);
+  if (!atomic_exchange(&shared->was_set_aside, false)) return;
+  snprintf(message, sizeof message, CACHETTE__FILE_SET_ASIDE, shared->settings->name);
+  shared->events->notice(shared->events, message);
 }
 
 static void done(cachette__job *base) {
-  cachette__file_carrier *carrier = (cachette__file_carrier *)base;
-  cachette__file_shared *shared = carrier->shared;
-  tell_that_it_moved(shared);
+  cachette__file_batch *batch = (cachette__file_batch *)base;
+  cachette__file_shared *shared = batch->shared;
+  report_set_aside(shared);
   cachette__file_list more = {NULL, &more.first};
-  cachette__file_job *job = take_all(&carrier->load);
-  carrier->busy = false;
+  cachette__file_job *job = cachette__file_list_take(&batch->jobs);
+  batch->busy = false;
   while (job != NULL) {
     cachette__file_job *next = job->next;
-    if (job->more && job->op != NULL)
-      append(&more, job);
+    if (job->more && job->op.original != NULL)
+      cachette__file_list_append(&more, job);
     else
-      end_job(job);
+      complete(job);
     job = next;
   }
-  wait_before(shared, &carrier->lane->waiting, &more);
-  send_carrier(shared->store, carrier->lane);
-  if (carrier->lane == &shared->reads) send_carrier(shared->store, &shared->writes);
+  cachette__file_queue_put_back(shared, batch->queue, &more);
+  submit_batch(shared, batch->queue);
+  if (batch->queue == &shared->reads) submit_batch(shared, &shared->writes);
 }
 
-/* ---- Their making ---- */
+/* ---- Jobs ---- */
 
-/* The time as entries count it. */
+/* The time by the clock that entries expire by. */
 static int64_t entry_now(const cachette__file_settings *settings, const cachette_op *op) {
   return settings->clock.now != NULL ? op->priv.now_ms : cachette__epoch_now();
 }
 
-/* A job gives up a little before its op does, so that its own reason is heard. */
-static int64_t give_up_at(const cachette__file_settings *settings, const cachette_op *op) {
-  enum { MOST_MS = 50 };
+/* A job gives up a little before its op times out, so that the op fails for the job's reason. */
+static int64_t find_stop(const cachette__file_settings *settings, const cachette_op *op) {
+  enum { EARLY_MAX_MS = 50 };
   int64_t timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : settings->timeout_ms;
-  int64_t early_ms = timeout_ms / 8 < MOST_MS ? timeout_ms / 8 : MOST_MS;
+  int64_t early_ms = timeout_ms / 8 < EARLY_MAX_MS ? timeout_ms / 8 : EARLY_MAX_MS;
   return op->priv.deadline_ms - early_ms;
 }
 
-static cachette__file_job *new_job(file *self, cachette_op *op) {
-  const cachette__file_settings *settings = &self->shared->settings;
-  size_t size = cachette__copy_size(op, settings->prefix);
-  cachette__file_job *job = cachette__malloc(sizeof *job + size);
+static cachette__file_job *new_job(cachette__file_shared *shared, cachette_op *op) {
+  const cachette__file_settings *settings = shared->settings;
+  size_t size = sizeof(cachette__file_job) + cachette__op_copy_size(op, settings->prefix);
+  cachette__file_job *job = cachette__malloc(size);
   if (job == NULL) return NULL;
   *job = (cachette__file_job){
-      .op = op,
-      .verb = op->verb,
-      .flags = op->flags,
-      .until_ms = give_up_at(settings, op),
+      .stop_ms = find_stop(settings, op),
       .now_ms = entry_now(settings, op),
-      .size = sizeof *job + size,
-      .count = cachette__copy_count(op),
+      .size = size,
   };
-  cachette__copy_make(op, settings->prefix, job->items);
+  cachette__op_copy_init(&job->op, op, settings->prefix, job + 1);
   return job;
 }
 
 /* ---- The vtable ---- */
-
-static int check(const cachette_options *options, cachette_error *error) {
-  cachette__file_settings settings;
-  int code = cachette__file_settings_read(options, &settings, error);
-  if (code == CACHETTE_OK) cachette__file_settings_deinit(&settings);
-  return code;
-}
 
 static int open_file(const cachette__store_context *context, cachette__store **store,
                      cachette_error *error) {
@@ -290,12 +224,10 @@ static int open_file(const cachette__store_context *context, cachette__store **s
   file *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = &cachette__file_store;
-  self->events = context->events;
-  code = new_shared(context->options, &self->shared, error);
+  code = new_shared(context, &self->shared, error);
   if (code < 0) goto fail;
-  self->shared->store = self;
   code = cachette__pool_new(context->loop, CACHETTE__FILE_READERS + 1, &kind, self->shared,
-                            &self->pool);
+                            &self->shared->pool);
   if (code < 0) {
     free_shared(self->shared);
     cachette__fail(error, code, NULL, NULL);
@@ -310,41 +242,38 @@ fail:
 }
 
 static void submit(cachette__store *store, cachette_op *op) {
-  file *self = (file *)store;
-  cachette__file_shared *shared = self->shared;
-  bool reads =
-      op->verb == CACHETTE_FETCH || op->verb == CACHETTE_EXISTS || op->verb == CACHETTE_PING;
-  cachette__file_lane *lane = reads ? &shared->reads : &shared->writes;
-  cachette__file_job *job = new_job(self, op);
+  cachette__file_shared *shared = ((file *)store)->shared;
+  cachette__file_queue *queue = cachette__is_read(op->verb) ? &shared->reads : &shared->writes;
+  cachette__file_job *job = new_job(shared, op);
   if (job == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
   op->priv.below = (uintptr_t)job;
   uv_mutex_lock(&shared->mutex);
-  append(&lane->waiting, job);
+  cachette__file_list_append(&queue->waiting, job);
   uv_mutex_unlock(&shared->mutex);
-  send_carrier(self, lane);
+  submit_batch(shared, queue);
 }
 
-/* The job is dropped by whoever comes across it. */
+/* The threads skip the job from now on, and done() frees it. */
 static void detach(cachette__store *store, cachette_op *op) {
   cachette__file_job *job = (cachette__file_job *)op->priv.below;
   (void)store;
-  job->op = NULL;
-  atomic_store(&job->abandoned, true);
+  job->op.original = NULL;
+  atomic_store(&job->detached, true);
 }
 
 static const char *server(const cachette__store *store, const cachette_op *op) {
   (void)op;
-  return ((const file *)store)->shared->settings.name;
+  return ((const file *)store)->shared->settings->name;
 }
 
 static void stats(cachette__store *store, cachette_stats *stats) {
   const cachette__file_shared *shared = ((const file *)store)->shared;
   int64_t bytes = atomic_load(&shared->bytes);
   if (bytes > 0) stats->bytes = bytes; /* else the file was not opened yet */
-  stats->limit = shared->settings.limit;
+  stats->limit = shared->settings->limit;
   stats->evictions = atomic_load(&shared->evictions);
   stats->expirations = atomic_load(&shared->expirations);
 }
@@ -352,13 +281,13 @@ static void stats(cachette__store *store, cachette_stats *stats) {
 static void close_file(cachette__store *store, bool forked) {
   file *self = (file *)store;
   if (!forked) atomic_store(&self->shared->closing, true);
-  cachette__pool_close(self->pool, CLOSE_PATIENCE_MS, forked);
+  cachette__pool_close(self->shared->pool, CLOSE_PATIENCE_MS, forked);
   cachette__free(self);
 }
 
 const cachette__store_vtable cachette__file_store = {
     .name = "file",
-    .check = check,
+    .settings = cachette__file_settings_new,
     .open = open_file,
     .submit = submit,
     .detach = detach,

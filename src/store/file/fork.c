@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SQLite remembers in memory which locks this process has on which file, and a child would inherit
- * that memory but not the locks: a connection that it opens anew would trust locks that are not
- * there, and could destroy the file for everybody. So connections are closed before a fork; parent
- * and child open new ones. A fork waits for the threads that use SQLite; their waiting and
- * working is cut short for it, and begun again.
+ * SQLite keeps in memory which locks this process has on which file. A child would inherit that
+ * memory but not the locks: its new connections would rely on locks that are not there, and could
+ * corrupt the file for everybody. So connections are closed before a fork; parent and child open
+ * new ones. A fork waits for the threads that use SQLite. It interrupts them, and they begin again.
  */
 #include <pthread.h>
 
-#include "client.h"
+#include "internal.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned inside;                /* threads that use SQLite */
 static _Atomic(bool) forking;          /* also read without the lock */
-static cachette__file_thread *threads; /* all of the process */
+static cachette__file_thread *threads; /* all of the process, newest first */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int watch_status;
@@ -24,7 +23,7 @@ static void before_fork(void) {
   atomic_store(&forking, true);
   while (inside > 0) pthread_cond_wait(&changed, &mutex);
   for (cachette__file_thread *each = threads; each != NULL; each = each->older)
-    cachette__file_disconnect(each);
+    each->before_fork(each);
 }
 
 static void after_fork_in_parent(void) {
@@ -33,7 +32,7 @@ static void after_fork_in_parent(void) {
   pthread_mutex_unlock(&mutex);
 }
 
-/* None of the threads is here. */
+/* The child has none of the threads. */
 static void after_fork_in_child(void) {
   pthread_mutex_init(&mutex, NULL);
   pthread_cond_init(&changed, NULL);

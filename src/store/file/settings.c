@@ -1,38 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options say: the file, as an absolute path that is no link, and its limit. */
+/* The options: the file, as an absolute path without links, and its limit. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "internal.h"
 
-enum { TAIL = 32 }; /* what is appended to the path for files beside it, at most */
+enum { SUFFIX = 32 }; /* bytes that other files append to the path, at most */
 
-/* A path as it is from a folder, in whose text `size` bytes count. NULL: none, and `error` is
- * filled. */
+/* ---- The path as it was given ---- */
+
+static int fail_path(const char *path, const char *rule, cachette_error *error) {
+  char shown[110];
+  cachette__value_text(path, shown, sizeof shown);
+  return cachette__fail(error, CACHETTE_ECONFIG, "pickle_path",
+                        "The \"pickle_path\" value \"%s\" is not valid: %s.", shown, rule);
+}
+
+static int check_path(const char *path, cachette_error *error) {
+  struct stat found;
+  if (stat(path, &found) == 0) {
+    if (S_ISREG(found.st_mode)) return CACHETTE_OK;
+    return fail_path(path, "something that is no file stands there", error);
+  }
+  const char *slash = strrchr(path, '/');
+  if (slash == path) return CACHETTE_OK;
+  if (slash[1] == '\0') return fail_path(path, "it names a folder, not a file", error);
+  char *folder = cachette__strndup(path, (size_t)(slash - path));
+  if (folder == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  bool exists = stat(folder, &found) == 0 && S_ISDIR(found.st_mode);
+  cachette__free(folder);
+  return exists ? CACHETTE_OK : fail_path(path, "its folder does not exist", error);
+}
+
+/* ---- The file that it names ---- */
+
+/* A path relative to a folder, of whose text `size` bytes count. NULL: `error` says why. */
 static char *join(const char *folder, size_t size, const char *path, cachette_error *error) {
   if (path[0] == '/') size = 0;
-  size_t room = size + 1 + strlen(path) + 1;
-  if (room + TAIL > PATH_MAX) {
+  size_t length = size + 1 + strlen(path) + 1;
+  if (length + SUFFIX > PATH_MAX) {
     cachette__fail(error, CACHETTE_ECONFIG, "pickle_path", "The \"pickle_path\" is too long.");
     return NULL;
   }
-  char *joined = cachette__malloc(room);
+  char *joined = cachette__malloc(length);
   if (joined == NULL)
     cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   else
-    snprintf(joined, room, "%.*s%s%s", (int)size, folder, path[0] != '/' ? "/" : "", path);
+    snprintf(joined, length, "%.*s%s%s", (int)size, folder, path[0] != '/' ? "/" : "", path);
   return joined;
 }
 
 static size_t folder_size(const char *path) { return (size_t)(strrchr(path, '/') - path); }
 
-/* What the path leads to if it is a link, be it there or not. Frees `path`; NULL as above. */
+/* What the path leads to if it is a link, whether that exists or not. Frees `path`. NULL: `error`
+ * says why. */
 static char *follow_links(char *path, cachette_error *error) {
-  enum { LINKS_MOST = 40 };
+  enum { LINKS_MAX = 40 };
   char target[PATH_MAX];
-  for (int i = 0; path != NULL && i < LINKS_MOST; i++) {
+  for (int i = 0; path != NULL && i < LINKS_MAX; i++) {
     ssize_t size = readlink(path, target, sizeof target - 1);
     if (size < 0) return path;
     target[size] = '\0';
@@ -47,9 +75,16 @@ static char *follow_links(char *path, cachette_error *error) {
   return NULL;
 }
 
+static char *find_file(const char *path, cachette_error *error) {
+  char *absolute = join("", 0, path, error);
+  return absolute != NULL ? follow_links(absolute, error) : NULL;
+}
+
+/* ---- All settings ---- */
+
 static char *copy(const char *text) { return cachette__strndup(text, strlen(text)); }
 
-/* `The file "NAME"`, as messages begin. */
+/* `The file "NAME"`, with which messages begin. */
 static char *make_name(const char *path) {
   char text[160], shown[128];
   cachette__value_text(path, shown, sizeof shown);
@@ -57,35 +92,46 @@ static char *make_name(const char *path) {
   return copy(text);
 }
 
-int cachette__file_settings_read(const cachette_options *options, cachette__file_settings *settings,
-                                 cachette_error *error) {
-  const char *path = cachette__options_text(options, CACHETTE__OPTION_pickle_path);
-  const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
-  *settings = (cachette__file_settings){
-      .limit = cachette__options_number(options, CACHETTE__OPTION_file_limit),
-      .timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout),
-      .clock = cachette__options_clock(options),
-  };
-  cachette_error fault = {.code = CACHETTE_ENOMEM};
-  cachette__fail(&fault, CACHETTE_ENOMEM, NULL, NULL);
-  settings->path = join("", 0, path, &fault);
-  if (settings->path != NULL) settings->path = follow_links(settings->path, &fault);
-  if (settings->path == NULL) goto fail;
-  size_t folder = folder_size(settings->path);
-  settings->folder = cachette__strndup(settings->path, folder > 0 ? folder : 1);
-  settings->prefix = copy(prefix != NULL ? prefix : "");
-  settings->name = make_name(path);
-  if (settings->folder == NULL || settings->prefix == NULL || settings->name == NULL) goto fail;
-  return CACHETTE_OK;
-
-fail:
-  cachette__file_settings_deinit(settings);
-  return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
-}
-
-void cachette__file_settings_deinit(cachette__file_settings *settings) {
+static void free_settings(cachette__settings *base) {
+  cachette__file_settings *settings = (cachette__file_settings *)base;
   cachette__free(settings->path);
   cachette__free(settings->folder);
   cachette__free(settings->prefix);
   cachette__free(settings->name);
+  cachette__free(settings);
+}
+
+static int read_settings(const cachette_options *options, cachette__file_settings *settings,
+                         cachette_error *error) {
+  const char *path = cachette__options_text(options, CACHETTE__OPTION_pickle_path);
+  const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
+  settings->limit = cachette__options_number(options, CACHETTE__OPTION_file_limit);
+  settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  settings->clock = cachette__options_clock(options);
+  cachette_error local;
+  if (error == NULL) error = &local; /* its code is needed */
+  if (check_path(path, error) < 0) return error->code;
+  settings->path = find_file(path, error);
+  if (settings->path == NULL) return error->code;
+  size_t folder = folder_size(settings->path);
+  settings->folder = cachette__strndup(settings->path, folder > 0 ? folder : 1);
+  settings->prefix = copy(prefix != NULL ? prefix : "");
+  settings->name = make_name(path);
+  if (settings->folder != NULL && settings->prefix != NULL && settings->name != NULL)
+    return CACHETTE_OK;
+  return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+}
+
+int cachette__file_settings_new(const cachette_options *options, cachette__settings **settings,
+                                cachette_error *error) {
+  cachette__file_settings *made = cachette__calloc(1, sizeof *made);
+  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  made->base.free = free_settings;
+  int code = read_settings(options, made, error);
+  if (code < 0) {
+    free_settings(&made->base);
+    return code;
+  }
+  *settings = &made->base;
+  return CACHETTE_OK;
 }

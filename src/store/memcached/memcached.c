@@ -9,7 +9,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
-#include "../secure.h"
+#include "../common/secure.h"
 #include "client.h"
 
 /* ---- Travels ---- */

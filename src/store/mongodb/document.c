@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "client.h"
+/* The fields of a stored document; see internal.h. */
+#include "internal.h"
 
 enum { SECOND = 1000 };
 
-/* Seconds, rounded up; no time is below zero here. */
+/* Seconds, rounded up; `ms` is not negative. */
 static int64_t round_up(int64_t ms) { return (ms + SECOND - 1) / SECOND; }
 
 void cachette__mongo_append_key(bson_t *document, const char *name, cachette_slice key) {
@@ -13,10 +14,8 @@ void cachette__mongo_append_key(bson_t *document, const char *name, cachette_sli
     bson_append_binary(document, name, -1, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
 }
 
-/*
- * An entry ends in the second before `expires`. Whether that has come is plain but for the second
- * that runs, in which `expires_at` tells.
- */
+/* An entry expires within the second before `expires`. If that is the current second, `expires_at`
+ * decides. */
 void cachette__mongo_append_live(bson_t *filter, int64_t now_ms) {
   int64_t second = now_ms / SECOND;
   BCON_APPEND(filter, "$or", "[", /* */
@@ -25,7 +24,7 @@ void cachette__mongo_append_live(bson_t *filter, int64_t now_ms) {
               BCON_DATE_TIME(second * SECOND), "$lte", BCON_DATE_TIME(now_ms), "}", "}", "}", "]");
 }
 
-void cachette__mongo_append_ended(bson_t *filter, int64_t now_ms) {
+void cachette__mongo_append_expired(bson_t *filter, int64_t now_ms) {
   int64_t second = now_ms / SECOND;
   BCON_APPEND(filter, "$or", "[", /* */
               "{", "expires", "{", "$lte", BCON_INT64(second), "}", "}", "{", "expires",

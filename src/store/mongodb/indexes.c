@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two indexes of a collection: by key, unique, and by the date at which the server removes an
- * entry. They are asked for when a handle first puts something, by a job of their own. Those
- * who put wait for that the first time, for without the unique index two clients that put the same
- * new key at once would make it twice; but no longer than half of the time they have, for on a
- * large collection the server may be at it for minutes. If no server can be found they fail for
- * that, and do not look for one again. A user who may not make indexes does without; where keys are
- * there twice the index is not unique, which is said once.
+ * The two indexes of a collection: a unique one on the key, and the TTL index by which the server
+ * removes expired entries. A job makes them when a handle first puts something.
+ *
+ * Ops that put wait for that job the first time: without the unique index two clients that put the
+ * same new key at once would insert it twice. They wait for no longer than half of their time-out,
+ * because on a large collection the server may take minutes. If no server is found they fail for
+ * that reason, and do not look for one again. If the user may not make indexes, the store does
+ * without. If a key is there twice, the index is not unique, and one notice says so.
  */
+#include <stdatomic.h>
+#include <stdio.h>
+
 #include "../../base/clock.h"
-#include "client.h"
+#include "internal.h"
 
-enum { PAUSE_MS = 1000 }; /* until a server that could not be asked is asked again */
+enum { RETRY_MS = 1000 }; /* after the server could not be asked */
 
-/* Codes of the server's, as it documents them, with which it refuses an index for good. */
+/* The server's error codes with which it refuses an index for good. */
 enum {
   UNAUTHORIZED = 13,
   COMMAND_NOT_FOUND = 59,
@@ -27,56 +31,30 @@ enum {
   DUPLICATE_KEY = 11000
 };
 
-bool cachette__mongo_indexes_due(cachette__mongo_shared *shared) {
-  bool due = false;
-  uv_mutex_lock(&shared->indexes_mutex);
-  if (shared->indexes == CACHETTE__MONGO_UNASKED) {
-    shared->indexes = CACHETTE__MONGO_FIRST;
-    due = true;
-  } else if (shared->indexes == CACHETTE__MONGO_LATER &&
-             cachette__machine_now() >= shared->indexes_due_ms) {
-    shared->indexes = CACHETTE__MONGO_AGAIN;
-    due = true;
-  }
-  uv_mutex_unlock(&shared->indexes_mutex);
-  return due;
-}
-
-static void finish(cachette__mongo_shared *shared, enum cachette__mongo_indexes state) {
-  uv_mutex_lock(&shared->indexes_mutex);
-  shared->indexes = state;
-  shared->indexes_due_ms = cachette__machine_now() + PAUSE_MS;
-  uv_cond_broadcast(&shared->indexes_changed);
-  uv_mutex_unlock(&shared->indexes_mutex);
-}
-
-void cachette__mongo_indexes_postpone(cachette__mongo_shared *shared) {
-  finish(shared, CACHETTE__MONGO_LATER);
-}
-
-/* As long as no server is found a job has all its time, and then half of it. */
+/* A job waits all of its time for a server to be found, then half of it for the indexes. */
 bool cachette__mongo_indexes_await(cachette__mongo_job *job) {
   cachette__mongo_shared *shared = job->shared;
   int64_t left_ms = job->deadline_ms - cachette__machine_now();
   uint64_t now = uv_hrtime(), left = left_ms > 0 ? (uint64_t)left_ms * 1000000 : 0;
   uint64_t end = now + left, half = now + left / 2;
   uv_mutex_lock(&shared->indexes_mutex);
-  while (shared->indexes == CACHETTE__MONGO_FIRST && now < (shared->indexes_found ? half : end)) {
-    uint64_t until = shared->indexes_found ? half : end;
+  while (shared->indexes == CACHETTE__MONGO_INDEXES_FIRST &&
+         now < (shared->indexes_server ? half : end)) {
+    uint64_t until = shared->indexes_server ? half : end;
     uv_cond_timedwait(&shared->indexes_changed, &shared->indexes_mutex, until - now);
     now = uv_hrtime();
   }
-  bool lost = shared->indexes_lost_ms >= job->deadline_ms - job->timeout_ms;
-  bson_error_t fault = shared->indexes_fault;
+  bool no_server = shared->indexes_no_server_ms >= job->deadline_ms - job->timeout_ms;
+  bson_error_t error = shared->indexes_error;
   uv_mutex_unlock(&shared->indexes_mutex);
-  if (lost) cachette__mongo_fail(job, &fault);
-  return !lost;
+  if (no_server) cachette__mongo_fail(job, &error);
+  return !no_server;
 }
 
 /* ---- Making them ---- */
 
 static bool create(mongoc_collection_t *collection, const char *field, const char *name,
-                   const bson_t *options, bson_error_t *fault) {
+                   const bson_t *options, bson_error_t *error) {
   bson_t command = BSON_INITIALIZER, list, index, keys;
   BSON_APPEND_UTF8(&command, "createIndexes", mongoc_collection_get_name(collection));
   BSON_APPEND_ARRAY_BEGIN(&command, "indexes", &list);
@@ -89,48 +67,48 @@ static bool create(mongoc_collection_t *collection, const char *field, const cha
   bson_concat(&index, options);
   bson_append_document_end(&list, &index);
   bson_append_array_end(&command, &list);
-  bool made = mongoc_collection_write_command_with_opts(collection, &command, NULL, NULL, fault);
+  bool made = mongoc_collection_write_command_with_opts(collection, &command, NULL, NULL, error);
   bson_destroy(&command);
   return made;
 }
 
-static bool create_by_key(mongoc_collection_t *collection, bool unique, bson_error_t *fault) {
+static bool create_by_key(mongoc_collection_t *collection, bool unique, bson_error_t *error) {
   bson_t *options = BCON_NEW("unique", BCON_BOOL(unique));
-  bool made = create(collection, "key", "key_1", options, fault);
+  bool made = create(collection, "key", "key_1", options, error);
   bson_destroy(options);
   return made;
 }
 
-static bool create_by_expiry(mongoc_collection_t *collection, bson_error_t *fault) {
+static bool create_by_expiry(mongoc_collection_t *collection, bson_error_t *error) {
   bson_t *options = BCON_NEW("expireAfterSeconds", BCON_INT32(0));
-  bool made = create(collection, "expires_at", "expires_at_1", options, fault);
+  bool made = create(collection, "expires_at", "expires_at_1", options, error);
   bson_destroy(options);
   return made;
 }
 
-/* Whether it is for good that the server does not make an index; else it may do so later. */
-static bool is_refused(const bson_error_t *fault) {
+/* Whether the server refuses an index for good; else it may make it later. */
+static bool is_refused(const bson_error_t *error) {
   static const uint32_t codes[] = {
       UNAUTHORIZED,      COMMAND_NOT_FOUND,      CANNOT_CREATE_INDEX,   INVALID_OPTIONS,
       INVALID_NAMESPACE, INDEX_OPTIONS_CONFLICT, COMMAND_NOT_SUPPORTED, INDEX_KEY_SPECS_CONFLICT,
       ATLAS_ERROR,       DUPLICATE_KEY};
-  if (fault->domain != MONGOC_ERROR_SERVER) return false;
+  if (error->domain != MONGOC_ERROR_SERVER) return false;
   for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-    if (fault->code == codes[i]) return true;
+    if (error->code == codes[i]) return true;
   return false;
 }
 
-/* Finds a server that writes, so that all know whether there is one. */
+/* Finds a server that writes, and tells those who wait whether there is one. */
 static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
-  bson_error_t fault = {0};
+  bson_error_t error = {0};
   mongoc_server_description_t *server = NULL;
-  if (cachette__mongo_connect(shared, thread, &fault))
-    server = mongoc_client_select_server(thread->usual.client, true, NULL, &fault);
+  if (cachette__mongo_connect(shared, thread, &error))
+    server = mongoc_client_select_server(thread->pooled.client, true, NULL, &error);
   uv_mutex_lock(&shared->indexes_mutex);
-  shared->indexes_found = server != NULL;
-  if (server == NULL && fault.domain == MONGOC_ERROR_SERVER_SELECTION) {
-    shared->indexes_lost_ms = cachette__machine_now();
-    shared->indexes_fault = fault;
+  shared->indexes_server = server != NULL;
+  if (server == NULL && error.domain == MONGOC_ERROR_SERVER_SELECTION) {
+    shared->indexes_no_server_ms = cachette__machine_now();
+    shared->indexes_error = error;
   }
   uv_cond_broadcast(&shared->indexes_changed);
   uv_mutex_unlock(&shared->indexes_mutex);
@@ -139,18 +117,91 @@ static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *
   return true;
 }
 
-/* One by one, for a server that refuses one of several makes none of them. */
-void cachette__mongo_indexes_make(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
-  bson_error_t fault;
+static void finish(cachette__mongo_shared *shared, bool made) {
+  uv_mutex_lock(&shared->indexes_mutex);
+  shared->indexes = made ? CACHETTE__MONGO_INDEXES_DONE : CACHETTE__MONGO_INDEXES_LATER;
+  shared->indexes_due_ms = cachette__machine_now() + RETRY_MS;
+  uv_cond_broadcast(&shared->indexes_changed);
+  uv_mutex_unlock(&shared->indexes_mutex);
+}
+
+/* One command for each index: a server that refuses one of several makes none of them. */
+static void make_indexes(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
+  bson_error_t error;
   bool made = find_server(shared, thread);
-  mongoc_collection_t *collection = thread->usual.collection;
+  mongoc_collection_t *collection = thread->pooled.collection;
   if (made) {
-    shared->unique = made = create_by_key(collection, true, &fault);
-    if (!made && is_refused(&fault)) { /* keys that are there twice, or no right to it */
-      shared->twins = fault.code == DUPLICATE_KEY;
-      made = create_by_key(collection, false, &fault) || is_refused(&fault);
+    shared->unique = made = create_by_key(collection, true, &error);
+    if (!made && is_refused(&error)) { /* a key is there twice, or the user may not */
+      shared->duplicates = error.code == DUPLICATE_KEY;
+      made = create_by_key(collection, false, &error) || is_refused(&error);
     }
   }
-  if (made) made = create_by_expiry(collection, &fault) || is_refused(&fault);
-  finish(shared, made ? CACHETTE__MONGO_MADE : CACHETTE__MONGO_LATER);
+  if (made) made = create_by_expiry(collection, &error) || is_refused(&error);
+  finish(shared, made);
+}
+
+/* ---- Their job ---- */
+
+typedef struct index_job {
+  cachette__job job;
+  cachette__mongo_shared *shared;
+} index_job;
+
+static void work(cachette__job *base, void *thread) {
+  cachette__mongo_shared *shared = ((index_job *)base)->shared;
+  if (thread == NULL)
+    finish(shared, false);
+  else
+    make_indexes(shared, thread);
+}
+
+static void free_job(cachette__job *base) { cachette__free(base); }
+
+static void report_duplicates(const cachette__mongo_shared *shared) {
+  char message[512], shown[61];
+  cachette__value_text(shared->settings->collection, shown, sizeof shown);
+  snprintf(message, sizeof message,
+           "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
+           "Remove the collection's old entries to have it made.",
+           shared->settings->name, shown);
+  shared->events->notice(shared->events, message);
+}
+
+static void done(cachette__job *base) {
+  cachette__mongo_shared *shared = ((index_job *)base)->shared;
+  if (atomic_exchange(&shared->duplicates, false)) report_duplicates(shared);
+  free_job(base);
+}
+
+/* Whether it is time to make the indexes. True: the caller does, and calls finish(). */
+static bool begin(cachette__mongo_shared *shared) {
+  bool due = false;
+  uv_mutex_lock(&shared->indexes_mutex);
+  if (shared->indexes == CACHETTE__MONGO_INDEXES_NONE) {
+    shared->indexes = CACHETTE__MONGO_INDEXES_FIRST;
+    due = true;
+  } else if (shared->indexes == CACHETTE__MONGO_INDEXES_LATER &&
+             cachette__machine_now() >= shared->indexes_due_ms) {
+    shared->indexes = CACHETTE__MONGO_INDEXES_AGAIN;
+    due = true;
+  }
+  uv_mutex_unlock(&shared->indexes_mutex);
+  return due;
+}
+
+void cachette__mongo_indexes_submit(cachette__mongo_shared *shared) {
+  if (!begin(shared)) return;
+  index_job *job = cachette__malloc(sizeof *job);
+  if (job == NULL) {
+    finish(shared, false);
+    return;
+  }
+  *job = (index_job){
+      .job = {.work = work, .done = done, .drop = free_job},
+      .shared = shared,
+  };
+  if (cachette__pool_submit(shared->pool, &job->job) == CACHETTE_OK) return;
+  finish(shared, false);
+  cachette__free(job);
 }

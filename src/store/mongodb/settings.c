@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options say: the server's URL, the names of database and collection, the prefix. */
+/* The options: the server's URL, the names of database and collection, the key prefix. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "client.h"
+#include "internal.h"
 
-enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes, of which MongoDB's manual speaks */
+enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes: limits of MongoDB */
 
 static const char example[] = "mongodb://[user:password@]host[:port]";
 
 /* ---- Names ---- */
 
-static int fail_name(const char *option, const char *name, const char *fault,
+static int fail_name(const char *option, const char *name, const char *problem,
                      cachette_error *error) {
   char shown[64];
   cachette__value_text(name, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, fault);
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, problem);
 }
 
 static int check_database(const char *name, cachette_error *error) {
@@ -54,7 +54,7 @@ static bool begins_with(const char *text, const char *head) {
   return strncasecmp(text, head, strlen(head)) == 0;
 }
 
-/* Whether what is behind the host may hold a secret, such as the password of a key's file. */
+/* Whether the options of a URL may hold a secret, such as the password of a key file. */
 static bool may_hold_secret(const char *rest) {
   static const char *const words[] = {"password", "token", "secret", "properties", "%"};
   for (const char *at = strchr(rest, '?'); at != NULL && *at != '\0'; at++)
@@ -64,11 +64,11 @@ static bool may_hold_secret(const char *rest) {
 }
 
 /*
- * What libmongoc finds wrong with a URL whose marks and hosts are as they should be. Its reason may
- * repeat parts of the URL. So it is asked once more, without user name and password, and its word
- * is taken only if nothing else of the URL may be a secret, either.
+ * Why libmongoc rejects a URL. Its message may repeat parts of the URL, secrets included. So
+ * libmongoc parses the URL again without user name and password, and its message is used only if no
+ * other part of the URL may be a secret.
  */
-static const char *ask_reason(const char *url, char *reason, size_t size) {
+static const char *find_reason(const char *url, char *reason, size_t size) {
   static const char unknown[] = "libmongoc does not understand it";
   const char *after_scheme = strstr(url, "://") + 3, *at_sign = strrchr(url, '@');
   const char *rest = at_sign != NULL ? at_sign + 1 : after_scheme;
@@ -76,35 +76,35 @@ static const char *ask_reason(const char *url, char *reason, size_t size) {
   char *bare = may_hold_secret(rest) ? NULL : cachette__malloc(length);
   if (bare == NULL) return unknown;
   snprintf(bare, length, "%.*s%s", (int)(after_scheme - url), url, rest);
-  bson_error_t fault = {0};
-  mongoc_uri_t *uri = mongoc_uri_new_with_error(bare, &fault);
+  bson_error_t source = {0};
+  mongoc_uri_t *uri = mongoc_uri_new_with_error(bare, &source);
   cachette__free(bare);
   if (uri != NULL) {
     mongoc_uri_destroy(uri);
     return "its user name or password has a character that must be percent-encoded there";
   }
-  snprintf(reason, size, "%.100s", fault.message);
+  snprintf(reason, size, "%.100s", source.message);
   size_t end = strlen(reason);
   if (end > 0 && reason[end - 1] == '.') reason[end - 1] = '\0';
   return reason;
 }
 
-/* What is wrong before libmongoc looks at it, or NULL. */
-static const char *find_fault(const char *url) {
+/* What is wrong that libmongoc need not tell, or NULL. */
+static const char *find_problem(const char *url) {
   if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
     return "it must begin with mongodb:// or mongodb+srv://";
   return cachette__url_check_many(url);
 }
 
-static int fail_url(const char *url, const char *fault, cachette_error *error) {
+static int fail_url(const char *url, const char *problem, cachette_error *error) {
   char shown[64];
   cachette__url_show(url, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
                         "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
-                        shown, fault, example);
+                        shown, problem, example);
 }
 
-/* The URL's own word stands; else the option's. */
+/* An option in the URL takes precedence over ours. */
 static void default_ms(mongoc_uri_t *uri, const char *name, int64_t ms) {
   if (!mongoc_uri_has_option(uri, name)) mongoc_uri_set_option_as_int32(uri, name, (int32_t)ms);
 }
@@ -114,16 +114,16 @@ static void default_text(mongoc_uri_t *uri, const char *name, const char *text) 
     mongoc_uri_set_option_as_utf8(uri, name, text);
 }
 
-/* Files that the URL names, as they are from the options' folder. False: out of memory. */
-static bool fix_paths(mongoc_uri_t *uri, const cachette_options *options) {
+/* Makes the paths in the URL absolute, from the options' folder. False: out of memory. */
+static bool resolve_paths(mongoc_uri_t *uri, const cachette_options *options) {
   static const char *const names[] = {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *path = mongoc_uri_get_option_as_utf8(uri, names[i], NULL);
     if (path == NULL || *path == '\0') continue;
-    char *whole = cachette__path_from(cachette__options_folder(options), path);
-    if (whole == NULL) return false;
-    mongoc_uri_set_option_as_utf8(uri, names[i], whole);
-    cachette__free(whole);
+    char *absolute = cachette__path_from(cachette__options_folder(options), path);
+    if (absolute == NULL) return false;
+    mongoc_uri_set_option_as_utf8(uri, names[i], absolute);
+    cachette__free(absolute);
   }
   return true;
 }
@@ -147,20 +147,20 @@ static int apply_tls(mongoc_uri_t *uri, const cachette_options *options, cachett
 
 static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cachette_error *error) {
   const char *url = cachette__options_text(options, CACHETTE__OPTION_mongodb_url);
-  const char *fault = find_fault(url);
-  if (fault != NULL) return fail_url(url, fault, error);
+  const char *problem = find_problem(url);
+  if (problem != NULL) return fail_url(url, problem, error);
   char reason[128];
   mongoc_uri_t *uri = mongoc_uri_new(url);
-  if (uri == NULL) return fail_url(url, ask_reason(url, reason, sizeof reason), error);
+  if (uri == NULL) return fail_url(url, find_reason(url, reason, sizeof reason), error);
   int64_t timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  /* Somewhat less, so that the reason comes before the op's time is up. */
+  /* Less than the op's, so that the reason arrives before the op times out. */
   default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms - timeout_ms / 4);
   default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout_ms);
   default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS,
              cachette__options_number(options, CACHETTE__OPTION_connect_timeout));
   if (mongoc_uri_get_appname(uri) == NULL) mongoc_uri_set_appname(uri, "cachette");
-  int code = fix_paths(uri, options) ? apply_tls(uri, options, error)
-                                     : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  int code = resolve_paths(uri, options) ? apply_tls(uri, options, error)
+                                         : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (code < 0) {
     mongoc_uri_destroy(uri);
     return code;
@@ -178,40 +178,71 @@ static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
              host->next != NULL ? " and others" : "");
 }
 
-/* ---- All of it ---- */
+/* ---- libmongoc ---- */
+
+/* libmongoc would print warnings; its errors come back to us anyway. */
+static void ignore_message(mongoc_log_level_t level, const char *domain, const char *message,
+                           void *data) {
+  (void)level;
+  (void)domain;
+  (void)message;
+  (void)data;
+}
+
+static void init_libmongoc(void) {
+  mongoc_log_set_handler(ignore_message, NULL);
+  mongoc_init();
+}
+
+/* ---- All settings ---- */
 
 static char *copy(const char *text) {
   return text != NULL ? cachette__strndup(text, strlen(text)) : cachette__strndup("", 0);
 }
 
-void cachette__mongo_settings_deinit(cachette__mongo_settings *settings) {
+static void free_settings(cachette__settings *base) {
+  cachette__mongo_settings *settings = (cachette__mongo_settings *)base;
   mongoc_uri_destroy(settings->uri);
   cachette__free(settings->database);
   cachette__free(settings->collection);
   cachette__free(settings->prefix);
+  cachette__free(settings);
 }
 
-int cachette__mongo_settings_read(const cachette_options *options,
-                                  cachette__mongo_settings *settings, cachette_error *error) {
+static int read_settings(const cachette_options *options, cachette__mongo_settings *settings,
+                         cachette_error *error) {
   const char *database = cachette__options_text(options, CACHETTE__OPTION_database_name);
   const char *collection = cachette__options_text(options, CACHETTE__OPTION_table_name);
   int code = check_database(database, error);
   if (code == CACHETTE_OK) code = check_collection(database, collection, error);
+  if (code == CACHETTE_OK) code = read_url(options, &settings->uri, error);
   if (code < 0) return code;
-  cachette__mongo_settings read = {
-      .threads = (unsigned)cachette__options_number(options, CACHETTE__OPTION_mongodb_pool_size),
-      .timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout),
-  };
-  code = read_url(options, &read.uri, error);
-  if (code < 0) return code;
-  name_server(read.uri, read.name, sizeof read.name);
-  read.database = copy(database);
-  read.collection = copy(collection);
-  read.prefix = copy(cachette__options_text(options, CACHETTE__OPTION_key_prefix));
-  if (read.database == NULL || read.collection == NULL || read.prefix == NULL) {
-    cachette__mongo_settings_deinit(&read);
-    return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  name_server(settings->uri, settings->name, sizeof settings->name);
+  settings->threads =
+      (unsigned)cachette__options_number(options, CACHETTE__OPTION_mongodb_pool_size);
+  settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  settings->database = copy(database);
+  settings->collection = copy(collection);
+  settings->prefix = copy(cachette__options_text(options, CACHETTE__OPTION_key_prefix));
+  if (settings->database != NULL && settings->collection != NULL && settings->prefix != NULL)
+    return CACHETTE_OK;
+  return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+}
+
+/* libmongoc is initialised here because the store's first use of it is to parse the URL. That
+ * happens once in a process, so a program that sets a log handler of its own later keeps it. */
+int cachette__mongo_settings_new(const cachette_options *options, cachette__settings **settings,
+                                 cachette_error *error) {
+  static uv_once_t once = UV_ONCE_INIT;
+  uv_once(&once, init_libmongoc);
+  cachette__mongo_settings *made = cachette__calloc(1, sizeof *made);
+  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  made->base.free = free_settings;
+  int code = read_settings(options, made, error);
+  if (code < 0) {
+    free_settings(&made->base);
+    return code;
   }
-  *settings = read;
+  *settings = &made->base;
   return CACHETTE_OK;
 }

@@ -7,7 +7,7 @@
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
-#include "../secure.h"
+#include "../common/secure.h"
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1 << 20 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* Errors of libmongoc and the server become ours. */
 #include <string.h>
 
 #include "../../base/clock.h"
-#include "client.h"
+#include "internal.h"
 
-/* Codes of the server's, as it documents them. */
+/* The server's error codes. */
 enum {
   DUPLICATE_KEY = 11000,
   UNAUTHORIZED = 13,
@@ -15,18 +16,13 @@ enum {
   KEY_TOO_LARGE_TO_INDEX = 17280
 };
 
-cachette_slice cachette__mongo_own_key(const cachette__mongo_job *job, const cachette__copy *item) {
-  size_t prefix = strlen(job->shared->settings.prefix);
-  return (cachette_slice){(const char *)item->key.data + prefix, item->key.size - prefix};
-}
-
-static int explain_server(const char *name, const bson_error_t *fault, const char *subject,
+static int explain_server(const char *name, const bson_error_t *source, const char *subject,
                           cachette_error *error) {
-  switch (fault->code) {
+  switch (source->code) {
     case UNAUTHORIZED:
       return cachette__fail(error, CACHETTE_EBACKEND, subject,
                             "%s refuses it to this user, who needs the role readWrite: %.120s",
-                            name, fault->message);
+                            name, source->message);
     case AUTHENTICATION_FAILED:
       return cachette__fail(error, CACHETTE_EBACKEND, "mongodb_url",
                             "%s refuses the user name or password of \"mongodb_url\".", name);
@@ -43,83 +39,83 @@ static int explain_server(const char *name, const bson_error_t *fault, const cha
                             name);
     default:
       return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s says: %.180s", name,
-                            fault->message);
+                            source->message);
   }
 }
 
-/* libmongoc does not tell a server that takes a connection and then does not speak as it does. */
+/* libmongoc's own message does not suggest that only one side may speak TLS. */
 static const char *tls_advice(const cachette__mongo_settings *settings, const char *message) {
   if (mongoc_uri_get_tls(settings->uri))
     return " If it does not speak TLS, leave \"tls=true\" out of \"mongodb_url\".";
-  bool was_taken = strstr(message, "ailed to read") != NULL || strstr(message, "closed") != NULL;
-  return was_taken ? " If it expects TLS, add \"tls=true\" to \"mongodb_url\"." : "";
+  bool connected = strstr(message, "ailed to read") != NULL || strstr(message, "closed") != NULL;
+  return connected ? " If it expects TLS, add \"tls=true\" to \"mongodb_url\"." : "";
 }
 
-static int explain(const cachette__mongo_settings *settings, const bson_error_t *fault,
+static int explain(const cachette__mongo_settings *settings, const bson_error_t *source,
                    const char *subject, cachette_error *error) {
   const char *name = settings->name;
-  switch (fault->domain) {
+  switch (source->domain) {
     case MONGOC_ERROR_SERVER_SELECTION:
     case MONGOC_ERROR_STREAM:
       return cachette__fail(error, CACHETTE_EUNAVAILABLE, subject,
-                            "%s cannot be reached: %.130s.%s", name, fault->message,
-                            tls_advice(settings, fault->message));
+                            "%s cannot be reached: %.130s.%s", name, source->message,
+                            tls_advice(settings, source->message));
     case MONGOC_ERROR_SCRAM:
     case MONGOC_ERROR_CLIENT:
-      if (fault->domain == MONGOC_ERROR_SCRAM || fault->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+      if (source->domain == MONGOC_ERROR_SCRAM || source->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
         return cachette__fail(error, CACHETTE_EBACKEND, "mongodb_url",
                               "%s refuses the user name or password of \"mongodb_url\".", name);
       break;
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_WRITE_CONCERN:
-      return explain_server(name, fault, subject, error);
+      return explain_server(name, source, subject, error);
     case MONGOC_ERROR_BSON:
-      if (strstr(fault->message, "too large") != NULL)
+      if (strstr(source->message, "too large") != NULL)
         return cachette__fail(error, CACHETTE_ETOOBIG, subject, NULL);
       break;
     default:
       break;
   }
-  return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s: %.180s", name, fault->message);
+  return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s: %.180s", name, source->message);
 }
 
-void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *fault) {
-  job->code = explain(&job->shared->settings, fault, NULL, &job->error);
-  job->lost = fault->domain == MONGOC_ERROR_SERVER_SELECTION;
-  job->broken = fault->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
+void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *source) {
+  job->op.code = explain(job->shared->settings, source, NULL, &job->op.error);
+  job->no_server = source->domain == MONGOC_ERROR_SERVER_SELECTION;
+  job->disconnected = source->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
 }
 
-void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__copy *item,
-                               const bson_error_t *fault) {
+void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__item_copy *item,
+                               const bson_error_t *source) {
   char text[32];
-  cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
-  item->status = explain(&job->shared->settings, fault, text, &job->error);
+  cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
+  item->status = explain(job->shared->settings, source, text, &job->op.error);
 }
 
-bool cachette__mongo_refuses(cachette__mongo_job *job, cachette__copy *item) {
+bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy *item) {
   if (item->key.size + item->value.size + CACHETTE__MONGO_FIELDS <= CACHETTE__MONGO_DOCUMENT)
     return false;
   char text[32];
-  cachette__key_text(cachette__mongo_own_key(job, item), text, sizeof text);
-  item->status = cachette__fail(&job->error, CACHETTE_ETOOBIG, text,
+  cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
+  item->status = cachette__fail(&job->op.error, CACHETTE_ETOOBIG, text,
                                 "The value of \"%s\" has %zu bytes; MongoDB takes at most 16 MB, "
                                 "key and value together.",
                                 text, item->value.size);
   return true;
 }
 
-bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *fault) {
-  enum { TRIES_MOST = 8 };
-  return fault->domain == MONGOC_ERROR_SERVER && fault->code == DUPLICATE_KEY &&
-         job->tries < TRIES_MOST;
+bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *source) {
+  enum { TRIES_MAX = 8 };
+  return source->domain == MONGOC_ERROR_SERVER && source->code == DUPLICATE_KEY &&
+         job->tries < TRIES_MAX;
 }
 
 bool cachette__mongo_try_again(cachette__mongo_job *job) {
-  enum { PAUSE_MOST_LOG = 5 };
+  enum { BACK_OFF_MAX_LOG = 5 };
   if (job->tries > 0) {
-    unsigned most = 1U << (job->tries < PAUSE_MOST_LOG ? job->tries : PAUSE_MOST_LOG);
+    unsigned max_ms = 1U << (job->tries < BACK_OFF_MAX_LOG ? job->tries : BACK_OFF_MAX_LOG);
     uint64_t random = (uv_hrtime() * UINT64_C(0x2545f4914f6cdd1d)) >> 33;
-    uv_sleep((unsigned)(random % (most + 1)));
+    uv_sleep((unsigned)(random % (max_ms + 1)));
   }
   job->tries++;
   return !cachette__mongo_out_of_time(job);
@@ -127,8 +123,8 @@ bool cachette__mongo_try_again(cachette__mongo_job *job) {
 
 bool cachette__mongo_out_of_time(cachette__mongo_job *job) {
   if (cachette__machine_now() < job->deadline_ms) return false;
-  job->code =
-      cachette__fail(&job->error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.",
-                     job->shared->settings.name, (double)job->timeout_ms / 1000);
+  job->op.code =
+      cachette__fail(&job->op.error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.",
+                     job->shared->settings->name, (double)job->timeout_ms / 1000);
   return true;
 }

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "../base/alloc.h"
+#include "../../base/alloc.h"
 
 enum { QUEUED, AT_WORK, FINISHED };
 
@@ -13,7 +13,7 @@ enum { STACK_SIZE = 1 << 20 }; /* musl's own is too small for most libraries */
 typedef struct worker {
   cachette__pool *pool;
   pthread_t id;
-  bool gone; /* it will touch the pool no more, but to let go of it */
+  bool gone; /* it touches the pool no more, but to release it */
 } worker;
 
 struct cachette__pool {
@@ -21,9 +21,9 @@ struct cachette__pool {
   void *shared;
   unsigned most_threads;
 
-  /* Of the handle's thread alone. */
+  /* For the handle's thread alone. */
   uv_async_t wake;
-  cachette__job all; /* a ring of all jobs, through this one */
+  cachette__job all; /* the head of a ring of all jobs */
 
   uv_mutex_t mutex; /* guards what follows */
   uv_cond_t work, gone;
@@ -31,7 +31,7 @@ struct cachette__pool {
   cachette__job *finished, **finished_tail;
   size_t queued;
   unsigned threads, idle; /* started; waiting for work */
-  unsigned parted;        /* of the threads, those done with what is shared */
+  unsigned parted;        /* threads that do not use `shared` any more */
   unsigned uses;          /* threads, and one for the handle */
   bool closed;
   worker workers[];
@@ -89,7 +89,7 @@ static void free_pool(cachette__pool *pool) {
   cachette__free(pool);
 }
 
-static void let_go(cachette__pool *pool) {
+static void release(cachette__pool *pool) {
   uv_mutex_lock(&pool->mutex);
   bool last = --pool->uses == 0;
   uv_mutex_unlock(&pool->mutex);
@@ -100,8 +100,8 @@ static void free_shared(cachette__pool *pool) {
   if (pool->kind->free_shared != NULL) pool->kind->free_shared(pool->shared);
 }
 
-/* A thread needs it no more. The pool is closed, so no thread will be started any more. */
-static void part_from_shared(cachette__pool *pool) {
+/* A thread does not use `shared` any more. The pool is closed, so no thread will be started. */
+static void release_shared(cachette__pool *pool) {
   uv_mutex_lock(&pool->mutex);
   bool last = ++pool->parted == pool->threads;
   uv_mutex_unlock(&pool->mutex);
@@ -110,7 +110,7 @@ static void part_from_shared(cachette__pool *pool) {
 
 /* ---- On a thread ---- */
 
-/* Carries out one job. The lock is held before and after, but not meanwhile. */
+/* Carries out one job, with the lock released meanwhile. */
 static void carry_out_locked(cachette__pool *pool, void **thread) {
   const cachette__pool_kind *kind = pool->kind;
   cachette__job *job = take_queued_locked(pool);
@@ -122,7 +122,7 @@ static void carry_out_locked(cachette__pool *pool, void **thread) {
   if (!pool->closed) {
     atomic_store(&job->priv.state, FINISHED);
     append(&pool->finished_tail, job);
-    uv_async_send(&pool->wake); /* under the lock, for `wake` is there until `closed` is set */
+    uv_async_send(&pool->wake); /* under the lock: `wake` exists until `closed` is set */
     return;
   }
   uv_mutex_unlock(&pool->mutex);
@@ -131,12 +131,12 @@ static void carry_out_locked(cachette__pool *pool, void **thread) {
 }
 
 static void leave(cachette__pool *pool, worker *self) {
-  part_from_shared(pool);
+  release_shared(pool);
   uv_mutex_lock(&pool->mutex);
   self->gone = true;
   uv_cond_signal(&pool->gone);
   uv_mutex_unlock(&pool->mutex);
-  let_go(pool);
+  release(pool);
 }
 
 static void *run_thread(void *data) {
@@ -160,8 +160,8 @@ static void *run_thread(void *data) {
   return NULL;
 }
 
-/* Creates the thread with all signals blocked that are not the thread's own doing. */
-static bool create_quiet(worker *fresh) {
+/* Creates a thread that blocks all signals but those that it raises itself. */
+static bool create_thread(worker *fresh) {
   static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
   sigset_t blocked, before;
   sigfillset(&blocked);
@@ -179,7 +179,7 @@ static bool create_quiet(worker *fresh) {
 static bool start_thread_locked(cachette__pool *pool) {
   worker *fresh = &pool->workers[pool->threads];
   *fresh = (worker){.pool = pool};
-  if (!create_quiet(fresh)) return false;
+  if (!create_thread(fresh)) return false;
   pool->threads++;
   pool->uses++;
   return true;
@@ -200,7 +200,6 @@ static void on_wake(uv_async_t *wake) {
   }
 }
 
-/* The three that have to be taken back one by one. */
 static int init_parts(cachette__pool *pool, uv_loop_t *loop) {
   if (uv_mutex_init(&pool->mutex) != 0) return CACHETTE_EBACKEND;
   if (uv_cond_init(&pool->work) != 0) goto fail_work;
@@ -286,8 +285,8 @@ static void await_threads_locked(cachette__pool *pool, int64_t patience_ms) {
   }
 }
 
-/* Those that are gone are joined, so that nothing of them is left; the others go by themselves. */
-static void part_from_threads(cachette__pool *pool) {
+/* Joins the threads that have exited, and detaches the others. */
+static void join_threads(cachette__pool *pool) {
   for (unsigned i = 0; i < pool->threads; i++) {
     uv_mutex_lock(&pool->mutex);
     bool gone = pool->workers[i].gone;
@@ -299,10 +298,10 @@ static void part_from_threads(cachette__pool *pool) {
   }
 }
 
-static void on_closed(uv_handle_t *wake) { let_go(wake->data); }
+static void on_closed(uv_handle_t *wake) { release(wake->data); }
 
-/* The lock may be held by a thread that is not there; so only what this thread alone uses, and
- * jobs that no thread had begun, are touched. */
+/* A thread that does not exist here may hold the lock. So this uses only what is for the handle's
+ * thread alone, and jobs that no thread had begun. */
 static void close_forked(cachette__pool *pool) {
   cachette__job *job = pool->all.priv.newer;
   while (job != &pool->all) {
@@ -320,8 +319,8 @@ void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked
     close_forked(pool);
     return;
   }
-  /* All is dropped before a thread can go, so that the last of them frees what is shared, which may
-   * take its time, and this one does so only where there is no thread. */
+  /* The jobs are dropped before a thread can exit, so that the last thread frees `shared`, which
+   * may take long. This thread frees it only if there is no other. */
   uv_mutex_lock(&pool->mutex);
   pool->closed = true;
   drop_list(pool->queue);
@@ -335,5 +334,5 @@ void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked
   uv_mutex_lock(&pool->mutex);
   await_threads_locked(pool, patience_ms);
   uv_mutex_unlock(&pool->mutex);
-  part_from_threads(pool);
+  join_threads(pool);
 }

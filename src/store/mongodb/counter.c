@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is done key by key: put if absent, and increments.
+ * Increments, and put if absent, which works the same way: key by key.
  *
- * Both begin with a findAndModify that inserts the entry if none is there, and tells which one is
- * there otherwise. For a put that is all, unless the one that is there has ended and has to be
- * replaced. A counter's value is bytes, for every client to read, and MongoDB cannot count in
- * bytes; so its new value is set on the condition that the old one still stands, and if another
- * client was faster all begins anew.
+ * Both begin with a findAndModify, which inserts the entry or returns the one that is there. A put
+ * if absent is done then, unless the entry that is there has expired and has to be replaced.
+ * A counter's value is bytes, so that every client can read it, but MongoDB cannot count in bytes.
+ * So the new value is set on the condition that the old one is still there; if another client was
+ * faster, all begins anew.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client.h"
+#include "internal.h"
 
-/* What came of a step. */
+/* How a step ended. AGAIN: another client interfered, so begin anew. */
 enum step { STEP_FAILED, STEP_AGAIN, STEP_DONE };
 
-/* Fails the item, or the job if it is no fault of the server's; but two that insert at once are to
- * try again. */
-static enum step fail_step(cachette__mongo_job *job, cachette__copy *item,
-                           const bson_error_t *fault) {
-  if (cachette__mongo_is_race(job, fault)) return STEP_AGAIN;
-  if (fault->domain == MONGOC_ERROR_SERVER)
-    cachette__mongo_fail_item(job, item, fault);
+/* Fails the item for an error of the server, or else the job; but a race is tried again. */
+static enum step fail_step(cachette__mongo_job *job, cachette__item_copy *item,
+                           const bson_error_t *error) {
+  if (cachette__mongo_is_race(job, error)) return STEP_AGAIN;
+  if (error->domain == MONGOC_ERROR_SERVER)
+    cachette__mongo_fail_item(job, item, error);
   else
-    cachette__mongo_fail(job, fault);
+    cachette__mongo_fail(job, error);
   return STEP_FAILED;
 }
 
 static void append_fresh(bson_t *update, const char *operator_name, const cachette__mongo_job *job,
-                         const cachette__copy *item, cachette_slice value) {
+                         const cachette__item_copy *item, cachette_slice value) {
   bson_t fields;
   BSON_APPEND_DOCUMENT_BEGIN(update, operator_name, &fields);
   BSON_APPEND_BINARY(&fields, "value", BSON_SUBTYPE_BINARY, value.data, (uint32_t)value.size);
@@ -37,7 +36,7 @@ static void append_fresh(bson_t *update, const char *operator_name, const cachet
   bson_append_document_end(update, &fields);
 }
 
-/* The document of a reply to findAndModify; false if there was none. */
+/* The document in a reply to findAndModify; false if there was none. */
 static bool get_old(const bson_t *reply, bson_t *old) {
   bson_iter_t field;
   if (!bson_iter_init_find(&field, reply, "value") || !BSON_ITER_HOLDS_DOCUMENT(&field))
@@ -49,12 +48,12 @@ static bool get_old(const bson_t *reply, bson_t *old) {
 }
 
 /*
- * Inserts the entry with this value unless one is there, in which case `reply` has it, with its
- * value if that is wanted.
+ * Inserts the entry with this value unless one is there; then `reply` has that one, with its value
+ * if `want_value` is set.
  */
 static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collection,
-                   const cachette__copy *item, cachette_slice value, bool want_value, bson_t *reply,
-                   bson_error_t *fault) {
+                   const cachette__item_copy *item, cachette_slice value, bool want_value,
+                   bson_t *reply, bson_error_t *error) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields = BSON_INITIALIZER;
   cachette__mongo_append_key(&query, "key", item->key);
   append_fresh(&update, "$setOnInsert", job, item, value);
@@ -65,7 +64,7 @@ static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collecti
   mongoc_find_and_modify_opts_set_update(options, &update);
   mongoc_find_and_modify_opts_set_fields(options, &fields);
   bool done =
-      mongoc_collection_find_and_modify_with_opts(collection, &query, options, reply, fault);
+      mongoc_collection_find_and_modify_with_opts(collection, &query, options, reply, error);
   mongoc_find_and_modify_opts_destroy(options);
   bson_destroy(&fields);
   bson_destroy(&update);
@@ -74,15 +73,15 @@ static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collecti
 }
 
 static enum step update(cachette__mongo_job *job, mongoc_collection_t *collection,
-                        cachette__copy *item, const bson_t *query, const bson_t *change) {
+                        cachette__item_copy *item, const bson_t *query, const bson_t *change) {
   bson_t reply;
-  bson_error_t fault;
+  bson_error_t error;
   bson_iter_t field;
-  bool done = mongoc_collection_update_one(collection, query, change, NULL, &reply, &fault);
+  bool done = mongoc_collection_update_one(collection, query, change, NULL, &reply, &error);
   bool matched =
       done && bson_iter_init_find(&field, &reply, "matchedCount") && bson_iter_as_int64(&field) > 0;
   bson_destroy(&reply);
-  if (!done) return fail_step(job, item, &fault);
+  if (!done) return fail_step(job, item, &error);
   return matched ? STEP_DONE : STEP_AGAIN;
 }
 
@@ -92,7 +91,7 @@ static void append_id(bson_t *query, const bson_t *old) {
     BSON_APPEND_VALUE(query, "_id", bson_iter_value(&field));
 }
 
-/* Appends the condition that a field is what it was, or not there if it was not. */
+/* Appends the condition that a field is unchanged: the same value, or still missing. */
 static void append_same(bson_t *query, const bson_t *old, const char *name) {
   bson_iter_t field;
   if (bson_iter_init_find(&field, old, name))
@@ -101,9 +100,10 @@ static void append_same(bson_t *query, const bson_t *old, const char *name) {
     bson_append_null(query, name, -1);
 }
 
-/* Puts a new entry in the place of one that has ended, or does not say when it ends. */
-static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *collection,
-                               cachette__copy *item, const bson_t *old, cachette_slice value) {
+/* Replaces an entry that has expired, or does not say when it expires. */
+static enum step replace_expired(cachette__mongo_job *job, mongoc_collection_t *collection,
+                                 cachette__item_copy *item, const bson_t *old,
+                                 cachette_slice value) {
   bson_t query = BSON_INITIALIZER, change = BSON_INITIALIZER;
   append_id(&query, old);
   append_same(&query, old, "expires");
@@ -115,16 +115,16 @@ static enum step replace_ended(cachette__mongo_job *job, mongoc_collection_t *co
   return step;
 }
 
-/* Sets a counter that is there, if its value is still the one that was added to. */
+/* Adds to a counter that is there, if its value is unchanged. */
 static enum step add_up(cachette__mongo_job *job, mongoc_collection_t *collection,
-                        cachette__copy *item, const bson_t *old) {
+                        cachette__item_copy *item, const bson_t *old) {
   char digits[CACHETTE__COUNTER_DIGITS];
   size_t size;
   cachette_slice value;
-  cachette_item counter = {.key = cachette__mongo_own_key(job, item), .amount = item->amount};
+  cachette_item counter = {.key = cachette__op_copy_key(&job->op, item), .amount = item->amount};
   item->status = cachette__mongo_get_bytes(old, "value", &value)
-                     ? cachette__counter_add(&counter, value, digits, &size, &job->error)
-                     : cachette__counter_fail_value(counter.key, &job->error);
+                     ? cachette__counter_add(&counter, value, digits, &size, &job->op.error)
+                     : cachette__counter_fail_value(counter.key, &job->op.error);
   if (item->status < 0) return STEP_FAILED;
 
   bson_t query = BSON_INITIALIZER;
@@ -146,61 +146,61 @@ static enum step add_up(cachette__mongo_job *job, mongoc_collection_t *collectio
 }
 
 static enum step add_once(cachette__mongo_job *job, mongoc_collection_t *collection,
-                          cachette__copy *item) {
+                          cachette__item_copy *item) {
   bson_t reply, old;
-  bson_error_t fault;
+  bson_error_t error;
   enum step step = STEP_DONE;
-  bool done = insert(job, collection, item, item->value, false, &reply, &fault);
+  bool done = insert(job, collection, item, item->value, false, &reply, &error);
   item->status = CACHETTE_MISS;
   if (!done)
-    step = fail_step(job, item, &fault);
+    step = fail_step(job, item, &error);
   else if (get_old(&reply, &old)) {
     if (cachette__mongo_time_left(&old, job->now_ms) > 0)
       item->status = CACHETTE_HIT;
     else
-      step = replace_ended(job, collection, item, &old, item->value);
+      step = replace_expired(job, collection, item, &old, item->value);
   }
   bson_destroy(&reply);
   return step;
 }
 
 static enum step increment_once(cachette__mongo_job *job, mongoc_collection_t *collection,
-                                cachette__copy *item) {
+                                cachette__item_copy *item) {
   char digits[CACHETTE__COUNTER_DIGITS + 1];
   int size = snprintf(digits, sizeof digits, "%" PRId64, item->amount);
   cachette_slice fresh = {digits, (size_t)size};
   bson_t reply, old;
-  bson_error_t fault;
+  bson_error_t error;
   enum step step = STEP_DONE;
-  bool done = insert(job, collection, item, fresh, true, &reply, &fault);
+  bool done = insert(job, collection, item, fresh, true, &reply, &error);
   item->status = CACHETTE_MISS;
   item->sum = item->amount;
   if (!done)
-    step = fail_step(job, item, &fault);
+    step = fail_step(job, item, &error);
   else if (get_old(&reply, &old))
     step = cachette__mongo_time_left(&old, job->now_ms) > 0
                ? add_up(job, collection, item, &old)
-               : replace_ended(job, collection, item, &old, fresh);
+               : replace_expired(job, collection, item, &old, fresh);
   bson_destroy(&reply);
   return step;
 }
 
 typedef enum step once(cachette__mongo_job *job, mongoc_collection_t *collection,
-                       cachette__copy *item);
+                       cachette__item_copy *item);
 
-static void repeat(cachette__mongo_job *job, mongoc_collection_t *collection, cachette__copy *item,
-                   once *act) {
+static void repeat(cachette__mongo_job *job, mongoc_collection_t *collection,
+                   cachette__item_copy *item, once *act) {
   job->tries = 0;
   while (act(job, collection, item) == STEP_AGAIN)
     if (!cachette__mongo_try_again(job)) return;
 }
 
 void cachette__mongo_add(cachette__mongo_job *job, mongoc_collection_t *collection,
-                         cachette__copy *item) {
-  if (!cachette__mongo_refuses(job, item)) repeat(job, collection, item, add_once);
+                         cachette__item_copy *item) {
+  if (!cachette__mongo_is_too_large(job, item)) repeat(job, collection, item, add_once);
 }
 
 void cachette__mongo_increment(cachette__mongo_job *job, mongoc_collection_t *collection,
-                               cachette__copy *item) {
+                               cachette__item_copy *item) {
   repeat(job, collection, item, increment_once);
 }

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores whose client library is heavy are modules: shared objects `cachette-NAME.so`, opened when
- * their backend is first named, so that nobody else loads the library.
+ * Stores with a heavy client library are modules: shared objects `cachette-NAME.so`, opened when
+ * their backend is first used, so that other programs do not load the library.
  *
  *     core     cachette__module_find("mongodb") -> dlopen -> cachette_module(stamp, table) -+
  *     module   <- its vtable ---------------------------------------------------------------+
  *
  * The core may be a shared library, or linked into a program or the Python extension with its
- * symbols hidden. So a module links nothing of it but is handed a table of the core's functions.
- * Each module is linked with module_core.c, which defines the same functions as forwarders to that
- * table: the sources of a module are written as those of any other store.
+ * symbols hidden. So a module does not link to the core, but gets a table of the core's functions.
+ * Each module is linked with module_core.c, which defines the same functions and forwards them to
+ * that table. So the sources of a module are written like those of any other store.
  *
  * Core and module must come from one build of one version; the stamp tells.
  *
- * Where modules are looked for: in the folder of the file that the core is in (a Python package, a
- * build tree), then in `cachette/` there (an installed library: LIBDIR/cachette). Nothing from
- * the environment is asked, so whoever runs a program cannot have it load something else. A program
- * with the core inside names its own folder in cachette__module_folder, as our tests do.
+ * Modules are searched for in the folder of the file that contains the core (a Python package, a
+ * build tree), then in `cachette/` there (an installed library: LIBDIR/cachette). No environment
+ * variable changes that, so whoever runs a program cannot make it load something else. A program
+ * that contains the core sets cachette__module_folder, as our tests do.
  *
- * A module is never closed: its library may have threads.
+ * A module is never closed, because its library may have threads.
  */
 #ifndef CACHETTE_STORE_MODULE_H
 #define CACHETTE_STORE_MODULE_H
 
-#include "../base/alloc.h"
-#include "../base/counter.h"
-#include "../base/error.h"
-#include "../base/path.h"
-#include "../base/slice.h"
-#include "../net/url.h"
+#include "../../base/alloc.h"
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/path.h"
+#include "../../base/slice.h"
+#include "../../net/url.h"
+#include "../store.h"
 #include "pool.h"
-#include "store.h"
 
-/* What modules may call: type, name, parameters, arguments; those that return nothing below. */
+/* What modules may call: type, name, parameters, arguments; functions that return nothing below. */
 #define CACHETTE__MODULE_FUNCTIONS(X)                                                              \
   X(void *, cachette__malloc, (size_t size), (size))                                               \
   X(void *, cachette__calloc, (size_t count, size_t size), (count, size))                          \
@@ -95,7 +95,7 @@ typedef struct cachette__module_table {
 #undef X
 } cachette__module_table;
 
-/* What must be the same on both sides. */
+/* What must be the same in core and module. */
 typedef struct cachette__module_stamp {
   size_t stamp, table, op, item, error, store, context, options;
   const char *version;
@@ -109,8 +109,9 @@ typedef struct cachette__module_stamp {
   }
 
 /*
- * The one function that a module exports. It keeps `table`, which stays in place, and returns its
- * store; NULL if the stamp is not the one that it was built with. Any thread, any number of times.
+ * The only function that a module exports. Keeps `table`, which must outlive the module, and
+ * returns the store; NULL if the stamp differs from the module's own. Any thread, any number of
+ * times.
  */
 typedef const cachette__store_vtable *cachette__module_entry(const cachette__module_stamp *stamp,
                                                              const cachette__module_table *table);
@@ -119,12 +120,12 @@ typedef const cachette__store_vtable *cachette__module_entry(const cachette__mod
 
 /* ---- The core's side (module.c) ---- */
 
-/* A further folder that modules are looked for in, before the others; or NULL. Set before use. */
+/* A folder that is searched for modules before the others, or NULL. Set it before use. */
 extern const char *cachette__module_folder;
 
 /*
- * The store of a backend that is a module, opened if it is not yet. Any thread. Errors:
- * EUNSUPPORTED: there is no such module or it cannot be loaded; the message says what to do.
+ * The store of a backend that is a module; opens the module if needed. Any thread. Errors:
+ * EUNSUPPORTED (there is no such module or it cannot be loaded; the message says what to do).
  */
 int cachette__module_find(const char *backend, const cachette__store_vtable **store,
                           cachette_error *error);

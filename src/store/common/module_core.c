@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core as a module sees it: linked into each module in the core's place, it forwards to the
- * table that the module was handed. CACHETTE__MODULE_STORE names the module's vtable.
+ * The core as a module sees it. It is linked into each module in the place of the core, and
+ * forwards to the table that the module got. CACHETTE__MODULE_STORE names the module's vtable.
  */
 #include <string.h>
 
@@ -25,7 +25,7 @@ CACHETTE__MODULE_FUNCTIONS(X)
 CACHETTE__MODULE_PROCEDURES(X)
 #undef X
 
-/* A list of arguments cannot be forwarded but as a va_list. */
+/* Variable arguments can only be forwarded as a va_list. */
 int cachette__fail(cachette_error *error, int code, const char *subject, const char *format, ...) {
   va_list list;
   va_start(list, format);

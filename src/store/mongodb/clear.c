@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clearing by what keys begin with. Keys that are text are a range of the index, from the beginning
- * to the least text behind all that begin with it. Keys that are bytes are ordered by their length
- * first, so those, which are rare, are read and compared here.
+ * Clears all entries whose keys begin with `head`: a namespace or the key prefix. Among keys that
+ * are text, those are a range of the index. Keys that are bytes are ordered by their length first,
+ * so those, which are rare, are all read and compared here.
  */
 #include <string.h>
 
-#include "client.h"
+#include "internal.h"
 
 /*
- * The least text behind all that begin with `head`, whose last character that has a next one is
- * replaced by that. Its size in `end`, which has room for 4 bytes more than `size`; 0: there is
- * none.
+ * Finds the end of the range: the least text that comes after all texts that begin with `head`. It
+ * is `head` up to its last character that has a successor, with that character replaced by its
+ * successor. Returns its size in `end`, which has space for 8 more bytes; 0: there is no
+ * such text.
  */
 static size_t find_end(const char *head, size_t size, char *end) {
   while (size > 0) {
     do size--;
     while (size > 0 && ((unsigned char)head[size] & 0xc0) == 0x80);
     bson_unichar_t next = bson_utf8_get_char(head + size) + 1;
-    if (next == 0xd800) next = 0xe000; /* what is between is no character */
+    if (next == 0xd800) next = 0xe000; /* surrogates are no characters */
     if (next > 0x10ffff) continue;
     uint32_t width;
     memcpy(end, head, size);
@@ -30,8 +31,8 @@ static size_t find_end(const char *head, size_t size, char *end) {
 
 /* Appends the condition that a key is text and begins with `head`. False: out of memory. */
 static bool append_range(bson_t *filter, cachette_slice head) {
-  enum { ROOM = 8 };
-  char *end = cachette__malloc(head.size + ROOM);
+  enum { EXTRA = 8 };
+  char *end = cachette__malloc(head.size + EXTRA);
   if (end == NULL) return false;
   size_t size = find_end(head.data, head.size, end);
   bson_t range;
@@ -43,15 +44,15 @@ static bool append_range(bson_t *filter, cachette_slice head) {
   return true;
 }
 
-/* Which entries a sweep takes. */
-enum which { LIVE, ENDED, ALL };
+/* Which entries to clear. */
+enum which { LIVE, EXPIRED, ALL };
 
 static void append_which(bson_t *filter, enum which which, int64_t now_ms) {
   if (which == LIVE) cachette__mongo_append_live(filter, now_ms);
-  if (which == ENDED) cachette__mongo_append_ended(filter, now_ms);
+  if (which == EXPIRED) cachette__mongo_append_expired(filter, now_ms);
 }
 
-static bool sweep_text(cachette__mongo_job *job, mongoc_collection_t *collection,
+static bool clear_text(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette_slice head, enum which which, int64_t *count) {
   bson_t filter = BSON_INITIALIZER;
   bool done = head.size == 0 || append_range(&filter, head);
@@ -59,97 +60,96 @@ static bool sweep_text(cachette__mongo_job *job, mongoc_collection_t *collection
   if (done)
     done = cachette__mongo_delete(job, collection, &filter, false, count);
   else
-    job->code = cachette__fail(&job->error, CACHETTE_ENOMEM, NULL, NULL);
+    cachette__op_copy_fail_memory(&job->op);
   bson_destroy(&filter);
   return done;
 }
 
-/* Keys that are bytes, of which some are deleted together. */
-struct portion {
+/* Keys to delete together. */
+struct batch {
   bson_t list;
   uint32_t count;
 };
 
-static bool delete_portion(cachette__mongo_job *job, mongoc_collection_t *collection,
-                           struct portion *portion, enum which which, int64_t *count) {
+static bool delete_batch(cachette__mongo_job *job, mongoc_collection_t *collection,
+                         struct batch *batch, enum which which, int64_t *count) {
   bson_t filter = BSON_INITIALIZER, among;
-  if (portion->count == 0) return true;
+  if (batch->count == 0) return true;
   BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &among);
-  BSON_APPEND_ARRAY(&among, "$in", &portion->list);
+  BSON_APPEND_ARRAY(&among, "$in", &batch->list);
   bson_append_document_end(&filter, &among);
   append_which(&filter, which, job->now_ms);
   bool done = !cachette__mongo_out_of_time(job) &&
               cachette__mongo_delete(job, collection, &filter, false, count);
   bson_destroy(&filter);
-  bson_reinit(&portion->list);
-  portion->count = 0;
+  bson_reinit(&batch->list);
+  batch->count = 0;
   return done;
 }
 
-/* Takes a key into the portion, if it is one of those that are meant. */
-static void take_key(struct portion *portion, const bson_t *document, cachette_slice head) {
+/* Adds the document's key to the batch, if it begins with `head`. */
+static void add_key(struct batch *batch, const bson_t *document, cachette_slice head) {
   cachette_slice key;
   char buffer[16];
-  const char *place;
+  const char *index;
   if (!cachette__mongo_get_bytes(document, "key", &key) || key.size < head.size ||
       memcmp(key.data, head.data, head.size) != 0)
     return;
-  bson_uint32_to_string(portion->count++, &place, buffer, sizeof buffer);
-  BSON_APPEND_BINARY(&portion->list, place, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
+  bson_uint32_to_string(batch->count++, &index, buffer, sizeof buffer);
+  BSON_APPEND_BINARY(&batch->list, index, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
 }
 
-static bool sweep_bytes(cachette__mongo_job *job, mongoc_collection_t *collection,
+static bool clear_bytes(cachette__mongo_job *job, mongoc_collection_t *collection,
                         cachette_slice head, enum which which, int64_t *count) {
-  enum { KEYS_MOST = 1000, BYTES_MOST = 4 << 20 };
-  struct portion portion = {BSON_INITIALIZER, 0};
+  enum { KEYS_MAX = 1000, BYTES_MAX = 4 << 20 };
+  struct batch batch = {BSON_INITIALIZER, 0};
   bson_t *filter = BCON_NEW("key", "{", "$type", "binData", "}");
   bson_t *options = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "key", BCON_INT32(1), "}");
   mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, options, NULL);
   const bson_t *document;
   bool done = true;
   while (done && mongoc_cursor_next(cursor, &document)) {
-    take_key(&portion, document, head);
-    if (portion.count == KEYS_MOST || portion.list.len > BYTES_MOST)
-      done = delete_portion(job, collection, &portion, which, count);
+    add_key(&batch, document, head);
+    if (batch.count == KEYS_MAX || batch.list.len > BYTES_MAX)
+      done = delete_batch(job, collection, &batch, which, count);
   }
-  bson_error_t fault;
-  if (done && mongoc_cursor_error(cursor, &fault)) {
-    cachette__mongo_fail(job, &fault);
+  bson_error_t error;
+  if (done && mongoc_cursor_error(cursor, &error)) {
+    cachette__mongo_fail(job, &error);
     done = false;
   }
-  if (done) done = delete_portion(job, collection, &portion, which, count);
+  if (done) done = delete_batch(job, collection, &batch, which, count);
   mongoc_cursor_destroy(cursor);
   bson_destroy(options);
   bson_destroy(filter);
-  bson_destroy(&portion.list);
+  bson_destroy(&batch.list);
   return done;
 }
 
-/* Deletes what begins with `head`, be it text or not. */
-static bool sweep(cachette__mongo_job *job, mongoc_collection_t *collection, cachette_slice head,
+static bool clear(cachette__mongo_job *job, mongoc_collection_t *collection, cachette_slice head,
                   enum which which, int64_t *count) {
   if (bson_utf8_validate(head.data, head.size, true) &&
-      !sweep_text(job, collection, head, which, count))
+      !clear_text(job, collection, head, which, count))
     return false;
-  return head.size == 0 || sweep_bytes(job, collection, head, which, count);
+  return head.size == 0 || clear_bytes(job, collection, head, which, count);
 }
 
 void cachette__mongo_clear_namespace(cachette__mongo_job *job, mongoc_collection_t *collection,
-                                     cachette__copy *item) {
+                                     cachette__item_copy *item) {
   int64_t count = 0;
-  if (!sweep(job, collection, item->key, LIVE, &count)) return;
+  if (!clear(job, collection, item->key, LIVE, &count)) return;
   item->status = count > 0 ? CACHETTE_HIT : CACHETTE_MISS;
-  job->number += count;
+  job->op.number += count;
 }
 
-/* Live ones are counted; then the others go. */
+/* The live entries are cleared first, because the op counts only those. */
 void cachette__mongo_flush(cachette__mongo_job *job, mongoc_collection_t *collection) {
   int64_t rest = 0;
-  cachette_slice prefix = cachette_str(job->shared->settings.prefix);
-  if (sweep(job, collection, prefix, LIVE, &job->number))
-    sweep(job, collection, prefix, ALL, &rest);
+  cachette_slice prefix = cachette_str(job->shared->settings->prefix);
+  if (clear(job, collection, prefix, LIVE, &job->op.number))
+    clear(job, collection, prefix, ALL, &rest);
 }
 
 void cachette__mongo_flush_expired(cachette__mongo_job *job, mongoc_collection_t *collection) {
-  sweep(job, collection, cachette_str(job->shared->settings.prefix), ENDED, &job->number);
+  clear(job, collection, cachette_str(job->shared->settings->prefix), EXPIRED, &job->op.number);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The statements of a connection, prepared when they are first used. */
-#include "client.h"
+/* The statements of a connection, prepared when they are first used, and its transactions. */
+#include <string.h>
+
+#include "../../base/clock.h"
+#include "internal.h"
 
 static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_BEGIN_READ] = "BEGIN",
@@ -18,21 +21,21 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_REMOVE] = "DELETE FROM entry WHERE key = ?1",
     [CACHETTE__FILE_LAST] = "SELECT max(id) FROM entry",
     [CACHETTE__FILE_COUNT] = "SELECT count(*) FROM entry WHERE expires > ?1",
-    [CACHETTE__FILE_SWEEP_ALL] =
+    [CACHETTE__FILE_CLEAR_ALL] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE id <= ?1 ORDER BY id LIMIT ?2) "
         "RETURNING expires > ?3",
-    [CACHETTE__FILE_SWEEP_KEYS] =
+    [CACHETTE__FILE_CLEAR_RANGE] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE key >= ?4 AND key < ?5 "
         "AND id <= ?1 LIMIT ?2) RETURNING expires > ?3",
-    /* The plus keeps SQLite from going by the key. */
-    [CACHETTE__FILE_SWEEP_ENDED] =
+    /* The plus keeps SQLite from using the index on the key. */
+    [CACHETTE__FILE_CLEAR_EXPIRED] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ?3 "
         "AND (?4 IS NULL OR substr(+key, 1, length(?4)) = ?4) LIMIT ?2)",
     [CACHETTE__FILE_PAGES] = "PRAGMA page_count",
     [CACHETTE__FILE_FREE_PAGES] = "PRAGMA freelist_count",
     [CACHETTE__FILE_HAND] = "SELECT hand, goal FROM state",
     [CACHETTE__FILE_SET_HAND] = "UPDATE state SET hand = ?1, goal = ?2",
-    [CACHETTE__FILE_ROUND] =
+    [CACHETTE__FILE_SCAN] =
         "SELECT entry.id, used.id FROM entry LEFT JOIN used ON used.id = entry.id "
         "WHERE entry.id > ?1 AND entry.id <= ?3 ORDER BY entry.id LIMIT ?2",
     [CACHETTE__FILE_EVICT] = "DELETE FROM entry WHERE id = ?1",
@@ -52,7 +55,7 @@ int cachette__file_step(sqlite3_stmt *statement) {
   int code;
   do code = sqlite3_step(statement);
   while (code == SQLITE_ROW);
-  /* What reset repeats is the code of the step. */
+  /* The reset repeats the code of the step. */
   sqlite3_reset(statement);
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }
@@ -67,7 +70,22 @@ int cachette__file_run(cachette__file_thread *thread, enum cachette__file_statem
   return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-int cachette__file_bind(sqlite3_stmt *statement, int place, cachette_slice bytes) {
-  if (bytes.size == 0) return sqlite3_bind_zeroblob(statement, place, 0);
-  return sqlite3_bind_blob64(statement, place, bytes.data, bytes.size, SQLITE_STATIC);
+int cachette__file_bind(sqlite3_stmt *statement, int index, cachette_slice bytes) {
+  if (bytes.size == 0) return sqlite3_bind_zeroblob(statement, index, 0);
+  return sqlite3_bind_blob64(statement, index, bytes.data, bytes.size, SQLITE_STATIC);
+}
+
+int cachette__file_begin(cachette__file_thread *thread) {
+  int code = cachette__file_run(thread, CACHETTE__FILE_BEGIN_WRITE, NULL);
+  memset(&thread->transaction, 0, sizeof thread->transaction);
+  thread->transaction.begun_ms = cachette__machine_now();
+  return code;
+}
+
+int cachette__file_commit(cachette__file_thread *thread) {
+  int code = cachette__file_run(thread, CACHETTE__FILE_COMMIT, NULL);
+  if (code != SQLITE_OK) return code;
+  atomic_fetch_add(&thread->shared->evictions, thread->transaction.evicted);
+  atomic_fetch_add(&thread->shared->expirations, thread->transaction.expired);
+  return SQLITE_OK;
 }

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A module there is, or may be. */
+/* The modules that a build may have. */
 static struct module {
   const char *backend;
-  const char *name;              /* of the module, and of the build's option for it */
-  const char *library, *package; /* what it needs: the library's name, and Debian's package */
+  const char *name;              /* of the module, and of its build option */
+  const char *library, *package; /* that it needs: the library's name, and Debian's package */
   _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
 } modules[] = {
     {"mongodb", "mongodb", "libmongoc", "libmongoc-dev", NULL},
@@ -41,7 +41,7 @@ static struct module *find_module(const char *backend) {
 
 /* ---- Finding its file ---- */
 
-/* The folder that the core's own code was loaded from, with its last '/'; its length, or 0. */
+/* Finds the folder that the core was loaded from. Returns its length with the last '/', or 0. */
 static size_t own_folder(const char **folder) {
   Dl_info info;
   if (dladdr(&table, &info) == 0 || info.dli_fname == NULL) return 0;
@@ -51,7 +51,7 @@ static size_t own_folder(const char **folder) {
   return (size_t)(slash + 1 - info.dli_fname);
 }
 
-/* Puts a path together; whether there is such a file. */
+/* Makes a path. Returns whether there is such a file. */
 static bool try_path(char *path, const char *folder, size_t size, const char *below,
                      const char *name) {
   int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, below, name);
@@ -91,14 +91,14 @@ static int fail_stamp(const struct module *module, cachette_error *error) {
                         module->backend, module->name);
 }
 
-/* Threads that come here together all open it, with the same result: nothing has to be locked, and
- * so no fork can leave a lock behind. */
+/* Threads that come here at the same time all open the module, with the same result. So no lock is
+ * needed, and no fork can leave one locked. */
 static int open_module(struct module *module, cachette_error *error) {
   char path[PATH_MAX];
   if (!find_file(module->name, path)) return fail_absent(module, error);
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return fail_load(module, error);
-  /* ISO C has no way from void * to a function; POSIX says that this one works. */
+  /* ISO C cannot convert a void * to a function; POSIX says that this works. */
   cachette__module_entry *entry;
   *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
   if (entry == NULL) return fail_load(module, error);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What SQLite and the system say, in sentences. */
+/* Errors of SQLite and the system become ours. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "internal.h"
 
-bool cachette__file_is_damage(int code) {
+bool cachette__file_is_corrupt(int code) {
   return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
 
-bool cachette__file_is_wait(int code) {
+bool cachette__file_is_interrupted(int code) {
   int primary = code & 0xff;
   return primary == SQLITE_BUSY || primary == SQLITE_INTERRUPT || primary == SQLITE_LOCKED;
 }
@@ -33,7 +33,7 @@ int cachette__file_fail_system(const cachette__file_settings *settings, int numb
                         settings->name, strerror(number));
 }
 
-/* Why the file cannot be written, where SQLite has not kept the reason. */
+/* Finds why the file cannot be written, when SQLite does not know the reason. */
 static int find_reason(const cachette__file_settings *settings) {
   if (access(settings->folder, R_OK | W_OK | X_OK) != 0) return errno;
   if (access(settings->path, R_OK | W_OK) != 0 && errno != ENOENT) return errno;
@@ -41,7 +41,7 @@ static int find_reason(const cachette__file_settings *settings) {
 }
 
 int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_error *error) {
-  const cachette__file_settings *settings = &thread->shared->settings;
+  const cachette__file_settings *settings = thread->shared->settings;
   int number = thread->db != NULL ? sqlite3_system_errno(thread->db) : 0;
   switch (code & 0xff) {
     case SQLITE_NOMEM:
