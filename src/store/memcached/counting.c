@@ -179,7 +179,7 @@ static bool take_step(cachette__mc_node *node, cachette__mc_travel *travel, size
   cachette__mc_part *own = &travel->parts[part];
   cachette__mc_count *count = &own->counts[own->cursor];
   cachette_item *item = item_of(travel, part, count);
-  bool is_fault = token->type == CACHETTE__META_FAULT;
+  bool is_fault = token->type == CACHETTE__META_ERROR;
   if (is_fault) cachette__mc_take_fault(node, travel, item, token->line);
   if (own->round == CACHETTE__MC_WRITE) {
     bool is_done = token->type == CACHETTE__META_HEADER || token->type == CACHETTE__META_VALUE;

@@ -237,7 +237,7 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
 static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
   static const char most[] = "STAT item_size_max ";
   char digits[24] = "";
-  if (token->type == CACHETTE__META_FAULT ||
+  if (token->type == CACHETTE__META_ERROR ||
       cachette__begins(token->line, 0, cachette_str("END"))) {
     node->greeting = CACHETTE__MC_SILENT;
     cachette__link_ready(&node->link);
@@ -254,7 +254,7 @@ static void greeted(cachette__mc_node *node, const cachette__meta_token *token) 
   char message[256];
   if (node->greeting == CACHETTE__MC_SETTINGS) {
     take_setting(node, token);
-  } else if (token->type == CACHETTE__META_FAULT) {
+  } else if (token->type == CACHETTE__META_ERROR) {
     int code = cachette__mc_fault(node, token->line, message, sizeof message);
     cachette__link_fail(&node->link, true, code, "%s", message);
   } else if (node->greeting == CACHETTE__MC_VERSION) {
@@ -288,7 +288,7 @@ static bool is_in_order(cachette__mc_node *node, const cachette__mc_request *req
       request->sweep != NULL ? token->has_opaque : cachette__has_items(request->travel->verb);
   if (!numbered || (token->type == CACHETTE__META_VALUE && token->line.data == NULL)) return true;
   uint32_t expected = node->answered++;
-  if (token->type == CACHETTE__META_FAULT && !token->has_opaque) return true;
+  if (token->type == CACHETTE__META_ERROR && !token->has_opaque) return true;
   return token->has_opaque && token->opaque == expected;
 }
 

@@ -100,7 +100,7 @@ static bool take_status(cachette_item *item, const cachette__meta_token *token, 
     item->status = there ? CACHETTE_HIT : CACHETTE_MISS;
   else if (token->type == CACHETTE__META_MISS)
     item->status = CACHETTE_MISS;
-  else if (token->type == CACHETTE__META_KEPT)
+  else if (token->type == CACHETTE__META_NOT_STORED)
     item->status = CACHETTE_HIT;
   else
     return false;
@@ -115,9 +115,9 @@ static bool take_count(cachette__mc_node *node, cachette__mc_travel *travel, siz
     return cachette__mc_count_step(node, travel, part, token);
   cachette_item *item = cachette__mc_item(travel, part, place);
   if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(node, travel, part, token);
-  if (token->type == CACHETTE__META_FAULT && done % 2 == 0)
+  if (token->type == CACHETTE__META_ERROR && done % 2 == 0)
     cachette__mc_take_fault(node, travel, item, token->line);
-  else if (token->type == CACHETTE__META_FAULT)
+  else if (token->type == CACHETTE__META_ERROR)
     cachette__mc_count_refused(node, travel, part, place, token);
   else if (done % 2 == 0)
     return take_status(item, token, false);
@@ -133,7 +133,7 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
   if (op->verb == CACHETTE_INCREMENT) return take_count(node, travel, part, done, token);
   cachette_item *item =
       again ? cachette__mc_kept_item(travel, part, done) : cachette__mc_item(travel, part, done);
-  if (token->type == CACHETTE__META_FAULT) {
+  if (token->type == CACHETTE__META_ERROR) {
     cachette__mc_take_fault(node, travel, item, token->line);
     return true;
   }
@@ -151,7 +151,7 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
 static bool take_flushed(cachette__mc_node *node, cachette__mc_travel *travel, size_t done,
                          const cachette__meta_token *token) {
   static const char items[] = "STAT curr_items ";
-  if (token->type == CACHETTE__META_FAULT) {
+  if (token->type == CACHETTE__META_ERROR) {
     cachette__mc_take_fault(node, travel, NULL, token->line);
   } else if (done == 0 && token->line.size > sizeof items - 1 && token->line.size < 64 &&
              memcmp(token->line.data, items, sizeof items - 1) == 0) {
@@ -167,7 +167,7 @@ static bool take_flushed(cachette__mc_node *node, cachette__mc_travel *travel, s
 static bool is_last(const cachette__mc_travel *travel, size_t done,
                     const cachette__meta_token *token) {
   bool lists = travel->verb == CACHETTE_FLUSH && done == 0;
-  if (!lists || token->type == CACHETTE__META_FAULT) return token->end;
+  if (!lists || token->type == CACHETTE__META_ERROR) return token->end;
   return token->line.size == 3 && memcmp(token->line.data, "END", 3) == 0;
 }
 

@@ -190,7 +190,7 @@ bool cachette__mc_sweep_take(cachette__mc_node *node, cachette__mc_sweep *sweep,
   if (token->type == CACHETTE__META_VALUE) return false;
   if (sweep->deleting) {
     take_deleted(sweep, token);
-  } else if (token->type == CACHETTE__META_FAULT) {
+  } else if (token->type == CACHETTE__META_ERROR) {
     int code = cachette__mc_fault(node, token->line, message, sizeof message);
     fail_later(sweep, code, message);
   } else if (is_word(token->line, "BUSY")) {
