@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../../base/clock.h"
-#include "client.h"
+#include "internal.h"
 
 enum {
   HEAD_MOST = 160,                  /* bytes of a command beside its key and value */
@@ -78,7 +78,7 @@ static bool encode_zero(cachette__mc_node *node, const cachette_item *item,
 
 bool cachette__mc_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
   cachette__memcached_key key;
-  return cachette__memcached_key_make(node->store->prefix, item->key, &key) &&
+  return cachette__memcached_key_make(node->store->settings->prefix, item->key, &key) &&
          (!make || encode_zero(node, item, &key)) && encode(node, "mg", &key, " v c t", NULL);
 }
 
@@ -87,7 +87,7 @@ bool cachette__mc_encode_write(cachette__mc_node *node, const cachette_item *ite
   cachette__memcached_key key;
   char flags[80], digits[24];
   bool down = count->target < count->sum;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &key)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &key)) return false;
   if (cachette__mc_count_is_beyond(count)) {
     const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, count->target)};
     snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, count->version,
@@ -120,7 +120,7 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
   cachette__memcached_key key;
   char flags[40];
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &key)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &key)) return false;
   switch (op->verb) {
     case CACHETTE_FETCH:
       return encode(node, "mg", &key, op->flags & CACHETTE_WITH_TTL ? " v t" : " v", NULL);
@@ -157,7 +157,7 @@ bool cachette__mc_encode(cachette__mc_node *node, cachette__mc_travel *travel, s
   if (travel->parts[part].round != CACHETTE__MC_FIRST)
     return cachette__mc_count_encode(node, travel, part);
   if (op->verb == CACHETTE_INCREMENT && !cachette__mc_count_prepare(travel, part)) return false;
-  if (node->store->sasl) return cachette__mc_sasl_encode(node, travel, part);
+  if (node->store->settings->sasl) return cachette__mc_sasl_encode(node, travel, part);
   if (op->verb == CACHETTE_PING) return cachette__mc_encode_line(node, "mn");
   if (op->verb == CACHETTE_FLUSH)
     return cachette__mc_encode_line(node, "stats") && cachette__mc_encode_line(node, "flush_all");

@@ -20,7 +20,7 @@
 #include "../../base/alloc.h"
 #include "../../base/counter.h"
 #include "../../base/error.h"
-#include "client.h"
+#include "internal.h"
 
 enum { DIGITS_MOST = 20 }; /* of a number of the server's */
 
@@ -229,7 +229,7 @@ size_t cachette__mc_count_replies(const cachette__mc_part *part) {
 
 bool cachette__mc_count_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
   cachette__mc_part *own = &travel->parts[part];
-  bool sasl = node->store->sasl, fine = true;
+  bool sasl = node->store->settings->sasl, fine = true;
   own->cursor = own->step = 0;
   for (size_t i = 0; fine && i < own->count_count; i++) {
     const cachette__mc_count *count = &own->counts[i];

@@ -9,8 +9,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
-#include "../secure.h"
-#include "client.h"
+#include "internal.h"
 
 /* ---- Travels ---- */
 
@@ -59,15 +58,15 @@ void cachette__mc_travel_end(cachette__mc_travel *travel) {
 
 static size_t find_node(const cachette__memcached *self, cachette_slice key) {
   cachette__memcached_key made;
-  if (self->hosts.count == 1) return 0;
-  cachette__memcached_key_make(self->prefix, key, &made);
-  return cachette__memcached_choose(&self->hosts, (cachette_slice){made.raw, made.size});
+  if (self->settings->hosts.count == 1) return 0;
+  cachette__memcached_key_make(self->settings->prefix, key, &made);
+  return cachette__memcached_choose(&self->settings->hosts, (cachette_slice){made.raw, made.size});
 }
 
 /* Sorts the items by the node that has them. */
 static void divide(cachette__memcached *self, cachette__mc_travel *travel, size_t *places) {
   const cachette_op *op = travel->op;
-  size_t nodes = self->hosts.count;
+  size_t nodes = self->settings->hosts.count;
   for (size_t i = 0; i < op->count; i++) {
     places[i] = find_node(self, op->items[i].key);
     travel->parts[places[i]].count++;
@@ -87,7 +86,7 @@ static bool goes_everywhere(const cachette_op *op) {
 }
 
 static cachette__mc_travel *travel_new(cachette__memcached *self, cachette_op *op) {
-  size_t count = goes_everywhere(op) ? 0 : op->count, nodes = self->hosts.count;
+  size_t count = goes_everywhere(op) ? 0 : op->count, nodes = self->settings->hosts.count;
   size_t head = sizeof(cachette__mc_travel) + nodes * sizeof(cachette__mc_part);
   cachette__mc_travel *travel = cachette__malloc(head + 2 * count * sizeof(size_t));
   if (travel == NULL) return NULL;
@@ -157,7 +156,7 @@ static void refuse_sweep(const cachette__memcached *self, cachette_op *op) {
 /* Of a long key the server lists the head alone, so what is longer cannot be found in there. */
 static bool refuse_long_name(const cachette__memcached *self, cachette_op *op) {
   static const size_t most = CACHETTE__MEMCACHED_SHOWN;
-  size_t prefix = self->prefix.size;
+  size_t prefix = self->settings->prefix.size;
   char name[32];
   if (op->verb == CACHETTE_FLUSH && prefix > most) {
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
@@ -186,7 +185,7 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
-  if (self->sasl && cachette__mc_sweeps(self, op)) {
+  if (self->settings->sasl && cachette__mc_sweeps(self, op)) {
     refuse_sweep(self, op);
     return;
   }
@@ -267,7 +266,7 @@ static const char *memcached_server(const cachette__store *store, const cachette
 static void on_idle(uv_idle_t *idle) {
   cachette__memcached *self = idle->data;
   uv_idle_stop(idle);
-  for (size_t i = 0; i < 2 * self->hosts.count; i++) {
+  for (size_t i = 0; i < 2 * self->settings->hosts.count; i++) {
     cachette__mc_node *node = self->nodes[i];
     if (node->flush_due || node->suspect) cachette__mc_node_turn(node);
   }
@@ -278,15 +277,10 @@ void cachette__mc_do_later(cachette__memcached *self) { uv_idle_start(&self->idl
 /* ---- Open and close ---- */
 
 static void free_store(cachette__memcached *self) {
-  for (size_t i = 0; self->nodes != NULL && i < 2 * self->hosts.count; i++)
+  for (size_t i = 0; self->nodes != NULL && i < 2 * self->settings->hosts.count; i++)
     cachette__mc_node_free(self->nodes[i]);
   cachette__free(self->nodes);
-  cachette__memcached_hosts_deinit(&self->hosts);
-  cachette__tls_free(self->tls);
-  if (self->password != NULL) cachette__wipe(self->password, strlen(self->password));
-  cachette__free(self->username);
-  cachette__free(self->password);
-  cachette__free(self->key_prefix);
+  cachette__memcached_settings_free(self->settings);
   cachette__free(self);
 }
 
@@ -300,7 +294,7 @@ static void on_handle_closed(uv_handle_t *handle) { let_go(handle->data); }
 
 static void memcached_close(cachette__store *store, bool forked) {
   cachette__memcached *self = (cachette__memcached *)store;
-  size_t count = 2 * self->hosts.count;
+  size_t count = 2 * self->settings->hosts.count;
   cachette__mc_sweep_close(self);
   for (size_t i = 0; i < count; i++) {
     cachette__mc_node *node = self->nodes[i];
@@ -321,65 +315,18 @@ static void memcached_close(cachette__store *store, bool forked) {
   uv_close((uv_handle_t *)&self->timer, on_handle_closed);
 }
 
-static bool is_given(const char *text) { return text != NULL && *text != '\0'; }
-
-static int read_user(cachette__memcached *self, const cachette_options *options,
-                     cachette_error *error) {
-  const char *auth = cachette__options_text(options, CACHETTE__OPTION_memcached_auth);
-  const char *user = cachette__options_text(options, CACHETTE__OPTION_memcached_username);
-  const char *password = cachette__options_text(options, CACHETTE__OPTION_memcached_password);
-  if (strcmp(auth, "none") == 0 || (strcmp(auth, "auto") == 0 && !is_given(user)))
-    return CACHETTE_OK;
-  if (!is_given(user) || !is_given(password))
-    return cachette__fail(error, CACHETTE_ECONFIG,
-                          is_given(user) ? "memcached_password" : "memcached_username",
-                          "To authenticate at memcached both \"memcached_username\" and "
-                          "\"memcached_password\" are needed.");
-  self->sasl = strcmp(auth, "sasl") == 0;
-  if (!self->sasl && strchr(user, ' ') != NULL)
-    return cachette__fail(error, CACHETTE_ECONFIG, "memcached_username",
-                          "The \"memcached_username\" must not have a space in it, unless "
-                          "\"memcached_auth\" is sasl.");
-  self->username = cachette__strndup(user, strlen(user));
-  self->password = cachette__strndup(password, strlen(password));
-  if (self->username == NULL || self->password == NULL)
-    return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  return CACHETTE_OK;
-}
-
-/* All that opening may find fault with. */
-static int read_settings(cachette__memcached *self, const cachette_options *options,
-                         cachette_error *error) {
-  const char *hosts = cachette__options_text(options, CACHETTE__OPTION_memcached_host);
-  const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
-  int code = cachette__memcached_hosts_parse(hosts, &self->hosts, error);
-  if (code == CACHETTE_OK) code = read_user(self, options, error);
-  if (code == CACHETTE_OK && cachette__options_number(options, CACHETTE__OPTION_memcached_tls) != 0)
-    code = cachette__store_secure(options, &self->tls, error);
-  if (code < 0) return code;
-  if (is_given(prefix)) {
-    self->key_prefix = cachette__strndup(prefix, strlen(prefix));
-    if (self->key_prefix == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-    self->prefix = cachette_str(self->key_prefix);
-  }
-  self->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  return CACHETTE_OK;
-}
-
 static int memcached_check(const cachette_options *options, cachette_error *error) {
-  cachette__memcached *draft = cachette__calloc(1, sizeof *draft);
-  if (draft == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  int code = read_settings(draft, options, error);
-  free_store(draft);
+  cachette__memcached_settings *settings;
+  int code = cachette__memcached_settings_new(options, &settings, error);
+  if (code == CACHETTE_OK) cachette__memcached_settings_free(settings);
   return code;
 }
 
-static bool make_nodes(cachette__memcached *self, const cachette_options *options) {
-  int64_t connect_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
-  size_t hosts = self->hosts.count;
-  self->nodes = cachette__calloc(2 * hosts, sizeof *self->nodes);
-  for (size_t i = 0; self->nodes != NULL && i < 2 * hosts; i++) {
-    self->nodes[i] = cachette__mc_node_new(self, &self->hosts.list[i % hosts], connect_ms);
+static bool make_nodes(cachette__memcached *self) {
+  const cachette__memcached_hosts *hosts = &self->settings->hosts;
+  self->nodes = cachette__calloc(2 * hosts->count, sizeof *self->nodes);
+  for (size_t i = 0; self->nodes != NULL && i < 2 * hosts->count; i++) {
+    self->nodes[i] = cachette__mc_node_new(self, &hosts->list[i % hosts->count]);
     if (self->nodes[i] == NULL) return false;
   }
   return self->nodes != NULL;
@@ -387,7 +334,7 @@ static bool make_nodes(cachette__memcached *self, const cachette_options *option
 
 /* Names the servers, for messages that concern them all. */
 static void name_servers(cachette__memcached *self) {
-  size_t others = self->hosts.count - 1;
+  size_t others = self->settings->hosts.count - 1;
   if (others == 0)
     snprintf(self->name, sizeof self->name, "%s", self->nodes[0]->name);
   else
@@ -402,19 +349,20 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
   self->base.vtable = &cachette__memcached_store;
   self->loop = context->loop;
   self->events = context->events;
-  int code = read_settings(self, context->options, error);
-  if (code == CACHETTE_OK && !make_nodes(self, context->options))
+  int code = cachette__memcached_settings_new(context->options, &self->settings, error);
+  if (code == CACHETTE_OK && !make_nodes(self))
     code = cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (code < 0) {
     free_store(self);
     return code;
   }
   name_servers(self);
-  for (size_t i = 0; i < 2 * self->hosts.count; i++) cachette__mc_node_start(self->nodes[i]);
+  for (size_t i = 0; i < 2 * self->settings->hosts.count; i++)
+    cachette__mc_node_start(self->nodes[i]);
   uv_idle_init(self->loop, &self->idle);
   uv_timer_init(self->loop, &self->timer);
   self->idle.data = self->timer.data = self;
-  self->open_handles = 2 * self->hosts.count + 2;
+  self->open_handles = 2 * self->settings->hosts.count + 2;
   *store = &self->base;
   return CACHETTE_OK;
 }

@@ -8,7 +8,7 @@
 #include "../../base/clock.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
-#include "client.h"
+#include "internal.h"
 
 enum {
   BATCH = 32 /* requests after which those of this turn are sent, if there are more to come */
@@ -27,7 +27,7 @@ void cachette__mc_node_turn(cachette__mc_node *node) {
     node->suspect = false;
     cachette__link_fail(&node->link, true, CACHETTE_EUNAVAILABLE,
                         "%s has not answered for %g s; the connection was given up.", node->name,
-                        (double)node->store->timeout_ms / 1000);
+                        (double)node->store->settings->timeout_ms / 1000);
   } else {
     send_now(node);
   }
@@ -181,13 +181,13 @@ void cachette__mc_trim(cachette__mc_node *node) {
 static bool encode_login(cachette__mc_node *node) {
   const cachette__memcached *store = node->store;
   cachette__buffer *output = cachette__stream_output(node->link.stream);
-  size_t size = strlen(store->username) + 1 + strlen(store->password);
+  size_t size = strlen(store->settings->username) + 1 + strlen(store->settings->password);
   char line[64];
   snprintf(line, sizeof line, "set cachette-login 0 -1 %zu", size);
   if (!cachette__mc_encode_line(node, line)) return false;
   char *at = cachette__buffer_room(output, size + 3);
   if (at == NULL) return false;
-  snprintf(at, size + 3, "%s %s\r\n", store->username, store->password);
+  snprintf(at, size + 3, "%s %s\r\n", store->settings->username, store->settings->password);
   output->end += size + 2;
   return true;
 }
@@ -198,7 +198,7 @@ static bool encode_login(cachette__mc_node *node) {
  * hangs up, where with fewer it would wait.
  */
 static void greet(cachette__mc_node *node) {
-  bool fine, sasl = node->store->sasl;
+  bool fine, sasl = node->store->settings->sasl;
   if (node->greeting == CACHETTE__MC_AUTH)
     fine = sasl ? cachette__mc_sasl_greet(node) : encode_login(node);
   else if (sasl)
@@ -260,7 +260,7 @@ static void greeted(cachette__mc_node *node, const cachette__meta_token *token) 
   } else if (node->greeting == CACHETTE__MC_VERSION) {
     take_version(node, token->line);
   } else {
-    node->greeting = node->store->sasl ? CACHETTE__MC_SETTINGS : CACHETTE__MC_VERSION;
+    node->greeting = node->store->settings->sasl ? CACHETTE__MC_SETTINGS : CACHETTE__MC_VERSION;
     greet(node);
   }
 }
@@ -271,7 +271,8 @@ static void on_opened(void *owner) {
   cachette__binary_init(&node->binary_parser);
   node->input_begin = node->input_end = 0;
   node->asked = node->answered = 0;
-  node->greeting = node->store->username != NULL ? CACHETTE__MC_AUTH : CACHETTE__MC_VERSION;
+  node->greeting =
+      node->store->settings->username != NULL ? CACHETTE__MC_AUTH : CACHETTE__MC_VERSION;
   greet(node);
 }
 
@@ -328,7 +329,7 @@ static void read_input(cachette__mc_node *node) {
     cachette__meta_token token;
     const char *reason = "an answer that does not fit what was asked";
     const void *stream = node->link.stream;
-    int code = node->store->sasl
+    int code = node->store->settings->sasl
                    ? cachette__binary_read(&node->binary_parser, bytes, &used, &token, &reason)
                    : cachette__meta_read(&node->parser, bytes, &used, &token, &reason);
     node->input_begin += used;
@@ -394,7 +395,7 @@ static size_t keep_some(cachette__mc_node *node, bool retry) {
 /* Adds what may be the matter with a server that took the greeting and did not answer it. */
 static void add_advice(const cachette__mc_node *node, cachette_error *error) {
   size_t size = strlen(error->message);
-  if (node->store->sasl || error->code != CACHETTE_EUNAVAILABLE) return;
+  if (node->store->settings->sasl || error->code != CACHETTE_EUNAVAILABLE) return;
   snprintf(error->message + size, sizeof error->message - size, "%s",
            " If it runs with SASL (-S), set \"memcached_auth\" to sasl.");
 }
@@ -440,7 +441,7 @@ static const cachette__link_events events = {
 
 /* If nothing at all came since the op was sent, and nothing was sent, the server is gone. */
 void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op) {
-  int64_t timeout_ms = node->store->timeout_ms;
+  int64_t timeout_ms = node->store->settings->timeout_ms;
   if (node->link.state != CACHETTE__LINK_READY) return;
   int64_t now = cachette__machine_now();
   int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : timeout_ms;
@@ -459,8 +460,7 @@ void cachette__mc_look_at_silence(cachette__mc_node *node, const cachette_op *op
 /* ---- Its life ---- */
 
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
-                                         const cachette__memcached_host *host,
-                                         int64_t connect_timeout_ms) {
+                                         const cachette__memcached_host *host) {
   cachette__mc_node *node = cachette__calloc(1, sizeof *node);
   if (node == NULL) return NULL;
   node->store = store;
@@ -468,10 +468,10 @@ cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
       .host = host->host,
       .port = host->port,
       .path = host->path,
-      .tls = store->tls,
+      .tls = store->settings->tls,
       .plain_advice = "set \"memcached_tls\" to false.",
       .tls_advice = "set \"memcached_tls\" to true.",
-      .connect_timeout_ms = connect_timeout_ms,
+      .connect_timeout_ms = store->settings->connect_timeout_ms,
   };
   cachette__target_text(&node->target, node->name, sizeof node->name);
   return node;

@@ -7,7 +7,7 @@
 #include "../../base/counter.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
-#include "client.h"
+#include "internal.h"
 
 /* ---- Faults ---- */
 
@@ -143,7 +143,7 @@ static bool take_item(cachette__mc_node *node, cachette__mc_travel *travel, size
   }
   if (again) return token->type != CACHETTE__META_VALUE; /* it was there, whatever stands now */
   if (op->verb == CACHETTE_TOUCH && token->type == CACHETTE__META_VALUE)
-    return node->store->sasl && cachette__mc_keep(travel, part, done, token);
+    return node->store->settings->sasl && cachette__mc_keep(travel, part, done, token);
   return take_status(item, token, op->verb != CACHETTE_PUT);
 }
 

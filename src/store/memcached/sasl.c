@@ -18,7 +18,7 @@
 #include "../../base/clock.h"
 #include "../../base/error.h"
 #include "binary.h"
-#include "client.h"
+#include "internal.h"
 
 #define NOT_MADE UINT32_MAX /* the time to live with which a count makes no counter */
 
@@ -66,14 +66,14 @@ static bool append_plain(cachette__mc_node *node, enum cachette__binary_verb ver
 }
 
 bool cachette__mc_sasl_greet(cachette__mc_node *node) {
-  const cachette__memcached *store = node->store;
-  size_t user = strlen(store->username), password = strlen(store->password);
+  const cachette__memcached_settings *settings = node->store->settings;
+  size_t user = strlen(settings->username), password = strlen(settings->password);
   size_t size = 1 + user + 1 + password;
   char *secret = cachette__malloc(size);
   if (secret == NULL) return false;
   secret[0] = secret[1 + user] = '\0';
-  memcpy(secret + 1, store->username, user);
-  memcpy(secret + 1 + user + 1, store->password, password);
+  memcpy(secret + 1, settings->username, user);
+  memcpy(secret + 1 + user + 1, settings->password, password);
   const cachette__binary_command command = {
       .verb = CACHETTE__BINARY_AUTH,
       .opaque = LINE_END,
@@ -106,7 +106,7 @@ static bool encode_zero(cachette__mc_node *node, const cachette_item *item, cach
 
 bool cachette__mc_sasl_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
   cachette__memcached_key made;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   const cachette_slice key = {made.raw, made.size};
   if (make && !encode_zero(node, item, key)) return false;
   const cachette__binary_command command = {
@@ -118,7 +118,7 @@ bool cachette__mc_sasl_encode_write(cachette__mc_node *node, const cachette_item
                                     const cachette__mc_count *count) {
   cachette__memcached_key made;
   bool down = count->target < count->sum;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   if (cachette__mc_count_is_beyond(count)) {
     char digits[24];
     const size_t size = (size_t)sprintf(digits, "%" PRIu64, count->target);
@@ -166,7 +166,7 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
 
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
   cachette__memcached_key made;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   cachette__binary_command command = {.key = {made.raw, made.size}};
   if (op->verb == CACHETTE_INCREMENT) return encode_increment(node, item, command.key);
   command.opaque = node->asked++;
@@ -210,7 +210,8 @@ static bool encode_flags(cachette__mc_node *node, const cachette__mc_travel *tra
     const cachette__mc_kept *kept = &travel->parts[part].kept[i];
     const cachette_item *item = cachette__mc_item(travel, part, kept->place);
     cachette__memcached_key made;
-    if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+    if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made))
+      return false;
     cachette__binary_command command = {
         .verb = CACHETTE__BINARY_SET,
         .opaque = node->asked++,

@@ -13,7 +13,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
-#include "client.h"
+#include "internal.h"
 
 enum { SLICE = 500, BUSY_MS = 20 };
 
@@ -37,7 +37,7 @@ typedef struct key_head {
 
 bool cachette__mc_sweeps(const cachette__memcached *self, const cachette_op *op) {
   return op->verb == CACHETTE_CLEAR_NAMESPACE ||
-         (op->verb == CACHETTE_FLUSH && self->prefix.size > 0);
+         (op->verb == CACHETTE_FLUSH && self->settings->prefix.size > 0);
 }
 
 static void on_timer(uv_timer_t *timer) { cachette__mc_sweep_retry(timer->data); }
@@ -129,7 +129,7 @@ bool cachette__mc_sweep_encode(cachette__mc_node *node, cachette__mc_sweep *swee
 /* The op's item that wants a key to go; SIZE_MAX: none. */
 static size_t find_item(const cachette__mc_sweep *sweep, cachette_slice key) {
   const cachette_op *op = sweep->travel->op;
-  cachette_slice prefix = sweep->node->store->prefix;
+  cachette_slice prefix = sweep->node->store->settings->prefix;
   if (!cachette__begins(key, 0, prefix)) return SIZE_MAX;
   if (op->verb == CACHETTE_FLUSH) return 0;
   for (size_t i = 0; i < op->count; i++) {

@@ -15,8 +15,8 @@
  * answered in the order in which they were sent; one whose op was given up keeps its place, and
  * each reply carries back the number of its command, so that none is ever taken for another's.
  */
-#ifndef CACHETTE_MEMCACHED_CLIENT_H
-#define CACHETTE_MEMCACHED_CLIENT_H
+#ifndef CACHETTE_MEMCACHED_INTERNAL_H
+#define CACHETTE_MEMCACHED_INTERNAL_H
 
 #include "../../net/link.h"
 #include "../store.h"
@@ -133,24 +133,40 @@ struct cachette__mc_node {
   char input[CACHETTE__MEMCACHED_INPUT];
 };
 
+/* What the store reads of the options. It does not change once it is made, so threads and handles
+ * may share it. */
+typedef struct cachette__memcached_settings {
+  cachette__memcached_hosts hosts;
+  cachette__tls *tls;        /* NULL: no TLS */
+  char *username, *password; /* NULL: none */
+  bool sasl;                 /* authenticate by SASL, and speak the binary protocol */
+  char *key_prefix;
+  cachette_slice prefix; /* the same; empty: none */
+  int64_t timeout_ms, connect_timeout_ms;
+} cachette__memcached_settings;
+
 struct cachette__memcached {
   cachette__store base;
   uv_loop_t *loop;
   cachette__events *events;
-  cachette__memcached_hosts hosts;
+  cachette__memcached_settings *settings;
   cachette__mc_node **nodes; /* one for each host, then one more for each, that lists its keys */
-  cachette__tls *tls;
-  char *username, *password; /* NULL: none */
-  bool sasl;                 /* they are shown so, and the protocol is the binary one */
-  char *key_prefix;
-  cachette_slice prefix;
-  char name[160]; /* of the servers, in messages */
-  int64_t timeout_ms;
-  uv_idle_t idle;   /* while something is to be done in the next turn of the loop */
-  uv_timer_t timer; /* while sweeps wait for a busy server */
+  char name[160];            /* of the servers, in messages */
+  uv_idle_t idle;            /* while something is to be done in the next turn of the loop */
+  uv_timer_t timer;          /* while sweeps wait for a busy server */
   cachette__mc_sweep *waiting;
   size_t open_handles;
 };
+
+/* ---- settings.c ---- */
+
+/* Errors: ECONFIG, ENOMEM, and those of reading the files of TLS. */
+int cachette__memcached_settings_new(const cachette_options *options,
+                                     cachette__memcached_settings **settings,
+                                     cachette_error *error);
+
+/* NULL is allowed. */
+void cachette__memcached_settings_free(cachette__memcached_settings *self);
 
 /* ---- memcached.c ---- */
 
@@ -177,8 +193,7 @@ static inline cachette_item *cachette__mc_item(const cachette__mc_travel *travel
 
 /* NULL: out of memory. Nothing of it is on the loop until it is started. */
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
-                                         const cachette__memcached_host *host,
-                                         int64_t connect_timeout_ms);
+                                         const cachette__memcached_host *host);
 void cachette__mc_node_start(cachette__mc_node *node);
 void cachette__mc_node_free(cachette__mc_node *node);
 
