@@ -27,7 +27,7 @@ static void send_step(cachette__mc_node *node) {
 
 void cachette__mc_handshake_begin(cachette__mc_node *node) {
   bool has_user = node->store->settings->username != NULL;
-  node->step = has_user ? CACHETTE__MC_LOGIN : node->protocol->second;
+  node->step = has_user ? CACHETTE__MC_LOGIN : node->protocol->after_login;
   send_step(node);
 }
 
@@ -78,7 +78,7 @@ void cachette__mc_handshake_take(cachette__mc_node *node, const cachette__meta_t
   } else if (node->step == CACHETTE__MC_VERSION) {
     take_version(node, token->line);
   } else {
-    node->step = node->protocol->second;
+    node->step = node->protocol->after_login;
     send_step(node);
   }
 }

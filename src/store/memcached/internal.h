@@ -8,15 +8,20 @@
  *
  * A file calls only those below it:
  *
- *     memcached.c              the vtable: open, submit, detach, close
- *     node.c                   one server: the callbacks of its pipeline
- *     handshake.c              login, version and settings of a new connection
- *     replies.c    clear.c     replies become results; clearing by what `metadump` lists
- *     counter.c                increments that read the counter before they write it
- *     sasl.c       commands.c  a part becomes commands, in the binary protocol and in the text one
- *     touch.c      errors.c    the second round of a touch under SASL; a server's error becomes
- * ours fanout.c                 the parts of an op, and what failed of it settings.c the options
- *     binary.c  meta.c  key.c  hosts.c
+ *     memcached.c             the vtable: open, submit, detach, close
+ *     node.c                  one server: the callbacks of its pipeline
+ *     handshake.c             login, version and settings of a new connection
+ *     replies.c               replies become results
+ *     clear.c                 clearing by what `metadump` lists
+ *     counter.c               increments that read the counter before they write it
+ *     sasl.c                  a part becomes commands of the binary protocol
+ *     commands.c              a part becomes commands of the text protocol
+ *     touch.c                 the second round of a touch under SASL
+ *     errors.c                a server's error becomes ours
+ *     fanout.c                the parts of an op, and what failed of it
+ *     settings.c              the options
+ *     binary.c  meta.c        parsers of the two protocols
+ *     key.c  hosts.c          keys as the server accepts them; which server has a key
  */
 #ifndef CACHETTE_MEMCACHED_INTERNAL_H
 #define CACHETTE_MEMCACHED_INTERNAL_H
@@ -210,9 +215,9 @@ typedef struct cachette__mc_protocol {
 
   bool (*encode_login)(cachette__mc_node *node);
 
-  /* What follows the login; its replies begin with those of the step `second`. */
+  /* What follows the login, and the step that takes the first reply to it. */
   bool (*encode_hello)(cachette__mc_node *node);
-  enum cachette__mc_step second;
+  enum cachette__mc_step after_login;
 
   /* A part's commands, but those of the rounds that follow in an increment. */
   bool (*encode)(cachette__mc_part *part);
