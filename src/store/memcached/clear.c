@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "../../base/alloc.h"
-#include "../../base/error.h"
 #include "../../base/slice.h"
 #include "internal.h"
 

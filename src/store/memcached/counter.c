@@ -19,7 +19,6 @@
  */
 #include "../../base/counter.h"
 #include "../../base/alloc.h"
-#include "../../base/error.h"
 #include "internal.h"
 
 enum { MAX_DIGITS = 20 }; /* of a number that a server sends */
