@@ -31,6 +31,7 @@ struct cachette_options {
   struct setting settings[CACHETTE__OPTION_COUNT];
   char *folder; /* see options.h */
   cachette__clock clock;
+  cachette__settings *kept; /* see options.h */
 };
 
 const cachette_option_info *cachette_option_table(size_t *count) {
@@ -326,6 +327,12 @@ cachette_options *cachette_options_new(void) {
   return options;
 }
 
+/* The options change, so what a store made of them holds no more. */
+static void drop_kept(cachette_options *options) {
+  cachette__settings_release(options->kept);
+  options->kept = NULL;
+}
+
 static void drop_text(struct setting *setting) {
   if (setting->text != NULL) cachette__wipe(setting->text, strlen(setting->text));
   cachette__free(setting->text);
@@ -334,6 +341,7 @@ static void drop_text(struct setting *setting) {
 
 void cachette_options_free(cachette_options *options) {
   if (options == NULL) return;
+  drop_kept(options);
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) drop_text(&options->settings[i]);
   cachette__free(options->folder);
   cachette__free(options);
@@ -344,6 +352,7 @@ cachette_options *cachette__options_copy(const cachette_options *options) {
   if (copy == NULL) return NULL;
   *copy = *options;
   copy->folder = NULL;
+  copy->kept = NULL;
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) copy->settings[i].text = NULL;
   if (options->folder != NULL) {
     copy->folder = cachette__strndup(options->folder, strlen(options->folder));
@@ -361,6 +370,7 @@ cachette_options *cachette__options_copy(const cachette_options *options) {
       return NULL;
     }
   }
+  copy->kept = cachette__settings_retain(options->kept);
   return copy;
 }
 
@@ -394,6 +404,7 @@ int cachette_options_set(cachette_options *options, const char *name, const char
   } else if (numeric && info->fallback != NULL) {
     parse_number(info, info->fallback, &number);
   }
+  drop_kept(options);
   drop_text(setting);
   setting->text = text;
   setting->number = number;
@@ -416,12 +427,21 @@ const char *cachette_options_get(const cachette_options *options, const char *na
 }
 
 void cachette_options_set_clock(cachette_options *options, int64_t (*now)(void *data), void *data) {
+  drop_kept(options);
   options->clock = (cachette__clock){now, data};
 }
 
 bool cachette__options_absent(const cachette_options *options, enum cachette__option option) {
   const char *text = cachette__options_text(options, option);
   return options->settings[option].null || text == NULL || *text == '\0';
+}
+
+cachette__settings *cachette__options_settings(const cachette_options *options) {
+  return options->kept;
+}
+
+void cachette__options_keep(const cachette_options *options, cachette__settings *settings) {
+  ((cachette_options *)options)->kept = settings; /* no option changes by it */
 }
 
 const char *cachette__options_folder(const cachette_options *options) { return options->folder; }

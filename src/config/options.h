@@ -10,6 +10,7 @@
 
 #include "../base/clock.h"
 #include "cachette.h"
+#include "settings.h"
 
 /* Each backend: identifier, name in the configuration, name in sentences. */
 #define CACHETTE__BACKENDS(X)            \
@@ -130,7 +131,14 @@ const char *cachette__options_folder(const cachette_options *options);
 
 cachette__clock cachette__options_clock(const cachette_options *options);
 
-/* A copy that outlives the original; NULL when out of memory. */
+/* What a store made of these options, kept with them until one of them is set; NULL: nothing yet.
+ */
+cachette__settings *cachette__options_settings(const cachette_options *options);
+
+/* Keeps it; takes over the caller's reference. Not for options that have some already. */
+void cachette__options_keep(const cachette_options *options, cachette__settings *settings);
+
+/* A copy that outlives the original, with the same settings; NULL when out of memory. */
 cachette_options *cachette__options_copy(const cachette_options *options);
 
 #endif

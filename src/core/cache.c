@@ -351,17 +351,28 @@ static void close_loop(cachette *handle) {
   while (uv_loop_close(&handle->loop) == UV_EBUSY) uv_run(&handle->loop, UV_RUN_ONCE);
 }
 
-/* Takes from the options what ops need, and a copy for the store. */
+/* Takes from the options what ops need, and a copy for the store. The caller's own are checked, so
+ * that what is read of them serves the next handle, too. */
 static int read_options(cachette *handle, const cachette_options *options, cachette_error *error) {
-  handle->options = options != NULL ? cachette__options_copy(options) : cachette_options_new();
-  if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   cachette_error fault = {.code = CACHETTE_OK};
-  if (cachette_options_check(handle->options, &fault, 1) > 0)
+  if (cachette_options_check(options, &fault, 1) > 0)
     return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
-  handle->clock = cachette__options_clock(handle->options);
-  handle->ttl_ms = cachette__options_number(handle->options, CACHETTE__OPTION_ttl);
-  handle->timeout_ms = cachette__options_number(handle->options, CACHETTE__OPTION_timeout);
+  handle->options = cachette__options_copy(options);
+  if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  handle->clock = cachette__options_clock(options);
+  handle->ttl_ms = cachette__options_number(options, CACHETTE__OPTION_ttl);
+  handle->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
   return CACHETTE_OK;
+}
+
+/* The same with every option at its default, if there are none. */
+static int read_given(cachette *handle, const cachette_options *options, cachette_error *error) {
+  if (options != NULL) return read_options(handle, options, error);
+  cachette_options *defaults = cachette_options_new();
+  if (defaults == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  int code = read_options(handle, defaults, error);
+  cachette_options_free(defaults);
+  return code;
 }
 
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,
@@ -377,12 +388,17 @@ int cachette__open_with(const cachette_options *options, cachette__open_store *o
   handle->events = (cachette__events){on_notice, on_invalidated, on_lost};
   handle->deadlines = (cachette__deadlines){add_deadline, remove_deadline};
 
-  code = read_options(handle, options, error);
+  code = read_given(handle, options, error);
   if (code < 0) goto fail;
   code = open_loop(handle, error);
   if (code < 0) goto fail;
-  handle->context = (cachette__store_context){&handle->loop, handle->options, &handle->events,
-                                              &handle->deadlines};
+  handle->context = (cachette__store_context){
+      .loop = &handle->loop,
+      .options = handle->options,
+      .settings = cachette__options_settings(handle->options),
+      .events = &handle->events,
+      .deadlines = &handle->deadlines,
+  };
   code = open_store(&handle->context, &handle->store, error);
   if (code < 0) {
     close_loop(handle);

@@ -6,7 +6,7 @@
 #include "../config/options.h"
 #include "../layer/layers.h"
 #include "../store/names.h"
-#include "../store/store.h"
+#include "../store/registry.h"
 
 /* Faults found so far, of which the first few are kept. */
 struct faults {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "layers.h"
 
+#include "../store/registry.h"
 #include "envelope.h"
 
 /* From the top down. */

@@ -123,9 +123,8 @@ static int begin(cachette__link *link) {
   return 0;
 }
 
-int cachette__link_want(cachette__link *link, const cachette_error **reason) {
+int cachette__link_begin(cachette__link *link, const cachette_error **reason) {
   *reason = &link->reason;
-  if (link->state == CACHETTE__LINK_READY) return 1;
   if (link->state == CACHETTE__LINK_OPENING) return link->probation ? link->reason.code : 0;
   if (link->down_until != 0 && cachette__machine_now() < link->down_until) return link->reason.code;
   return begin(link);

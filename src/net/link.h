@@ -62,7 +62,8 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
  * opened, wait for `lost` or for the own greeting's end; or a negative code: it is down, and
  * `*reason` says why.
  */
-int cachette__link_want(cachette__link *link, const cachette_error **reason);
+static inline int cachette__link_want(cachette__link *link, const cachette_error **reason);
+int cachette__link_begin(cachette__link *link, const cachette_error **reason); /* its slow path */
 
 /*
  * How long to leave a server alone after so many failures: anything up to a bound that doubles, so
@@ -98,5 +99,9 @@ void cachette__link_fail(cachette__link *link, bool down, int code, const char *
  * inside the loop. `forked` as of a stream: then nothing is called, and the memory is free at once.
  */
 void cachette__link_close(cachette__link *link, bool forked, void (*closed)(void *owner));
+
+static inline int cachette__link_want(cachette__link *link, const cachette_error **reason) {
+  return link->state == CACHETTE__LINK_READY ? 1 : cachette__link_begin(link, reason);
+}
 
 #endif

@@ -92,11 +92,14 @@ static void fail_request(cachette__pipeline *self, uint64_t number, int code, co
   self->protocol->failed(self->owner, &copy.request, code, message);
 }
 
-/* Takes out requests at the head whose replies all came, or that were given up before they were
- * sent. */
+/* Whether the request at the head has all its replies, or was given up before it was sent. */
+static bool is_head_over(const cachette__pipeline *self) {
+  return self->head < self->unsent && at(self, self->head)->replies == 0;
+}
+
+/* Takes such requests out. */
 static void trim(cachette__pipeline *self) {
-  while (self->head < self->unsent) {
-    if (at(self, self->head)->replies > 0) return;
+  while (is_head_over(self)) {
     cachette__request_slot copy = *(cachette__request_slot *)at(self, self->head);
     self->head++;
     self->bytes -= copy.request.bytes;
@@ -122,13 +125,13 @@ static void encode_all(cachette__pipeline *self) {
     if (self->protocol->is_awaited(request) && !encode_request(self, request))
       fail_request(self, number, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
   }
-  trim(self);
+  if (is_head_over(self)) trim(self);
 }
 
 int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
                                const char **reason) {
   static const size_t most = CACHETTE__PIPELINE_REQUESTS, most_bytes = CACHETTE__PIPELINE_BYTES;
-  trim(self);
+  if (is_head_over(self)) trim(self);
   size_t used = (size_t)(self->tail - self->head);
   if (used >= most || (used > 0 && self->bytes + bytes > most_bytes)) {
     snprintf(self->refusal, sizeof self->refusal,
@@ -164,7 +167,7 @@ void cachette__pipeline_replied(cachette__pipeline *self) {
 
 static void on_opened(void *owner) {
   cachette__pipeline *self = owner;
-  self->input_begin = self->input_end = 0;
+  self->input_end = 0;
   self->protocol->opened(self->owner);
 }
 
@@ -184,25 +187,19 @@ static char *on_room(void *owner, size_t *size) {
 
 static void read_input(cachette__pipeline *self) {
   const void *stream = self->link.stream;
-  for (;;) {
-    cachette_slice bytes = {self->input + self->input_begin, self->input_end - self->input_begin};
-    size_t used = 0;
-    const char *reason = "an answer that does not fit what was asked";
-    enum cachette__pipeline_read code = self->protocol->read(self->owner, bytes, &used, &reason);
-    self->input_begin += used;
-    if (self->link.stream != stream) return; /* the connection was given up meanwhile */
-    if (code == CACHETTE__PIPELINE_MORE) break;
-    if (code == CACHETTE__PIPELINE_TOKEN) continue;
+  const char *reason = "an answer that does not fit what was asked";
+  size_t used = 0;
+  bool is_valid = self->protocol->read(self->owner, (cachette_slice){self->input, self->input_end},
+                                       &used, &reason);
+  if (self->link.stream != stream) return; /* the connection was given up meanwhile */
+  if (!is_valid) {
     cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
                         "%s does not speak %s as expected: %s.", self->name, self->protocol->name,
                         reason);
     return;
   }
-  size_t left = self->input_end - self->input_begin;
-  if (left > 0 && self->input_begin > 0)
-    memmove(self->input, self->input + self->input_begin, left);
-  self->input_begin = 0;
-  self->input_end = left;
+  self->input_end -= used;
+  if (self->input_end > 0 && used > 0) memmove(self->input, self->input + used, self->input_end);
 }
 
 static void on_received(void *owner, size_t size) {

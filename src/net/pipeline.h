@@ -47,13 +47,6 @@ typedef union cachette__request_slot {
   char bytes[CACHETTE__PIPELINE_SLOT];
 } cachette__request_slot;
 
-/* What reading a token came to. */
-enum cachette__pipeline_read {
-  CACHETTE__PIPELINE_TOKEN,  /* one was read; read on */
-  CACHETTE__PIPELINE_MORE,   /* the rest needs more bytes */
-  CACHETTE__PIPELINE_INVALID /* this is not the protocol */
-};
-
 /* What a protocol does; `owner` is the pipeline's. */
 typedef struct cachette__protocol {
   const char *name; /* as in "HOST does not speak NAME as expected" */
@@ -62,10 +55,12 @@ typedef struct cachette__protocol {
    * with cachette__link_fail(). */
   void (*opened)(void *owner);
 
-  /* Reads one token of a reply, and says how many bytes it used. With INVALID it may set `*reason`,
-   * the end of a sentence. */
-  enum cachette__pipeline_read (*read)(void *owner, cachette_slice input, size_t *used,
-                                       const char **reason);
+  /*
+   * Reads replies, until what is left needs more bytes or the connection was given up. Says how
+   * many bytes it used. Returns false if this is not the protocol; then it may set `*reason`, the
+   * end of a sentence.
+   */
+  bool (*read)(void *owner, cachette_slice input, size_t *used, const char **reason);
 
   /* Where the bytes that come next belong, if they can be read there directly; else NULL. `placed`
    * tells how many came. Both NULL: the protocol never does so. */
@@ -123,7 +118,7 @@ typedef struct cachette__pipeline {
   bool draining;        /* nothing more is sent over this connection, */
   cachette_error drain; /* which ends with this once all that was sent is answered */
 
-  size_t input_begin, input_end;
+  size_t input_end;
   char input[CACHETTE__PIPELINE_INPUT];
 } cachette__pipeline;
 

@@ -52,6 +52,7 @@ struct cachette__deadlines {
 typedef struct cachette__store_context {
   uv_loop_t *loop;
   const cachette_options *options;
+  cachette__settings *settings; /* of the store; NULL: it has none */
   cachette__events *events;
   cachette__deadlines *deadlines;
 } cachette__store_context;
@@ -62,9 +63,14 @@ struct cachette__store_vtable {
   /* Every op is complete when submit returns. */
   bool immediate;
 
-  /* Looks at the options that only this store understands; as cachette__store_check(). May be NULL.
+  /* Looks at the options that only this store understands; and finds what is wrong. May be NULL.
    */
   int (*check)(const cachette_options *options, cachette_error *error);
+
+  /* Reads the options that only this store understands. NULL: there are none. Errors: ECONFIG,
+   * ENOMEM. */
+  int (*settings)(const cachette_options *options, cachette__settings **settings,
+                  cachette_error *error);
 
   /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
   int (*open)(const cachette__store_context *context, cachette__store **store,
@@ -115,15 +121,5 @@ static inline void cachette__store_submit(cachette__store *store, cachette_op *o
   op->priv.holder = store;
   store->vtable->submit(store, op);
 }
-
-/*
- * Whether the store that the options name can be opened with them, as far as they tell. Errors:
- * ECONFIG, ENOMEM. A backend that is not part of this build has no faults here.
- */
-int cachette__store_check(const cachette_options *options, cachette_error *error);
-
-/* Opens the store that the options name; errors as cachette_open(). */
-int cachette__store_open(const cachette__store_context *context, cachette__store **store,
-                         cachette_error *error);
 
 #endif

@@ -11,6 +11,7 @@
 #include "peer.h"
 #include "redis_server.h"
 #include "server.h"
+#include "store/registry.h"
 
 /* A primary on 127.0.0.1, and one on 127.0.0.2 with the same port, for a name that moves. */
 static struct redis_server old, new;

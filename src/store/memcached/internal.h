@@ -43,6 +43,7 @@ typedef struct cachette__mc_clear cachette__mc_clear;
 /* What the store reads of the options. It does not change once it is made, so threads and handles
  * may share it. */
 typedef struct cachette__memcached_settings {
+  cachette__settings base;
   cachette__memcached_hosts hosts;
   cachette__tls *tls;        /* NULL: no TLS */
   char *username, *password; /* NULL: none */
@@ -53,12 +54,8 @@ typedef struct cachette__memcached_settings {
 } cachette__memcached_settings;
 
 /* Errors: ECONFIG, ENOMEM, and those of reading the files of TLS. */
-int cachette__memcached_settings_new(const cachette_options *options,
-                                     cachette__memcached_settings **settings,
+int cachette__memcached_settings_new(const cachette_options *options, cachette__settings **settings,
                                      cachette_error *error);
-
-/* NULL is allowed. */
-void cachette__memcached_settings_free(cachette__memcached_settings *self);
 
 /* ---- fanout.c ---- */
 
@@ -359,7 +356,7 @@ struct cachette__memcached {
   cachette__store base;
   uv_loop_t *loop;
   cachette__events *events;
-  cachette__memcached_settings *settings;
+  const cachette__memcached_settings *settings;
   cachette__mc_node **nodes; /* one for each host, then one more for each, for clears */
   char name[160];            /* of the servers, in messages */
   uv_timer_t timer;          /* runs while clears wait for a busy server */

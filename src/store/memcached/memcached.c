@@ -90,7 +90,6 @@ static void free_store(cachette__memcached *self) {
   for (size_t i = 0; self->nodes != NULL && i < node_count(self); i++)
     cachette__free(self->nodes[i]);
   cachette__free(self->nodes);
-  cachette__memcached_settings_free(self->settings);
   cachette__free(self);
 }
 
@@ -111,13 +110,6 @@ static void memcached_close(cachette__store *store, bool forked) {
     free_store(self);
   else
     uv_close((uv_handle_t *)&self->timer, on_timer_closed);
-}
-
-static int memcached_check(const cachette_options *options, cachette_error *error) {
-  cachette__memcached_settings *settings;
-  int code = cachette__memcached_settings_new(options, &settings, error);
-  if (code == CACHETTE_OK) cachette__memcached_settings_free(settings);
-  return code;
 }
 
 static bool make_nodes(cachette__memcached *self) {
@@ -147,12 +139,10 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
   self->base.vtable = &cachette__memcached_store;
   self->loop = context->loop;
   self->events = context->events;
-  int code = cachette__memcached_settings_new(context->options, &self->settings, error);
-  if (code == CACHETTE_OK && !make_nodes(self))
-    code = cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  if (code < 0) {
+  self->settings = (const cachette__memcached_settings *)context->settings;
+  if (!make_nodes(self)) {
     free_store(self);
-    return code;
+    return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   }
   for (size_t i = 0; i < node_count(self); i++) cachette__mc_node_start(self->nodes[i]);
   name_servers(self);
@@ -165,7 +155,7 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
 
 const cachette__store_vtable cachette__memcached_store = {
     .name = "memcached",
-    .check = memcached_check,
+    .settings = cachette__memcached_settings_new,
     .open = memcached_open,
     .submit = memcached_submit,
     .detach = memcached_detach,

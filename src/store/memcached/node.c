@@ -72,13 +72,20 @@ static bool take(cachette__mc_node *node, const cachette__meta_token *token) {
   return fits;
 }
 
-static enum cachette__pipeline_read read_token(void *owner, cachette_slice input, size_t *used,
-                                               const char **reason) {
+static bool read_tokens(void *owner, cachette_slice input, size_t *used, const char **reason) {
   cachette__mc_node *node = owner;
-  cachette__meta_token token;
-  int code = node->protocol->read(node, input, used, &token, reason);
-  if (code == CACHETTE__META_MORE) return CACHETTE__PIPELINE_MORE;
-  return code > 0 && take(node, &token) ? CACHETTE__PIPELINE_TOKEN : CACHETTE__PIPELINE_INVALID;
+  const void *stream = node->pipeline.link.stream;
+  const char *bytes = input.data;
+  while (node->pipeline.link.stream == stream) {
+    cachette__meta_token token;
+    const cachette_slice rest = {bytes + *used, input.size - *used};
+    size_t size;
+    int code = node->protocol->read(node, rest, &size, &token, reason);
+    *used += size;
+    if (code == CACHETTE__META_MORE) return true;
+    if (code < 0 || !take(node, &token)) return false;
+  }
+  return true;
 }
 
 /* ---- What becomes of a request ---- */
@@ -149,7 +156,7 @@ static bool rewind_request(void *owner, cachette__request *request, bool was_sen
 static const cachette__protocol protocol = {
     .name = "memcached's protocol",
     .opened = opened,
-    .read = read_token,
+    .read = read_tokens,
     .lost = lost,
     .is_awaited = is_awaited,
     .is_idempotent = is_idempotent,

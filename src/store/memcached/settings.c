@@ -52,21 +52,8 @@ static int read_all(cachette__memcached_settings *self, const cachette_options *
   return CACHETTE_OK;
 }
 
-int cachette__memcached_settings_new(const cachette_options *options,
-                                     cachette__memcached_settings **settings,
-                                     cachette_error *error) {
-  cachette__memcached_settings *self = cachette__calloc(1, sizeof *self);
-  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  int code = read_all(self, options, error);
-  if (code < 0)
-    cachette__memcached_settings_free(self);
-  else
-    *settings = self;
-  return code;
-}
-
-void cachette__memcached_settings_free(cachette__memcached_settings *self) {
-  if (self == NULL) return;
+static void free_settings(cachette__settings *base) {
+  cachette__memcached_settings *self = (cachette__memcached_settings *)base;
   cachette__memcached_hosts_deinit(&self->hosts);
   cachette__tls_free(self->tls);
   if (self->password != NULL) cachette__wipe(self->password, strlen(self->password));
@@ -74,4 +61,17 @@ void cachette__memcached_settings_free(cachette__memcached_settings *self) {
   cachette__free(self->password);
   cachette__free(self->key_prefix);
   cachette__free(self);
+}
+
+int cachette__memcached_settings_new(const cachette_options *options, cachette__settings **settings,
+                                     cachette_error *error) {
+  cachette__memcached_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_all(self, options, error);
+  if (code == CACHETTE_OK)
+    *settings = &self->base;
+  else
+    free_settings(&self->base);
+  return code;
 }

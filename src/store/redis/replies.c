@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "../../base/counter.h"
-#include "../../base/error.h"
-#include "../../base/slice.h"
-#include "client.h"
+#include "internal.h"
 
 /* ---- What a reply says to an op ---- */
 
@@ -12,16 +9,16 @@ static bool is_text(enum cachette__resp_type type) {
   return type == CACHETTE__RESP_BULK || type == CACHETTE__RESP_VERBATIM;
 }
 
-/* A part of a value goes to its place, which is found with the first. */
-static void take_value(cachette__redis *self, cachette_op *op, cachette_item *item,
+/* The first part of a value makes its buffer. */
+static void take_value(cachette__redis_node *node, cachette_op *op, cachette_item *item,
                        const cachette__resp_token *token) {
-  if (token->offset == 0 && self->place == NULL) {
-    self->place = cachette__item_place(op, item, token->size);
-    item->status = self->place != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
+  if (token->offset == 0 && node->value == NULL) {
+    node->value = cachette__item_place(op, item, token->size);
+    item->status = node->value != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
   }
-  if (self->place != NULL && token->bytes.size > 0)
-    memcpy(self->place + token->offset, token->bytes.data, token->bytes.size);
-  if (token->end) self->place = NULL;
+  if (node->value != NULL && token->bytes.size > 0)
+    memcpy(node->value + token->offset, token->bytes.data, token->bytes.size);
+  if (token->end) node->value = NULL;
 }
 
 static void take_ttl(const cachette_op *op, cachette_item *item, int64_t left) {
@@ -34,15 +31,15 @@ static void take_ttl(const cachette_op *op, cachette_item *item, int64_t left) {
   }
 }
 
-static bool take_fetched(cachette__redis *self, cachette_op *op, cachette_item *item, size_t step,
-                         const cachette__resp_token *token) {
+static bool take_fetched(cachette__redis_node *node, cachette_op *op, cachette_item *item,
+                         size_t step, const cachette__resp_token *token) {
   if (step == 1) {
     if (token->type != CACHETTE__RESP_INTEGER) return false;
     take_ttl(op, item, token->number);
     return true;
   }
   if (is_text(token->type))
-    take_value(self, op, item, token);
+    take_value(node, op, item, token);
   else
     return token->type == CACHETTE__RESP_NULL; /* the item says MISS from the start */
   return true;
@@ -61,26 +58,26 @@ static bool take_count(cachette_item *item, const cachette__resp_token *token) {
 }
 
 /* The replies to DBSIZE and FLUSHDB. */
-static bool take_flushed(cachette__request *request, const cachette__resp_token *token) {
+static bool take_flushed(cachette__redis_request *request, const cachette__resp_token *token) {
   if (request->step == 1) {
-    request->put_off = false; /* only the counting was */
+    request->postponed = false; /* only the counting was */
     return token->type == CACHETTE__RESP_SIMPLE;
   }
   request->op->number = token->number;
   return token->type == CACHETTE__RESP_INTEGER;
 }
 
-static bool take(cachette__redis *self, cachette__request *request,
+static bool take(cachette__redis_node *node, cachette__redis_request *request,
                  const cachette__resp_token *token) {
   cachette_op *op = request->op;
-  if (op->verb == CACHETTE_INCREMENT) return cachette__counting_take(self, request, token);
+  if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_take(node, request, token);
   if (token->depth > 0) return false;
   if (op->verb == CACHETTE_PING) return token->type == CACHETTE__RESP_SIMPLE;
   if (op->verb == CACHETTE_FLUSH) return take_flushed(request, token);
   cachette_item *item = &op->items[request->item];
   switch (op->verb) {
     case CACHETTE_FETCH:
-      return take_fetched(self, op, item, request->step, token);
+      return take_fetched(node, op, item, request->step, token);
     case CACHETTE_PUT:
       return take_put(op, item, token);
     default:
@@ -90,54 +87,25 @@ static bool take(cachette__redis *self, cachette__request *request,
 
 /* ---- Errors ---- */
 
-static int tell_fault(const cachette__redis *self, const cachette_op *op, cachette_slice key,
-                      const char *command) {
-  char message[256], subject[64];
-  if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_no_number(self))
-    return cachette__counter_fail_value(key, op->error);
-  if (op->verb == CACHETTE_INCREMENT && cachette__redis_fault_is_overflow(self))
-    return cachette__counter_fail_range(key, op->error);
-  int code = cachette__redis_fault(self, command, key, message, sizeof message);
-  cachette__key_text(key, subject, sizeof subject);
-  return cachette__fail(op->error, code, subject, "%s", message);
-}
-
-void cachette__request_item_fault(cachette__redis *self, cachette__request *request,
-                                  cachette_item *item, const char *command) {
-  cachette_op *op = request->op;
-  bool move;
-  if (item->status < 0) return; /* the first reason stands */
-  if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-  if (cachette__redis_fault_passes(self, &move)) {
-    cachette__later_note(self, command);
-    request->put_off = true;
-    item->status = CACHETTE__REDIS_DUE;
-  } else if (op->verb == CACHETTE_CLEAR && !request->plain &&
-             cachette__redis_fault_is_refusal(self)) {
-    self->old = request->again = true;
-    item->status = CACHETTE__REDIS_DUE;
-  } else {
-    item->status = tell_fault(self, op, item->key, command);
-  }
-}
-
 /* A server that answers, if only that it permits no PING, is one that is there. */
-static void take_ping_fault(cachette__redis *self, cachette__request *request) {
-  bool answers = cachette__redis_fault_is(self, "NOPERM") ||
-                 cachette__redis_fault_is(self, "ERR unknown command");
-  if (!answers) request->code = tell_fault(self, request->op, (cachette_slice){NULL, 0}, "PING");
+static void take_ping_error(cachette__redis_node *node, cachette__redis_request *request) {
+  bool answers = cachette__redis_error_is(node, "NOPERM") ||
+                 cachette__redis_error_is(node, "ERR unknown command");
+  if (!answers)
+    request->code = cachette__redis_op_error(node, request->op, (cachette_slice){NULL, 0}, "PING");
 }
 
 /* How many keys there were is not known if DBSIZE is refused; FLUSHDB is what counts. */
-static void take_flush_fault(cachette__redis *self, cachette__request *request) {
+static void take_flush_error(cachette__redis_node *node, cachette__redis_request *request) {
   if (request->step == 0) return;
-  if (!request->plain && cachette__redis_fault_is_refusal(self))
-    self->plain_flush = request->again = true;
+  if (!request->plain && cachette__redis_error_is_refusal(node))
+    node->has_no_async_flush = request->refused = true;
   else
-    request->code = tell_fault(self, request->op, (cachette_slice){NULL, 0}, "FLUSHDB");
+    request->code =
+        cachette__redis_op_error(node, request->op, (cachette_slice){NULL, 0}, "FLUSHDB");
 }
 
-static const char *command_of(const cachette__request *request) {
+static const char *command_of(const cachette__redis_request *request) {
   switch (request->op->verb) {
     case CACHETTE_FETCH:
       return request->step == 0 ? "GET" : "PTTL";
@@ -157,117 +125,59 @@ static const char *command_of(const cachette__request *request) {
 }
 
 /* An error reply came, whole. */
-static void take_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+static void take_error(cachette__redis_node *node, cachette__redis_request *request,
+                       unsigned depth) {
   cachette_op *op = request->op;
-  bool move;
   if (op->verb == CACHETTE_INCREMENT) {
-    cachette__counting_fault(self, request, depth);
+    cachette__redis_counter_error(node, request, depth);
   } else if (cachette__has_items(op->verb)) {
-    cachette__request_item_fault(self, request, &op->items[request->item], command_of(request));
-  } else if (cachette__redis_fault_passes(self, &move)) {
-    cachette__later_note(self, command_of(request));
-    request->put_off = true;
+    cachette__redis_item_error(node, request, &op->items[request->item], command_of(request));
+  } else if (cachette__redis_error_is_transient(node, command_of(request))) {
+    request->postponed = true;
   } else if (op->verb == CACHETTE_PING) {
-    take_ping_fault(self, request);
+    take_ping_error(node, request);
   } else {
-    take_flush_fault(self, request);
+    take_flush_error(node, request);
   }
-}
-
-/* Gathers an error's text, which may come in parts. */
-static void gather_fault(cachette__redis *self, const cachette__resp_token *token) {
-  if (token->offset == 0) self->fault_size = 0;
-  size_t room = sizeof self->fault - 1 - self->fault_size;
-  size_t size = token->bytes.size < room ? token->bytes.size : room;
-  if (size > 0) memcpy(self->fault + self->fault_size, token->bytes.data, size);
-  self->fault_size += size;
-  self->fault[self->fault_size] = '\0';
 }
 
 /* ---- Whose reply it is ---- */
 
-static bool read_sweep(cachette__redis *self, cachette__request *request,
-                       const cachette__resp_token *token) {
-  bool move;
-  if (token->type == CACHETTE__RESP_ERROR && token->end &&
-      cachette__redis_fault_passes(self, &move)) {
-    cachette__later_note(self, "SCAN");
-    request->put_off = true;
-    return true;
-  }
-  return cachette__sweep_read(self, request->sweep, token);
-}
-
-static bool read_op(cachette__redis *self, cachette__request *request,
+static bool read_op(cachette__redis_node *node, cachette__redis_request *request,
                     const cachette__resp_token *token) {
   bool counts = request->op->verb == CACHETTE_INCREMENT;
-  if (token->type != CACHETTE__RESP_ERROR) return take(self, request, token);
-  if (token->end) take_fault(self, request, token->depth);
+  if (token->type != CACHETTE__RESP_ERROR) return take(node, request, token);
+  if (token->end) take_error(node, request, token->depth);
   return token->depth == 0 || counts;
 }
 
 /* A reply is complete: the next one is for the same item, or for the next one that was asked for.
  */
-static void advance(cachette__request *request) {
+static void advance(cachette__redis_request *request) {
   const cachette_op *op = request->op;
   request->step++;
   if (!cachette__has_items(op->verb) || request->step < cachette__redis_replies(op)) return;
-  if (op->verb == CACHETTE_INCREMENT && !cachette__counting_is_transaction(request)) return;
+  if (op->verb == CACHETTE_INCREMENT && !cachette__redis_counter_is_transaction(request)) return;
   request->step = 0;
   do {
     request->item++;
-  } while (request->item < op->count && !cachette__request_asks(request, request->item));
-  cachette__request_begin_item(request);
+  } while (request->item < op->count && !cachette__redis_asks(request, request->item));
+  cachette__redis_begin_item(request);
 }
 
-/* A token of a reply. False: the server and we do not understand each other. */
-static bool read_token(cachette__redis *self, const cachette__resp_token *token) {
-  if (token->type == CACHETTE__RESP_ERROR) gather_fault(self, token);
-  if (token->push || token->attribute) return true;
-  if (self->link.state == CACHETTE__LINK_OPENING) {
-    cachette__redis_greeted(self, token);
-    return true;
-  }
-  if (self->head == self->unsent) return false; /* nothing was asked */
-  cachette__request *request = cachette__redis_request(self, self->head);
-  const void *stream = self->link.stream;
+bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token *token) {
+  cachette__pipeline *pipeline = &node->pipeline;
+  const void *stream = pipeline->link.stream;
+  cachette__redis_request *request = cachette__pipeline_head(pipeline);
+  if (request == NULL) return false; /* no reply is due */
   bool fine = true;
-  if (request->sweep != NULL)
-    fine = read_sweep(self, request, token);
+  if (request->clear != NULL)
+    fine = cachette__redis_clear_take(node, request, token);
   else if (request->op != NULL)
-    fine = read_op(self, request, token);
-  if (self->link.stream != stream) return true; /* it was given up, and the ring is another */
+    fine = read_op(node, request, token);
+  if (pipeline->link.stream != stream) return true; /* given up, and the ring with it */
   if (!fine || !token->last) return fine;
-  self->batch++;
   if (request->op != NULL) advance(request);
-  if (--request->replies == 0) cachette__redis_trim(self);
+  cachette__pipeline_replied(pipeline);
   return true;
-}
-
-static void fail(cachette__redis *self, const char *reason) {
-  cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
-                      "%s does not speak the Redis protocol as expected: %s.", self->name, reason);
-}
-
-void cachette__redis_read(cachette__redis *self) {
-  for (;;) {
-    cachette_slice bytes = {self->input + self->input_begin, self->input_end - self->input_begin};
-    size_t used = 0;
-    cachette__resp_token token;
-    const char *reason = "an answer that does not fit what was asked";
-    const void *stream = self->link.stream;
-    int code = cachette__resp_read(&self->parser, bytes, &used, &token, &reason);
-    self->input_begin += used;
-    if (code == CACHETTE__RESP_MORE) break;
-    if (code < 0 || !read_token(self, &token)) {
-      fail(self, reason);
-      return;
-    }
-    if (self->link.stream != stream) return; /* it was given up meanwhile */
-  }
-  size_t left = self->input_end - self->input_begin;
-  if (left > 0 && self->input_begin > 0)
-    memmove(self->input, self->input + self->input_begin, left);
-  self->input_begin = 0;
-  self->input_end = left;
 }

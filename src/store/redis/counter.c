@@ -25,28 +25,29 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "internal.h"
 
 enum { START, WHOLE, PROBE_EXEC, PROBE_MULTI, BEGIN, ADD, LOOK, BOUND };
 
 /* What PTTL answers of a key without an end; and, of ours, that it did not answer. */
 enum { ENDLESS = -1, UNTOLD = -3 };
 
-static cachette_item *item_of(const cachette__request *request) {
+static cachette_item *item_of(const cachette__redis_request *request) {
   return &request->op->items[request->item];
 }
 
 /* The first item from one on that is still to be counted; the op's count: none is. */
-static size_t find_due(const cachette__request *request, size_t item) {
-  while (item < request->op->count && !cachette__request_asks(request, item)) item++;
+static size_t find_due(const cachette__redis_request *request, size_t item) {
+  while (item < request->op->count && !cachette__redis_asks(request, item)) item++;
   return item;
 }
 
 /* ---- Commands ---- */
 
-static unsigned choose_phase(const cachette__redis *self, const cachette__request *request) {
+static unsigned choose_phase(const cachette__redis_node *node,
+                             const cachette__redis_request *request) {
   if (request->phase >= ADD) return request->phase;
-  switch (self->multi) {
+  switch (node->multi) {
     case CACHETTE__MULTI_UNKNOWN:
       return PROBE_EXEC;
     case CACHETTE__MULTI_HALF_KNOWN:
@@ -58,35 +59,35 @@ static unsigned choose_phase(const cachette__redis *self, const cachette__reques
   }
 }
 
-static size_t encode_whole(cachette__redis *self, cachette__buffer *output,
-                           const cachette__request *request) {
+static size_t encode_whole(cachette__redis_node *node, cachette__buffer *output,
+                           const cachette__redis_request *request) {
   size_t replies = 0;
   for (size_t i = request->item; i < request->op->count; i++) {
     const cachette_item *item = &request->op->items[i];
-    if (!cachette__request_asks(request, i)) continue;
-    cachette__redis_key key = {self->prefix, item->key};
+    if (!cachette__redis_asks(request, i)) continue;
+    cachette__redis_key key = {node->settings->prefix, item->key};
     if (!cachette__redis_increment(output, key, item->amount, item->ttl_ms)) return 0;
     replies += 4;
   }
-  cachette__request_begin_item(request);
+  cachette__redis_begin_item(request);
   return replies;
 }
 
 static bool encode_begin(cachette__buffer *output, cachette__redis_key key,
-                         const cachette__request *request) {
+                         const cachette__redis_request *request) {
   const cachette_item *item = item_of(request);
   char digits[24];
   snprintf(digits, sizeof digits, "%" PRId64, item->amount);
-  cachette__request_begin_item(request);
+  cachette__redis_begin_item(request);
   return cachette__redis_set(output, key, cachette_str(digits), item->ttl_ms, true);
 }
 
-size_t cachette__counting_encode(cachette__redis *self, cachette__buffer *output,
-                                 cachette__request *request) {
-  request->phase = choose_phase(self, request);
+size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redis_request *request,
+                                      cachette__buffer *output) {
+  request->phase = choose_phase(node, request);
   if (request->phase <= BEGIN) request->item = find_due(request, request->item);
   const cachette_item *item = item_of(request);
-  cachette__redis_key key = {self->prefix, item->key};
+  cachette__redis_key key = {node->settings->prefix, item->key};
   switch (request->phase) {
     case PROBE_EXEC:
       return cachette__redis_head(output, 1, cachette_str("EXEC")) ? 1 : 0;
@@ -96,7 +97,7 @@ size_t cachette__counting_encode(cachette__redis *self, cachette__buffer *output
                  ? 2
                  : 0;
     case WHOLE:
-      return encode_whole(self, output, request);
+      return encode_whole(node, output, request);
     case BEGIN:
       return encode_begin(output, key, request) ? 1 : 0;
     case ADD:
@@ -130,7 +131,7 @@ static bool take_executed(cachette_item *item, const cachette__resp_token *token
 }
 
 /* MULTI may have been refused since it was last permitted: then each command was carried out. */
-static bool take_whole(cachette__request *request, const cachette__resp_token *token) {
+static bool take_whole(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   bool is_word = token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
   if (request->step == 0) {
@@ -148,44 +149,44 @@ static bool take_whole(cachette__request *request, const cachette__resp_token *t
 }
 
 /* EXEC was permitted in vain if it does not answer so. */
-static bool take_probed(cachette__redis *self, cachette__request *request,
+static bool take_probed(cachette__redis_node *node, cachette__redis_request *request,
                         const cachette__resp_token *token) {
   if (request->phase == PROBE_MULTI && request->step == 0) {
     request->in_multi = token->type == CACHETTE__RESP_SIMPLE;
     return true;
   }
   bool is_fine = request->in_multi && token->type == CACHETTE__RESP_ARRAY && token->number == 0;
-  self->multi = is_fine ? CACHETTE__MULTI_FINE : CACHETTE__MULTI_REFUSED;
+  node->multi = is_fine ? CACHETTE__MULTI_FINE : CACHETTE__MULTI_REFUSED;
   return true;
 }
 
-static bool take_begun(cachette__request *request, const cachette__resp_token *token) {
+static bool take_begun(cachette__redis_request *request, const cachette__resp_token *token) {
   item_of(request)->status =
       token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS; /* made, with its sum */
   return token->type == CACHETTE__RESP_NULL || token->type == CACHETTE__RESP_SIMPLE;
 }
 
 /* A counter that stood at 0, and one that INCRBY made, have the amount as their sum. */
-static bool take_added(cachette__request *request, const cachette__resp_token *token) {
+static bool take_added(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   if (token->type != CACHETTE__RESP_INTEGER) return false;
   if (request->step == 0) {
     request->ttl_ms = token->number;
     return true;
   }
-  request->fresh = token->number == item->amount && request->ttl_ms != ENDLESS;
+  request->made = token->number == item->amount && request->ttl_ms != ENDLESS;
   item->amount = token->number;
   return true;
 }
 
-bool cachette__counting_take(cachette__redis *self, cachette__request *request,
-                             const cachette__resp_token *token) {
+bool cachette__redis_counter_take(cachette__redis_node *node, cachette__redis_request *request,
+                                  const cachette__resp_token *token) {
   switch (request->phase) {
     case WHOLE:
       return take_whole(request, token);
     case PROBE_EXEC:
     case PROBE_MULTI:
-      return take_probed(self, request, token);
+      return take_probed(node, request, token);
     case BEGIN:
       return take_begun(request, token);
     case ADD:
@@ -202,73 +203,74 @@ bool cachette__counting_take(cachette__redis *self, cachette__request *request,
  * The server has begun a transaction and does not end it: all that is said on this connection would
  * be held back. Nothing was carried out, so it may be said again on another one.
  */
-static void give_up(cachette__redis *self, cachette__request *request) {
+static void give_up(cachette__redis_node *node, cachette__redis_request *request) {
   request->phase = START;
-  cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
-                      "%s refused EXEC behind MULTI; the connection was given up.", self->name);
-  self->multi = CACHETTE__MULTI_REFUSED; /* of the next connection */
+  cachette__link_fail(&node->pipeline.link, false, CACHETTE_EBACKEND,
+                      "%s refused EXEC behind MULTI; the connection was given up.",
+                      node->pipeline.name);
+  node->multi = CACHETTE__MULTI_REFUSED; /* of the next connection */
 }
 
-static void take_probe_fault(cachette__redis *self, cachette__request *request) {
-  bool move;
-  if (cachette__redis_fault_passes(self, &move)) {
-    cachette__later_note(self, "EXEC");
-    request->put_off = true;
+static void take_probe_error(cachette__redis_node *node, cachette__redis_request *request) {
+  if (cachette__redis_error_is_transient(node, "EXEC")) {
+    request->postponed = true;
   } else if (request->phase == PROBE_EXEC) {
-    bool is_permitted = strstr(self->fault, "without MULTI") != NULL;
-    self->multi = is_permitted ? CACHETTE__MULTI_HALF_KNOWN : CACHETTE__MULTI_REFUSED;
+    bool is_permitted = strstr(node->error, "without MULTI") != NULL;
+    node->multi = is_permitted ? CACHETTE__MULTI_HALF_KNOWN : CACHETTE__MULTI_REFUSED;
   } else {
-    self->multi = CACHETTE__MULTI_REFUSED;
+    node->multi = CACHETTE__MULTI_REFUSED;
   }
 }
 
 /* The transaction of an item did not take place, and none of its commands was at fault. */
-static void count_plainly(cachette__redis *self, cachette__request *request) {
+static void count_plainly(cachette__redis_node *node, cachette__redis_request *request) {
   cachette_item *item = item_of(request);
   if (item->status < 0) return;
-  self->multi = CACHETTE__MULTI_REFUSED;
+  node->multi = CACHETTE__MULTI_REFUSED;
   item->status = CACHETTE__REDIS_DUE;
-  request->again = true;
+  request->refused = true;
 }
 
-static void take_whole_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+static void take_whole_error(cachette__redis_node *node, cachette__redis_request *request,
+                             unsigned depth) {
   cachette_item *item = item_of(request);
   if (request->step == 0) {
     request->in_multi = false;
-    self->multi = CACHETTE__MULTI_REFUSED;
+    node->multi = CACHETTE__MULTI_REFUSED;
   } else if (request->step < 3 || depth > 0) {
-    cachette__request_item_fault(self, request, item, request->step == 1 ? "SET" : "INCRBY");
+    cachette__redis_item_error(node, request, item, request->step == 1 ? "SET" : "INCRBY");
   } else if (request->in_multi) {
-    if (cachette__redis_fault_is(self, "EXECABORT"))
-      count_plainly(self, request);
+    if (cachette__redis_error_is(node, "EXECABORT"))
+      count_plainly(node, request);
     else
-      give_up(self, request);
+      give_up(node, request);
   }
 }
 
-void cachette__counting_fault(cachette__redis *self, cachette__request *request, unsigned depth) {
+void cachette__redis_counter_error(cachette__redis_node *node, cachette__redis_request *request,
+                                   unsigned depth) {
   cachette_item *item = item_of(request);
   switch (request->phase) {
     case WHOLE:
-      take_whole_fault(self, request, depth);
+      take_whole_error(node, request, depth);
       return;
     case PROBE_EXEC:
-      take_probe_fault(self, request);
+      take_probe_error(node, request);
       return;
     case PROBE_MULTI:
-      if (request->step == 1 && request->in_multi && !cachette__redis_fault_is(self, "EXECABORT"))
-        give_up(self, request);
+      if (request->step == 1 && request->in_multi && !cachette__redis_error_is(node, "EXECABORT"))
+        give_up(node, request);
       else
-        take_probe_fault(self, request);
+        take_probe_error(node, request);
       return;
     case BEGIN:
-      cachette__request_item_fault(self, request, item, "SET");
+      cachette__redis_item_error(node, request, item, "SET");
       return;
     case ADD:
       if (request->step == 0)
         request->ttl_ms = UNTOLD;
       else
-        cachette__request_item_fault(self, request, item, "INCRBY");
+        cachette__redis_item_error(node, request, item, "INCRBY");
       return;
     case LOOK:
       request->ttl_ms = ENDLESS; /* for all that is known */
@@ -281,21 +283,21 @@ void cachette__counting_fault(cachette__redis *self, cachette__request *request,
 /* ---- What comes next ---- */
 
 /* The phase that follows for the same item; START: none. */
-static unsigned next_phase(const cachette__request *request) {
+static unsigned next_phase(const cachette__redis_request *request) {
   const cachette_item *item = item_of(request);
   if (item->status < 0) return START;
   if (request->phase == BEGIN) return item->status == CACHETTE_HIT ? ADD : START;
-  if (request->phase == ADD) return request->fresh ? LOOK : START;
+  if (request->phase == ADD) return request->made ? LOOK : START;
   return request->phase == LOOK && request->ttl_ms == ENDLESS ? BOUND : START;
 }
 
-bool cachette__counting_goes_on(cachette__request *request) {
+bool cachette__redis_counter_continues(cachette__redis_request *request) {
   unsigned phase = request->phase;
   if (phase == PROBE_EXEC || phase == PROBE_MULTI) {
     request->phase = START;
     return true;
   }
-  if (phase == WHOLE) return request->again;
+  if (phase == WHOLE) return request->refused;
   request->phase = next_phase(request);
   if (request->phase == BOUND) item_of(request)->status = CACHETTE_MISS; /* it had gone */
   if (request->phase != START) return true;
@@ -304,29 +306,32 @@ bool cachette__counting_goes_on(cachette__request *request) {
 }
 
 /* Of a transaction each item that is due is asked again; else those from this one on. */
-void cachette__counting_rewind(cachette__request *request) {
+void cachette__redis_counter_rewind(cachette__redis_request *request) {
   if (request->phase == WHOLE) {
-    request->partly = true;
+    request->partial = true;
     request->item = 0;
   }
-  if (request->phase == WHOLE || (request->put_off && request->phase < LOOK))
+  if (request->phase == WHOLE || (request->postponed && request->phase < LOOK))
     request->phase = START;
 }
 
-bool cachette__counting_is_transaction(const cachette__request *request) {
+bool cachette__redis_counter_is_transaction(const cachette__redis_request *request) {
   return request->phase == WHOLE;
 }
 
-bool cachette__counting_probes(const cachette__request *request) {
+bool cachette__redis_counter_probes(const cachette__redis_request *request) {
   return request->phase == PROBE_EXEC || request->phase == PROBE_MULTI;
 }
 
-bool cachette__counting_adds(const cachette__request *request) { return request->phase >= ADD; }
-
-bool cachette__counting_is_idempotent(const cachette__request *request) {
-  return request->phase == START || request->phase >= LOOK || cachette__counting_probes(request);
+bool cachette__redis_counter_adds(const cachette__redis_request *request) {
+  return request->phase >= ADD;
 }
 
-bool cachette__counting_is_over(const cachette__request *request) {
+bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request) {
+  return request->phase == START || request->phase >= LOOK ||
+         cachette__redis_counter_probes(request);
+}
+
+bool cachette__redis_counter_is_over(const cachette__redis_request *request) {
   return request->phase >= LOOK && find_due(request, request->item + 1) == request->op->count;
 }

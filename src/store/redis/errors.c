@@ -3,17 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../base/error.h"
 #include "../../base/slice.h"
-#include "client.h"
+#include "internal.h"
 
-/* What may be done about an error, beside telling it. */
+/* What may help against an error. */
 enum cure {
   NONE,
-  WAIT, /* it passes by itself */
-  MOVE  /* the name may stand for another server, or will soon */
+  WAIT, /* waiting */
+  MOVE  /* a new connection: the name may stand for another server by now, or soon */
 };
 
-/* Errors that are worth a sentence of our own: what they begin with, a code, the sentence. */
+/* Errors with a sentence of our own: how they begin, a code, the sentence. */
 static const struct known {
   const char *words;
   int code;
@@ -55,84 +56,93 @@ static bool begins_with(const char *text, const char *words) {
 }
 
 /*
- * The server's words. Some repeat the command: what they say of its arguments is left out, for
- * those of AUTH are secret, and so may be keys and values.
+ * The server's words. Some servers repeat the command; its arguments are left out, since a password
+ * may be among them, or keys and values.
  */
-static void copy_words(const cachette__redis *self, char *words, size_t size) {
-  snprintf(words, size, "%s", self->fault);
+static void copy_words(const cachette__redis_node *node, char *words, size_t size) {
+  snprintf(words, size, "%s", node->error);
   char *arguments = strstr(words, ", with args beginning with");
   if (arguments != NULL) *arguments = '\0';
-  cachette__hide_text(words, self->address.password);
-  cachette__hide_text(words, self->address.user);
+  cachette__hide_text(words, node->settings->password);
+  cachette__hide_text(words, node->settings->user);
 }
 
-static const struct known *find_known(const cachette__redis *self) {
+static const struct known *find_known(const cachette__redis_node *node) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (begins_with(self->fault, known[i].words)) return &known[i];
+    if (begins_with(node->error, known[i].words)) return &known[i];
   return NULL;
 }
 
-/* NOPERM is said of a command, or of a key. */
-static bool is_of_key(const cachette__redis *self) { return strstr(self->fault, " key") != NULL; }
+/* Whether a NOPERM is about a key; else it is about the command. */
+static bool is_of_key(const cachette__redis_node *node) {
+  return strstr(node->error, " key") != NULL;
+}
 
-static void tell_permission(const cachette__redis *self, const char *words, const char *command,
-                            const char *key, char *message, size_t size) {
+static void explain_permission(const cachette__redis_node *node, const char *words,
+                               const char *command, const char *key, char *message, size_t size) {
   char rule[16];
   size_t length = 0;
   for (; length < sizeof rule - 1 && command[length] != '\0'; length++)
     rule[length] = (char)tolower((unsigned char)command[length]);
   rule[length] = '\0';
-  if (is_of_key(self))
+  if (is_of_key(node))
     snprintf(message, size,
              "%s does not permit this user %s of the key \"%s\" (%.100s); a rule such as \"~*\" in "
              "its ACL would.",
-             self->name, command, key, words);
+             node->pipeline.name, command, key, words);
   else
     snprintf(message, size,
              "%s does not permit this user the command %s (%.100s); the rule \"+%s\" in its ACL "
              "would.",
-             self->name, command, words, rule);
+             node->pipeline.name, command, words, rule);
 }
 
-int cachette__redis_fault(const cachette__redis *self, const char *command, cachette_slice key,
-                          char *message, size_t size) {
+int cachette__redis_explain(const cachette__redis_node *node, const char *command,
+                            cachette_slice key, char *message, size_t size) {
   char text[32] = "";
   if (key.size > 0) cachette__key_text(key, text, sizeof text);
-  const struct known *found = find_known(self);
+  const struct known *found = find_known(node);
   if (found != NULL) {
     if (key.size > 0 && strcmp(found->words, "WRONGTYPE") == 0)
-      snprintf(message, size, "%s %s under \"%s\".", self->name, found->sentence, text);
+      snprintf(message, size, "%s %s under \"%s\".", node->pipeline.name, found->sentence, text);
     else
-      snprintf(message, size, "%s %s.", self->name, found->sentence);
+      snprintf(message, size, "%s %s.", node->pipeline.name, found->sentence);
     return found->code;
   }
-  char words[sizeof self->fault];
-  copy_words(self, words, sizeof words);
-  if (begins_with(self->fault, "NOPERM"))
-    tell_permission(self, words, command, text, message, size);
+  char words[sizeof node->error];
+  copy_words(node, words, sizeof words);
+  if (begins_with(node->error, "NOPERM"))
+    explain_permission(node, words, command, text, message, size);
   else
-    snprintf(message, size, "%s answered %s with an error: %s", self->name, command, words);
+    snprintf(message, size, "%s answered %s with an error: %s", node->pipeline.name, command,
+             words);
   return CACHETTE_EBACKEND;
 }
 
-bool cachette__redis_fault_is(const cachette__redis *self, const char *word) {
-  return begins_with(self->fault, word);
+bool cachette__redis_error_is(const cachette__redis_node *node, const char *word) {
+  return begins_with(node->error, word);
 }
 
-bool cachette__redis_fault_is_refusal(const cachette__redis *self) {
-  return begins_with(self->fault, "NOPERM") ? !is_of_key(self) : find_known(self) == NULL;
+bool cachette__redis_error_is_refusal(const cachette__redis_node *node) {
+  return begins_with(node->error, "NOPERM") ? !is_of_key(node) : find_known(node) == NULL;
 }
 
-bool cachette__redis_fault_passes(const cachette__redis *self, bool *move) {
-  const struct known *found = find_known(self);
-  *move = found != NULL && found->cure == MOVE;
-  return found != NULL && found->cure != NONE;
+bool cachette__redis_error_is_transient(cachette__redis_node *node, const char *command) {
+  const struct known *found = find_known(node);
+  char message[256];
+  if (found == NULL || found->cure == NONE) return false;
+  int code =
+      cachette__redis_explain(node, command, (cachette_slice){NULL, 0}, message, sizeof message);
+  cachette__fail(&node->retry.reason, code, NULL, "%s", message);
+  node->retry.move |= found->cure == MOVE;
+  node->retry.fails_fast = !begins_with(node->error, "READONLY");
+  return true;
 }
 
-bool cachette__redis_fault_is_no_number(const cachette__redis *self) {
-  return begins_with(self->fault, "WRONGTYPE") || strstr(self->fault, "not an integer") != NULL;
+bool cachette__redis_error_is_no_number(const cachette__redis_node *node) {
+  return begins_with(node->error, "WRONGTYPE") || strstr(node->error, "not an integer") != NULL;
 }
 
-bool cachette__redis_fault_is_overflow(const cachette__redis *self) {
-  return strstr(self->fault, "would overflow") != NULL;
+bool cachette__redis_error_is_overflow(const cachette__redis_node *node) {
+  return strstr(node->error, "would overflow") != NULL;
 }

@@ -4,8 +4,8 @@
  *
  * Each call appends one command, whole or not at all, and answers false when out of memory.
  */
-#ifndef CACHETTE_REDIS_COMMAND_H
-#define CACHETTE_REDIS_COMMAND_H
+#ifndef CACHETTE_REDIS_WRITER_H
+#define CACHETTE_REDIS_WRITER_H
 
 #include "../../base/buffer.h"
 #include "cachette.h"

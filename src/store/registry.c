@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which store answers to which backend's name. */
-#include "store.h"
+#include "registry.h"
 
 #include <string.h>
 
@@ -29,8 +28,14 @@ static int find(const cachette_options *options, const cachette__store_vtable **
 
 int cachette__store_check(const cachette_options *options, cachette_error *error) {
   const cachette__store_vtable *vtable;
-  if (find(options, &vtable, NULL) < 0 || vtable->check == NULL) return CACHETTE_OK;
-  return vtable->check(options, error);
+  cachette__settings *settings;
+  if (cachette__options_settings(options) != NULL) return CACHETTE_OK;
+  if (find(options, &vtable, NULL) < 0) return CACHETTE_OK;
+  if (vtable->check != NULL) return vtable->check(options, error);
+  if (vtable->settings == NULL) return CACHETTE_OK;
+  int code = vtable->settings(options, &settings, error);
+  if (code == CACHETTE_OK) cachette__options_keep(options, settings);
+  return code;
 }
 
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+static bool encode_item(cachette__redis_node *node, cachette__buffer *output, const cachette_op *op,
+                        const cachette_item *item) {
+  cachette__redis_key key = {node->settings->prefix, item->key};
+  switch (op->verb) {
+    case CACHETTE_FETCH:
+      return cachette__redis_get(output, key) &&
+             (!(op->flags & CACHETTE_WITH_TTL) || cachette__redis_pttl(output, key));
+    case CACHETTE_PUT:
+      return cachette__redis_set(output, key, item->value, item->ttl_ms,
+                                 op->flags & CACHETTE_IF_ABSENT);
+    case CACHETTE_EXISTS:
+      return cachette__redis_exists(output, key);
+    case CACHETTE_TOUCH:
+      return cachette__redis_pexpire(output, key, item->ttl_ms);
+    default:
+      return cachette__redis_unlink(output, key, node->has_no_unlink);
+  }
+}
+
+/* DBSIZE tells how many keys there were, then FLUSHDB removes them. */
+static bool encode_flush(const cachette__redis_node *node, cachette__buffer *output) {
+  const cachette_slice size = cachette_str("DBSIZE");
+  const cachette_slice flush[] = {cachette_str("FLUSHDB"), cachette_str("ASYNC")};
+  return cachette__redis_words(output, &size, 1) &&
+         cachette__redis_words(output, flush, node->has_no_async_flush ? 1 : 2);
+}
+
+static size_t encode_items(cachette__redis_node *node, cachette__buffer *output,
+                           cachette__redis_request *request) {
+  const cachette_op *op = request->op;
+  size_t count = 0;
+  for (size_t i = op->count; i-- > 0;)
+    if (cachette__redis_asks(request, i)) request->item = i; /* the first */
+  for (size_t i = request->item; i < op->count; i++) {
+    if (!cachette__redis_asks(request, i)) continue;
+    if (!encode_item(node, output, op, &op->items[i])) return 0;
+    count++;
+  }
+  cachette__redis_begin_item(request);
+  return count * cachette__redis_replies(op);
+}
+
+static size_t encode_op(cachette__redis_node *node, cachette__buffer *output,
+                        cachette__redis_request *request) {
+  const cachette_op *op = request->op;
+  bool flush = op->verb == CACHETTE_FLUSH;
+  request->step = 0;
+  request->plain = flush ? node->has_no_async_flush : node->has_no_unlink;
+  if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_encode(node, request, output);
+  if (cachette__has_items(op->verb)) return encode_items(node, output, request);
+  bool fine =
+      flush ? encode_flush(node, output) : cachette__redis_head(output, 1, cachette_str("PING"));
+  return fine ? cachette__redis_replies(op) : 0;
+}
+
+size_t cachette__redis_encode(void *owner, cachette__request *base, cachette__buffer *output) {
+  cachette__redis_request *request = (cachette__redis_request *)base;
+  return request->clear != NULL ? cachette__redis_clear_encode(owner, request->clear, output)
+                                : encode_op(owner, output, request);
+}

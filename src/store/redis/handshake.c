@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handshake: user and password, the connection's name, the database. All of it is sent at once:
+ *
+ *     HELLO   [HELLO 3 AUTH user password] [CLIENT SETNAME] [SELECT]
+ *     PLAIN   [AUTH user password] [CLIENT SETNAME] [SELECT]
+ *     BARE    [AUTH password] [SELECT], or else [PING]
+ *
+ * HELLO is new in Redis 6, and many proxies have none. If they answer it with an error, other than
+ * that the password is wrong or that nobody is served, the handshake goes on in version 2 of the
+ * protocol (PLAIN). Some proxies close the connection at a command that they do not know. Then the
+ * next connection opens at once and sends only what it must (BARE). This is remembered for a while
+ * only, since a server that closes connections may also be one that is shutting down. The name is a
+ * courtesy: it does not matter whether the server takes it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../../base/clock.h"
+#include "internal.h"
+
+enum { HELLO, AUTH, SETNAME, SELECT, PING };
+
+enum { BARE_MS = 60 * 1000 }; /* how long HELLO is not tried again */
+
+#define TEXT(text) ((cachette_slice){text, sizeof text - 1})
+
+/* ---- Sending ---- */
+
+static const char *const names[] = {
+    [HELLO] = "HELLO", [AUTH] = "AUTH", [SETNAME] = "CLIENT", [SELECT] = "SELECT", [PING] = "PING"};
+
+/* The words of a step. Returns how many there are. */
+static size_t choose_words(const cachette__redis_node *node, int step, cachette_slice *words,
+                           char digits[16]) {
+  const cachette__redis_settings *settings = node->settings;
+  cachette_slice user = settings->user != NULL ? cachette_str(settings->user) : TEXT("default");
+  size_t count = 0;
+  words[count++] = cachette_str(names[step]);
+  if (step == HELLO) words[count++] = TEXT("3");
+  if (step == HELLO && settings->password != NULL) {
+    words[count++] = TEXT("AUTH");
+    words[count++] = user;
+    words[count++] = cachette_str(settings->password);
+  } else if (step == AUTH) {
+    if (settings->user != NULL && !node->no_user) words[count++] = user;
+    words[count++] = cachette_str(settings->password);
+  } else if (step == SETNAME) {
+    words[count++] = TEXT("SETNAME");
+    words[count++] = TEXT("cachette");
+  } else if (step == SELECT) {
+    snprintf(digits, 16, "%d", settings->database);
+    words[count++] = cachette_str(digits);
+  }
+  return count;
+}
+
+static bool add_step(cachette__redis_node *node, int step) {
+  cachette_slice words[5];
+  char digits[16];
+  size_t count = choose_words(node, step, words, digits);
+  node->steps[node->step_count++] = step;
+  return cachette__redis_words(cachette__pipeline_output(&node->pipeline), words, count);
+}
+
+/* Sends all steps of a handshake. */
+static void send_steps(cachette__redis_node *node) {
+  bool fine = true;
+  node->step_count = node->answered = 0;
+  node->starts_over = false;
+  if (node->handshake == CACHETTE__REDIS_HELLO)
+    fine = add_step(node, HELLO);
+  else if (node->settings->password != NULL)
+    fine = add_step(node, AUTH);
+  if (node->handshake != CACHETTE__REDIS_BARE) fine = fine && add_step(node, SETNAME);
+  if (node->settings->database != 0) fine = fine && add_step(node, SELECT);
+  if (node->step_count == 0) fine = add_step(node, PING);
+  if (fine)
+    cachette__pipeline_flush(&node->pipeline);
+  else
+    cachette__link_fail(&node->pipeline.link, false, CACHETTE_ENOMEM, "%s",
+                        cachette_strerror(CACHETTE_ENOMEM));
+}
+
+void cachette__redis_handshake_start(cachette__redis_node *node) {
+  bool is_bare = node->handshake == CACHETTE__REDIS_BARE;
+  if (is_bare && cachette__machine_now() >= node->bare_until) is_bare = false;
+  node->handshake = is_bare ? CACHETTE__REDIS_BARE : CACHETTE__REDIS_HELLO;
+  /* It closes the connection at commands that it does not know, so send it none of those. */
+  node->has_no_unlink = node->has_no_async_flush = is_bare;
+  if (is_bare) node->multi = CACHETTE__MULTI_REFUSED;
+  node->no_user = false;
+  send_steps(node);
+}
+
+/* ---- Replies ---- */
+
+static void refuse(cachette__redis_node *node, int step) {
+  char message[256];
+  int code = cachette__redis_explain(node, names[step], (cachette_slice){NULL, 0}, message,
+                                     sizeof message);
+  cachette__link_fail(&node->pipeline.link, true, code, "%s", message);
+}
+
+/* Whether the handshake can go on although HELLO was refused. */
+static bool may_be_plain(const cachette__redis_node *node) {
+  bool knows_password = node->settings->password != NULL;
+  if (cachette__redis_error_is(node, "NOAUTH")) return knows_password;
+  return cachette__redis_error_is(node, "NOPERM") || cachette__redis_error_is_refusal(node);
+}
+
+/* Before Redis 6 there were no users. */
+static bool may_leave_user(const cachette__redis_node *node) {
+  const char *user = node->settings->user;
+  return user != NULL && strcmp(user, "default") == 0 && !node->no_user &&
+         strstr(node->error, "wrong number of arguments") != NULL;
+}
+
+/* An error reply to a step. False: it ends the handshake. */
+static bool take_error(cachette__redis_node *node, int step) {
+  if (step == HELLO && may_be_plain(node)) {
+    node->handshake = CACHETTE__REDIS_PLAIN;
+    node->starts_over = node->settings->password != NULL; /* else the other steps are the same */
+    return true;
+  }
+  if (node->starts_over) return true; /* it will be sent again */
+  if (step == AUTH && may_leave_user(node)) {
+    node->no_user = node->starts_over = true;
+    return true;
+  }
+  bool is_minor = step == SETNAME || step == PING;
+  if (is_minor && cachette__redis_error_is_refusal(node)) return true;
+  if (step == PING && cachette__redis_error_is(node, "MISCONF")) return true; /* it can be read */
+  refuse(node, step);
+  return false;
+}
+
+void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__resp_token *token) {
+  if (!token->last) return;
+  bool is_error = token->type == CACHETTE__RESP_ERROR && token->depth == 0;
+  if (is_error && !take_error(node, node->steps[node->answered])) return;
+  if (++node->answered < node->step_count) return;
+  if (node->starts_over)
+    send_steps(node);
+  else
+    cachette__pipeline_ready(&node->pipeline);
+}
+
+bool cachette__redis_handshake_lost(cachette__redis_node *node) {
+  bool was_bare = node->handshake == CACHETTE__REDIS_BARE;
+  bool hung_up = node->answered < node->step_count && node->pipeline.link.ended;
+  node->answered = node->step_count = 0;
+  if (!hung_up) return false;
+  node->handshake = was_bare ? CACHETTE__REDIS_HELLO : CACHETTE__REDIS_BARE;
+  node->bare_until = cachette__machine_now() + BARE_MS;
+  return !was_bare;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* One server: the Redis protocol over its pipeline. */
+#include <string.h>
+
+#include "internal.h"
+
+enum { DIRECT = 4096 }; /* bytes still to come of a value, from which on they are read directly */
+
+static const cachette__redis_request *view(const cachette__request *base) {
+  return (const cachette__redis_request *)base;
+}
+
+/* ---- The connection ---- */
+
+static void on_opened(void *owner) {
+  cachette__redis_node *node = owner;
+  cachette__resp_init(&node->parser);
+  cachette__redis_handshake_start(node);
+}
+
+/* Gathers the text of an error reply, which may come in parts. */
+static void gather_error(cachette__redis_node *node, const cachette__resp_token *token) {
+  if (token->offset == 0) node->error_size = 0;
+  size_t left = sizeof node->error - 1 - node->error_size;
+  size_t size = token->bytes.size < left ? token->bytes.size : left;
+  if (size > 0) memcpy(node->error + node->error_size, token->bytes.data, size);
+  node->error_size += size;
+  node->error[node->error_size] = '\0';
+}
+
+/* False: the server sent what nothing asked for. */
+static bool take(cachette__redis_node *node, const cachette__resp_token *token) {
+  if (token->type == CACHETTE__RESP_ERROR) gather_error(node, token);
+  if (token->push || token->attribute) return true;
+  if (node->pipeline.link.state != CACHETTE__LINK_OPENING) return cachette__redis_take(node, token);
+  cachette__redis_handshake_take(node, token);
+  return true;
+}
+
+static bool on_read(void *owner, cachette_slice input, size_t *used, const char **reason) {
+  cachette__redis_node *node = owner;
+  const void *stream = node->pipeline.link.stream;
+  const char *bytes = input.data;
+  while (node->pipeline.link.stream == stream) {
+    cachette__resp_token token;
+    size_t size = 0;
+    int code = cachette__resp_read(
+        &node->parser, (cachette_slice){bytes + *used, input.size - *used}, &size, &token, reason);
+    *used += size;
+    if (code == CACHETTE__RESP_MORE) return true;
+    if (code < 0 || !take(node, &token)) return false;
+  }
+  return true;
+}
+
+static char *on_direct(void *owner, size_t *size) {
+  cachette__redis_node *node = owner;
+  if (node->value == NULL) return NULL;
+  *size = cachette__resp_bulk_left(&node->parser);
+  return *size >= DIRECT ? node->value + node->parser.bulk_offset : NULL;
+}
+
+static void on_placed(void *owner, size_t size) {
+  cachette__redis_node *node = owner;
+  cachette__resp_bulk_placed(&node->parser, size);
+}
+
+static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
+  cachette__redis_node *node = owner;
+  (void)error;
+  if (was_ready) node->events->lost(node->events);
+  node->value = NULL;
+  bool again = cachette__redis_handshake_lost(node);
+  if (again) cachette__link_forgive(&node->pipeline.link);
+  node->multi = CACHETTE__MULTI_UNKNOWN;
+  return was_ready || again;
+}
+
+/* ---- Requests ---- */
+
+static bool is_awaited(const cachette__request *base) {
+  return cachette__redis_op(view(base)) != NULL;
+}
+
+static bool is_idempotent(const cachette__request *base) {
+  const cachette__redis_request *request = view(base);
+  const cachette_op *op = request->op;
+  if (request->clear != NULL) return !request->clear->answered;
+  if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_is_idempotent(request);
+  return cachette__is_idempotent(op->verb, op->flags);
+}
+
+/* What was received of it counts no more, but for the items that it did not ask for. */
+static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
+  cachette__redis_node *node = owner;
+  cachette__redis_request *request = (cachette__redis_request *)base;
+  cachette_op *op = request->op;
+  bool counts = op != NULL && op->verb == CACHETTE_INCREMENT;
+  if (counts && was_sent && cachette__redis_counter_probes(request))
+    node->multi = CACHETTE__MULTI_REFUSED;
+  if (op != NULL && request->partial && base->replies > 0 && !cachette__redis_counter_adds(request))
+    op->items[request->item].status = CACHETTE__REDIS_DUE; /* its reply had begun */
+  request->refused = request->postponed = request->in_multi = false;
+  request->code = CACHETTE_OK;
+  bool restarts = request->clear != NULL && request->clear->op != NULL && !was_sent;
+  return !restarts || cachette__redis_clear_restart(request->clear);
+}
+
+static void complete_op(cachette__redis_node *node, cachette__redis_request *request) {
+  cachette_op *op = request->op;
+  int code = CACHETTE_OK;
+  bool counts = op->verb == CACHETTE_INCREMENT;
+  if (!(counts ? cachette__redis_counter_continues(request) : request->refused))
+    cachette__redis_complete(op, request->code);
+  else if ((code = cachette__redis_push_again(node, request)) < 0)
+    cachette__redis_fail(op, code, cachette_strerror(code));
+}
+
+static void on_completed(void *owner, cachette__request *base) {
+  cachette__redis_node *node = owner;
+  cachette__redis_request *request = (cachette__redis_request *)base;
+  if (request->clear != NULL) request->clear->postponed = request->postponed;
+  if (request->postponed) {
+    cachette__redis_retry_add(node, request);
+    return;
+  }
+  if (request->was_postponed) cachette__redis_retry_settle(node);
+  if (request->clear != NULL)
+    cachette__redis_clear_continue(node, request->clear);
+  else if (request->op != NULL)
+    complete_op(node, request);
+}
+
+static void on_failed(void *owner, cachette__request *base, int code, const char *message) {
+  const cachette__redis_request *request = view(base);
+  cachette_op *op = request->op;
+  (void)owner;
+  if (request->clear != NULL)
+    cachette__redis_clear_fail(request->clear, code, message);
+  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_over(request))
+    cachette__redis_complete(op, CACHETTE_OK); /* only its time to live was looked after */
+  else if (op != NULL)
+    cachette__redis_fail(op, code, message);
+}
+
+static const cachette__protocol protocol = {
+    .name = "the Redis protocol",
+    .opened = on_opened,
+    .read = on_read,
+    .direct = on_direct,
+    .placed = on_placed,
+    .lost = on_lost,
+    .is_awaited = is_awaited,
+    .is_idempotent = is_idempotent,
+    .encode = cachette__redis_encode,
+    .rewind = on_rewind,
+    .completed = on_completed,
+    .failed = on_failed,
+};
+
+/* ---- Its life ---- */
+
+void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
+                               const cachette__redis_settings *settings, cachette__events *events) {
+  node->settings = settings;
+  node->events = events;
+  cachette__pipeline_init(&node->pipeline, loop, &settings->target, &protocol, node,
+                          settings->timeout_ms);
+  cachette__redis_retry_init(node, loop);
+  node->open_handles = 2; /* the pipeline's and the timer */
+}
+
+static void on_part_closed(void *owner) {
+  cachette__redis_node *node = owner;
+  if (--node->open_handles == 0) node->closed(node->owner);
+}
+
+static void on_timer_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+
+void cachette__redis_node_close(cachette__redis_node *node, bool forked,
+                                void (*closed)(void *owner), void *owner) {
+  node->closed = closed;
+  node->owner = owner;
+  cachette__redis_retry_close(node);
+  cachette__pipeline_close(&node->pipeline, forked, on_part_closed);
+  if (!forked) uv_close((uv_handle_t *)&node->retry.timer, on_timer_closed);
+}

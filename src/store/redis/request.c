@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../base/counter.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
+#include "internal.h"
+
+_Static_assert(sizeof(cachette__redis_request) <= CACHETTE__PIPELINE_SLOT, "it fits into a slot");
+
+void cachette__redis_forget_due(cachette_op *op) {
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
+    if (op->items[i].status == CACHETTE__REDIS_DUE) op->items[i].status = CACHETTE_MISS;
+}
+
+int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
+                         size_t bytes, const char **reason) {
+  cachette__redis_request *slot;
+  int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, reason);
+  if (code < 0) return code;
+  *slot = (cachette__redis_request){.op = op, .clear = clear};
+  if (op != NULL) op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  cachette__pipeline_push(&node->pipeline, bytes);
+  return CACHETTE_OK;
+}
+
+/* ---- Ends ---- */
+
+void cachette__redis_complete(cachette_op *op, int code) {
+  if (cachette__has_items(op->verb)) {
+    op->number = 0;
+    for (size_t i = 0; i < op->count; i++) op->number += cachette__item_counts(op, &op->items[i]);
+  }
+  cachette__op_complete(op, code);
+}
+
+void cachette__redis_fail(cachette_op *op, int code, const char *message) {
+  cachette__redis_forget_due(op);
+  cachette__op_fail(op, code, NULL, "%s", message);
+}
+
+/* ---- Errors ---- */
+
+int cachette__redis_op_error(const cachette__redis_node *node, const cachette_op *op,
+                             cachette_slice key, const char *command) {
+  char message[256], subject[64];
+  bool counts = op->verb == CACHETTE_INCREMENT;
+  if (counts && cachette__redis_error_is_no_number(node))
+    return cachette__counter_fail_value(key, op->error);
+  if (counts && cachette__redis_error_is_overflow(node))
+    return cachette__counter_fail_range(key, op->error);
+  int code = cachette__redis_explain(node, command, key, message, sizeof message);
+  cachette__key_text(key, subject, sizeof subject);
+  return cachette__fail(op->error, code, subject, "%s", message);
+}
+
+void cachette__redis_item_error(cachette__redis_node *node, cachette__redis_request *request,
+                                cachette_item *item, const char *command) {
+  cachette_op *op = request->op;
+  if (item->status < 0) return; /* the first error stands */
+  if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
+  if (cachette__redis_error_is_transient(node, command)) {
+    request->postponed = true;
+    item->status = CACHETTE__REDIS_DUE;
+  } else if (op->verb == CACHETTE_CLEAR && !request->plain &&
+             cachette__redis_error_is_refusal(node)) {
+    node->has_no_unlink = request->refused = true;
+    item->status = CACHETTE__REDIS_DUE;
+  } else {
+    item->status = cachette__redis_op_error(node, op, item->key, command);
+  }
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that the server refused for now: because it is no longer a primary, still loads its
+ * data, or the like. A refused command was not carried out, so everything may be sent again, even
+ * an increment.
+ *
+ *     refused --> waits (a pause with jitter) --> is sent again --> its reply
+ *                    '--> its deadline is before the next try: it fails, with the reason
+ *
+ * After a failover the server's name often stands for another machine. So the next try opens a new
+ * connection, which resolves the name again; the old connection drains. One timer serves all that
+ * waits. The pause grows up to the time that a call may take, so a server that simply is a replica
+ * sees few connections, yet each call has its try. A server that loads or is busy shows by any
+ * command when that is over: once it has lasted as long as a call may take, calls fail at once.
+ */
+#include <string.h>
+
+#include "../../base/alloc.h"
+#include "../../base/clock.h"
+#include "../../base/error.h"
+#include "../../base/slice.h"
+#include "internal.h"
+
+/* ---- Failing ---- */
+
+/* Of an increment the items from its current one on are due, for it may take them one by one. */
+static bool is_due(const cachette__redis_request *request, size_t item) {
+  const cachette_op *op = request->op;
+  if (op->verb == CACHETTE_INCREMENT)
+    return item >= request->item && cachette__redis_asks(request, item);
+  return op->items[item].status == CACHETTE__REDIS_DUE;
+}
+
+static void fail_items(const cachette__redis_request *request, const cachette_error *reason) {
+  cachette_op *op = request->op;
+  char subject[64];
+  for (size_t i = 0; i < op->count; i++) {
+    if (!is_due(request, i)) continue;
+    cachette__key_text(op->items[i].key, subject, sizeof subject);
+    op->items[i].status = cachette__fail(op->error, reason->code, subject, "%s", reason->message);
+  }
+}
+
+static void fail(const cachette__redis_request *request, const cachette_error *reason) {
+  cachette_error told = *reason; /* the caller's code may change it */
+  cachette_op *op = request->op;
+  if (request->clear != NULL) {
+    cachette__redis_clear_fail(request->clear, told.code, told.message);
+  } else if (op != NULL && cachette__has_items(op->verb)) {
+    fail_items(request, &told);
+    cachette__redis_complete(op, CACHETTE_OK);
+  } else if (op != NULL) {
+    cachette__op_fail(op, told.code, NULL, "%s", told.message);
+  }
+}
+
+/* ---- Sending again ---- */
+
+/* Makes a request ready to be sent again. False: out of memory. */
+static bool prepare(cachette__redis_request *request) {
+  cachette_op *op = request->op;
+  if (op != NULL && op->verb == CACHETTE_INCREMENT)
+    cachette__redis_counter_rewind(request);
+  else if (op != NULL)
+    request->partial = cachette__has_items(op->verb);
+  if (request->clear != NULL && request->postponed &&
+      !cachette__redis_clear_restart(request->clear))
+    return false;
+  request->was_postponed |= request->postponed;
+  request->refused = request->postponed = request->in_multi = false;
+  request->code = CACHETTE_OK;
+  request->base = (cachette__request){.resent = request->base.resent};
+  return true;
+}
+
+int cachette__redis_push_again(cachette__redis_node *node, const cachette__redis_request *request) {
+  cachette__redis_request next = *request, *slot;
+  const char *reason;
+  size_t bytes = request->base.bytes;
+  if (!prepare(&next)) return CACHETTE_ENOMEM;
+  int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, &reason);
+  if (code < 0) return code;
+  *slot = next;
+  if (next.op != NULL) next.op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  cachette__pipeline_push(&node->pipeline, bytes);
+  return CACHETTE_OK;
+}
+
+/* ---- Waiting ---- */
+
+static bool append(cachette__redis_retry *retry, const cachette__redis_request *request) {
+  if (retry->end - retry->begin >= CACHETTE__PIPELINE_REQUESTS) return false;
+  if (retry->end == retry->size) {
+    size_t size = retry->size > 0 ? 2 * retry->size : 16;
+    cachette__redis_request *waiting = cachette__realloc(retry->waiting, size * sizeof *waiting);
+    if (waiting == NULL) return false;
+    retry->waiting = waiting;
+    retry->size = size;
+  }
+  if (request->op != NULL) request->op->priv.below = (uintptr_t)retry->end;
+  retry->waiting[retry->end++] = *request;
+  return true;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Plans the next try, unless one is planned. */
+static void plan(cachette__redis_node *node, int64_t now) {
+  cachette__redis_retry *retry = &node->retry;
+  if (retry->due_ms != 0) return;
+  int64_t pause = cachette__link_pause(++retry->tries, node->settings->timeout_ms);
+  retry->due_ms = now + pause;
+  uv_update_time(retry->timer.loop);
+  uv_timer_start(&retry->timer, on_timer, (uint64_t)pause, 0);
+}
+
+/* Whether the next try comes before its deadline. */
+static bool may_wait(const cachette__redis_node *node, const cachette__redis_request *request,
+                     int64_t now) {
+  const cachette__redis_retry *retry = &node->retry;
+  if (retry->fails_fast && now - retry->since_ms > node->settings->timeout_ms) return false;
+  return cachette__redis_op(request)->priv.deadline_ms > retry->due_ms;
+}
+
+void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_request *request) {
+  cachette__redis_retry *retry = &node->retry;
+  int64_t now = cachette__machine_now();
+  if (cachette__redis_op(request) == NULL) {
+    fail(request, &retry->reason); /* frees a clear that was given up */
+    return;
+  }
+  if (request->op != NULL && request->op->verb == CACHETTE_INCREMENT)
+    cachette__redis_counter_rewind(request);
+  if (retry->since_ms == 0 || now - retry->last_ms > 2 * node->settings->timeout_ms) {
+    retry->since_ms = now;
+    retry->tries = 0;
+  }
+  retry->last_ms = now;
+  if (node->pipeline.draining && cachette__redis_push_again(node, request) == CACHETTE_OK) return;
+  plan(node, now);
+  if (!may_wait(node, request, now) || !append(retry, request)) fail(request, &retry->reason);
+}
+
+void cachette__redis_retry_settle(cachette__redis_node *node) {
+  node->retry.tries = 0;
+  node->retry.since_ms = 0;
+}
+
+/* Sends all that waits, or fails it with `reason`. The callers' code may run in here. */
+static void send_all(cachette__redis_node *node, const cachette_error *reason) {
+  cachette__redis_retry *retry = &node->retry;
+  while (retry->begin < retry->end) {
+    cachette__redis_request request = retry->waiting[retry->begin++];
+    if (cachette__redis_op(&request) == NULL || reason != NULL ||
+        cachette__redis_push_again(node, &request) < 0)
+      fail(&request, reason != NULL ? reason : &retry->reason);
+  }
+  retry->begin = retry->end = 0;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  cachette__redis_node *node = timer->data;
+  cachette__redis_retry *retry = &node->retry;
+  const cachette_error *reason;
+  cachette_error told;
+  bool is_down = false;
+  retry->due_ms = 0;
+  if (retry->move) cachette__pipeline_drain(&node->pipeline, &retry->reason);
+  retry->move = false;
+  if (retry->begin < retry->end) is_down = cachette__link_want(&node->pipeline.link, &reason) < 0;
+  if (is_down) told = *reason;
+  send_all(node, is_down ? &told : NULL);
+}
+
+/* ---- Its life ---- */
+
+void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop) {
+  uv_timer_init(loop, &node->retry.timer);
+  node->retry.timer.data = node;
+}
+
+static bool waits(const cachette__redis_retry *retry, const cachette_op *op) {
+  size_t index = (size_t)op->priv.below;
+  return index >= retry->begin && index < retry->end && retry->waiting[index].op == op;
+}
+
+const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *node,
+                                                   const cachette_op *op) {
+  uintptr_t below = op->priv.below;
+  bool was_postponed;
+  if (cachette__redis_clears(node, op)) {
+    was_postponed = ((const cachette__redis_clear *)below)->postponed;
+  } else {
+    const cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, below);
+    was_postponed = waits(&node->retry, op) || request->was_postponed;
+  }
+  return was_postponed ? &node->retry.reason : NULL;
+}
+
+bool cachette__redis_retry_detach(cachette__redis_node *node, cachette_op *op) {
+  if (!waits(&node->retry, op)) return false;
+  node->retry.waiting[op->priv.below].op = NULL;
+  cachette__redis_forget_due(op);
+  return true;
+}
+
+void cachette__redis_retry_close(cachette__redis_node *node) {
+  cachette__redis_retry *retry = &node->retry;
+  for (; retry->begin < retry->end; retry->begin++)
+    fail(&retry->waiting[retry->begin], &retry->reason);
+  cachette__free(retry->waiting);
+  retry->waiting = NULL;
+}
