@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK = 0x80, ANSWER = 0x81 }; /* the first byte */
+enum { REQUEST = 0x80, RESPONSE = 0x81 }; /* the first byte */
 
-/* What a status says; the words are those that meta commands have for it. */
+/* Status codes. */
 enum {
   STATUS_OK = 0x00,
   STATUS_ABSENT = 0x01,
@@ -20,10 +20,11 @@ enum {
   STATUS_NO_MEMORY = 0x82
 };
 
+/* In the words that the text protocol has for them. */
 static const struct {
   unsigned status;
   const char *words;
-} faults[] = {
+} errors[] = {
     {STATUS_TOO_LARGE, "object too large"},  {STATUS_NO_NUMBER, "non-numeric"},
     {STATUS_AUTH, "authentication failure"}, {STATUS_UNKNOWN, "unknown binary command"},
     {STATUS_NO_MEMORY, "out of memory"},
@@ -59,7 +60,7 @@ static char *append(char *at, const void *data, size_t size) {
 }
 
 char *cachette__binary_write(const cachette__binary_command *command, char *at) {
-  at = put(at, ASK, 1);
+  at = put(at, REQUEST, 1);
   at = put(at, command->verb, 1);
   at = put(at, command->key.size, 2);
   at = put(at, command->extras_size, 1);
@@ -78,23 +79,23 @@ void cachette__binary_init(cachette__binary *parser) {
   *parser = (cachette__binary){.value = false};
 }
 
-/* The head of an answer. */
-typedef struct answer {
+/* The header of a reply. */
+typedef struct header {
   unsigned verb, status;
   size_t key, extras, body; /* bytes */
-} answer;
+} header;
 
 static int fail(const char **reason, const char *words) {
   *reason = words;
   return CACHETTE_EBACKEND;
 }
 
-static void say(cachette__binary *parser, cachette__meta_token *token, const char *words) {
+static void set_line(cachette__binary *parser, cachette__meta_token *token, const char *words) {
   snprintf(parser->text, sizeof parser->text, "%s", words);
   token->line = cachette_str(parser->text);
 }
 
-/* A part of the value under way; false: not a byte of it is here. */
+/* Reads the next part of a value. False: none of it has arrived. */
 static bool read_value(cachette__binary *parser, cachette_slice bytes, size_t *used,
                        cachette__meta_token *token) {
   size_t left = parser->size - parser->offset;
@@ -110,8 +111,8 @@ static bool read_value(cachette__binary *parser, cachette_slice bytes, size_t *u
   return part > 0 || token->end;
 }
 
-/* A value, with as much of it as is here; its flags stand before it. */
-static int begin_value(cachette__binary *parser, const answer *head, cachette_slice bytes,
+/* Reads the flags before a value, and as much of the value as has arrived. */
+static int begin_value(cachette__binary *parser, const header *head, cachette_slice bytes,
                        size_t *used, cachette__meta_token *token, const char **reason) {
   static const size_t flags = 4;
   const char *text = bytes.data;
@@ -129,8 +130,8 @@ static int begin_value(cachette__binary *parser, const answer *head, cachette_sl
   return CACHETTE__META_TOKEN;
 }
 
-/* A counter has 8 bytes, which become digits. */
-static int take_counter(cachette__binary *parser, const answer *head, const char *body,
+/* A counter of 8 bytes becomes digits. */
+static int take_counter(cachette__binary *parser, const header *head, const char *body,
                         cachette__meta_token *token, const char **reason) {
   if (head->body != 8 || head->extras + head->key > 0) return fail(reason, "a counter is none");
   snprintf(parser->text, sizeof parser->text, "%" PRIu64, get(body, 8));
@@ -140,17 +141,17 @@ static int take_counter(cachette__binary *parser, const answer *head, const char
   return CACHETTE__META_TOKEN;
 }
 
-/* A figure becomes a line as of `stats`; what is too long to be of interest becomes an empty one.
+/* A statistic becomes a line as of `stats`; one that is too long to be of interest, an empty one.
  */
-static int take_figure(cachette__binary *parser, const answer *head, const char *body,
-                       cachette__meta_token *token) {
+static int take_statistic(cachette__binary *parser, const header *head, const char *body,
+                          cachette__meta_token *token) {
   const char *name = body + head->extras, *value = name + head->key;
   size_t size = head->body - head->extras - head->key;
   token->type = CACHETTE__META_LINE;
   if (head->key == 0)
-    say(parser, token, "END");
+    set_line(parser, token, "END");
   else if (head->key + size + 7 > sizeof parser->text)
-    say(parser, token, "");
+    set_line(parser, token, "");
   else
     snprintf(parser->text, sizeof parser->text, "STAT %.*s %.*s", (int)head->key, name, (int)size,
              value);
@@ -158,21 +159,21 @@ static int take_figure(cachette__binary *parser, const answer *head, const char 
   return CACHETTE__META_TOKEN;
 }
 
-static int take_fault(cachette__binary *parser, const answer *head, cachette__meta_token *token) {
-  token->type = CACHETTE__META_FAULT;
+static int take_error(cachette__binary *parser, const header *head, cachette__meta_token *token) {
+  token->type = CACHETTE__META_ERROR;
   snprintf(parser->text, sizeof parser->text, "status 0x%02x", head->status);
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-    if (faults[i].status == head->status)
-      snprintf(parser->text, sizeof parser->text, "%s", faults[i].words);
+  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+    if (errors[i].status == head->status)
+      snprintf(parser->text, sizeof parser->text, "%s", errors[i].words);
   token->line = cachette_str(parser->text);
   return CACHETTE__META_TOKEN;
 }
 
-/* An answer that is all here. */
-static int take(cachette__binary *parser, const answer *head, const char *body,
+/* A reply that has arrived as a whole. */
+static int take(cachette__binary *parser, const header *head, const char *body,
                 cachette__meta_token *token, const char **reason) {
   token->end = true;
-  say(parser, token, "");
+  set_line(parser, token, "");
   switch (head->status) {
     case STATUS_OK:
       break;
@@ -181,14 +182,14 @@ static int take(cachette__binary *parser, const answer *head, const char *body,
       return CACHETTE__META_TOKEN;
     case STATUS_EXISTS:
     case STATUS_NOT_STORED:
-      token->type = CACHETTE__META_KEPT;
+      token->type = CACHETTE__META_NOT_STORED;
       return CACHETTE__META_TOKEN;
     default:
-      return take_fault(parser, head, token);
+      return take_error(parser, head, token);
   }
   if (head->verb == CACHETTE__BINARY_INCREMENT || head->verb == CACHETTE__BINARY_DECREMENT)
     return take_counter(parser, head, body, token, reason);
-  if (head->verb == CACHETTE__BINARY_STAT) return take_figure(parser, head, body, token);
+  if (head->verb == CACHETTE__BINARY_STAT) return take_statistic(parser, head, body, token);
   token->type = head->verb == CACHETTE__BINARY_NOOP ? CACHETTE__META_NOOP : CACHETTE__META_HEADER;
   return CACHETTE__META_TOKEN;
 }
@@ -200,10 +201,10 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   *token = (cachette__meta_token){.type = CACHETTE__META_LINE};
   if (parser->value)
     return read_value(parser, bytes, used, token) ? CACHETTE__META_TOKEN : CACHETTE__META_MORE;
-  if (bytes.size > 0 && (unsigned char)text[0] != ANSWER)
+  if (bytes.size > 0 && (unsigned char)text[0] != RESPONSE)
     return fail(reason, "an answer is not of the binary protocol, which SASL wants");
   if (bytes.size < CACHETTE__BINARY_HEAD) return CACHETTE__META_MORE;
-  const answer head = {
+  const header head = {
       .verb = (unsigned)get(text + 1, 1),
       .status = (unsigned)get(text + 6, 2),
       .key = get(text + 2, 2),

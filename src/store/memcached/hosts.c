@@ -13,8 +13,8 @@ enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
 
 /* ---- Reading ---- */
 
-/* `all` is the whole of the option: a password in it may have a comma. */
-static int fail(const char *all, const char *text, size_t size, const char *fault,
+/* `all` is the whole option, which may have a password with a comma in it. */
+static int fail(const char *all, const char *text, size_t size, const char *problem,
                 cachette_error *error) {
   char shown[64];
   cachette__value_text(all, shown, sizeof shown);
@@ -23,10 +23,10 @@ static int fail(const char *all, const char *text, size_t size, const char *faul
   return cachette__fail(error, CACHETTE_ECONFIG, "memcached_host",
                         "The \"memcached_host\" value \"%s\" is not valid: %s. It looks like "
                         "host[:port[:weight]], [v6]:port or /path/of/a/socket.",
-                        shown, fault);
+                        shown, problem);
 }
 
-/* A number between colons, from 1 to `most`; moves `at` behind it. 0: none. */
+/* Reads a number from 1 to `most`, and moves `at` behind it. 0: there is none. */
 static unsigned read_number(const char **at, const char *end, unsigned most) {
   unsigned number = 0;
   const char *begin = *at;
@@ -41,7 +41,7 @@ static bool is_name(const char *text, size_t size) {
   return size > 0;
 }
 
-/* What stands behind a host: nothing, a port, or a port and a weight. */
+/* Reads what follows a host: nothing, a port, or a port and a weight. */
 static const char *read_tail(const char *at, const char *end, cachette__memcached_host *host) {
   if (at < end) {
     if (*at++ != ':') return "something stands behind the address";
@@ -56,7 +56,7 @@ static const char *read_tail(const char *at, const char *end, cachette__memcache
   return NULL;
 }
 
-/* Reads one server; what is wrong with it, or NULL. */
+/* Reads one server. Returns what is wrong with it, or NULL; "": out of memory. */
 static const char *read_host(const char *text, size_t size, cachette__memcached_host *host) {
   const char *end = text + size, *after;
   *host = (cachette__memcached_host){.port = DEFAULT_PORT, .weight = 1};
@@ -77,8 +77,8 @@ static const char *read_host(const char *text, size_t size, cachette__memcached_
   size_t length = (size_t)(after - name);
   if (memchr(text, '/', size) != NULL) return "it is no URL: leave out what stands before //";
   if (!is_name(name, length)) return "it names no host";
-  const char *fault = read_tail(after + (*text == '['), end, host);
-  if (fault != NULL) return fault;
+  const char *problem = read_tail(after + (*text == '['), end, host);
+  if (problem != NULL) return problem;
   host->host = cachette__strndup(name, length);
   return host->host != NULL ? NULL : "";
 }
@@ -123,7 +123,7 @@ size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachet
 
 /* ---- All of them ---- */
 
-static bool is_there(const cachette__memcached_hosts *hosts, uint64_t hash) {
+static bool is_listed(const cachette__memcached_hosts *hosts, uint64_t hash) {
   for (size_t i = 0; i < hosts->count; i++)
     if (hosts->list[i].hash == hash) return true;
   return false;
@@ -140,15 +140,15 @@ int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts 
     size_t size = strcspn(at, ","), length = size;
     while (length > 0 && at[length - 1] == ' ') length--;
     cachette__memcached_host *host = &hosts->list[hosts->count];
-    const char *fault = read_host(at, length, host);
-    if (fault == NULL) {
+    const char *problem = read_host(at, length, host);
+    if (problem == NULL) {
       host->hash = hash_name(host);
-      if (is_there(hosts, host->hash)) fault = "a server is named twice";
+      if (is_listed(hosts, host->hash)) problem = "a server is named twice";
       hosts->count++;
     }
-    if (fault != NULL) {
-      int code = *fault == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
-                                : fail(text, at, length, fault, error);
+    if (problem != NULL) {
+      int code = *problem == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
+                                  : fail(text, at, length, problem, error);
       cachette__memcached_hosts_deinit(hosts);
       return code;
     }

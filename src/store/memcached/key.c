@@ -5,12 +5,12 @@
 #include <string.h>
 
 enum {
-  BASE64_MOST = 186, /* bytes that have at most 250 in base64 */
+  BASE64_MOST = 186, /* bytes that become at most 250 in base64 */
   DIGEST = 32,
   TAIL = 1 + 2 * DIGEST
 };
 
-_Static_assert(BASE64_MOST - TAIL == CACHETTE__MEMCACHED_SHOWN, "the shorter head");
+_Static_assert(BASE64_MOST - TAIL == CACHETTE__MEMCACHED_SHOWN, "the shorter of the two cuts");
 
 static bool is_plain(cachette_slice bytes) {
   const unsigned char *at = bytes.data;

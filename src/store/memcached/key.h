@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys as a server takes them.
+ * Keys as the server accepts them.
  *
- * One that has at most 250 bytes, none of them a control character or a space, goes as it is. One
- * with such bytes goes in base64, which names the same item. A longer one is cut: the head that
- * fits, then `~` and the SHA-256 of all of it in hex, so that its namespace still shows.
+ * A key of at most 250 bytes without control characters and spaces is sent as it is. A key with
+ * such bytes is sent in base64, which names the same item. A longer key is cut: as many of its
+ * first bytes as fit, then `~` and the SHA-256 of the whole key in hex, so that its namespace stays
+ * readable.
  */
 #ifndef CACHETTE_MEMCACHED_KEY_H
 #define CACHETTE_MEMCACHED_KEY_H
@@ -12,24 +13,25 @@
 #include "cachette.h"
 
 enum {
-  CACHETTE__MEMCACHED_KEY = 250,  /* bytes on the wire, at most */
-  CACHETTE__MEMCACHED_SHOWN = 121 /* bytes of a key's own that its name has, however long it is */
+  CACHETTE__MEMCACHED_KEY = 250, /* most bytes on the wire */
+  CACHETTE__MEMCACHED_SHOWN =
+      121 /* first bytes of a key that its name has, however long the key is */
 };
 
 typedef struct cachette__memcached_key {
   char raw[CACHETTE__MEMCACHED_KEY]; /* the item's name */
   size_t size;
-  bool base64; /* whether it has to go so */
+  bool base64; /* it must be sent in base64 */
 } cachette__memcached_key;
 
 /* False: out of memory. */
 bool cachette__memcached_key_make(cachette_slice prefix, cachette_slice key,
                                   cachette__memcached_key *made);
 
-/* Writes what goes over the wire, at most CACHETTE__MEMCACHED_KEY bytes; returns its end. */
+/* Writes the key as it is sent, at most CACHETTE__MEMCACHED_KEY bytes; returns its end. */
 char *cachette__memcached_key_write(const cachette__memcached_key *key, char *at);
 
-/* The name of an item as `metadump` lists it, decoded; false if it is none. */
+/* Decodes the name of an item as `metadump` lists it. False: it is not valid. */
 bool cachette__memcached_key_decode(cachette_slice listed, cachette__memcached_key *key);
 
 #endif

@@ -13,12 +13,12 @@ static const struct {
     {"HD", CACHETTE__META_HEADER},
     {"EN", CACHETTE__META_MISS},
     {"NF", CACHETTE__META_MISS},
-    {"NS", CACHETTE__META_KEPT},
-    {"EX", CACHETTE__META_KEPT},
+    {"NS", CACHETTE__META_NOT_STORED},
+    {"EX", CACHETTE__META_NOT_STORED},
     {"MN", CACHETTE__META_NOOP},
-    {"ERROR", CACHETTE__META_FAULT},
-    {"CLIENT_ERROR", CACHETTE__META_FAULT},
-    {"SERVER_ERROR", CACHETTE__META_FAULT},
+    {"ERROR", CACHETTE__META_ERROR},
+    {"CLIENT_ERROR", CACHETTE__META_ERROR},
+    {"SERVER_ERROR", CACHETTE__META_ERROR},
 };
 
 static size_t word_size(cachette_slice line, size_t begin) {
@@ -36,7 +36,7 @@ static enum cachette__meta_type type_of(cachette_slice line) {
   return CACHETTE__META_LINE;
 }
 
-/* Digits, with a minus sign before them if `sign`. False: something else, or more than `most`. */
+/* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `most`. */
 static bool read_number(const char *text, size_t size, bool sign, int64_t most, int64_t *number) {
   size_t at = sign && size > 0 && text[0] == '-';
   int64_t value = 0;
@@ -50,7 +50,7 @@ static bool read_number(const char *text, size_t size, bool sign, int64_t most, 
   return true;
 }
 
-/* Reads the flags that are of interest. False: one of them is no number. */
+/* Reads the flags that this store uses. False: one of them is not a number. */
 static bool read_flags(cachette__meta_token *token, size_t begin) {
   const char *text = token->line.data;
   for (size_t size; begin < token->line.size; begin += size + 1) {
@@ -73,12 +73,12 @@ static bool read_flags(cachette__meta_token *token, size_t begin) {
   return true;
 }
 
-static int fail(const char **reason, const char *words_of_it) {
-  *reason = words_of_it;
+static int fail(const char **reason, const char *text) {
+  *reason = text;
   return CACHETTE_EBACKEND;
 }
 
-/* A part of the value under way. */
+/* Reads the next part of a value. */
 static int read_value(cachette__meta *parser, cachette_slice bytes, size_t *used,
                       cachette__meta_token *token, const char **reason) {
   const char *text = bytes.data;
@@ -101,7 +101,7 @@ static int read_value(cachette__meta *parser, cachette_slice bytes, size_t *used
   return part > 0 ? CACHETTE__META_TOKEN : CACHETTE__META_MORE;
 }
 
-/* The head of a value, with as much of it as is here. */
+/* Reads the line before a value, and as much of the value as has arrived. */
 static int begin_value(cachette__meta *parser, cachette_slice rest, size_t *used,
                        cachette__meta_token *token, const char **reason) {
   const char *text = token->line.data;
@@ -138,7 +138,7 @@ int cachette__meta_read(cachette__meta *parser, cachette_slice bytes, size_t *us
     return begin_value(parser, (cachette_slice){text + *used, bytes.size - *used}, used, token,
                        reason);
   token->end = true;
-  if (token->type == CACHETTE__META_FAULT || token->type == CACHETTE__META_LINE)
+  if (token->type == CACHETTE__META_ERROR || token->type == CACHETTE__META_LINE)
     return CACHETTE__META_TOKEN;
   if (!read_flags(token, word_size(token->line, 0) + 1)) return fail(reason, "a flag is no number");
   return CACHETTE__META_TOKEN;

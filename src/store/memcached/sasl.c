@@ -1,44 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What is asked of servers with SASL, in the binary protocol.
- *
- * That protocol cannot ask for the time that an item has left, so it is kept in the item's flags:
- * the second of the epoch in which it ends. A touch has to change them too, so it has two rounds:
- *
- *     TOUCH_GET  sets the time, and brings the value and the number of its version
- *     SET        stores the same value with new flags, if that version still stands
- *
- * If it does not, somebody has put another value meanwhile, with a time of its own.
- */
+/* The binary protocol, which servers with SASL speak: a part becomes commands. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../../base/alloc.h"
 #include "../../base/clock.h"
-#include "../../base/error.h"
-#include "binary.h"
-#include "client.h"
+#include "internal.h"
 
-#define NOT_MADE UINT32_MAX /* the time to live with which a count makes no counter */
+#define DO_NOT_CREATE UINT32_MAX /* as the time to live of an increment */
 
 enum {
-  CLOCKS_DIFFER = 60,   /* seconds, at most, between a server's clock and this one */
-  LINE_END = 0x0d0a0d0a /* so that a server that expects lines answers that this is none */
-};
-
-/* An item that was touched, until its flags are. */
-struct cachette__mc_kept {
-  size_t place; /* in its part */
-  uint64_t cas;
-  char *data;
-  size_t size;
+  CLOCKS_DIFFER = 60,   /* most seconds between the server's clock and this one */
+  LINE_END = 0x0d0a0d0a /* ends a line, for a server that expects the text protocol */
 };
 
 /* ---- Flags ---- */
 
 static int64_t epoch_seconds(void) { return cachette__epoch_now() / 1000; }
 
+/* The second in which an item expires; see touch.c. */
 static uint32_t flags_of(int64_t ttl_ms) {
   int64_t end = epoch_seconds() + ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   return (uint32_t)(end < INT32_MAX ? end : INT32_MAX);
@@ -46,14 +27,14 @@ static uint32_t flags_of(int64_t ttl_ms) {
 
 int64_t cachette__mc_flags_ttl(uint32_t flags) {
   int64_t left = (int64_t)flags - epoch_seconds();
-  if (flags > INT32_MAX || left < -CLOCKS_DIFFER) return 0; /* another writer's */
+  if (flags > INT32_MAX || left < -CLOCKS_DIFFER) return 0;
   return left > 0 ? left * 1000 : 1;
 }
 
-/* ---- Commands ---- */
+/* ---- Writing ---- */
 
 static bool append(cachette__mc_node *node, const cachette__binary_command *command) {
-  cachette__buffer *output = cachette__stream_output(node->link.stream);
+  cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
   char *at = cachette__buffer_room(output, cachette__binary_size(command));
   if (at == NULL) return false;
   output->end = (size_t)(cachette__binary_write(command, at) - output->data);
@@ -65,98 +46,78 @@ static bool append_plain(cachette__mc_node *node, enum cachette__binary_verb ver
   return append(node, &command);
 }
 
-bool cachette__mc_sasl_greet(cachette__mc_node *node) {
-  const cachette__memcached *store = node->store;
-  size_t user = strlen(store->username), password = strlen(store->password);
-  size_t size = 1 + user + 1 + password;
-  char *secret = cachette__malloc(size);
-  if (secret == NULL) return false;
-  secret[0] = secret[1 + user] = '\0';
-  memcpy(secret + 1, store->username, user);
-  memcpy(secret + 1 + user + 1, store->password, password);
-  const cachette__binary_command command = {
-      .verb = CACHETTE__BINARY_AUTH,
-      .opaque = LINE_END,
-      .key = cachette_str("PLAIN"),
-      .value = {secret, size},
-  };
-  bool fine = append(node, &command);
-  cachette__wipe(secret, size);
-  cachette__free(secret);
-  return fine;
-}
-
-bool cachette__mc_sasl_ask_settings(cachette__mc_node *node) {
-  const cachette__binary_command command = {.verb = CACHETTE__BINARY_STAT,
-                                            .key = cachette_str("settings")};
-  return append(node, &command);
-}
-
 static void add_times(cachette__binary_command *command, int64_t ttl_ms) {
   cachette__binary_extra(command, flags_of(ttl_ms), 4);
   cachette__binary_extra(command, (uint64_t)cachette__mc_seconds(ttl_ms), 4);
 }
 
+/* ---- Items ---- */
+
 static bool encode_zero(cachette__mc_node *node, const cachette_item *item, cachette_slice key) {
   cachette__binary_command command = {
-      .verb = CACHETTE__BINARY_ADD, .opaque = node->asked++, .key = key, .value = {"0", 1}};
+      .verb = CACHETTE__BINARY_ADD, .opaque = node->next_command++, .key = key, .value = {"0", 1}};
   add_times(&command, item->ttl_ms);
   return append(node, &command);
 }
 
-bool cachette__mc_sasl_encode_read(cachette__mc_node *node, const cachette_item *item, bool make) {
+static bool encode_read(cachette__mc_node *node, const cachette_item *item, bool create) {
   cachette__memcached_key made;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   const cachette_slice key = {made.raw, made.size};
-  if (make && !encode_zero(node, item, key)) return false;
+  if (create && !encode_zero(node, item, key)) return false;
   const cachette__binary_command command = {
-      .verb = CACHETTE__BINARY_GET, .opaque = node->asked++, .key = key};
+      .verb = CACHETTE__BINARY_GET, .opaque = node->next_command++, .key = key};
   return append(node, &command);
 }
 
-bool cachette__mc_sasl_encode_write(cachette__mc_node *node, const cachette_item *item,
-                                    const cachette__mc_count *count) {
+/* A number that is out of range cannot be incremented, so it is replaced. */
+static bool encode_replace(cachette__mc_node *node, const cachette__mc_count *count,
+                           cachette_slice key) {
+  char digits[24];
+  const size_t size = (size_t)sprintf(digits, "%" PRIu64, count->target);
+  cachette__binary_command command = {.verb = CACHETTE__BINARY_SET,
+                                      .opaque = node->next_command++,
+                                      .cas = count->version,
+                                      .key = key,
+                                      .value = {digits, size}};
+  if (count->ttl > 0) {
+    add_times(&command, 1000 * count->ttl);
+  } else { /* another writer's, so its time to live is not known */
+    cachette__binary_extra(&command, 0, 4);
+    cachette__binary_extra(&command, 0, 4);
+  }
+  return append(node, &command);
+}
+
+static bool encode_write(cachette__mc_node *node, const cachette_item *item,
+                         const cachette__mc_count *count) {
   cachette__memcached_key made;
   bool down = count->target < count->sum;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
-  if (cachette__mc_count_is_beyond(count)) {
-    char digits[24];
-    const size_t size = (size_t)sprintf(digits, "%" PRIu64, count->target);
-    cachette__binary_command put = {.verb = CACHETTE__BINARY_SET,
-                                    .opaque = node->asked++,
-                                    .cas = count->version,
-                                    .key = {made.raw, made.size},
-                                    .value = {digits, size}};
-    if (count->left > 0) {
-      add_times(&put, 1000 * count->left);
-    } else { /* another writer's, who alone knows */
-      cachette__binary_extra(&put, 0, 4);
-      cachette__binary_extra(&put, 0, 4);
-    }
-    return append(node, &put);
-  }
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
+  const cachette_slice key = {made.raw, made.size};
+  if (cachette__mc_count_is_beyond(count)) return encode_replace(node, count, key);
+  uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
   cachette__binary_command command = {
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
-      .opaque = node->asked++,
+      .opaque = node->next_command++,
       .cas = count->version,
-      .key = {made.raw, made.size}};
-  cachette__binary_extra(&command, down ? count->sum - count->target : count->target - count->sum,
-                         8);
+      .key = key};
+  cachette__binary_extra(&command, delta, 8);
   cachette__binary_extra(&command, 0, 8);
-  cachette__binary_extra(&command, NOT_MADE, 4);
+  cachette__binary_extra(&command, DO_NOT_CREATE, 4);
   return append(node, &command);
 }
 
-/* As with meta commands: a counter is made first, which here gives it its flags too. */
+/* As in the text protocol a first command creates the counter; here it also gives it its flags. */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              cachette_slice key) {
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
-  if (cachette__mc_count_is_large(item)) return cachette__mc_sasl_encode_read(node, item, true);
+  if (cachette__mc_count_is_large(item)) return encode_read(node, item, true);
   if (!encode_zero(node, item, key)) return false;
   cachette__binary_command command = {
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
-      .opaque = node->asked++,
+      .opaque = node->next_command++,
       .key = key};
   cachette__binary_extra(&command, delta, 8);
   cachette__binary_extra(&command, down ? 0 : delta, 8);
@@ -166,10 +127,10 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
 
 static bool encode_item(cachette__mc_node *node, const cachette_op *op, const cachette_item *item) {
   cachette__memcached_key made;
-  if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+  if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   cachette__binary_command command = {.key = {made.raw, made.size}};
   if (op->verb == CACHETTE_INCREMENT) return encode_increment(node, item, command.key);
-  command.opaque = node->asked++;
+  command.opaque = node->next_command++;
   switch (op->verb) {
     case CACHETTE_PUT:
       command.verb = op->flags & CACHETTE_IF_ABSENT ? CACHETTE__BINARY_ADD : CACHETTE__BINARY_SET;
@@ -183,40 +144,27 @@ static bool encode_item(cachette__mc_node *node, const cachette_op *op, const ca
     case CACHETTE_CLEAR:
       command.verb = CACHETTE__BINARY_DELETE;
       break;
-    default: /* to ask whether something is there is to fetch it */
+    default: /* there is no command that asks only whether an item exists */
       command.verb = CACHETTE__BINARY_GET;
   }
   return append(node, &command);
 }
 
-/* ---- Touches ---- */
-
-void cachette__mc_kept_free(cachette__mc_part *part) {
-  for (size_t i = 0; i < part->kept_count; i++) cachette__free(part->kept[i].data);
-  cachette__free(part->kept);
-  part->kept = NULL;
-  part->kept_count = 0;
-}
-
-/* The first round, which may be a second try of it. */
-static bool prepare_touch(cachette__mc_part *part) {
-  cachette__mc_kept_free(part);
-  part->kept = cachette__calloc(part->count, sizeof *part->kept);
-  return part->kept != NULL;
-}
-
-static bool encode_flags(cachette__mc_node *node, const cachette__mc_travel *travel, size_t part) {
-  for (size_t i = 0; i < travel->parts[part].kept_count; i++) {
-    const cachette__mc_kept *kept = &travel->parts[part].kept[i];
-    const cachette_item *item = cachette__mc_item(travel, part, kept->place);
+/* The second round of a touch. */
+static bool encode_stores(cachette__mc_part *part) {
+  cachette__mc_node *node = part->node;
+  for (size_t i = 0; i < part->touched_count; i++) {
+    const cachette__mc_touched *touched = &part->touched[i];
+    const cachette_item *item = cachette__mc_item(part, touched->index);
     cachette__memcached_key made;
-    if (!cachette__memcached_key_make(node->store->prefix, item->key, &made)) return false;
+    if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made))
+      return false;
     cachette__binary_command command = {
         .verb = CACHETTE__BINARY_SET,
-        .opaque = node->asked++,
-        .cas = kept->cas,
+        .opaque = node->next_command++,
+        .cas = touched->cas,
         .key = {made.raw, made.size},
-        .value = {kept->data, kept->size},
+        .value = {touched->data, touched->size},
     };
     add_times(&command, item->ttl_ms);
     if (!append(node, &command)) return false;
@@ -224,55 +172,59 @@ static bool encode_flags(cachette__mc_node *node, const cachette__mc_travel *tra
   return true;
 }
 
-bool cachette__mc_keep(cachette__mc_travel *travel, size_t part, size_t place,
-                       const cachette__meta_token *token) {
-  cachette__mc_part *own = &travel->parts[part];
-  cachette_item *item = cachette__mc_item(travel, part, place);
-  bool begins = token->line.data != NULL;
-  if (begins) {
-    char *data = cachette__malloc(token->size + 1);
-    item->status = data != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
-    if (data != NULL)
-      own->kept[own->kept_count++] =
-          (cachette__mc_kept){.place = place, .cas = token->cas, .data = data, .size = token->size};
-  }
-  if (item->status == CACHETTE_HIT && token->bytes.size > 0)
-    memcpy(own->kept[own->kept_count - 1].data + token->offset, token->bytes.data,
-           token->bytes.size);
-  return token->type == CACHETTE__META_VALUE;
+/* ---- The protocol ---- */
+
+static int read_token(cachette__mc_node *node, cachette_slice input, size_t *used,
+                      cachette__meta_token *token, const char **reason) {
+  return cachette__binary_read(&node->binary, input, used, token, reason);
 }
 
-cachette_item *cachette__mc_kept_item(const cachette__mc_travel *travel, size_t part,
-                                      size_t place) {
-  return cachette__mc_item(travel, part, travel->parts[part].kept[place].place);
+static bool encode_login(cachette__mc_node *node) {
+  const cachette__memcached_settings *settings = node->store->settings;
+  size_t user = strlen(settings->username), password = strlen(settings->password);
+  size_t size = 1 + user + 1 + password;
+  char *secret = cachette__malloc(size);
+  if (secret == NULL) return false;
+  secret[0] = secret[1 + user] = '\0';
+  memcpy(secret + 1, settings->username, user);
+  memcpy(secret + 1 + user + 1, settings->password, password);
+  const cachette__binary_command command = {
+      .verb = CACHETTE__BINARY_AUTH,
+      .opaque = LINE_END,
+      .key = cachette_str("PLAIN"),
+      .value = {secret, size},
+  };
+  bool fine = append(node, &command);
+  cachette__wipe(secret, size);
+  cachette__free(secret);
+  return fine;
 }
 
-void cachette__mc_touch_next(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
-  cachette__mc_part *own = &travel->parts[part];
-  size_t bytes = 0;
-  if (own->again || travel->op == NULL || own->kept_count == 0) return;
-  own->again = true;
-  for (size_t i = 0; i < own->kept_count; i++) bytes += own->kept[i].size;
-  travel->open++;
-  int code = cachette__mc_push(node, travel, NULL, part, bytes);
-  if (code == CACHETTE_OK) return;
-  travel->open--;
-  for (size_t i = 0; i < own->kept_count; i++)
-    cachette__mc_fail(travel, cachette__mc_kept_item(travel, part, i), code, "%s",
-                      cachette_strerror(code));
+static bool encode_hello(cachette__mc_node *node) {
+  const cachette__binary_command command = {.verb = CACHETTE__BINARY_STAT,
+                                            .key = cachette_str("settings")};
+  return append(node, &command);
 }
 
-/* ---- Ops ---- */
-
-bool cachette__mc_sasl_encode(cachette__mc_node *node, cachette__mc_travel *travel, size_t part) {
-  const cachette_op *op = travel->op;
-  cachette__mc_part *own = &travel->parts[part];
+static bool encode_part(cachette__mc_part *part) {
+  cachette__mc_node *node = part->node;
+  const cachette_op *op = part->fanout->op;
   if (op->verb == CACHETTE_PING) return append_plain(node, CACHETTE__BINARY_NOOP);
   if (op->verb == CACHETTE_FLUSH)
     return append_plain(node, CACHETTE__BINARY_STAT) && append_plain(node, CACHETTE__BINARY_FLUSH);
-  if (own->again) return encode_flags(node, travel, part);
-  if (op->verb == CACHETTE_TOUCH && !prepare_touch(own)) return false;
-  for (size_t i = 0; i < own->count; i++)
-    if (!encode_item(node, op, cachette__mc_item(travel, part, i))) return false;
+  if (part->storing) return encode_stores(part);
+  if (op->verb == CACHETTE_TOUCH && !cachette__mc_touch_prepare(part)) return false;
+  for (size_t i = 0; i < part->count; i++)
+    if (!encode_item(node, op, cachette__mc_item(part, i))) return false;
   return true;
 }
+
+const cachette__mc_protocol cachette__mc_binary_protocol = {
+    .read = read_token,
+    .encode_login = encode_login,
+    .encode_hello = encode_hello,
+    .after_login = CACHETTE__MC_SETTINGS,
+    .encode = encode_part,
+    .encode_read = encode_read,
+    .encode_write = encode_write,
+};

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clearing by what the server lists. `lru_crawler metadump hash` names every item (`all` would miss
+ * those that move between the server's queues meanwhile). The keys that match are collected, then
+ * deleted a batch at a time, so that other ops are served in between.
+ *
+ * A server makes one such listing at a time and says BUSY meanwhile; then the clear waits and asks
+ * again, as long as the op has time. What is put during a clear may stay.
+ * https://github.com/memcached/memcached/blob/master/doc/protocol.txt
+ */
+#include <string.h>
+
+#include "../../base/alloc.h"
+#include "../../base/slice.h"
+#include "internal.h"
+
+enum {
+  BATCH = 500,       /* deletes in a request */
+  BUSY_MS = 20,      /* after which a busy server is asked again */
+  REQUEST_BYTES = 64 /* that a request counts for in the pipeline */
+};
+
+struct cachette__mc_clear {
+  cachette__mc_part *part;
+  bool deleting;         /* its request deletes; else it lists */
+  bool busy;             /* the server is listing for another client */
+  cachette__buffer keys; /* to delete, each after its key_head */
+  size_t left, batch;    /* keys in the buffer; those that the request deletes */
+  int code;              /* it fails with it when the listing is complete, or 0 */
+  char message[256];
+  cachette__mc_clear *next; /* among those that wait */
+};
+
+/* Before each key in `keys`: the op's item that it belongs to, and its size. */
+typedef struct key_head {
+  size_t item, size;
+} key_head;
+
+static cachette__memcached *store_of(const cachette__mc_clear *clear) {
+  return clear->part->fanout->store;
+}
+
+/* ---- Ops that can be served ---- */
+
+bool cachette__mc_clears(const cachette__memcached *store, const cachette_op *op) {
+  return op->verb == CACHETTE_CLEAR_NAMESPACE ||
+         (op->verb == CACHETTE_FLUSH && store->settings->prefix.size > 0);
+}
+
+/* The command that lists keys belongs to the text protocol. */
+static void refuse_sasl(const cachette__memcached *store, cachette_op *op) {
+  bool flush = op->verb == CACHETTE_FLUSH;
+  cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
+                    "%s cannot %s: under SASL memcached speaks its binary protocol alone, which "
+                    "lists no keys; with \"memcached_auth\" ascii it can.",
+                    store->name, flush ? "clear what has the \"key_prefix\"" : "clear a namespace");
+}
+
+/* The server lists only the first bytes of a long key, so a longer name cannot be found there. */
+static bool refuse_long_name(const cachette__memcached *store, cachette_op *op) {
+  static const size_t most = CACHETTE__MEMCACHED_SHOWN;
+  size_t prefix = store->settings->prefix.size;
+  char name[32];
+  if (op->verb == CACHETTE_FLUSH && prefix > most) {
+    cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
+                      "%s cannot clear what has the \"key_prefix\": of long keys memcached lists "
+                      "the first %zu bytes, and the prefix has %zu. Choose a shorter one.",
+                      store->name, most, prefix);
+    return true;
+  }
+  for (size_t i = 0; op->verb == CACHETTE_CLEAR_NAMESPACE && i < op->count; i++) {
+    size_t size = prefix + op->items[i].key.size + 1;
+    if (size <= most) continue;
+    cachette__key_text(op->items[i].key, name, sizeof name);
+    cachette__op_fail(
+        op, CACHETTE_EINVAL, name,
+        "The namespace \"%s...\" is too long to be cleared: of long keys memcached "
+        "lists the first %zu bytes, and \"key_prefix\", namespace and colon have %zu.",
+        name, most, size);
+    return true;
+  }
+  return false;
+}
+
+bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op) {
+  if (!store->settings->sasl) return refuse_long_name(store, op);
+  refuse_sasl(store, op);
+  return true;
+}
+
+/* ---- Waiting and ending ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+/* Ends a clear; those that wait are tried at once. */
+static void end(cachette__mc_clear *clear) {
+  cachette__memcached *store = store_of(clear);
+  cachette__mc_fanout *fanout = clear->part->fanout;
+  if (store->waiting != NULL) uv_timer_start(&store->timer, on_timer, 0, 0);
+  clear->part->clear = NULL;
+  cachette__buffer_deinit(&clear->keys);
+  cachette__free(clear);
+  cachette__mc_fanout_release(fanout);
+}
+
+void cachette__mc_clear_fail(cachette__mc_clear *clear, int code, const char *message) {
+  cachette__mc_fanout *fanout = clear->part->fanout;
+  if (fanout->op != NULL) cachette__mc_fail(fanout, NULL, code, "%s", message);
+  end(clear);
+}
+
+static void push(cachette__mc_clear *clear) {
+  const char *reason;
+  int code = cachette__mc_push(clear->part, REQUEST_BYTES, &reason);
+  if (code < 0) cachette__mc_clear_fail(clear, code, cachette_strerror(code));
+}
+
+/* Goes to the end of the queue, so that each that waits has its turn. */
+static void wait(cachette__mc_clear *clear) {
+  cachette__memcached *store = store_of(clear);
+  cachette__mc_clear **last = &store->waiting;
+  while (*last != NULL) last = &(*last)->next;
+  clear->busy = false;
+  clear->next = NULL;
+  *last = clear;
+  uv_timer_start(&store->timer, on_timer, BUSY_MS, 0);
+}
+
+/* Whether a clear may begin: none is in progress at its node, and none waits for it. */
+static bool is_quiet(const cachette__mc_clear *clear) {
+  const cachette__mc_node *node = clear->part->node;
+  for (const cachette__mc_clear *each = store_of(clear)->waiting; each != NULL; each = each->next)
+    if (each->part->node == node) return false;
+  return node->pipeline.head == node->pipeline.tail;
+}
+
+static void begin(cachette__mc_clear *clear) {
+  if (is_quiet(clear))
+    push(clear);
+  else
+    wait(clear);
+}
+
+void cachette__mc_clear_begin(cachette__mc_part *part) {
+  cachette__mc_clear *clear = cachette__calloc(1, sizeof *clear);
+  if (clear == NULL) {
+    cachette__mc_fail(part->fanout, NULL, CACHETTE_ENOMEM, "%s",
+                      cachette_strerror(CACHETTE_ENOMEM));
+    return;
+  }
+  clear->part = part;
+  part->clear = clear;
+  part->fanout->references++;
+  begin(clear);
+}
+
+/* Tries those that wait again. */
+static void on_timer(uv_timer_t *timer) {
+  cachette__memcached *store = timer->data;
+  cachette__mc_clear *clear = store->waiting;
+  store->waiting = NULL;
+  while (clear != NULL) {
+    cachette__mc_clear *next = clear->next;
+    const cachette_error *reason = NULL;
+    int code = clear->part->fanout->op == NULL
+                   ? CACHETTE_ECANCELED
+                   : cachette__link_want(&clear->part->node->pipeline.link, &reason);
+    if (code < 0)
+      cachette__mc_clear_fail(clear, code, reason != NULL ? reason->message : "");
+    else
+      begin(clear);
+    clear = next;
+  }
+}
+
+void cachette__mc_clear_close(cachette__memcached *store) {
+  while (store->waiting != NULL) {
+    cachette__mc_clear *clear = store->waiting;
+    store->waiting = clear->next;
+    cachette__mc_clear_fail(clear, CACHETTE_ECLOSED, "");
+  }
+}
+
+void cachette__mc_clear_next(cachette__mc_clear *clear) {
+  if (clear->part->fanout->op == NULL) {
+    end(clear);
+  } else if (clear->code < 0) {
+    cachette__mc_clear_fail(clear, clear->code, clear->message);
+  } else if (clear->busy) {
+    wait(clear);
+  } else if (clear->left > 0) {
+    clear->deleting = true;
+    push(clear);
+  } else {
+    end(clear);
+  }
+}
+
+/* ---- Commands ---- */
+
+size_t cachette__mc_clear_replies(const cachette__mc_clear *clear) {
+  return clear->deleting ? clear->batch : 1;
+}
+
+/* The key at an offset of `keys`. */
+static void peek(const cachette__mc_clear *clear, size_t offset, key_head *head,
+                 cachette__memcached_key *key) {
+  const char *bytes = clear->keys.data + clear->keys.begin + offset;
+  memcpy(head, bytes, sizeof *head);
+  cachette__memcached_key_make((cachette_slice){NULL, 0},
+                               (cachette_slice){bytes + sizeof *head, head->size}, key);
+}
+
+bool cachette__mc_clear_encode(cachette__mc_clear *clear) {
+  cachette__mc_node *node = clear->part->node;
+  if (!clear->deleting) return cachette__mc_encode_line(node, "lru_crawler metadump hash");
+  size_t offset = 0;
+  clear->batch = clear->left < BATCH ? clear->left : BATCH;
+  for (size_t i = 0; i < clear->batch; i++) {
+    key_head head;
+    cachette__memcached_key key;
+    peek(clear, offset, &head, &key);
+    if (!cachette__mc_encode_delete(node, &key)) return false;
+    offset += sizeof head + head.size;
+  }
+  return true;
+}
+
+/* ---- Replies ---- */
+
+/* The op's item that wants a key to be deleted; SIZE_MAX: none. */
+static size_t find_item(const cachette__mc_clear *clear, cachette_slice key) {
+  const cachette_op *op = clear->part->fanout->op;
+  cachette_slice prefix = store_of(clear)->settings->prefix;
+  if (!cachette__begins(key, 0, prefix)) return SIZE_MAX;
+  if (op->verb == CACHETTE_FLUSH) return 0;
+  for (size_t i = 0; i < op->count; i++) {
+    cachette_slice name = op->items[i].key;
+    if (cachette__begins(key, prefix.size, name) &&
+        cachette__begins(key, prefix.size + name.size, (cachette_slice){":", 1}))
+      return i;
+  }
+  return SIZE_MAX;
+}
+
+static void fail_later(cachette__mc_clear *clear, int code, const char *message) {
+  clear->code = code;
+  memcpy(clear->message, message, strnlen(message, sizeof clear->message - 1));
+}
+
+/* A line of the listing: "key=NAME exp=... ..." */
+static void take_listed(cachette__mc_clear *clear, cachette_slice line) {
+  const char *text = line.data;
+  cachette__memcached_key key;
+  if (line.size < 4 || memcmp(text, "key=", 4) != 0) return;
+  const char *space = memchr(text, ' ', line.size);
+  size_t size = (space != NULL ? (size_t)(space - text) : line.size) - 4;
+  if (!cachette__memcached_key_decode((cachette_slice){text + 4, size}, &key)) return;
+  size_t item = find_item(clear, (cachette_slice){key.raw, key.size});
+  if (item == SIZE_MAX) return;
+  key_head head = {item, key.size};
+  char *at = cachette__buffer_room(&clear->keys, sizeof head + key.size);
+  if (at == NULL) {
+    fail_later(clear, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+    return;
+  }
+  memcpy(at, &head, sizeof head);
+  memcpy(at + sizeof head, key.raw, key.size);
+  clear->keys.end += sizeof head + key.size;
+  clear->left++;
+}
+
+static void take_deleted(cachette__mc_clear *clear, const cachette__meta_token *token) {
+  key_head head;
+  memcpy(&head, clear->keys.data + clear->keys.begin, sizeof head);
+  cachette__buffer_drop(&clear->keys, sizeof head + head.size);
+  clear->left--;
+  cachette_op *op = clear->part->fanout->op;
+  if (op == NULL || token->type != CACHETTE__META_HEADER) return;
+  op->number++;
+  if (op->verb == CACHETTE_CLEAR_NAMESPACE) op->items[head.item].status = CACHETTE_HIT;
+}
+
+bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_token *token,
+                             bool *complete) {
+  char message[256];
+  *complete = token->end;
+  if (token->type == CACHETTE__META_VALUE) return false;
+  if (clear->deleting) {
+    take_deleted(clear, token);
+  } else if (token->type == CACHETTE__META_ERROR) {
+    int code = cachette__mc_server_error(clear->part->node, token->line, message, sizeof message);
+    fail_later(clear, code, message);
+  } else if (cachette__begins(token->line, 0, cachette_str("BUSY"))) {
+    clear->busy = true;
+  } else if (!cachette__begins(token->line, 0, cachette_str("END"))) {
+    if (clear->part->fanout->op != NULL) take_listed(clear, token->line);
+    *complete = false;
+  }
+  return true;
+}

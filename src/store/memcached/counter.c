@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Increments. The server counts in 64 bits without a sign, modulo 2^64, and cannot be told where to
+ * stop, while our counters have a sign. So there are two ways:
+ *
+ *     small amounts   ma +5: one command, after one that creates the counter if it does not exist
+ *     large amounts   mg -> ma +AMOUNT if the version is still the one that was read; or again
+ *
+ * A large amount never goes beyond the limit, as the sum is known before. A small one does if the
+ * counter is a little below the limit. The reply shows that, and the second way corrects it: it
+ * sets the counter back by the amount that was added. It does the same where an earlier increment
+ * went beyond the limit and was abandoned before it was corrected: the counter becomes the limit
+ * again. memcached refuses a number of more than 63 bits if there happens to be a '-' behind it in
+ * its memory. So a counter beyond the limit is not incremented but stored anew, with the time to
+ * live that it has left.
+ *
+ *     FIRST  all items ---> READ  the counters to compare ---> WRITE  those that can be written
+ *                             ^------------ the version has changed -------'
+ */
+#include "../../base/counter.h"
+#include "../../base/alloc.h"
+#include "internal.h"
+
+enum { MAX_DIGITS = 20 }; /* of a number that a server sends */
+
+static const uint64_t limit = INT64_MAX;
+
+static cachette_item *item_of(const cachette__mc_part *part, const cachette__mc_count *count) {
+  return cachette__mc_item(part, count->index);
+}
+
+/* ---- The first round ---- */
+
+static cachette__mc_count *add_count(cachette__mc_part *part, size_t index) {
+  if (part->counts == NULL) part->counts = cachette__calloc(part->count, sizeof *part->counts);
+  if (part->counts == NULL || part->count_count == part->count) return NULL;
+  cachette__mc_count *count = &part->counts[part->count_count++];
+  *count = (cachette__mc_count){.index = index, .state = CACHETTE__MC_READ};
+  return count;
+}
+
+bool cachette__mc_count_prepare(cachette__mc_part *part) {
+  part->count_count = part->cursor = part->step = 0;
+  for (size_t i = 0; i < part->count; i++)
+    if (cachette__mc_count_is_large(cachette__mc_item(part, i)) && !add_count(part, i))
+      return false;
+  return true;
+}
+
+/* ---- Numbers ---- */
+
+/* Adds the digits of a token to the number. `*is_number` becomes false if they are not digits, or
+ * too many. */
+static void gather(cachette__mc_node *node, const cachette__meta_token *token, bool *is_number) {
+  const char *digits = token->bytes.data;
+  if (token->offset == 0) {
+    node->sum = 0;
+    *is_number = token->size > 0 && token->size <= MAX_DIGITS;
+  }
+  for (size_t i = 0; *is_number && i < token->bytes.size && digits[i] != ' '; i++)
+    if (digits[i] < '0' || digits[i] > '9' || __builtin_mul_overflow(node->sum, 10, &node->sum) ||
+        __builtin_add_overflow(node->sum, (uint64_t)(digits[i] - '0'), &node->sum))
+      *is_number = false;
+}
+
+bool cachette__mc_count_take(cachette__mc_part *part, size_t index,
+                             const cachette__meta_token *token) {
+  cachette__mc_node *node = part->node;
+  cachette_item *item = cachette__mc_item(part, index);
+  bool is_number = true;
+  if (token->type != CACHETTE__META_VALUE) return false;
+  gather(node, token, &is_number);
+  if (!is_number) return false;
+  if (!token->end) return true;
+  if (node->sum <= limit) {
+    item->amount = (int64_t)node->sum;
+    return true;
+  }
+  cachette__mc_count *count = add_count(part, index);
+  if (count != NULL)
+    count->overshot = true;
+  else
+    item->status = cachette__counter_fail_range(item->key, cachette__mc_first_error(part->fanout));
+  return true;
+}
+
+void cachette__mc_count_refused(cachette__mc_part *part, size_t index,
+                                const cachette__meta_token *token) {
+  cachette_item *item = cachette__mc_item(part, index);
+  bool may_be_number = item->status >= 0 && cachette__mc_is_no_number(token->line);
+  if (!may_be_number || add_count(part, index) == NULL)
+    cachette__mc_take_error(part, item, token->line);
+}
+
+/* ---- Comparing ---- */
+
+static void fail_range(cachette__mc_part *part, cachette__mc_count *count, cachette_item *item) {
+  item->status = cachette__counter_fail_range(item->key, cachette__mc_first_error(part->fanout));
+  count->state = CACHETTE__MC_DONE;
+}
+
+/* The counter before the item's amount was added. A number beyond the limit is left over from
+ * increments that were abandoned. */
+static uint64_t find_base(const cachette__mc_count *count, int64_t amount) {
+  if (count->sum <= limit) return count->sum;
+  uint64_t before = count->sum - (uint64_t)amount;
+  return count->overshot && amount > 0 && before <= limit ? before : limit;
+}
+
+/* The counter was read: decides what to write. */
+static void decide(cachette__mc_part *part, cachette__mc_count *count, cachette_item *item) {
+  int64_t amount = item->amount, sum;
+  if (count->overshot && count->sum <= limit) { /* another client has corrected it */
+    if (amount > 0) {
+      fail_range(part, count, item);
+    } else {
+      item->amount = (int64_t)count->sum;
+      count->state = CACHETTE__MC_DONE;
+    }
+    return;
+  }
+  uint64_t base = find_base(count, amount);
+  count->fails = __builtin_add_overflow((int64_t)base, amount, &sum) && amount > 0;
+  if (amount <= 0 && sum < 0) sum = 0;
+  count->fails |= count->overshot && amount > 0;
+  count->target = count->fails ? base : (uint64_t)sum;
+  count->state = CACHETTE__MC_WRITE;
+}
+
+static void end_count(cachette__mc_part *part, cachette__mc_count *count, cachette_item *item) {
+  if (count->fails) {
+    fail_range(part, count, item);
+  } else {
+    item->amount = (int64_t)count->target;
+    count->state = CACHETTE__MC_DONE;
+  }
+}
+
+/* The counter as it was read, with its version. */
+static void take_read(cachette__mc_part *part, cachette__mc_count *count, cachette_item *item,
+                      const cachette__meta_token *token) {
+  if (item->status < 0) {
+    if (token->end) count->state = CACHETTE__MC_DONE;
+  } else if (token->type == CACHETTE__META_VALUE) {
+    if (token->line.data != NULL) {
+      int64_t left_ms = token->has_flags ? cachette__mc_flags_ttl(token->flags) : 0;
+      count->version = token->cas;
+      count->ttl = token->has_ttl && token->ttl > 0 ? token->ttl : (left_ms + 999) / 1000;
+    }
+    gather(part->node, token, &count->is_number);
+    if (!token->end) return;
+    count->sum = part->node->sum;
+    if (count->is_number) {
+      decide(part, count, item);
+    } else {
+      item->status =
+          cachette__counter_fail_value(item->key, cachette__mc_first_error(part->fanout));
+      count->state = CACHETTE__MC_DONE;
+    }
+    if (count->state == CACHETTE__MC_WRITE && count->target == count->sum)
+      end_count(part, count, item);
+  } else if (count->overshot) { /* it has expired meanwhile */
+    count->sum = 0;
+    decide(part, count, item);
+  }
+}
+
+/* A token for the count at the cursor. False: the reply does not fit. */
+static bool take_step(cachette__mc_part *part, const cachette__meta_token *token) {
+  cachette__mc_count *count = &part->counts[part->cursor];
+  cachette_item *item = item_of(part, count);
+  bool is_error = token->type == CACHETTE__META_ERROR;
+  if (is_error) cachette__mc_take_error(part, item, token->line);
+  if (part->round == CACHETTE__MC_WRITE) {
+    bool is_done = token->type == CACHETTE__META_HEADER || token->type == CACHETTE__META_VALUE;
+    if (is_error)
+      count->state = CACHETTE__MC_DONE;
+    else if (!is_done)
+      count->state = CACHETTE__MC_READ; /* the version has changed */
+    else if (token->end)
+      end_count(part, count, item);
+  } else if (part->step == 0 && !count->overshot) {
+    part->step = 1;
+    if (is_error) return true;
+    if (token->type == CACHETTE__META_HEADER)
+      item->status = CACHETTE_MISS;
+    else if (part->round == CACHETTE__MC_FIRST)
+      item->status = CACHETTE_HIT;
+    return token->type != CACHETTE__META_VALUE;
+  } else {
+    take_read(part, count, item, token);
+  }
+  if (!token->end) return true;
+  part->cursor++;
+  part->step = 0;
+  return true;
+}
+
+bool cachette__mc_count_step(cachette__mc_part *part, const cachette__meta_token *token) {
+  while (part->round != CACHETTE__MC_FIRST && part->cursor < part->count_count &&
+         part->counts[part->cursor].state != part->round)
+    part->cursor++;
+  return part->cursor < part->count_count && take_step(part, token);
+}
+
+/* ---- The rounds that follow ---- */
+
+size_t cachette__mc_count_replies(const cachette__mc_part *part) {
+  size_t replies = 0;
+  for (size_t i = 0; i < part->count_count; i++) {
+    const cachette__mc_count *count = &part->counts[i];
+    if (count->state != part->round) continue;
+    replies += part->round == CACHETTE__MC_READ && !count->overshot ? 2 : 1;
+  }
+  return replies;
+}
+
+bool cachette__mc_count_encode(cachette__mc_part *part) {
+  const cachette__mc_protocol *protocol = part->node->protocol;
+  bool is_encoded = true;
+  part->cursor = part->step = 0;
+  for (size_t i = 0; is_encoded && i < part->count_count; i++) {
+    const cachette__mc_count *count = &part->counts[i];
+    const cachette_item *item = item_of(part, count);
+    if (count->state != part->round) continue;
+    is_encoded = part->round == CACHETTE__MC_WRITE
+                     ? protocol->encode_write(part->node, item, count)
+                     : protocol->encode_read(part->node, item, !count->overshot);
+  }
+  return is_encoded;
+}
+
+void cachette__mc_count_fail(cachette__mc_part *part, int code, const char *message) {
+  cachette__mc_fanout *fanout = part->fanout;
+  fanout->part_code = code;
+  for (size_t i = 0; fanout->op != NULL && i < part->count_count; i++) {
+    cachette__mc_count *count = &part->counts[i];
+    cachette_item *item = item_of(part, count);
+    if (count->state == CACHETTE__MC_DONE) continue;
+    if (count->overshot && item->amount > 0)
+      fail_range(part, count, item);
+    else
+      cachette__mc_fail(fanout, item, code, "%s", message);
+  }
+}
+
+/* Removes the counts that are done. Returns whether some are to be written; else all are to be
+ * read.
+ */
+static bool remove_done(cachette__mc_part *part) {
+  size_t left = 0;
+  bool writes = false;
+  for (size_t i = 0; i < part->count_count; i++) {
+    if (part->counts[i].state == CACHETTE__MC_DONE) continue;
+    writes |= part->counts[i].state == CACHETTE__MC_WRITE;
+    part->counts[left++] = part->counts[i];
+  }
+  part->count_count = left;
+  return writes;
+}
+
+void cachette__mc_count_next(cachette__mc_part *part) {
+  const char *reason;
+  if (part->fanout->op == NULL || part->count_count == 0) return;
+  bool writes = remove_done(part);
+  if (part->count_count == 0) return;
+  part->round = writes ? CACHETTE__MC_WRITE : CACHETTE__MC_READ;
+  int code = cachette__mc_push(part, 0, &reason);
+  if (code < 0) cachette__mc_count_fail(part, code, cachette_strerror(code));
+}
