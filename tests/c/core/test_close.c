@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a handle, from outside and from inside its callbacks; and that none is left. */
-#include <string.h>
 
 #include "slow_store.h"
 #include "support.h"

@@ -2,7 +2,6 @@
 /* Deadlines, cachette_run(), and a handle in an event loop of the caller's. */
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "slow_store.h"
 #include "support.h"

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <uv.h>
 
 #include "nomem.h"
 #include "slow_store.h"

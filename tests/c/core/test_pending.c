@@ -2,9 +2,6 @@
 /* The heap of pending ops, against a search through all of them. */
 #include "core/pending.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "support.h"
 
 enum { OPS = 500, STEPS = 20000 };

@@ -17,15 +17,7 @@
 /* A handle on the in-memory store "shared" with these options. */
 static cachette *open_with(const char *name, const char *value, const char *second,
                            const char *second_value) {
-  cachette_options *options = options_with("memory_name", "shared", NULL);
-  cachette_error error;
-  cachette *handle;
-  if (name != NULL) assert_int_equal(cachette_options_set(options, name, value, NULL), 0);
-  if (second != NULL)
-    assert_int_equal(cachette_options_set(options, second, second_value, NULL), 0);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("memory_name", "shared", name, value, second, second_value, NULL));
 }
 
 static cachette *open_plain(void) { return open_with(NULL, NULL, NULL, NULL); }

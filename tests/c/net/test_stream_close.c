@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a stream ends: closed at any stage and from inside any event, in forks, and out of memory. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

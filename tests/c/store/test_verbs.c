@@ -22,38 +22,30 @@ static struct redis_server redis;
 static struct memcached_server memcached, with_sasl;
 static char sasl_directory[64];
 
-static cachette *open_options(cachette_options *options) {
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
-}
-
 static cachette *open_in_memory(void) { return open_memory(NULL); }
 
 static cachette *open_on_redis(void) {
-  return open_options(options_with("backend", "redis", "redis_url", redis.url, "key_prefix",
-                                   "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "redis", "redis_url", redis.url, "key_prefix",
+                                 "verbs:", "timeout", "5", NULL));
 }
 
 static cachette *open_on_memcached(void) {
-  return open_options(options_with("backend", "memcached", "memcached_host", memcached.host,
-                                   "key_prefix", "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "memcached", "memcached_host", memcached.host,
+                                 "key_prefix", "verbs:", "timeout", "5", NULL));
 }
 
 static cachette *open_on_memcached_with_sasl(void) {
-  return open_options(options_with("backend", "memcached", "memcached_host", with_sasl.host,
-                                   "memcached_auth", "sasl", "memcached_username", "user",
-                                   "memcached_password", "secret", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "memcached", "memcached_host", with_sasl.host,
+                                 "memcached_auth", "sasl", "memcached_username", "user",
+                                 "memcached_password", "secret", "timeout", "5", NULL));
 }
 
 #ifdef WITH_MONGODB
 static struct mongod_server mongod;
 
 static cachette *open_on_mongodb(void) {
-  return open_options(options_with("backend", "mongodb", "mongodb_url", mongod.url, "key_prefix",
-                                   "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "mongodb", "mongodb_url", mongod.url, "key_prefix",
+                                 "verbs:", "timeout", "5", NULL));
 }
 #endif
 
@@ -156,33 +148,6 @@ static int remove_servers(void **state) {
   mongod_server_remove(&mongod);
 #endif
   return 0;
-}
-
-/* Submits an op on these items and runs it. */
-static int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags,
-                         cachette_item *items, size_t count) {
-  cachette_error error = {.message = ""};
-  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
-  if (cachette_run(handle, &op) < 0) fail_msg("%s", error.message);
-  return op.number;
-}
-
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms;
-  assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL), 1);
-  cachette_free(value.data);
-  return ttl_ms;
-}
-
-static int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
-                     cachette_error *error) {
-  cachette_item item = {.key = cachette_str(key), .amount = amount};
-  cachette_op op = {.verb = CACHETTE_INCREMENT, .items = &item, .count = 1, .error = error};
-  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
-  assert_int_equal(op.number, item.status >= 0);
-  *sum = item.amount;
-  return item.status;
 }
 
 static void a_counter_counts_and_is_stored_as_digits(void **state) {

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "store/module.h"
@@ -33,17 +32,11 @@ void file_folder_remove(struct file_folder *folder) {
 }
 
 cachette *file_folder_open(const struct file_folder *folder, ...) {
-  cachette *handle;
-  cachette_error error;
   cachette_options *options =
       options_with("backend", "file", "pickle_path", folder->path, "timeout", "5", NULL);
-  va_list list;
-  va_start(list, folder);
-  for (const char *name; (name = va_arg(list, const char *)) != NULL;)
-    if (cachette_options_set(options, name, va_arg(list, const char *), &error) < 0)
-      fail_msg("%s", error.message);
-  va_end(list);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  va_list rest;
+  va_start(rest, folder);
+  options_set_all(options, rest);
+  va_end(rest);
+  return open_cache(options);
 }

@@ -58,7 +58,13 @@ int probe_reset(void **state);
 /* Options that are set from pairs of names and values, ended by NULL. */
 cachette_options *options_with(const char *name, ...);
 
-/* A handle on the in-memory store with these options, which are freed; NULL for the defaults. */
+/* Sets more of them. */
+void options_set_all(cachette_options *options, va_list rest);
+
+/* Opens a cache with these options, which are freed; NULL for the defaults. */
+cachette *open_cache(cachette_options *options);
+
+/* The same, where the backend is the one in memory. */
 cachette *open_memory(cachette_options *options);
 
 /* Milliseconds that a test moves by hand: `data` is an int64_t. */
@@ -66,6 +72,17 @@ int64_t moved_clock(void *data);
 
 /* Milliseconds of the machine, as fine as it has them. */
 int64_t machine_ms(void);
+
+/* Runs an op on these items, which must succeed; returns its `number`. */
+int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags, cachette_item *items,
+                  size_t count);
+
+/* Adds to a counter, and sets `sum` to what it is then; returns the status of the item. */
+int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
+              cachette_error *error);
+
+/* The milliseconds that a key has left, or 0 for a miss. */
+int64_t time_left(cachette *handle, const char *key);
 
 /* Puts text under a key, or reports whether the key holds that text. */
 void put_text(cachette *handle, const char *key, const char *value, int64_t ttl_ms);

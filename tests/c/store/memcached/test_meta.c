@@ -336,6 +336,32 @@ static void a_server_that_is_added_takes_its_share_and_nothing_else_moves(void *
   for (int i = 0; i < KEYS; i++) assert_int_equal(after[i], same[before[i]]);
 }
 
+static void hosts_that_are_none_are_faults(void **state) {
+  (void)state;
+  static const char *const bad[] = {",",         "host:",         "host:0",     "host:65536",
+                                    "host:1:0",  "host:1:1001",   "host:1:2:3", "::1",
+                                    "[::1",      "[::1]x",        "[]",         "a,,b",
+                                    "a,a:11211", "memcached://h", "ho st",      "user@host"};
+  static const char *const good[] = {"host",  "host:1",    "host:1:1000",
+                                     "[::1]", "[::1]:5:2", "/run/m.socket",
+                                     "a,b",   " a , b:2 ", "a:1,a:2:3"};
+  cachette_error error;
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", bad[i], NULL);
+    if (cachette_options_check(options, &error, 1) != 1) fail_msg("%s", bad[i]);
+    assert_string_equal(error.subject, "memcached_host");
+    assert_non_null(strstr(error.message, "It looks like host[:port[:weight]]"));
+    cachette_options_free(options);
+  }
+  for (size_t i = 0; i < LENGTH(good); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", good[i], NULL);
+    if (cachette_options_check(options, &error, 1) != 0) fail_msg("%s", error.message);
+    cachette_options_free(options);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_session_is_read_alike_however_it_is_cut),
@@ -346,6 +372,7 @@ int main(void) {
       cmocka_unit_test(long_keys_are_cut_and_keep_their_head),
       cmocka_unit_test(keys_are_spread_by_weight),
       cmocka_unit_test(a_server_that_is_added_takes_its_share_and_nothing_else_moves),
+      cmocka_unit_test(hosts_that_are_none_are_faults),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The memcached store against servers of every kind: with SASL, with TLS, small and full ones. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,29 +35,9 @@ static int end(void **state) {
 static cachette *open_with(const struct memcached_server *server, const char *const *more) {
   cachette_options *options =
       options_with("backend", "memcached", "memcached_host", server->host, "timeout", "5", NULL);
-  cachette *handle;
-  cachette_error error;
   for (; more != NULL && *more != NULL; more += 2)
     assert_int_equal(cachette_options_set(options, more[0], more[1], NULL), 0);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
-}
-
-static int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags,
-                         cachette_item *items, size_t count) {
-  cachette_error error = {.message = ""};
-  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
-  if (cachette_run(handle, &op) < 0) fail_msg("%s", error.message);
-  return op.number;
-}
-
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms;
-  assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL), 1);
-  cachette_free(value.data);
-  return ttl_ms;
+  return open_cache(options);
 }
 
 /* Holds that the first op on a server fails, and why. */
@@ -446,6 +427,70 @@ static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **s
   memcached_server_kill(&server);
 }
 
+/* ---- A list of users; a Unix socket ---- */
+
+static void a_user_name_and_password_are_shown(void **state) {
+  (void)state;
+  char path[] = "/tmp/cachette-auth-XXXXXX";
+  int file = mkstemp(path);
+  assert_int_equal(write(file, "user:secret\n", 12), 12);
+  fchmod(file, 0644);
+  close(file);
+  struct memcached_server server;
+  const char *const settings[] = {"-Y", path, NULL};
+  memcached_server_start(&server, settings);
+  static const struct {
+    const char *password, *words;
+  } cases[] = {
+      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "asks for"}};
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", server.host, NULL);
+    if (cases[i].password != NULL) {
+      cachette_options_set(options, "memcached_username", "user", NULL);
+      cachette_options_set(options, "memcached_password", cases[i].password, NULL);
+    }
+    cachette *handle;
+    cachette_error error = {.message = ""};
+    assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_OK);
+    int code = cachette_put(handle, cachette_str("key"), cachette_str("value"), 0, &error);
+    if (cases[i].words == NULL) {
+      assert_int_equal(code, CACHETTE_OK);
+      assert_true(holds_text(handle, "key", "value"));
+    } else {
+      assert_int_equal(code, CACHETTE_EBACKEND);
+      assert_non_null(strstr(error.message, cases[i].words));
+      assert_null(strstr(error.message, "wrong"));
+    }
+    cachette_close(handle);
+    cachette_options_free(options);
+  }
+  memcached_server_kill(&server);
+  unlink(path);
+}
+
+static void a_unix_socket_serves_too(void **state) {
+  (void)state;
+  char path[] = "/tmp/cachette-memcached-XXXXXX";
+  int file = mkstemp(path);
+  close(file);
+  unlink(path);
+  pid_t pid = fork();
+  if (pid == 0) {
+    execlp("memcached", "memcached", "-u", "root", "-s", path, "-a", "777", (char *)NULL);
+    _exit(127);
+  }
+  for (int i = 0; i < 500 && access(path, F_OK) != 0; i++) usleep(10000);
+  usleep(50000);
+  cachette *handle = open_cache(
+      options_with("backend", "memcached", "memcached_host", path, "timeout", "5", NULL));
+  put_text(handle, "key", "value", 0);
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+  kill(pid, SIGKILL);
+  unlink(path);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(namespaces_are_cleared_in_the_order_in_which_that_was_asked),
@@ -460,6 +505,8 @@ int main(void) {
       cmocka_unit_test(tls_serves_too_and_a_stranger_is_refused),
       cmocka_unit_test(what_a_server_does_not_take_is_told_with_its_limit),
       cmocka_unit_test(what_had_to_make_room_is_a_miss_and_the_rest_is_right),
+      cmocka_unit_test(a_user_name_and_password_are_shown),
+      cmocka_unit_test(a_unix_socket_serves_too),
   };
   return cmocka_run_group_tests_name("memcached_servers", tests, begin, end);
 }

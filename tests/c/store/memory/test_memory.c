@@ -26,15 +26,6 @@ static int64_t run_number(cachette *handle, enum cachette_verb verb, const char 
   return probe.op.number;
 }
 
-/* The time left, or 0 for a miss. */
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms = 0;
-  int status = cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL);
-  if (status == CACHETTE_HIT) cachette_free(value.data);
-  return ttl_ms;
-}
-
 /* ---- Time ---- */
 
 static void an_entry_lives_to_the_millisecond(void **state) {

@@ -40,23 +40,15 @@ static int drop_entries(void **state) {
 }
 
 static cachette *open_with(const char *name, const char *value) {
-  cachette_options *options =
-      options_with("backend", "mongodb", "mongodb_url", server.url, "database_name", DATABASE,
-                   "table_name", COLLECTION, "timeout", "10", NULL);
-  if (name != NULL) assert_int_equal(cachette_options_set(options, name, value, NULL), 0);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "mongodb", "mongodb_url", server.url, "database_name",
+                                 DATABASE, "table_name", COLLECTION, "timeout", "10", name, value,
+                                 NULL));
 }
 
 static cachette *open_mongodb(void) { return open_with(NULL, NULL); }
 
 static void put(cachette *handle, const char *key, const char *value) {
-  cachette_error error;
-  if (cachette_put(handle, cachette_str(key), cachette_str(value), 0, &error) < 0)
-    fail_msg("%s", error.message);
+  put_text(handle, key, value, 0);
 }
 
 /* ---- The other client ---- */

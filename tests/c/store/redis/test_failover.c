@@ -66,12 +66,8 @@ static int promote(void **state) {
 static cachette *open_name(const char *timeout) {
   char url[64];
   snprintf(url, sizeof url, "redis://moves.test:%d", old.port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", timeout,
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", url, "timeout",
+                                             timeout, "connect_timeout", "30", NULL));
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "unused"), CACHETTE_OK);
   return handle;
@@ -207,12 +203,8 @@ static cachette *open_as_ann(const char *rules) {
   snprintf(command, sizeof command, "ACL SETUSER ann reset on >secret ~* %s", rules);
   say(command);
   snprintf(url, sizeof url, "redis://ann:secret@127.0.0.1:%d", old.port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", "30",
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "30",
+                                 "connect_timeout", "30", NULL));
 }
 
 static void several_counters_in_one_op_without_transactions(void **state) {

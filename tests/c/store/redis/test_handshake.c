@@ -46,12 +46,8 @@ static void serve(peer *self, int fd) {
 static cachette *open_at(uint16_t port) {
   char url[64];
   snprintf(url, sizeof url, "redis://127.0.0.1:%u", port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", "30",
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "30",
+                                 "connect_timeout", "30", NULL));
 }
 
 static void fetch(cachette *handle, const char *key) {

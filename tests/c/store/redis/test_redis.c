@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis store against real servers. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "redis_server.h"
+#include "server.h"
 #include "support.h"
 
 static struct redis_server server;
@@ -32,13 +30,7 @@ static int empty_server(void **state) {
 }
 
 static cachette *open_with(const char *name, const char *value) {
-  cachette_options *options = options_with("backend", "redis", "redis_url", server.url, NULL);
-  if (name != NULL) assert_int_equal(cachette_options_set(options, name, value, NULL), 0);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", server.url, name, value, NULL));
 }
 
 static cachette *open_redis(void) { return open_with("timeout", "5"); }
@@ -50,9 +42,7 @@ static void expect_reply(const char *command, const char *expected) {
 }
 
 static void put(cachette *handle, const char *key, const char *value) {
-  cachette_error error;
-  if (cachette_put(handle, cachette_str(key), cachette_str(value), 0, &error) < 0)
-    fail_msg("%s", error.message);
+  put_text(handle, key, value, 0);
 }
 
 /* ---- Verbs ---- */
@@ -429,15 +419,11 @@ static void a_server_that_stands_still_costs_a_deadline_once(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
-  cachette_options *options = options_with("backend", "redis", "redis_url", other.url, "timeout",
-                                           "0.2", "connect_timeout", "0.2", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", other.url, "timeout",
+                                             "0.2", "connect_timeout", "0.2", NULL));
   struct probe probe;
   assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
-  kill(other.pid, SIGSTOP);
-  assert_int_equal(waitpid(other.pid, NULL, WUNTRACED), other.pid); /* it stands */
+  server_stop(other.pid);
   assert_int_equal(fetch(handle, &probe), CACHETTE_ETIMEDOUT);
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
   assert_non_null(strstr(probe.error.message, "0.2 s"));
@@ -452,7 +438,7 @@ static void a_server_that_stands_still_costs_a_deadline_once(void **state) {
   }
   assert_true(failed_at_once > 0);
   assert_true(machine_ms() - start < 20 * 250);
-  kill(other.pid, SIGCONT);
+  server_continue(other.pid);
   start = machine_ms();
   while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
   redis_server_remove(&other);

@@ -29,13 +29,8 @@ static int remove_server(void **state) {
 }
 
 static cachette *open_at(const char *url, const char *timeout) {
-  cachette_options *options =
-      options_with("backend", "mongodb", "mongodb_url", url, "timeout", timeout, NULL);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(
+      options_with("backend", "mongodb", "mongodb_url", url, "timeout", timeout, NULL));
 }
 
 static void pause_ms(long ms) {
