@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/fork.h"
+#include "client.h"
 #include "nomem.h"
-#include "peer.h"
 
 /* ---- Closing ---- */
 
@@ -56,23 +56,17 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-static void serve_word(peer *self, int fd) {
-  (void)self;
-  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
-}
-
 /* No event may follow, which `client` holds. */
 static void it_can_be_closed_from_inside_any_event(void **state) {
   (void)state;
   peer server;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   for (closing_stage = AT_OPENED; closing_stage < STAGES; closing_stage++) {
     client self;
     client_init(&self, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port, NULL);
     self.then = close_at;
     self.room_size = 4;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run_to_end(&self);
+    client_open_and_run_to_end(&self);
     loop_finish();
     assert_int_equal(self.told[closing_stage], 1);
     assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
@@ -93,7 +87,7 @@ static void replace_at(client *self, enum stage stage) {
 static void another_can_be_opened_from_inside_any_event(void **state) {
   (void)state;
   peer server;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
     client self;
     client_init(&self, "127.0.0.1", server.port, NULL);
@@ -121,12 +115,11 @@ static void another_can_be_opened_when_one_has_closed(void **state) {
   (void)state;
   peer server;
   client self;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   client_init(&self, "127.0.0.1", free_port(), NULL);
   self.data = &server.port;
   self.then = open_successor;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
+  client_open_and_run_to_end(&self);
   successor.to_receive = 10;
   client_run(&successor);
   assert_string_equal(successor.text, "some words");
@@ -140,22 +133,13 @@ static void a_close_is_seen_by_the_server(void **state) {
   client self;
   peer_start(&server, serve_silence);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_connect(&self);
   client_close(&self);
   peer_wait(&server); /* before the loop runs again */
   peer_stop(&server);
 }
 
 /* ---- Forks ---- */
-
-static void close_as_child(void *data) {
-  client *self = data;
-  int before = descriptor_to(self->target.port);
-  child_assert(before >= 0);
-  cachette__stream_close(self->stream, true);
-  child_assert(fcntl(before, F_GETFD) < 0);
-}
 
 static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   (void)state;
@@ -164,24 +148,16 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   peer_start(&server, serve_echo);
   client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
-  run_in_child(close_as_child, &self); /* connecting */
+  run_in_child(client_close_in_child, &self); /* connecting */
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  run_in_child(close_as_child, &self); /* open */
+  run_in_child(client_close_in_child, &self); /* open */
   self.to_send = self.to_receive = 1 << 20;
   client_send(&self, SIZE_MAX);
-  run_in_child(close_as_child, &self); /* with something under way */
+  run_in_child(client_close_in_child, &self); /* with something under way */
   client_run(&self);
   assert_int_equal(self.received, 1 << 20);
   client_close(&self);
   peer_stop(&server);
-}
-
-static void serve_flood(peer *self, int fd) {
-  static char data[8192];
-  for (size_t i = 0; i < sizeof data; i++) data[i] = pattern_at(i);
-  peer_write(fd, data, sizeof data);
-  sem_post(&self->done);
-  serve_silence(self, fd);
 }
 
 static bool is_child;
@@ -215,8 +191,7 @@ static void a_child_forked_in_an_event_takes_nothing(void **state) {
   self.then = fork_at_received;
   self.room_size = 1;
   self.to_receive = 8192;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_connect(&self);
   peer_wait(&server);
   while (self.received < self.to_receive) {
     uv_run(&loop, UV_RUN_ONCE);

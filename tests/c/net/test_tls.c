@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "authority.h"
+#include "client.h"
 #include "nomem.h"
-#include "peer.h"
 
 enum { HOUR = 3600 };
 
@@ -114,6 +114,21 @@ static void talk(client *self, peer *server, const char *host, cachette__tls *tl
   assert_int_equal(ERR_peek_error(), 0); /* nothing is left for others of the thread */
 }
 
+/* Starts a server, and makes a client that trusts it and is not open yet. */
+static cachette__tls *begin_session(peer *server, struct tls_server *described, client *self) {
+  peer_start(server, serve_tls);
+  server->data = described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(self, "server.test", server->port, NULL);
+  self->target.tls = tls;
+  return tls;
+}
+
+static void end_session(peer *server, cachette__tls *tls) {
+  cachette__tls_free(tls);
+  peer_stop(server);
+}
+
 /* One connection between a server and a client; what the client was told is in `self`. */
 static void meet(client *self, struct tls_server *described, const char *host, const char *ca,
                  const struct identity *identity, bool verify) {
@@ -122,8 +137,7 @@ static void meet(client *self, struct tls_server *described, const char *host, c
   server.data = described;
   cachette__tls *tls = make_tls(ca, identity, verify);
   talk(self, &server, host, tls, 1000);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 static void expect_met(const client *self) {
@@ -152,9 +166,7 @@ static void tls_carries_bytes_both_ways(void **state) {
     struct tls_server described = {.identity = &good, .least = versions[i], .most = versions[i]};
     peer server;
     client self;
-    peer_start(&server, serve_tls);
-    server.data = &described;
-    cachette__tls *tls = make_tls(ca_file, NULL, true);
+    cachette__tls *tls = begin_session(&server, &described, &self);
     for (size_t j = 0; j < LENGTH(sizes); j++) {
       talk(&self, &server, "server.test", tls, sizes[j]);
       if (self.told[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
@@ -162,8 +174,7 @@ static void tls_carries_bytes_both_ways(void **state) {
       assert_int_equal(described.version, versions[i]);
       assert_true(described.said_farewell);
     }
-    cachette__tls_free(tls);
-    peer_stop(&server);
+    end_session(&server, tls);
   }
 }
 
@@ -172,14 +183,11 @@ static void tls_bytes_may_come_one_by_one(void **state) {
   struct tls_server described = {.identity = &good};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   server.slice = 1;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
   talk(&self, &server, "server.test", tls, 500);
   assert_int_equal(self.received, 500);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 /* What came with the end of the handshake makes no descriptor readable any more. */
@@ -190,11 +198,7 @@ static void what_comes_behind_the_handshake_is_received(void **state) {
     struct tls_server described = {.identity = &good, .most = versions[i], .greets = "welcome"};
     peer server;
     client self;
-    peer_start(&server, serve_tls);
-    server.data = &described;
-    cachette__tls *tls = make_tls(ca_file, NULL, true);
-    client_init(&self, "server.test", server.port, NULL);
-    self.target.tls = tls;
+    cachette__tls *tls = begin_session(&server, &described, &self);
     self.to_receive = 7;
     self.room_size = 1;
     assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -202,8 +206,7 @@ static void what_comes_behind_the_handshake_is_received(void **state) {
     assert_string_equal(self.text, "welcome");
     client_close(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
-    cachette__tls_free(tls);
-    peer_stop(&server);
+    end_session(&server, tls);
   }
 }
 
@@ -215,11 +218,7 @@ static void what_tls_holds_back_is_received_in_later_turns(void **state) {
   struct tls_server described = {.identity = &good, .greets = much};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   self.to_receive = sizeof much - 1;
   self.room_size = 1;
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -230,8 +229,7 @@ static void what_tls_holds_back_is_received_in_later_turns(void **state) {
   }
   client_close(&self);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 /* ---- Whom the client trusts ---- */
@@ -361,13 +359,11 @@ static void fail_with(void (*serve)(peer *self, int fd), const char *words) {
   client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.target.connect_timeout_ms = serve == serve_silence ? 100 : 20000;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
+  client_open_and_run_to_end(&self);
   expect_refused(&self, words);
   assert_int_equal(ERR_peek_error(), 0);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 static void a_server_without_tls_is_told(void **state) {
@@ -390,11 +386,7 @@ static void a_server_that_vanishes_is_told(void **state) {
   struct tls_server described = {.identity = &good, .vanishes = true, .greets = "bye"};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   self.to_receive = 3;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run(&self);
@@ -405,8 +397,7 @@ static void a_server_that_vanishes_is_told(void **state) {
   assert_non_null(strstr(self.error.message, "was closed by the server."));
   assert_int_equal(ERR_peek_error(), 0);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 static enum stage closing_stage;
@@ -436,22 +427,12 @@ static void it_can_be_closed_at_any_time(void **state) {
     client_init(&self, "127.0.0.1", server.port, NULL);
     self.target.tls = tls;
     self.then = close_at;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run_to_end(&self);
+    client_open_and_run_to_end(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(self.told[closing_stage], 1);
     assert_int_equal(self.told[AT_CLOSED], 0);
   }
-  cachette__tls_free(tls);
-  peer_stop(&server);
-}
-
-static void close_as_child(void *data) {
-  client *self = data;
-  int fd = descriptor_to(self->target.port);
-  child_assert(fd >= 0);
-  cachette__stream_close(self->stream, true);
-  child_assert(fcntl(fd, F_GETFD) < 0);
+  end_session(&server, tls);
 }
 
 /* A farewell of the child's would end the parent's session. */
@@ -460,21 +441,15 @@ static void a_forked_child_says_no_farewell(void **state) {
   struct tls_server described = {.identity = &good};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  run_in_child(close_as_child, &self);
+  cachette__tls *tls = begin_session(&server, &described, &self);
+  client_connect(&self);
+  run_in_child(client_close_in_child, &self);
   self.to_send = self.to_receive = 100000;
   client_send(&self, SIZE_MAX);
   client_run(&self);
   assert_int_equal(self.received, 100000);
   client_close(&self);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 /* ---- Files ---- */

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The two ends of a connection under test: servers on real sockets, each in a thread of its own,
- * and an owner of a stream that records what it is told.
- */
+/* Servers of a test's own on real sockets, each in a thread. */
 #ifndef CACHETTE_TESTS_PEER_H
 #define CACHETTE_TESTS_PEER_H
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <uv.h>
 
-#include "net/stream.h"
 #include "support.h"
 
-/* ---- The server ---- */
+/* A server's thread must not use cmocka's assertions, which jump to the test's own stack. */
+#define must(condition)                                                                    \
+  do {                                                                                     \
+    if (!(condition)) {                                                                    \
+      fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, strerror(errno)); \
+      abort();                                                                             \
+    }                                                                                      \
+  } while (0)
 
 typedef struct peer peer;
 struct peer {
@@ -47,6 +53,15 @@ void serve_echo(peer *self, int fd);
 /* Reads until the other end is over. */
 void serve_silence(peer *self, int fd);
 
+/* Sends "some words", and then reads as above. */
+void serve_words(peer *self, int fd);
+
+/* Sends 8192 bytes of the pattern, posts `done`, and then reads as above. */
+void serve_flood(peer *self, int fd);
+
+/* The byte at an index of what is sent in both directions. */
+char pattern_at(size_t index);
+
 /* Writes all of it. False: the other end is gone. */
 bool peer_write(int fd, const void *data, size_t size);
 
@@ -68,79 +83,5 @@ void full_socket_close(struct full_socket *self);
 
 /* A port of 127.0.0.1 on which nothing listens. */
 uint16_t free_port(void);
-
-/* ---- Names ---- */
-
-/*
- * What names stand for in these tests, in the place of the machine's resolver; addresses are parted
- * by spaces. A name that is not among them goes to the machine's. `held`: the answer
- * waits until a post.
- */
-void resolver_set(const char *name, const char *addresses);
-void resolver_hold(bool held);
-void resolver_release(void);
-
-/* ---- The owner of a stream ---- */
-
-enum stage { AT_OPENED, AT_ROOM, AT_RECEIVED, AT_PAUSED, AT_CLOSED, STAGES };
-
-typedef struct client client;
-struct client {
-  cachette__target target;
-  cachette__stream *stream; /* NULL once it has closed */
-  int told[STAGES];         /* how often each event came */
-  size_t received;          /* bytes */
-  size_t to_send,
-      appended;      /* bytes of the pattern that are to go, and have gone, into the output */
-  size_t to_receive; /* what client_run() waits for */
-  size_t room_size;  /* 0: a size at random */
-  bool was_open, in_call;
-  bool no_room;         /* for what comes next there is none */
-  uint64_t sent;        /* as the stream said when it closed */
-  bool starved;         /* there was no memory for the output, so it was closed */
-  cachette_error error; /* that `closed` told */
-  void (*then)(client *self, enum stage stage); /* runs inside each event, or NULL */
-  void *data;
-  char room[65536], text[256]; /* `text`: the first bytes that came */
-};
-
-extern const cachette__stream_events client_events;
-
-/* Fills the target, and opens nothing yet. `host` NULL: `path`. */
-void client_init(client *self, const char *host, uint16_t port, const char *path);
-
-/* Opens; holds that no event comes from inside. Returns what the stream says. */
-int client_open(client *self);
-
-/* Appends what is left to send, up to some bytes, and flushes. */
-void client_send(client *self, size_t most);
-
-/* Runs the loop until `to_receive` has come, or the stream has closed. */
-void client_run(client *self);
-
-/* Runs the loop until the stream has closed. */
-void client_run_to_end(client *self);
-
-void client_close(client *self);
-
-/* Byte `place` of what is sent in both directions. */
-char pattern_at(size_t place);
-
-/* ---- The loop ---- */
-
-extern uv_loop_t loop;
-
-/* Set-up and tear-down of a test: a fresh loop; and nothing left on it, nor any descriptor open. */
-int loop_set_up(void **state);
-int loop_tear_down(void **state);
-
-/* Set-up of all of them: opens what libuv and the resolver keep for the whole process. */
-int loop_warm_up(void **state);
-
-/* Runs what is left on the loop, and closes it; holds that nothing keeps it alive. */
-void loop_finish(void);
-
-/* The descriptor of this process that is connected to a port of 127.0.0.1. */
-int descriptor_to(uint16_t port);
 
 #endif

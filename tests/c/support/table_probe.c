@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "table_probe.h"
 
-
 #include "base/alloc.h"
 #include "table/internal.h"
 #include "table/siphash.h"

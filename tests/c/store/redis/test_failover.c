@@ -10,6 +10,7 @@
 #include "memcached_server.h"
 #include "peer.h"
 #include "redis_server.h"
+#include "resolver.h"
 #include "server.h"
 
 /* A primary on 127.0.0.1, and one on 127.0.0.2 with the same port, for a name that moves. */
