@@ -610,18 +610,6 @@ static void a_handle_keeps_what_it_was_opened_with(void **state) {
   cachette_close(handle);
 }
 
-static void every_code_has_a_sentence(void **state) {
-  (void)state;
-#define X(name, number, text)                \
-  assert_int_equal(CACHETTE_##name, number); \
-  assert_string_equal(cachette_strerror(CACHETTE_##name), text);
-  CACHETTE_CODES(X)
-#undef X
-  assert_string_equal(cachette_strerror(CACHETTE_OK), "no error");
-  assert_string_equal(cachette_strerror(-1000), "an unknown error");
-  assert_string_equal(cachette_strerror(1), "an unknown error");
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static void names_are_what_their_backend_takes(void **state) {
@@ -701,7 +689,6 @@ int main(void) {
       test(names_are_what_their_backend_takes),
       test(a_backend_that_does_not_stand_is_refused_at_open),
       test(a_handle_keeps_what_it_was_opened_with),
-      test(every_code_has_a_sentence),
   };
   return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buffer.h"
-#include "base/slice.h"
 #include "net/url.h"
 #include "nomem.h"
 #include "support.h"
@@ -279,42 +277,6 @@ static void a_url_of_many_hosts_is_cut_as_another_library_would(void **state) {
   }
 }
 
-static void a_url_in_the_place_of_another_value_is_not_shown(void **state) {
-  (void)state;
-  static const char *const hidden[] = {"redis://u:secret@h", "u:secret@h", "secret@h",
-                                       "redis:/secret", "/u:secret@h"};
-  static const char *const shown[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
-  char text[64];
-  for (size_t i = 0; i < LENGTH(hidden); i++) {
-    cachette__value_text(hidden[i], text, sizeof text);
-    assert_string_equal(text, "***");
-  }
-  for (size_t i = 0; i < LENGTH(shown); i++) {
-    cachette__value_text(shown[i], text, sizeof text);
-    assert_string_equal(text, shown[i]);
-  }
-}
-
-static void a_known_secret_is_hidden_in_words_of_others(void **state) {
-  (void)state;
-  static const struct {
-    const char *text, *secret, *left;
-  } words[] = {
-      {"ERR 'AUTH' 'secret'", "secret", "ERR 'AUTH' '******'"},
-      {"secretsecret x", "secret", "************ x"},
-      {"ERR AUTH secr", "secret", "ERR AUTH ****"}, /* it was cut there */
-      {"ERR AUTH sec", "secret", "ERR AUTH sec"},
-      {"a cat", "cat", "a cat"}, /* too short to hide */
-      {"words", NULL, "words"},
-  };
-  for (size_t i = 0; i < LENGTH(words); i++) {
-    char text[64];
-    snprintf(text, sizeof text, "%s", words[i].text);
-    cachette__hide_text(text, words[i].secret);
-    assert_string_equal(text, words[i].left);
-  }
-}
-
 static void no_message_holds_a_secret(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(shows); i++) {
@@ -382,84 +344,6 @@ static void a_url_that_was_freed_is_empty(void **state) {
   cachette__url_deinit(&url);
 }
 
-/* ---- The buffer ---- */
-
-static char pattern(size_t place) { return (char)(place * 31 + place / 251); }
-
-static void append(cachette__buffer *buffer, size_t place, size_t size) {
-  char *room = cachette__buffer_room(buffer, size);
-  assert_non_null(room);
-  for (size_t i = 0; i < size; i++) room[i] = pattern(place + i);
-  buffer->end += size;
-}
-
-static void take(cachette__buffer *buffer, size_t place, size_t size) {
-  for (size_t i = 0; i < size; i++)
-    assert_int_equal(buffer->data[buffer->begin + i], pattern(place + i));
-  cachette__buffer_drop(buffer, size);
-}
-
-static void a_buffer_gives_bytes_in_the_order_they_came(void **state) {
-  (void)state;
-  cachette__buffer buffer = {0};
-  size_t put = 0, got = 0;
-  uint32_t random = 1;
-  for (int i = 0; i < 20000; i++) {
-    random = random * 1664525 + 1013904223;
-    size_t size = (random >> 8) % (i % 100 == 0 ? 300000 : 700);
-    if (random >> 31) {
-      append(&buffer, put, size);
-      put += size;
-    } else {
-      size_t held = cachette__buffer_size(&buffer);
-      if (size > held || i % 50 == 0) size = held;
-      take(&buffer, got, size);
-      got += size;
-    }
-    assert_int_equal(cachette__buffer_size(&buffer), put - got);
-  }
-  cachette__buffer_deinit(&buffer);
-}
-
-static void a_queue_that_never_empties_does_not_grow(void **state) {
-  (void)state;
-  cachette__buffer buffer = {0};
-  append(&buffer, 0, 1000);
-  for (size_t place = 1000; place < 10000000; place += 1000) {
-    append(&buffer, place, 1000);
-    take(&buffer, place - 1000, 1000);
-    assert_true(buffer.capacity <= 8192);
-  }
-  cachette__buffer_deinit(&buffer);
-}
-
-static void an_emptied_large_buffer_gives_its_memory_back(void **state) {
-  (void)state;
-  long before = failing_allocator_live();
-  cachette__buffer buffer = {0};
-  append(&buffer, 0, 1 << 20);
-  take(&buffer, 0, 1 << 20);
-  assert_int_equal(failing_allocator_live(), before);
-  append(&buffer, 0, 100);
-  take(&buffer, 0, 100);
-  assert_int_equal(failing_allocator_live(), before + 1); /* a small one is kept */
-  cachette__buffer_deinit(&buffer);
-  assert_int_equal(failing_allocator_live(), before);
-}
-
-static void a_buffer_that_cannot_grow_keeps_its_bytes(void **state) {
-  (void)state;
-  cachette__buffer buffer = {0};
-  append(&buffer, 0, 4000);
-  failing_allocator_arm(0);
-  assert_null(cachette__buffer_room(&buffer, 1 << 20));
-  failing_allocator_arm(-1);
-  assert_null(cachette__buffer_room(&buffer, SIZE_MAX));
-  assert_null(cachette__buffer_room(&buffer, SIZE_MAX / 2));
-  take(&buffer, 0, 4000);
-  cachette__buffer_deinit(&buffer);
-}
-
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
@@ -469,17 +353,11 @@ int main(void) {
       cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
       cmocka_unit_test(secrets_are_never_shown),
       cmocka_unit_test(a_url_of_many_hosts_is_cut_as_another_library_would),
-      cmocka_unit_test(a_url_in_the_place_of_another_value_is_not_shown),
-      cmocka_unit_test(a_known_secret_is_hidden_in_words_of_others),
       cmocka_unit_test(no_message_holds_a_secret),
       cmocka_unit_test(what_is_shown_is_cut_to_fit),
       cmocka_unit_test(a_long_url_leaves_the_reason_in_the_message),
       cmocka_unit_test(each_allocation_may_fail),
       cmocka_unit_test(a_url_that_was_freed_is_empty),
-      cmocka_unit_test(a_buffer_gives_bytes_in_the_order_they_came),
-      cmocka_unit_test(a_queue_that_never_empties_does_not_grow),
-      cmocka_unit_test(an_emptied_large_buffer_gives_its_memory_back),
-      cmocka_unit_test(a_buffer_that_cannot_grow_keeps_its_bytes),
   };
   return cmocka_run_group_tests_name("url", tests, NULL, NULL);
 }
