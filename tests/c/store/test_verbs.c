@@ -58,8 +58,6 @@ static cachette *open_on_dynamodb(void) {
 #endif
 
 #ifdef WITH_FILE
-static struct file_folder folder;
-
 static cachette *open_on_file(void) { return file_folder_open(&folder, NULL); }
 #endif
 

@@ -16,20 +16,6 @@
 #include "file_folder.h"
 #include "support.h"
 
-static struct file_folder folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  file_folder_make(&folder);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  file_folder_remove(&folder);
-  return 0;
-}
-
 static const char *beside(const char *tail) {
   static char path[256];
   snprintf(path, sizeof path, "%s%s", folder.path, tail);
@@ -529,7 +515,7 @@ static void a_read_only_disk_is_told(void **state) {
   run_in_child(use_read_only, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

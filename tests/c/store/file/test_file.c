@@ -12,20 +12,6 @@
 #include "file_folder.h"
 #include "support.h"
 
-static struct file_folder folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  file_folder_make(&folder);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  file_folder_remove(&folder);
-  return 0;
-}
-
 static int64_t file_size(const char *tail) {
   char path[256];
   struct stat state;
@@ -651,7 +637,7 @@ static void a_process_forks_at_any_time(void **state) {
                    1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -8,20 +8,6 @@
 #include "nomem.h"
 #include "support.h"
 
-static struct file_folder folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  file_folder_make(&folder);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  file_folder_remove(&folder);
-  return 0;
-}
-
 /* ---- SQLite's allocator: ours, with the size before each block ---- */
 
 enum { HEAD = 16 };
@@ -117,7 +103,7 @@ static void each_allocation_fails_while_the_file_is_made(void **state) {
   cachette_options_free(options);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
