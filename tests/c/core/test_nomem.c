@@ -39,7 +39,7 @@ static int make_options(void *data) {
 
 static void options_new(void **state) {
   (void)state;
-  assert_int_equal(fail_each(make_options, NULL), 2); /* they, and the folder they are from */
+  assert_int_equal(fail_each(make_options, NULL), 2); /* the options, and their current folder */
 }
 
 static int set_option(void *data) {
@@ -92,7 +92,7 @@ static void open_with_options(void **state) {
   cachette_options *options =
       options_with("memory_name", "name", "ttl", "5", "redis_url", "redis://host", NULL);
   assert_true(fail_each(open_and_close, options) > 8);
-  /* The table is there already. */
+  /* The table exists already. */
   cachette *holder = NULL;
   assert_int_equal(cachette_open(options, &holder, NULL), CACHETTE_OK);
   put_text(holder, "key", "value", 0);
@@ -110,7 +110,7 @@ static int open_slow_and_close(void *data) {
   return code;
 }
 
-static void open_over_another_store(void **state) {
+static void open_on_another_store(void **state) {
   (void)state;
   fail_each(open_slow_and_close, NULL);
 }
@@ -153,7 +153,7 @@ static void expect_text(cachette *handle, const char *key, const char *text) {
   assert_slice(item.value, text);
 }
 
-/* What stood under the key stands, or gives way to what is as long. */
+/* The old value stays, or the new one replaces it. */
 static int put_value(void *handle) {
   cachette_error error = {.code = 0};
   int code = cachette_put(handle, cachette_str("key"), cachette_str("new"), 0, &error);
@@ -170,7 +170,7 @@ static void put(void **state) {
   cachette_close(handle);
 }
 
-/* A table may do without the room that it would like to grow by. */
+/* A put succeeds if the table cannot grow but has enough capacity. */
 static void put_many(void **state) {
   (void)state;
   enum { KEYS = 600 };
@@ -253,7 +253,7 @@ static void ops_in_memory(void **state) {
   cachette_close(handle);
 }
 
-/* A handle of its own each time, so that the heap of pending ops must grow. */
+/* Opens a new handle each time, so that the heap of pending ops must grow. */
 static int submit_and_wait(void *count) {
   enum { MOST = 40 };
   static struct probe probes[MOST];
@@ -307,7 +307,7 @@ static void cancel_with_little_memory(void **state) {
   fail_each(cancel_and_close, NULL);
 }
 
-static void an_allocator_is_given_whole(void **state) {
+static void an_allocator_needs_all_three_functions(void **state) {
   (void)state;
   assert_int_equal(cachette_set_allocator(NULL, NULL, NULL), CACHETTE_EINVAL);
 }
@@ -328,14 +328,14 @@ int main(void) {
       test(options_set),
       test(options_check),
       test(open_with_options),
-      test(open_over_another_store),
+      test(open_on_another_store),
       test(fetch),
       test(put),
       test(put_many),
       test(ops_in_memory),
       test(submit),
       test(cancel_with_little_memory),
-      test(an_allocator_is_given_whole),
+      test(an_allocator_needs_all_three_functions),
   };
   return cmocka_run_group_tests_name("nomem", tests, warm_up, NULL);
 }

@@ -56,7 +56,7 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-/* No event may follow, which `client` holds. */
+/* No event may follow; the client checks that. */
 static void it_can_be_closed_from_inside_any_event(void **state) {
   (void)state;
   peer server;
@@ -153,7 +153,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   run_in_child(client_close_in_child, &self); /* open */
   self.to_send = self.to_receive = 1 << 20;
   client_send(&self, SIZE_MAX);
-  run_in_child(client_close_in_child, &self); /* with something under way */
+  run_in_child(client_close_in_child, &self); /* with bytes in flight */
   client_run(&self);
   assert_int_equal(self.received, 1 << 20);
   client_close(&self);
@@ -163,7 +163,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
 static bool is_child;
 static int forks;
 
-/* The child leaves the parent's bytes alone, though it returns into the parent's loop. */
+/* The child returns into the parent's loop, and must not read the parent's bytes. */
 static void fork_at_received(client *self, enum stage stage) {
   if (stage != AT_RECEIVED || forks++ > 0) return;
   pid_t child = fork();
@@ -180,7 +180,7 @@ static void fork_at_received(client *self, enum stage stage) {
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void a_child_forked_in_an_event_takes_nothing(void **state) {
+static void a_child_forked_in_an_event_reads_nothing(void **state) {
   (void)state;
   assert_int_equal(cachette__fork_watch(), CACHETTE_OK);
   peer server;
@@ -210,7 +210,7 @@ static void a_child_forked_in_an_event_takes_nothing(void **state) {
 
 static peer *memory_server;
 
-/* Opens, exchanges a few bytes and closes; the code with which it failed. */
+/* Opens, exchanges some bytes and closes. Returns the code with which it failed. */
 static int exchange(void *host) {
   client self;
   client_init(&self, host, memory_server->port, memory_server->path);
@@ -256,7 +256,7 @@ int main(void) {
       test(another_can_be_opened_when_one_has_closed),
       test(a_close_is_seen_by_the_server),
       test(a_forked_child_closes_and_the_parent_goes_on),
-      test(a_child_forked_in_an_event_takes_nothing),
+      test(a_child_forked_in_an_event_reads_nothing),
       test(each_allocation_may_fail),
   };
   return cmocka_run_group_tests_name("stream_close", tests, loop_warm_up, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* URLs are taken apart, refused with a reason, and shown without their secrets. */
+/* URLs are parsed, refused with a reason, and shown without their secrets. */
 #include <stdio.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ static const struct {
     {"redis://host//a/../b", "redis", NULL, NULL, "host", -1, "//a/../b"},
 };
 
-static void a_url_falls_into_its_parts(void **state) {
+static void a_url_is_split_into_its_parts(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(parts); i++) {
     cachette__url url;
@@ -92,7 +92,7 @@ static void parameters_are_names_and_values(void **state) {
   cachette__url_deinit(&url);
 }
 
-static void as_many_parameters_as_there_is_room_for(void **state) {
+static void parameters_up_to_the_capacity_are_read(void **state) {
   (void)state;
   char text[256] = "redis://host/?p=0";
   for (int i = 1; i < CACHETTE__URL_PARAMETERS; i++) strcat(text, "&p=1");
@@ -267,7 +267,7 @@ static const struct {
     {"mongodb://secret%40host", "host is not valid"},
 };
 
-static void a_url_of_many_hosts_is_cut_as_another_library_would(void **state) {
+static void a_url_of_many_hosts_is_checked(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(lists); i++) {
     const char *fault = cachette__url_check_many(lists[i].text);
@@ -288,7 +288,7 @@ static void no_message_holds_a_secret(void **state) {
   }
 }
 
-static void what_is_shown_is_cut_to_fit(void **state) {
+static void a_shown_url_is_cut_to_fit(void **state) {
   (void)state;
   static const char text[] = "redis://user:secret@host:6379/0?a=b";
   char whole[64];
@@ -347,14 +347,14 @@ static void a_url_that_was_freed_is_empty(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_url_falls_into_its_parts),
+      cmocka_unit_test(a_url_is_split_into_its_parts),
       cmocka_unit_test(parameters_are_names_and_values),
-      cmocka_unit_test(as_many_parameters_as_there_is_room_for),
+      cmocka_unit_test(parameters_up_to_the_capacity_are_read),
       cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
       cmocka_unit_test(secrets_are_never_shown),
-      cmocka_unit_test(a_url_of_many_hosts_is_cut_as_another_library_would),
+      cmocka_unit_test(a_url_of_many_hosts_is_checked),
       cmocka_unit_test(no_message_holds_a_secret),
-      cmocka_unit_test(what_is_shown_is_cut_to_fit),
+      cmocka_unit_test(a_shown_url_is_cut_to_fit),
       cmocka_unit_test(a_long_url_leaves_the_reason_in_the_message),
       cmocka_unit_test(each_allocation_may_fail),
       cmocka_unit_test(a_url_that_was_freed_is_empty),

@@ -6,7 +6,7 @@
 
 uv_loop_t loop;
 
-/* Notes an event, which must come from inside the loop, and from a stream that is there. */
+/* Records an event, which must come from the loop, and from a stream that is open. */
 static void note(client *self, enum stage stage) {
   assert_false(self->in_call);
   assert_non_null(self->stream);

@@ -17,15 +17,14 @@ struct client {
   cachette__stream *stream; /* NULL once it has closed */
   int told[STAGES];         /* how often each event came */
   size_t received;          /* bytes */
-  size_t to_send,
-      appended;      /* bytes of the pattern that are to go, and have gone, into the output */
-  size_t to_receive; /* what client_run() waits for */
-  size_t room_size;  /* 0: a size at random */
+  size_t to_send, appended; /* bytes of the pattern to append to the output, and appended so far */
+  size_t to_receive;        /* what client_run() waits for */
+  size_t room_size;         /* 0: a size at random */
   bool was_open, in_call;
-  bool no_room;         /* for what comes next there is none */
-  uint64_t sent;        /* as the stream said when it closed */
-  bool starved;         /* there was no memory for the output, so it was closed */
-  cachette_error error; /* that `closed` told */
+  bool no_room;         /* whether it has no room for more bytes */
+  uint64_t sent;        /* bytes sent, when the stream closed */
+  bool starved;         /* it was closed for lack of memory for the output */
+  cachette_error error; /* of the event `closed` */
   void (*then)(client *self, enum stage stage); /* runs inside each event, or NULL */
   void *data;
   char room[65536], text[256]; /* `text`: the first bytes that came */
@@ -36,10 +35,10 @@ extern const cachette__stream_events client_events;
 /* Fills the target, and opens nothing yet. `host` NULL: `path`. */
 void client_init(client *self, const char *host, uint16_t port, const char *path);
 
-/* Opens; holds that no event comes from inside. Returns what the stream says. */
+/* Opens. Checks that no event comes before it returns. Returns the code of the stream. */
 int client_open(client *self);
 
-/* Appends what is left to send, up to some bytes, and flushes. */
+/* Appends more bytes of the pattern, at most `most`, and flushes. */
 void client_send(client *self, size_t most);
 
 /* Runs the loop until `to_receive` has come, or the stream has closed. */
@@ -48,7 +47,7 @@ void client_run(client *self);
 /* Runs the loop until the stream has closed. */
 void client_run_to_end(client *self);
 
-/* Opens, and runs the loop until the stream is open, or until it has closed. */
+/* Opens, and runs the loop until the stream is open; or until it has closed. */
 void client_connect(client *self);
 void client_open_and_run_to_end(client *self);
 
@@ -61,14 +60,17 @@ void client_close_in_child(void *self);
 
 extern uv_loop_t loop;
 
-/* Set-up and tear-down of a test: a fresh loop; and nothing left on it, nor any descriptor open. */
+/*
+ * Set-up and tear-down of a test: makes a loop; checks that nothing is left on it and that no
+ * descriptor is left open.
+ */
 int loop_set_up(void **state);
 int loop_tear_down(void **state);
 
-/* Set-up of all of them: opens what libuv and the resolver keep for the whole process. */
+/* Set-up of a program: opens what libuv and the resolver keep for the whole process. */
 int loop_warm_up(void **state);
 
-/* Runs what is left on the loop, and closes it; holds that nothing keeps it alive. */
+/* Runs the loop until nothing is left, and closes it. */
 void loop_finish(void);
 
 /* The descriptor of this process that is connected to a port of 127.0.0.1. */

@@ -27,11 +27,11 @@ struct peer {
   int listener;
   uint16_t port;                     /* of 127.0.0.1, or 0 */
   char path[64];                     /* of a Unix socket, or "" */
-  void (*serve)(peer *self, int fd); /* runs in the thread; the descriptor is closed behind it */
+  void (*serve)(peer *self, int fd); /* runs in the thread; then the descriptor is closed */
   void *data;
-  size_t slice; /* bytes that it reads and writes at once, at most */
-  int served;   /* connections that have ended; read it after peer_stop() */
-  sem_t done;   /* posted whenever one has ended */
+  size_t slice; /* the most bytes that it reads or writes at once */
+  int served;   /* connections that were closed; read it after peer_stop() */
+  sem_t done;   /* posted after each connection */
   sem_t go;     /* for a `serve` to wait until the test says so */
   int wake[2];
   pthread_t thread;
@@ -41,16 +41,16 @@ struct peer {
 void peer_start(peer *self, void (*serve)(peer *self, int fd));
 void peer_start_unix(peer *self, void (*serve)(peer *self, int fd));
 
-/* Waits until the connection it serves has ended, and ends it. */
+/* Waits for the end of the connection that it serves, and stops the server. */
 void peer_stop(peer *self);
 
-/* Waits until the server has ended another connection. */
+/* Waits for the end of another connection. */
 void peer_wait(peer *self);
 
 /* Sends back what comes, in random slices. */
 void serve_echo(peer *self, int fd);
 
-/* Reads until the other end is over. */
+/* Reads until the other end closes. */
 void serve_silence(peer *self, int fd);
 
 /* Sends "some words", and then reads as above. */
@@ -62,17 +62,20 @@ void serve_flood(peer *self, int fd);
 /* The byte at an index of what is sent in both directions. */
 char pattern_at(size_t index);
 
-/* Writes all of it. False: the other end is gone. */
+/* Writes all of the bytes. False if the other end has closed. */
 bool peer_write(int fd, const void *data, size_t size);
 
-/* A socket that listens on a port of an address of 127.0.0.0/8, 0 for a free one. */
+/*
+ * Returns a socket that listens on an address of 127.0.0.0/8 and a port, or a free one if that is
+ * 0.
+ */
 int listen_on(const char *address, uint16_t port, int backlog);
 int listen_unix(const char *path, int backlog);
 uint16_t port_of(int fd);
 
 /*
- * A socket that listens and whose queue is full, so that connecting to it neither succeeds nor
- * fails. Its own connections are in `filler`.
+ * A listening socket whose queue is full, so that connecting to it neither succeeds nor fails. The
+ * connections that fill it are in `filler`.
  */
 struct full_socket {
   int listener;
@@ -81,7 +84,7 @@ struct full_socket {
 void full_socket_open(struct full_socket *self, const char *address, uint16_t port);
 void full_socket_close(struct full_socket *self);
 
-/* A port of 127.0.0.1 on which nothing listens. */
+/* Returns a free port of 127.0.0.1. */
 uint16_t free_port(void);
 
 #endif

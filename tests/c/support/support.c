@@ -13,7 +13,7 @@
 
 static bool in_child;
 
-/* An assertion that ends the child if this is one, where cmocka would go on with the next test. */
+/* An assertion that can be used in a child, too. */
 #define require(condition)                                                    \
   do {                                                                        \
     if (in_child && !(condition)) child_fail(#condition, __FILE__, __LINE__); \
@@ -28,18 +28,18 @@ static void require_ok(int code, const cachette_error *error) {
 
 /* ---- Ops that record ---- */
 
-static int places;
+static int done_count;
 
 int probe_reset(void **state) {
   (void)state;
-  places = 0;
+  done_count = 0;
   return 0;
 }
 
 static void on_done(cachette_op *op) {
   struct probe *self = op->data;
   self->done++;
-  self->place = ++places;
+  self->order = ++done_count;
   require(pthread_equal(self->submitter, pthread_self()));
   if (self->then != NULL) self->then(self);
 }
@@ -184,7 +184,7 @@ static atomic_long left = -1; /* allocations until one fails */
 static atomic_bool fired, paused;
 static atomic_long live;
 
-/* A store's threads allocate too; of those that come together one fails. */
+/* A store's threads allocate, too. Of concurrent allocations exactly one fails. */
 static bool fails_now(void) {
   if (paused || left < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
   fired = true;
@@ -214,7 +214,7 @@ static void *counted_calloc(size_t count, size_t size) {
   return data;
 }
 
-/* For libuv, which frees by its own free(), and so is counted. */
+/* For libuv: never fails, but is counted, as its frees are. */
 static void *patient_realloc(void *data, size_t size) {
   bool was_paused = paused;
   paused = true;

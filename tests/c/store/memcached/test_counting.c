@@ -38,8 +38,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   cachette_close(handle);
 }
 
-/* The server counts in 64 bits without a sign; what leaves our range is counted back there. */
-static void counters_that_go_too_far_are_counted_back(void **state) {
+static void counters_out_of_range_are_set_back(void **state) {
   (void)state;
   static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
   cachette *handle = open_all();
@@ -64,8 +63,7 @@ static void counters_that_go_too_far_are_counted_back(void **state) {
 
 enum { CROWD = 7 };
 
-/* Adds amounts to a counter of `begin` all at once; the order is that in which the server had them.
- */
+/* Sends increments of a counter that begins at `begin` all at once, in this order. */
 static void increment_at_once(cachette *handle, const char *begin, const int64_t *amounts,
                               struct probe crowd[CROWD]) {
   put_text(handle, "n", begin, 0);
@@ -77,7 +75,10 @@ static void increment_at_once(cachette *handle, const char *begin, const int64_t
   for (int i = 0; i < CROWD; i++) assert_int_equal(probe_wait(handle, &crowd[i]), CACHETTE_OK);
 }
 
-/* However they interleave: each succeeds or fails, and the sum of those that succeed is there. */
+/*
+ * However they interleave, each succeeds or fails, and the counter is the sum of those that
+ * succeed.
+ */
 static void counters_of_large_amounts_are_exact(void **state) {
   (void)state;
   static const struct {
@@ -111,8 +112,8 @@ static void counters_of_large_amounts_are_exact(void **state) {
   cachette_close(handle);
 }
 
-/* What was given up when it had gone too far leaves a counter that can be used. */
-static void a_counter_beyond_the_limit_is_put_right(void **state) {
+/* A counter stays usable after an increment that left the range was cancelled. */
+static void a_counter_beyond_the_limit_is_corrected(void **state) {
   (void)state;
   static const int64_t amounts[] = {0, -1, -7, 1, INT64_C(1) << 40, -(INT64_C(1) << 40), INT64_MIN};
   cachette *handle = open_one();
@@ -130,7 +131,7 @@ static void a_counter_beyond_the_limit_is_put_right(void **state) {
       sum = INT64_MAX;
     } else if (amounts[i] == INT64_MIN) {
       assert_int_equal(sum, 0);
-    } else { /* how far it had gone is not known if it comes back into the range at once */
+    } else { /* by how much it had left the range is unknown if it returns at once */
       int64_t least = INT64_MAX + amounts[i];
       assert_in_range(sum, least, amounts[i] < -4 ? least + 4 : least);
     }
@@ -141,9 +142,10 @@ static void a_counter_beyond_the_limit_is_put_right(void **state) {
   cachette_close(handle);
 }
 
-/* memcached looks for a '-' behind a number of more than 63 bits, as far as its memory has no NUL.
+/*
+ * memcached looks for a '-' behind a number of more than 63 bits, up to the next NUL in its memory.
  */
-static void a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it(void **state) {
+static void a_counter_beyond_the_limit_is_corrected_whatever_follows_it(void **state) {
   (void)state;
   enum { KEYS = 50 };
   static const char dashes[] = "--------------------------------------------";
@@ -151,7 +153,7 @@ static void a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it(void *
   cachette *handle = open_one();
   for (int i = 0; i < KEYS; i++) {
     snprintf(key, sizeof key, "n%02d", i);
-    put_text(handle, key, dashes, 0); /* whose chunk the counter then gets */
+    put_text(handle, key, dashes, 0); /* the counter then gets its chunk of memory */
   }
   for (int i = 0; i < KEYS; i++) {
     snprintf(key, sizeof key, "n%02d", i);
@@ -175,7 +177,7 @@ static void a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it(void *
   cachette_close(handle);
 }
 
-static void what_is_no_counter_takes_no_large_amount(void **state) {
+static void a_large_amount_is_not_added_to_other_values(void **state) {
   (void)state;
   static const char *const values[] = {"", "abc", "-5", "12a", "99999999999999999999999", "1.5"};
   cachette *handle = open_one();
@@ -200,11 +202,11 @@ static void what_is_no_counter_takes_no_large_amount(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(counters_count_and_stop_at_zero),
-      TEST(counters_that_go_too_far_are_counted_back),
+      TEST(counters_out_of_range_are_set_back),
       TEST(counters_of_large_amounts_are_exact),
-      TEST(a_counter_beyond_the_limit_is_put_right),
-      TEST(a_counter_beyond_the_limit_is_put_right_whatever_is_behind_it),
-      TEST(what_is_no_counter_takes_no_large_amount),
+      TEST(a_counter_beyond_the_limit_is_corrected),
+      TEST(a_counter_beyond_the_limit_is_corrected_whatever_follows_it),
+      TEST(a_large_amount_is_not_added_to_other_values),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);
 }

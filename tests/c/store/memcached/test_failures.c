@@ -46,7 +46,7 @@ static void a_server_that_is_down_fails_its_own_keys_alone(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_hangs_costs_no_more_than_the_time(void **state) {
+static void a_server_that_hangs_costs_no_more_than_the_timeout(void **state) {
   (void)state;
   cachette *handle = open_on(servers[0].host, "timeout", "0.2");
   put_text(handle, "key", "value", 0);
@@ -66,7 +66,7 @@ static void a_server_that_hangs_costs_no_more_than_the_time(void **state) {
   cachette_close(handle);
 }
 
-/* A key that the n-th server has. */
+/* Finds a key that belongs to the n-th server. */
 static void find_key(cachette *handle, int server, const char *head, char *key, size_t size) {
   char line[64], reply[64];
   for (int i = 0;; i++) {
@@ -78,8 +78,11 @@ static void find_key(cachette *handle, int server, const char *head, char *key, 
   }
 }
 
-/* One that has been idle, and has a question for a moment, has not been silent for the time. */
-static void a_server_is_not_given_up_for_what_another_was_asked(void **state) {
+/*
+ * A server that was idle and has had a request for a moment only has not been silent for the
+ * time-out.
+ */
+static void a_server_is_not_closed_for_the_silence_of_another(void **state) {
   (void)state;
   char keys[2][32];
   struct probe probes[2];
@@ -93,7 +96,7 @@ static void a_server_is_not_given_up_for_what_another_was_asked(void **state) {
     if (i == 0) usleep(900000);
   }
   assert_int_equal(probe_wait(handle, &probes[0]), CACHETTE_ETIMEDOUT);
-  for (int i = 0; i < 100; i++) { /* that which was decided is done in a later turn */
+  for (int i = 0; i < 100; i++) { /* the connection would be closed in a later turn */
     cachette_process(handle);
     usleep(1000);
   }
@@ -110,8 +113,8 @@ static void a_server_is_not_given_up_for_what_another_was_asked(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_server_that_is_down_fails_its_own_keys_alone),
-      TEST(a_server_that_hangs_costs_no_more_than_the_time),
-      TEST(a_server_is_not_given_up_for_what_another_was_asked),
+      TEST(a_server_that_hangs_costs_no_more_than_the_timeout),
+      TEST(a_server_is_not_closed_for_the_silence_of_another),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);
 }

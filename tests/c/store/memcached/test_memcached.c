@@ -41,7 +41,8 @@ static void times_round_up_and_long_ones_are_dates(void **state) {
   for (size_t i = 0; i < LENGTH(times); i++) {
     put_text(handle, "key", "value", times[i][0]);
     int64_t left = time_left(handle, "key");
-    assert_true(left <= times[i][1] + 1000 && left >= times[i][1] - 2000); /* of two clocks */
+    assert_true(left <= times[i][1] + 1000 &&
+                left >= times[i][1] - 2000); /* the clocks of two processes */
   }
   put_text(handle, "short", "value", 1000);
   usleep(2200000);
@@ -249,7 +250,7 @@ static void a_prefix_keeps_caches_apart(void **state) {
   cachette_close(plain);
 }
 
-/* Of a long key the server lists the head alone. */
+/* The server lists only the beginning of a long key. */
 static void a_namespace_is_cleared_whole_or_refused(void **state) {
   (void)state;
   enum { MOST = 121 };
@@ -296,7 +297,7 @@ static void a_long_prefix_is_cleared_whole_or_refused(void **state) {
   }
 }
 
-static void ops_given_up_keep_their_place(void **state) {
+static void cancelled_ops_keep_their_position(void **state) {
   (void)state;
   cachette *handle = open_all();
   char key[16];
@@ -344,7 +345,7 @@ int main(void) {
       TEST(a_prefix_keeps_caches_apart),
       TEST(a_namespace_is_cleared_whole_or_refused),
       TEST(a_long_prefix_is_cleared_whole_or_refused),
-      TEST(ops_given_up_keep_their_place),
+      TEST(cancelled_ops_keep_their_position),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);
 }

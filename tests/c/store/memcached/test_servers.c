@@ -40,7 +40,7 @@ static cachette *open_with(const struct memcached_server *server, const char *co
   return open_cache(options);
 }
 
-/* Holds that the first op on a server fails, and why. */
+/* Checks that the first op on a server fails, and why. */
 static void expect_refusal(const struct memcached_server *server, const char *const *more, int code,
                            const char *words) {
   cachette *handle = open_with(server, more);
@@ -89,7 +89,7 @@ static void with_sasl_values_of_all_sizes_come_back(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_keys_of_every_length_and_byte_are_told_apart(void **state) {
+static void with_sasl_keys_of_every_length_and_byte_are_distinct(void **state) {
   (void)state;
   static const size_t sizes[] = {1, 186, 187, 249, 250, 251, 65536};
   static char key[65536];
@@ -157,8 +157,8 @@ static void with_sasl_many_touches_and_times(void **state) {
   memcached_server_kill(&server);
 }
 
-/* Gives ops up while others of theirs are on the way; those that stay see their own answers. */
-static void with_sasl_ops_given_up_keep_their_place(void **state) {
+/* Cancels ops while others are in flight, which must get their own answers. */
+static void with_sasl_cancelled_ops_keep_their_position(void **state) {
   (void)state;
   enum { ROUND = 40 };
   struct memcached_server server;
@@ -197,7 +197,7 @@ static void with_sasl_ops_given_up_keep_their_place(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told(void **state) {
+static void with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why(void **state) {
   (void)state;
   struct memcached_server server;
   memcached_server_start(&server, sasl_server);
@@ -210,7 +210,7 @@ static void with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told(void 
   memcached_server_kill(&server);
 }
 
-static void a_wrong_password_and_a_wrong_way_to_show_it_are_told(void **state) {
+static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state) {
   (void)state;
   static const char *const wrong[] = {
       "memcached_auth", "sasl", "memcached_username", "user", "memcached_password", "wrong", NULL};
@@ -237,7 +237,7 @@ static void a_wrong_password_and_a_wrong_way_to_show_it_are_told(void **state) {
   unlink(path);
 }
 
-static void what_another_writer_put_has_an_unknown_time(void **state) {
+static void entries_of_other_clients_have_an_unknown_ttl(void **state) {
   (void)state;
   /* A login, and a SET with flags of 7. */
   static const char theirs[] =
@@ -260,13 +260,13 @@ static void what_another_writer_put_has_an_unknown_time(void **state) {
 
 /* ---- TLS ---- */
 
-static void tls_serves_too_and_a_stranger_is_refused(void **state) {
+static void tls_works_and_an_unknown_certificate_is_refused(void **state) {
   (void)state;
   char chain[160], key[160], ca_file[160];
   snprintf(chain, sizeof chain, "ssl_chain_cert=%s", identity.cert_file);
   snprintf(key, sizeof key, "ssl_key=%s", identity.key_file);
   authority_file(&authority, "ca.pem", ca_file, sizeof ca_file);
-  /* The key is for its owner alone to read, so the server runs as that one. */
+  /* Only its owner may read the key, so the server runs as the owner. */
   const char *const settings[] = {"-u", "root", "-Z", "-o", chain, "-o", key, NULL};
   const char *const trusting[] = {"memcached_tls", "true", "tls_ca_file", ca_file, NULL};
   static const char *const doubting[] = {"memcached_tls", "true", NULL};
@@ -290,7 +290,7 @@ static void tls_serves_too_and_a_stranger_is_refused(void **state) {
 
 /* ---- Small servers ---- */
 
-static void what_a_server_does_not_take_is_told_with_its_limit(void **state) {
+static void a_value_above_the_servers_limit_is_refused_with_the_limit(void **state) {
   (void)state;
   static const struct {
     const char *limit;
@@ -321,7 +321,7 @@ static void what_a_server_does_not_take_is_told_with_its_limit(void **state) {
   }
 }
 
-static void what_had_to_make_room_is_a_miss_and_the_rest_is_right(void **state) {
+static void evicted_entries_are_misses_and_the_rest_is_right(void **state) {
   (void)state;
   enum { COUNT = 20000, SIZE = 1000 };
   static const char *const settings[] = {"-m", "1", "-I", "512k", NULL};
@@ -354,7 +354,7 @@ static void what_had_to_make_room_is_a_miss_and_the_rest_is_right(void **state) 
   memcached_server_kill(&server);
 }
 
-/* Fetches once more, for as long as there is a handle for it. */
+/* Fetches again until the handle is closed. */
 static void fetch_again(struct probe *probe) {
   cachette *handle = *(cachette **)probe->data;
   if (handle != NULL) probe_submit(handle, probe);
@@ -388,7 +388,7 @@ static void a_namespace_is_cleared_while_the_server_is_never_idle(void **state) 
   memcached_server_kill(&server);
 }
 
-/* Clears once more, a number of times. */
+/* Clears again, a number of times. */
 struct clears {
   cachette *handle;
   int left;
@@ -399,7 +399,7 @@ static void clear_again(struct probe *probe) {
   if (clears->left-- > 0) probe_submit(clears->handle, probe);
 }
 
-static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **state) {
+static void namespaces_are_cleared_in_the_order_of_the_requests(void **state) {
   (void)state;
   enum { ROUNDS = 300 };
   struct memcached_server server;
@@ -429,7 +429,7 @@ static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **s
 
 /* ---- A list of users; a Unix socket ---- */
 
-static void a_user_name_and_password_are_shown(void **state) {
+static void a_user_name_and_password_are_sent(void **state) {
   (void)state;
   char path[] = "/tmp/cachette-auth-XXXXXX";
   int file = mkstemp(path);
@@ -469,7 +469,7 @@ static void a_user_name_and_password_are_shown(void **state) {
   unlink(path);
 }
 
-static void a_unix_socket_serves_too(void **state) {
+static void a_unix_socket_works(void **state) {
   (void)state;
   char path[] = "/tmp/cachette-memcached-XXXXXX";
   int file = mkstemp(path);
@@ -493,20 +493,20 @@ static void a_unix_socket_serves_too(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(namespaces_are_cleared_in_the_order_in_which_that_was_asked),
+      cmocka_unit_test(namespaces_are_cleared_in_the_order_of_the_requests),
       cmocka_unit_test(a_namespace_is_cleared_while_the_server_is_never_idle),
       cmocka_unit_test(with_sasl_values_of_all_sizes_come_back),
-      cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_told_apart),
+      cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_distinct),
       cmocka_unit_test(with_sasl_many_touches_and_times),
-      cmocka_unit_test(with_sasl_ops_given_up_keep_their_place),
-      cmocka_unit_test(with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told),
-      cmocka_unit_test(a_wrong_password_and_a_wrong_way_to_show_it_are_told),
-      cmocka_unit_test(what_another_writer_put_has_an_unknown_time),
-      cmocka_unit_test(tls_serves_too_and_a_stranger_is_refused),
-      cmocka_unit_test(what_a_server_does_not_take_is_told_with_its_limit),
-      cmocka_unit_test(what_had_to_make_room_is_a_miss_and_the_rest_is_right),
-      cmocka_unit_test(a_user_name_and_password_are_shown),
-      cmocka_unit_test(a_unix_socket_serves_too),
+      cmocka_unit_test(with_sasl_cancelled_ops_keep_their_position),
+      cmocka_unit_test(with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why),
+      cmocka_unit_test(a_wrong_password_and_a_wrong_way_to_log_in_are_reported),
+      cmocka_unit_test(entries_of_other_clients_have_an_unknown_ttl),
+      cmocka_unit_test(tls_works_and_an_unknown_certificate_is_refused),
+      cmocka_unit_test(a_value_above_the_servers_limit_is_refused_with_the_limit),
+      cmocka_unit_test(evicted_entries_are_misses_and_the_rest_is_right),
+      cmocka_unit_test(a_user_name_and_password_are_sent),
+      cmocka_unit_test(a_unix_socket_works),
   };
   return cmocka_run_group_tests_name("memcached_servers", tests, begin, end);
 }
