@@ -68,7 +68,7 @@ static void a_server_that_hangs_costs_no_more_than_the_timeout(void **state) {
 
 /* Finds a key that belongs to the n-th server. */
 static void find_key(cachette *handle, int server, const char *head, char *key, size_t size) {
-  char line[64], reply[64];
+  char line[80], reply[64];
   for (int i = 0;; i++) {
     snprintf(key, size, "%s:%d", head, i);
     put_text(handle, key, "value", 0);
