@@ -13,7 +13,7 @@ char *cachette__buffer_room(cachette__buffer *buffer, size_t size) {
   if (buffer->capacity - buffer->end >= size && buffer->data != NULL)
     return buffer->data + buffer->end;
   if (size > SIZE_MAX / 2 - used) return NULL;
-  if (used + size <= buffer->capacity && used <= buffer->capacity / 2) {
+  if (buffer->data != NULL && used + size <= buffer->capacity && used <= buffer->capacity / 2) {
     memmove(buffer->data, buffer->data + buffer->begin, used);
   } else {
     size_t capacity = buffer->capacity > LEAST ? buffer->capacity : LEAST;

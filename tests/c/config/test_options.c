@@ -26,7 +26,7 @@ static void set(const char *name, const char *value) {
   assert_int_equal(cachette_options_set(options, name, value, NULL), CACHETTE_OK);
 }
 
-/* Holds that the value is refused with this message, and that the option stays as it was. */
+/* Checks that the value is refused with this message, and that the option stays as it was. */
 static void refuse(const char *name, const char *value, const char *message) {
   char before[64] = "none";
   const char *text = cachette_options_get(options, name);
@@ -39,7 +39,7 @@ static void refuse(const char *name, const char *value, const char *message) {
   assert_string_equal(text != NULL ? text : "none", before);
 }
 
-/* The same of a message that names the value at its end. */
+/* The same, for a message that ends with the value. */
 static void refuse_value(const char *name, const char *value, const char *message) {
   char shown[40], whole[256];
   size_t size = 0;
@@ -50,7 +50,7 @@ static void refuse_value(const char *name, const char *value, const char *messag
   refuse(name, value, whole);
 }
 
-/* Holds that the only fault is this one. */
+/* Checks that this is the only error. */
 static void expect_fault(const char *subject, const char *message) {
   cachette_error fault;
   assert_int_equal(cachette_options_check(options, &fault, 1), 1);
@@ -148,7 +148,7 @@ static void every_choice_is_accepted(void **state) {
 
 /* ---- Set and get ---- */
 
-static void defaults_stand_until_they_are_set(void **state) {
+static void defaults_apply_until_options_are_set(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(rows); i++) {
     const char *text = cachette_options_get(options, rows[i].name);
@@ -186,7 +186,7 @@ static void names_and_choices_ignore_case(void **state) {
   assert_string_equal(cachette_options_get(options, "codec"), "json");
 }
 
-static void null_brings_the_default_back(void **state) {
+static void null_restores_the_default(void **state) {
   (void)state;
   set("ttl", "5");
   set("ttl", NULL);
@@ -304,7 +304,7 @@ static void a_wrong_choice_names_the_right_ones(void **state) {
   }
 }
 
-static void a_choice_that_is_nearly_right_brings_the_nearest(void **state) {
+static void a_misspelt_choice_suggests_the_nearest(void **state) {
   (void)state;
   static const char *const near[][3] = {{"backend", "memory", "inmemory"},
                                         {"backend", "redi", "redis"},
@@ -331,7 +331,7 @@ static void a_choice_that_is_nearly_right_brings_the_nearest(void **state) {
   }
 }
 
-static void what_may_be_a_password_is_not_in_the_message(void **state) {
+static void a_possible_password_is_not_in_the_message(void **state) {
   (void)state;
   static const char *const names[] = {"memcached_auth", "ttl", "backend", "tls_verify",
                                       "mongodb_pool_size"};
@@ -347,7 +347,7 @@ static void what_may_be_a_password_is_not_in_the_message(void **state) {
   }
 }
 
-static void an_unknown_name_brings_the_nearest(void **state) {
+static void an_unknown_name_suggests_the_nearest(void **state) {
   (void)state;
   static const char *const names[][2] = {{"tll", "ttl"},
                                          {"redisurl", "redis_url"},
@@ -367,7 +367,7 @@ static void an_unknown_name_brings_the_nearest(void **state) {
   }
 }
 
-static void any_name_is_survived(void **state) {
+static void any_bytes_may_be_a_name(void **state) {
   (void)state;
   static char longest[4096];
   memset(longest, 'x', sizeof longest - 1);
@@ -406,7 +406,7 @@ static void control_characters_are_refused_in_every_text(void **state) {
   }
 }
 
-/* The current folder, which is to be another until back() is called. */
+/* Changes the current folder until back() is called. */
 static char came_from[4096];
 
 static void go_to(const char *folder) {
@@ -529,7 +529,7 @@ static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {
     }
 }
 
-static void null_is_nothing_where_the_backend_needs_it_not(void **state) {
+static void an_option_that_the_backend_does_not_need_may_be_null(void **state) {
   (void)state;
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
@@ -540,7 +540,7 @@ static void null_is_nothing_where_the_backend_needs_it_not(void **state) {
   cachette_close(handle);
 }
 
-static void a_default_serves_where_nothing_was_set(void **state) {
+static void a_default_satisfies_the_check(void **state) {
   (void)state;
   set("backend", "mongodb");
   set("mongodb_url", "mongodb://host");
@@ -558,7 +558,7 @@ static void dynamodb_needs_neither_region_nor_endpoint(void **state) {
   assert_int_equal(cachette_options_check(options, NULL, 0), 0);
 }
 
-static void all_faults_are_reported(void **state) {
+static void all_errors_are_reported(void **state) {
   (void)state;
   set("backend", "mongodb");
   set("database_name", NULL);
@@ -570,14 +570,14 @@ static void all_faults_are_reported(void **state) {
   assert_string_equal(faults[1].subject, "database_name");
   assert_string_equal(faults[2].subject, "mongodb_url");
   assert_int_equal(faults[3].code, 0);
-  /* Too little room: the count is still whole, and nothing is written beyond it. */
+  /* With too small an array the count is still complete, and nothing is written beyond its end. */
   memset(faults, 0, sizeof faults);
   assert_int_equal(cachette_options_check(options, faults, 2), 3);
   assert_int_equal(faults[2].code, 0);
   assert_int_equal(cachette_options_check(options, NULL, 0), 3);
 }
 
-static void a_backend_that_does_not_stand_is_refused_at_open(void **state) {
+static void a_backend_that_is_not_built_in_is_refused_at_open(void **state) {
   (void)state;
   set_all_texts();
   static const char *const backends[] = {"dynamodb", "mongodb", "pickle"};
@@ -610,21 +610,9 @@ static void a_handle_keeps_what_it_was_opened_with(void **state) {
   cachette_close(handle);
 }
 
-static void every_code_has_a_sentence(void **state) {
-  (void)state;
-#define X(name, number, text)                \
-  assert_int_equal(CACHETTE_##name, number); \
-  assert_string_equal(cachette_strerror(CACHETTE_##name), text);
-  CACHETTE_CODES(X)
-#undef X
-  assert_string_equal(cachette_strerror(CACHETTE_OK), "no error");
-  assert_string_equal(cachette_strerror(-1000), "an unknown error");
-  assert_string_equal(cachette_strerror(1), "an unknown error");
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-static void names_are_what_their_backend_takes(void **state) {
+static void values_are_checked_for_their_backend(void **state) {
   (void)state;
   static const struct {
     const char *backend, *option, *value, *words; /* words: of the message; NULL: it is fine */
@@ -667,10 +655,10 @@ int main(void) {
       test(the_table_has_these_rows),
       test(every_row_is_whole),
       test(every_choice_is_accepted),
-      test(defaults_stand_until_they_are_set),
+      test(defaults_apply_until_options_are_set),
       test(values_are_copied_and_replaced),
       test(names_and_choices_ignore_case),
-      test(null_brings_the_default_back),
+      test(null_restores_the_default),
       test(freeing_nothing_is_allowed),
       test(ttl_is_seconds_in_its_range),
       test(a_ttl_with_a_fraction_counts_in_milliseconds),
@@ -678,24 +666,23 @@ int main(void) {
       test(sizes_take_a_suffix),
       test(sizes_mean_what_they_say),
       test(a_wrong_choice_names_the_right_ones),
-      test(a_choice_that_is_nearly_right_brings_the_nearest),
-      test(what_may_be_a_password_is_not_in_the_message),
-      test(an_unknown_name_brings_the_nearest),
-      test(any_name_is_survived),
+      test(a_misspelt_choice_suggests_the_nearest),
+      test(a_possible_password_is_not_in_the_message),
+      test(an_unknown_name_suggests_the_nearest),
+      test(any_bytes_may_be_a_name),
       test(messages_have_no_control_characters),
       test(control_characters_are_refused_in_every_text),
       test(a_relative_path_is_from_the_folder_in_which_the_options_were_made),
       test(without_a_current_folder_a_path_has_to_be_absolute),
       test(no_value_is_ever_in_a_message),
       test(what_a_backend_needs_cannot_be_null_or_empty),
-      test(null_is_nothing_where_the_backend_needs_it_not),
-      test(a_default_serves_where_nothing_was_set),
+      test(an_option_that_the_backend_does_not_need_may_be_null),
+      test(a_default_satisfies_the_check),
       test(dynamodb_needs_neither_region_nor_endpoint),
-      test(all_faults_are_reported),
-      test(names_are_what_their_backend_takes),
-      test(a_backend_that_does_not_stand_is_refused_at_open),
+      test(all_errors_are_reported),
+      test(values_are_checked_for_their_backend),
+      test(a_backend_that_is_not_built_in_is_refused_at_open),
       test(a_handle_keeps_what_it_was_opened_with),
-      test(every_code_has_a_sentence),
   };
   return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

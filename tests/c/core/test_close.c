@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a handle, from outside and from inside its callbacks; and that none is left. */
-#include <string.h>
+/* Closing a handle from outside and from inside its callbacks, and that nothing is left of it. */
 
 #include "slow_store.h"
 #include "support.h"
@@ -12,7 +11,7 @@ static void closing_nothing_is_allowed(void **state) {
   cachette_close(NULL);
 }
 
-static void what_is_pending_ends_with_closed(void **state) {
+static void pending_ops_end_with_eclosed(void **state) {
   (void)state;
   static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
   for (size_t i = 0; i < LENGTH(manners); i++) {
@@ -38,7 +37,7 @@ static void submit_late(struct probe *probe) {
   probe_submit(the_handle, &late);
 }
 
-static void what_is_submitted_while_closing_ends_with_closed(void **state) {
+static void ops_submitted_while_closing_end_with_eclosed(void **state) {
   (void)state;
   the_handle = slow_open(NULL);
   struct probe probe;
@@ -52,7 +51,7 @@ static void what_is_submitted_while_closing_ends_with_closed(void **state) {
   assert_int_equal(slow_seen.submitted, 1);
 }
 
-/* Closes, and finds the handle still there until the call into it has returned. */
+/* Closes the handle, which stays valid until the call into it has returned. */
 static void close_inside(struct probe *probe) {
   (void)probe;
   cachette_close(the_handle);
@@ -103,7 +102,7 @@ static void a_done_may_close_under_cancel(void **state) {
   assert_int_equal(slow_seen.closed, 1);
 }
 
-/* A timer that is due answers, or a time-out is over: the handle closes in the loop's callback. */
+/* An answer or a time-out comes from the loop, and the handle is closed in that callback. */
 static void close_in_loop(bool by_timeout, bool by_run) {
   the_handle = slow_open(NULL);
   slow_settings.delay_ms = by_timeout ? SLOW_NEVER : 0;
@@ -119,7 +118,7 @@ static void close_in_loop(bool by_timeout, bool by_run) {
   }
   probe_init(&late, CACHETTE_FETCH, "late");
   if (by_run) {
-    /* Another op is waited for than the one that closes. */
+    /* cachette_run() waits for another op than the one that closes. */
     assert_int_equal(probe_wait(the_handle, &others[3]), CACHETTE_ECLOSED);
   } else {
     while (slow_seen.closed == 0) cachette_process(the_handle);
@@ -200,8 +199,8 @@ static void descriptors_come_back(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(closing_nothing_is_allowed),
-      test(what_is_pending_ends_with_closed),
-      test(what_is_submitted_while_closing_ends_with_closed),
+      test(pending_ops_end_with_eclosed),
+      test(ops_submitted_while_closing_end_with_eclosed),
       test(a_done_may_close_under_submit),
       test(a_done_may_close_under_cancel),
       test(a_done_may_close_under_run),

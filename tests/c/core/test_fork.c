@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a forked child sees of its parent's handles, and what it cannot do to them. */
+/* What a forked child can do with its parent's handles. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "slow_store.h"
 #include "support.h"
@@ -15,7 +14,7 @@ static cachette *open_named(void) {
   return open_memory(options_with("memory_name", "forked", NULL));
 }
 
-/* An op of the child's own, which records nothing. */
+/* Runs an op in the child, without a probe. */
 static int child_run(cachette *handle, enum cachette_verb verb, cachette_error *error) {
   cachette_item item = {.key = cachette_str("key")};
   cachette_op op = {.verb = verb, .items = &item, .count = 1, .error = error};
@@ -107,7 +106,7 @@ static void a_child_closes_without_harm_to_its_parent(void **state) {
       waiting[j].op.timeout_ms = LONG_MS;
       probe_submit(handle, &waiting[j]);
     }
-    cachette_process(handle); /* what is watched is now known to the system, and so to both */
+    cachette_process(handle); /* the watchers are registered now, so parent and child share them */
     run_in_child(close_with_pending, handle);
     if (manners[i] == SLOW_BY_WIRE) slow_release(LENGTH(waiting));
     slow_settings.delay_ms = 0;
@@ -145,7 +144,7 @@ static void close_all(void *data) {
   cachette_close(fresh);
 }
 
-static void a_child_finds_the_entries_and_goes_its_own_way(void **state) {
+static void a_child_has_its_own_copy_of_the_entries(void **state) {
   (void)state;
   cachette *handle = open_named();
   put_text(handle, "key", "value", 0);
@@ -176,7 +175,10 @@ static void grandchildren_are_children_too(void **state) {
 
 /* ---- An allocator that is whole after a fork ---- */
 
-/* That of the C library is by itself; AddressSanitizer's is not, and its child would hang. */
+/*
+ * malloc() of the C library is safe after a fork; AddressSanitizer's is not, and its child would
+ * hang.
+ */
 static pthread_mutex_t allocator_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void lock_allocator(void) { pthread_mutex_lock(&allocator_lock); }
@@ -216,7 +218,7 @@ static int hold_allocator_at_forks(void **state) {
 
 static void fork_inside(struct probe *probe) { run_in_child(call_everything, probe->data); }
 
-static void a_fork_inside_done_is_a_fork_like_any(void **state) {
+static void a_fork_inside_done_is_detected(void **state) {
   (void)state;
   for (int turn = 0; turn < 2; turn++) {
     cachette *handle = turn == 0 ? open_memory(NULL) : slow_open(NULL);
@@ -241,7 +243,7 @@ static void *hammer(void *data) {
     cachette_put(handle, cachette_str(key), cachette_str(key), 0, NULL);
     holds(handle, key);
     if (i % 100 == 0) cachette_clear(handle, cachette_str(key), NULL);
-    /* Tables come and go, too. */
+    /* Opens and closes tables, too. */
     if (i % 50 == 0) cachette_close(open_memory(NULL));
   }
   cachette_close(handle);
@@ -266,7 +268,7 @@ static void use_hammered(void *data) {
   cachette_close(fresh);
 }
 
-static void a_fork_while_threads_are_at_work_leaves_the_table_whole(void **state) {
+static void a_fork_while_threads_work_leaves_the_table_consistent(void **state) {
   (void)state;
   enum { THREADS = 3, FORKS = 50 };
   pthread_t threads[THREADS];
@@ -287,10 +289,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(every_call_in_the_child_answers_efork),
       test(a_child_closes_without_harm_to_its_parent),
-      test(a_child_finds_the_entries_and_goes_its_own_way),
+      test(a_child_has_its_own_copy_of_the_entries),
       test(grandchildren_are_children_too),
-      test(a_fork_inside_done_is_a_fork_like_any),
-      test(a_fork_while_threads_are_at_work_leaves_the_table_whole),
+      test(a_fork_inside_done_is_detected),
+      test(a_fork_while_threads_work_leaves_the_table_consistent),
   };
   return cmocka_run_group_tests_name("fork", tests, hold_allocator_at_forks, NULL);
 }

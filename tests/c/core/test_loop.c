@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Deadlines, cachette_run(), and a handle in an event loop of the caller's. */
+/* Deadlines, cachette_run(), and a handle in the caller's event loop. */
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "slow_store.h"
 #include "support.h"
 
-/* Far more than anything here takes, far less than the time-outs that must not be waited for. */
+/*
+ * SOON_MS is far longer than anything here takes, and far shorter than LONG_MS, which must not be
+ * waited for.
+ */
 enum { SOON_MS = 5000, LONG_MS = 600000 };
 
 static cachette *the_handle;
@@ -33,7 +35,7 @@ static int host_loop(cachette *handle) {
 static void mixed_timeouts_expire_in_their_order(void **state) {
   (void)state;
   static const int64_t timeouts[] = {60, 20, 100, 40, 80};
-  static const int places[] = {3, 1, 5, 2, 4};
+  static const int order[] = {3, 1, 5, 2, 4};
   struct probe probes[LENGTH(timeouts)];
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
@@ -48,7 +50,7 @@ static void mixed_timeouts_expire_in_their_order(void **state) {
   }
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     probe_expect(&probes[i], CACHETTE_ETIMEDOUT);
-    assert_int_equal(probes[i].place, places[i]);
+    assert_int_equal(probes[i].order, order[i]);
     assert_string_equal(probes[i].error.message, cachette_strerror(CACHETTE_ETIMEDOUT));
   }
   assert_int_equal(slow_seen.detached, LENGTH(timeouts));
@@ -56,7 +58,7 @@ static void mixed_timeouts_expire_in_their_order(void **state) {
   cachette_close(handle);
 }
 
-static void the_option_timeout_holds_where_the_op_says_nothing(void **state) {
+static void the_option_timeout_applies_to_an_op_without_one(void **state) {
   (void)state;
   cachette_options *options = options_with("timeout", "0.03", NULL);
   cachette *handle = slow_open(options);
@@ -162,7 +164,7 @@ static void run_waits_for_what_was_submitted(void **state) {
   cachette_close(handle);
 }
 
-static void run_carries_others_along(void **state) {
+static void run_drives_the_other_ops_too(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   slow_settings.manner = SLOW_BY_WIRE;
@@ -176,7 +178,7 @@ static void run_carries_others_along(void **state) {
   cachette_close(handle);
 }
 
-/* The next thing that the loop waits for is a time-out far away. */
+/* The loop waits for nothing but a distant time-out. */
 static void run_returns_as_soon_as_the_op_is_done(void **state) {
   (void)state;
   static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
@@ -250,7 +252,7 @@ static void waiting_inside_done_is_refused(void **state) {
 
 /* ---- A host's loop ---- */
 
-static void a_quiet_handle_never_wakes_its_host(void **state) {
+static void an_idle_handle_never_wakes_its_host(void **state) {
   (void)state;
   for (int turn = 0; turn < 2; turn++) {
     cachette *handle = turn == 0 ? open_memory(NULL) : slow_open(NULL);
@@ -303,12 +305,12 @@ static void a_host_is_woken_by_deadlines(void **state) {
   assert_true(host_loop(handle) < 30);
   for (size_t i = 0; i < LENGTH(probes); i++) {
     probe_expect(&probes[i], CACHETTE_ETIMEDOUT);
-    assert_int_equal(probes[i].place, LENGTH(probes) - i);
+    assert_int_equal(probes[i].order, LENGTH(probes) - i);
   }
   cachette_close(handle);
 }
 
-static void process_tells_how_many_are_pending(void **state) {
+static void process_returns_how_many_ops_are_pending(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
@@ -328,21 +330,21 @@ static void process_tells_how_many_are_pending(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(mixed_timeouts_expire_in_their_order),
-      test(the_option_timeout_holds_where_the_op_says_nothing),
+      test(the_option_timeout_applies_to_an_op_without_one),
       test(the_longest_timeout_is_no_overflow),
       test(a_moved_clock_fires_no_timeout),
       test(the_late_answer_of_a_timed_out_op_is_dropped),
       test(a_timed_out_op_may_be_submitted_again),
       test(many_ops_time_out_together),
       test(run_waits_for_what_was_submitted),
-      test(run_carries_others_along),
+      test(run_drives_the_other_ops_too),
       test(run_returns_as_soon_as_the_op_is_done),
       test(run_returns_as_soon_as_the_op_is_overdue),
       test(waiting_inside_done_is_refused),
-      test(a_quiet_handle_never_wakes_its_host),
+      test(an_idle_handle_never_wakes_its_host),
       test(a_host_is_woken_by_answers),
       test(a_host_is_woken_by_deadlines),
-      test(process_tells_how_many_are_pending),
+      test(process_returns_how_many_ops_are_pending),
   };
   return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ops that come back while others go down: a store that answers one op from inside the submit of
- * another. */
+/* A store that answers one op from inside the submit of another. */
 #include <string.h>
 
 #include "core/cache.h"
@@ -8,20 +7,19 @@
 
 enum { HELD = 8 };
 
-/* It holds what it is given; a key that begins with '!' has it answer the op it has held longest.
- */
+/* Holds the ops it is given. An op whose key begins with '!' makes it answer the oldest one. */
 static struct {
   cachette__store store;
   cachette_op *held[HELD];
   size_t count;
-  int closed_with; /* ops that it held when it was closed; -1: it is open */
+  int closed_with; /* ops that it held when it was closed; -1 while it is open */
 } nested;
 
-static cachette_op *take(size_t place) {
-  cachette_op *op = nested.held[place];
+static cachette_op *take(size_t index) {
+  cachette_op *op = nested.held[index];
   nested.count--;
-  memmove(&nested.held[place], &nested.held[place + 1],
-          (nested.count - place) * sizeof *nested.held);
+  memmove(&nested.held[index], &nested.held[index + 1],
+          (nested.count - index) * sizeof *nested.held);
   return op;
 }
 
@@ -111,7 +109,7 @@ static void an_op_is_back_before_its_submit_returns(void **state) {
 }
 
 /* The `done` of B closes the handle while A is on its way down. */
-static void an_op_on_its_way_down_ends_with_the_handle(void **state) {
+static void an_op_being_submitted_ends_with_the_handle(void **state) {
   (void)state;
   struct probe a, b;
   the_handle = open_handle();
@@ -128,7 +126,7 @@ static void an_op_on_its_way_down_ends_with_the_handle(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_op_is_back_before_its_submit_returns),
-      cmocka_unit_test(an_op_on_its_way_down_ends_with_the_handle),
+      cmocka_unit_test(an_op_being_submitted_ends_with_the_handle),
   };
   return cmocka_run_group_tests_name("nesting", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an op may be, how it ends, and what is counted of it; on both kinds of store. */
+/* Which ops are accepted, how they end, and what is counted, on both kinds of store. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static void empty_keys_are_refused(void **state) {
     }
 }
 
-static void keys_have_a_greatest_size(void **state) {
+static void keys_have_a_maximum_size(void **state) {
   (void)state;
   char *key = malloc(CACHETTE_KEY_MAX + 2);
   memset(key, 'k', CACHETTE_KEY_MAX + 1);
@@ -253,7 +253,7 @@ static void each_op_gets_its_own_answer(void **state) {
       probe_init(&probes[i], CACHETTE_FETCH, keys[i]);
       probe_submit(handle, &probes[i]);
     }
-    /* Some are given up; their answers must not go to those behind them. */
+    /* Some ops are cancelled. Their answers must not go to the ops behind them. */
     for (int i = 0; i < OPS && manners[manner] != SLOW_IN_SUBMIT; i += 5)
       assert_int_equal(cachette_cancel(handle, &probes[i].op), CACHETTE_OK);
     assert_int_equal(probe_wait(handle, &probes[OPS - 1]), CACHETTE_OK);
@@ -331,7 +331,7 @@ static cachette *the_handle;
 static struct probe another;
 
 static void cancel_another(struct probe *probe) {
-  probe->place = cachette_cancel(the_handle, &another.op);
+  probe->order = cachette_cancel(the_handle, &another.op);
 }
 
 static void a_done_may_cancel_others_and_cannot_cancel_itself(void **state) {
@@ -344,7 +344,7 @@ static void a_done_may_cancel_others_and_cannot_cancel_itself(void **state) {
   probe_submit(the_handle, &probe);
   probe_submit(the_handle, &another);
   assert_int_equal(cachette_run(the_handle, &probe.op), CACHETTE_OK);
-  assert_int_equal(probe.place, CACHETTE_OK);
+  assert_int_equal(probe.order, CACHETTE_OK);
   probe_expect(&another, CACHETTE_ECANCELED);
   cachette_op_deinit(&probe.op);
   cachette_close(the_handle);
@@ -355,7 +355,7 @@ static void submit_and_cancel_another(struct probe *probe) {
   probe_submit(the_handle, &another);
   assert_true(cachette_op_pending(&another.op));
   assert_int_equal(another.done, 0);
-  probe->place = cachette_cancel(the_handle, &another.op);
+  probe->order = cachette_cancel(the_handle, &another.op);
 }
 
 static void an_answered_op_keeps_its_answer(void **state) {
@@ -366,7 +366,7 @@ static void an_answered_op_keeps_its_answer(void **state) {
   probe_init(&probe, CACHETTE_CLEAR, "a");
   probe.then = submit_and_cancel_another;
   probe_submit(the_handle, &probe);
-  assert_int_equal(probe.place, CACHETTE_EINVAL);
+  assert_int_equal(probe.order, CACHETTE_EINVAL);
   probe_expect(&another, CACHETTE_OK);
   cachette_close(the_handle);
 }
@@ -460,7 +460,7 @@ static void no_done_is_entered_from_another(void **state) {
   assert_int_equal(deepest, 1);
   for (size_t i = 0; i < LENGTH(children); i++) {
     probe_expect(&children[i], CACHETTE_OK);
-    assert_int_equal(children[i].place, i + 2); /* in the order of their answers */
+    assert_int_equal(children[i].order, i + 2); /* in the order of their answers */
   }
   cachette_close(the_handle);
 }
@@ -489,7 +489,7 @@ static void a_done_may_free_its_op(void **state) {
 
 /* ---- Figures ---- */
 
-static void figures_add_up(void **state) {
+static void statistics_add_up(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   cachette_item items[] = {{.key = cachette_str("a"), .value = cachette_str("1")},
@@ -522,7 +522,7 @@ static void figures_add_up(void **state) {
   cachette_close(handle);
 }
 
-static void what_a_store_does_not_tell_is_minus_one(void **state) {
+static void unknown_statistics_are_minus_one(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   cachette_stats stats = stats_of(handle);
@@ -532,8 +532,8 @@ static void what_a_store_does_not_tell_is_minus_one(void **state) {
   cachette_close(handle);
 }
 
-/* A program of an older or a newer version has another idea of the struct. */
-static void figures_fit_programs_of_other_versions(void **state) {
+/* In a program of an older or newer version the struct has another size. */
+static void statistics_fit_programs_of_other_versions(void **state) {
   (void)state;
   enum { MORE = 3 };
   int64_t figures[sizeof(cachette_stats) / sizeof(int64_t) + MORE];
@@ -578,7 +578,7 @@ int main(void) {
       test(verbs_out_of_range_are_refused),
       test(a_negative_timeout_is_refused),
       test(empty_keys_are_refused),
-      test(keys_have_a_greatest_size),
+      test(keys_have_a_maximum_size),
       test(times_to_live_have_a_range),
       test(one_bad_item_refuses_the_whole_op),
       test(a_refused_fetch_leaves_nothing_to_free),
@@ -596,9 +596,9 @@ int main(void) {
       test(a_long_chain_of_cancellations_needs_little_stack),
       test(no_done_is_entered_from_another),
       test(a_done_may_free_its_op),
-      test(figures_add_up),
-      test(what_a_store_does_not_tell_is_minus_one),
-      test(figures_fit_programs_of_other_versions),
+      test(statistics_add_up),
+      test(unknown_statistics_are_minus_one),
+      test(statistics_fit_programs_of_other_versions),
   };
   return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The heap of pending ops, against a search through all of them. */
+/* The heap of pending ops, compared with a linear search. */
 #include "core/pending.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #include "support.h"
 
@@ -44,7 +41,7 @@ static void the_first_has_the_earliest_deadline(void **state) {
   cachette__pending_deinit(&pending);
 }
 
-static void each_knows_its_place(void **state) {
+static void each_op_knows_its_index(void **state) {
   (void)state;
   cachette__pending pending = {NULL, 0, 0};
   for (int i = 0; i < OPS; i++) {
@@ -59,7 +56,7 @@ static void each_knows_its_place(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_has_the_earliest_deadline),
-      cmocka_unit_test(each_knows_its_place),
+      cmocka_unit_test(each_op_knows_its_index),
   };
   return cmocka_run_group_tests_name("pending", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many threads, a handle each, on one table. Nothing here forks, so that it runs under
- * ThreadSanitizer; and only the main thread asserts, so threads report what they saw.
+ * Many threads on one table, each with its own handle. Nothing here forks, so that it can run under
+ * ThreadSanitizer. Only the main thread asserts; the others report what they saw.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 enum { THREADS = 6, ROUNDS = 8000, KEYS = 64, LARGEST = 3000 };
 
 /*
- * libuv closes descriptors by a system call that ThreadSanitizer does not see, and so takes the
- * next thread to get the same number for one that meddles with the first one's.
+ * libuv closes descriptors by a system call that ThreadSanitizer does not see. It takes the next
+ * thread that gets the same number for a race with the first one.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) {
@@ -36,7 +36,7 @@ typedef struct worker {
     if (!(condition) && (self)->fault == NULL) (self)->fault = #condition; \
   } while (0)
 
-/* Begins together, so that opening is part of the race. */
+/* All threads begin together, so that opening is part of the race. */
 static void wait_for_all(void) {
   atomic_fetch_add(&ready, 1);
   while (atomic_load(&ready) < THREADS) continue;
@@ -61,7 +61,7 @@ static void run_workers(void *(*body)(void *worker)) {
 
 /* ---- All verbs at once ---- */
 
-/* A value says which key it belongs to and how long it is, and is all of one letter. */
+/* A value holds its key and its length, and then one letter repeated. */
 static size_t make_value(char *value, unsigned key, unsigned chance) {
   size_t size = sizeof key + sizeof size + chance % LARGEST;
   memset(value, 'a' + (int)(chance % 26), size);
@@ -175,7 +175,7 @@ static void *open_and_close(void *data) {
   return NULL;
 }
 
-static void tables_come_and_go_under_threads(void **state) {
+static void threads_open_and_close_tables(void **state) {
   (void)state;
   cachette_options *options = options_with("memory_name", "come and go", NULL);
   shared_options = options;
@@ -228,7 +228,7 @@ static void done_runs_on_the_thread_that_submits(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(threads_share_a_table),
-      test(tables_come_and_go_under_threads),
+      test(threads_open_and_close_tables),
       test(done_runs_on_the_thread_that_submits),
   };
   return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam for layers, with layers of the test's own between the core and a store: one that notes
- * where ops pass and may hold them, and one as a stranger would write it.
+ * The interface of layers, with two layers of the test: one records where ops pass and can hold
+ * them, and one uses only what layer.h offers, as a new layer would.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 typedef struct call {
   cachette__frame frame; /* first, so that a frame is its call */
-  struct call *next;     /* among those that are held */
+  struct call *next;     /* the next held call */
   struct tracer *layer;
   cachette_op *op;
 } call;
@@ -28,12 +28,12 @@ typedef struct tracer {
   call *held;
 } tracer;
 
-/* What tracers do, by the test's will. */
+/* What the tracers are to do. */
 static struct {
   const char *answers; /* the key that a layer answers itself, or NULL */
   const char *holds;   /* the name of the layer that holds ops on their way up, or NULL */
   uint64_t hold_ms;
-  const char *rescues; /* the name of the layer that makes a miss of a time-out, or NULL */
+  const char *rescues; /* the name of the layer that turns a time-out into a miss, or NULL */
 } manner;
 
 static char trail[256]; /* where ops went, as "A> B> B< A< " */
@@ -105,7 +105,7 @@ static void trace_submit(cachette__store *store, cachette_op *op) {
   cachette__layer_pass(&self->layer, op);
 }
 
-/* Told only of what it holds. */
+/* It is called only for ops that the layer holds. */
 static void trace_detach(cachette__store *store, cachette_op *op) {
   tracer *self = (tracer *)store;
   call **link = &self->held;
@@ -183,7 +183,7 @@ static int reset(void **state) {
   return slow_reset(state);
 }
 
-static void layers_are_given_up_where_the_store_cannot_be_opened(void **state) {
+static void layers_are_freed_if_the_store_cannot_be_opened(void **state) {
   (void)state;
   cachette *handle;
   cachette_error error;
@@ -198,7 +198,7 @@ static void layers_are_given_up_where_the_store_cannot_be_opened(void **state) {
 
 /* ---- Both ways ---- */
 
-static void an_op_passes_a_layer_both_ways(void **state) {
+static void an_op_passes_a_layer_down_and_up(void **state) {
   (void)state;
   cachette *handle = open_one();
   struct probe probe;
@@ -351,8 +351,8 @@ static void a_layer_may_answer_a_time_out(void **state) {
   }
 }
 
-/* What answers later than the time has no deadline any more, but a close ends it. */
-static void what_is_held_past_its_time_ends_with_the_handle(void **state) {
+/* An op held past its deadline has no deadline any more, but a close ends it. */
+static void an_op_held_past_its_deadline_ends_with_the_handle(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
   manner.holds = "B";
@@ -368,7 +368,7 @@ static void what_is_held_past_its_time_ends_with_the_handle(void **state) {
   assert_string_equal(trail, "A> B> B- Ax ");
 }
 
-static void closing_drops_what_is_on_its_way(void **state) {
+static void closing_drops_ops_on_their_way_up(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
   cachette *handle = open_two();
@@ -384,7 +384,7 @@ static void closing_drops_what_is_on_its_way(void **state) {
 }
 
 /* The store has answered, so it must hear nothing of the op any more. */
-static void only_the_holder_of_an_op_is_told_that_it_ends(void **state) {
+static void only_the_holder_of_an_op_hears_that_it_ends(void **state) {
   (void)state;
   static const struct {
     const char *holder, *trail;
@@ -425,7 +425,7 @@ typedef struct stranger {
 struct pair {
   cachette__frame frame;
   stranger *layer;
-  cachette_op *op; /* that asks for "both"; NULL: it is somebody else's frame */
+  cachette_op *op; /* the op that fetches "both"; NULL if the frame is another's */
   cachette__child children[2];
   cachette_item items[2];
   cachette_error error;
@@ -440,9 +440,9 @@ static bool has_key(const cachette_op *op, const char *key) {
 }
 
 static void give_value(cachette_op *op, const char *text) {
-  char *place = cachette__item_place(op, &op->items[0], strlen(text));
-  if (place == NULL) return;
-  memcpy(place, text, strlen(text));
+  char *buffer = cachette__item_place(op, &op->items[0], strlen(text));
+  if (buffer == NULL) return;
+  memcpy(buffer, text, strlen(text));
   op->items[0].status = CACHETTE_HIT;
   op->number = 1;
 }
@@ -570,7 +570,7 @@ static void expect_fetched(cachette *handle, const char *key, const char *value)
   cachette_op_deinit(&probe.op);
 }
 
-static void a_stranger_answers_and_starts_ops_of_its_own(void **state) {
+static void a_layer_answers_and_starts_ops_of_its_own(void **state) {
   (void)state;
   cachette *handle = open_stranger();
   expect_fetched(handle, "greeting", "hello");
@@ -641,7 +641,7 @@ static void an_op_in_the_background_has_a_deadline_and_ends_with_the_handle(void
 
 /* ---- Events ---- */
 
-static void what_a_store_tells_passes_the_layers(void **state) {
+static void events_of_a_store_pass_the_layers(void **state) {
   (void)state;
   char notice[128];
   cachette *handle = open_two();
@@ -678,7 +678,7 @@ static const cachette__layer_kind listener = {.vtable = {.name = "listener"},
                                               .wanted = is_wanted,
                                               .init = listen_to};
 
-static void a_layer_hears_what_those_beneath_tell(void **state) {
+static void a_layer_hears_the_events_from_below(void **state) {
   static const cachette__layer_kind *const kinds[] = {&listener, &layer_b};
   (void)state;
   char notice[64];
@@ -700,8 +700,8 @@ static void a_layer_hears_what_those_beneath_tell(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(layers_are_given_up_where_the_store_cannot_be_opened),
-      test(an_op_passes_a_layer_both_ways),
+      test(layers_are_freed_if_the_store_cannot_be_opened),
+      test(an_op_passes_a_layer_down_and_up),
       test(an_op_passes_two_layers_in_order),
       test(layers_over_an_immediate_store_are_immediate),
       test(a_layer_that_may_hold_an_op_is_not_immediate),
@@ -711,15 +711,15 @@ int main(void) {
       test(a_cancelled_op_is_dropped_by_each_layer),
       test(a_timed_out_op_comes_back_through_the_layers),
       test(a_layer_may_answer_a_time_out),
-      test(what_is_held_past_its_time_ends_with_the_handle),
-      test(closing_drops_what_is_on_its_way),
-      test(only_the_holder_of_an_op_is_told_that_it_ends),
-      test(a_stranger_answers_and_starts_ops_of_its_own),
+      test(an_op_held_past_its_deadline_ends_with_the_handle),
+      test(closing_drops_ops_on_their_way_up),
+      test(only_the_holder_of_an_op_hears_that_it_ends),
+      test(a_layer_answers_and_starts_ops_of_its_own),
       test(ops_of_a_layer_end_with_the_one_they_are_for),
       test(a_failure_of_a_layers_own_op_is_the_callers),
       test(an_op_in_the_background_has_a_deadline_and_ends_with_the_handle),
-      test(what_a_store_tells_passes_the_layers),
-      test(a_layer_hears_what_those_beneath_tell),
+      test(events_of_a_store_pass_the_layers),
+      test(a_layer_hears_the_events_from_below),
   };
   return cmocka_run_group_tests_name("layer", tests, NULL, NULL);
 }

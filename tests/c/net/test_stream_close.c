@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* How a stream ends: closed at any stage and from inside any event, in forks, and out of memory. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fork.h"
-#include "peer.h"
+#include "client.h"
+#include "nomem.h"
 
 /* ---- Closing ---- */
 
@@ -56,23 +56,17 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-static void serve_word(peer *self, int fd) {
-  (void)self;
-  if (peer_write(fd, "some words", 10)) serve_silence(self, fd);
-}
-
-/* No event may follow, which `client` holds. */
+/* No event may follow; the client checks that. */
 static void it_can_be_closed_from_inside_any_event(void **state) {
   (void)state;
   peer server;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   for (closing_stage = AT_OPENED; closing_stage < STAGES; closing_stage++) {
     client self;
     client_init(&self, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port, NULL);
     self.then = close_at;
     self.room_size = 4;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run_to_end(&self);
+    client_open_and_run_to_end(&self);
     loop_finish();
     assert_int_equal(self.told[closing_stage], 1);
     assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
@@ -93,7 +87,7 @@ static void replace_at(client *self, enum stage stage) {
 static void another_can_be_opened_from_inside_any_event(void **state) {
   (void)state;
   peer server;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   for (closing_stage = AT_OPENED; closing_stage < AT_CLOSED; closing_stage++) {
     client self;
     client_init(&self, "127.0.0.1", server.port, NULL);
@@ -121,12 +115,11 @@ static void another_can_be_opened_when_one_has_closed(void **state) {
   (void)state;
   peer server;
   client self;
-  peer_start(&server, serve_word);
+  peer_start(&server, serve_words);
   client_init(&self, "127.0.0.1", free_port(), NULL);
   self.data = &server.port;
   self.then = open_successor;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
+  client_open_and_run_to_end(&self);
   successor.to_receive = 10;
   client_run(&successor);
   assert_string_equal(successor.text, "some words");
@@ -140,22 +133,13 @@ static void a_close_is_seen_by_the_server(void **state) {
   client self;
   peer_start(&server, serve_silence);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_connect(&self);
   client_close(&self);
   peer_wait(&server); /* before the loop runs again */
   peer_stop(&server);
 }
 
 /* ---- Forks ---- */
-
-static void close_as_child(void *data) {
-  client *self = data;
-  int before = descriptor_to(self->target.port);
-  child_assert(before >= 0);
-  cachette__stream_close(self->stream, true);
-  child_assert(fcntl(before, F_GETFD) < 0);
-}
 
 static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   (void)state;
@@ -164,30 +148,22 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   peer_start(&server, serve_echo);
   client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
-  run_in_child(close_as_child, &self); /* connecting */
+  run_in_child(client_close_in_child, &self); /* connecting */
   while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  run_in_child(close_as_child, &self); /* open */
+  run_in_child(client_close_in_child, &self); /* open */
   self.to_send = self.to_receive = 1 << 20;
   client_send(&self, SIZE_MAX);
-  run_in_child(close_as_child, &self); /* with something under way */
+  run_in_child(client_close_in_child, &self); /* with bytes in flight */
   client_run(&self);
   assert_int_equal(self.received, 1 << 20);
   client_close(&self);
   peer_stop(&server);
 }
 
-static void serve_flood(peer *self, int fd) {
-  static char data[8192];
-  for (size_t i = 0; i < sizeof data; i++) data[i] = pattern_at(i);
-  peer_write(fd, data, sizeof data);
-  sem_post(&self->done);
-  serve_silence(self, fd);
-}
-
 static bool is_child;
 static int forks;
 
-/* The child leaves the parent's bytes alone, though it returns into the parent's loop. */
+/* The child returns into the parent's loop, and must not read the parent's bytes. */
 static void fork_at_received(client *self, enum stage stage) {
   if (stage != AT_RECEIVED || forks++ > 0) return;
   pid_t child = fork();
@@ -204,7 +180,7 @@ static void fork_at_received(client *self, enum stage stage) {
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void a_child_forked_in_an_event_takes_nothing(void **state) {
+static void a_child_forked_in_an_event_reads_nothing(void **state) {
   (void)state;
   assert_int_equal(cachette__fork_watch(), CACHETTE_OK);
   peer server;
@@ -215,8 +191,7 @@ static void a_child_forked_in_an_event_takes_nothing(void **state) {
   self.then = fork_at_received;
   self.room_size = 1;
   self.to_receive = 8192;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  client_connect(&self);
   peer_wait(&server);
   while (self.received < self.to_receive) {
     uv_run(&loop, UV_RUN_ONCE);
@@ -235,8 +210,8 @@ static void a_child_forked_in_an_event_takes_nothing(void **state) {
 
 static peer *memory_server;
 
-/* Opens, exchanges a few bytes and closes; the code with which it failed. */
-static int exchange(const char *host) {
+/* Opens, exchanges some bytes and closes. Returns the code with which it failed. */
+static int exchange(void *host) {
   client self;
   client_init(&self, host, memory_server->port, memory_server->path);
   self.to_send = self.to_receive = 200000;
@@ -253,7 +228,7 @@ static int exchange(const char *host) {
   return code;
 }
 
-static void every_allocation_may_fail(void **state) {
+static void each_allocation_may_fail(void **state) {
   (void)state;
   peer servers[2];
   peer_start(&servers[0], serve_echo);
@@ -262,18 +237,8 @@ static void every_allocation_may_fail(void **state) {
   static const char *const hosts[] = {"127.0.0.1", "three.test", NULL};
   for (size_t i = 0; i < LENGTH(hosts); i++) {
     memory_server = &servers[hosts[i] == NULL];
-    assert_int_equal(exchange(hosts[i]), CACHETTE_OK);
-    bool fired = true;
-    for (long countdown = 0; fired; countdown++) {
-      long before = failing_allocator_live();
-      failing_allocator_arm(countdown);
-      int code = exchange(hosts[i]);
-      fired = failing_allocator_fired();
-      failing_allocator_arm(-1);
-      if (!fired) assert_int_equal(code, CACHETTE_OK);
-      assert_int_equal(failing_allocator_live(), before);
-      assert_true(countdown < 100);
-    }
+    assert_int_equal(exchange((void *)hosts[i]), CACHETTE_OK);
+    assert_in_range(nomem_each(exchange, (void *)hosts[i]), 1, 100);
   }
   peer_stop(&servers[0]);
   peer_stop(&servers[1]);
@@ -291,8 +256,8 @@ int main(void) {
       test(another_can_be_opened_when_one_has_closed),
       test(a_close_is_seen_by_the_server),
       test(a_forked_child_closes_and_the_parent_goes_on),
-      test(a_child_forked_in_an_event_takes_nothing),
-      test(every_allocation_may_fail),
+      test(a_child_forked_in_an_event_reads_nothing),
+      test(each_allocation_may_fail),
   };
   return cmocka_run_group_tests_name("stream_close", tests, loop_warm_up, NULL);
 }

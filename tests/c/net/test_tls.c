@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream over TLS, against servers by OpenSSL with certificates that are made here. */
+/* A stream over TLS, against OpenSSL servers with certificates that the test makes. */
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "authority.h"
-#include "peer.h"
+#include "client.h"
+#include "nomem.h"
 
 enum { HOUR = 3600 };
 
@@ -24,11 +24,11 @@ static char ca_file[128];
 struct tls_server {
   const struct identity *identity;
   int least, most;    /* versions of TLS, or 0 */
-  bool asks;          /* for a certificate of the authority's */
-  bool vanishes;      /* without a farewell, when told to */
+  bool asks;          /* for a client certificate */
+  bool vanishes;      /* closes without a close_notify, when told to */
   const char *greets; /* with this, behind its handshake */
   char name[64];      /* that the client asked for, or "" */
-  bool secured, said_farewell;
+  bool secured, sent_close_notify;
   long version;
 };
 
@@ -77,7 +77,7 @@ static void serve_tls(peer *self, int fd) {
       while (sem_wait(&self->go) != 0) continue;
     else
       tls_echo(self, ssl);
-    server->said_farewell = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    server->sent_close_notify = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     if (!server->vanishes) SSL_shutdown(ssl);
   }
   ERR_clear_error();
@@ -101,7 +101,7 @@ static cachette__tls *make_tls(const char *ca, const struct identity *identity, 
   return tls;
 }
 
-/* Opens, and exchanges some bytes if that comes about. */
+/* Opens, and exchanges some bytes if it can. */
 static void talk(client *self, peer *server, const char *host, cachette__tls *tls, size_t size) {
   client_init(self, host, server->port, NULL);
   self->target.tls = tls;
@@ -114,7 +114,22 @@ static void talk(client *self, peer *server, const char *host, cachette__tls *tl
   assert_int_equal(ERR_peek_error(), 0); /* nothing is left for others of the thread */
 }
 
-/* One connection between a server and a client; what the client was told is in `self`. */
+/* Starts a server, and makes a client that trusts it and is not open yet. */
+static cachette__tls *begin_session(peer *server, struct tls_server *described, client *self) {
+  peer_start(server, serve_tls);
+  server->data = described;
+  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  client_init(self, "server.test", server->port, NULL);
+  self->target.tls = tls;
+  return tls;
+}
+
+static void end_session(peer *server, cachette__tls *tls) {
+  cachette__tls_free(tls);
+  peer_stop(server);
+}
+
+/* One connection between a server and a client, whose events are in `self`. */
 static void meet(client *self, struct tls_server *described, const char *host, const char *ca,
                  const struct identity *identity, bool verify) {
   peer server;
@@ -122,8 +137,7 @@ static void meet(client *self, struct tls_server *described, const char *host, c
   server.data = described;
   cachette__tls *tls = make_tls(ca, identity, verify);
   talk(self, &server, host, tls, 1000);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 static void expect_met(const client *self) {
@@ -152,18 +166,15 @@ static void tls_carries_bytes_both_ways(void **state) {
     struct tls_server described = {.identity = &good, .least = versions[i], .most = versions[i]};
     peer server;
     client self;
-    peer_start(&server, serve_tls);
-    server.data = &described;
-    cachette__tls *tls = make_tls(ca_file, NULL, true);
+    cachette__tls *tls = begin_session(&server, &described, &self);
     for (size_t j = 0; j < LENGTH(sizes); j++) {
       talk(&self, &server, "server.test", tls, sizes[j]);
       if (self.told[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
       peer_wait(&server);
       assert_int_equal(described.version, versions[i]);
-      assert_true(described.said_farewell);
+      assert_true(described.sent_close_notify);
     }
-    cachette__tls_free(tls);
-    peer_stop(&server);
+    end_session(&server, tls);
   }
 }
 
@@ -172,29 +183,22 @@ static void tls_bytes_may_come_one_by_one(void **state) {
   struct tls_server described = {.identity = &good};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   server.slice = 1;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
   talk(&self, &server, "server.test", tls, 500);
   assert_int_equal(self.received, 500);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
-/* What came with the end of the handshake makes no descriptor readable any more. */
-static void what_comes_behind_the_handshake_is_received(void **state) {
+/* Bytes that came with the end of the handshake do not make the descriptor readable again. */
+static void bytes_right_after_the_handshake_are_received(void **state) {
   (void)state;
   static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
   for (size_t i = 0; i < LENGTH(versions); i++) {
     struct tls_server described = {.identity = &good, .most = versions[i], .greets = "welcome"};
     peer server;
     client self;
-    peer_start(&server, serve_tls);
-    server.data = &described;
-    cachette__tls *tls = make_tls(ca_file, NULL, true);
-    client_init(&self, "server.test", server.port, NULL);
-    self.target.tls = tls;
+    cachette__tls *tls = begin_session(&server, &described, &self);
     self.to_receive = 7;
     self.room_size = 1;
     assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -202,24 +206,19 @@ static void what_comes_behind_the_handshake_is_received(void **state) {
     assert_string_equal(self.text, "welcome");
     client_close(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
-    cachette__tls_free(tls);
-    peer_stop(&server);
+    end_session(&server, tls);
   }
 }
 
 /* More than a batch, in one record, read byte by byte. */
-static void what_tls_holds_back_is_received_in_later_turns(void **state) {
+static void bytes_buffered_by_tls_are_received_in_later_turns(void **state) {
   (void)state;
   static char much[10001];
   memset(much, 'm', sizeof much - 1);
   struct tls_server described = {.identity = &good, .greets = much};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   self.to_receive = sizeof much - 1;
   self.room_size = 1;
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -230,8 +229,7 @@ static void what_tls_holds_back_is_received_in_later_turns(void **state) {
   }
   client_close(&self);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 /* ---- Whom the client trusts ---- */
@@ -254,7 +252,7 @@ static const struct {
     {"server.test", &self_signed, "certificate"}, /* "self-signed" is spelt in two ways */
 };
 
-static void a_certificate_must_be_good_and_the_servers(void **state) {
+static void a_certificate_must_be_valid_and_match_the_host(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(trust); i++) {
     struct tls_server described = {.identity = trust[i].identity};
@@ -279,7 +277,7 @@ static void a_strangers_certificate_is_refused(void **state) {
   expect_refused(&self, "certificate");
 }
 
-static void any_certificate_will_do_where_none_is_verified(void **state) {
+static void without_verification_any_certificate_is_accepted(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(trust); i++) {
     struct tls_server described = {.identity = trust[i].identity};
@@ -289,7 +287,7 @@ static void any_certificate_will_do_where_none_is_verified(void **state) {
   }
 }
 
-static void the_server_is_told_the_name_but_no_address(void **state) {
+static void a_host_name_is_sent_but_no_address(void **state) {
   (void)state;
   struct tls_server described = {.identity = &good};
   client self;
@@ -312,7 +310,7 @@ static void an_old_version_is_refused(void **state) {
 
 /* ---- Whom the server trusts ---- */
 
-static void a_server_that_asks_is_shown_the_certificate(void **state) {
+static void a_client_certificate_is_sent_on_request(void **state) {
   (void)state;
   struct tls_server described = {.identity = &good, .asks = true};
   client self;
@@ -320,8 +318,8 @@ static void a_server_that_asks_is_shown_the_certificate(void **state) {
   expect_met(&self);
 }
 
-/* In TLS 1.3 the client learns of it only when it reads. */
-static void a_server_that_asks_in_vain_says_so(void **state) {
+/* In TLS 1.3 the client gets the alert only when it reads. */
+static void a_missing_client_certificate_is_reported(void **state) {
   (void)state;
   static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
   for (size_t i = 0; i < LENGTH(versions); i++) {
@@ -361,40 +359,34 @@ static void fail_with(void (*serve)(peer *self, int fd), const char *words) {
   client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.target.connect_timeout_ms = serve == serve_silence ? 100 : 20000;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  client_run_to_end(&self);
+  client_open_and_run_to_end(&self);
   expect_refused(&self, words);
   assert_int_equal(ERR_peek_error(), 0);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
-static void a_server_without_tls_is_told(void **state) {
+static void a_server_without_tls_is_reported(void **state) {
   (void)state;
   fail_with(serve_plain, "it does not speak TLS");
 }
 
-static void a_server_that_hangs_up_in_the_handshake_is_told(void **state) {
+static void a_server_that_closes_in_the_handshake_is_reported(void **state) {
   (void)state;
   fail_with(serve_nothing, "");
 }
 
-static void a_server_that_does_not_end_the_handshake_is_told(void **state) {
+static void a_server_that_does_not_finish_the_handshake_is_reported(void **state) {
   (void)state;
   fail_with(serve_silence, "no end of the TLS handshake within 0.1 s");
 }
 
-static void a_server_that_vanishes_is_told(void **state) {
+static void a_server_that_vanishes_is_reported(void **state) {
   (void)state;
   struct tls_server described = {.identity = &good, .vanishes = true, .greets = "bye"};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
+  cachette__tls *tls = begin_session(&server, &described, &self);
   self.to_receive = 3;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run(&self);
@@ -405,8 +397,7 @@ static void a_server_that_vanishes_is_told(void **state) {
   assert_non_null(strstr(self.error.message, "was closed by the server."));
   assert_int_equal(ERR_peek_error(), 0);
   uv_run(&loop, UV_RUN_DEFAULT);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 static enum stage closing_stage;
@@ -436,45 +427,29 @@ static void it_can_be_closed_at_any_time(void **state) {
     client_init(&self, "127.0.0.1", server.port, NULL);
     self.target.tls = tls;
     self.then = close_at;
-    assert_int_equal(client_open(&self), CACHETTE_OK);
-    client_run_to_end(&self);
+    client_open_and_run_to_end(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(self.told[closing_stage], 1);
     assert_int_equal(self.told[AT_CLOSED], 0);
   }
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
-static void close_as_child(void *data) {
-  client *self = data;
-  int fd = descriptor_to(self->target.port);
-  child_assert(fd >= 0);
-  cachette__stream_close(self->stream, true);
-  child_assert(fcntl(fd, F_GETFD) < 0);
-}
-
-/* A farewell of the child's would end the parent's session. */
-static void a_forked_child_says_no_farewell(void **state) {
+/* A close_notify from the child would end the parent's session. */
+static void a_forked_child_sends_no_close_notify(void **state) {
   (void)state;
   struct tls_server described = {.identity = &good};
   peer server;
   client self;
-  peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
-  client_init(&self, "server.test", server.port, NULL);
-  self.target.tls = tls;
-  assert_int_equal(client_open(&self), CACHETTE_OK);
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
-  run_in_child(close_as_child, &self);
+  cachette__tls *tls = begin_session(&server, &described, &self);
+  client_connect(&self);
+  run_in_child(client_close_in_child, &self);
   self.to_send = self.to_receive = 100000;
   client_send(&self, SIZE_MAX);
   client_run(&self);
   assert_int_equal(self.received, 100000);
   client_close(&self);
-  cachette__tls_free(tls);
-  peer_stop(&server);
+  end_session(&server, tls);
 }
 
 /* ---- Files ---- */
@@ -502,7 +477,7 @@ static void write_text(const char *path, const char *text) {
   fclose(file);
 }
 
-static void a_file_that_is_no_good_is_named(void **state) {
+static void an_unusable_file_is_named(void **state) {
   (void)state;
   char none[128], text[128], locked[128];
   authority_file(&authority, "none.pem", none, sizeof none);
@@ -530,36 +505,30 @@ static void a_file_that_is_no_good_is_named(void **state) {
 
 /* ---- Memory ---- */
 
-static void every_allocation_may_fail(void **state) {
+/* Exchanges bytes with a server over TLS; returns whether that failed. */
+static int exchange(void *server) {
+  const cachette__tls_settings settings = {.ca_file = ca_file, .verify = true};
+  client self = {.received = 0};
+  cachette__tls *tls = NULL;
+  if (cachette__tls_new(&settings, &tls, NULL) == CACHETTE_OK) {
+    client_init(&self, "127.0.0.1", ((peer *)server)->port, NULL);
+    self.target.tls = tls;
+    self.to_send = self.to_receive = 1000;
+    if (client_open(&self) == CACHETTE_OK) client_run(&self);
+    client_close(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+  }
+  cachette__tls_free(tls);
+  return self.received != 1000;
+}
+
+static void each_allocation_may_fail(void **state) {
   (void)state;
   struct tls_server described = {.identity = &good};
   peer server;
   peer_start(&server, serve_tls);
   server.data = &described;
-  const cachette__tls_settings settings = {.ca_file = ca_file, .verify = true};
-  bool fired = true;
-  for (long countdown = 0; fired; countdown++) {
-    client self = {.received = 0};
-    cachette__tls *tls = NULL;
-    long before = failing_allocator_live();
-    failing_allocator_arm(countdown);
-    int code = cachette__tls_new(&settings, &tls, NULL);
-    if (code == CACHETTE_OK) {
-      client_init(&self, "127.0.0.1", server.port, NULL);
-      self.target.tls = tls;
-      self.to_send = self.to_receive = 1000;
-      code = client_open(&self);
-      if (code == CACHETTE_OK) client_run(&self);
-      client_close(&self);
-      uv_run(&loop, UV_RUN_DEFAULT);
-    }
-    fired = failing_allocator_fired();
-    failing_allocator_arm(-1);
-    assert_true(fired || self.received == 1000);
-    cachette__tls_free(tls);
-    assert_int_equal(failing_allocator_live(), before);
-    assert_true(countdown < 100);
-  }
+  assert_in_range(nomem_each(exchange, &server), 1, 100);
   peer_stop(&server);
 }
 
@@ -609,23 +578,23 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(tls_carries_bytes_both_ways),
       test(tls_bytes_may_come_one_by_one),
-      test(what_comes_behind_the_handshake_is_received),
-      test(what_tls_holds_back_is_received_in_later_turns),
-      test(a_certificate_must_be_good_and_the_servers),
+      test(bytes_right_after_the_handshake_are_received),
+      test(bytes_buffered_by_tls_are_received_in_later_turns),
+      test(a_certificate_must_be_valid_and_match_the_host),
       test(a_strangers_certificate_is_refused),
-      test(any_certificate_will_do_where_none_is_verified),
-      test(the_server_is_told_the_name_but_no_address),
+      test(without_verification_any_certificate_is_accepted),
+      test(a_host_name_is_sent_but_no_address),
       test(an_old_version_is_refused),
-      test(a_server_that_asks_is_shown_the_certificate),
-      test(a_server_that_asks_in_vain_says_so),
-      test(a_server_without_tls_is_told),
-      test(a_server_that_hangs_up_in_the_handshake_is_told),
-      test(a_server_that_does_not_end_the_handshake_is_told),
-      test(a_server_that_vanishes_is_told),
+      test(a_client_certificate_is_sent_on_request),
+      test(a_missing_client_certificate_is_reported),
+      test(a_server_without_tls_is_reported),
+      test(a_server_that_closes_in_the_handshake_is_reported),
+      test(a_server_that_does_not_finish_the_handshake_is_reported),
+      test(a_server_that_vanishes_is_reported),
       test(it_can_be_closed_at_any_time),
-      test(a_forked_child_says_no_farewell),
-      test(a_file_that_is_no_good_is_named),
-      test(every_allocation_may_fail),
+      test(a_forked_child_sends_no_close_notify),
+      test(an_unusable_file_is_named),
+      test(each_allocation_may_fail),
   };
   return cmocka_run_group_tests_name("tls", tests, begin, end);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a forked child does with a pool of its parent's, whose threads it does not have. */
+/* A forked child closes its parent's pool, whose threads it does not have. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,7 +66,7 @@ static void close_at_work(void *data) {
   child_assert(freed_count == 0);
 }
 
-static void a_child_leaves_alone_what_a_thread_was_about(void **state) {
+static void a_child_leaves_running_jobs_alone(void **state) {
   (void)state;
   int gate[2];
   char bytes[1];
@@ -93,7 +93,7 @@ static void close_unused(void *data) {
   child_assert(freed_count == 1);
 }
 
-static void a_child_frees_what_no_thread_has_seen(void **state) {
+static void a_child_frees_queued_jobs(void **state) {
   (void)state;
   cachette__pool *pool = open_pool();
   run_in_child(close_unused, pool);
@@ -102,8 +102,8 @@ static void a_child_frees_what_no_thread_has_seen(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_child_leaves_alone_what_a_thread_was_about),
-      cmocka_unit_test(a_child_frees_what_no_thread_has_seen),
+      cmocka_unit_test(a_child_leaves_running_jobs_alone),
+      cmocka_unit_test(a_child_frees_queued_jobs),
   };
   if (pipe(begun) != 0) return 1;
   return cmocka_run_group_tests_name("pool_fork", tests, NULL, NULL);

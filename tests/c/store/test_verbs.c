@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every backend does alike: counters, touch, exists, put if absent, ping. */
+/* What all backends have in common: counters, touch, exists, put if absent, ping. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,38 +22,30 @@ static struct redis_server redis;
 static struct memcached_server memcached, with_sasl;
 static char sasl_directory[64];
 
-static cachette *open_options(cachette_options *options) {
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
-}
-
 static cachette *open_in_memory(void) { return open_memory(NULL); }
 
 static cachette *open_on_redis(void) {
-  return open_options(options_with("backend", "redis", "redis_url", redis.url, "key_prefix",
-                                   "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "redis", "redis_url", redis.url, "key_prefix",
+                                 "verbs:", "timeout", "5", NULL));
 }
 
 static cachette *open_on_memcached(void) {
-  return open_options(options_with("backend", "memcached", "memcached_host", memcached.host,
-                                   "key_prefix", "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "memcached", "memcached_host", memcached.host,
+                                 "key_prefix", "verbs:", "timeout", "5", NULL));
 }
 
 static cachette *open_on_memcached_with_sasl(void) {
-  return open_options(options_with("backend", "memcached", "memcached_host", with_sasl.host,
-                                   "memcached_auth", "sasl", "memcached_username", "user",
-                                   "memcached_password", "secret", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "memcached", "memcached_host", with_sasl.host,
+                                 "memcached_auth", "sasl", "memcached_username", "user",
+                                 "memcached_password", "secret", "timeout", "5", NULL));
 }
 
 #ifdef WITH_MONGODB
 static struct mongod_server mongod;
 
 static cachette *open_on_mongodb(void) {
-  return open_options(options_with("backend", "mongodb", "mongodb_url", mongod.url, "key_prefix",
-                                   "verbs:", "timeout", "5", NULL));
+  return open_cache(options_with("backend", "mongodb", "mongodb_url", mongod.url, "key_prefix",
+                                 "verbs:", "timeout", "5", NULL));
 }
 #endif
 
@@ -66,13 +58,11 @@ static cachette *open_on_dynamodb(void) {
 #endif
 
 #ifdef WITH_FILE
-static struct file_folder folder;
-
 static cachette *open_on_file(void) { return file_folder_open(&folder, NULL); }
 #endif
 
 struct backend {
-  cachette *(*open)(void); /* connects to nothing yet */
+  cachette *(*open)(void); /* without connecting yet */
   bool is_memcached;       /* it counts time in whole seconds, and numbers from 0 to 2^64 - 1 */
 };
 
@@ -105,12 +95,12 @@ static int64_t brief(void **state) { return is_memcached(state) ? 1000 : 20; }
 
 static void outlive_brief(void **state) { usleep(is_memcached(state) ? 1500000 : 50000); }
 
-/* What a counter is that would be below zero. */
+/* The value of a counter that would be below zero. */
 static int64_t floored(void **state, int64_t number) {
   return is_memcached(state) && number < 0 ? 0 : number;
 }
 
-/* Whether a number stands there; memcached leaves blanks behind one that has become shorter. */
+/* Whether the key holds this number. memcached leaves spaces behind one that became shorter. */
 static bool holds_number(cachette *handle, const char *key, int64_t number) {
   cachette_slice value;
   char text[32] = "", *end;
@@ -158,33 +148,6 @@ static int remove_servers(void **state) {
   return 0;
 }
 
-/* Submits an op on these items and runs it. */
-static int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags,
-                         cachette_item *items, size_t count) {
-  cachette_error error = {.message = ""};
-  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
-  if (cachette_run(handle, &op) < 0) fail_msg("%s", error.message);
-  return op.number;
-}
-
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms;
-  assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL), 1);
-  cachette_free(value.data);
-  return ttl_ms;
-}
-
-static int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
-                     cachette_error *error) {
-  cachette_item item = {.key = cachette_str(key), .amount = amount};
-  cachette_op op = {.verb = CACHETTE_INCREMENT, .items = &item, .count = 1, .error = error};
-  assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
-  assert_int_equal(op.number, item.status >= 0);
-  *sum = item.amount;
-  return item.status;
-}
-
 static void a_counter_counts_and_is_stored_as_digits(void **state) {
   cachette *handle = open_empty(state);
   int64_t sum;
@@ -204,7 +167,7 @@ static void a_counter_counts_and_is_stored_as_digits(void **state) {
   cachette_close(handle);
 }
 
-static void a_counter_keeps_the_time_it_was_made_with(void **state) {
+static void a_counter_keeps_its_ttl(void **state) {
   cachette *handle = open_empty(state);
   cachette_item item = {.key = cachette_str("new"), .amount = 1, .ttl_ms = 30000};
   assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
@@ -221,7 +184,7 @@ static void a_counter_keeps_the_time_it_was_made_with(void **state) {
   cachette_close(handle);
 }
 
-static void a_counter_that_ended_begins_anew(void **state) {
+static void an_expired_counter_starts_again(void **state) {
   cachette *handle = open_empty(state);
   for (int i = 0; i < 2; i++) {
     cachette_item item = {.key = cachette_str("short"), .amount = 5, .ttl_ms = brief(state)};
@@ -233,10 +196,10 @@ static void a_counter_that_ended_begins_anew(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_no_counter_stays_as_it_was(void **state) {
+static void other_values_are_left_as_they_were(void **state) {
   static const char *const values[] = {"", "-", "abc", "1.5", "--1", "0x10",
                                        "1234567890123456789012345678901234567890",
-                                       /* These memcached takes for numbers. */
+                                       /* memcached takes these for numbers. */
                                        "+1", " 1", "1\n", "9223372036854775808", "007", "-0"};
   cachette *handle = open_empty(state);
   size_t count = is_memcached(state) ? LENGTH(values) - 6 : LENGTH(values);
@@ -324,7 +287,7 @@ static void a_touch_changes_the_time_and_nothing_else(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_there_exists(void **state) {
+static void exists_reports_which_keys_are_there(void **state) {
   cachette *handle = open_empty(state);
   put_text(handle, "a", "value", 0);
   put_text(handle, "empty", "", 0);
@@ -347,7 +310,7 @@ static void what_is_there_exists(void **state) {
   cachette_close(handle);
 }
 
-static void what_stands_is_not_put_if_absent(void **state) {
+static void put_if_absent_leaves_an_existing_entry(void **state) {
   cachette *handle = open_empty(state);
   put_text(handle, "a", "first", 0);
   cachette_item items[] = {
@@ -403,8 +366,8 @@ static void expect_fine(const struct probe *probe) {
   if (probe->op.status < 0) fail_msg("%s", probe->error.message);
 }
 
-/* The first op makes the connection, and nobody waits for it any more when that is there. */
-static void a_first_op_given_up_leaves_the_next_its_answer(void **state) {
+/* The first op opens the connection, and is cancelled before that is open. */
+static void a_cancelled_first_op_does_not_take_the_next_answer(void **state) {
   cachette_close(open_empty(state));
   for (size_t i = 0; i < LENGTH(verbs); i++) {
     struct probe first, next;
@@ -419,8 +382,8 @@ static void a_first_op_given_up_leaves_the_next_its_answer(void **state) {
   }
 }
 
-/* So too where those that are given up stand between others. */
-static void ops_given_up_leave_the_others_their_answers(void **state) {
+/* The same for cancelled ops between others. */
+static void cancelled_ops_do_not_take_the_others_answers(void **state) {
   enum { ROUNDS = 6, CROWD = 40 };
   static struct probe crowd[CROWD];
   srand(16);
@@ -451,15 +414,16 @@ static void ops_given_up_leave_the_others_their_answers(void **state) {
   { name " " #test, test, NULL, NULL, (void *)&(backend) }
 #define EACH(name, backend)                                                                        \
   ON(name, a_counter_counts_and_is_stored_as_digits, backend),                                     \
-      ON(name, a_counter_keeps_the_time_it_was_made_with, backend),                                \
-      ON(name, a_counter_that_ended_begins_anew, backend),                                         \
-      ON(name, what_is_no_counter_stays_as_it_was, backend),                                       \
+      ON(name, a_counter_keeps_its_ttl, backend),                                                  \
+      ON(name, an_expired_counter_starts_again, backend),                                          \
+      ON(name, other_values_are_left_as_they_were, backend),                                       \
       ON(name, a_counter_stays_within_64_bits, backend), ON(name, many_counters_at_once, backend), \
       ON(name, a_touch_changes_the_time_and_nothing_else, backend),                                \
-      ON(name, what_is_there_exists, backend),                                                     \
-      ON(name, what_stands_is_not_put_if_absent, backend), ON(name, a_ping_is_answered, backend),  \
-      ON(name, a_first_op_given_up_leaves_the_next_its_answer, backend),                           \
-      ON(name, ops_given_up_leave_the_others_their_answers, backend)
+      ON(name, exists_reports_which_keys_are_there, backend),                                      \
+      ON(name, put_if_absent_leaves_an_existing_entry, backend),                                   \
+      ON(name, a_ping_is_answered, backend),                                                       \
+      ON(name, a_cancelled_first_op_does_not_take_the_next_answer, backend),                       \
+      ON(name, cancelled_ops_do_not_take_the_others_answers, backend)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

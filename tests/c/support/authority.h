@@ -19,7 +19,7 @@ struct identity {
   char cert_file[128], key_file[128];
 };
 
-/* What a certificate says. */
+/* The contents of a certificate. */
 struct claims {
   const char *names; /* subjectAltName, such as "DNS:server.test,IP:127.0.0.1" */
   long begins, ends; /* seconds from now */

@@ -52,19 +52,13 @@ void dynamodb_server_continue(const struct dynamodb_server *server) {
 void dynamodb_server_kill(struct dynamodb_server *server) { server_kill(&server->pid); }
 
 cachette *dynamodb_open(const struct dynamodb_server *server, ...) {
-  cachette *handle;
-  cachette_error error;
   cachette__module_folder = CACHETTE_TEST_MODULES;
   cachette_options *options =
       options_with("backend", "dynamodb", "dynamodb_url", server->url, "aws_access_key_id", "id",
                    "aws_secret_access_key", "secret", "timeout", "10", NULL);
-  va_list list;
-  va_start(list, server);
-  for (const char *name; (name = va_arg(list, const char *)) != NULL;)
-    if (cachette_options_set(options, name, va_arg(list, const char *), &error) < 0)
-      fail_msg("%s", error.message);
-  va_end(list);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  va_list rest;
+  va_start(rest, server);
+  options_set_all(options, rest);
+  va_end(rest);
+  return open_cache(options);
 }

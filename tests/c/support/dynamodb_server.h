@@ -22,14 +22,17 @@ void dynamodb_server_start(struct dynamodb_server *server);
 /* The same, or the one that the environment names in CACHETTE_TEST_DYNAMODB_URL. */
 void dynamodb_server_share(struct dynamodb_server *server);
 
-/* Stops it, as one that hangs, and waits until it stands still; or lets it go on. */
+/* Stops it, so that it hangs, and waits until it has stopped; or continues it. */
 void dynamodb_server_stop(const struct dynamodb_server *server);
 void dynamodb_server_continue(const struct dynamodb_server *server);
 
-/* Kills it, if it is the test's own, and waits until it is dead. */
+/* Kills it, unless it came from the environment, and waits for its end. */
 void dynamodb_server_kill(struct dynamodb_server *server);
 
-/* A handle for it, with keys that it takes; further options as names and values, ended by NULL. */
+/*
+ * Opens a cache on it with credentials that it accepts, and further options as names and values,
+ * ended by NULL.
+ */
 cachette *dynamodb_open(const struct dynamodb_server *server, ...);
 
 #endif

@@ -4,46 +4,52 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "store/common/module.h"
 #include "support.h"
 
-void file_folder_make(struct file_folder *folder) {
+void file_folder_make(struct file_folder *self) {
   cachette__module_folder = CACHETTE_TEST_MODULES;
   const char *above = getenv("TMPDIR");
-  snprintf(folder->name, sizeof folder->name, "%.32s/cachette-XXXXXX",
-           above != NULL ? above : "/tmp");
-  assert_non_null(mkdtemp(folder->name));
-  snprintf(folder->path, sizeof folder->path, "%s/cache.db", folder->name);
+  snprintf(self->name, sizeof self->name, "%.32s/cachette-XXXXXX", above != NULL ? above : "/tmp");
+  assert_non_null(mkdtemp(self->name));
+  snprintf(self->path, sizeof self->path, "%s/cache.db", self->name);
 }
 
-void file_folder_empty(struct file_folder *folder) {
-  DIR *directory = opendir(folder->name);
+void file_folder_empty(struct file_folder *self) {
+  DIR *directory = opendir(self->name);
   assert_non_null(directory);
   for (struct dirent *each; (each = readdir(directory)) != NULL;)
     if (each->d_name[0] != '.') assert_int_equal(unlinkat(dirfd(directory), each->d_name, 0), 0);
   closedir(directory);
 }
 
-void file_folder_remove(struct file_folder *folder) {
-  file_folder_empty(folder);
-  assert_int_equal(rmdir(folder->name), 0);
+void file_folder_remove(struct file_folder *self) {
+  file_folder_empty(self);
+  assert_int_equal(rmdir(self->name), 0);
 }
 
-cachette *file_folder_open(const struct file_folder *folder, ...) {
-  cachette *handle;
-  cachette_error error;
+struct file_folder folder;
+
+int folder_set_up(void **state) {
+  (void)state;
+  file_folder_make(&folder);
+  return 0;
+}
+
+int folder_tear_down(void **state) {
+  (void)state;
+  file_folder_remove(&folder);
+  return 0;
+}
+
+cachette *file_folder_open(const struct file_folder *self, ...) {
   cachette_options *options =
-      options_with("backend", "file", "pickle_path", folder->path, "timeout", "5", NULL);
-  va_list list;
-  va_start(list, folder);
-  for (const char *name; (name = va_arg(list, const char *)) != NULL;)
-    if (cachette_options_set(options, name, va_arg(list, const char *), &error) < 0)
-      fail_msg("%s", error.message);
-  va_end(list);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+      options_with("backend", "file", "pickle_path", self->path, "timeout", "5", NULL);
+  va_list rest;
+  va_start(rest, self);
+  options_set_all(options, rest);
+  va_end(rest);
+  return open_cache(options);
 }

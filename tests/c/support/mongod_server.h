@@ -25,7 +25,7 @@ void mongod_server_start(struct mongod_server *server, const char *const *settin
 /* Starts it again, on the port and with the data that it had. */
 void mongod_server_restart(struct mongod_server *server, const char *const *settings);
 
-/* Stops it, as one that hangs, and waits until it stands still; or lets it go on. */
+/* Stops it, so that it hangs, and waits until it has stopped; or continues it. */
 void mongod_server_stop(const struct mongod_server *server);
 void mongod_server_continue(const struct mongod_server *server);
 

@@ -5,23 +5,26 @@
 
 #include <sys/types.h>
 
-/* A port that nobody listens on. */
+/* Returns a free port. */
 int server_find_port(void);
 
-/* A connection to a port; -1 if nobody listens. */
+/* Connects to a port; -1 if nobody listens. */
 int server_connect(int port);
 
 /*
- * Runs a program, a NULL-terminated list of words, that ends with the test if it is Linux, and
- * waits until it listens, `seconds` at most. `advice` is told if it does not.
+ * Runs a program, given as a NULL-terminated list of words, and waits until it listens, at most
+ * `seconds`. If it does not, the test fails with `advice`. On Linux the program ends with the test.
  */
 pid_t server_run(const char *const *words, int port, int seconds, const char *advice);
 
-/* Stops it, as one that hangs, and waits until it stands still; or lets it go on. */
+/* Stops the process, so that it hangs, and waits until it has stopped; or continues it. */
 void server_stop(pid_t pid);
 void server_continue(pid_t pid);
 
-/* Kills it, and waits until it is dead; one that is stopped, too. 0 is none, and it becomes 0. */
+/*
+ * Kills the process, even a stopped one, waits for its end, and sets the pid to 0. Does nothing if
+ * it is 0.
+ */
 void server_kill(pid_t *pid);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "support.h"
 
-/* A place in the queue; a tombstone if it has no op. */
+/* A slot of the queue; a tombstone if it has no op. */
 typedef struct slot {
   struct slot *next;
   cachette_op *op;
@@ -48,9 +48,9 @@ static void answer_fetch(cachette_op *op) {
   for (size_t i = 0; i < op->count; i++) {
     cachette_item *item = &op->items[i];
     if (*(const char *)item->key.data != 'h') continue;
-    void *place = cachette__item_place(op, item, item->key.size);
-    if (place == NULL) continue;
-    memcpy(place, item->key.data, item->key.size);
+    void *buffer = cachette__item_place(op, item, item->key.size);
+    if (buffer == NULL) continue;
+    memcpy(buffer, item->key.data, item->key.size);
     item->ttl_ms = CACHETTE_TTL_NEVER;
     item->status = CACHETTE_HIT;
     op->number++;

@@ -13,27 +13,33 @@
 
 static bool in_child;
 
-/* An assertion that ends the child if this is one, where cmocka would go on with the next test. */
+/* An assertion that can be used in a child, too. */
 #define require(condition)                                                    \
   do {                                                                        \
     if (in_child && !(condition)) child_fail(#condition, __FILE__, __LINE__); \
     if (!in_child) assert_true(condition);                                    \
   } while (0)
 
+/* The same for a call of the library, whose error is shown. */
+static void require_ok(int code, const cachette_error *error) {
+  if (code < 0) fprintf(stderr, "%s\n", error->message);
+  require(code >= 0);
+}
+
 /* ---- Ops that record ---- */
 
-static int places;
+static int done_count;
 
 int probe_reset(void **state) {
   (void)state;
-  places = 0;
+  done_count = 0;
   return 0;
 }
 
 static void on_done(cachette_op *op) {
   struct probe *self = op->data;
   self->done++;
-  self->place = ++places;
+  self->order = ++done_count;
   require(pthread_equal(self->submitter, pthread_self()));
   if (self->then != NULL) self->then(self);
 }
@@ -77,20 +83,28 @@ cachette_options *options_with(const char *name, ...) {
   require(options != NULL);
   va_list rest;
   va_start(rest, name);
-  for (; name != NULL; name = va_arg(rest, const char *)) {
-    const char *value = va_arg(rest, const char *);
-    require(cachette_options_set(options, name, value, NULL) == CACHETTE_OK);
+  if (name != NULL) {
+    require(cachette_options_set(options, name, va_arg(rest, const char *), NULL) == CACHETTE_OK);
+    options_set_all(options, rest);
   }
   va_end(rest);
   return options;
 }
 
-cachette *open_memory(cachette_options *options) {
+void options_set_all(cachette_options *options, va_list rest) {
+  for (const char *name; (name = va_arg(rest, const char *)) != NULL;)
+    require(cachette_options_set(options, name, va_arg(rest, const char *), NULL) == CACHETTE_OK);
+}
+
+cachette *open_cache(cachette_options *options) {
   cachette *handle = NULL;
-  require(cachette_open(options, &handle, NULL) == CACHETTE_OK);
+  cachette_error error = {.message = ""};
+  require_ok(cachette_open(options, &handle, &error), &error);
   cachette_options_free(options);
   return handle;
 }
+
+cachette *open_memory(cachette_options *options) { return open_cache(options); }
 
 int64_t moved_clock(void *data) { return *(int64_t *)data; }
 
@@ -100,9 +114,35 @@ int64_t machine_ms(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags, cachette_item *items,
+                  size_t count) {
+  cachette_error error = {.message = ""};
+  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
+  require_ok(cachette_run(handle, &op), &error);
+  return op.number;
+}
+
+int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
+              cachette_error *error) {
+  cachette_item item = {.key = cachette_str(key), .amount = amount};
+  cachette_op op = {.verb = CACHETTE_INCREMENT, .items = &item, .count = 1, .error = error};
+  require(cachette_run(handle, &op) == CACHETTE_OK);
+  require(op.number == (item.status >= 0));
+  *sum = item.amount;
+  return item.status;
+}
+
+int64_t time_left(cachette *handle, const char *key) {
+  cachette_slice value;
+  int64_t ttl_ms = 0;
+  int status = cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL);
+  if (status == CACHETTE_HIT) cachette_free(value.data);
+  return ttl_ms;
+}
+
 void put_text(cachette *handle, const char *key, const char *value, int64_t ttl_ms) {
-  int status = cachette_put(handle, cachette_str(key), cachette_str(value), ttl_ms, NULL);
-  require(status == CACHETTE_OK);
+  cachette_error error = {.message = ""};
+  require_ok(cachette_put(handle, cachette_str(key), cachette_str(value), ttl_ms, &error), &error);
 }
 
 bool holds_text(cachette *handle, const char *key, const char *value) {
@@ -144,7 +184,7 @@ static atomic_long left = -1; /* allocations until one fails */
 static atomic_bool fired, paused;
 static atomic_long live;
 
-/* A store's threads allocate too; of those that come together one fails. */
+/* A store's threads allocate, too. Of concurrent allocations exactly one fails. */
 static bool fails_now(void) {
   if (paused || left < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
   fired = true;
@@ -174,7 +214,7 @@ static void *counted_calloc(size_t count, size_t size) {
   return data;
 }
 
-/* For libuv, which frees by its own free(), and so is counted. */
+/* For libuv: never fails, but is counted, as its frees are. */
 static void *patient_realloc(void *data, size_t size) {
   bool was_paused = paused;
   paused = true;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "table_probe.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "table/internal.h"
 #include "table/siphash.h"

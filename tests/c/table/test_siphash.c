@@ -35,7 +35,7 @@ static const uint64_t vectors[] = {
     UINT64_C(0x9d199062b7bbb3a8),
 };
 
-static void hashes_as_others_do(void **state) {
+static void hashes_match_another_implementation(void **state) {
   (void)state;
   const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
   unsigned char bytes[LENGTH(vectors)];
@@ -52,7 +52,7 @@ static void hashes_the_longest_key(void **state) {
   assert_true(cachette__siphash13(key, bytes, sizeof bytes) == UINT64_C(0xb0265cbf805679cb));
 }
 
-static void hashes_unaligned_bytes_alike(void **state) {
+static void hashes_do_not_depend_on_alignment(void **state) {
   (void)state;
   const uint64_t key[2] = {1, 2};
   char bytes[64];
@@ -65,9 +65,9 @@ static void hashes_unaligned_bytes_alike(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(hashes_as_others_do),
+      cmocka_unit_test(hashes_match_another_implementation),
       cmocka_unit_test(hashes_the_longest_key),
-      cmocka_unit_test(hashes_unaligned_bytes_alike),
+      cmocka_unit_test(hashes_do_not_depend_on_alignment),
   };
   return cmocka_run_group_tests_name("siphash", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of the in-memory store: against a model that knows what may be there, with its whole
- * structure checked every thousand ops; and snapshots.
+ * The table of the in-memory store against a model, with the whole structure checked every thousand
+ * ops; and snapshots.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ static void clear_one(model *self, int number) {
   each->there = false;
 }
 
-/* Clears a namespace, or everything; no more can go than the model knows. */
+/* Clears a namespace, or everything. No more entries can go than the model has. */
 static void clear_many(model *self, int which) {
   char name[8];
   snprintf(name, sizeof name, "n%d", which);
@@ -198,7 +198,7 @@ static void run_trial(const trial_shape *trial) {
 
 #define MIB ((size_t)1 << 20)
 
-static void a_table_is_what_a_dictionary_is_but_for_what_had_to_go(void **state) {
+static void a_table_is_a_dictionary_that_evicts(void **state) {
   (void)state;
   static const trial_shape trials[] = {
       /* limit, largest, keys, steps, puts, ttl, seed */
@@ -223,8 +223,10 @@ typedef struct effort_shape {
   uint64_t seed;
 } effort_shape;
 
-/* Entries of about a segment (16 KiB here) cannot be packed: cleaning one makes room of no use in
- * its neighbours, for ever. */
+/*
+ * Entries of about a segment (16 KiB here) cannot be packed, and cleaning segments frees nothing
+ * that they could use.
+ */
 static uint64_t find_greatest_effort(const effort_shape *shape) {
   enum { PUTS = 50000, KEYS = 1000 };
   uint64_t random = shape->seed, greatest = 0, before = 0;
@@ -247,7 +249,7 @@ static uint64_t find_greatest_effort(const effort_shape *shape) {
   return greatest;
 }
 
-static void a_put_makes_room_with_bounded_effort(void **state) {
+static void a_put_evicts_with_bounded_effort(void **state) {
   (void)state;
   static const effort_shape shapes[] = {
       {4 * MIB, 15000, 17500, 1000000, 45}, {4 * MIB, 15000, 17500, 1000000, 44},
@@ -268,7 +270,7 @@ static void put_bytes(cachette__table *table, uint32_t number, const char *value
 }
 
 /* A shard's share of 64 MiB is 4 MiB. */
-static void a_value_larger_than_a_shards_share_finds_room(void **state) {
+static void a_value_larger_than_a_shards_share_fits(void **state) {
   (void)state;
   cachette_stats stats;
   cachette__table *table = cachette__table_new(64 * MIB);
@@ -332,7 +334,7 @@ static void a_snapshot_sees_every_entry_that_stays(void **state) {
   uint32_t more = SNAPPED + 1;
   int slices = 0;
   while (cachette__table_snapshot(table, &snapshot, 1001, see, &sight) == 1) {
-    /* Others come meanwhile, so that the index grows under it, and some of those go again. */
+    /* Entries are put and cleared meanwhile, so that the index grows during the snapshot. */
     for (int i = 0; i < 50; i++, more++) put_number(table, more, 50000);
     uint32_t gone = more - 20;
     cachette__table_clear(table, (cachette_slice){&gone, sizeof gone}, 1000);
@@ -340,7 +342,7 @@ static void a_snapshot_sees_every_entry_that_stays(void **state) {
   }
   assert_true(slices > 10);
   assert_int_equal(sight.wrong, 0);
-  /* A full bucket whose entries may not be moved while it is walked costs one now and then. */
+  /* A full bucket whose entries must not move during the snapshot costs one entry now and then. */
   int missing = 0;
   for (int i = 0; i < SNAPPED; i++) missing += sight.seen[i] == 0;
   cachette_stats stats;
@@ -350,7 +352,7 @@ static void a_snapshot_sees_every_entry_that_stays(void **state) {
   cachette__table_free(table);
 }
 
-static void a_snapshot_given_up_lets_the_table_be(void **state) {
+static void an_abandoned_snapshot_leaves_the_table_alone(void **state) {
   (void)state;
   static sighting sight;
   cachette__table *table = cachette__table_new(MIB);
@@ -364,7 +366,7 @@ static void a_snapshot_given_up_lets_the_table_be(void **state) {
   cachette__table_free(table);
 }
 
-static void what_is_past_its_time_is_in_no_snapshot(void **state) {
+static void expired_entries_are_in_no_snapshot(void **state) {
   (void)state;
   static sighting sight;
   memset(&sight, 0, sizeof sight);
@@ -378,12 +380,12 @@ static void what_is_past_its_time_is_in_no_snapshot(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_put_makes_room_with_bounded_effort),
-      cmocka_unit_test(a_value_larger_than_a_shards_share_finds_room),
+      cmocka_unit_test(a_put_evicts_with_bounded_effort),
+      cmocka_unit_test(a_value_larger_than_a_shards_share_fits),
       cmocka_unit_test(a_snapshot_sees_every_entry_that_stays),
-      cmocka_unit_test(a_snapshot_given_up_lets_the_table_be),
-      cmocka_unit_test(what_is_past_its_time_is_in_no_snapshot),
-      cmocka_unit_test(a_table_is_what_a_dictionary_is_but_for_what_had_to_go),
+      cmocka_unit_test(an_abandoned_snapshot_leaves_the_table_alone),
+      cmocka_unit_test(expired_entries_are_in_no_snapshot),
+      cmocka_unit_test(a_table_is_a_dictionary_that_evicts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Readers, writers, clears of all kinds, snapshots and a clock that goes on, at once on one table.
- */
+/* Readers, writers, clears, snapshots and a moving clock, all at once on one table. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -25,7 +24,7 @@ typedef struct crowd {
   _Atomic int wrong;
 } crowd;
 
-/* A value tells its key and its own length all the way through, so a torn or foreign one shows. */
+/* Every byte of a value follows from its key and length, so that a torn or foreign value shows. */
 static size_t make_value(unsigned char *bytes, uint32_t number, uint32_t version) {
   size_t size = 8 + version * 37 % 3000;
   memcpy(bytes, &number, 4);
@@ -163,8 +162,8 @@ static void *run_large_puts(void *data) {
   return NULL;
 }
 
-/* Each takes a quarter of the limit, so that not all can have their room at once. */
-static void the_largest_values_all_find_room(void **state) {
+/* Each takes a quarter of the limit, so that not all fit at once. */
+static void the_largest_values_all_fit(void **state) {
   (void)state;
   crowd self = {.table = cachette__table_new(64 * MIB)};
   pthread_t threads[LARGE_PUTTERS];
@@ -179,6 +178,6 @@ static void the_largest_values_all_find_room(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once),
                                      cmocka_unit_test(no_increment_is_lost),
-                                     cmocka_unit_test(the_largest_values_all_find_room)};
+                                     cmocka_unit_test(the_largest_values_all_fit)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

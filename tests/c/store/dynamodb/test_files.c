@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "nomem.h"
 #include "store/dynamodb/files.h"
 #include "store/dynamodb/ini.h"
 #include "store/dynamodb/words.h"
@@ -298,11 +299,12 @@ static void times_are_read_in_several_forms(void **state) {
 
 /* ---- Memory ---- */
 
-static int parse_all(void) {
+static int parse_all(void *data) {
   cachette__ini ini;
   cachette__ini_place place;
   char **words, text[2048] = "[a]\n";
   size_t count;
+  (void)data;
   for (int i = 0; i < 40; i++)
     snprintf(text + strlen(text), sizeof text - strlen(text), "k%d = v\n[s%d]\n", i, i);
   char *bytes = cachette__strndup(text, strlen(text));
@@ -320,18 +322,9 @@ static int parse_all(void) {
   return failed + (code < 0) + (path == NULL);
 }
 
-static void every_allocation_fails_in_turn(void **state) {
+static void each_allocation_fails(void **state) {
   (void)state;
-  for (long countdown = 0;; countdown++) {
-    long before = failing_allocator_live();
-    failing_allocator_arm(countdown);
-    int failed = parse_all();
-    bool fired = failing_allocator_fired();
-    failing_allocator_arm(-1);
-    assert_int_equal(failing_allocator_live(), before);
-    assert_int_equal(failed > 0, fired);
-    if (!fired) return;
-  }
+  nomem_each_needed(parse_all, NULL);
 }
 
 int main(void) {
@@ -346,7 +339,7 @@ int main(void) {
       cmocka_unit_test(the_home_is_found_without_a_variable),
       cmocka_unit_test(files_are_replaced_at_once_and_for_their_owner_only),
       cmocka_unit_test(times_are_read_in_several_forms),
-      cmocka_unit_test(every_allocation_fails_in_turn),
+      cmocka_unit_test(each_allocation_fails),
   };
   failing_allocator_install();
   return cmocka_run_group_tests_name("aws_files", tests, NULL, NULL);

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "nomem.h"
 #include "store/dynamodb/process.h"
 #include "support.h"
 
@@ -183,23 +183,19 @@ static void signals_are_for_it_what_they_usually_are(void **state) {
   assert_int_equal(told.status, SIGPIPE);
 }
 
-static void every_allocation_fails_in_turn(void **state) {
+static int run_with_little_memory(void *data) {
+  struct told told;
+  cachette__process *process;
+  (void)data;
+  int reason = start(&told, &process, "sh", "echo out; echo err >&2", LONG_MS);
+  if (reason == 0) assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  assert_int_equal(told.calls, reason == 0);
+  return reason == ENOMEM || told.end == CACHETTE__PROCESS_NO_MEMORY;
+}
+
+static void each_allocation_fails(void **state) {
   (void)state;
-  for (long countdown = 0;; countdown++) {
-    struct told told;
-    cachette__process *process;
-    long before = failing_allocator_live();
-    failing_allocator_arm(countdown);
-    int reason = start(&told, &process, "sh", "echo out; echo err >&2", LONG_MS);
-    if (reason == 0) assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
-    bool fired = failing_allocator_fired();
-    failing_allocator_arm(-1);
-    assert_int_equal(failing_allocator_live(), before);
-    assert_int_equal(told.calls, reason == 0);
-    bool failed = reason == ENOMEM || told.end == CACHETTE__PROCESS_NO_MEMORY;
-    assert_int_equal(failed, fired);
-    if (!fired) return;
-  }
+  nomem_each_needed(run_with_little_memory, NULL);
 }
 
 int main(void) {
@@ -214,7 +210,7 @@ int main(void) {
       cmocka_unit_test(that_of_a_parent_is_let_alone),
       cmocka_unit_test(the_hosts_signals_stay),
       cmocka_unit_test(signals_are_for_it_what_they_usually_are),
-      cmocka_unit_test(every_allocation_fails_in_turn),
+      cmocka_unit_test(each_allocation_fails),
   };
   failing_allocator_install();
   if (uv_loop_init(&loop) < 0) return 1;

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "dynamodb_server.h"
+#include "nomem.h"
 #include "peer.h"
 #include "support.h"
 
@@ -125,49 +126,27 @@ static void write_login(const struct kind *kind) {
 
 /* ---- The calls ---- */
 
-/* Opens, asks the server, and closes. Whether that failed; then it has to say why. */
-static bool fails(const cachette_options *options) {
-  cachette *handle;
-  cachette_error error = {.code = 0};
-  int code = cachette_open(options, &handle, &error);
-  if (code == CACHETTE_OK) {
-    cachette_op op = {.verb = CACHETTE_PING, .error = &error};
-    code = cachette_run(handle, &op);
-    cachette_op_deinit(&op);
-    cachette_close(handle);
-  }
-  if (code >= 0) return false;
-  if (code != CACHETTE_ENOMEM && code != CACHETTE_EBACKEND && code != CACHETTE_EUNAVAILABLE)
-    fail_msg("%d: %s", code, error.message);
-  assert_true(strlen(error.message) > 0);
-  return true;
+struct turn {
+  struct nomem_store store;
+  const struct kind *kind;
+};
+
+static int log_in_and_ping(void *data) {
+  struct turn *turn = data;
+  write_login(turn->kind);
+  return nomem_use_store(&turn->store);
 }
 
-static void fail_in_turn(const cachette_options *options, const struct kind *kind) {
-  write_kind(kind);
-  write_login(kind);
-  if (fails(options)) fail_msg("%s", kind->name);
-  int descriptors = count_descriptors();
-  for (long countdown = 0;; countdown++) {
-    long before = failing_allocator_live();
-    write_login(kind);
-    failing_allocator_arm(countdown);
-    bool failed = fails(options);
-    bool fired = failing_allocator_fired();
-    failing_allocator_arm(-1);
-    assert_int_equal(failing_allocator_live(), before);
-    assert_int_equal(count_descriptors(), descriptors);
-    if (fired) continue;
-    assert_false(failed);
-    assert_true(countdown > 20);
-    return;
-  }
-}
-
-static void every_allocation_fails_in_turn(void **state) {
+static void each_allocation_fails(void **state) {
   (void)state;
+  static const struct nomem_call ping = {.verb = CACHETTE_PING};
   cachette_options *options = options_with("backend", "dynamodb", "timeout", "20", NULL);
-  for (size_t i = 0; i < LENGTH(kinds); i++) fail_in_turn(options, &kinds[i]);
+  for (size_t i = 0; i < LENGTH(kinds); i++) {
+    struct turn turn = {{options, &ping, 1, {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}}, &kinds[i]};
+    write_kind(turn.kind);
+    if (log_in_and_ping(&turn) != 0) fail_msg("%s", turn.kind->name);
+    assert_true(nomem_each(log_in_and_ping, &turn) > 20);
+  }
   cachette_options_free(options);
 }
 
@@ -215,7 +194,7 @@ static int stop(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_fails_in_turn)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_fails)};
   failing_allocator_install();
   json_set_alloc_funcs(cachette__malloc, cachette__free);
   return cmocka_run_group_tests_name("dynamodb_profiles", tests, start, stop);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file store: what is particular to it. What all backends do alike is in test_verbs.c. */
+/* What is specific to the file store. What all backends have in common is in ../test_verbs.c. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -12,20 +12,6 @@
 #include "file_folder.h"
 #include "support.h"
 
-static struct file_folder folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  file_folder_make(&folder);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  file_folder_remove(&folder);
-  return 0;
-}
-
 static int64_t file_size(const char *tail) {
   char path[256];
   struct stat state;
@@ -33,7 +19,7 @@ static int64_t file_size(const char *tail) {
   return stat(path, &state) == 0 ? (int64_t)state.st_size : -1;
 }
 
-/* What an SQL query finds in the file, as a number. */
+/* Runs an SQL query on the file and returns the number that it finds. */
 static int64_t query(const char *text) {
   sqlite3 *db;
   sqlite3_stmt *statement;
@@ -74,7 +60,7 @@ static void fill(cachette *handle, const char *format, int from, int count, size
   free(value);
 }
 
-/* How many of these keys are there, without their being fetched. */
+/* Returns how many of these keys exist, without fetching them. */
 static int count_there(cachette *handle, const char *format, int from, int count) {
   int there = 0;
   for (int i = from; i < from + count; i++) {
@@ -122,7 +108,7 @@ static void what_is_stored_is_plain(void **state) {
                    1);
 }
 
-static void a_relative_path_stays_what_it_was(void **state) {
+static void a_relative_path_survives_a_change_of_folder(void **state) {
   (void)state;
   char before[PATH_MAX];
   assert_non_null(getcwd(before, sizeof before));
@@ -172,7 +158,7 @@ static void one_handle_sees_what_another_put(void **state) {
 
 /* ---- Time ---- */
 
-static void a_clock_of_the_options_ends_entries(void **state) {
+static void entries_expire_by_the_clock_of_the_options(void **state) {
   (void)state;
   int64_t now = 1000;
   cachette_options *options = options_with("backend", "file", "pickle_path", folder.path, NULL);
@@ -195,7 +181,7 @@ static void a_clock_of_the_options_ends_entries(void **state) {
   assert_int_equal(query("SELECT count(*) FROM entry"), 0);
 }
 
-static void who_puts_removes_what_has_ended(void **state) {
+static void a_put_removes_expired_entries(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   fill(handle, "old:%d", 0, 20, 10, 20);
@@ -232,7 +218,7 @@ static void a_namespace_is_cleared_in_slices(void **state) {
   assert_int_equal(query("SELECT count(*) FROM entry"), LENGTH(others));
 }
 
-static void each_prefix_is_a_cache_of_its_own(void **state) {
+static void each_prefix_is_a_separate_cache(void **state) {
   (void)state;
   cachette *one = file_folder_open(&folder, "key_prefix", "one:", NULL);
   cachette *other = file_folder_open(&folder, "key_prefix", "other:", NULL);
@@ -257,7 +243,7 @@ static void a_link_is_followed(void **state) {
   char link[256], other[256];
   snprintf(link, sizeof link, "%s/link", folder.name);
   snprintf(other, sizeof other, "%s/other", folder.name);
-  /* The file is not there yet; the link says where it is to be. */
+  /* The file does not exist yet; the link points to where it will be. */
   assert_int_equal(symlink("cache.db", link), 0);
   for (int round = 0; round < 2; round++) {
     cachette *handle = file_folder_open(&folder, "pickle_path", link, NULL);
@@ -275,7 +261,7 @@ static void a_link_is_followed(void **state) {
   assert_true(lstat(other, &about) == 0 && S_ISLNK(about.st_mode));
 }
 
-static void a_link_in_a_circle_is_refused(void **state) {
+static void a_circular_link_is_refused(void **state) {
   (void)state;
   cachette *handle;
   cachette_error error;
@@ -313,8 +299,8 @@ static void a_path_names_a_file_in_a_folder_that_exists(void **state) {
   }
 }
 
-/* Or a sweep that goes by them might take what was put after it began. */
-static void no_entry_has_the_place_of_another(void **state) {
+/* A clear goes by them, and must not remove entries that were put after it began. */
+static void row_ids_are_never_reused(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "a", "value", 0);
@@ -349,7 +335,7 @@ static void the_file_keeps_to_its_limit(void **state) {
   assert_true(query("SELECT count(*) FROM entry") > 100);
 }
 
-static void what_is_oldest_goes_first_unless_it_is_used(void **state) {
+static void the_oldest_entry_is_evicted_unless_it_is_used(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   put_text(handle, "used", "value", 0);
@@ -365,7 +351,7 @@ static void what_is_oldest_goes_first_unless_it_is_used(void **state) {
   cachette_close(handle);
 }
 
-static void what_has_ended_goes_before_what_lives(void **state) {
+static void expired_entries_are_evicted_before_live_ones(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   fill(handle, "live:%d", 0, 400, 900, 0);
@@ -377,7 +363,7 @@ static void what_has_ended_goes_before_what_lives(void **state) {
   cachette_close(handle);
 }
 
-static void where_all_is_used_something_goes_all_the_same(void **state) {
+static void if_all_entries_are_used_one_is_evicted_all_the_same(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   fill(handle, "old:%d", 0, 900, 900, 0);
@@ -392,7 +378,7 @@ static void where_all_is_used_something_goes_all_the_same(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_larger_than_the_file_may_be_is_refused(void **state) {
+static void a_value_larger_than_the_limit_is_refused(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   static char value[1 << 20];
@@ -411,8 +397,8 @@ static void what_is_larger_than_the_file_may_be_is_refused(void **state) {
   cachette_close(handle);
 }
 
-/* What is over goes in parts, so that no put waits for all of it. */
-static void a_limit_that_was_lowered_is_come_down_to(void **state) {
+/* Expired entries are removed in parts, so that no put waits for all of them. */
+static void a_lowered_limit_is_reached(void **state) {
   (void)state;
   enum { COUNT = 150000, LIMIT = 4 << 20 };
   cachette *handle = file_folder_open(&folder, NULL);
@@ -427,7 +413,7 @@ static void a_limit_that_was_lowered_is_come_down_to(void **state) {
   cachette_close(handle);
 }
 
-static void a_flush_does_not_make_room_first(void **state) {
+static void a_flush_does_not_evict_first(void **state) {
   (void)state;
   enum { COUNT = 60000 };
   struct probe probe;
@@ -444,7 +430,7 @@ static void a_flush_does_not_make_room_first(void **state) {
   cachette_close(handle);
 }
 
-static void what_one_reads_stays_when_another_fills(void **state) {
+static void entries_read_by_one_survive_anothers_puts(void **state) {
   (void)state;
   enum { HOT = 400 };
   char key[32];
@@ -467,8 +453,8 @@ static void what_one_reads_stays_when_another_fills(void **state) {
   cachette_close(writer);
 }
 
-/* How full it is may change by others; one who only reads finds out. */
-static void one_who_reads_sees_how_full_it_is(void **state) {
+/* Other processes change how full the file is. A handle that only reads sees it. */
+static void a_reader_sees_how_full_the_file_is(void **state) {
   (void)state;
   cachette *writer = file_folder_open(&folder, NULL), *reader = file_folder_open(&folder, NULL);
   put_text(writer, "key", "value", 0);
@@ -486,7 +472,7 @@ static void one_who_reads_sees_how_full_it_is(void **state) {
   cachette_close(writer);
 }
 
-static void what_went_is_counted(void **state) {
+static void evictions_are_counted(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   assert_int_equal(stats_of(handle).evictions, 0);
@@ -532,13 +518,13 @@ static void puts_of_a_turn_are_one_transaction(void **state) {
     probe_wait(handle, &probes[i]);
     probe_expect(&probes[i], CACHETTE_OK);
   }
-  /* One by one they would write three pages each, at least. */
+  /* One by one they would write at least three pages each. */
   assert_in_range(file_size("-wal") - before, 4096, COUNT * 4096);
   assert_int_equal(count_there(handle, "%d", 0, COUNT), COUNT);
   cachette_close(handle);
 }
 
-/* Or, of many large ones, all would wait for all, and fail together when time is up. */
+/* Otherwise many large ones would all wait for each other, and fail together at the deadline. */
 static void large_puts_of_a_turn_are_several(void **state) {
   (void)state;
   enum { COUNT = 64, SIZE = 1 << 20 };
@@ -563,7 +549,7 @@ static void large_puts_of_a_turn_are_several(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_cancelled_is_forgotten(void **state) {
+static void a_cancelled_op_is_forgotten(void **state) {
   (void)state;
   enum { COUNT = 200 };
   static struct probe probes[COUNT];
@@ -676,37 +662,37 @@ static void a_process_forks_at_any_time(void **state) {
                    1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(values_are_there_after_a_restart),
       TEST(what_is_stored_is_plain),
-      TEST(a_relative_path_stays_what_it_was),
+      TEST(a_relative_path_survives_a_change_of_folder),
       TEST(keys_and_values_are_any_bytes),
       TEST(one_handle_sees_what_another_put),
-      TEST(a_clock_of_the_options_ends_entries),
-      TEST(who_puts_removes_what_has_ended),
+      TEST(entries_expire_by_the_clock_of_the_options),
+      TEST(a_put_removes_expired_entries),
       TEST(a_namespace_is_cleared_in_slices),
-      TEST(each_prefix_is_a_cache_of_its_own),
+      TEST(each_prefix_is_a_separate_cache),
       TEST(a_link_is_followed),
-      TEST(a_link_in_a_circle_is_refused),
+      TEST(a_circular_link_is_refused),
       TEST(a_path_names_a_file_in_a_folder_that_exists),
-      TEST(no_entry_has_the_place_of_another),
+      TEST(row_ids_are_never_reused),
       TEST(the_file_keeps_to_its_limit),
-      TEST(a_limit_that_was_lowered_is_come_down_to),
-      TEST(a_flush_does_not_make_room_first),
-      TEST(what_one_reads_stays_when_another_fills),
-      TEST(one_who_reads_sees_how_full_it_is),
-      TEST(what_went_is_counted),
-      TEST(what_is_oldest_goes_first_unless_it_is_used),
-      TEST(what_has_ended_goes_before_what_lives),
-      TEST(where_all_is_used_something_goes_all_the_same),
-      TEST(what_is_larger_than_the_file_may_be_is_refused),
+      TEST(a_lowered_limit_is_reached),
+      TEST(a_flush_does_not_evict_first),
+      TEST(entries_read_by_one_survive_anothers_puts),
+      TEST(a_reader_sees_how_full_the_file_is),
+      TEST(evictions_are_counted),
+      TEST(the_oldest_entry_is_evicted_unless_it_is_used),
+      TEST(expired_entries_are_evicted_before_live_ones),
+      TEST(if_all_entries_are_used_one_is_evicted_all_the_same),
+      TEST(a_value_larger_than_the_limit_is_refused),
       TEST(space_is_given_back),
       TEST(puts_of_a_turn_are_one_transaction),
       TEST(large_puts_of_a_turn_are_several),
-      TEST(what_is_cancelled_is_forgotten),
+      TEST(a_cancelled_op_is_forgotten),
       TEST(two_processes_clear_and_fill_at_once),
       TEST(a_process_forks_at_any_time),
   };

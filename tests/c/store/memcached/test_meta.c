@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* memcached's protocols without a server: what comes in any pieces is read alike; keys; hosts. */
+/*
+ * The parsers of memcached's protocols, fed in pieces of every size; keys; hosts. No server is
+ * needed.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +13,7 @@
 #include "store/memcached/meta.h"
 #include "support.h"
 
-/* What tokens say, gathered so that parts of a value are one. */
+/* The tokens as text; the parts of a value are joined. */
 struct record {
   char text[4096];
   size_t size;
@@ -39,7 +42,7 @@ static void add_token(struct record *record, const cachette__meta_token *token) 
       token->end ? ";" : "");
 }
 
-/* Feeds the text in pieces of these sizes; what came, and the last code. */
+/* Feeds the text in pieces of these sizes. Returns the last code; the tokens are in the record. */
 static int feed_to(bool is_binary, const char *text, size_t size, size_t first, size_t step,
                    struct record *record) {
   cachette__meta meta;
@@ -85,7 +88,7 @@ static const char session[] =
     "CLIENT_ERROR bad command line format\r\nERROR\r\nSERVER_ERROR out of memory\r\n"
     "key=a exp=-1 la=1\nSTAT curr_items 7\r\nEND\r\nMN\r\n";
 
-static void a_session_is_read_alike_however_it_is_cut(void **state) {
+static void a_session_reads_the_same_however_it_is_split(void **state) {
   (void)state;
   struct record whole, cut;
   size_t size = sizeof session - 1;
@@ -172,7 +175,7 @@ static char *answer_text(char *at, unsigned verb, unsigned status, const char *k
   return answer(at, verb, status, "", 0, key, text, strlen(text));
 }
 
-static void a_binary_session_is_read_alike_however_it_is_cut(void **state) {
+static void a_binary_session_reads_the_same_however_it_is_split(void **state) {
   (void)state;
   char bytes[2048], *at = bytes;
   struct record whole, cut;
@@ -254,7 +257,7 @@ static void listed_names_are_decoded(void **state) {
   assert_false(cachette__memcached_key_decode(cachette_str(many), &key));
 }
 
-static void long_keys_are_cut_and_keep_their_head(void **state) {
+static void long_keys_are_hashed_and_keep_their_prefix(void **state) {
   (void)state;
   static char text[70000];
   memset(text, 'k', sizeof text);
@@ -319,7 +322,7 @@ static void keys_are_spread_by_weight(void **state) {
   }
 }
 
-static void a_server_that_is_added_takes_its_share_and_nothing_else_moves(void **state) {
+static void an_added_server_takes_its_share_and_moves_no_other_key(void **state) {
   (void)state;
   static size_t before[KEYS], after[KEYS];
   size_t counts[5], moved = 0;
@@ -330,22 +333,49 @@ static void a_server_that_is_added_takes_its_share_and_nothing_else_moves(void *
     if (before[i] != after[i]) assert_int_equal(after[i], 3);
   }
   assert_in_range(moved, KEYS / 4 - KEYS / 50, KEYS / 4 + KEYS / 50);
-  /* The order in which they are named does not matter. */
+  /* The order in the list does not matter. */
   count_keys("c,a,b", counts, after);
   static const size_t same[] = {1, 2, 0};
   for (int i = 0; i < KEYS; i++) assert_int_equal(after[i], same[before[i]]);
 }
 
+static void malformed_hosts_are_refused(void **state) {
+  (void)state;
+  static const char *const bad[] = {",",         "host:",         "host:0",     "host:65536",
+                                    "host:1:0",  "host:1:1001",   "host:1:2:3", "::1",
+                                    "[::1",      "[::1]x",        "[]",         "a,,b",
+                                    "a,a:11211", "memcached://h", "ho st",      "user@host"};
+  static const char *const good[] = {"host",  "host:1",    "host:1:1000",
+                                     "[::1]", "[::1]:5:2", "/run/m.socket",
+                                     "a,b",   " a , b:2 ", "a:1,a:2:3"};
+  cachette_error error;
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", bad[i], NULL);
+    if (cachette_options_check(options, &error, 1) != 1) fail_msg("%s", bad[i]);
+    assert_string_equal(error.subject, "memcached_host");
+    assert_non_null(strstr(error.message, "It looks like host[:port[:weight]]"));
+    cachette_options_free(options);
+  }
+  for (size_t i = 0; i < LENGTH(good); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", good[i], NULL);
+    if (cachette_options_check(options, &error, 1) != 0) fail_msg("%s", error.message);
+    cachette_options_free(options);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_session_is_read_alike_however_it_is_cut),
+      cmocka_unit_test(a_session_reads_the_same_however_it_is_split),
       cmocka_unit_test(what_is_not_the_protocol_is_refused),
-      cmocka_unit_test(a_binary_session_is_read_alike_however_it_is_cut),
+      cmocka_unit_test(a_binary_session_reads_the_same_however_it_is_split),
       cmocka_unit_test(what_is_not_the_binary_protocol_is_refused),
       cmocka_unit_test(listed_names_are_decoded),
-      cmocka_unit_test(long_keys_are_cut_and_keep_their_head),
+      cmocka_unit_test(long_keys_are_hashed_and_keep_their_prefix),
       cmocka_unit_test(keys_are_spread_by_weight),
-      cmocka_unit_test(a_server_that_is_added_takes_its_share_and_nothing_else_moves),
+      cmocka_unit_test(an_added_server_takes_its_share_and_moves_no_other_key),
+      cmocka_unit_test(malformed_hosts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

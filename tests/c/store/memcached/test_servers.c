@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The memcached store against servers of every kind: with SASL, with TLS, small and full ones. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,32 +35,12 @@ static int end(void **state) {
 static cachette *open_with(const struct memcached_server *server, const char *const *more) {
   cachette_options *options =
       options_with("backend", "memcached", "memcached_host", server->host, "timeout", "5", NULL);
-  cachette *handle;
-  cachette_error error;
   for (; more != NULL && *more != NULL; more += 2)
     assert_int_equal(cachette_options_set(options, more[0], more[1], NULL), 0);
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options);
 }
 
-static int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags,
-                         cachette_item *items, size_t count) {
-  cachette_error error = {.message = ""};
-  cachette_op op = {.verb = verb, .flags = flags, .items = items, .count = count, .error = &error};
-  if (cachette_run(handle, &op) < 0) fail_msg("%s", error.message);
-  return op.number;
-}
-
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms;
-  assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL), 1);
-  cachette_free(value.data);
-  return ttl_ms;
-}
-
-/* Holds that the first op on a server fails, and why. */
+/* Checks that the first op on a server fails, and why. */
 static void expect_refusal(const struct memcached_server *server, const char *const *more, int code,
                            const char *words) {
   cachette *handle = open_with(server, more);
@@ -108,7 +89,7 @@ static void with_sasl_values_of_all_sizes_come_back(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_keys_of_every_length_and_byte_are_told_apart(void **state) {
+static void with_sasl_keys_of_every_length_and_byte_are_distinct(void **state) {
   (void)state;
   static const size_t sizes[] = {1, 186, 187, 249, 250, 251, 65536};
   static char key[65536];
@@ -176,8 +157,8 @@ static void with_sasl_many_touches_and_times(void **state) {
   memcached_server_kill(&server);
 }
 
-/* Gives ops up while others of theirs are on the way; those that stay see their own answers. */
-static void with_sasl_ops_given_up_keep_their_place(void **state) {
+/* Cancels ops while others are in flight, which must get their own answers. */
+static void with_sasl_cancelled_ops_keep_their_position(void **state) {
   (void)state;
   enum { ROUND = 40 };
   struct memcached_server server;
@@ -216,7 +197,7 @@ static void with_sasl_ops_given_up_keep_their_place(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told(void **state) {
+static void with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why(void **state) {
   (void)state;
   struct memcached_server server;
   memcached_server_start(&server, sasl_server);
@@ -229,7 +210,7 @@ static void with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told(void 
   memcached_server_kill(&server);
 }
 
-static void a_wrong_password_and_a_wrong_way_to_show_it_are_told(void **state) {
+static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state) {
   (void)state;
   static const char *const wrong[] = {
       "memcached_auth", "sasl", "memcached_username", "user", "memcached_password", "wrong", NULL};
@@ -256,7 +237,7 @@ static void a_wrong_password_and_a_wrong_way_to_show_it_are_told(void **state) {
   unlink(path);
 }
 
-static void what_another_writer_put_has_an_unknown_time(void **state) {
+static void entries_of_other_clients_have_an_unknown_ttl(void **state) {
   (void)state;
   /* A login, and a SET with flags of 7. */
   static const char theirs[] =
@@ -279,13 +260,13 @@ static void what_another_writer_put_has_an_unknown_time(void **state) {
 
 /* ---- TLS ---- */
 
-static void tls_serves_too_and_a_stranger_is_refused(void **state) {
+static void tls_works_and_an_unknown_certificate_is_refused(void **state) {
   (void)state;
   char chain[160], key[160], ca_file[160];
   snprintf(chain, sizeof chain, "ssl_chain_cert=%s", identity.cert_file);
   snprintf(key, sizeof key, "ssl_key=%s", identity.key_file);
   authority_file(&authority, "ca.pem", ca_file, sizeof ca_file);
-  /* The key is for its owner alone to read, so the server runs as that one. */
+  /* Only its owner may read the key, so the server runs as the owner. */
   const char *const settings[] = {"-u", "root", "-Z", "-o", chain, "-o", key, NULL};
   const char *const trusting[] = {"memcached_tls", "true", "tls_ca_file", ca_file, NULL};
   static const char *const doubting[] = {"memcached_tls", "true", NULL};
@@ -309,7 +290,7 @@ static void tls_serves_too_and_a_stranger_is_refused(void **state) {
 
 /* ---- Small servers ---- */
 
-static void what_a_server_does_not_take_is_told_with_its_limit(void **state) {
+static void a_value_above_the_servers_limit_is_refused_with_the_limit(void **state) {
   (void)state;
   static const struct {
     const char *limit;
@@ -340,7 +321,7 @@ static void what_a_server_does_not_take_is_told_with_its_limit(void **state) {
   }
 }
 
-static void what_had_to_make_room_is_a_miss_and_the_rest_is_right(void **state) {
+static void evicted_entries_are_misses_and_the_rest_is_right(void **state) {
   (void)state;
   enum { COUNT = 20000, SIZE = 1000 };
   static const char *const settings[] = {"-m", "1", "-I", "512k", NULL};
@@ -373,7 +354,7 @@ static void what_had_to_make_room_is_a_miss_and_the_rest_is_right(void **state) 
   memcached_server_kill(&server);
 }
 
-/* Fetches once more, for as long as there is a handle for it. */
+/* Fetches again until the handle is closed. */
 static void fetch_again(struct probe *probe) {
   cachette *handle = *(cachette **)probe->data;
   if (handle != NULL) probe_submit(handle, probe);
@@ -407,7 +388,7 @@ static void a_namespace_is_cleared_while_the_server_is_never_idle(void **state) 
   memcached_server_kill(&server);
 }
 
-/* Clears once more, a number of times. */
+/* Clears again, a number of times. */
 struct clears {
   cachette *handle;
   int left;
@@ -418,7 +399,7 @@ static void clear_again(struct probe *probe) {
   if (clears->left-- > 0) probe_submit(clears->handle, probe);
 }
 
-static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **state) {
+static void namespaces_are_cleared_in_the_order_of_the_requests(void **state) {
   (void)state;
   enum { ROUNDS = 300 };
   struct memcached_server server;
@@ -446,20 +427,86 @@ static void namespaces_are_cleared_in_the_order_in_which_that_was_asked(void **s
   memcached_server_kill(&server);
 }
 
+/* ---- A list of users; a Unix socket ---- */
+
+static void a_user_name_and_password_are_sent(void **state) {
+  (void)state;
+  char path[] = "/tmp/cachette-auth-XXXXXX";
+  int file = mkstemp(path);
+  assert_int_equal(write(file, "user:secret\n", 12), 12);
+  fchmod(file, 0644);
+  close(file);
+  struct memcached_server server;
+  const char *const settings[] = {"-Y", path, NULL};
+  memcached_server_start(&server, settings);
+  static const struct {
+    const char *password, *words;
+  } cases[] = {
+      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "asks for"}};
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_options *options =
+        options_with("backend", "memcached", "memcached_host", server.host, NULL);
+    if (cases[i].password != NULL) {
+      cachette_options_set(options, "memcached_username", "user", NULL);
+      cachette_options_set(options, "memcached_password", cases[i].password, NULL);
+    }
+    cachette *handle;
+    cachette_error error = {.message = ""};
+    assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_OK);
+    int code = cachette_put(handle, cachette_str("key"), cachette_str("value"), 0, &error);
+    if (cases[i].words == NULL) {
+      assert_int_equal(code, CACHETTE_OK);
+      assert_true(holds_text(handle, "key", "value"));
+    } else {
+      assert_int_equal(code, CACHETTE_EBACKEND);
+      assert_non_null(strstr(error.message, cases[i].words));
+      assert_null(strstr(error.message, "wrong"));
+    }
+    cachette_close(handle);
+    cachette_options_free(options);
+  }
+  memcached_server_kill(&server);
+  unlink(path);
+}
+
+static void a_unix_socket_works(void **state) {
+  (void)state;
+  char path[] = "/tmp/cachette-memcached-XXXXXX";
+  int file = mkstemp(path);
+  close(file);
+  unlink(path);
+  pid_t pid = fork();
+  if (pid == 0) {
+    execlp("memcached", "memcached", "-u", "root", "-s", path, "-a", "777", (char *)NULL);
+    _exit(127);
+  }
+  for (int i = 0; i < 500 && access(path, F_OK) != 0; i++) usleep(10000);
+  usleep(50000);
+  cachette *handle = open_cache(
+      options_with("backend", "memcached", "memcached_host", path, "timeout", "5", NULL));
+  put_text(handle, "key", "value", 0);
+  assert_true(holds_text(handle, "key", "value"));
+  cachette_close(handle);
+  kill(pid, SIGKILL);
+  unlink(path);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(namespaces_are_cleared_in_the_order_in_which_that_was_asked),
+      cmocka_unit_test(namespaces_are_cleared_in_the_order_of_the_requests),
       cmocka_unit_test(a_namespace_is_cleared_while_the_server_is_never_idle),
       cmocka_unit_test(with_sasl_values_of_all_sizes_come_back),
-      cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_told_apart),
+      cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_distinct),
       cmocka_unit_test(with_sasl_many_touches_and_times),
-      cmocka_unit_test(with_sasl_ops_given_up_keep_their_place),
-      cmocka_unit_test(with_sasl_a_namespace_cannot_be_cleared_and_the_reason_is_told),
-      cmocka_unit_test(a_wrong_password_and_a_wrong_way_to_show_it_are_told),
-      cmocka_unit_test(what_another_writer_put_has_an_unknown_time),
-      cmocka_unit_test(tls_serves_too_and_a_stranger_is_refused),
-      cmocka_unit_test(what_a_server_does_not_take_is_told_with_its_limit),
-      cmocka_unit_test(what_had_to_make_room_is_a_miss_and_the_rest_is_right),
+      cmocka_unit_test(with_sasl_cancelled_ops_keep_their_position),
+      cmocka_unit_test(with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why),
+      cmocka_unit_test(a_wrong_password_and_a_wrong_way_to_log_in_are_reported),
+      cmocka_unit_test(entries_of_other_clients_have_an_unknown_ttl),
+      cmocka_unit_test(tls_works_and_an_unknown_certificate_is_refused),
+      cmocka_unit_test(a_value_above_the_servers_limit_is_refused_with_the_limit),
+      cmocka_unit_test(evicted_entries_are_misses_and_the_rest_is_right),
+      cmocka_unit_test(a_user_name_and_password_are_sent),
+      cmocka_unit_test(a_unix_socket_works),
   };
   return cmocka_run_group_tests_name("memcached_servers", tests, begin, end);
 }

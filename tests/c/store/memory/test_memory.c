@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The in-memory store through the public calls, so that what is inside it can be replaced. */
+/* The in-memory store through the public calls alone, so that its inside can be replaced. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 static int64_t now;
 
-/* A handle on the moved clock; one option may be given, or NULL. */
+/* Opens a handle on the moved clock, with one option or NULL. */
 static cachette *open_clocked(const char *name, const char *value) {
   cachette_options *options = options_with(name, value, NULL);
   cachette_options_set_clock(options, moved_clock, &now);
@@ -24,15 +24,6 @@ static int64_t run_number(cachette *handle, enum cachette_verb verb, const char 
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, verb, key), CACHETTE_OK);
   return probe.op.number;
-}
-
-/* The time left, or 0 for a miss. */
-static int64_t time_left(cachette *handle, const char *key) {
-  cachette_slice value;
-  int64_t ttl_ms = 0;
-  int status = cachette_fetch(handle, cachette_str(key), &value, &ttl_ms, NULL);
-  if (status == CACHETTE_HIT) cachette_free(value.data);
-  return ttl_ms;
 }
 
 /* ---- Time ---- */
@@ -52,7 +43,7 @@ static void an_entry_lives_to_the_millisecond(void **state) {
   cachette_close(handle);
 }
 
-static void the_option_ttl_holds_where_put_says_nothing(void **state) {
+static void the_option_ttl_applies_to_a_put_without_one(void **state) {
   (void)state;
   cachette *handle = open_clocked("ttl", "7");
   put_text(handle, "key", "value", 0);
@@ -101,7 +92,7 @@ static void the_machines_clock_runs_by_itself(void **state) {
   cachette_close(handle);
 }
 
-static void flush_expired_counts_what_is_past_its_time(void **state) {
+static void flush_expired_counts_expired_entries(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   for (int i = 0; i < 10; i++) {
@@ -119,7 +110,7 @@ static void flush_expired_counts_what_is_past_its_time(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_past_its_time_is_counted_by_no_other_verb(void **state) {
+static void expired_entries_are_counted_by_no_other_verb(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   put_text(handle, "ns:old", "value", 10);
@@ -178,7 +169,7 @@ static void an_empty_value_needs_no_bytes(void **state) {
   cachette_close(handle);
 }
 
-static void a_value_too_large_takes_the_old_one_with_it(void **state) {
+static void a_value_too_large_removes_the_old_one(void **state) {
   (void)state;
   enum { QUARTER = 1 << 18 };
   static char bytes[QUARTER + 1];
@@ -284,7 +275,7 @@ static void keys_are_bytes(void **state) {
   cachette_close(handle);
 }
 
-static void the_longest_keys_are_told_apart(void **state) {
+static void the_longest_keys_are_distinct(void **state) {
   (void)state;
   unsigned char *bytes = calloc(1, CACHETTE_KEY_MAX);
   cachette *handle = open_memory(NULL);
@@ -305,15 +296,15 @@ static void the_longest_keys_are_told_apart(void **state) {
 
 /* ---- Places for fetched values ---- */
 
-static char place[256];
+static char given[256];
 static int asked;
 static size_t asked_size;
 
-static void *give_place(cachette_op *op, cachette_item *item, size_t size) {
+static void *give_buffer(cachette_op *op, cachette_item *item, size_t size) {
   assert_ptr_equal(item, op->items);
   asked++;
   asked_size = size;
-  return size <= sizeof place ? place : NULL;
+  return size <= sizeof given ? given : NULL;
 }
 
 static void *give_none(cachette_op *op, cachette_item *item, size_t size) {
@@ -343,7 +334,7 @@ static void a_value_that_fits_goes_into_the_buffer(void **state) {
   cachette_close(handle);
 }
 
-static void a_value_that_does_not_fit_goes_elsewhere(void **state) {
+static void a_value_that_does_not_fit_the_buffer_is_allocated(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "12345678", 0);
@@ -352,10 +343,10 @@ static void a_value_that_does_not_fit_goes_elsewhere(void **state) {
   probe_init(&probe, CACHETTE_FETCH, "key");
   probe.item.buffer = buffer;
   probe.item.buffer_size = 7;
-  probe.op.alloc = give_place;
+  probe.op.alloc = give_buffer;
   asked = 0;
   assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
-  assert_ptr_equal(probe.item.value.data, place);
+  assert_ptr_equal(probe.item.value.data, given);
   assert_slice(probe.item.value, "12345678");
   assert_int_equal(asked, 1);
   assert_int_equal(asked_size, 8);
@@ -365,13 +356,13 @@ static void a_value_that_does_not_fit_goes_elsewhere(void **state) {
   probe.op.alloc = NULL;
   assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
   assert_slice(probe.item.value, "12345678");
-  assert_true(probe.item.value.data != place && probe.item.value.data != buffer);
+  assert_true(probe.item.value.data != given && probe.item.value.data != buffer);
   cachette_op_deinit(&probe.op);
   assert_string_equal(buffer, "-------");
   cachette_close(handle);
 }
 
-static void an_item_without_a_place_fails_alone(void **state) {
+static void an_item_without_memory_fails_alone(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
@@ -395,7 +386,7 @@ static void an_item_without_a_place_fails_alone(void **state) {
   cachette_close(handle);
 }
 
-/* While a place is sought no lock is held, so another thread may change the value just then. */
+/* No lock is held while a buffer is allocated, so another thread may change the value just then. */
 static const char *next_value;
 
 static void *change_meanwhile(cachette_op *op, cachette_item *item, size_t size) {
@@ -408,10 +399,10 @@ static void *change_meanwhile(cachette_op *op, cachette_item *item, size_t size)
       cachette_clear(other, cachette_str("key"), NULL);
   }
   asked_size = size;
-  return size <= sizeof place ? place : NULL;
+  return size <= sizeof given ? given : NULL;
 }
 
-static void a_value_may_change_while_its_place_is_sought(void **state) {
+static void a_value_may_change_while_its_buffer_is_allocated(void **state) {
   (void)state;
   static const char *const values[] = {"longer than it was", "short", "", "12345678", NULL};
   cachette *handle = open_memory(options_with("memory_name", "shared", NULL));
@@ -530,7 +521,7 @@ static void handles_of_one_name_share_their_entries(void **state) {
   assert_true(holds_text(two, "key", "value"));
   cachette_close(two);
   cachette_close(apart);
-  /* The last to go takes the entries along. */
+  /* The entries go with the last handle. */
   one = open_clocked("memory_name", "shared");
   assert_false(holds(one, "key"));
   cachette_close(one);
@@ -549,7 +540,7 @@ static void handles_without_a_name_share_nothing(void **state) {
   }
 }
 
-static void who_shares_must_agree_on_the_limit(void **state) {
+static void handles_that_share_must_agree_on_the_limit(void **state) {
   (void)state;
   cachette *one = open_memory(options_with("memory_name", "shared", "memory_limit", "2M", NULL));
   cachette_options *options = options_with("memory_name", "shared", "memory_limit", "3M", NULL);
@@ -565,7 +556,7 @@ static void who_shares_must_agree_on_the_limit(void **state) {
   assert_int_equal(cachette_open(options, &two, NULL), CACHETTE_OK);
   cachette_close(two);
   cachette_close(one);
-  /* Once nobody holds it, it may have another. */
+  /* When no handle is left, the limit may be another. */
   cachette_options_set(options, "memory_limit", "3M", NULL);
   assert_int_equal(cachette_open(options, &two, NULL), CACHETTE_OK);
   cachette_close(two);
@@ -585,7 +576,7 @@ static void put_around(cachette *handle, size_t middle, int count, uint32_t *sta
   }
 }
 
-static void sizes_that_shift_leave_no_holes(void **state) {
+static void shifting_sizes_do_not_fragment_the_memory(void **state) {
   (void)state;
   enum { LIMIT = 16 << 20 };
   static char bytes[1 << 18];
@@ -600,7 +591,7 @@ static void sizes_that_shift_leave_no_holes(void **state) {
     assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
     if (item.status == CACHETTE_HIT) live += item.value.size + sizeof id;
   }
-  assert_true(live >= (size_t)LIMIT / 100 * 80); /* what else there is are heads and the index */
+  assert_true(live >= (size_t)LIMIT / 100 * 80); /* the rest are headers and the index */
   cachette_close(handle);
 }
 
@@ -609,31 +600,31 @@ static void sizes_that_shift_leave_no_holes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(an_entry_lives_to_the_millisecond),
-      test(the_option_ttl_holds_where_put_says_nothing),
+      test(the_option_ttl_applies_to_a_put_without_one),
       test(the_longest_ttl_is_no_overflow),
       test(a_put_renews_the_time),
       test(the_machines_clock_runs_by_itself),
-      test(flush_expired_counts_what_is_past_its_time),
-      test(what_is_past_its_time_is_counted_by_no_other_verb),
+      test(flush_expired_counts_expired_entries),
+      test(expired_entries_are_counted_by_no_other_verb),
       test(values_of_every_size_come_back),
-      test(sizes_that_shift_leave_no_holes),
+      test(shifting_sizes_do_not_fragment_the_memory),
       test(an_empty_value_needs_no_bytes),
-      test(a_value_too_large_takes_the_old_one_with_it),
+      test(a_value_too_large_removes_the_old_one),
       test(an_item_that_fails_leaves_the_others),
       test(many_keys_in_one_op),
       test(keys_are_bytes),
-      test(the_longest_keys_are_told_apart),
+      test(the_longest_keys_are_distinct),
       test(a_value_that_fits_goes_into_the_buffer),
-      test(a_value_that_does_not_fit_goes_elsewhere),
-      test(an_item_without_a_place_fails_alone),
-      test(a_value_may_change_while_its_place_is_sought),
+      test(a_value_that_does_not_fit_the_buffer_is_allocated),
+      test(an_item_without_memory_fails_alone),
+      test(a_value_may_change_while_its_buffer_is_allocated),
       test(a_namespace_is_what_begins_with_it_and_a_colon),
       test(namespaces_nest_and_come_in_many),
       test(flush_clears_all),
       test(it_never_holds_more_than_its_limit),
       test(handles_of_one_name_share_their_entries),
       test(handles_without_a_name_share_nothing),
-      test(who_shares_must_agree_on_the_limit),
+      test(handles_that_share_must_agree_on_the_limit),
   };
   return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

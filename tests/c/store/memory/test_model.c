@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The in-memory store against a model: random ops on it and on a plain table of what should be
- * there, under a clock that the test moves.
+ * The in-memory store against a model: random ops on both, under a clock that the test moves.
  *
- * With room for all, every answer must be the model's. With little room a miss is allowed where the
- * model has an entry, for that may have had to go; a wrong value or time left never is.
+ * With enough capacity every answer must be the model's. With little capacity a miss is allowed
+ * where the model has an entry, for it may have been evicted; a wrong value or TTL never is.
  * CACHETTE_SEED repeats a run; a failure prints it.
  */
 #include <inttypes.h>
@@ -16,10 +15,10 @@
 
 enum { STEPS = 100000, KEYS = 600, NAMESPACES = 6, BATCH = 8, LARGEST = 400 << 10 };
 
-/* What should stand under a key. Its bytes follow from `seed` and `size`. */
+/* What a key should hold. Its bytes follow from `seed` and `size`. */
 typedef struct entry {
   char key[24];
-  bool present; /* put and not cleared; it may be past its time */
+  bool present; /* put and not cleared; it may have expired */
   int64_t expires_ms;
   uint32_t seed;
   size_t size;
@@ -27,7 +26,7 @@ typedef struct entry {
 
 typedef struct model {
   cachette *handle;
-  bool evicts; /* so that what should be there may be gone */
+  bool evicts; /* entries may be evicted */
   int64_t limit;
   uint64_t seed, random;
   long step;
@@ -115,7 +114,7 @@ static void check_fetched(model *self, const cachette_item *item, entry *wanted)
   bool live = is_live(self, wanted);
   if (item->status == CACHETTE_MISS) {
     check(self, !live || self->evicts);
-    if (live) wanted->present = false; /* what is past its time may still be held */
+    if (live) wanted->present = false; /* an expired entry may still be in memory */
     self->misses++;
     return;
   }
@@ -265,12 +264,12 @@ static void play(bool evicts, const char *limit, int64_t limit_bytes) {
   free(self);
 }
 
-static void every_answer_is_the_models_where_there_is_room(void **state) {
+static void with_enough_capacity_every_answer_is_the_models(void **state) {
   (void)state;
   play(false, "1G", INT64_C(1) << 30);
 }
 
-static void no_answer_is_wrong_where_there_is_little_room(void **state) {
+static void with_little_capacity_no_answer_is_wrong(void **state) {
   (void)state;
   play(true, "1M", INT64_C(1) << 20);
 }
@@ -278,8 +277,8 @@ static void no_answer_is_wrong_where_there_is_little_room(void **state) {
 int main(void) {
   for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = (unsigned char)((i * 2654435761U) >> 13);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_answer_is_the_models_where_there_is_room),
-      cmocka_unit_test(no_answer_is_wrong_where_there_is_little_room),
+      cmocka_unit_test(with_enough_capacity_every_answer_is_the_models),
+      cmocka_unit_test(with_little_capacity_no_answer_is_wrong),
   };
   return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The MongoDB store against a real server: what is stored, and what each verb does with it. */
+/* The MongoDB store against a real server: what is stored, and what each verb does. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,23 +40,15 @@ static int drop_entries(void **state) {
 }
 
 static cachette *open_with(const char *name, const char *value) {
-  cachette_options *options =
-      options_with("backend", "mongodb", "mongodb_url", server.url, "database_name", DATABASE,
-                   "table_name", COLLECTION, "timeout", "10", NULL);
-  if (name != NULL) assert_int_equal(cachette_options_set(options, name, value, NULL), 0);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "mongodb", "mongodb_url", server.url, "database_name",
+                                 DATABASE, "table_name", COLLECTION, "timeout", "10", name, value,
+                                 NULL));
 }
 
 static cachette *open_mongodb(void) { return open_with(NULL, NULL); }
 
 static void put(cachette *handle, const char *key, const char *value) {
-  cachette_error error;
-  if (cachette_put(handle, cachette_str(key), cachette_str(value), 0, &error) < 0)
-    fail_msg("%s", error.message);
+  put_text(handle, key, value, 0);
 }
 
 /* ---- The other client ---- */
@@ -188,8 +180,8 @@ static void what_the_old_release_wrote_is_read(void **state) {
   cachette_close(handle);
 }
 
-/* 0.1.x sets `expires` and leaves the date that it does not know of. */
-static void a_date_that_is_out_of_date_is_not_believed(void **state) {
+/* 0.1.x sets `expires` and leaves the date, which it does not know. */
+static void an_outdated_date_is_ignored(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   char json[160];
@@ -220,7 +212,7 @@ static void a_value_that_is_no_bytes_is_an_error(void **state) {
 
 /* ---- Keys and values ---- */
 
-static void any_key_is_a_key(void **state) {
+static void any_bytes_may_be_a_key(void **state) {
   (void)state;
   static const cachette_slice keys[] = {{"nul\0inside", 10},     {"\xff\xfe", 2}, {"\xff", 1},
                                         {"\xc3\xa4\xe2\x82", 4}, {"$where", 6},   {"a.b", 3},
@@ -277,7 +269,7 @@ static void many_items_go_in_few_commands(void **state) {
   cachette_close(handle);
 }
 
-static void a_value_too_large_is_refused_and_the_old_one_gone(void **state) {
+static void a_value_too_large_is_refused_and_removes_the_old_one(void **state) {
   (void)state;
   enum { SIZE = 17 << 20 };
   cachette *handle = open_mongodb();
@@ -311,7 +303,7 @@ static int64_t run_key(cachette *handle, enum cachette_verb verb, const char *ke
   return probe.op.number;
 }
 
-static void a_namespace_goes_and_its_neighbours_stay(void **state) {
+static void clearing_a_namespace_leaves_its_neighbours(void **state) {
   (void)state;
   static const char *const mine[] = {"user:", "user:1", "user:\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf",
                                      "user:\xff", "user::"};
@@ -328,7 +320,7 @@ static void a_namespace_goes_and_its_neighbours_stay(void **state) {
   cachette_close(handle);
 }
 
-static void a_namespace_of_pattern_characters_is_taken_at_its_word(void **state) {
+static void pattern_characters_in_a_namespace_are_literal(void **state) {
   (void)state;
   static const char *const names[] = {".*", "^", "a|b", "[a]", "(", "\\", "$", "{\"$gt\": 1}"};
   cachette *handle = open_mongodb();
@@ -365,7 +357,7 @@ static void a_prefix_keeps_caches_apart(void **state) {
   }
 }
 
-static void a_flush_counts_what_lived_and_keeps_the_indexes(void **state) {
+static void a_flush_counts_live_entries_and_keeps_the_indexes(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   put(handle, "a", "x");
@@ -385,8 +377,8 @@ static void create_index(const char *index) {
   mongod_command(server.url, DATABASE, command);
 }
 
-/* One index that the server refuses does not cost the other. */
-static void a_conflicting_index_costs_no_other(void **state) {
+/* If the server refuses one index, the other is made all the same. */
+static void a_conflicting_index_does_not_prevent_the_others(void **state) {
   (void)state;
   create_index("{\"key\": {\"expires_at\": 1}, \"name\": \"expires_at_1\"}");
   cachette *handle = open_mongodb();
@@ -404,8 +396,8 @@ static void a_conflicting_index_costs_no_other(void **state) {
   cachette_close(handle);
 }
 
-/* An index of others that an entry cannot satisfy is told of, and not tried against for ever. */
-static void an_index_of_others_is_told_of(void **state) {
+/* A foreign index that entries cannot satisfy is reported, and not retried for ever. */
+static void a_foreign_index_is_reported(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_INCREMENT};
   create_index("{\"key\": {\"owner\": 1}, \"name\": \"owner_1\", \"unique\": true}");
@@ -424,8 +416,8 @@ static void an_index_of_others_is_told_of(void **state) {
   cachette_close(handle);
 }
 
-/* Such an entry is a miss, and what is put takes its place. */
-static void an_entry_that_does_not_say_when_it_ends_is_none(void **state) {
+/* Such an entry is a miss, and a put replaces it. */
+static void an_entry_without_an_expiry_is_a_miss(void **state) {
   (void)state;
   static const char *const ends[] = {"", ", \"expires\": null", ", \"expires\": \"soon\"",
                                      ", \"expires\": {\"$numberDecimal\": \"9e9\"}",
@@ -471,8 +463,8 @@ static void a_value_too_large_is_not_added(void **state) {
   cachette_close(handle);
 }
 
-/* So many that their deletion goes in portions. */
-static void many_keys_of_bytes_are_swept(void **state) {
+/* So many that they are deleted in batches. */
+static void many_binary_keys_are_cleared(void **state) {
   (void)state;
   enum { COUNT = 2500 };
   static cachette_item items[COUNT];
@@ -490,7 +482,7 @@ static void many_keys_of_bytes_are_swept(void **state) {
   cachette_close(handle);
 }
 
-static void flush_expired_takes_what_has_ended(void **state) {
+static void flush_expired_removes_expired_entries(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   put(handle, "live", "x");
@@ -503,7 +495,7 @@ static void flush_expired_takes_what_has_ended(void **state) {
   cachette_close(handle);
 }
 
-static void the_server_removes_what_has_ended(void **state) {
+static void the_server_removes_expired_entries(void **state) {
   (void)state;
   if (server.pid == 0) skip(); /* one that others started does that once in a minute */
   cachette *handle = open_mongodb();
@@ -538,7 +530,7 @@ static void a_notice_passes_the_layers(void **state) {
   cachette_close(handle);
 }
 
-static void keys_that_are_there_twice_are_coped_with(void **state) {
+static void duplicate_keys_are_handled(void **state) {
   (void)state;
   insert_old("twice", "first", 100);
   insert_old("twice", "second", 100);
@@ -570,7 +562,7 @@ static void keys_that_are_there_twice_are_coped_with(void **state) {
 
 enum { MANY = 64 };
 
-static void of_many_that_add_one_does(void **state) {
+static void of_many_concurrent_adds_one_succeeds(void **state) {
   (void)state;
   for (int round = 0; round < 5; round++) {
     drop_entries(NULL);
@@ -613,7 +605,7 @@ static void no_increment_is_lost(void **state) {
   for (int i = 0; i < 2; i++) cachette_close(handles[i]);
 }
 
-static void ops_are_cancelled_and_closed_under_way(void **state) {
+static void ops_in_flight_are_cancelled_and_closed(void **state) {
   (void)state;
   cachette *handle = open_with("mongodb_pool_size", "2");
   static struct probe probes[MANY];
@@ -643,27 +635,27 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(an_entry_is_a_document_that_others_read),
       test(what_the_old_release_wrote_is_read),
-      test(a_date_that_is_out_of_date_is_not_believed),
+      test(an_outdated_date_is_ignored),
       test(a_value_that_is_no_bytes_is_an_error),
-      test(any_key_is_a_key),
+      test(any_bytes_may_be_a_key),
       test(many_items_go_in_few_commands),
-      test(a_value_too_large_is_refused_and_the_old_one_gone),
-      test(a_namespace_goes_and_its_neighbours_stay),
-      test(a_namespace_of_pattern_characters_is_taken_at_its_word),
+      test(a_value_too_large_is_refused_and_removes_the_old_one),
+      test(clearing_a_namespace_leaves_its_neighbours),
+      test(pattern_characters_in_a_namespace_are_literal),
       test(a_prefix_keeps_caches_apart),
-      test(a_flush_counts_what_lived_and_keeps_the_indexes),
-      test(a_conflicting_index_costs_no_other),
-      test(an_index_of_others_is_told_of),
-      test(an_entry_that_does_not_say_when_it_ends_is_none),
+      test(a_flush_counts_live_entries_and_keeps_the_indexes),
+      test(a_conflicting_index_does_not_prevent_the_others),
+      test(a_foreign_index_is_reported),
+      test(an_entry_without_an_expiry_is_a_miss),
       test(a_value_too_large_is_not_added),
-      test(many_keys_of_bytes_are_swept),
-      test(flush_expired_takes_what_has_ended),
-      test(the_server_removes_what_has_ended),
-      test(keys_that_are_there_twice_are_coped_with),
+      test(many_binary_keys_are_cleared),
+      test(flush_expired_removes_expired_entries),
+      test(the_server_removes_expired_entries),
+      test(duplicate_keys_are_handled),
       test(a_notice_passes_the_layers),
-      test(of_many_that_add_one_does),
+      test(of_many_concurrent_adds_one_succeeds),
       test(no_increment_is_lost),
-      test(ops_are_cancelled_and_closed_under_way),
+      test(ops_in_flight_are_cancelled_and_closed),
   };
   mongoc_init();
   return cmocka_run_group_tests_name("mongodb", tests, start_server, remove_server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis store when its server refuses for a while, or for good: each op in the C API. */
+/* The Redis store when its server refuses ops for a while, or for good. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 #include "memcached_server.h"
 #include "peer.h"
 #include "redis_server.h"
+#include "resolver.h"
 #include "server.h"
 #include "store/registry.h"
 
-/* A primary on 127.0.0.1, and one on 127.0.0.2 with the same port, for a name that moves. */
+/* Two servers with the same port, on 127.0.0.1 and 127.0.0.2; the name moves between them. */
 static struct redis_server old, new;
 
 static void wait_for_address(const char *address, int port) {
@@ -53,7 +54,7 @@ static void say(const char *command) {
   assert_memory_equal(reply, "+OK", 3);
 }
 
-/* It takes no writes from now on; whom it follows is of no account. */
+/* Makes it a replica, which takes no writes. */
 static void demote(void) { say("REPLICAOF 127.0.0.1 1"); }
 
 static int promote(void **state) {
@@ -67,12 +68,8 @@ static int promote(void **state) {
 static cachette *open_name(const char *timeout) {
   char url[64];
   snprintf(url, sizeof url, "redis://moves.test:%d", old.port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", timeout,
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", url, "timeout",
+                                             timeout, "connect_timeout", "30", NULL));
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "unused"), CACHETTE_OK);
   return handle;
@@ -90,7 +87,7 @@ static void count(cachette *handle, struct probe *probe, int64_t amount) {
   probe_submit(handle, probe);
 }
 
-/* Runs the handle until what was said has been refused. */
+/* Runs the handle until the server has refused the requests. */
 static void let_wait(cachette *handle) {
   for (int64_t start = machine_ms(); machine_ms() - start < 300; usleep(1000))
     cachette_process(handle);
@@ -116,7 +113,7 @@ static void a_name_that_moves_is_resolved_anew(void **state) {
   cachette_close(handle);
 }
 
-static void items_that_were_refused_are_asked_again_and_no_others(void **state) {
+static void only_refused_items_are_sent_again(void **state) {
   (void)state;
   cachette *handle = open_name("30");
   cachette_item items[3] = {{.key = cachette_str("a"), .amount = 1},
@@ -139,7 +136,7 @@ static void items_that_were_refused_are_asked_again_and_no_others(void **state) 
   cachette_close(handle);
 }
 
-static void the_deadline_ends_it_with_what_the_server_said(void **state) {
+static void at_the_deadline_the_op_fails_with_the_servers_error(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_TOUCH, CACHETTE_INCREMENT,
                                              CACHETTE_CLEAR, CACHETTE_FLUSH};
@@ -155,7 +152,7 @@ static void the_deadline_ends_it_with_what_the_server_said(void **state) {
   cachette_close(handle);
 }
 
-static void what_waits_can_be_cancelled_or_closed(void **state) {
+static void waiting_ops_can_be_cancelled_or_closed(void **state) {
   (void)state;
   enum { MANY = 100 };
   for (int close_at = 0; close_at < 2; close_at++) {
@@ -183,7 +180,7 @@ static void what_waits_can_be_cancelled_or_closed(void **state) {
 
 static void close_in_child(void *data) { cachette_close(data); }
 
-static void a_child_frees_what_waits(void **state) {
+static void a_child_frees_waiting_ops(void **state) {
   (void)state;
   cachette *handle = open_name("30");
   struct probe probe, clear;
@@ -208,12 +205,8 @@ static cachette *open_as_ann(const char *rules) {
   snprintf(command, sizeof command, "ACL SETUSER ann reset on >secret ~* %s", rules);
   say(command);
   snprintf(url, sizeof url, "redis://ann:secret@127.0.0.1:%d", old.port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", "30",
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "30",
+                                 "connect_timeout", "30", NULL));
 }
 
 static void several_counters_in_one_op_without_transactions(void **state) {
@@ -273,13 +266,13 @@ static int open_with_listener(const cachette__store_context *context, cachette__
   return cachette__layers_open_over(kinds, 1, cachette__store_open, context, store, error);
 }
 
-/* Once for a connection that had been there, and not for one that never was. */
+/* Once for a connection that was open, and not for one that never was. */
 static void a_connection_that_ends_is_told_to_layers(const char *backend, const char *name,
-                                                     const char *place, void (*kill_it)(void)) {
+                                                     const char *address, void (*kill_it)(void)) {
   cachette *handle;
   struct probe probe;
   losses = 0;
-  cachette_options *options = options_with("backend", backend, name, place, "timeout", "5", NULL);
+  cachette_options *options = options_with("backend", backend, name, address, "timeout", "5", NULL);
   assert_int_equal(cachette__open_with(options, open_with_listener, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
   assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "-"), CACHETTE_OK);
@@ -297,7 +290,7 @@ static void kill_redis(void) { redis_server_kill(&lost_redis); }
 
 static void kill_memcached(void) { memcached_server_kill(&lost_memcached); }
 
-static void a_lost_connection_is_told_to_layers(void **state) {
+static void layers_hear_of_a_lost_connection(void **state) {
   (void)state;
   redis_server_start(&lost_redis, NULL);
   a_connection_that_ends_is_told_to_layers("redis", "redis_url", lost_redis.url, kill_redis);
@@ -309,12 +302,12 @@ static void a_lost_connection_is_told_to_layers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_lost_connection_is_told_to_layers),
+      cmocka_unit_test(layers_hear_of_a_lost_connection),
       ON_PRIMARY(a_name_that_moves_is_resolved_anew),
-      ON_PRIMARY(items_that_were_refused_are_asked_again_and_no_others),
-      ON_PRIMARY(the_deadline_ends_it_with_what_the_server_said),
-      ON_PRIMARY(what_waits_can_be_cancelled_or_closed),
-      ON_PRIMARY(a_child_frees_what_waits),
+      ON_PRIMARY(only_refused_items_are_sent_again),
+      ON_PRIMARY(at_the_deadline_the_op_fails_with_the_servers_error),
+      ON_PRIMARY(waiting_ops_can_be_cancelled_or_closed),
+      ON_PRIMARY(a_child_frees_waiting_ops),
       ON_PRIMARY(several_counters_in_one_op_without_transactions),
   };
   return cmocka_run_group_tests(tests, start_servers, remove_servers);

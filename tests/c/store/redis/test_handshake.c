@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis store and a server that ends the connection at a command that it does not know. */
+/* The Redis store and a server that closes the connection at a command that it does not know. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@
 
 static int64_t skipped_s;
 
-/* Stands before the system's. */
+/* Replaces the system's function. */
 int clock_gettime(clockid_t clock, struct timespec *time) {
   int result = (int)syscall(SYS_clock_gettime, clock, time);
   if (clock == CACHETTE__CLOCK) time->tv_sec += skipped_s;
@@ -22,7 +22,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 
 /* ---- The server ---- */
 
-static int hellos, greeted;
+static int hellos, pings;
 static bool answers_hello;
 
 static void serve(peer *self, int fd) {
@@ -35,7 +35,7 @@ static void serve(peer *self, int fd) {
       if (!answers_hello) return;
       if (!peer_write(fd, "%0\r\n+OK\r\n", 9)) return;
     } else if (strstr(bytes, "PING") != NULL) {
-      greeted++;
+      pings++;
       if (!peer_write(fd, "+PONG\r\n", 7)) return;
     } else if (!peer_write(fd, "$-1\r\n", 5) || strstr(bytes, "last") != NULL) {
       return;
@@ -46,12 +46,8 @@ static void serve(peer *self, int fd) {
 static cachette *open_at(uint16_t port) {
   char url[64];
   snprintf(url, sizeof url, "redis://127.0.0.1:%u", port);
-  cachette_options *options = options_with("backend", "redis", "redis_url", url, "timeout", "30",
-                                           "connect_timeout", "30", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "30",
+                                 "connect_timeout", "30", NULL));
 }
 
 static void fetch(cachette *handle, const char *key) {
@@ -71,12 +67,12 @@ static void hello_is_tried_again_after_a_while(void **state) {
     fetch(handle, "last"); /* with which the connection ends */
   }
   assert_int_equal(hellos, 1);
-  assert_int_equal(greeted, 5);
+  assert_int_equal(pings, 5);
   answers_hello = true;
   skipped_s += 61;
   fetch(handle, "key");
   assert_int_equal(hellos, 2);
-  assert_int_equal(greeted, 5);
+  assert_int_equal(pings, 5);
   fetch(handle, "last");
   fetch(handle, "key");
   assert_int_equal(hellos, 3); /* a server that knows it is always asked */

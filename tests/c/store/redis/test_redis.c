@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis store against real servers. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "redis_server.h"
+#include "server.h"
 #include "support.h"
 
 static struct redis_server server;
@@ -32,13 +30,7 @@ static int empty_server(void **state) {
 }
 
 static cachette *open_with(const char *name, const char *value) {
-  cachette_options *options = options_with("backend", "redis", "redis_url", server.url, NULL);
-  if (name != NULL) assert_int_equal(cachette_options_set(options, name, value, NULL), 0);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(options_with("backend", "redis", "redis_url", server.url, name, value, NULL));
 }
 
 static cachette *open_redis(void) { return open_with("timeout", "5"); }
@@ -50,9 +42,7 @@ static void expect_reply(const char *command, const char *expected) {
 }
 
 static void put(cachette *handle, const char *key, const char *value) {
-  cachette_error error;
-  if (cachette_put(handle, cachette_str(key), cachette_str(value), 0, &error) < 0)
-    fail_msg("%s", error.message);
+  put_text(handle, key, value, 0);
 }
 
 /* ---- Verbs ---- */
@@ -108,7 +98,7 @@ static void clear_counts_what_was_there(void **state) {
   cachette_close(handle);
 }
 
-static void a_namespace_goes_and_its_neighbours_stay(void **state) {
+static void clearing_a_namespace_leaves_its_neighbours(void **state) {
   (void)state;
   enum { COUNT = 3000 };
   cachette *handle = open_redis();
@@ -131,7 +121,7 @@ static void a_namespace_goes_and_its_neighbours_stay(void **state) {
   cachette_close(handle);
 }
 
-static void a_namespace_of_pattern_characters_is_taken_at_its_word(void **state) {
+static void pattern_characters_in_a_namespace_are_literal(void **state) {
   (void)state;
   static const char *const names[] = {"*", "?", "[a]", "a\\", "a*b", "^", "{x}", "[", "]"};
   cachette *handle = open_redis();
@@ -168,7 +158,7 @@ static void several_namespaces_in_one_op(void **state) {
   cachette_close(handle);
 }
 
-static void flush_takes_all_or_with_a_prefix_what_is_below_it(void **state) {
+static void flush_clears_all_or_only_the_keys_with_the_prefix(void **state) {
   (void)state;
   cachette *handle = open_redis(), *prefixed = open_with("key_prefix", "app*:");
   struct probe probe;
@@ -189,7 +179,7 @@ static void flush_takes_all_or_with_a_prefix_what_is_below_it(void **state) {
   cachette_close(prefixed);
 }
 
-static void values_of_all_sizes_come_back_as_they_went(void **state) {
+static void values_of_all_sizes_come_back(void **state) {
   (void)state;
   cachette *handle = open_redis();
   static const size_t sizes[] = {0,     1,     100,    4095,    4096,    4097,    65527,
@@ -268,7 +258,7 @@ static void each_gets_its_own_answer(void **state) {
   cachette_close(handle);
 }
 
-static void the_cancelled_leave_the_others_their_answers(void **state) {
+static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put_crowd(handle);
@@ -311,7 +301,7 @@ static void many_keys_in_one_op(void **state) {
   cachette_close(handle);
 }
 
-static void close_ends_what_waits(void **state) {
+static void close_ends_pending_ops(void **state) {
   (void)state;
   for (int turns = 0; turns < 4; turns++) {
     cachette *handle = open_redis();
@@ -325,7 +315,7 @@ static void close_ends_what_waits(void **state) {
   }
 }
 
-static void too_many_fail_plainly(void **state) {
+static void ops_beyond_the_capacity_fail(void **state) {
   (void)state;
   enum { MANY = 70000 };
   cachette *handle = open_redis();
@@ -355,7 +345,7 @@ static int fetch(cachette *handle, struct probe *probe) {
   return status;
 }
 
-static void nobody_there(void **state) {
+static void a_server_that_is_not_there(void **state) {
   (void)state;
   struct redis_server dead = server;
   redis_server_start(&dead, NULL);
@@ -392,7 +382,7 @@ static void a_wrong_type_is_its_items_error(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_comes_back_is_found(void **state) {
+static void a_server_that_comes_back_is_used(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
@@ -412,7 +402,7 @@ static void a_server_that_comes_back_is_found(void **state) {
   cachette_close(handle);
 }
 
-static void a_break_is_not_felt_by_what_may_be_asked_again(void **state) {
+static void idempotent_ops_survive_a_broken_connection(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put(handle, "key", "x");
@@ -425,19 +415,15 @@ static void a_break_is_not_felt_by_what_may_be_asked_again(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_stands_still_costs_a_deadline_once(void **state) {
+static void a_server_that_hangs_costs_one_deadline(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
-  cachette_options *options = options_with("backend", "redis", "redis_url", other.url, "timeout",
-                                           "0.2", "connect_timeout", "0.2", NULL);
-  cachette *handle;
-  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
-  cachette_options_free(options);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", other.url, "timeout",
+                                             "0.2", "connect_timeout", "0.2", NULL));
   struct probe probe;
   assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
-  kill(other.pid, SIGSTOP);
-  assert_int_equal(waitpid(other.pid, NULL, WUNTRACED), other.pid); /* it stands */
+  server_stop(other.pid);
   assert_int_equal(fetch(handle, &probe), CACHETTE_ETIMEDOUT);
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
   assert_non_null(strstr(probe.error.message, "0.2 s"));
@@ -452,14 +438,14 @@ static void a_server_that_stands_still_costs_a_deadline_once(void **state) {
   }
   assert_true(failed_at_once > 0);
   assert_true(machine_ms() - start < 20 * 250);
-  kill(other.pid, SIGCONT);
+  server_continue(other.pid);
   start = machine_ms();
   while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
   redis_server_remove(&other);
   cachette_close(handle);
 }
 
-static void an_old_server_is_spoken_to_in_old_words(void **state) {
+static void an_old_server_is_sent_old_commands(void **state) {
   (void)state;
   static const char *const settings[] = {
       "--rename-command", "UNLINK", "", "--rename-command", "HELLO", "", NULL};
@@ -552,7 +538,7 @@ static void a_database_is_selected(void **state) {
   cachette_options_free(options);
 }
 
-static void a_faulty_url_is_refused_without_its_password(void **state) {
+static void a_malformed_url_is_refused_without_its_password(void **state) {
   (void)state;
   static const char *const urls[] = {"http://host",
                                      "redis://",
@@ -625,25 +611,25 @@ int main(void) {
       ON_EMPTY(what_is_stored_is_plain_and_has_its_time),
       ON_EMPTY(what_others_stored_is_fetched),
       ON_EMPTY(clear_counts_what_was_there),
-      ON_EMPTY(a_namespace_goes_and_its_neighbours_stay),
-      ON_EMPTY(a_namespace_of_pattern_characters_is_taken_at_its_word),
+      ON_EMPTY(clearing_a_namespace_leaves_its_neighbours),
+      ON_EMPTY(pattern_characters_in_a_namespace_are_literal),
       ON_EMPTY(several_namespaces_in_one_op),
-      ON_EMPTY(flush_takes_all_or_with_a_prefix_what_is_below_it),
-      ON_EMPTY(values_of_all_sizes_come_back_as_they_went),
+      ON_EMPTY(flush_clears_all_or_only_the_keys_with_the_prefix),
+      ON_EMPTY(values_of_all_sizes_come_back),
       ON_EMPTY(each_gets_its_own_answer),
-      ON_EMPTY(the_cancelled_leave_the_others_their_answers),
+      ON_EMPTY(cancelled_ops_do_not_take_the_answers_of_others),
       ON_EMPTY(many_keys_in_one_op),
-      ON_EMPTY(close_ends_what_waits),
-      ON_EMPTY(too_many_fail_plainly),
-      ON_EMPTY(nobody_there),
+      ON_EMPTY(close_ends_pending_ops),
+      ON_EMPTY(ops_beyond_the_capacity_fail),
+      ON_EMPTY(a_server_that_is_not_there),
       ON_EMPTY(a_wrong_type_is_its_items_error),
-      ON_EMPTY(a_server_that_comes_back_is_found),
-      ON_EMPTY(a_break_is_not_felt_by_what_may_be_asked_again),
-      ON_EMPTY(a_server_that_stands_still_costs_a_deadline_once),
-      ON_EMPTY(an_old_server_is_spoken_to_in_old_words),
+      ON_EMPTY(a_server_that_comes_back_is_used),
+      ON_EMPTY(idempotent_ops_survive_a_broken_connection),
+      ON_EMPTY(a_server_that_hangs_costs_one_deadline),
+      ON_EMPTY(an_old_server_is_sent_old_commands),
       ON_EMPTY(passwords),
       ON_EMPTY(a_database_is_selected),
-      ON_EMPTY(a_faulty_url_is_refused_without_its_password),
+      ON_EMPTY(a_malformed_url_is_refused_without_its_password),
       ON_EMPTY(ten_thousand_handles),
       ON_EMPTY(a_fork_leaves_the_parents_connection_alone),
   };

@@ -99,7 +99,10 @@ static void take_token(struct reader *reader, const cachette__resp_token *token,
   if (token->last && !token->push) reader->replies++;
 }
 
-/* Reads what it can of these bytes, which lie at the very end of their memory. */
+/*
+ * Reads what it can of these bytes, which lie at the end of a mapping, so that reading beyond them
+ * crashes.
+ */
 static size_t read_tokens(struct reader *reader, const char *bytes, size_t size) {
   for (size_t at = 0;;) {
     cachette__resp_token token;
@@ -254,7 +257,7 @@ static const struct reply replies[] = {
     ROW("|1\r\n+k\r\n+v\r\n>1\r\n:7\r\n:8\r\n", "a0|1 a1+k a1+v p0>1 p1:7;0:8;"),
 };
 
-static void a_reply_comes_to_the_same_tokens_however_it_is_cut(void **state) {
+static void a_reply_gives_the_same_tokens_however_it_is_split(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(replies); i++) expect_however_cut(&replies[i]);
 }
@@ -411,8 +414,8 @@ static void what_is_not_the_protocol_is_refused_with_a_reason(void **state) {
   for (size_t i = 0; i < LENGTH(refused); i++) expect_however_cut(&refused[i]);
 }
 
-/* How much of such a bulk comes before it is refused depends on the cut; that it is does not. */
-static void a_bulk_that_does_not_end_where_it_said_is_refused(void **state) {
+/* How much of such a bulk is read before it is refused depends on the pieces. */
+static void a_bulk_with_a_wrong_length_is_refused(void **state) {
   (void)state;
   static const struct reply bulks[] = {
       BAD("$5\r\nhello!\r\n", "", NO_END),   BAD("$5\r\nhello\n", "", NO_END),
@@ -516,7 +519,7 @@ static void a_larger_bulk_is_refused_even_if_all_of_it_is_here(void **state) {
   munmap(bytes, SIZE);
 }
 
-/* Reads nulls until the reply ends; how many. */
+/* Reads nulls until the reply ends, and returns how many. */
 static size_t count_nulls(cachette__resp *parser) {
   for (size_t count = 1;; count++) {
     cachette__resp_token token;
@@ -539,7 +542,7 @@ static void an_aggregate_may_have_as_many_values_as_the_limit(void **state) {
 
 /* ---- Bytes that the reader places itself ---- */
 
-/* Gives `begin` bytes to the parser; then every bulk's bytes are placed, `most` at a time. */
+/* Gives `begin` bytes to the parser; then the bytes of bulks bypass it, `most` at a time. */
 static void expect_placed(const struct reply *reply, size_t begin, size_t most) {
   struct reader reader;
   reader_init(&reader);
@@ -561,7 +564,7 @@ static void expect_placed(const struct reply *reply, size_t begin, size_t most) 
   expect(&reader, reply);
 }
 
-static void bytes_of_a_bulk_may_be_placed_past_the_parser(void **state) {
+static void bytes_of_a_bulk_may_bypass_the_parser(void **state) {
   (void)state;
   static const struct reply placed[] = {
       ROW("$12\r\nhello\r\n$1\r\nx\r\n:1\r\n", "0$hello\\x0d\\x0a$1\\x0d\\x0ax;0:1;"),
@@ -618,7 +621,7 @@ static void open_connection(struct connection *self, size_t piece) {
   reader_init(&self->reader);
 }
 
-/* Sends one command and reads until its reply is there; the tokens of what came. */
+/* Sends one command, reads until its reply is complete, and returns the tokens. */
 static const char *ask(struct connection *self, const char *command) {
   static char bytes[1 << 16];
   struct reader *reader = &self->reader;
@@ -731,15 +734,15 @@ static void a_large_value_comes_from_a_server_in_parts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_reply_comes_to_the_same_tokens_however_it_is_cut),
+      cmocka_unit_test(a_reply_gives_the_same_tokens_however_it_is_split),
       cmocka_unit_test(replies_in_one_buffer_come_one_by_one),
       cmocka_unit_test(what_is_not_the_protocol_is_refused_with_a_reason),
-      cmocka_unit_test(a_bulk_that_does_not_end_where_it_said_is_refused),
+      cmocka_unit_test(a_bulk_with_a_wrong_length_is_refused),
       cmocka_unit_test(a_line_may_be_as_long_as_the_limit_and_no_longer),
       cmocka_unit_test(a_bulk_may_be_as_large_as_the_limit),
       cmocka_unit_test(a_larger_bulk_is_refused_even_if_all_of_it_is_here),
       cmocka_unit_test(an_aggregate_may_have_as_many_values_as_the_limit),
-      cmocka_unit_test(bytes_of_a_bulk_may_be_placed_past_the_parser),
+      cmocka_unit_test(bytes_of_a_bulk_may_bypass_the_parser),
       cmocka_unit_test(no_bulk_is_left_between_replies),
       cmocka_unit_test(every_type_comes_from_a_server_as_it_is),
       cmocka_unit_test(doubles_come_from_a_server_as_it_writes_them),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The file store when the file is not ours, damaged, locked or gone, and its disk full or
- * read-only. */
+/*
+ * The file store when the file is foreign, damaged, locked or removed, or its disk is full or
+ * read-only.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,20 +17,6 @@
 
 #include "file_folder.h"
 #include "support.h"
-
-static struct file_folder folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  file_folder_make(&folder);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  file_folder_remove(&folder);
-  return 0;
-}
 
 static const char *beside(const char *tail) {
   static char path[256];
@@ -67,7 +55,7 @@ static sqlite3 *open_by_hand(const char *path) {
   return db;
 }
 
-/* A put's code, and its reason in `error`. */
+/* Puts a value. Returns the code; the reason is in `error`. */
 static int try_put(cachette *handle, const char *key, size_t size, cachette_error *error) {
   void *value = calloc(1, size + 1);
   error->message[0] = '\0';
@@ -85,7 +73,7 @@ static int try_fetch(cachette *handle, const char *key, cachette_error *error) {
 
 /* ---- Files that are not ours ---- */
 
-/* Holds that the file is refused and stays byte for byte what it is, with nothing beside it. */
+/* Checks that the file is refused, that no byte of it changes, and that no other file is made. */
 static void expect_refused(const char *reason) {
   static char before[1 << 16], after[1 << 16];
   cachette_error error;
@@ -102,7 +90,7 @@ static void expect_refused(const char *reason) {
                is_there(".cachette-new"));
 }
 
-static void a_file_that_is_not_ours_is_refused_and_left(void **state) {
+static void a_foreign_file_is_refused_and_left(void **state) {
   static const char pickle[] =
       "\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01k\x94K\x01s.";
   static char zeros[5000];
@@ -115,7 +103,7 @@ static void a_file_that_is_not_ours_is_refused_and_left(void **state) {
   expect_refused("not a cache of cachette's");
 }
 
-static void a_database_that_is_not_ours_is_refused_and_left(void **state) {
+static void a_foreign_database_is_refused_and_left(void **state) {
   (void)state;
   sqlite3 *db = open_by_hand(folder.path);
   execute(db, "PRAGMA journal_mode = WAL; CREATE TABLE entry (id); INSERT INTO entry VALUES (1)");
@@ -135,7 +123,7 @@ static void a_file_of_a_newer_version_is_refused_and_left(void **state) {
   expect_refused("of a newer version");
 }
 
-static void a_folder_in_its_place_is_refused(void **state) {
+static void a_folder_instead_of_the_file_is_refused(void **state) {
   cachette_error error;
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
@@ -157,7 +145,7 @@ static void an_empty_file_becomes_ours(void **state) {
   cachette_close(handle);
 }
 
-static void a_log_that_was_left_behind_does_no_harm(void **state) {
+static void a_left_over_log_does_no_harm(void **state) {
   static char noise[40000];
   (void)state;
   memset(noise, 0x5a, sizeof noise);
@@ -197,7 +185,7 @@ static void damage(void) {
   close(file);
 }
 
-/* The first op tells; from then on all is well, in a new file. */
+/* The first op reports it. The later ones use a new file. */
 static void expect_set_aside(cachette *handle) {
   cachette_error error;
   char notice[256];
@@ -261,7 +249,7 @@ static void a_file_without_its_tables_is_set_aside(void **state) {
   }
 }
 
-/* Each of them learns of it, or goes on with the new file, and nobody destroys that. */
+/* Each op fails or uses the new file, which stays intact. */
 static void damage_in_use_is_set_aside_once(void **state) {
   enum { COUNT = 4 };
   cachette *handles[COUNT];
@@ -295,7 +283,7 @@ static void damage_in_use_is_set_aside_once(void **state) {
   cachette_close(handle);
 }
 
-static void a_file_that_is_removed_is_begun_anew(void **state) {
+static void a_removed_file_is_created_again(void **state) {
   (void)state;
   cachette *one = file_folder_open(&folder, NULL), *other = file_folder_open(&folder, NULL);
   for (int round = 0; round < 10; round++) {
@@ -313,8 +301,11 @@ static void a_file_that_is_removed_is_begun_anew(void **state) {
 
 /* ---- Locks ---- */
 
-/* Of ops that wait together, one that has less time learns why it failed, and the others go on. */
-static void each_waits_for_a_lock_as_long_as_it_may(void **state) {
+/*
+ * Of ops that wait together, one with a shorter time-out fails with the reason, and the others go
+ * on.
+ */
+static void each_op_waits_for_a_lock_until_its_deadline(void **state) {
   (void)state;
   struct probe first, hasty, patient;
   cachette *handle = file_folder_open(&folder, "timeout", "60", NULL);
@@ -324,7 +315,7 @@ static void each_waits_for_a_lock_as_long_as_it_may(void **state) {
   probe_init(&first, CACHETTE_PUT, "first");
   probe_init(&hasty, CACHETTE_PUT, "hasty");
   probe_init(&patient, CACHETTE_PUT, "patient");
-  first.op.timeout_ms = 500; /* the others come together when it is over */
+  first.op.timeout_ms = 500; /* the others wait until then */
   hasty.op.timeout_ms = 3000;
   patient.op.timeout_ms = 60000;
   probe_submit(handle, &first);
@@ -342,7 +333,7 @@ static void each_waits_for_a_lock_as_long_as_it_may(void **state) {
   cachette_close(handle);
 }
 
-static void a_lock_of_others_is_waited_for_until_time_is_up(void **state) {
+static void a_foreign_lock_is_waited_for_until_the_deadline(void **state) {
   cachette_error error;
   (void)state;
   cachette *handle = file_folder_open(&folder, "timeout", "0.4", NULL);
@@ -389,7 +380,7 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
 
 /* ---- The disk ---- */
 
-static void a_folder_that_goes_and_comes_back(void **state) {
+static void a_removed_folder_may_come_back(void **state) {
   cachette_error error;
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
@@ -402,21 +393,21 @@ static void a_folder_that_goes_and_comes_back(void **state) {
   cachette_close(handle);
 }
 
-/* How often the handle wants attention in so much time. */
+/* Returns how often the handle wakes its loop in that time. */
 static int count_wakes(cachette *handle, int64_t ms) {
-  struct pollfd place = {.fd = cachette_fd(handle), .events = POLLIN};
+  struct pollfd watched = {.fd = cachette_fd(handle), .events = POLLIN};
   int count = 0;
   for (int64_t until = machine_ms() + ms; machine_ms() < until; count++) {
     int timeout = cachette_timeout(handle);
     int64_t left = until - machine_ms();
-    poll(&place, 1, timeout < 0 || timeout > left ? (int)left : timeout);
+    poll(&watched, 1, timeout < 0 || timeout > left ? (int)left : timeout);
     cachette_process(handle);
   }
   return count;
 }
 
-/* What hits were noted of cannot be put down then; it is not tried over and over. */
-static void a_folder_that_went_keeps_nobody_busy(void **state) {
+/* The times of hits cannot be written then, and must not be tried again and again. */
+static void a_removed_folder_costs_no_busy_loop(void **state) {
   enum { COUNT = 900, WHILE_MS = 1000 };
   static char keys[COUNT][16];
   static cachette_item items[COUNT];
@@ -430,7 +421,7 @@ static void a_folder_that_went_keeps_nobody_busy(void **state) {
     items[i] = (cachette_item){.key = cachette_str(keys[i])};
   }
   cachette_submit(handle, &op);
-  usleep(500000); /* it is carried out, but not told of yet */
+  usleep(500000); /* it is done, but not completed yet */
   file_folder_remove(&folder);
   assert_in_range(count_wakes(handle, WHILE_MS), 0, 100);
   assert_false(cachette_op_pending(&op));
@@ -441,7 +432,7 @@ static void a_folder_that_went_keeps_nobody_busy(void **state) {
   cachette_close(handle);
 }
 
-/* In a child, mounts a small disk on the folder that goes with the child. */
+/* Mounts a small disk on the folder; run it in a child, with which the mount goes away. */
 static void mount_disk(const char *size) {
   int spaces = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
   if (unshare(spaces) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -467,7 +458,7 @@ static void fill_disk(void *data) {
   child_assert(code == CACHETTE_EBACKEND);
   child_assert(strstr(error.message, "its disk is full") != NULL);
   child_assert(holds(handle, "fill:1"));
-  /* What is small may still fit, what is large does not, and clearing helps. */
+  /* A small value may still fit, a large one does not, and clearing helps. */
   struct probe probe;
   child_assert(probe_run(handle, &probe, CACHETTE_FLUSH, "-") == CACHETTE_OK);
   child_assert(probe.op.number == puts - 1);
@@ -478,7 +469,7 @@ static void fill_disk(void *data) {
   cachette_close(handle);
 }
 
-static void a_full_disk_is_told_and_got_over(void **state) {
+static void a_full_disk_is_reported_and_recovered_from(void **state) {
   (void)state;
   run_in_child(fill_disk, NULL);
 }
@@ -499,7 +490,7 @@ static void begin_on_full_disk(void *data) {
   cachette_close(handle);
 }
 
-static void on_a_full_disk_no_file_is_begun(void **state) {
+static void on_a_full_disk_no_file_is_created(void **state) {
   (void)state;
   run_in_child(begin_on_full_disk, NULL);
 }
@@ -524,34 +515,34 @@ static void use_read_only(void *data) {
   cachette_close(handle);
 }
 
-static void a_read_only_disk_is_told(void **state) {
+static void a_read_only_disk_is_reported(void **state) {
   (void)state;
   run_in_child(use_read_only, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(a_file_that_is_not_ours_is_refused_and_left),
-      TEST(a_database_that_is_not_ours_is_refused_and_left),
+      TEST(a_foreign_file_is_refused_and_left),
+      TEST(a_foreign_database_is_refused_and_left),
       TEST(a_file_of_a_newer_version_is_refused_and_left),
-      TEST(a_folder_in_its_place_is_refused),
+      TEST(a_folder_instead_of_the_file_is_refused),
       TEST(an_empty_file_becomes_ours),
-      TEST(a_log_that_was_left_behind_does_no_harm),
+      TEST(a_left_over_log_does_no_harm),
       TEST(a_damaged_file_is_set_aside),
       TEST(a_file_that_was_cut_is_set_aside),
       TEST(a_file_without_its_tables_is_set_aside),
       TEST(damage_in_use_is_set_aside_once),
-      TEST(a_file_that_is_removed_is_begun_anew),
-      TEST(a_lock_of_others_is_waited_for_until_time_is_up),
-      TEST(each_waits_for_a_lock_as_long_as_it_may),
+      TEST(a_removed_file_is_created_again),
+      TEST(a_foreign_lock_is_waited_for_until_the_deadline),
+      TEST(each_op_waits_for_a_lock_until_its_deadline),
       TEST(a_close_does_not_wait_for_a_lock),
-      TEST(a_folder_that_goes_and_comes_back),
-      TEST(a_folder_that_went_keeps_nobody_busy),
-      TEST(a_full_disk_is_told_and_got_over),
-      TEST(on_a_full_disk_no_file_is_begun),
-      TEST(a_read_only_disk_is_told),
+      TEST(a_removed_folder_may_come_back),
+      TEST(a_removed_folder_costs_no_busy_loop),
+      TEST(a_full_disk_is_reported_and_recovered_from),
+      TEST(on_a_full_disk_no_file_is_created),
+      TEST(a_read_only_disk_is_reported),
   };
   return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);
 }

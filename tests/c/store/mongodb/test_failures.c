@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The MongoDB store when something is wrong: the settings, the user, the server, the process. */
+/* The MongoDB store with wrong settings, a wrong login, a failing server, and forks. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "store/common/module.h"
 #include "support.h"
 
-#define MARGIN_MS 5000 /* that a machine under load may be late */
+#define MARGIN_MS 5000 /* a loaded machine may be late by this much */
 
 static struct mongod_server server;
 
@@ -29,13 +29,8 @@ static int remove_server(void **state) {
 }
 
 static cachette *open_at(const char *url, const char *timeout) {
-  cachette_options *options =
-      options_with("backend", "mongodb", "mongodb_url", url, "timeout", timeout, NULL);
-  cachette *handle;
-  cachette_error error;
-  if (cachette_open(options, &handle, &error) < 0) fail_msg("%s", error.message);
-  cachette_options_free(options);
-  return handle;
+  return open_cache(
+      options_with("backend", "mongodb", "mongodb_url", url, "timeout", timeout, NULL));
 }
 
 static void pause_ms(long ms) {
@@ -115,7 +110,7 @@ static void start_guarded(struct mongod_server *guarded) {
                  "[\"find\", \"insert\", \"update\", \"remove\"]}]}");
   mongod_command(guarded->url, "admin",
                  "{\"createUser\": \"plain\", \"pwd\": \"hunter2\", \"roles\": [\"plain\"]}");
-  mongod_command(guarded->url, "admin", "{\"fsync\": 1}"); /* or the kill may undo it */
+  mongod_command(guarded->url, "admin", "{\"fsync\": 1}"); /* otherwise the kill may undo it */
   mongod_server_kill(guarded);
   mongod_server_restart(guarded, with_auth);
 }
@@ -137,7 +132,7 @@ static void expect_failure(cachette *handle, enum cachette_verb verb, int code, 
     fail_msg("%s", probe.error.message);
 }
 
-static void users_are_told_what_is_wrong(void **state) {
+static void a_login_that_is_wrong_or_lacks_rights_is_reported(void **state) {
   (void)state;
   struct mongod_server guarded;
   start_guarded(&guarded);
@@ -182,7 +177,7 @@ static void a_server_that_is_not_there_is_named(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_hangs_holds_nothing_up(void **state) {
+static void a_server_that_hangs_does_not_block(void **state) {
   (void)state;
   enum { MANY = 30, TIMEOUT_MS = 500 };
   static struct probe probes[MANY];
@@ -210,7 +205,7 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &probes[i]);
   }
-  pause_ms(50); /* so that threads have begun */
+  pause_ms(50); /* so that threads are running */
   before = machine_ms();
   cachette_close(handle);
   assert_in_range(machine_ms() - before, 0, TIMEOUT_MS + MARGIN_MS);
@@ -221,7 +216,10 @@ static void a_server_that_hangs_holds_nothing_up(void **state) {
   cachette_close(handle);
 }
 
-/* libmongoc says farewell to a server, and waits for that to be heard; but the caller does not. */
+/*
+ * libmongoc ends its sessions with the server when it closes, and waits for the answer; the caller
+ * must not.
+ */
 static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
   (void)state;
   enum { ROUNDS = 10, IDLE = 4 };
@@ -243,8 +241,7 @@ static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
   }
 }
 
-/* Nor for one that does not answer when it is called, as behind a wall that lets nothing through.
- */
+/* Nor for a server that does not answer a connection attempt, as behind a firewall. */
 static void a_close_does_not_wait_for_a_connection(void **state) {
   (void)state;
   enum { ROUNDS = 5 };
@@ -261,7 +258,7 @@ static void a_close_does_not_wait_for_a_connection(void **state) {
     cachette_options_free(options);
     probe_init(&probe, CACHETTE_FETCH, "key");
     probe_submit(handle, &probe);
-    pause_ms(50); /* so that it is at it */
+    pause_ms(50); /* so that it has begun */
     int64_t before = machine_ms();
     cachette_close(handle);
     assert_in_range(machine_ms() - before, 0, MARGIN_MS);
@@ -278,7 +275,7 @@ static void a_server_that_comes_back_is_used_again(void **state) {
   for (int i = 0; i < 8; i++) assert_true(holds(handle, "key"));
   mongod_server_kill(&server);
   mongod_server_restart(&server, NULL);
-  /* The connections are those of the dead one; the op goes over a new one. */
+  /* The old connections are dead; the op opens a new one. */
   assert_int_equal(probe_run(handle, &probe, CACHETTE_EXISTS, "key"), CACHETTE_OK);
   mongod_server_kill(&server);
   probe_init(&probe, CACHETTE_FETCH, "key");
@@ -294,7 +291,7 @@ static void a_server_that_comes_back_is_used_again(void **state) {
 }
 
 /* Each would wait for three quarters of the timeout otherwise, 75 s together. */
-static void a_server_that_cannot_be_found_costs_its_time_once(void **state) {
+static void a_missing_server_costs_its_timeout_once(void **state) {
   (void)state;
   enum { MANY = 50 };
   struct probe probe, other;
@@ -307,7 +304,7 @@ static void a_server_that_cannot_be_found_costs_its_time_once(void **state) {
     assert_non_null(strstr(probe.error.message, "cannot be reached"));
   }
   assert_in_range(machine_ms() - before, 1000, 1500 + MARGIN_MS);
-  /* What looks whether it is there holds nothing else up, and may be given up. */
+  /* A ping blocks no other op, and can be cancelled. */
   pause_ms(300);
   probe_init(&probe, CACHETTE_FETCH, "key");
   probe.op.timeout_ms = 100;
@@ -324,7 +321,7 @@ static void a_server_that_cannot_be_found_costs_its_time_once(void **state) {
   cachette_close(handle);
 }
 
-/* It waits for the indexes, for which no server is found, either. */
+/* It waits for the indexes, which fail as well without a server. */
 static void a_first_put_says_why_it_fails(void **state) {
   (void)state;
   cachette *handle = open_at("mongodb://127.0.0.1:1/", "2");
@@ -349,8 +346,10 @@ static void fail_command(const struct mongod_server *at, const char *mode, const
   mongod_command(at->url, "admin", command);
 }
 
-/* Of a bulk that goes in two parts one item is refused, and one part does not arrive: what is not
- * said to have failed is there. */
+/*
+ * A bulk goes in two parts. One item is refused and one part does not arrive; all items without an
+ * error must be stored.
+ */
 static void a_part_that_did_not_arrive_is_told_of(const struct mongod_server *at) {
   enum { COUNT = 4, SIZE = 15 << 20, ROUNDS = 5 };
   static char value[SIZE], long_key[1100];
@@ -386,7 +385,7 @@ static void a_part_that_did_not_arrive_is_told_of(const struct mongod_server *at
   cachette_close(handle);
 }
 
-/* What a server does not do in passing, such as when it steps down, it does later. */
+/* A server that refuses an op for a moment, such as when it steps down, does it later. */
 static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
   struct probe probe;
   mongod_command(at->url, "cachette-db", "{\"dropDatabase\": 1}");
@@ -520,7 +519,7 @@ static void open_without_module(void *data) {
   child_assert(strstr(error.message, "-Ddynamodb=enabled") != NULL);
 }
 
-static void a_module_that_is_not_there_is_told_of(void **state) {
+static void a_missing_module_is_reported(void **state) {
   (void)state;
   cachette_options *options = options_with("backend", "dynamodb", "region", "eu-west-1", NULL);
   const char *folder = cachette__module_folder;
@@ -537,8 +536,8 @@ static void open_broken_module(void *data) {
   child_assert(strstr(error.message, "could not be loaded") != NULL);
 }
 
-/* A file that is no shared object stands in the module's place. */
-static void a_module_that_cannot_be_loaded_is_told_of(void **state) {
+/* The module's file is not a shared object. */
+static void a_module_that_cannot_be_loaded_is_reported(void **state) {
   (void)state;
   char folder[] = "/tmp/cachette-module-XXXXXX", path[64];
   assert_non_null(mkdtemp(folder));
@@ -575,8 +574,8 @@ static void a_module_of_another_build_is_refused(void **state) {
   dlclose(object);
 }
 
-/* An op that was given more time than the options say has it. */
-static void a_patient_op_waits_for_its_answer(void **state) {
+/* An op may have a longer time-out than the options say. */
+static void an_op_with_a_longer_timeout_waits_for_its_answer(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "0.3");
   struct probe probe;
@@ -605,21 +604,21 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_bad_setting_is_named),
       test(certificate_and_key_are_one_file),
-      test(users_are_told_what_is_wrong),
+      test(a_login_that_is_wrong_or_lacks_rights_is_reported),
       test(a_server_that_is_not_there_is_named),
-      test(a_server_that_hangs_holds_nothing_up),
+      test(a_server_that_hangs_does_not_block),
       test(a_close_does_not_wait_for_a_server_that_hangs),
       test(a_close_does_not_wait_for_a_connection),
-      test(a_patient_op_waits_for_its_answer),
+      test(an_op_with_a_longer_timeout_waits_for_its_answer),
       test(a_server_that_comes_back_is_used_again),
-      test(a_server_that_cannot_be_found_costs_its_time_once),
+      test(a_missing_server_costs_its_timeout_once),
       test(a_first_put_says_why_it_fails),
       test(a_server_fails_commands),
       test(a_replica_set_is_followed),
       test(the_server_dies_under_load),
       test(a_child_opens_its_own),
-      test(a_module_that_is_not_there_is_told_of),
-      test(a_module_that_cannot_be_loaded_is_told_of),
+      test(a_missing_module_is_reported),
+      test(a_module_that_cannot_be_loaded_is_reported),
       test(a_module_of_another_build_is_refused),
   };
   mongoc_init();

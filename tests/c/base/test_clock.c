@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's clocks, against those that they stand for. */
+#include "base/clock.h"
+
+#include "support.h"
+
+static void the_clock_never_goes_back(void **state) {
+  (void)state;
+  int64_t last = cachette__machine_now();
+  for (int i = 0; i < 100000; i++) {
+    int64_t now = cachette__machine_now();
+    assert_true(now >= last);
+    last = now;
+  }
+}
+
+/* It may be behind by one tick, which is 10 ms at the most. */
+static void the_clock_is_the_monotonic_one_in_milliseconds(void **state) {
+  (void)state;
+  int64_t before = machine_ms(), now = cachette__machine_now(), after = machine_ms();
+  assert_true(now >= before - 10);
+  assert_true(now <= after);
+}
+
+static void the_epoch_is_that_of_time(void **state) {
+  (void)state;
+  int64_t before = time(NULL);
+  int64_t now = cachette__epoch_now();
+  assert_in_range(now, (before - 1) * 1000, (time(NULL) + 1) * 1000);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_clock_never_goes_back),
+      cmocka_unit_test(the_clock_is_the_monotonic_one_in_milliseconds),
+      cmocka_unit_test(the_epoch_is_that_of_time),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

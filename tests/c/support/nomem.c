@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "nomem.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support.h"
+
+/* Threads of a store that was closed may end later. */
+static void expect_nothing_left(long blocks, int descriptors) {
+  enum { PATIENCE_MS = 20000, PAUSE_MS = 10 };
+  for (int ms = 0; ms < PATIENCE_MS; ms += PAUSE_MS) {
+    if (failing_allocator_live() == blocks && count_descriptors() == descriptors) return;
+    usleep(PAUSE_MS * 1000);
+  }
+  assert_int_equal(failing_allocator_live(), blocks);
+  assert_int_equal(count_descriptors(), descriptors);
+}
+
+/* Does the work with the allocation after `countdown` more failing. Returns whether one failed. */
+static bool fails_one(nomem_work *work, void *data, long countdown, bool needed) {
+  long blocks = failing_allocator_live();
+  int descriptors = count_descriptors();
+  failing_allocator_arm(countdown);
+  int code = work(data);
+  bool fired = failing_allocator_fired();
+  failing_allocator_arm(-1);
+  expect_nothing_left(blocks, descriptors);
+  if (!fired) assert_int_equal(code, 0);
+  if (fired && needed) assert_int_not_equal(code, 0);
+  return fired;
+}
+
+static long fail_in_turn(nomem_work *work, void *data, long all, long step, bool needed) {
+  long countdown = 0;
+  while (fails_one(work, data, countdown, needed)) countdown += countdown < all ? 1 : step;
+  return countdown;
+}
+
+long nomem_each(nomem_work *work, void *data) {
+  return fail_in_turn(work, data, LONG_MAX, 1, false);
+}
+
+long nomem_each_needed(nomem_work *work, void *data) {
+  return fail_in_turn(work, data, LONG_MAX, 1, true);
+}
+
+long nomem_some(nomem_work *work, void *data, long all, long step) {
+  return fail_in_turn(work, data, all, step, false);
+}
+
+/* ---- Stores ---- */
+
+/* Returns whether it is a failure, which must be one of those allowed and say why. */
+static int count_failure(const struct nomem_store *self, int code, const cachette_error *error) {
+  if (code >= 0) return 0;
+  if (code != CACHETTE_ENOMEM && code != self->allowed[0] && code != self->allowed[1])
+    fail_msg("%d: %s", code, error->message);
+  assert_true(strlen(error->message) > 0);
+  return 1;
+}
+
+static int make_call(const struct nomem_store *self, cachette *handle,
+                     const struct nomem_call *call) {
+  cachette_item items[LENGTH(call->keys)] = {{.amount = 0}};
+  cachette_error error = {.code = 0};
+  cachette_op op = {.verb = call->verb, .flags = call->flags, .items = items, .error = &error};
+  for (; op.count < LENGTH(items) && call->keys[op.count] != NULL; op.count++) {
+    cachette_item *item = &items[op.count];
+    item->key = cachette_str(call->keys[op.count]);
+    item->amount = call->amount;
+    if (op.verb == CACHETTE_PUT)
+      item->value = cachette_str(call->value != NULL ? call->value : NOMEM_VALUE);
+  }
+  int failed = count_failure(self, cachette_run(handle, &op), &error);
+  for (size_t i = 0; i < op.count; i++) {
+    failed += items[i].status < 0;
+    if (op.verb == CACHETTE_FETCH && op.status == CACHETTE_OK && items[i].status == CACHETTE_HIT)
+      assert_slice(items[i].value, NOMEM_VALUE);
+  }
+  cachette_op_deinit(&op);
+  return failed - call->refused;
+}
+
+int nomem_use_store(void *store) {
+  const struct nomem_store *self = store;
+  cachette *handle;
+  cachette_error error = {.code = 0};
+  int code = cachette_open(self->options, &handle, &error);
+  if (code < 0) return count_failure(self, code, &error);
+  int failed = 0;
+  for (size_t i = 0; i < self->count; i++) failed += make_call(self, handle, &self->calls[i]);
+  cachette_close(handle);
+  return failed;
+}
