@@ -88,6 +88,7 @@ int nomem_use_store(void *store) {
   cachette *handle;
   cachette_error error = {.code = 0};
   int code = cachette_open(self->options, &handle, &error);
+  cachette_options_set_clock(self->options, NULL, NULL); /* forget what was read of them */
   if (code < 0) return count_failure(self, code, &error);
   int failed = 0;
   for (size_t i = 0; i < self->count; i++) failed += make_call(self, handle, &self->calls[i]);

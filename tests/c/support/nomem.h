@@ -38,7 +38,7 @@ struct nomem_call {
 };
 
 struct nomem_store {
-  const cachette_options *options;
+  cachette_options *options;
   const struct nomem_call *calls;
   size_t count;
   int allowed[2]; /* the codes with which calls may fail besides ENOMEM */

@@ -64,7 +64,7 @@ static const struct nomem_call calls[] = {
     {.verb = CACHETTE_FLUSH},
 };
 
-static struct nomem_store store_with(const cachette_options *options) {
+static struct nomem_store store_with(cachette_options *options) {
   return (struct nomem_store){
       options, calls, LENGTH(calls), {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}};
 }
