@@ -16,7 +16,7 @@ char *cachette__buffer_room(cachette__buffer *buffer, size_t size) {
   if (buffer->data != NULL && used + size <= buffer->capacity && used <= buffer->capacity / 2) {
     memmove(buffer->data, buffer->data + buffer->begin, used);
   } else {
-    size_t capacity = buffer->capacity > LEAST ? buffer->capacity : LEAST;
+    size_t capacity = buffer->capacity > 0 ? 2 * buffer->capacity : LEAST;
     while (capacity < used + size) capacity *= 2;
     char *data = cachette__malloc(capacity);
     if (data == NULL) return NULL;

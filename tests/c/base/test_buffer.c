@@ -73,6 +73,7 @@ static void what_fits_exactly_allocates_nothing(void **state) {
   cachette__buffer_deinit(&buffer);
 }
 
+/* One that is more than half full grows, or it would copy itself at every few bytes. */
 static void a_buffer_that_has_bytes_dropped_is_used_again_from_its_front(void **state) {
   (void)state;
   for (size_t left = 2047; left <= 2049; left++) {
@@ -82,7 +83,7 @@ static void a_buffer_that_has_bytes_dropped_is_used_again_from_its_front(void **
     take(&buffer, 0, 4096 - left);
     append(&buffer, 4096, 1);
     assert_int_equal(buffer.begin, 0);
-    assert_int_equal(buffer.capacity, 4096);
+    assert_int_equal(buffer.capacity, left <= 2048 ? 4096 : 8192);
     take(&buffer, 4096 - left, left + 1);
     cachette__buffer_deinit(&buffer);
   }
