@@ -415,6 +415,12 @@ const char *cachette_options_get(const cachette_options *options, const char *na
   return place < 0 ? NULL : cachette__options_text(options, (enum cachette__option)place);
 }
 
+const char *cachette_options_codec(const cachette_options *options) {
+  const char *chosen = options->settings[CACHETTE__OPTION_codec].text;
+  if (chosen != NULL) return chosen;
+  return cachette__backend_find(cachette__options_text(options, CACHETTE__OPTION_backend))->codec;
+}
+
 void cachette_options_set_clock(cachette_options *options, int64_t (*now)(void *data), void *data) {
   options->clock = (cachette__clock){now, data};
 }

@@ -9,23 +9,8 @@
 #define CACHETTE_OPTIONS_H
 
 #include "../base/clock.h"
+#include "backends.h"
 #include "cachette.h"
-
-/* Each backend: identifier, name in the configuration, name in sentences. */
-#define CACHETTE__BACKENDS(X)            \
-  X(INMEMORY, "inmemory", "inmemory")    \
-  X(DYNAMODB, "dynamodb", "DynamoDB")    \
-  X(MEMCACHED, "memcached", "memcached") \
-  X(MONGODB, "mongodb", "MongoDB")       \
-  X(REDIS, "redis", "redis")             \
-  X(VALKEY, "valkey", "valkey")          \
-  X(PICKLE, "pickle", "pickle")          \
-  X(FILE, "file", "file")                \
-  X(NONE, "none", "none")
-
-/* Their names, joined by '|'. */
-#define CACHETTE__BACKEND_CHOICE(identifier, name, display) "|" name
-#define CACHETTE__BACKEND_CHOICES &(CACHETTE__BACKENDS(CACHETTE__BACKEND_CHOICE))[1]
 
 #define CACHETTE__CODECS "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla"
 
@@ -107,12 +92,6 @@ enum cachette__option {
   CACHETTE__OPTIONS(X)
 #undef X
       CACHETTE__OPTION_COUNT
-};
-
-enum cachette__backend {
-#define X(identifier, ...) CACHETTE__BACKEND_##identifier,
-  CACHETTE__BACKENDS(X)
-#undef X
 };
 
 /* The text of an option, or NULL. */

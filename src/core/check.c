@@ -30,15 +30,6 @@ static bool is_among(const char *names, const char *name) {
   return false;
 }
 
-/* A backend as it is called in sentences. */
-static const char *display_name(const char *backend) {
-#define ROW(identifier, name, display) \
-  if (strcmp(backend, name) == 0) return display;
-  CACHETTE__BACKENDS(ROW)
-#undef ROW
-  return backend;
-}
-
 static void find_absent(const cachette_options *options, const char *backend,
                         struct faults *faults) {
   const cachette_option_info *table = cachette_option_table(NULL);
@@ -47,7 +38,7 @@ static void find_absent(const cachette_options *options, const char *backend,
     if (!cachette__options_absent(options, (enum cachette__option)i)) continue;
     cachette__fail(add(faults), CACHETTE_ECONFIG, table[i].name,
                    "The \"%s\" cannot be null when using %s as backend.", table[i].name,
-                   display_name(backend));
+                   cachette__backend_find(backend)->display);
   }
 }
 
@@ -63,4 +54,8 @@ size_t cachette_options_check(const cachette_options *options, cachette_error *k
   if (cachette__names_check(options, &error) < 0 || cachette__store_check(options, &error) < 0)
     cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
   return faults.count;
+}
+
+bool cachette_options_warn(const cachette_options *options, cachette_error *warning) {
+  return cachette__store_warn(options, warning);
 }

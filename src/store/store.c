@@ -33,6 +33,12 @@ int cachette__store_check(const cachette_options *options, cachette_error *error
   return vtable->check(options, error);
 }
 
+bool cachette__store_warn(const cachette_options *options, cachette_error *warning) {
+  const cachette__store_vtable *vtable;
+  if (find(options, &vtable, NULL) < 0 || vtable->warn == NULL) return false;
+  return vtable->warn(options, warning);
+}
+
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,
                          cachette_error *error) {
   const cachette__store_vtable *vtable;

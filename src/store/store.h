@@ -66,6 +66,9 @@ struct cachette__store_vtable {
    */
   int (*check)(const cachette_options *options, cachette_error *error);
 
+  /* Looks for what is valid but probably a mistake; as cachette__store_warn(). May be NULL. */
+  bool (*warn)(const cachette_options *options, cachette_error *warning);
+
   /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
   int (*open)(const cachette__store_context *context, cachette__store **store,
               cachette_error *error);
@@ -121,6 +124,10 @@ static inline void cachette__store_submit(cachette__store *store, cachette_op *o
  * ECONFIG, ENOMEM. A backend that is not part of this build has no faults here.
  */
 int cachette__store_check(const cachette_options *options, cachette_error *error);
+
+/* Fills `warning` with a probable mistake in the options of the store that they name. Returns
+ * whether there is one. The options have passed cachette__store_check(). */
+bool cachette__store_warn(const cachette_options *options, cachette_error *warning);
 
 /* Opens the store that the options name; errors as cachette_open(). */
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,

@@ -374,6 +374,11 @@ static int memcached_check(const cachette_options *options, cachette_error *erro
   return code;
 }
 
+static bool memcached_warn(const cachette_options *options, cachette_error *warning) {
+  return cachette__options_number(options, CACHETTE__OPTION_memcached_tls) == 0 &&
+         cachette__store_warn_plain(options, "Set \"memcached_tls\" to true", warning);
+}
+
 static bool make_nodes(cachette__memcached *self, const cachette_options *options) {
   int64_t connect_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
   size_t hosts = self->hosts.count;
@@ -422,6 +427,7 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
 const cachette__store_vtable cachette__memcached_store = {
     .name = "memcached",
     .check = memcached_check,
+    .warn = memcached_warn,
     .open = memcached_open,
     .submit = memcached_submit,
     .detach = memcached_detach,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../../base/alloc.h"
 #include "../../base/clock.h"
@@ -311,6 +312,24 @@ static int check_valkey(const cachette_options *options, cachette_error *error) 
   return check_settings(options, CACHETTE__OPTION_valkey_url, "valkey_url", error);
 }
 
+/* Warns of files for TLS if the URL begins with `plain`, which is a scheme without TLS. */
+static bool warn_of_scheme(const cachette_options *options, enum cachette__option url,
+                           const char *plain, const char *remedy, cachette_error *warning) {
+  const char *text = cachette__options_text(options, url);
+  return text != NULL && strncasecmp(text, plain, strlen(plain)) == 0 &&
+         cachette__store_warn_plain(options, remedy, warning);
+}
+
+static bool warn_redis(const cachette_options *options, cachette_error *warning) {
+  return warn_of_scheme(options, CACHETTE__OPTION_redis_url, "redis://",
+                        "Begin the \"redis_url\" with \"rediss://\"", warning);
+}
+
+static bool warn_valkey(const cachette_options *options, cachette_error *warning) {
+  return warn_of_scheme(options, CACHETTE__OPTION_valkey_url, "valkey://",
+                        "Begin the \"valkey_url\" with \"valkeys://\"", warning);
+}
+
 static int open_client(const cachette__store_context *context, const cachette__store_vtable *vtable,
                        enum cachette__option url, const char *url_name, cachette__store **store,
                        cachette_error *error) {
@@ -348,6 +367,7 @@ static int open_valkey(const cachette__store_context *context, cachette__store *
 const cachette__store_vtable cachette__redis_store = {
     .name = "redis",
     .check = check_redis,
+    .warn = warn_redis,
     .open = open_redis,
     .submit = redis_submit,
     .detach = redis_detach,
@@ -360,6 +380,7 @@ const cachette__store_vtable cachette__redis_store = {
 const cachette__store_vtable cachette__valkey_store = {
     .name = "valkey",
     .check = check_valkey,
+    .warn = warn_valkey,
     .open = open_valkey,
     .submit = redis_submit,
     .detach = redis_detach,
