@@ -37,9 +37,9 @@ def load_settings(given: Any, owner: str = 'Cachette', depth: int = 2) -> Config
     faults.append(('codec', fault))
   if faults:
     _refuse(faults, owner)
-  doubts = [find(pairs) for find in (_settings.find_unused, _settings.find_unencrypted)]
-  for message in (*settings.warnings, *filter(None, doubts)):
-    warnings.warn(message, UserWarning, stacklevel=depth)
+  for message in (*settings.warnings, _settings.find_unused(pairs), config.warning()):
+    if message is not None:
+      warnings.warn(message, UserWarning, stacklevel=depth)
   return config
 
 

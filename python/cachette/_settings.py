@@ -190,7 +190,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def find_unused(pairs: Pairs) -> Optional[str]:
-  """A warning of options of a backend that is not chosen, because none is; or None."""
+  """A warning if options of a backend are given, but no backend is chosen; else None."""
   given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
   if given.get('backend') is not None:
     return None
@@ -208,28 +208,9 @@ def find_unused(pairs: Pairs) -> Optional[str]:
   names = ', '.join(f'"{name}"' for name in found)
   return (
     f'{names} {"is" if len(found) == 1 else "are"} given, but no "backend": entries are kept in '
-    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to "inmemory" if '
-    'that is meant.'
+    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to '
+    f'"{rows["backend"]["default"]}" if that is meant.'
   )
-
-
-def find_unencrypted(pairs: Pairs) -> Optional[str]:
-  """A warning of files for TLS where the server's URL does not ask for it; or None."""
-  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
-  files = [name for name in ('tls_ca_file', 'tls_cert_file', 'tls_key_file') if given.get(name)]
-  backend = str(given.get('backend')).lower()
-  if not files or backend not in ('redis', 'valkey', 'memcached'):
-    return None
-  if backend == 'memcached':
-    is_plain = str(given.get('memcached_tls') or 'false').lower() in ('false', 'no', 'off', '0')
-    remedy = 'Set "memcached_tls" to true'
-  else:
-    scheme = str(given.get(f'{backend}_url')).partition('://')[0]
-    is_plain = scheme.lower() == backend
-    remedy = f'Begin the "{backend}_url" with "{backend}s://"'
-  if not is_plain:
-    return None
-  return f'"{files[0]}" is given, but the connection is not encrypted. {remedy}, or leave it out.'
 
 
 def _backend_of(row: Dict[str, Any], backends: List[str]) -> Optional[str]:
