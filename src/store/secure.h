@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS as the options tls_* want it, for stores that speak it over a stream of ours. */
+/* TLS by the options tls_*, for stores that use our own streams. */
 #ifndef CACHETTE_STORE_SECURE_H
 #define CACHETTE_STORE_SECURE_H
 
