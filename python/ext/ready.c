@@ -84,13 +84,12 @@ static bool warn_before_dealloc(ready *self) {
   return PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0;
 }
 
-static void ready_dealloc(ready *self) {
+/* Frees the object, or keeps it for reuse; its result is gone. */
+static void release(ready *self) {
   PyTypeObject *type = Py_TYPE(self);
-  if (self->result != NULL && warn_before_dealloc(self)) return;
   bool reusable =
       !self->finalized; /* Python finalizes an object once, so it would not warn again */
   PyObject_GC_UnTrack(self);
-  Py_CLEAR(self->result);
   Py_CLEAR(self->base.origin);
   ext_state *state = state_of(type);
   if (reusable && state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
@@ -98,6 +97,25 @@ static void ready_dealloc(ready *self) {
   else
     PyObject_GC_Del(self);
   Py_DECREF(type);
+}
+
+static void ready_dealloc(ready *self);
+
+/* Frees a call that was never awaited. As a function of its own it costs awaited calls nothing. */
+__attribute__((cold, noinline)) static void dealloc_with_result(ready *self) {
+  if (!self->finalized && warn_before_dealloc(self)) return;
+  PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, ready_dealloc) /* results may form a long chain */
+      Py_CLEAR(self->result);
+  release(self);
+  Py_TRASHCAN_END
+}
+
+static void ready_dealloc(ready *self) {
+  if (self->result != NULL)
+    dealloc_with_result(self);
+  else
+    release(self);
 }
 
 /* Takes the result; or NULL with an exception set. */
