@@ -145,6 +145,21 @@ CACHETTE_API size_t cachette_options_check(const cachette_options *options, cach
                                            size_t capacity);
 
 /*
+ * Looks for what is valid but probably a mistake: files for TLS where the connection is not
+ * encrypted. Call it after cachette_options_check() has found no faults.
+ *   warning   filled if there is such a mistake: `subject` is the option, `message` what to do
+ * Returns true if there is.
+ */
+CACHETTE_API bool cachette_options_warn(const cachette_options *options, cachette_error *warning);
+
+/*
+ * The codec that values have: the option "codec", or where that is not set the backend's usual
+ * one, which is "pickle" for files and "vanilla" for all others. Owned by the options, until they
+ * change.
+ */
+CACHETTE_API const char *cachette_options_codec(const cachette_options *options);
+
+/*
  * Puts a clock of the caller's in the place of the machine's, so that a test can
  * move time. `now` returns milliseconds that never decrease; it may be called from any
  * thread that uses a handle opened with these options. NULL restores the machine's.

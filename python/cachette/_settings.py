@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What `load_config` is given, as pairs of names and values.
+"""Reads what `load_config` is given into pairs of names and values.
 
-The environment has variables of everyone's. So `os.environ`, or a copy of it, is read by the prefix
-`CACHETTE_`: REDIS_URL may be meant for another, CACHETTE_REDIS_URL is the option `redis_url`.
+Other programs use the environment too. So of `os.environ`, or a copy of it, only variables with the
+prefix `CACHETTE_` are read: REDIS_URL may belong to another program, CACHETTE_REDIS_URL is the
+option `redis_url`.
 """
 
 import os
@@ -19,7 +20,7 @@ _PREFIX = 'CACHETTE_'
 class Settings(NamedTuple):
   """What was read.
 
-  lenient: names that are no options are left alone. warnings: what is probably not meant.
+  lenient: names that are no options are ignored. warnings: what is probably a mistake.
   """
 
   pairs: Pairs
@@ -28,11 +29,11 @@ class Settings(NamedTuple):
 
 
 def read(given: Any, owner: str) -> Settings:
-  """Reads settings, or what a function gives. Raises TypeError if they are none.
+  """Reads settings, or what a function returns. Raises TypeError if these are no settings.
 
   owner: the name of the class that is configured.
   """
-  settings = _ask(given, owner)
+  settings = _resolve(given, owner)
   fields = _fields(settings)
   if fields is not None:
     return _read_fields(settings, fields)
@@ -52,8 +53,8 @@ def read(given: Any, owner: str) -> Settings:
 # ---- Functions
 
 
-def _ask(given: Any, owner: str) -> Any:
-  """The settings that a function gives, or those that were given themselves."""
+def _resolve(given: Any, owner: str) -> Any:
+  """The settings that a function returns, or those that were given directly."""
   settings: Any = given
   if callable(given) and not isinstance(given, Mapping) and _fields(given) is None:
     settings = given()
@@ -78,7 +79,7 @@ def _refuse_coroutine(given: Any, owner: str) -> NoReturn:
 
 
 def _fields(settings: Any) -> Optional[List[str]]:
-  """The names of the fields of a settings object; None of what is no such object."""
+  """The names of the fields of a settings object; None if it is no such object."""
   if hasattr(type(settings), 'model_fields'):
     return list(type(settings).model_fields)
   if hasattr(type(settings), '__dataclass_fields__'):
@@ -110,7 +111,8 @@ def _has_prefix(name: str) -> bool:
 def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
   """Reads variables with the prefix.
 
-  is_copy: perhaps with options beside it, which are those that are not in capitals.
+  is_copy: it is a copy of the environment, to which options may have been added. Options are the
+  names that are not in capitals.
   """
   names = {row['name'] for row in options()}
   pairs, warnings = [], []
@@ -132,7 +134,7 @@ def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
 
 
 def _find_near(name: str, names: Iterable[str]) -> Optional[str]:
-  """The name that was probably meant. Of much shorter or longer ones none was."""
+  """The name that was probably meant: a similar one of about the same length, or None."""
   from difflib import get_close_matches
 
   alike = [each for each in sorted(names) if abs(len(each) - len(name)) <= 2]
@@ -143,12 +145,12 @@ def _find_near(name: str, names: Iterable[str]) -> Optional[str]:
 
 
 def _name(name: str) -> str:
-  """A name without what C text cannot hold; no option has a question mark in its name."""
+  """A name as C text can hold it. No option has a question mark in its name."""
   return name.replace('\0', '?').encode('utf-8', 'replace').decode()
 
 
 def _plain(value: Any) -> Any:
-  """A str for pydantic's secrets and URLs and for paths; other values as they are."""
+  """A str for pydantic's secrets and URLs and for paths; other values unchanged."""
   if hasattr(value, 'get_secret_value'):
     value = value.get_secret_value()
   if hasattr(value, '__fspath__'):
@@ -159,12 +161,12 @@ def _plain(value: Any) -> Any:
 
 
 def join_keys(name: str, value: Any) -> Any:
-  """Several keys of `secret` as the one text that the library reads."""
+  """Joins several keys of `secret` into the one text that the library reads."""
   if name.lower() != 'secret' or not isinstance(value, (list, tuple)):
     return value
   keys = [_plain(key) for key in value]
   if not all(isinstance(key, str) and ',' not in key for key in keys):
-    return value  # refused for its type
+    return value  # it will be refused for its type
   return ','.join(keys)
 
 
@@ -186,11 +188,11 @@ def _is_pair(value: Any) -> bool:
   return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[0], str)
 
 
-# ---- What is probably not meant
+# ---- Probable mistakes
 
 
 def find_unused(pairs: Pairs) -> Optional[str]:
-  """A warning of options of a backend that is not chosen, because none is; or None."""
+  """A warning if options of a backend are given, but no backend is chosen; else None."""
   given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
   if given.get('backend') is not None:
     return None
@@ -208,32 +210,13 @@ def find_unused(pairs: Pairs) -> Optional[str]:
   names = ', '.join(f'"{name}"' for name in found)
   return (
     f'{names} {"is" if len(found) == 1 else "are"} given, but no "backend": entries are kept in '
-    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to "inmemory" if '
-    'that is meant.'
+    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to '
+    f'"{rows["backend"]["default"]}" if that is meant.'
   )
 
 
-def find_unencrypted(pairs: Pairs) -> Optional[str]:
-  """A warning of files for TLS where the server's URL does not ask for it; or None."""
-  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
-  files = [name for name in ('tls_ca_file', 'tls_cert_file', 'tls_key_file') if given.get(name)]
-  backend = str(given.get('backend')).lower()
-  if not files or backend not in ('redis', 'valkey', 'memcached'):
-    return None
-  if backend == 'memcached':
-    is_plain = str(given.get('memcached_tls') or 'false').lower() in ('false', 'no', 'off', '0')
-    remedy = 'Set "memcached_tls" to true'
-  else:
-    scheme = str(given.get(f'{backend}_url')).partition('://')[0]
-    is_plain = scheme.lower() == backend
-    remedy = f'Begin the "{backend}_url" with "{backend}s://"'
-  if not is_plain:
-    return None
-  return f'"{files[0]}" is given, but the connection is not encrypted. {remedy}, or leave it out.'
-
-
 def _backend_of(row: Dict[str, Any], backends: List[str]) -> Optional[str]:
-  """The backend that an option is of; None if it is of several, or has a default for all."""
+  """The backend that an option belongs to; None if it belongs to several, or to all."""
   if row['needed_by'] and row['default'] is None:
     return str(row['needed_by'].split('|')[-1])
   prefix = row['name'].partition('_')[0]

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Ready and Pending share with a coroutine beside send(): a name, the place where it was made
- * (in debug mode), throw()'s arguments, and the warning of one that is never awaited.
+ * What Ready and Pending share with coroutines, besides send(): a name, where it was made (in debug
+ * mode), the arguments of throw(), and the warning that it was never awaited.
  */
-#include "ext.h"
+#include "awaitable.h"
 
 #include <frameobject.h> /* older Pythons have PyFrame_GetBack() there */
 
@@ -17,7 +17,7 @@ static PyObject *describe_frame(PyFrameObject *frame) {
   return row;
 }
 
-/* The frames of the caller, the innermost first, as a coroutine's `cr_origin` has them. */
+/* The callers' frames, the innermost first, as in a coroutine's `cr_origin`. */
 static PyObject *describe_callers(int depth) {
   PyObject *rows = PyList_New(0);
   PyFrameObject *frame = PyEval_GetFrame();
@@ -40,12 +40,12 @@ void awaitable_trace(awaitable *self, int depth) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   self->origin = describe_callers(depth);
-  PyErr_Restore(type, value, traceback); /* without the origin, if there is no memory for it */
+  PyErr_Restore(type, value, traceback); /* if memory is out, there is no origin */
 }
 
 /* ---- Never awaited ---- */
 
-/* Python's own function for it adds the place where the call was made. */
+/* Python's own function for this also tells where the call was made. */
 static PyObject *warn(const awaitable *self, PyObject *warnings) {
   PyObject *warned =
       PyObject_CallMethod(warnings, "_warn_unawaited_coroutine", "O", (PyObject *)self);
@@ -98,18 +98,18 @@ PyObject *awaitable_raise(PyObject *type, PyObject *value) {
 
 /* ---- Iteration ---- */
 
-/* `await` wants an iterator, and asks by its slot for what is one. Whoever iterates over the call
- * itself has forgotten to await it. */
+/* `await` uses the slot am_await. Whoever iterates over the call itself has forgotten to await it.
+ */
 PyObject *awaitable_iter(PyObject *self) {
   enum call_kind kind = ((awaitable *)self)->kind;
-  if (kind == CALL_KINDS) return Py_NewRef(self); /* that of a cache, which is no call */
+  if (kind == CALL_KINDS) return Py_NewRef(self); /* of `await Cachette()`, which is no call */
   return PyErr_Format(PyExc_TypeError,
                       "the call 'Cachette.%s' is not iterable: await it, and iterate over what it "
                       "gives",
                       call_signatures[kind].name);
 }
 
-/* call.__await__(), as who writes an awaitable calls it: an iterator that can be iterated over. */
+/* call.__await__(), as the authors of awaitables call it: an iterator. */
 PyObject *awaitable_await(PyObject *self, PyObject *Py_UNUSED(ignored)) {
   if (((awaitable *)self)->kind == CALL_KINDS) return Py_NewRef(self);
   PyObject *calls = PyImport_ImportModule("cachette._calls");

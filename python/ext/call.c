@@ -1,86 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A call as an op: what the caller gave becomes keys, values and times, and what comes back becomes
- * Python's values again. How the op is carried out is not known here.
- */
-#include "ext.h"
+/* A call reads its arguments in two steps: signature.c sorts them, and this file converts them. */
+#include "call.h"
 
-/* Several keys at once. */
-struct many {
-  PyObject *keys; /* a list of str, which hold the bytes of the items' keys */
-  encoded_value *encoded;
-  size_t count, encoded_count;
-  cachette_item items[];
-};
-
-/* ---- The signatures ---- */
-
-/* Arguments as they are found in `given`, at most four: those of these names, in this order. */
-const call_signature call_signatures[] = {
-    [CALL_FETCH] = {"fetch", {"key", "default"}, 1, 2},
-    [CALL_FETCH_WITH_TTL] = {"fetch_with_ttl", {"key"}, 1, 1},
-    [CALL_PUT] = {"put", {"key", "value", "ttl"}, 2, 3},
-    [CALL_ADD] = {"add", {"key", "value", "ttl"}, 2, 3},
-    [CALL_EXISTS] = {"exists", {"key"}, 1, 1},
-    [CALL_TOUCH] = {"touch", {"key", "ttl"}, 1, 2},
-    [CALL_INCREMENT] = {"increment", {"key", "by", "ttl"}, 1, 3},
-    [CALL_CLEAR] = {"clear", {"namespace", "key"}, 0, 2},
-    [CALL_FLUSH] = {"flush", {NULL}, 0, 0},
-    [CALL_FLUSH_EXPIRED] = {"flush_expired", {NULL}, 0, 0},
-    [CALL_PING] = {"ping", {NULL}, 0, 0},
-    [CALL_FETCH_MANY] = {"fetch_many", {"keys"}, 1, 1},
-    [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
-    [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
-    [CALL_DELETE] = {"delete", {"key"}, 1, 1},
-    [CALL_FETCH_AS] = {"fetch_as", {"key", "default", "returns"}, 3, 3},
-    [CALL_STORE] = {"store", {"lease", "data", "ttl"}, 3, 3},
-    [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl", "returns"}, 2, 4},
-};
-
-static bool parse_keywords(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
-                           PyObject *keywords, PyObject **given) {
-  Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
-  for (Py_ssize_t i = 0; i < keyword_count; i++) {
-    PyObject *keyword = PyTuple_GET_ITEM(keywords, i);
-    Py_ssize_t place = 0;
-    while (place < signature->most &&
-           PyUnicode_CompareWithASCIIString(keyword, signature->names[place]) != 0)
-      place++;
-    if (place == signature->most || place < count) {
-      PyErr_Format(PyExc_TypeError, "%s() got %s argument '%U'", signature->name,
-                   place == signature->most ? "an unexpected keyword" : "multiple values for",
-                   keyword);
-      return false;
-    }
-    given[place] = args[count + i];
-  }
-  return true;
-}
-
-bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
-                PyObject **given) {
-  const call_signature *signature = &call_signatures[kind];
-  if (count > signature->most) {
-    PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", signature->name,
-                 signature->most, count);
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < CALL_ARGUMENTS; i++) given[i] = i < count ? args[i] : NULL;
-  if (keywords != NULL && !parse_keywords(signature, args, count, keywords, given)) return false;
-  for (int i = 0; i < signature->most; i++) {
-    if (i < signature->least && given[i] == NULL) {
-      PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", signature->name,
-                   signature->names[i]);
-      return false;
-    }
-    if (given[i] == NULL) given[i] = Py_None;
-  }
-  return true;
-}
+#include "arguments.h"
 
 /* ---- One key ---- */
 
-/* Zeroing all of it, as compilers do it (`rep stos`), takes a tenth of a fetch. */
+/* To zero the whole struct, as compilers do it (`rep stos`), would take a tenth of a fetch. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count) {
   op->verb = verb;
   op->flags = 0;
@@ -102,14 +28,14 @@ static bool take_key(call *self, const char *what, PyObject *key) {
 
 static bool take_value(ext_state *state, config_object *config, call *self, PyObject *value) {
   if (!encode(state, config, self->key, value, &self->encoded)) {
-    self->encoded = (encoded_value){.owner = NULL}; /* released there */
+    self->encoded = (encoded_value){.owner = NULL}; /* encode() has released it */
     return false;
   }
   self->item.value = self->encoded.slice;
   return true;
 }
 
-/* What Config.encode() gave: the bytes, or the text of "vanilla". */
+/* The value is what Config.encode() gave: bytes, or the text of "vanilla". */
 static bool take_data(call *self, PyObject *data) {
   if (PyUnicode_Check(data)) {
     if (!read_text("data", data, &self->item.value)) return false;
@@ -123,7 +49,7 @@ static bool take_data(call *self, PyObject *data) {
   return true;
 }
 
-/* store(lease, data, ttl). Where the lease has ended, there is nothing to do. */
+/* store(lease, data, ttl). If the lease has ended, the op has no items, so nothing is done. */
 static bool take_stored(ext_state *state, const config_object *config, call *self,
                         PyObject *const *given) {
   if (!Py_IS_TYPE(given[0], state->lease_type)) {
@@ -151,7 +77,7 @@ static bool take_amount(call *self, PyObject *amount) {
   return overflow == 0;
 }
 
-/* clear(namespace, key): with neither there is nothing to do, which is an op without items. */
+/* clear(namespace, key). With neither of them the op has no items, so nothing is done. */
 static bool take_cleared(call *self, PyObject *const *given) {
   self->op.count = given[0] != Py_None || given[1] != Py_None;
   if (given[0] == Py_None) return given[1] == Py_None || take_key(self, "key", given[1]);
@@ -161,27 +87,27 @@ static bool take_cleared(call *self, PyObject *const *given) {
 
 /* ---- Many keys ---- */
 
-/* Room for the items of these keys, a list, which it takes; the keys are read. */
+/* Makes an item for each key of a list, and reads the keys. Takes the list. */
 static bool take_keys(call *self, PyObject *keys, bool with_values) {
   if (keys == NULL) return false;
   size_t count = (size_t)PyList_GET_SIZE(keys);
-  many *fresh = PyMem_Calloc(1, sizeof *fresh + count * sizeof *fresh->items);
-  if (fresh == NULL) {
+  many *made = PyMem_Calloc(1, sizeof *made + count * sizeof *made->items);
+  if (made == NULL) {
     Py_DECREF(keys);
     PyErr_NoMemory();
     return false;
   }
-  fresh->keys = keys;
-  fresh->count = count;
-  self->many = fresh;
-  self->op.items = fresh->items;
+  made->keys = keys;
+  made->count = count;
+  self->many = made;
+  self->op.items = made->items;
   self->op.count = count;
   for (size_t i = 0; i < count; i++)
-    if (!read_text("key", PyList_GET_ITEM(keys, (Py_ssize_t)i), &fresh->items[i].key)) return false;
+    if (!read_text("key", PyList_GET_ITEM(keys, (Py_ssize_t)i), &made->items[i].key)) return false;
   if (!with_values) return true;
-  fresh->encoded = PyMem_Calloc(count > 0 ? count : 1, sizeof *fresh->encoded);
-  if (fresh->encoded == NULL) PyErr_NoMemory();
-  return fresh->encoded != NULL;
+  made->encoded = PyMem_Calloc(count > 0 ? count : 1, sizeof *made->encoded);
+  if (made->encoded == NULL) PyErr_NoMemory();
+  return made->encoded != NULL;
 }
 
 static bool take_iterable(call *self, PyObject *keys) {
@@ -228,8 +154,9 @@ static void drop_many(many *self) {
   PyMem_Free(self);
 }
 
-/* ---- Making one ---- */
+/* ---- Life cycle ---- */
 
+/* The op of each call, and whether it may change what is stored under its keys. */
 static const struct {
   enum cachette_verb verb;
   unsigned flags;
@@ -254,8 +181,7 @@ static const struct {
     [CALL_STORE] = {CACHETTE_PUT, 0, false},
 };
 
-bool call_writes(enum call_kind kind) { return ops[kind].writes; }
-
+/* Reads the arguments into the op. */
 static bool take_given(ext_state *state, config_object *config, call *self,
                        PyObject *const *given) {
   int64_t *ttl_ms = &self->item.ttl_ms;
@@ -298,6 +224,7 @@ static bool take_given(ext_state *state, config_object *config, call *self,
 bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyObject *const *given,
                call *self) {
   self->kind = kind;
+  self->writes = ops[kind].writes;
   self->error.code = CACHETTE_OK;
   self->item = (cachette_item){0};
   self->key = self->fallback = self->returns = NULL;
@@ -305,15 +232,20 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
   self->encoded.buffer.obj = NULL;
   self->many = NULL;
   self->lease = NULL;
-  self->written = NULL;
+  self->write.config = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
   return take_given(state, config, self, given);
 }
 
-/* The op is done: its keys are being written no more. */
+PyObject *call_begin(config_object *config, call *self) {
+  if (!self->writes) return NULL;
+  write_begin(config, &self->write, &self->op);
+  return write_blockers(config, &self->op);
+}
+
 void call_end(call *self) {
-  write_end(self);
+  write_end(&self->write);
   if (self->lease != NULL) lease_end_store(self->lease);
 }
 
@@ -330,164 +262,4 @@ void call_drop(call *self) {
   self->op.count = 0;
   drop_many(self->many);
   self->many = NULL;
-}
-
-/* ---- What came back of one key ---- */
-
-static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
-                              PyObject *bytes) {
-  bool hit = self->item.status == CACHETTE_HIT;
-  PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
-                        : Py_NewRef(self->fallback);
-  if (self->kind == CALL_FETCH_WITH_TTL) return with_ttl(hit ? self->item.ttl_ms : -1, value);
-  return value;
-}
-
-/* The code with which the op failed, or the first of its items; or CACHETTE_OK. */
-static int find_status(const cachette_op *op) {
-  int status = op->status;
-  for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
-    if (op->items[i].status < 0) status = op->items[i].status;
-  return status;
-}
-
-/* ---- What came back of many keys ---- */
-
-/* Sets the exception of a key that failed. Of several that failed for their own reasons the library
- * tells only one, which may be another key's; then the message says no more than is true of all. */
-static void raise_item(ext_state *state, const call *self, size_t index, size_t failures) {
-  const cachette_op *op = &self->op;
-  if (op->status < 0 || failures == 1) {
-    raise_error(state, op->status < 0 ? op->status : op->items[index].status, &self->error);
-    return;
-  }
-  int code = op->items[index].status;
-  cachette_error error = {.code = code};
-  PyOS_snprintf(error.message, sizeof error.message, "\"%.100s\": %s.",
-                PyUnicode_AsUTF8(PyList_GET_ITEM(self->many->keys, (Py_ssize_t)index)),
-                cachette_strerror(code));
-  raise_error(state, code, &error);
-}
-
-/* Moves the exception that is set, if it is a CachetteError, into the dict of those that failed. */
-static int keep_failure(ext_state *state, PyObject **failed, PyObject *key) {
-  if (!PyErr_ExceptionMatches(state->cachette_error)) return -1;
-  PyObject *error = take_exception();
-  if (*failed == NULL) *failed = PyDict_New();
-  int code = *failed != NULL ? PyDict_SetItem(*failed, key, error) : -1;
-  Py_DECREF(error);
-  return code;
-}
-
-static size_t count_failures(const cachette_op *op) {
-  size_t count = 0;
-  for (size_t i = 0; i < op->count; i++) count += op->items[i].status < 0;
-  return count;
-}
-
-/* Takes the results of the keys apart: values to `found`, errors to `*failed`. */
-static int sort_items(ext_state *state, config_object *config, const call *self, PyObject *found,
-                      PyObject **failed) {
-  size_t failures = count_failures(&self->op);
-  for (size_t i = 0; i < self->op.count; i++) {
-    const cachette_item *item = &self->op.items[i];
-    PyObject *key = PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i), *value = NULL;
-    if (self->op.status < 0 || item->status < 0)
-      raise_item(state, self, i, failures);
-    else if (self->kind != CALL_FETCH_MANY || item->status != CACHETTE_HIT)
-      continue;
-    else
-      value = decode(state, config, key, item->value, NULL, NULL);
-    int code = value != NULL ? PyDict_SetItem(found, key, value) : keep_failure(state, failed, key);
-    Py_XDECREF(value);
-    if (code < 0) return -1;
-  }
-  return 0;
-}
-
-/* The error that stands for all: the reason that the library tells, or else that of the codec. */
-static PyObject *choose_error(ext_state *state, const call *self, PyObject *failed) {
-  int status = find_status(&self->op);
-  if (status < 0) {
-    raise_error(state, status, status == self->error.code ? &self->error : NULL);
-    return take_exception();
-  }
-  Py_ssize_t position = 0;
-  PyObject *key, *first;
-  return PyDict_Next(failed, &position, &key, &first) ? Py_NewRef(first) : NULL;
-}
-
-/* Its message, and how to learn of the other keys; a new reference. */
-static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
-  bool same = self->op.status < 0 || self->op.count == 1; /* for all of them */
-  if (same) return PyObject_Str(chosen);
-  const char *others =
-      self->kind == CALL_FETCH_MANY ? ", its `found` the values of the others" : "";
-  return PyUnicode_FromFormat("%S %zd of %zu keys failed: `failed` of this error has each error%s.",
-                              chosen, PyDict_GET_SIZE(failed), self->op.count, others);
-}
-
-/* Raises it, with the results of all keys. */
-static void raise_failed(ext_state *state, const call *self, PyObject *found, PyObject *failed) {
-  PyObject *chosen = choose_error(state, self, failed);
-  PyObject *message = chosen != NULL ? describe_failed(self, chosen, failed) : NULL;
-  PyObject *type = chosen != NULL ? (PyObject *)Py_TYPE(chosen) : NULL;
-  PyObject *error = message != NULL ? PyObject_CallOneArg(type, message) : NULL;
-  if (error != NULL && PyObject_SetAttrString(error, "found", found) == 0 &&
-      PyObject_SetAttrString(error, "failed", failed) == 0) {
-    PyException_SetCause(error, Py_NewRef(chosen));
-    PyErr_SetObject(type, error);
-  }
-  Py_XDECREF(error);
-  Py_XDECREF(message);
-  Py_XDECREF(chosen);
-}
-
-static PyObject *make_many(ext_state *state, config_object *config, const call *self) {
-  if (self->op.status == CACHETTE_EINVAL) {
-    raise_error(state, CACHETTE_EINVAL, &self->error);
-    return NULL;
-  }
-  PyObject *found = PyDict_New(), *failed = NULL, *result = NULL;
-  if (found != NULL && sort_items(state, config, self, found, &failed) == 0) {
-    if (failed != NULL)
-      raise_failed(state, self, found, failed);
-    else if (self->kind == CALL_FETCH_MANY)
-      result = Py_NewRef(found);
-    else
-      result =
-          self->kind == CALL_PUT_MANY ? Py_NewRef(Py_None) : PyLong_FromLongLong(self->op.number);
-  }
-  Py_XDECREF(found);
-  Py_XDECREF(failed);
-  return result;
-}
-
-PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes) {
-  if (self->many != NULL) return make_many(state, config, self);
-  int status = find_status(&self->op);
-  if (status < 0) {
-    if (!PyErr_Occurred()) raise_error(state, status, &self->error);
-    return NULL;
-  }
-  switch (self->kind) {
-    case CALL_FETCH:
-    case CALL_FETCH_AS:
-    case CALL_FETCH_WITH_TTL:
-      return make_fetched(state, config, self, bytes);
-    case CALL_PUT:
-    case CALL_STORE:
-    case CALL_PING:
-      Py_RETURN_NONE;
-    case CALL_ADD:
-      return PyBool_FromLong(self->item.status == CACHETTE_MISS);
-    case CALL_EXISTS:
-    case CALL_TOUCH:
-    case CALL_DELETE:
-      return PyBool_FromLong(self->item.status == CACHETTE_HIT);
-    case CALL_INCREMENT:
-      return PyLong_FromLongLong(self->item.amount);
-    default:
-      return PyLong_FromLongLong(self->op.number);
-  }
 }

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leases: the right to store what is computed for a key. A flight of cachette._flights takes one
- * before it computes; a write to the key ends it, for what was read before the write must not be
- * stored after it.
+ * A flight of cachette._flights takes a lease on a key before it computes a value. A write to the
+ * key ends the lease, because what was read before the write must not be stored after it:
  *
  *     lease ... compute ... store              stored
  *     lease ... compute ... WRITE ... store    not stored
  *
- * Where a write has to be waited for, it ends leases when it is made and again when it is
- * answered; one that is taken in between may not store either, for nobody knows on which side of
- * the write it reads. A put that is on the wire when the write is made could overtake it on another
- * connection, so the write is sent when that put has been answered (cachette._flights._order).
+ * A write whose op has to be waited for ends leases twice: when it begins, and when its answer is
+ * there. A lease taken in between may not store either, because the value may come from before or
+ * after the write.
  *
- * Everything here happens with the GIL held and runs no Python code. Where no flight is under way,
- * a write costs a few pointers.
+ * A store that is on the wire when a write begins could arrive after it, on another connection. So
+ * the write is sent when the answer to that store is there (cachette._flights._order).
+ *
+ * No Python code runs here. While no flight is under way, a write costs a few pointers.
  */
+#include "lease.h"
+
 #include <stddef.h>
 #include <string.h>
 
-#include "ext.h"
+#include "arguments.h"
 
 #include <structmember.h>
 
@@ -28,7 +30,7 @@ struct lease {
   PyObject_HEAD config_object *config;
   PyObject *key; /* holds the bytes of `text` */
   cachette_slice text;
-  lease *next, **place; /* in its bucket */
+  lease *next, **link; /* in its bucket; `*link` is this one */
   unsigned forks;
   unsigned long thread; /* that stores */
   char open;            /* nobody has written since it was taken */
@@ -37,8 +39,8 @@ struct lease {
   char overtaken;       /* by a write that could not wait for the put */
 };
 
-/* How often the process was forked. What the parent had under way never ends in its child, and may
- * lie on the stack of a thread that is not there. */
+/* How often the process was forked. What was under way in the parent never ends in the child, and
+ * may be on the stack of a thread that the child does not have. */
 static unsigned forks;
 
 PyObject *lease_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -64,13 +66,11 @@ static bool is_below(cachette_slice key, cachette_slice namespace) {
          memcmp(key.data, namespace.data, namespace.size) == 0;
 }
 
-static bool is_of_all(const call *self) { return self->op.verb == CACHETTE_FLUSH; }
-
-static bool concerns(const call *self, cachette_slice key) {
-  if (is_of_all(self)) return true;
-  for (size_t i = 0; i < self->op.count; i++) {
-    cachette_slice written = self->op.items[i].key;
-    if (self->op.verb == CACHETTE_CLEAR_NAMESPACE ? is_below(key, written) : same(key, written))
+static bool concerns(const cachette_op *op, cachette_slice key) {
+  if (op->verb == CACHETTE_FLUSH) return true;
+  for (size_t i = 0; i < op->count; i++) {
+    cachette_slice written = op->items[i].key;
+    if (op->verb == CACHETTE_CLEAR_NAMESPACE ? is_below(key, written) : same(key, written))
       return true;
   }
   return false;
@@ -86,16 +86,17 @@ static int visit_key(const config_object *config, cachette_slice key, visitor vi
 }
 
 /* Visits the leases that a write concerns, until a visit returns something else than 0. */
-static int visit_all(const config_object *config, const call *self, visitor visit, void *data) {
+static int visit_all(const config_object *config, const cachette_op *op, visitor visit,
+                     void *data) {
   int code = 0;
-  if (!is_of_all(self) && self->op.verb != CACHETTE_CLEAR_NAMESPACE) {
-    for (size_t i = 0; i < self->op.count && code == 0; i++)
-      code = visit_key(config, self->op.items[i].key, visit, data);
+  if (op->verb != CACHETTE_FLUSH && op->verb != CACHETTE_CLEAR_NAMESPACE) {
+    for (size_t i = 0; i < op->count && code == 0; i++)
+      code = visit_key(config, op->items[i].key, visit, data);
     return code;
   }
   for (size_t i = 0; i < BUCKETS; i++)
     for (lease *each = config->leases[i]; each != NULL && code == 0; each = each->next)
-      if (concerns(self, each->text)) code = visit(each, data);
+      if (concerns(op, each->text)) code = visit(each, data);
   return code;
 }
 
@@ -107,40 +108,40 @@ static int end_lease(lease *self, void *data) {
   return 0;
 }
 
-void lease_end_key(const config_object *config, cachette_slice key) {
+void leases_end_key(const config_object *config, cachette_slice key) {
   visit_key(config, key, end_lease, NULL);
 }
 
-void write_note(const config_object *config, const call *self) {
-  if (config->lease_count > 0 && call_writes(self->kind)) visit_all(config, self, end_lease, NULL);
+void leases_end(const config_object *config, const cachette_op *op) {
+  if (config->lease_count > 0) visit_all(config, op, end_lease, NULL);
 }
 
-void write_begin(config_object *config, call *self) {
-  if (!call_writes(self->kind)) return;
-  write_note(config, self);
+void write_begin(config_object *config, active_write *self, const cachette_op *op) {
+  leases_end(config, op);
   if (config->writes_forks != forks) config->writes = NULL;
   config->writes_forks = self->forks = forks;
-  self->written = config;
-  self->next_write = config->writes;
-  self->write_place = &config->writes;
-  if (self->next_write != NULL) self->next_write->write_place = &self->next_write;
+  self->config = config;
+  self->op = op;
+  self->next = config->writes;
+  self->link = &config->writes;
+  if (self->next != NULL) self->next->link = &self->next;
   config->writes = self;
 }
 
-void write_end(call *self) {
-  config_object *config = self->written;
+void write_end(active_write *self) {
+  config_object *config = self->config;
   if (config == NULL) return;
-  self->written = NULL;
+  self->config = NULL;
   if (self->forks != forks) return;
-  *self->write_place = self->next_write;
-  if (self->next_write != NULL) self->next_write->write_place = self->write_place;
-  write_note(config, self);
+  *self->link = self->next;
+  if (self->next != NULL) self->next->link = self->link;
+  leases_end(config, self->op);
 }
 
 static bool is_being_written(const config_object *config, cachette_slice key) {
   if (config->writes_forks != forks) return false;
-  for (const call *each = config->writes; each != NULL; each = each->next_write)
-    if (concerns(each, key)) return true;
+  for (const active_write *each = config->writes; each != NULL; each = each->next)
+    if (concerns(each->op, key)) return true;
   return false;
 }
 
@@ -148,11 +149,11 @@ static int add_blocker(lease *self, void *list) {
   return self->storing && self->forks == forks ? PyList_Append(list, (PyObject *)self) : 0;
 }
 
-PyObject *write_blockers(const config_object *config, const call *self) {
-  if (config->storing == 0 || !call_writes(self->kind)) return NULL;
+PyObject *write_blockers(const config_object *config, const cachette_op *op) {
+  if (config->storing == 0) return NULL;
   PyObject *list = PyList_New(0);
   if (list == NULL) return NULL;
-  if (visit_all(config, self, add_blocker, list) == 0 && PyList_GET_SIZE(list) > 0) return list;
+  if (visit_all(config, op, add_blocker, list) == 0 && PyList_GET_SIZE(list) > 0) return list;
   Py_DECREF(list);
   return NULL;
 }
@@ -190,7 +191,7 @@ static bool make_buckets(config_object *config) {
 PyObject *lease_new(ext_state *state, config_object *config, PyObject *key) {
   cachette_slice text;
   if (!read_text("key", key, &text) || !make_buckets(config)) return NULL;
-  PyObject *plain = PyUnicode_FromObject(key); /* not of a class of the application's own */
+  PyObject *plain = PyUnicode_FromObject(key); /* a str proper, if it was of a subclass */
   if (plain == NULL || !read_text("key", plain, &text)) {
     Py_XDECREF(plain);
     return NULL;
@@ -209,22 +210,22 @@ PyObject *lease_new(ext_state *state, config_object *config, PyObject *key) {
   self->open = true;
   self->storing = self->overtaken = false;
   self->may_store = !is_being_written(config, text);
-  self->place = bucket_of(config, text);
-  self->next = *self->place;
-  if (self->next != NULL) self->next->place = &self->next;
-  *self->place = self;
+  self->link = bucket_of(config, text);
+  self->next = *self->link;
+  if (self->next != NULL) self->next->link = &self->next;
+  *self->link = self;
   config->lease_count++;
   PyObject_GC_Track(self);
   return (PyObject *)self;
 }
 
-/* From here on no write concerns it. */
+/* Takes the lease out of its configuration: no write concerns it from then on. */
 static int lease_drop(lease *self) {
   if (self->config == NULL) return 0;
   lease_end_store(self);
   self->open = self->may_store = false;
-  *self->place = self->next;
-  if (self->next != NULL) self->next->place = self->place;
+  *self->link = self->next;
+  if (self->next != NULL) self->next->link = self->link;
   self->config->lease_count--;
   Py_CLEAR(self->config);
   return 0;
@@ -245,7 +246,7 @@ static void lease_dealloc(lease *self) {
   Py_DECREF(type);
 }
 
-/* A write does not wait for its put. False: there is none under way. */
+/* Marks that a write does not wait for its put. False: no put is under way. */
 static PyObject *lease_overtake(lease *self, PyObject *Py_UNUSED(ignored)) {
   self->overtaken |= self->storing;
   return PyBool_FromLong(self->storing);
@@ -257,7 +258,8 @@ static PyObject *lease_get_config(lease *self, void *Py_UNUSED(closure)) {
 
 static PyMethodDef lease_methods[] = {
     {"overtake", (PyCFunction)lease_overtake, METH_NOARGS,
-     "overtake($self)\n--\n\nA write does not wait for its put. False: there is none under way."},
+     "overtake($self)\n--\n\nMarks that a write does not wait for its put. False: no put is under "
+     "way."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -271,7 +273,7 @@ static PyMemberDef lease_members[] = {
 };
 
 static PyGetSetDef lease_attributes[] = {
-    {"config", (getter)lease_get_config, NULL, "The configuration that it is of.", NULL},
+    {"config", (getter)lease_get_config, NULL, "Its configuration.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* The module: its state, made when it is imported and cleared with it. */
-#include "ext.h"
+#include "arguments.h"
+#include "cache.h"
+#include "codec.h"
+#include "config.h"
+#include "future.h"
+#include "lease.h"
+#include "loop_handle.h"
+#include "method.h"
+#include "options.h"
+#include "pending.h"
+#include "ready.h"
+#include "stats.h"
+#include "sync.h"
+#include "thread_handle.h"
 
 static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   ext_state *state = PyModule_GetState(module);
   Py_VISIT(state->cache_type);
   Py_VISIT(state->config_type);
-  Py_VISIT(state->function_type);
+  Py_VISIT(state->method_type);
   Py_VISIT(state->ready_type);
   Py_VISIT(state->pending_type);
-  Py_VISIT(state->waiter_type);
-  Py_VISIT(state->host_type);
+  Py_VISIT(state->future_type);
+  Py_VISIT(state->loop_handle_type);
   Py_VISIT(state->sync_type);
-  Py_VISIT(state->sync_handle_type);
+  Py_VISIT(state->thread_handle_type);
   Py_VISIT(state->lease_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
@@ -37,17 +50,17 @@ static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
   ready_forget(state);
   pending_forget(state);
-  Py_CLEAR(state->waiter_type);
-  Py_CLEAR(state->host_type);
+  Py_CLEAR(state->future_type);
+  Py_CLEAR(state->loop_handle_type);
   Py_CLEAR(state->sync_type);
-  Py_CLEAR(state->sync_handle_type);
+  Py_CLEAR(state->thread_handle_type);
   Py_CLEAR(state->lease_type);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
-  Py_CLEAR(state->function_type);
+  Py_CLEAR(state->method_type);
   Py_CLEAR(state->known_class);
   Py_CLEAR(state->known_config);
   Py_CLEAR(state->missing);
@@ -83,23 +96,23 @@ static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
 static int make_types(PyObject *module, ext_state *state) {
   state->cache_type = make_type(module, &cache_spec);
   state->config_type = make_type(module, &config_spec);
-  state->function_type = make_type(module, &function_spec);
+  state->method_type = make_type(module, &method_spec);
   state->ready_type = make_type(module, &ready_spec);
   state->pending_type = make_type(module, &pending_spec);
-  state->waiter_type = make_type(module, &waiter_spec);
-  state->host_type = make_type(module, &host_spec);
+  state->future_type = make_type(module, &future_spec);
+  state->loop_handle_type = make_type(module, &loop_handle_spec);
   state->sync_type = make_type(module, &sync_spec);
-  state->sync_handle_type = make_type(module, &sync_handle_spec);
+  state->thread_handle_type = make_type(module, &thread_handle_spec);
   state->lease_type = make_type(module, &lease_spec);
-  if (state->cache_type == NULL || state->config_type == NULL || state->function_type == NULL ||
-      state->ready_type == NULL || state->pending_type == NULL || state->waiter_type == NULL ||
-      state->host_type == NULL || state->sync_type == NULL || state->sync_handle_type == NULL ||
-      state->lease_type == NULL)
+  if (state->cache_type == NULL || state->config_type == NULL || state->method_type == NULL ||
+      state->ready_type == NULL || state->pending_type == NULL || state->future_type == NULL ||
+      state->loop_handle_type == NULL || state->sync_type == NULL ||
+      state->thread_handle_type == NULL || state->lease_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
-  state->config_type->tp_new = state->ready_type->tp_new = state->function_type->tp_new = NULL;
-  state->pending_type->tp_new = state->waiter_type->tp_new = state->host_type->tp_new = NULL;
-  state->sync_handle_type->tp_new = state->lease_type->tp_new = NULL;
+  state->config_type->tp_new = state->ready_type->tp_new = state->method_type->tp_new = NULL;
+  state->pending_type->tp_new = state->future_type->tp_new = state->loop_handle_type->tp_new = NULL;
+  state->thread_handle_type->tp_new = state->lease_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->cache_type) < 0 ||
       PyModule_AddType(module, state->sync_type) < 0)
@@ -144,17 +157,17 @@ static int ext_exec(PyObject *module) {
 static PyMethodDef ext_methods[] = {
     {"load", (PyCFunction)(void (*)(void))config_load, METH_FASTCALL,
      "load($module, pairs, lenient, codec, /)\n--\n\n"
-     "A Config of (name, value) pairs, and the faults found as (name, message) pairs."},
+     "A Config of (name, value) pairs, and a list of (name, message) with what is wrong."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
-     "configure($module, cls, config, /)\n--\n\nMakes calls on the class use the configuration; "
-     "None: "
-     "the one that it inherits."},
-    {"call", function_of_call, METH_O,
-     "call($module, face, /)\n--\n\nThe call that is named like a coroutine function, which it "
-     "passes for."},
-    {"blocking_call", function_of_blocking_call, METH_O,
-     "blocking_call($module, face, /)\n--\n\nThe same that blocks; it passes for a function."},
-    {"running_loop", host_running_loop, METH_NOARGS,
+     "configure($module, cls, config, /)\n--\n\nSets the configuration of a class; None: it "
+     "inherits "
+     "one."},
+    {"call", method_of_call, METH_O,
+     "call($module, face, /)\n--\n\nThe call that is named like a coroutine function, and "
+     "answers like it."},
+    {"blocking_call", method_of_blocking_call, METH_O,
+     "blocking_call($module, face, /)\n--\n\nThe same call, blocking; it answers like a function."},
+    {"running_loop", running_loop, METH_NOARGS,
      "running_loop($module, /)\n--\n\nThe running event loop; a RuntimeError if there is none."},
     {"close", cache_close, METH_O,
      "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
@@ -171,16 +184,15 @@ static PyMethodDef ext_methods[] = {
      "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe same, blocking."},
     {"forked", lease_forked, METH_NOARGS,
      "forked($module, /)\n--\n\nThis process is the child of a fork."},
-    {"stats", cache_stats, METH_O,
-     "stats($module, cls, /)\n--\n\nWhat the class's calls have done so far, as a dict."},
-    {"options", config_options, METH_NOARGS,
+    {"stats", stats_of_class, METH_O,
+     "stats($module, cls, /)\n--\n\nWhat the calls on the class have done so far, as a dict."},
+    {"options", options_list, METH_NOARGS,
      "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
     {"check_ttl", check_ttl, METH_O,
      "check_ttl($module, ttl, /)\n--\n\nRaises what a put with this time to live would."},
     {"has_odd_key", has_odd_key, METH_O,
-     "has_odd_key($module, value, /)\n--\n\nWhether a dict in it has a key that is no str. It "
-     "looks "
-     "into dicts, lists and tuples."},
+     "has_odd_key($module, value, /)\n--\n\nWhether a dict in the value has a key that is no str. "
+     "Dicts, lists and tuples are searched."},
     {NULL, NULL, 0, NULL},
 };
 

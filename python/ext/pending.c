@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An awaitable whose op waits for a server. The op is on its way when the call returns; `await`
- * waits on a waiter, unless the answer is there before.
+ * A call whose op waits for a server. The op is under way when the call returns. `await` waits on a
+ * Future, unless the answer is there already.
  *
- * It has a coroutine's methods, so that asyncio takes it for one wherever it takes a coroutine.
- * Given up (cancelled, closed, or never awaited), it gives its op up.
+ * It has the methods of a coroutine, so asyncio accepts it wherever it accepts one. If it is
+ * cancelled, closed or never awaited, its op is cancelled.
  */
-#include "ext.h"
+#include "pending.h"
 
-/* NEW: to be sent when it is awaited. GIVEN: the result was taken, or there is none to come. */
+#include "awaitable.h"
+#include "call.h"
+#include "errors.h"
+#include "flights.h"
+#include "loop_handle.h"
+#include "ready.h"
+#include "result.h"
+
+/* NEW: to be sent when it is awaited. GIVEN: the result was taken, or none will come. */
 enum { NEW, WAITING, ANSWERED, GIVEN };
 
 struct pending {
   awaitable base;
   call call;
   int stage;
-  bool begun; /* a task has awaited it, or it was closed */
+  bool begun; /* a task has awaited it, or it was closed: no warning */
   bool finalized;
-  host *host;
+  loop_handle *handle;
   config_object *config;
-  waiter *waiter;  /* that a task waits on, or NULL */
+  future *future;  /* on which a task waits, or NULL */
   PyObject *bytes; /* of a fetched value that did not fit the buffer */
   char buffer[1024];
 };
@@ -31,7 +39,7 @@ static ext_state *pending_state(pending *self) {
 
 /* ---- The op ---- */
 
-static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
+static void *alloc_value(cachette_op *op, cachette_item *item, size_t size) {
   pending *self = op->data;
   (void)item;
   Py_XDECREF(self->bytes);
@@ -40,21 +48,21 @@ static void *place_value(cachette_op *op, cachette_item *item, size_t size) {
   return self->bytes != NULL ? PyBytes_AS_STRING(self->bytes) : NULL;
 }
 
-/* Wakes who waits. */
+/* The op is done: wakes the task that waits. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
   call_end(&self->call);
   if (self->stage == WAITING) self->stage = ANSWERED;
-  waiter *woken = self->waiter;
+  future *woken = self->future;
   if (woken == NULL) return;
-  self->waiter = NULL;
-  waiter_leave(woken);
-  host_wake(self->host, woken);
+  self->future = NULL;
+  future_detach(woken);
+  loop_handle_wake(self->handle, woken);
 }
 
 /* ---- Making one ---- */
 
-/* Not tracked by the garbage collector yet; its call is to be made. */
+/* A new one, whose call is to be made. The garbage collector does not track it yet. */
 static pending *pending_new(ext_state *state, config_object *config, enum call_kind kind) {
   pending *self;
   if (state->kept_pending_count > 0) {
@@ -67,9 +75,9 @@ static pending *pending_new(ext_state *state, config_object *config, enum call_k
   awaitable_init(&self->base, kind);
   self->stage = GIVEN;
   self->begun = self->finalized = false;
-  self->host = NULL;
+  self->handle = NULL;
   self->bytes = NULL;
-  self->waiter = NULL;
+  self->future = NULL;
   self->config = config;
   Py_INCREF((PyObject *)config);
   return self;
@@ -77,15 +85,15 @@ static pending *pending_new(ext_state *state, config_object *config, enum call_k
 
 /* Sends the op. Returns 1; 0 if no event loop is running; or -1 with an exception set. */
 static int send_op(ext_state *state, pending *self) {
-  host *found;
-  int code = host_find(state, self->config, &found);
+  loop_handle *found;
+  int code = loop_handle_find(state, self->config, &found);
   if (code <= 0) return code;
-  self->host = (host *)Py_NewRef((PyObject *)found);
+  self->handle = (loop_handle *)Py_NewRef((PyObject *)found);
   self->stage = WAITING;
-  return host_submit(state, found, &self->call.op) < 0 ? -1 : 1;
+  return loop_handle_submit(state, found, &self->call.op) < 0 ? -1 : 1;
 }
 
-/* What a call gives that failed before its op was sent, or in being sent. */
+/* What a call gives that failed before its op was sent, or in sending it. */
 static PyObject *fail(ext_state *state, pending *self) {
   PyObject *failed = ready_fail(state, self->base.kind);
   PyObject *type, *value, *traceback;
@@ -96,14 +104,13 @@ static PyObject *fail(ext_state *state, pending *self) {
   return failed;
 }
 
-/* Sends the op, or gives the coroutine that does it when puts that it must not overtake are over.
- */
+/* Sends the op, and gives the call itself. If the op must not overtake puts of leases, gives the
+ * coroutine that waits for those, and then for the call. */
 static PyObject *begin_made(ext_state *state, pending *self) {
-  write_begin(self->config, &self->call);
-  PyObject *blockers = write_blockers(self->config, &self->call);
+  PyObject *blockers = call_begin(self->config, &self->call);
   if (blockers == NULL)
     return !PyErr_Occurred() && send_op(state, self) >= 0 ? Py_NewRef((PyObject *)self) : NULL;
-  PyObject *behind = cache_find_flights(state) < 0
+  PyObject *behind = flights_import(state) < 0
                          ? NULL
                          : PyObject_CallFunctionObjArgs(state->behind, self, blockers, NULL);
   Py_DECREF(blockers);
@@ -111,23 +118,24 @@ static PyObject *begin_made(ext_state *state, pending *self) {
 }
 
 /*
- * The op goes out at once, so that many that are made before the first is awaited go together; made
- * before a loop runs, as in asyncio.run(cachette.fetch('key')), it goes when it is awaited. A wrong
- * argument is an error of the call; what fails in the backend is raised when it is awaited.
+ * The op is sent at once, so that ops of calls that are made before the first is awaited go
+ * together. If no loop is running yet, as in asyncio.run(cachette.fetch('key')), it is sent when it
+ * is awaited. A wrong argument is an error of the call; an error of the backend is raised when it
+ * is awaited.
  */
 static PyObject *begin(ext_state *state, pending *self, bool made) {
   if (!made) return fail(state, self);
   self->stage = NEW;
   PyObject_GC_Track(self);
-  PyObject *awaitable = begin_made(state, self);
-  if (awaitable == NULL) return fail(state, self);
+  PyObject *given = begin_made(state, self);
+  if (given == NULL) return fail(state, self);
   if (self->stage == ANSWERED && self->call.op.status == CACHETTE_EINVAL) {
-    Py_DECREF(awaitable); /* which is this one */
+    Py_DECREF(given); /* it is this one */
     raise_error(state, CACHETTE_EINVAL, &self->call.error);
     return fail(state, self);
   }
   Py_DECREF(self);
-  return awaitable;
+  return given;
 }
 
 PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
@@ -140,7 +148,7 @@ PyObject *pending_call(ext_state *state, config_object *config, enum call_kind k
   op->data = self;
   op->error = &self->call.error;
   if (op->verb == CACHETTE_FETCH && self->call.many == NULL) {
-    op->alloc = place_value;
+    op->alloc = alloc_value;
     self->call.item.buffer = self->buffer;
     self->call.item.buffer_size = sizeof self->buffer;
   }
@@ -149,27 +157,30 @@ PyObject *pending_call(ext_state *state, config_object *config, enum call_kind k
 
 /* ---- Waiting for it ---- */
 
-void pending_give_up(pending *self) {
+/* Cancels the op, if it is under way. */
+static void give_up(void *owner) {
+  pending *self = owner;
   bool waited = self->stage == WAITING;
-  waiter *left = self->waiter;
-  self->waiter = NULL;
-  if (left != NULL) waiter_leave(left);
-  if (waited) host_cancel(self->host, &self->call.op);
+  future *left = self->future;
+  self->future = NULL;
+  if (left != NULL) future_detach(left);
+  if (waited) loop_handle_cancel(self->handle, &self->call.op);
   Py_XDECREF((PyObject *)left);
 }
 
-/* Lets go of everything; an op that is on its way is given up. */
+/* Releases everything; an op that is under way is cancelled. */
 static int pending_drop(pending *self) {
-  pending_give_up(self);
+  give_up(self);
   self->stage = GIVEN;
   call_drop(&self->call);
   Py_CLEAR(self->bytes);
-  Py_CLEAR(self->host);
+  Py_CLEAR(self->handle);
   Py_CLEAR(self->config);
   return 0;
 }
 
-/* Goes on: 1 and the result, 0 and a waiter, or -1 with an exception set. */
+/* Goes on, as a coroutine does: 1 and the result, 0 and the future to wait on, or -1 with an
+ * exception set. */
 static int step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
@@ -180,7 +191,7 @@ static int step(pending *self, PyObject **result) {
   }
   if (self->stage == NEW) {
     int code = send_op(state, self);
-    if (code == 0) host_refuse_loop();
+    if (code == 0) loop_handle_refuse();
     if (code <= 0) return -1;
   }
   if (self->stage == ANSWERED) {
@@ -189,13 +200,13 @@ static int step(pending *self, PyObject **result) {
     pending_drop(self);
     return *result != NULL ? 1 : -1;
   }
-  if (self->waiter == NULL) {
-    self->waiter = waiter_new(state, self->host, self);
-  } else if (!waiter_block(self->waiter)) {
+  if (self->future == NULL) {
+    self->future = loop_handle_future(state, self->handle, give_up, self);
+  } else if (!future_block(self->future)) {
     PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
     return -1;
   }
-  *result = (PyObject *)self->waiter;
+  *result = (PyObject *)self->future;
   Py_XINCREF(*result);
   return *result != NULL ? 0 : -1;
 }
@@ -208,7 +219,7 @@ static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **r
 }
 #endif
 
-/* The waiter, or the result as a StopIteration. */
+/* The future, or the result as a StopIteration. */
 static PyObject *pending_next(pending *self) {
   PyObject *result;
   int code = step(self, &result);
@@ -221,7 +232,7 @@ static PyObject *pending_next(pending *self) {
 }
 
 static PyObject *pending_send(pending *self, PyObject *value) {
-  if (value != Py_None && self->waiter == NULL && self->stage != GIVEN) {
+  if (value != Py_None && self->future == NULL && self->stage != GIVEN) {
     PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
     return NULL;
   }
@@ -253,17 +264,17 @@ void pending_forget(ext_state *state) {
   PyTypeObject *type = state->pending_type;
   state->pending_type = NULL;
   while (state->kept_pending_count > 0)
-    PyObject_GC_Del(state->kept_pending[--state->kept_pending_count]); /* asks the type */
+    PyObject_GC_Del(state->kept_pending[--state->kept_pending_count]); /* uses the type */
   Py_XDECREF(type);
 }
 
 static int pending_traverse(pending *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
-  Py_VISIT((PyObject *)self->host);
+  Py_VISIT((PyObject *)self->handle);
   Py_VISIT((PyObject *)self->config);
   Py_VISIT(self->call.fallback);
   Py_VISIT(self->call.returns);
-  Py_VISIT((PyObject *)self->waiter);
+  Py_VISIT((PyObject *)self->future);
   Py_VISIT(self->call.encoded.owner);
   Py_VISIT((PyObject *)self->call.lease);
   return 0;
@@ -281,7 +292,7 @@ static void pending_dealloc(pending *self) {
   bool reusable =
       !self->finalized; /* Python finalizes an object once, so it would not warn again */
   PyObject_GC_UnTrack(self);
-  Py_TRASHCAN_BEGIN(self, pending_dealloc) /* one may hold one that holds one, and so on */
+  Py_TRASHCAN_BEGIN(self, pending_dealloc) /* they may form a long chain */
       pending_drop(self);
   Py_CLEAR(self->base.origin);
   ext_state *state = pending_state(self);
@@ -297,9 +308,9 @@ static void pending_dealloc(pending *self) {
 static PyMethodDef pending_methods[] = {
     {"send", (PyCFunction)pending_send, METH_O, "Goes on, as a coroutine does."},
     {"throw", (PyCFunction)pending_throw, METH_VARARGS,
-     "Gives the call up and raises an exception."},
+     "Cancels the call and raises an exception."},
     {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
-    {"close", (PyCFunction)pending_close, METH_NOARGS, "Gives the call up."},
+    {"close", (PyCFunction)pending_close, METH_NOARGS, "Cancels the call."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An awaitable whose result is there already: `await` gives it without a turn of the event loop.
+ * A call whose result is known: `await` gives it without a turn of the event loop.
  *
- * It has a coroutine's methods, so that asyncio takes it for one wherever it takes a coroutine.
- * A few are kept for reuse, for one is made in every call.
+ * It has the methods of a coroutine, so asyncio accepts it wherever it accepts one. A few objects
+ * are kept for reuse, because every call makes one.
  */
-#include "ext.h"
+#include "ready.h"
+
+#include "awaitable.h"
+#include "errors.h"
 
 struct ready {
   awaitable base;
-  PyObject *result; /* or the exception; NULL once it was given */
+  PyObject *result; /* or the exception, if `failed`; NULL once it was taken */
   bool failed;
   bool finalized;
 };
@@ -47,11 +50,11 @@ void ready_forget(ext_state *state) {
   PyTypeObject *type = state->ready_type;
   state->ready_type = NULL;
   while (state->kept_count > 0)
-    PyObject_GC_Del(state->kept[--state->kept_count]); /* asks the type */
+    PyObject_GC_Del(state->kept[--state->kept_count]); /* uses the type */
   Py_XDECREF(type);
 }
 
-/* The state of the module of the type; NULL when the garbage collector has cleared either. */
+/* The module's state; NULL if the garbage collector has cleared type or module. */
 static ext_state *state_of(PyTypeObject *type) {
   PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
   return module != NULL ? PyModule_GetState(module) : NULL;
@@ -68,26 +71,25 @@ static int ready_clear(ready *self) {
   return 0;
 }
 
-/* Nobody has taken the result: the call was never awaited. */
+/* A result that nobody took belongs to a call that was never awaited. */
 static void ready_finalize(PyObject *object) {
   ready *self = (ready *)object;
   self->finalized = true;
   if (self->result != NULL) awaitable_warn(&self->base);
 }
 
-/* Warns of one that goes without having been awaited. True: somebody has taken hold of it. */
+/* Warns of a call that was never awaited. True: the warning has brought it back to life. */
 static bool warn_before_dealloc(ready *self) {
   if (!PyObject_GC_IsTracked((PyObject *)self)) PyObject_GC_Track(self);
   return PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0;
 }
 
-static void ready_dealloc(ready *self) {
+/* Frees the object, or keeps it for reuse; its result is gone. */
+static void release(ready *self) {
   PyTypeObject *type = Py_TYPE(self);
-  if (self->result != NULL && warn_before_dealloc(self)) return;
   bool reusable =
       !self->finalized; /* Python finalizes an object once, so it would not warn again */
   PyObject_GC_UnTrack(self);
-  Py_CLEAR(self->result);
   Py_CLEAR(self->base.origin);
   ext_state *state = state_of(type);
   if (reusable && state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
@@ -97,7 +99,26 @@ static void ready_dealloc(ready *self) {
   Py_DECREF(type);
 }
 
-/* Takes the result out, or NULL with an exception set. */
+static void ready_dealloc(ready *self);
+
+/* Frees a call that was never awaited. As a function of its own it costs awaited calls nothing. */
+__attribute__((cold, noinline)) static void dealloc_with_result(ready *self) {
+  if (!self->finalized && warn_before_dealloc(self)) return;
+  PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, ready_dealloc) /* results may form a long chain */
+      Py_CLEAR(self->result);
+  release(self);
+  Py_TRASHCAN_END
+}
+
+static void ready_dealloc(ready *self) {
+  if (self->result != NULL)
+    dealloc_with_result(self);
+  else
+    release(self);
+}
+
+/* Takes the result; or NULL with an exception set. */
 static PyObject *take(ready *self) {
   PyObject *result = self->result;
   if (result == NULL) {
@@ -115,7 +136,7 @@ static PyObject *take(ready *self) {
 static PyObject *stop(ready *self) {
   PyObject *result = take(self);
   if (result == NULL) return NULL;
-  if (result != Py_None) { /* with no exception set, the interpreter takes it for None */
+  if (result != Py_None) { /* with no exception set, the interpreter gives None */
     PyObject *exception = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
     if (exception != NULL) {
       PyErr_SetObject(PyExc_StopIteration, exception);
@@ -149,8 +170,8 @@ static PyObject *ready_close(ready *self, PyObject *Py_UNUSED(ignored)) {
   Py_RETURN_NONE;
 }
 
-/* throw(exception) and the older throw(type, value, traceback), as a coroutine that has not begun
- * has it. */
+/* throw(exception) and the older throw(type, value, traceback), as on a coroutine that has not
+ * begun. */
 static PyObject *ready_throw(ready *self, PyObject *args) {
   PyObject *type, *value;
   if (self->result == NULL) return take(self);
@@ -168,7 +189,7 @@ static PyMethodDef ready_methods[] = {
 };
 
 static PyType_Slot ready_slots[] = {
-    {Py_tp_doc, (char *)"An awaitable whose result is there already."},
+    {Py_tp_doc, (char *)"An awaitable whose result is known."},
     {Py_tp_dealloc, ready_dealloc},
     {Py_tp_traverse, ready_traverse},
     {Py_tp_clear, ready_clear},

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handles of a configuration have done, those that are closed included. */
+/* The figures of a configuration are the sum over its handles, closed ones included. */
+#include "stats.h"
+
 #include <string.h>
 
-#include "ext.h"
+#include "cache.h"
+#include "handle.h"
+#include "loop_handle.h"
+#include "thread_handle.h"
 
-void stats_add(cachette_stats *sum, const cachette_stats *stats) {
-#define HANDLE(name) sum->name += stats->name;
-#define STORE(name)
-#define ADD(name, owner, text) owner(name)
-  CACHETTE_STATS(ADD)
-#undef HANDLE
-#undef STORE
-#undef ADD
-}
-
-void stats_add_handle(cachette_stats *sum, const cachette *handle) {
-  cachette_stats stats;
-  if (handle != NULL && cachette_get_stats(handle, &stats, sizeof stats) == CACHETTE_OK)
-    stats_add(sum, &stats);
-}
-
-/* The store's own figures, which every handle knows alike. */
+/* Replaces the store's figures, which are the same in all handles. */
 static void find_store_stats(ext_state *state, config_object *config, cachette_stats *stats) {
-  const cachette *handle = config_waits(config, state) < 0 ? NULL : config->handle;
+  const cachette *handle = handle_waits(config, state) < 0 ? NULL : config->handle;
   cachette_stats store;
   memset(&store, -1, sizeof store); /* each is -1: not known */
   if (handle != NULL) cachette_get_stats(handle, &store, sizeof store);
@@ -35,7 +24,7 @@ static void find_store_stats(ext_state *state, config_object *config, cachette_s
 #undef TAKE
 }
 
-/* Sets a number of the dict, None if it is not known. */
+/* Sets a number in the dict; None if it is not known. */
 static bool set(PyObject *dict, const char *name, int64_t number) {
   PyObject *value = number >= 0 ? PyLong_FromLongLong(number) : Py_NewRef(Py_None);
   int code = value != NULL ? PyDict_SetItemString(dict, name, value) : -1;
@@ -43,13 +32,13 @@ static bool set(PyObject *dict, const char *name, int64_t number) {
   return code == 0;
 }
 
-PyObject *stats_of_config(ext_state *state, config_object *config) {
+static PyObject *stats_of_config(ext_state *state, config_object *config) {
   cachette_stats sum = config->closed;
   find_store_stats(state, config, &sum);
   if (PyErr_Occurred()) return NULL;
   stats_add_handle(&sum, config->handle);
-  for (Py_ssize_t i = 0; i < config->host_count; i++) host_add_stats(config->hosts[i], &sum);
-  sync_add_stats(config, &sum);
+  loop_handles_add_stats(config, &sum);
+  thread_handles_add_stats(config, &sum);
   PyObject *dict = PyDict_New();
   bool fine = dict != NULL;
 #define SET(name, owner, text) fine = fine && set(dict, #name, sum.name);
@@ -58,4 +47,13 @@ PyObject *stats_of_config(ext_state *state, config_object *config) {
   if (fine) return dict;
   Py_XDECREF(dict);
   return NULL;
+}
+
+PyObject *stats_of_class(PyObject *module, PyObject *type) {
+  ext_state *state = PyModule_GetState(module);
+  config_object *config = cache_config_of(state, "stats", type);
+  if (config == NULL) return NULL;
+  PyObject *stats = stats_of_config(state, config);
+  Py_DECREF(config);
+  return stats;
 }

@@ -2,131 +2,55 @@
 /*
  * The calls that block, for code without an event loop.
  *
- * A backend that has to be waited for gets a handle for each thread, which is closed when the
- * thread ends; no event loop is started, nor that of a running one used. The GIL is let go while a
- * call waits. A backend that answers at once has one handle that all share.
+ * If ops have to be waited for, each thread has a handle of its own (thread_handle.c). If not, all
+ * threads share one (handle.c).
  */
+#include "sync.h"
+
 #include <stddef.h>
 
-#include "ext.h"
+#include "cache.h"
+#include "call.h"
+#include "flights.h"
+#include "handle.h"
+#include "immediate.h"
+#include "result.h"
+#include "thread_handle.h"
 
 #include <structmember.h>
 
 enum { BUFFER = 2048 }; /* bytes of a value that need no allocation */
-
-/* A handle of one thread, kept by that thread's part of a threading.local. */
-struct sync_handle {
-  PyObject_HEAD cachette *handle;
-  config_object *config; /* that counts what it did; not owned; NULL: gone */
-  sync_handle *next, **place;
-  cachette_stats stats; /* as they were after the last call */
-};
 
 /* What `Cachette.sync` gives: the calls of a class. */
 typedef struct sync_object {
   PyObject_HEAD PyTypeObject *owner;
 } sync_object;
 
-/* ---- The handle of the thread ---- */
-
-static void unlink_handle(sync_handle *self) {
-  if (self->config == NULL) return;
-  stats_add(&self->config->closed, &self->stats);
-  *self->place = self->next;
-  if (self->next != NULL) self->next->place = self->place;
-  self->config = NULL;
-}
-
-void sync_forget(config_object *config) {
-  while (config->syncs != NULL) unlink_handle(config->syncs);
-}
-
-void sync_add_stats(const config_object *config, cachette_stats *sum) {
-  for (const sync_handle *each = config->syncs; each != NULL; each = each->next)
-    stats_add(sum, &each->stats);
-}
-
-static void sync_handle_dealloc(sync_handle *self) {
-  PyTypeObject *type = Py_TYPE(self);
-  unlink_handle(self);
-  cachette_close(self->handle);
-  PyObject_Free(self);
-  Py_DECREF(type);
-}
-
-static sync_handle *handle_new(ext_state *state, config_object *config) {
-  sync_handle *self = PyObject_New(sync_handle, state->sync_handle_type);
-  if (self == NULL) return NULL;
-  self->config = NULL;
-  self->stats = (cachette_stats){0};
-  self->handle = config_take(config, state);
-  if (self->handle == NULL) {
-    Py_DECREF(self);
-    return NULL;
-  }
-  self->config = config;
-  self->next = config->syncs;
-  self->place = &config->syncs;
-  if (self->next != NULL) self->next->place = &self->next;
-  config->syncs = self;
-  return self;
-}
-
-static int make_local(config_object *config) {
-  PyObject *threading = PyImport_ImportModule("threading");
-  PyObject *local = threading != NULL ? PyObject_CallMethod(threading, "local", NULL) : NULL;
-  Py_XDECREF(threading);
-  if (local == NULL) return -1;
-  if (config->local == NULL)
-    config->local = local;
-  else
-    Py_DECREF(local); /* another thread was faster */
-  return 0;
-}
-
-/* The handle of this thread, opened if need be, anew after a fork; a new reference. */
-static sync_handle *find_handle(ext_state *state, config_object *config) {
-  if (config->local == NULL && make_local(config) < 0) return NULL;
-  PyObject *found = PyObject_GetAttr(config->local, state->str_handle);
-  if (found != NULL && cachette_fd(((sync_handle *)found)->handle) >= 0)
-    return (sync_handle *)found;
-  Py_XDECREF(found);
-  if (found == NULL) {
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return NULL;
-    PyErr_Clear();
-  }
-  sync_handle *fresh = handle_new(state, config);
-  if (fresh == NULL) return NULL;
-  if (PyObject_SetAttr(config->local, state->str_handle, (PyObject *)fresh) == 0) return fresh;
-  Py_DECREF(fresh);
-  return NULL;
-}
-
 /* ---- The calls ---- */
 
-static PyObject *wait_for(ext_state *state, config_object *config, call *made) {
+/* Runs a call whose op is made. */
+static PyObject *run(ext_state *state, config_object *config, call *made) {
   char buffer[BUFFER];
-  sync_handle *self = find_handle(state, config);
-  if (self == NULL) return NULL;
+  thread_handle *handle = thread_handle_find(state, config);
+  if (handle == NULL) return NULL;
   made->op.error = &made->error;
   if (made->many == NULL) {
     made->item.buffer = buffer;
     made->item.buffer_size = sizeof buffer;
   }
-  Py_BEGIN_ALLOW_THREADS cachette_run(self->handle, &made->op);
-  Py_END_ALLOW_THREADS call_end(made);
-  log_notice(self->handle);
-  cachette_get_stats(self->handle, &self->stats, sizeof self->stats);
-  Py_DECREF(self);
+  thread_handle_run(handle, &made->op);
+  call_end(made); /* before Python code runs */
+  thread_handle_log(handle);
+  Py_DECREF((PyObject *)handle);
   return call_result(state, config, made, NULL);
 }
 
-/* Waits for the puts that a write must not overtake. Returns 0, or -1 with an exception set. */
-static int begin_write(ext_state *state, config_object *config, call *made) {
-  write_begin(config, made);
-  PyObject *blockers = write_blockers(config, made);
+/* Waits for puts of leases that a write must not overtake. Returns 0, or -1 with an exception set.
+ */
+static int wait_for_blockers(ext_state *state, config_object *config, call *made) {
+  PyObject *blockers = call_begin(config, made);
   if (blockers == NULL) return PyErr_Occurred() ? -1 : 0;
-  PyObject *waited = cache_find_flights(state) < 0
+  PyObject *waited = flights_import(state) < 0
                          ? NULL
                          : PyObject_CallFunctionObjArgs(state->behind_now, blockers, NULL);
   Py_DECREF(blockers);
@@ -134,16 +58,16 @@ static int begin_write(ext_state *state, config_object *config, call *made) {
   return waited != NULL ? 0 : -1;
 }
 
-static PyObject *carry_out(ext_state *state, config_object *config, enum call_kind kind,
-                           PyObject *const *given) {
-  int waits = config_waits(config, state);
+static PyObject *call_blocking(ext_state *state, config_object *config, enum call_kind kind,
+                               PyObject *const *given) {
+  int waits = handle_waits(config, state);
   if (waits < 0) return NULL;
   bool refused;
-  if (waits == 0) return cache_carry_out(state, config, kind, given, &refused);
+  if (waits == 0) return immediate_call(state, config, kind, given, &refused);
   call made;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made) && begin_write(state, config, &made) == 0)
-    result = wait_for(state, config, &made);
+  if (call_make(state, config, kind, given, &made) && wait_for_blockers(state, config, &made) == 0)
+    result = run(state, config, &made);
   call_drop(&made);
   return result;
 }
@@ -151,19 +75,19 @@ static PyObject *carry_out(ext_state *state, config_object *config, enum call_ki
 PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given) {
   config_object *config = cache_config(state, ((sync_object *)self)->owner);
   if (config == NULL) return NULL;
-  PyObject *result = carry_out(state, config, kind, given);
+  PyObject *result = call_blocking(state, config, kind, given);
   Py_DECREF(config);
   return result;
 }
 
-/* As the functions of cache.c. */
+/* A call that is a function of the module: the class, and three arguments. */
 static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
                               PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
   config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
   if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
   if (config == NULL) return NULL;
-  PyObject *result = carry_out(state, config, kind, args + 1);
+  PyObject *result = call_blocking(state, config, kind, args + 1);
   Py_DECREF(config);
   return result;
 }
@@ -176,7 +100,7 @@ PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) 
   return make_call_of(module, "store_now", CALL_STORE, args, count);
 }
 
-/* ---- The types ---- */
+/* ---- The type ---- */
 
 static PyObject *sync_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
   PyObject *owner;
@@ -229,21 +153,4 @@ PyType_Spec sync_spec = {
     .basicsize = sizeof(sync_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = sync_slots,
-};
-
-static PyType_Slot sync_handle_slots[] = {
-    {Py_tp_doc, (char *)"A handle of one thread."},
-    {Py_tp_dealloc, sync_handle_dealloc},
-    {0, NULL},
-};
-
-PyType_Spec sync_handle_spec = {
-    .name = "cachette._cachette.SyncHandle",
-    .basicsize = sizeof(sync_handle),
-    .flags = Py_TPFLAGS_DEFAULT
-#if PY_VERSION_HEX >= 0x030A0000
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
-#endif
-    ,
-    .slots = sync_handle_slots,
 };

@@ -24,7 +24,7 @@ static const cachette_option_info table[CACHETTE__OPTION_COUNT] = {
 struct setting {
   char *text; /* NULL: the table's default, unless `null` */
   int64_t number;
-  bool null; /* set to NULL on purpose */
+  bool null; /* it was set to NULL */
 };
 
 struct cachette_options {
@@ -39,13 +39,13 @@ const cachette_option_info *cachette_option_table(size_t *count) {
   return table;
 }
 
-/* ---- Likeness ---- */
+/* ---- Similar names ---- */
 
-/* How many letters must change, come, go or change places with the next to make `b` of `a`; both up
- * to NAME_MAX_LENGTH. */
+/* The edit distance of two names: how many letters must be replaced, added, removed or swapped with
+ * the next one. SIZE_MAX for names longer than NAME_MAX_LENGTH. */
 static size_t edit_distance(const char *a, const char *b) {
   enum { NAME_MAX_LENGTH = 64 };
-  size_t rows[3][NAME_MAX_LENGTH + 1]; /* this one, and the two before */
+  size_t rows[3][NAME_MAX_LENGTH + 1]; /* the current row, and the two before */
   size_t height = strlen(a), width = strlen(b);
   if (height > NAME_MAX_LENGTH || width > NAME_MAX_LENGTH) return SIZE_MAX;
   for (size_t j = 0; j <= width; j++) rows[0][j] = j;
@@ -65,7 +65,7 @@ static size_t edit_distance(const char *a, const char *b) {
   return rows[height % 3][width];
 }
 
-/* Writes the choice that was probably meant; "" if none is near. */
+/* Writes the choice that was probably meant; "" if none is similar. */
 static void find_choice(const char *choices, const char *text, char *found, size_t size) {
   enum { MOST = 2 };
   size_t least = MOST + 1;
@@ -83,20 +83,20 @@ static void find_choice(const char *choices, const char *text, char *found, size
   }
 }
 
-/* ---- Reading values ---- */
+/* ---- Parsing values ---- */
 
-/* The place of `text` among names separated by '|', or -1. Case is ignored. */
-static int choice_place(const char *choices, const char *text) {
+/* The index of `text` among names separated by '|', or -1. Case is ignored. */
+static int choice_index(const char *choices, const char *text) {
   size_t length = strlen(text);
-  for (int place = 0; *choices != '\0'; place++) {
+  for (int index = 0; *choices != '\0'; index++) {
     size_t span = strcspn(choices, "|");
-    if (span == length && strncasecmp(choices, text, length) == 0) return place;
+    if (span == length && strncasecmp(choices, text, length) == 0) return index;
     choices += span + (choices[span] == '|');
   }
   return -1;
 }
 
-/* Digits, with up to `decimals` more behind a point, as a whole number of the last decimal. */
+/* Parses digits, with up to `decimals` decimals, as a whole number of units of the last decimal. */
 static bool parse_decimal(const char *text, int decimals, int64_t *number, const char **end) {
   int64_t value = 0;
   int left = -1; /* decimals still to come; -1 before the point */
@@ -105,7 +105,7 @@ static bool parse_decimal(const char *text, int decimals, int64_t *number, const
     if (*at == '.' && left < 0 && decimals > 0 && at > text) {
       left = decimals;
     } else if (*at >= '0' && *at <= '9') {
-      if (left == 0) continue; /* finer than is kept */
+      if (left == 0) continue; /* more decimals than are kept */
       if (value > (INT64_MAX - 9) / 10) return false;
       value = value * 10 + (*at - '0');
       if (left > 0) left--;
@@ -123,7 +123,7 @@ static bool parse_decimal(const char *text, int decimals, int64_t *number, const
   return true;
 }
 
-/* Bytes, with an optional suffix. */
+/* Parses a number of bytes, with an optional suffix. */
 static bool parse_size(const char *text, int64_t *number) {
   static const char suffixes[] = "kKmMgG";
   const char *end;
@@ -140,14 +140,14 @@ static bool parse_size(const char *text, int64_t *number) {
   return true;
 }
 
-/* 1 or 0, in a word. */
+/* Parses a word such as "true" or "off" as 1 or 0. */
 static bool parse_boolean(const char *text, int64_t *number) {
-  int place = choice_place("false|true|0|1|no|yes|off|on", text);
-  *number = place % 2;
-  return place >= 0;
+  int index = choice_index("false|true|0|1|no|yes|off|on", text);
+  *number = index % 2;
+  return index >= 0;
 }
 
-/* The bounds of an option, in what its number counts. */
+/* The bounds of an option, in the unit of its number. */
 static int64_t least_of(const cachette_option_info *info) {
   return info->type == CACHETTE_OPTION_SECONDS ? 1000 * info->least : info->least;
 }
@@ -156,7 +156,7 @@ static int64_t most_of(const cachette_option_info *info) {
   return info->type == CACHETTE_OPTION_SECONDS ? 1000 * info->most : info->most;
 }
 
-/* Text as the number of an option, whose bounds are not looked at. */
+/* Parses the number of an option, without a check of its bounds. */
 static bool read_number(const cachette_option_info *info, const char *text, int64_t *number) {
   const char *end;
   if (info->type == CACHETTE_OPTION_BOOLEAN) return parse_boolean(text, number);
@@ -181,7 +181,7 @@ static void spell_choices(const char *choices, char *text, size_t size) {
   }
 }
 
-/* What is to be done about a time to live that the option cannot have, or "". */
+/* What to do if the time to live is out of the option's range, or "". */
 static const char *advise(const cachette_option_info *info, const char *value) {
   int64_t number;
   if (info->type != CACHETTE_OPTION_SECONDS || !read_number(info, value, &number) || number == 0)
@@ -204,7 +204,7 @@ static int fail_choice(const cachette_option_info *info, const char *value, cons
 
 static int fail_value(const cachette_option_info *info, const char *value, cachette_error *error) {
   char shown[40];
-  /* With a colon it may be a user name and a password. */
+  /* Text with a colon may be a user name and a password. */
   cachette__value_text(strchr(value, ':') == NULL ? value : "***", shown, sizeof shown);
   switch (info->type) {
     case CACHETTE_OPTION_SECONDS:
@@ -262,7 +262,7 @@ static int find_option(const char *name) {
   return -1;
 }
 
-/* What other caches call an option. */
+/* Names of options in other caches, and ours. */
 static const char *const other_names[][2] = {
     {"expire", "ttl"},        {"expires", "ttl"},          {"expiration", "ttl"},
     {"time_to_live", "ttl"},  {"default_ttl", "ttl"},      {"default_timeout", "ttl"},
@@ -270,7 +270,7 @@ static const char *const other_names[][2] = {
     {"prefix", "key_prefix"}, {"namespace", "key_prefix"},
 };
 
-/* The option that was probably meant; NULL if none is near. */
+/* The option that was probably meant; NULL if none is similar. */
 static const char *find_near_name(const char *name) {
   enum { MOST = 3 };
   const char *nearest = NULL;
@@ -307,7 +307,8 @@ static bool is_numeric(const cachette_option_info *info) {
          info->type != CACHETTE_OPTION_PATH;
 }
 
-/* False: out of memory. Where there is no current folder, absolute paths are fine all the same. */
+/* Notes the current folder. False: out of memory. Without a current folder, absolute paths still
+ * work. */
 static bool take_folder(cachette_options *options) {
   errno = 0;
   options->folder = cachette__path_current();
@@ -383,17 +384,17 @@ static void lower(char *text) {
 
 int cachette_options_set(cachette_options *options, const char *name, const char *value,
                          cachette_error *error) {
-  int place = name != NULL ? find_option(name) : -1;
-  if (place < 0) return fail_name(name != NULL ? name : "", error);
-  const cachette_option_info *info = &table[place];
-  struct setting *setting = &options->settings[place];
+  int index = name != NULL ? find_option(name) : -1;
+  if (index < 0) return fail_name(name != NULL ? name : "", error);
+  const cachette_option_info *info = &table[index];
+  struct setting *setting = &options->settings[index];
 
   bool numeric = is_numeric(info);
   int64_t number = 0;
   char *text = NULL;
   if (value != NULL) {
     if ((numeric && !parse_number(info, value, &number)) ||
-        (info->type == CACHETTE_OPTION_CHOICE && choice_place(info->choices, value) < 0) ||
+        (info->type == CACHETTE_OPTION_CHOICE && choice_index(info->choices, value) < 0) ||
         has_control_character(value))
       return fail_value(info, value, error);
     bool relative = info->type == CACHETTE_OPTION_PATH && *value != '\0' && *value != '/';
@@ -422,8 +423,14 @@ int64_t cachette__options_number(const cachette_options *options, enum cachette_
 }
 
 const char *cachette_options_get(const cachette_options *options, const char *name) {
-  int place = name != NULL ? find_option(name) : -1;
-  return place < 0 ? NULL : cachette__options_text(options, (enum cachette__option)place);
+  int index = name != NULL ? find_option(name) : -1;
+  return index < 0 ? NULL : cachette__options_text(options, (enum cachette__option)index);
+}
+
+const char *cachette_options_codec(const cachette_options *options) {
+  const char *chosen = options->settings[CACHETTE__OPTION_codec].text;
+  if (chosen != NULL) return chosen;
+  return cachette__backend_find(cachette__options_text(options, CACHETTE__OPTION_backend))->codec;
 }
 
 void cachette_options_set_clock(cachette_options *options, int64_t (*now)(void *data), void *data) {

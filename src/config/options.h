@@ -1,38 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of options, and what the library reads of them.
+ * The table of options, and how the library reads them.
  *
- * Everything that is said about an option anywhere (parser, checks, messages, the Python
- * keyword names, flags, the manual) comes from the rows below.
+ * Parser, checks, messages, Python's keyword names, flags and the manual all come from the rows
+ * below.
  */
 #ifndef CACHETTE_OPTIONS_H
 #define CACHETTE_OPTIONS_H
 
 #include "../base/clock.h"
+#include "backends.h"
 #include "cachette.h"
 #include "settings.h"
-
-/* Each backend: identifier, name in the configuration, name in sentences. */
-#define CACHETTE__BACKENDS(X)            \
-  X(INMEMORY, "inmemory", "inmemory")    \
-  X(DYNAMODB, "dynamodb", "DynamoDB")    \
-  X(MEMCACHED, "memcached", "memcached") \
-  X(MONGODB, "mongodb", "MongoDB")       \
-  X(REDIS, "redis", "redis")             \
-  X(VALKEY, "valkey", "valkey")          \
-  X(PICKLE, "pickle", "pickle")          \
-  X(FILE, "file", "file")                \
-  X(NONE, "none", "none")
-
-/* Their names, joined by '|'. */
-#define CACHETTE__BACKEND_CHOICE(identifier, name, display) "|" name
-#define CACHETTE__BACKEND_CHOICES &(CACHETTE__BACKENDS(CACHETTE__BACKEND_CHOICE))[1]
 
 #define CACHETTE__CODECS "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla"
 
 /*
  * identifier, type, default, choices, least, most, backends that need it, exposure, help.
- * A backend that needs an option refuses it as NULL or empty, even where there is a default.
+ * A backend that needs an option refuses NULL and empty text, even if there is a default.
  */
 #define CACHETTE__OPTIONS(X)                                                                     \
   X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN,                     \
@@ -110,23 +95,17 @@ enum cachette__option {
       CACHETTE__OPTION_COUNT
 };
 
-enum cachette__backend {
-#define X(identifier, ...) CACHETTE__BACKEND_##identifier,
-  CACHETTE__BACKENDS(X)
-#undef X
-};
-
 /* The text of an option, or NULL. */
 const char *cachette__options_text(const cachette_options *options, enum cachette__option option);
 
-/* Not given, given as NULL, or empty. */
+/* Whether an option is not given, NULL or empty. */
 bool cachette__options_absent(const cachette_options *options, enum cachette__option option);
 
-/* The number of an option: bytes, for a time milliseconds, for a BOOLEAN 1 or 0. */
+/* The number of an option: bytes, milliseconds of a time, or 1 and 0 of a BOOLEAN. */
 int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
 
-/* The folder that relative paths are from, the current one when the options were made; NULL: it was
- * not known. */
+/* The folder of relative paths: the current one when the options were made. NULL: it is not known.
+ */
 const char *cachette__options_folder(const cachette_options *options);
 
 cachette__clock cachette__options_clock(const cachette_options *options);

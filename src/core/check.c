@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults that lie between options, or that only the backend can see. */
+/* Errors between options, and those that only the backend can find. */
 #include <string.h>
 
 #include "../base/error.h"
@@ -8,16 +8,16 @@
 #include "../store/names.h"
 #include "../store/registry.h"
 
-/* Faults found so far, of which the first few are kept. */
-struct faults {
+/* The errors found so far, of which the first few are kept. */
+struct errors {
   cachette_error *kept;
   size_t capacity, count;
 };
 
-/* Where the next one goes; NULL if it is only counted. */
-static cachette_error *add(struct faults *faults) {
-  size_t place = faults->count++;
-  return place < faults->capacity ? &faults->kept[place] : NULL;
+/* The slot of the next error; NULL if it is only counted. */
+static cachette_error *add(struct errors *errors) {
+  size_t index = errors->count++;
+  return index < errors->capacity ? &errors->kept[index] : NULL;
 }
 
 static bool is_among(const char *names, const char *name) {
@@ -30,37 +30,32 @@ static bool is_among(const char *names, const char *name) {
   return false;
 }
 
-/* A backend as it is called in sentences. */
-static const char *display_name(const char *backend) {
-#define ROW(identifier, name, display) \
-  if (strcmp(backend, name) == 0) return display;
-  CACHETTE__BACKENDS(ROW)
-#undef ROW
-  return backend;
-}
-
 static void find_absent(const cachette_options *options, const char *backend,
-                        struct faults *faults) {
+                        struct errors *errors) {
   const cachette_option_info *table = cachette_option_table(NULL);
   for (int i = 0; i < CACHETTE__OPTION_COUNT; i++) {
     if (!is_among(table[i].needed_by, backend)) continue;
     if (!cachette__options_absent(options, (enum cachette__option)i)) continue;
-    cachette__fail(add(faults), CACHETTE_ECONFIG, table[i].name,
+    cachette__fail(add(errors), CACHETTE_ECONFIG, table[i].name,
                    "The \"%s\" cannot be null when using %s as backend.", table[i].name,
-                   display_name(backend));
+                   cachette__backend_find(backend)->display);
   }
 }
 
 size_t cachette_options_check(const cachette_options *options, cachette_error *kept,
                               size_t capacity) {
-  struct faults faults = {kept, capacity, 0};
-  find_absent(options, cachette__options_text(options, CACHETTE__OPTION_backend), &faults);
-  if (faults.count > 0) return faults.count;
+  struct errors errors = {kept, capacity, 0};
+  find_absent(options, cachette__options_text(options, CACHETTE__OPTION_backend), &errors);
+  if (errors.count > 0) return errors.count;
   cachette_error error;
   if (cachette__layers_check(options, &error) < 0)
-    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
-  /* A store need not look at the form of names again. */
+    cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
+  /* Names are checked here, so that stores need not. */
   if (cachette__names_check(options, &error) < 0 || cachette__store_check(options, &error) < 0)
-    cachette__fail(add(&faults), error.code, error.subject, "%s", error.message);
-  return faults.count;
+    cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
+  return errors.count;
+}
+
+bool cachette_options_warn(const cachette_options *options, cachette_error *warning) {
+  return cachette__store_warn(options, warning);
 }

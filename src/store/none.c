@@ -31,7 +31,6 @@ static void close_none(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable cachette__none_store = {
-    .name = "none",
     .immediate = true,
     .open = open_none,
     .submit = submit,

@@ -9,33 +9,50 @@
 #include "none.h"
 #include "redis/redis.h"
 
-static const cachette__store_vtable *const stores[] = {
-    &cachette__memory_store, &cachette__none_store,   &cachette__memcached_store,
-    &cachette__redis_store,  &cachette__valkey_store,
+/* A backend's store: one that is linked in, or else a module. */
+static struct entry {
+  const char *backend;
+  const cachette__store_vtable *linked;
+  cachette__module module;
+} entries[] = {
+#define LINKED(store) .linked = &cachette__##store##_store
+#define MODULE(...) .module = {__VA_ARGS__}
+#define ROW(name, display, codec, store) {.backend = name, store},
+    CACHETTE__BACKENDS(ROW)
+#undef ROW
+#undef MODULE
+#undef LINKED
 };
 
-/* The store that the options name; EUNSUPPORTED: it is not part of this build. */
+int cachette__store_find(const char *backend, const cachette__store_vtable **store,
+                         cachette_error *error) {
+  struct entry *entry = entries;
+  while (strcmp(entry->backend, backend) != 0) entry++;
+  if (entry->linked == NULL) return cachette__module_open(&entry->module, backend, store, error);
+  *store = entry->linked;
+  return CACHETTE_OK;
+}
+
 static int find(const cachette_options *options, const cachette__store_vtable **store,
                 cachette_error *error) {
   const char *backend = cachette__options_text(options, CACHETTE__OPTION_backend);
-  for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
-    if (strcmp(stores[i]->name, backend) != 0) continue;
-    *store = stores[i];
-    return CACHETTE_OK;
-  }
-  return cachette__module_find(backend, store, error);
+  return cachette__store_find(backend, store, error);
 }
 
 int cachette__store_check(const cachette_options *options, cachette_error *error) {
   const cachette__store_vtable *vtable;
   cachette__settings *settings;
   if (cachette__options_settings(options) != NULL) return CACHETTE_OK;
-  if (find(options, &vtable, NULL) < 0) return CACHETTE_OK;
-  if (vtable->check != NULL) return vtable->check(options, error);
-  if (vtable->settings == NULL) return CACHETTE_OK;
+  if (find(options, &vtable, NULL) < 0 || vtable->settings == NULL) return CACHETTE_OK;
   int code = vtable->settings(options, &settings, error);
   if (code == CACHETTE_OK) cachette__options_keep(options, settings);
   return code;
+}
+
+bool cachette__store_warn(const cachette_options *options, cachette_error *warning) {
+  const cachette__store_vtable *vtable;
+  if (find(options, &vtable, NULL) < 0 || vtable->warn == NULL) return false;
+  return vtable->warn(options, warning);
 }
 
 int cachette__store_open(const cachette__store_context *context, cachette__store **store,

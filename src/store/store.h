@@ -58,19 +58,17 @@ typedef struct cachette__store_context {
 } cachette__store_context;
 
 struct cachette__store_vtable {
-  const char *name;
-
   /* Every op is complete when submit returns. */
   bool immediate;
-
-  /* Looks at the options that only this store understands; and finds what is wrong. May be NULL.
-   */
-  int (*check)(const cachette_options *options, cachette_error *error);
 
   /* Reads the options that only this store understands. NULL: there are none. Errors: ECONFIG,
    * ENOMEM. */
   int (*settings)(const cachette_options *options, cachette__settings **settings,
                   cachette_error *error);
+
+  /* Looks for options that are valid but probably a mistake. Fills `warning` and returns true if
+   * there is one. May be NULL. */
+  bool (*warn)(const cachette_options *options, cachette_error *warning);
 
   /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
   int (*open)(const cachette__store_context *context, cachette__store **store,

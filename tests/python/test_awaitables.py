@@ -669,6 +669,17 @@ def test_a_call_can_hold_a_call_that_holds_a_call(cache: Cachette) -> None:
 
 
 @at_once
+def test_a_result_can_be_a_call_whose_result_is_a_call(cache: Cachette) -> None:
+  call: Any = None
+  for _ in range(500_000):
+    call = cache.fetch('key', call)
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    del call
+    gc.collect()
+
+
+@at_once
 def test_a_call_may_be_made_while_another_is_given_up(cache: Cachette) -> None:
   class Value:
     def __del__(self) -> None:

@@ -159,7 +159,7 @@ static int init(cachette__layer *layer, cachette_error *error) {
 static void deinit(cachette__layer *layer) { cachette__wrapper_free(((envelope *)layer)->wrapper); }
 
 const cachette__layer_kind cachette__envelope_layer = {
-    .vtable = {.name = "envelope", .submit = submit},
+    .vtable = {.submit = submit},
     .size = sizeof(envelope),
     .frame_size = sizeof(pending) + SPARE_ITEMS * sizeof(cachette_item),
     .check = cachette__wrapper_check,

@@ -7,19 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The modules that a build may have. */
-static struct module {
-  const char *backend;
-  const char *name;              /* of the module, and of its build option */
-  const char *library, *package; /* that it needs: the library's name, and Debian's package */
-  _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
-} modules[] = {
-    {"mongodb", "mongodb", "libmongoc", "libmongoc-dev", NULL},
-    {"dynamodb", "dynamodb", "libcurl", "libcurl4-openssl-dev", NULL},
-    {"pickle", "file", "SQLite", "libsqlite3-dev", NULL},
-    {"file", "file", "SQLite", "libsqlite3-dev", NULL},
-};
-
 const char *cachette__module_folder;
 
 static const cachette__module_stamp stamp = CACHETTE__MODULE_STAMP;
@@ -32,12 +19,6 @@ static const cachette__module_table table = {
         CACHETTE__MODULE_PROCEDURES(X)
 #undef X
 };
-
-static struct module *find_module(const char *backend) {
-  for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
-    if (strcmp(modules[i].backend, backend) == 0) return &modules[i];
-  return NULL;
-}
 
 /* ---- Finding its file ---- */
 
@@ -68,54 +49,50 @@ static bool find_file(const char *name, char *path) {
 
 /* ---- Opening it ---- */
 
-static int fail_absent(const struct module *module, cachette_error *error) {
+static int fail_absent(const cachette__module *module, const char *backend, cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend is not part of this build of cachette. Install %s (on "
                         "Debian %s), then build cachette anew with -D%s=enabled.",
-                        module->backend, module->library, module->package, module->name);
+                        backend, module->library, module->package, module->name);
 }
 
-static int fail_load(const struct module *module, cachette_error *error) {
+static int fail_load(const cachette__module *module, const char *backend, cachette_error *error) {
   const char *reason = dlerror();
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend could not be loaded; it needs %s (on Debian %s). The "
                         "system says: %s",
-                        module->backend, module->library, module->package,
+                        backend, module->library, module->package,
                         reason != NULL ? reason : "nothing");
 }
 
-static int fail_stamp(const struct module *module, cachette_error *error) {
+static int fail_stamp(const cachette__module *module, const char *backend, cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend's module, cachette-%s.so, is not of the same build as "
                         "cachette " CACHETTE_VERSION ". Install both anew.",
-                        module->backend, module->name);
+                        backend, module->name);
 }
 
 /* Threads that come here at the same time all open the module, with the same result. So no lock is
  * needed, and no fork can leave one locked. */
-static int open_module(struct module *module, cachette_error *error) {
+static int load(cachette__module *module, const char *backend, cachette_error *error) {
   char path[PATH_MAX];
-  if (!find_file(module->name, path)) return fail_absent(module, error);
+  if (!find_file(module->name, path)) return fail_absent(module, backend, error);
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (object == NULL) return fail_load(module, error);
+  if (object == NULL) return fail_load(module, backend, error);
   /* ISO C cannot convert a void * to a function; POSIX says that this works. */
   cachette__module_entry *entry;
   *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
-  if (entry == NULL) return fail_load(module, error);
+  if (entry == NULL) return fail_load(module, backend, error);
   const cachette__store_vtable *store = entry(&stamp, &table);
-  if (store == NULL) return fail_stamp(module, error);
+  if (store == NULL) return fail_stamp(module, backend, error);
   atomic_store(&module->store, store);
   return CACHETTE_OK;
 }
 
-int cachette__module_find(const char *backend, const cachette__store_vtable **store,
-                          cachette_error *error) {
-  struct module *module = find_module(backend);
-  if (module == NULL)
-    return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
-                          "The \"%s\" backend is not part of this build of cachette.", backend);
+int cachette__module_open(cachette__module *module, const char *backend,
+                          const cachette__store_vtable **store, cachette_error *error) {
   if (atomic_load(&module->store) == NULL) {
-    int code = open_module(module, error);
+    int code = load(module, backend, error);
     if (code < 0) return code;
   }
   *store = atomic_load(&module->store);

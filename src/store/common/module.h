@@ -3,8 +3,8 @@
  * Stores with a heavy client library are modules: shared objects `cachette-NAME.so`, opened when
  * their backend is first used, so that other programs do not load the library.
  *
- *     core     cachette__module_find("mongodb") -> dlopen -> cachette_module(stamp, table) -+
- *     module   <- its vtable ---------------------------------------------------------------+
+ *     core     cachette__module_open() -> dlopen -> cachette_module(stamp, table) -+
+ *     module   <- its vtable --------------------------------------------------------+
  *
  * The core may be a shared library, or linked into a program or the Python extension with its
  * symbols hidden. So a module does not link to the core, but gets a table of the core's functions.
@@ -123,11 +123,17 @@ typedef const cachette__store_vtable *cachette__module_entry(const cachette__mod
 /* A folder that is searched for modules before the others, or NULL. Set it before use. */
 extern const char *cachette__module_folder;
 
+typedef struct cachette__module {
+  const char *name;              /* of the module, and of its build option */
+  const char *library, *package; /* that it needs: the library's name, and Debian's package */
+  _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
+} cachette__module;
+
 /*
- * The store of a backend that is a module; opens the module if needed. Any thread. Errors:
- * EUNSUPPORTED (there is no such module or it cannot be loaded; the message says what to do).
+ * Opens a module, if it is not open, for a backend. Any thread. Errors: EUNSUPPORTED: there is no
+ * such module or it cannot be loaded; the message says what to do.
  */
-int cachette__module_find(const char *backend, const cachette__store_vtable **store,
-                          cachette_error *error);
+int cachette__module_open(cachette__module *module, const char *backend,
+                          const cachette__store_vtable **store, cachette_error *error);
 
 #endif

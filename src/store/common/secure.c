@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "secure.h"
 
+#include "../../base/error.h"
+
 int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
                            cachette_error *error) {
   const cachette__tls_settings settings = {
@@ -10,4 +12,19 @@ int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
       .verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0,
   };
   return cachette__tls_new(&settings, tls, error);
+}
+
+bool cachette__store_warn_plain(const cachette_options *options, const char *remedy,
+                                cachette_error *warning) {
+  static const enum cachette__option files[] = {
+      CACHETTE__OPTION_tls_ca_file, CACHETTE__OPTION_tls_cert_file, CACHETTE__OPTION_tls_key_file};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    if (cachette__options_absent(options, files[i])) continue;
+    const char *name = cachette_option_table(NULL)[files[i]].name;
+    cachette__fail(warning, CACHETTE_ECONFIG, name,
+                   "\"%s\" is given, but the connection is not encrypted. %s, or leave it out.",
+                   name, remedy);
+    return true;
+  }
+  return false;
 }

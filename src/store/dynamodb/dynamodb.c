@@ -348,7 +348,6 @@ static void close_dynamodb(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable cachette__dynamodb_store = {
-    .name = "dynamodb",
     .check = check,
     .open = open_dynamodb,
     .submit = submit,

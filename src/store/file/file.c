@@ -286,7 +286,6 @@ static void close_file(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable cachette__file_store = {
-    .name = "file",
     .settings = cachette__file_settings_new,
     .open = open_file,
     .submit = submit,

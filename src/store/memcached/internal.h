@@ -57,6 +57,9 @@ typedef struct cachette__memcached_settings {
 int cachette__memcached_settings_new(const cachette_options *options, cachette__settings **settings,
                                      cachette_error *error);
 
+/* Warns of files for TLS that nothing uses; as `warn` of a store. */
+bool cachette__memcached_warn(const cachette_options *options, cachette_error *warning);
+
 /* ---- fanout.c ---- */
 
 /* The rounds of an increment, and the state of one of its items; see counter.c. */

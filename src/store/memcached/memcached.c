@@ -154,8 +154,8 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
 }
 
 const cachette__store_vtable cachette__memcached_store = {
-    .name = "memcached",
     .settings = cachette__memcached_settings_new,
+    .warn = cachette__memcached_warn,
     .open = memcached_open,
     .submit = memcached_submit,
     .detach = memcached_detach,

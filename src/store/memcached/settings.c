@@ -75,3 +75,8 @@ int cachette__memcached_settings_new(const cachette_options *options, cachette__
     free_settings(&self->base);
   return code;
 }
+
+bool cachette__memcached_warn(const cachette_options *options, cachette_error *warning) {
+  return cachette__options_number(options, CACHETTE__OPTION_memcached_tls) == 0 &&
+         cachette__store_warn_plain(options, "Set \"memcached_tls\" to true", warning);
+}

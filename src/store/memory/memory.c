@@ -112,7 +112,6 @@ static void close_memory(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable cachette__memory_store = {
-    .name = "inmemory",
     .immediate = true,
     .open = open_memory,
     .submit = submit,

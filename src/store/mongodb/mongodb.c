@@ -185,7 +185,6 @@ static void close_mongodb(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable cachette__mongodb_store = {
-    .name = "mongodb",
     .settings = cachette__mongo_settings_new,
     .open = open_mongodb,
     .submit = submit,

@@ -138,8 +138,8 @@ static int open_valkey(const cachette__store_context *context, cachette__store *
 }
 
 const cachette__store_vtable cachette__redis_store = {
-    .name = "redis",
     .settings = read_redis,
+    .warn = cachette__redis_warn,
     .open = open_redis,
     .submit = redis_submit,
     .detach = redis_detach,
@@ -150,8 +150,8 @@ const cachette__store_vtable cachette__redis_store = {
 };
 
 const cachette__store_vtable cachette__valkey_store = {
-    .name = "valkey",
     .settings = read_valkey,
+    .warn = cachette__valkey_warn,
     .open = open_valkey,
     .submit = redis_submit,
     .detach = redis_detach,

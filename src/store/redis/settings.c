@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
@@ -141,4 +142,22 @@ int cachette__redis_settings_new(const cachette_options *options, enum cachette_
   else
     free_settings(&made->base);
   return code;
+}
+
+/* Warns of files for TLS if the URL begins with `plain`, which is a scheme without TLS. */
+static bool warn_of_scheme(const cachette_options *options, enum cachette__option url,
+                           const char *plain, const char *remedy, cachette_error *warning) {
+  const char *text = cachette__options_text(options, url);
+  return text != NULL && strncasecmp(text, plain, strlen(plain)) == 0 &&
+         cachette__store_warn_plain(options, remedy, warning);
+}
+
+bool cachette__redis_warn(const cachette_options *options, cachette_error *warning) {
+  return warn_of_scheme(options, CACHETTE__OPTION_redis_url, "redis://",
+                        "Begin the \"redis_url\" with \"rediss://\"", warning);
+}
+
+bool cachette__valkey_warn(const cachette_options *options, cachette_error *warning) {
+  return warn_of_scheme(options, CACHETTE__OPTION_valkey_url, "valkey://",
+                        "Begin the \"valkey_url\" with \"valkeys://\"", warning);
 }

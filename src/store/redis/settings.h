@@ -27,4 +27,8 @@ typedef struct cachette__redis_settings {
 int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
                                  cachette__settings **settings, cachette_error *error);
 
+/* Warn of files for TLS that nothing uses; as `warn` of a store. */
+bool cachette__redis_warn(const cachette_options *options, cachette_error *warning);
+bool cachette__valkey_warn(const cachette_options *options, cachette_error *warning);
+
 #endif

@@ -577,6 +577,54 @@ static void all_errors_are_reported(void **state) {
   assert_int_equal(cachette_options_check(options, NULL, 0), 3);
 }
 
+static void files_for_tls_without_tls_are_warned_of(void **state) {
+  static const struct {
+    const char *backend, *name, *plain, *encrypted, *message;
+  } cases[] = {
+      {"redis", "redis_url", "Redis://h", "rediss://h",
+       "\"tls_cert_file\" is given, but the connection is not encrypted. Begin the \"redis_url\" "
+       "with "
+       "\"rediss://\", or leave it out."},
+      {"valkey", "valkey_url", "valkey://h", "valkeys://h",
+       "\"tls_cert_file\" is given, but the connection is not encrypted. Begin the \"valkey_url\" "
+       "with \"valkeys://\", or leave it out."},
+      {"memcached", "memcached_tls", "false", "true",
+       "\"tls_cert_file\" is given, but the connection is not encrypted. Set \"memcached_tls\" to "
+       "true, or leave it out."},
+  };
+  (void)state;
+  cachette_error warning;
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    set("backend", cases[i].backend);
+    set("tls_cert_file", NULL);
+    set(cases[i].name, NULL);
+    assert_false(cachette_options_warn(options, &warning));
+    set(cases[i].name, cases[i].plain);
+    assert_false(cachette_options_warn(options, &warning));
+    set("tls_cert_file", "/certificate.pem");
+    assert_true(cachette_options_warn(options, &warning));
+    assert_string_equal(warning.subject, "tls_cert_file");
+    assert_string_equal(warning.message, cases[i].message);
+    assert_true(cachette_options_warn(options, NULL));
+    set(cases[i].name, cases[i].encrypted);
+    assert_false(cachette_options_warn(options, &warning));
+  }
+  set("backend", NULL);
+  assert_false(cachette_options_warn(options, &warning));
+}
+
+static void files_hold_pickles_unless_a_codec_is_set(void **state) {
+  (void)state;
+  assert_string_equal(cachette_options_codec(options), "vanilla");
+  set("backend", "file");
+  assert_string_equal(cachette_options_codec(options), "pickle");
+  set("codec", "vanilla");
+  assert_string_equal(cachette_options_codec(options), "vanilla");
+  set("codec", NULL);
+  set("backend", "pickle");
+  assert_string_equal(cachette_options_codec(options), "pickle");
+}
+
 static void a_backend_that_is_not_built_in_is_refused_at_open(void **state) {
   (void)state;
   set_all_texts();
@@ -681,6 +729,8 @@ int main(void) {
       test(dynamodb_needs_neither_region_nor_endpoint),
       test(all_errors_are_reported),
       test(values_are_checked_for_their_backend),
+      test(files_for_tls_without_tls_are_warned_of),
+      test(files_hold_pickles_unless_a_codec_is_set),
       test(a_backend_that_is_not_built_in_is_refused_at_open),
       test(a_handle_keeps_what_it_was_opened_with),
   };

@@ -52,7 +52,7 @@ static void close_store(cachette__store *store, bool forked) {
 }
 
 static const cachette__store_vtable vtable = {
-    .name = "nested", .submit = submit, .detach = detach, .stats = stats, .close = close_store};
+    .submit = submit, .detach = detach, .stats = stats, .close = close_store};
 
 static int open_nested(const cachette__store_context *context, cachette__store **store,
                        cachette_error *error) {

@@ -24,6 +24,7 @@ typedef struct call {
 
 typedef struct tracer {
   cachette__layer layer;
+  const char *name;
   uv_timer_t timer; /* for what is held */
   call *held;
 } tracer;
@@ -40,11 +41,11 @@ static char trail[256]; /* where ops went, as "A> B> B< A< " */
 
 static void note(const tracer *self, const char *what) {
   size_t used = strlen(trail);
-  snprintf(trail + used, sizeof trail - used, "%s%s ", self->layer.vtable.name, what);
+  snprintf(trail + used, sizeof trail - used, "%s%s ", self->name, what);
 }
 
 static bool is_told(const char *name, const tracer *self) {
-  return name != NULL && strcmp(name, self->layer.vtable.name) == 0;
+  return name != NULL && strcmp(name, self->name) == 0;
 }
 
 static void pass_up(tracer *self, cachette_op *op) {
@@ -125,12 +126,22 @@ static void trace_close(cachette__store *store, bool forked) {
   uv_close((uv_handle_t *)&self->timer, on_closed);
 }
 
-static int trace_init(cachette__layer *layer, cachette_error *error) {
+static int trace_init(cachette__layer *layer, const char *name) {
   tracer *self = (tracer *)layer;
-  (void)error;
+  self->name = name;
   uv_timer_init(layer->context.loop, &self->timer);
   self->timer.data = self;
   return CACHETTE_OK;
+}
+
+static int init_a(cachette__layer *layer, cachette_error *error) {
+  (void)error;
+  return trace_init(layer, "A");
+}
+
+static int init_b(cachette__layer *layer, cachette_error *error) {
+  (void)error;
+  return trace_init(layer, "B");
 }
 
 static bool is_wanted(const cachette_options *options) {
@@ -138,15 +149,15 @@ static bool is_wanted(const cachette_options *options) {
   return true;
 }
 
-#define TRACER(name_, detach_)                                                                  \
-  {                                                                                             \
-    .vtable = {.name = name_, .submit = trace_submit, .detach = detach_, .close = trace_close}, \
-    .size = sizeof(tracer), .frame_size = sizeof(call), .wanted = is_wanted, .init = trace_init \
+#define TRACER(init_, detach_)                                                             \
+  {                                                                                        \
+    .vtable = {.submit = trace_submit, .detach = detach_, .close = trace_close},           \
+    .size = sizeof(tracer), .frame_size = sizeof(call), .wanted = is_wanted, .init = init_ \
   }
 
-static const cachette__layer_kind layer_a = TRACER("A", trace_detach),
-                                  layer_b = TRACER("B", trace_detach), quick_a = TRACER("A", NULL),
-                                  quick_b = TRACER("B", NULL);
+static const cachette__layer_kind layer_a = TRACER(init_a, trace_detach),
+                                  layer_b = TRACER(init_b, trace_detach),
+                                  quick_a = TRACER(init_a, NULL), quick_b = TRACER(init_b, NULL);
 
 /* ---- Handles with layers ---- */
 
@@ -550,7 +561,7 @@ static void stranger_detach(cachette__store *store, cachette_op *op) {
 }
 
 static const cachette__layer_kind stranger_layer = {
-    .vtable = {.name = "stranger", .submit = stranger_submit, .detach = stranger_detach},
+    .vtable = {.submit = stranger_submit, .detach = stranger_detach},
     .size = sizeof(stranger),
     .frame_size = sizeof(pair),
     .wanted = is_wanted,
@@ -673,10 +684,8 @@ static int listen_to(cachette__layer *layer, cachette_error *error) {
   return CACHETTE_OK;
 }
 
-static const cachette__layer_kind listener = {.vtable = {.name = "listener"},
-                                              .size = sizeof(cachette__layer),
-                                              .wanted = is_wanted,
-                                              .init = listen_to};
+static const cachette__layer_kind listener = {
+    .size = sizeof(cachette__layer), .wanted = is_wanted, .init = listen_to};
 
 static void a_layer_hears_the_events_from_below(void **state) {
   static const cachette__layer_kind *const kinds[] = {&listener, &layer_b};

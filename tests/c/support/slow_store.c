@@ -236,7 +236,6 @@ static void close_slow(cachette__store *store, bool forked) {
 }
 
 const cachette__store_vtable slow_store = {
-    .name = "slow",
     .immediate = false,
     .open = open_slow,
     .submit = submit,

@@ -10,6 +10,7 @@
 #include "mongod_server.h"
 #include "peer.h"
 #include "store/common/module.h"
+#include "store/registry.h"
 #include "support.h"
 
 #define MARGIN_MS 5000 /* a loaded machine may be late by this much */
@@ -532,7 +533,7 @@ static void a_missing_module_is_reported(void **state) {
 static void open_broken_module(void *data) {
   const cachette__store_vtable *store;
   cachette_error error;
-  child_assert(cachette__module_find(data, &store, &error) == CACHETTE_EUNSUPPORTED);
+  child_assert(cachette__store_find(data, &store, &error) == CACHETTE_EUNSUPPORTED);
   child_assert(strstr(error.message, "could not be loaded") != NULL);
 }
 

@@ -258,7 +258,7 @@ static bool is_wanted(const cachette_options *options) {
 
 static int open_with_listener(const cachette__store_context *context, cachette__store **store,
                               cachette_error *error) {
-  static const cachette__layer_kind listener = {.vtable = {.name = "listener"},
+  static const cachette__layer_kind listener = {
                                                 .size = sizeof(cachette__layer),
                                                 .wanted = is_wanted,
                                                 .init = listen_to};

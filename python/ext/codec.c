@@ -1,103 +1,67 @@
 /* SPDX-License-Identifier: MIT */
-/* Python's values as libcachette's, and back: keys, times to live, and what the codec makes bytes
- * of. */
+/*
+ * The codec "vanilla" stores text, and is done here. All others are a pair of Python functions,
+ * `dumps` and `loads`, which cachette._codecs finds by the codec's name when they are first needed.
+ */
+#include "codec.h"
+
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ext.h"
+#include "errors.h"
 
-/* ---- Arguments ---- */
+/* ---- Which codec ---- */
 
-/* A view of a str's UTF-8, which lives as long as the str. */
-bool read_text(const char *what, PyObject *text, cachette_slice *slice) {
-  if (!PyUnicode_Check(text)) {
-    PyErr_Format(PyExc_TypeError, "%s must be a str, not %.100s", what, Py_TYPE(text)->tp_name);
-    return false;
+/* Signatures cover the codec's name. A name that an option cannot have is not covered, as in
+ * earlier releases. */
+static int choose_own(config_object *config, PyObject *name) {
+  const char *text = PyUnicode_AsUTF8(name);
+  if (text == NULL) return -1;
+  if (cachette_options_set(config->options, "codec_name", text, NULL) == CACHETTE_ENOMEM) {
+    PyErr_NoMemory();
+    return -1;
   }
-  Py_ssize_t size;
-  slice->data = PyUnicode_AsUTF8AndSize(text, &size);
-  slice->size = (size_t)size;
-  return slice->data != NULL;
+  config->codec = Py_NewRef(name);
+  return 0;
 }
 
-bool read_key(PyObject *key, cachette_slice *slice) {
-  if (!read_text("key", key, slice)) return false;
-  if (slice->size > 0 && slice->size <= CACHETTE_KEY_MAX) return true;
-  if (slice->size == 0)
-    PyErr_SetString(PyExc_ValueError, "A key must not be empty.");
-  else
-    PyErr_Format(PyExc_ValueError, "A key must have at most %d bytes; \"%.20U...\" has %zu.",
-                 CACHETTE_KEY_MAX, key, slice->size);
-  return false;
+int codec_choose(config_object *config, PyObject *own_name) {
+  if (own_name != Py_None) return choose_own(config, own_name);
+  const char *name = cachette_options_codec(config->options);
+  config->vanilla = strcmp(name, "vanilla") == 0;
+  config->textual =
+      strcmp(name, "json") == 0 || strcmp(name, "orjson") == 0 || strcmp(name, "msgpack") == 0;
+  config->codec = PyUnicode_FromString(name);
+  if (config->codec == NULL) return -1;
+  if (cachette_options_set(config->options, "codec", name, NULL) == CACHETTE_OK) return 0;
+  PyErr_NoMemory();
+  return -1;
 }
 
-/* The seconds of a timedelta, or of a number that is no int or float: one of those, a new
- * reference. NULL with an exception set for what is no time. */
-static PyObject *find_seconds(PyObject *time) {
-  PyObject *times = PyImport_ImportModule("cachette._times");
-  if (times == NULL) return NULL;
-  PyObject *seconds = PyObject_CallMethod(times, "seconds_of", "sO", "ttl", time);
-  Py_DECREF(times);
-  if (seconds == NULL || PyLong_Check(seconds) || PyFloat_Check(seconds)) return seconds;
-  Py_DECREF(seconds);
-  return PyErr_Format(PyExc_TypeError, "the seconds of a %.100s must be an int or a float",
-                      Py_TYPE(time)->tp_name);
-}
-
-/* `given` is what the caller gave, and `seconds` the int or float that it means. */
-static bool read_number(PyObject *seconds, PyObject *given, int64_t *ttl_ms) {
-  double number = PyFloat_AsDouble(seconds);
-  if (number == -1 && PyErr_Occurred()) {
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
-    PyErr_Clear();
-    number = INFINITY;
+/* Looks the codec's functions up by its name. Returns 0, or -1 with an exception set. */
+static int find_functions(config_object *config) {
+  PyObject *codecs = PyImport_ImportModule("cachette._codecs");
+  if (codecs == NULL) return -1;
+  PyObject *own = PyObject_CallMethod(codecs, "is_own", "O", config->codec);
+  PyObject *pair = own != NULL ? PyObject_CallMethod(codecs, "find", "O", config->codec) : NULL;
+  Py_DECREF(codecs);
+  Py_XDECREF(own); /* True or False, which are immortal */
+  if (pair == NULL) return -1;
+  PyObject *dumps, *loads;
+  int parsed = PyArg_ParseTuple(pair, "OO", &dumps, &loads);
+  if (parsed && config->dumps == NULL) { /* the import may have let another thread in */
+    config->codec_own = own == Py_True;
+    config->dumps = Py_NewRef(dumps);
+    config->loads = Py_NewRef(loads);
   }
-  if (!(number > 0 && number <= (double)CACHETTE_TTL_MAX / 1000)) {
-    PyErr_Format(PyExc_ValueError,
-                 "ttl must be a positive number of seconds, at most a hundred years, not %R",
-                 given);
-    return false;
-  }
-  double milliseconds = ceil(number * 1000);
-  *ttl_ms = milliseconds < (double)CACHETTE_TTL_MAX ? (int64_t)milliseconds : CACHETTE_TTL_MAX;
-  return true;
+  Py_DECREF(pair);
+  return parsed ? 0 : -1;
 }
 
-/* Seconds, whole or not, as milliseconds, rounded up; None is 0, the configured time to live. */
-bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
-  *ttl_ms = 0;
-  if (ttl == Py_None) return true;
-  if (!PyBool_Check(ttl) && (PyLong_Check(ttl) || PyFloat_Check(ttl)))
-    return read_number(ttl, ttl, ttl_ms);
-  PyObject *seconds = find_seconds(ttl);
-  bool fine = seconds != NULL && read_number(seconds, ttl, ttl_ms);
-  Py_XDECREF(seconds);
-  return fine;
-}
+/* ---- Errors ---- */
 
-/* check_ttl(ttl): raises what a put would. */
-PyObject *check_ttl(PyObject *module, PyObject *ttl) {
-  int64_t ttl_ms;
-  (void)module;
-  if (!read_ttl(ttl, &ttl_ms)) return NULL;
-  Py_RETURN_NONE;
-}
-
-/* ---- Codecs ---- */
-
-PyObject *take_exception(void) {
-  PyObject *type, *error, *traceback;
-  PyErr_Fetch(&type, &error, &traceback);
-  PyErr_NormalizeException(&type, &error, &traceback);
-  if (traceback != NULL) PyException_SetTraceback(error, traceback);
-  Py_XDECREF(type);
-  Py_XDECREF(traceback);
-  return error;
-}
-
-/* What an exception says, or its type if it says nothing; a new reference. */
+/* The text of an exception, or its type if it has none; a new reference. */
 static PyObject *reason_text(PyObject *exception) {
   PyObject *text = PyObject_Str(exception);
   if (text != NULL && PyUnicode_GET_LENGTH(text) > 0) return text;
@@ -106,12 +70,13 @@ static PyObject *reason_text(PyObject *exception) {
   return PyUnicode_FromString(Py_TYPE(exception)->tp_name);
 }
 
-/* What is to be done about it, as cachette._advice says: a new reference. NULL, perhaps with an
- * exception set, if it says nothing. */
+/* What to do about a codec's error, from cachette._advice: a new reference. NULL if there is no
+ * advice, perhaps with an exception set. */
 static PyObject *find_advice(config_object *config, const char *verb, PyObject *key,
                              PyObject *subject, PyObject *cause) {
   bool encoding = strcmp(verb, "encode") == 0;
-  if (config->codec_own == encoding) return NULL; /* of its values we know nothing */
+  /* There is advice on what our own codecs do not encode, and on what others do not decode. */
+  if (config->codec_own == encoding) return NULL;
   PyObject *module = PyImport_ImportModule("cachette._advice");
   PyObject *advice = NULL;
   if (module != NULL && encoding)
@@ -139,14 +104,14 @@ static void format_codec_error(ext_state *state, config_object *config, const ch
   Py_XDECREF(cut);
 }
 
-/* Makes a CodecError of the exception that is set, which becomes its cause. `subject`: the value,
- * or the bytes. */
+/* Replaces the exception that is set by a CodecError, whose cause it becomes. `subject` is the
+ * value, or the bytes. */
 static void raise_codec_error(ext_state *state, config_object *config, const char *verb,
                               PyObject *key, PyObject *subject) {
   if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return;
   PyObject *cause = take_exception();
   PyObject *advice = find_advice(config, verb, key, subject, cause);
-  bool stopped = PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception); /* by Ctrl-C, say */
+  bool stopped = PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception); /* as by Ctrl-C */
   if (!stopped) PyErr_Clear();
   PyObject *reason = stopped ? NULL : reason_text(cause);
   if (reason != NULL) format_codec_error(state, config, verb, key, reason, advice);
@@ -159,6 +124,8 @@ static void raise_codec_error(ext_state *state, config_object *config, const cha
   PyErr_Restore(error_type, error, error_traceback);
 }
 
+/* ---- Encoding ---- */
+
 void encoded_release(encoded_value *encoded) {
   if (encoded->buffer.obj != NULL) PyBuffer_Release(&encoded->buffer);
   Py_XDECREF(encoded->owner);
@@ -166,7 +133,11 @@ void encoded_release(encoded_value *encoded) {
 
 static bool encode_vanilla(PyObject *value, encoded_value *encoded) {
   encoded->owner = PyUnicode_CheckExact(value) ? Py_NewRef(value) : PyObject_Str(value);
-  return encoded->owner != NULL && read_text("value", encoded->owner, &encoded->slice);
+  if (encoded->owner == NULL) return false;
+  Py_ssize_t size;
+  encoded->slice.data = PyUnicode_AsUTF8AndSize(encoded->owner, &size);
+  encoded->slice.size = (size_t)size;
+  return encoded->slice.data != NULL;
 }
 
 static bool encode_by_codec(config_object *config, PyObject *value, encoded_value *encoded) {
@@ -186,8 +157,7 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
             encoded_value *encoded) {
   encoded->owner = NULL;
   encoded->buffer.obj = NULL;
-  if (!config->vanilla && config->dumps == NULL && config_find_codec(config, state) < 0)
-    return false;
+  if (!config->vanilla && config->dumps == NULL && find_functions(config) < 0) return false;
   if (config->vanilla ? encode_vanilla(value, encoded) : encode_by_codec(config, value, encoded))
     return true;
   raise_codec_error(state, config, "encode", key, value);
@@ -195,7 +165,9 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
   return false;
 }
 
-/* UTF-8 as a str. Most text is ASCII, and for that a look at eight bytes at a time is enough. */
+/* ---- Decoding ---- */
+
+/* UTF-8 as a str. Most text is ASCII, which is found out eight bytes at a time. */
 static PyObject *decode_text(const char *bytes, size_t size) {
   if (size < 8) return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, NULL);
   uint64_t bits, word;
@@ -212,11 +184,12 @@ static PyObject *decode_text(const char *bytes, size_t size) {
 }
 
 /*
- * The number of a counter. Its bytes are decimal digits in the one form that counting gives them,
- * with blanks behind them where memcached has counted it down to a shorter one. No value of a codec
- * looks so, but for the same number in JSON: the binary ones begin otherwise, and a pickle and a
- * CSV file end otherwise. MessagePack's 48 to 57 would, and so are put in their longer form
- * (_codecs.py).
+ * Reads the number of a counter. Its bytes are decimal digits in the one form that counting writes,
+ * perhaps with blanks at the end: some servers pad a counter that has become shorter.
+ *
+ * No codec writes such bytes for anything else, but for JSON, which writes them for the same
+ * number. Binary codecs begin otherwise; pickles and CSV files end otherwise. MessagePack's 48 to
+ * 57 would look so, and are stored in their longer form (_codecs.py).
  */
 static bool read_counter(cachette_slice slice, long long *number) {
   enum { MOST = 20 }; /* of "-9223372036854775808" */
@@ -233,8 +206,6 @@ static bool read_counter(cachette_slice slice, long long *number) {
   return errno == 0;
 }
 
-/* A codec of the application's own is given a counter's digits, for they may be its own bytes; and
- * were they an int whatever it says, a codec that encrypts could no longer refuse them. */
 static PyObject *load(ext_state *state, config_object *config, PyObject *bytes, PyObject *returns) {
   if (config->textual && returns != NULL && returns != Py_None)
     return PyObject_CallMethodObjArgs(returns, state->str_load, config->codec, bytes, NULL);
@@ -244,7 +215,9 @@ static PyObject *load(ext_state *state, config_object *config, PyObject *bytes, 
 static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObject *key,
                                  cachette_slice slice, PyObject *bytes, PyObject *returns) {
   long long number;
-  if (config->loads == NULL && config_find_codec(config, state) < 0) return NULL;
+  if (config->loads == NULL && find_functions(config) < 0) return NULL;
+  /* An application's own codec is given a counter's digits too: they may be its own bytes. And a
+   * codec that encrypts must be able to refuse them. */
   bool typed = config->textual && returns != NULL && returns != Py_None;
   if (!typed && !config->codec_own && read_counter(slice, &number))
     return PyLong_FromLongLong(number);
@@ -259,7 +232,6 @@ static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObje
   return value;
 }
 
-/* The value of bytes; `bytes` is the object that holds them, or NULL. */
 PyObject *decode(ext_state *state, config_object *config, PyObject *key, cachette_slice slice,
                  PyObject *bytes, PyObject *returns) {
   if (!config->vanilla) return decode_by_codec(state, config, key, slice, bytes, returns);
@@ -274,9 +246,9 @@ static int find_odd_key(PyObject *value);
 
 static int find_odd_key_of_dict(PyObject *dict) {
   PyObject *key, *value;
-  Py_ssize_t place = 0;
+  Py_ssize_t position = 0;
   int found = 0;
-  while (found == 0 && PyDict_Next(dict, &place, &key, &value))
+  while (found == 0 && PyDict_Next(dict, &position, &key, &value))
     found = PyUnicode_Check(key) ? find_odd_key(value) : 1;
   return found;
 }
@@ -288,7 +260,8 @@ static int find_odd_key_of_sequence(PyObject *sequence) {
   return found;
 }
 
-/* 1, 0, or -1 with an exception set. No Python code runs meanwhile, so nothing changes under it. */
+/* Returns 1, 0, or -1 with an exception set. No Python code runs here, so the value cannot change
+ * meanwhile. */
 static int find_odd_key(PyObject *value) {
   bool is_dict = PyDict_Check(value);
   if (!is_dict && !PyList_Check(value) && !PyTuple_Check(value)) return 0;
@@ -302,15 +275,4 @@ PyObject *has_odd_key(PyObject *module, PyObject *value) {
   (void)module;
   int found = find_odd_key(value);
   return found < 0 ? NULL : PyBool_FromLong(found);
-}
-
-/* (seconds left, rounded up; value); takes the value. */
-PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
-  long long seconds = ttl_ms < 0 ? -1 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
-  if (value == NULL) return NULL;
-  PyObject *left = PyLong_FromLongLong(seconds);
-  PyObject *pair = left != NULL ? PyTuple_Pack(2, left, value) : NULL;
-  Py_XDECREF(left);
-  Py_DECREF(value);
-  return pair;
 }

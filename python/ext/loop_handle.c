@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A handle in an event loop: asyncio's, uvloop's, or any with the same methods.
+ *
+ * The loop watches the handle's descriptor. What the handle has to do while its descriptor is not
+ * readable (send what was put off to the end of the turn, end ops that are out of time), it does in
+ * a callback of call_soon() or call_later(). There is at most one of each.
+ *
+ * The loop owns the LoopHandle by its reader. The LoopHandle refers to the loop weakly, and is
+ * closed with it. asyncio does not tell when a loop is closed, so this happens when the loop is
+ * freed, or when the next LoopHandle of the configuration is opened.
+ */
+#include "loop_handle.h"
+
+#include <math.h>
+
+#include "handle.h"
+#include "log.h"
+
+enum { ROUNDS = 3 }; /* of the handle in one turn of the loop, at most */
+
+struct loop_handle {
+  PyObject_HEAD cachette *handle; /* NULL: closed */
+  config_object *config;          /* whose list it is in; not owned; NULL: in none */
+  PyObject *loop;                 /* not owned; NULL when it is gone */
+  PyObject *loop_reference;       /* a weak reference, whose callback tells that the loop is gone */
+  PyObject *process, *tick;       /* bound methods */
+  PyObject *timer;                /* of call_later(), or NULL */
+  double timer_due;               /* by the machine's clock, in ms */
+  int fd;
+  bool soon;                  /* call_soon() is under way */
+  bool turning;               /* cachette_process() is under way */
+  future *woken, *woken_last; /* whose tasks are to be woken, in this order */
+};
+
+/* ---- The loop's methods ---- */
+
+static ext_state *state_of(loop_handle *self) {
+  PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
+  return module != NULL ? PyModule_GetState(module) : NULL;
+}
+
+static bool is_closed(ext_state *state, PyObject *loop) {
+  PyObject *answer = PyObject_CallMethodNoArgs(loop, state->str_is_closed);
+  bool closed = answer == NULL || PyObject_IsTrue(answer) == 1;
+  PyErr_Clear();
+  Py_XDECREF(answer);
+  return closed;
+}
+
+static void cancel_timer(ext_state *state, loop_handle *self) {
+  if (self->timer == NULL) return;
+  PyObject *timer = self->timer;
+  self->timer = NULL;
+  Py_XDECREF(PyObject_CallMethodNoArgs(timer, state->str_cancel));
+  PyErr_Clear();
+  Py_DECREF(timer);
+}
+
+static double machine_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static int start_timer(ext_state *state, loop_handle *self, int timeout_ms) {
+  double due = machine_ms() + timeout_ms;
+  /* A timer that fires too early finds nothing to do and starts the next one. That is cheaper than
+   * a new timer for each op. */
+  if (self->timer != NULL && due >= self->timer_due - 1) return 0;
+  cancel_timer(state, self);
+  PyObject *delay = PyFloat_FromDouble((double)timeout_ms / 1e3 + 0.001);
+  if (delay == NULL) return -1;
+  self->timer =
+      PyObject_CallMethodObjArgs(self->loop, state->str_call_later, delay, self->tick, NULL);
+  self->timer_due = due;
+  Py_DECREF(delay);
+  return self->timer != NULL ? 0 : -1;
+}
+
+/* Schedules the handle's next turn. */
+static int schedule(ext_state *state, loop_handle *self) {
+  if (self->soon || self->handle == NULL || self->loop == NULL) return 0;
+  int timeout = cachette_timeout(self->handle);
+  if (timeout < 0) return 0;
+  if (timeout > 0) return start_timer(state, self, timeout);
+  PyObject *scheduled = PyObject_CallMethodOneArg(self->loop, state->str_call_soon, self->process);
+  if (scheduled == NULL) return -1;
+  Py_DECREF(scheduled);
+  self->soon = true;
+  return 0;
+}
+
+/* Wakes tasks by call_soon(), because they cannot be woken now: the caller may be inside a task. */
+static void wake_later(ext_state *state, loop_handle *self) {
+  while (self->woken != NULL) {
+    future *first = self->woken;
+    self->woken = future_next(first);
+    if (self->loop == NULL || future_wake_later(state, first) < 0)
+      PyErr_Clear(); /* the loop is closed, and the task with it */
+    Py_DECREF((PyObject *)first);
+  }
+}
+
+/* Wakes tasks at once, so that the ops that they submit are sent together. */
+static int wake(ext_state *state, loop_handle *self) {
+  int code = 0;
+  while (self->woken != NULL && code == 0) {
+    future *first = self->woken;
+    self->woken = future_next(first);
+    code = future_wake(first);
+    Py_DECREF((PyObject *)first);
+  }
+  if (self->woken == NULL) return code;
+  PyObject *type, *value, *traceback; /* such as KeyboardInterrupt; the others still wait */
+  PyErr_Fetch(&type, &value, &traceback);
+  wake_later(state, self);
+  PyErr_Restore(type, value, traceback);
+  return code;
+}
+
+void loop_handle_wake(loop_handle *self, future *woken) {
+  future_finish(woken);
+  if (self->woken == NULL)
+    self->woken = woken;
+  else
+    future_append(self->woken_last, woken);
+  self->woken_last = woken;
+  ext_state *state = state_of(self);
+  if (!self->turning && state != NULL) wake_later(state, self);
+}
+
+/* Gives the handle a turn, and wakes the tasks whose ops are done. */
+static PyObject *turn(loop_handle *self) {
+  ext_state *state = state_of(self);
+  int code = 0;
+  if (self->handle == NULL || state == NULL) Py_RETURN_NONE;
+  Py_INCREF(self);
+  /* What the woken tasks submit is sent at the end of this turn, not in the next one. */
+  for (int round = 0; round < ROUNDS && code == 0 && self->handle != NULL; round++) {
+    if (round > 0 && cachette_timeout(self->handle) != 0) break;
+    self->turning = true;
+    cachette_process(self->handle);
+    self->turning = false;
+    if (self->handle != NULL) log_notice(self->handle);
+    if (self->woken != NULL) code = wake(state, self);
+  }
+  if (code == 0) code = schedule(state, self);
+  Py_DECREF(self);
+  if (code < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *loop_handle_process(loop_handle *self, PyObject *Py_UNUSED(ignored)) {
+  self->soon = false;
+  return turn(self);
+}
+
+static PyObject *loop_handle_tick(loop_handle *self, PyObject *Py_UNUSED(ignored)) {
+  Py_CLEAR(self->timer);
+  return turn(self);
+}
+
+/* ---- Open and close ---- */
+
+/* Removes the timer and the reader from the loop. */
+static void unwatch(ext_state *state, loop_handle *self, PyObject *loop) {
+  cancel_timer(state, self);
+  if (is_closed(state, loop)) return;
+  PyObject *fd = PyLong_FromLong(self->fd);
+  if (fd != NULL) Py_XDECREF(PyObject_CallMethodOneArg(loop, state->str_remove_reader, fd));
+  Py_XDECREF(fd);
+  PyErr_Clear();
+}
+
+/*
+ * The loop, a new reference; NULL if it is gone or going. If the garbage collector frees loop and
+ * LoopHandle together, it does not call loop_gone(), so `loop` alone does not tell.
+ */
+static PyObject *living_loop(const loop_handle *self) {
+  PyObject *loop = NULL;
+  if (self->loop == NULL || self->loop_reference == NULL) return NULL;
+#if PY_VERSION_HEX >= 0x030D0000
+  if (PyWeakref_GetRef(self->loop_reference, &loop) < 0) PyErr_Clear();
+#else
+  loop = PyWeakref_GetObject(self->loop_reference);
+  if (loop == Py_None) loop = NULL;
+  Py_XINCREF(loop);
+#endif
+  return loop;
+}
+
+static void close_handle(loop_handle *self) {
+  ext_state *state = state_of(self);
+  cachette *handle = self->handle;
+  if (self->config != NULL) stats_add_handle(&self->config->closed, handle);
+  self->config = NULL;
+  if (handle == NULL) return;
+  self->handle = NULL;
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *loop = living_loop(self); /* the timer may have the last reference */
+  /* In a forked child the loop's selector is also the parent's, so leave it as it is. */
+  if (state != NULL && loop != NULL && cachette_fd(handle) >= 0) unwatch(state, self, loop);
+  Py_CLEAR(self->timer);
+  cachette_close(handle);
+  Py_CLEAR(self->process);
+  Py_CLEAR(self->tick);
+  Py_CLEAR(self->loop_reference);
+  self->loop = NULL;
+  Py_XDECREF(loop);
+  PyErr_Restore(type, value, traceback);
+}
+
+/* Removes it from its configuration's list, and closes it. */
+static void drop(loop_handle *self) {
+  config_object *config = self->config;
+  Py_INCREF(self);
+  for (Py_ssize_t i = 0; config != NULL && i < config->loop_handle_count; i++) {
+    if (config->loop_handles[i] != self) continue;
+    config->loop_handles[i] = config->loop_handles[--config->loop_handle_count];
+    Py_DECREF(self);
+    break;
+  }
+  close_handle(self);
+  Py_DECREF(self);
+}
+
+static PyObject *loop_handle_loop_gone(loop_handle *self, PyObject *Py_UNUSED(reference)) {
+  self->loop = NULL;
+  drop(self);
+  Py_RETURN_NONE;
+}
+
+/* Adds the reader in an empty context; else the loop would keep the caller's context alive. */
+static int watch(ext_state *state, loop_handle *self) {
+  PyObject *context = PyContext_New();
+  if (context == NULL) return -1;
+  if (PyContext_Enter(context) < 0) {
+    Py_DECREF(context);
+    return -1;
+  }
+  PyObject *fd = PyLong_FromLong(self->fd);
+  PyObject *added = fd == NULL ? NULL
+                               : PyObject_CallMethodObjArgs(self->loop, state->str_add_reader, fd,
+                                                            self->process, NULL);
+  Py_XDECREF(fd);
+  bool failed = PyContext_Exit(context) < 0 || added == NULL;
+  Py_XDECREF(added);
+  Py_DECREF(context);
+  return failed ? -1 : 0;
+}
+
+static int bind(loop_handle *self, PyObject *loop) {
+  self->process = PyObject_GetAttrString((PyObject *)self, "process");
+  self->tick = PyObject_GetAttrString((PyObject *)self, "tick");
+  PyObject *gone = PyObject_GetAttrString((PyObject *)self, "loop_gone");
+  if (gone != NULL) self->loop_reference = PyWeakref_NewRef(loop, gone);
+  Py_XDECREF(gone);
+  self->loop = loop;
+  return self->process != NULL && self->tick != NULL && self->loop_reference != NULL ? 0 : -1;
+}
+
+static loop_handle *loop_handle_open(ext_state *state, config_object *config, PyObject *loop) {
+  loop_handle *self = PyObject_GC_New(loop_handle, state->loop_handle_type);
+  if (self == NULL) return NULL;
+  self->handle = NULL;
+  self->config = NULL;
+  self->loop = self->loop_reference = self->process = self->tick = self->timer = NULL;
+  self->soon = self->turning = false;
+  self->woken = self->woken_last = NULL;
+  PyObject_GC_Track(self);
+  self->handle = handle_take(config, state);
+  if (self->handle != NULL) {
+    self->fd = cachette_fd(self->handle);
+    if (bind(self, loop) == 0 && watch(state, self) == 0) return self;
+    close_handle(self);
+  }
+  Py_DECREF(self);
+  return NULL;
+}
+
+/* ---- The running loop ---- */
+
+/* The running event loop or None, a new reference. */
+static PyObject *find_running_loop(ext_state *state) {
+  if (state->get_running_loop == NULL) {
+    PyObject *asyncio = PyImport_ImportModule("asyncio");
+    if (asyncio == NULL) return NULL;
+    Py_XSETREF(state->cancelled_error, PyObject_GetAttrString(asyncio, "CancelledError"));
+    if (state->cancelled_error != NULL)
+      state->get_running_loop = PyObject_GetAttrString(asyncio, "_get_running_loop");
+    Py_DECREF(asyncio);
+    if (state->get_running_loop == NULL) return NULL;
+  }
+  return PyObject_CallNoArgs(state->get_running_loop);
+}
+
+void loop_handle_refuse(void) {
+  PyErr_SetString(
+      PyExc_RuntimeError,
+      "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
+      "trio use Cachette.sync in a thread, by trio.to_thread.run_sync(); in code without "
+      "a loop use it as it is.");
+}
+
+PyObject *running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+  PyObject *loop = find_running_loop(PyModule_GetState(module));
+  if (loop != Py_None) return loop;
+  Py_DECREF(loop);
+  loop_handle_refuse();
+  return NULL;
+}
+
+/* ---- The list of a configuration ---- */
+
+/* Closes those whose loops are closed. Python code and other threads run in between, so the list
+ * may change at every step. */
+static void close_orphans(ext_state *state, config_object *config) {
+  for (Py_ssize_t i = config->loop_handle_count; i-- > 0;) {
+    if (i >= config->loop_handle_count) continue;
+    loop_handle *each = config->loop_handles[i];
+    PyObject *loop = each->loop;
+    Py_INCREF(each);
+    Py_XINCREF(loop);
+    if (loop == NULL || is_closed(state, loop)) drop(each);
+    Py_XDECREF(loop);
+    Py_DECREF(each);
+  }
+}
+
+static int add_loop_handle(ext_state *state, config_object *config, PyObject *loop) {
+  close_orphans(state, config);
+  loop_handle *opened = loop_handle_open(state, config, loop);
+  if (opened == NULL) return -1;
+  /* From here on no other thread runs. */
+  size_t count = (size_t)config->loop_handle_count + 1;
+  loop_handle **list = PyMem_Realloc(config->loop_handles, count * sizeof *list);
+  if (list == NULL) {
+    close_handle(opened);
+    Py_DECREF(opened);
+    PyErr_NoMemory();
+    return -1;
+  }
+  config->loop_handles = list;
+  opened->config = config;
+  list[config->loop_handle_count++] = opened;
+  return 0;
+}
+
+static Py_ssize_t index_of(const config_object *config, const PyObject *loop) {
+  Py_ssize_t index = 0;
+  while (index < config->loop_handle_count && config->loop_handles[index]->loop != loop) index++;
+  return index;
+}
+
+/* Moves the one that is used now to the front. */
+static loop_handle *promote(config_object *config, Py_ssize_t index) {
+  loop_handle *found = config->loop_handles[index];
+  config->loop_handles[index] = config->loop_handles[0];
+  config->loop_handles[0] = found;
+  return found;
+}
+
+int loop_handle_find(ext_state *state, config_object *config, loop_handle **found) {
+  PyObject *loop = find_running_loop(state);
+  *found = NULL;
+  if (loop == NULL) return -1;
+  Py_DECREF(loop); /* it is running, so it stays alive */
+  if (loop == Py_None) return 0;
+  Py_ssize_t index = index_of(config, loop);
+  if (index == config->loop_handle_count) {
+    if (add_loop_handle(state, config, loop) < 0) return -1;
+    index = index_of(config, loop); /* other threads may have changed the list meanwhile */
+  }
+  *found = promote(config, index);
+  return 1;
+}
+
+int loop_handle_release(ext_state *state, config_object *config) {
+  PyObject *loop = find_running_loop(state);
+  if (loop == NULL) return -1;
+  Py_ssize_t index = index_of(config, loop);
+  if (loop != Py_None && index < config->loop_handle_count) drop(config->loop_handles[index]);
+  Py_DECREF(loop);
+  return 0;
+}
+
+void loop_handles_close(config_object *config) {
+  while (config->loop_handle_count > 0) {
+    loop_handle *last = config->loop_handles[--config->loop_handle_count];
+    close_handle(last);
+    Py_DECREF(last);
+  }
+}
+
+void loop_handles_add_stats(const config_object *config, cachette_stats *sum) {
+  for (Py_ssize_t i = 0; i < config->loop_handle_count; i++)
+    stats_add_handle(sum, config->loop_handles[i]->handle);
+}
+
+/* ---- Ops ---- */
+
+int loop_handle_submit(ext_state *state, loop_handle *self, cachette_op *op) {
+  cachette_submit(self->handle, op);
+  return schedule(state, self);
+}
+
+void loop_handle_cancel(loop_handle *self, cachette_op *op) {
+  if (self->handle != NULL && cachette_cancel(self->handle, op) == CACHETTE_EFORK)
+    close_handle(self); /* which completes all ops */
+}
+
+future *loop_handle_future(ext_state *state, loop_handle *self, future_on_cancel *on_cancel,
+                           void *owner) {
+  if (self->loop != NULL) return future_new(state, self->loop, on_cancel, owner);
+  PyErr_SetString(PyExc_RuntimeError, "the event loop is closed");
+  return NULL;
+}
+
+/* ---- The type ---- */
+
+static int loop_handle_traverse(loop_handle *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self->loop_reference);
+  Py_VISIT(self->process);
+  Py_VISIT(self->tick);
+  Py_VISIT(self->timer);
+  return 0;
+}
+
+static int loop_handle_clear(loop_handle *self) {
+  close_handle(self);
+  Py_CLEAR(self->process);
+  Py_CLEAR(self->tick);
+  Py_CLEAR(self->loop_reference);
+  return 0;
+}
+
+static void loop_handle_dealloc(loop_handle *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  loop_handle_clear(self);
+  PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+static PyMethodDef loop_handle_methods[] = {
+    {"process", (PyCFunction)loop_handle_process, METH_NOARGS, "Gives the handle a turn."},
+    {"tick", (PyCFunction)loop_handle_tick, METH_NOARGS, "The same, for the timer."},
+    {"loop_gone", (PyCFunction)loop_handle_loop_gone, METH_O, "Closes the handle."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot loop_handle_slots[] = {
+    {Py_tp_doc, (char *)"A handle in an event loop."},
+    {Py_tp_dealloc, loop_handle_dealloc},
+    {Py_tp_traverse, loop_handle_traverse},
+    {Py_tp_clear, loop_handle_clear},
+    {Py_tp_methods, loop_handle_methods},
+    {0, NULL},
+};
+
+PyType_Spec loop_handle_spec = {
+    .name = "cachette._cachette.LoopHandle",
+    .basicsize = sizeof(loop_handle),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+#if PY_VERSION_HEX >= 0x030A0000
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
+#endif
+    ,
+    .slots = loop_handle_slots,
+};

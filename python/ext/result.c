@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* An op on one key gives a value or raises. An op on many keys gives a value for each key; if some
+ * keys fail, one exception is raised that has the results of all. */
+#include "result.h"
+
+#include "codec.h"
+#include "errors.h"
+
+PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
+  long long seconds = ttl_ms < 0 ? -1 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
+  if (value == NULL) return NULL;
+  PyObject *left = PyLong_FromLongLong(seconds);
+  PyObject *pair = left != NULL ? PyTuple_Pack(2, left, value) : NULL;
+  Py_XDECREF(left);
+  Py_DECREF(value);
+  return pair;
+}
+/* ---- One key ---- */
+
+static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
+                              PyObject *bytes) {
+  bool hit = self->item.status == CACHETTE_HIT;
+  PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
+                        : Py_NewRef(self->fallback);
+  if (self->kind == CALL_FETCH_WITH_TTL) return with_ttl(hit ? self->item.ttl_ms : -1, value);
+  return value;
+}
+
+/* The code of the op's failure, or of its first item that failed; else CACHETTE_OK. */
+static int find_status(const cachette_op *op) {
+  int status = op->status;
+  for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
+    if (op->items[i].status < 0) status = op->items[i].status;
+  return status;
+}
+
+/* ---- Many keys ---- */
+
+/* Raises the exception of a key that failed. The library gives the message of one item only. If
+ * several items failed on their own, it may be another key's, so each gets the general message of
+ * its code. */
+static void raise_item(ext_state *state, const call *self, size_t index, size_t failures) {
+  const cachette_op *op = &self->op;
+  if (op->status < 0 || failures == 1) {
+    raise_error(state, op->status < 0 ? op->status : op->items[index].status, &self->error);
+    return;
+  }
+  int code = op->items[index].status;
+  cachette_error error = {.code = code};
+  PyOS_snprintf(error.message, sizeof error.message, "\"%.100s\": %s.",
+                PyUnicode_AsUTF8(PyList_GET_ITEM(self->many->keys, (Py_ssize_t)index)),
+                cachette_strerror(code));
+  raise_error(state, code, &error);
+}
+
+/* Moves the exception that is set, if it is a CachetteError, into the dict of failed keys. */
+static int add_failure(ext_state *state, PyObject **failed, PyObject *key) {
+  if (!PyErr_ExceptionMatches(state->cachette_error)) return -1;
+  PyObject *error = take_exception();
+  if (*failed == NULL) *failed = PyDict_New();
+  int code = *failed != NULL ? PyDict_SetItem(*failed, key, error) : -1;
+  Py_DECREF(error);
+  return code;
+}
+
+static size_t count_failures(const cachette_op *op) {
+  size_t count = 0;
+  for (size_t i = 0; i < op->count; i++) count += op->items[i].status < 0;
+  return count;
+}
+
+/* Sorts the results of the keys: values into `found`, errors into `*failed`. */
+static int sort_items(ext_state *state, config_object *config, const call *self, PyObject *found,
+                      PyObject **failed) {
+  size_t failures = count_failures(&self->op);
+  for (size_t i = 0; i < self->op.count; i++) {
+    const cachette_item *item = &self->op.items[i];
+    PyObject *key = PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i), *value = NULL;
+    if (self->op.status < 0 || item->status < 0)
+      raise_item(state, self, i, failures);
+    else if (self->kind != CALL_FETCH_MANY || item->status != CACHETTE_HIT)
+      continue;
+    else
+      value = decode(state, config, key, item->value, NULL, NULL);
+    int code = value != NULL ? PyDict_SetItem(found, key, value) : add_failure(state, failed, key);
+    Py_XDECREF(value);
+    if (code < 0) return -1;
+  }
+  return 0;
+}
+
+/* The error that is raised for all keys: the library's, or else the first of the codec. */
+static PyObject *choose_error(ext_state *state, const call *self, PyObject *failed) {
+  int status = find_status(&self->op);
+  if (status < 0) {
+    raise_error(state, status, status == self->error.code ? &self->error : NULL);
+    return take_exception();
+  }
+  Py_ssize_t position = 0;
+  PyObject *key, *first;
+  return PyDict_Next(failed, &position, &key, &first) ? Py_NewRef(first) : NULL;
+}
+
+/* Its message, and where the errors of the other keys are; a new reference. */
+static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
+  bool same = self->op.status < 0 || self->op.count == 1; /* one error for all keys */
+  if (same) return PyObject_Str(chosen);
+  const char *others =
+      self->kind == CALL_FETCH_MANY ? ", its `found` the values of the others" : "";
+  return PyUnicode_FromFormat("%S %zd of %zu keys failed: `failed` of this error has each error%s.",
+                              chosen, PyDict_GET_SIZE(failed), self->op.count, others);
+}
+
+/* Raises one exception for the call, with the results of all keys. */
+static void raise_failed(ext_state *state, const call *self, PyObject *found, PyObject *failed) {
+  PyObject *chosen = choose_error(state, self, failed);
+  PyObject *message = chosen != NULL ? describe_failed(self, chosen, failed) : NULL;
+  PyObject *type = chosen != NULL ? (PyObject *)Py_TYPE(chosen) : NULL;
+  PyObject *error = message != NULL ? PyObject_CallOneArg(type, message) : NULL;
+  if (error != NULL && PyObject_SetAttrString(error, "found", found) == 0 &&
+      PyObject_SetAttrString(error, "failed", failed) == 0) {
+    PyException_SetCause(error, Py_NewRef(chosen));
+    PyErr_SetObject(type, error);
+  }
+  Py_XDECREF(error);
+  Py_XDECREF(message);
+  Py_XDECREF(chosen);
+}
+
+static PyObject *make_many(ext_state *state, config_object *config, const call *self) {
+  if (self->op.status == CACHETTE_EINVAL) {
+    raise_error(state, CACHETTE_EINVAL, &self->error);
+    return NULL;
+  }
+  PyObject *found = PyDict_New(), *failed = NULL, *result = NULL;
+  if (found != NULL && sort_items(state, config, self, found, &failed) == 0) {
+    if (failed != NULL)
+      raise_failed(state, self, found, failed);
+    else if (self->kind == CALL_FETCH_MANY)
+      result = Py_NewRef(found);
+    else
+      result =
+          self->kind == CALL_PUT_MANY ? Py_NewRef(Py_None) : PyLong_FromLongLong(self->op.number);
+  }
+  Py_XDECREF(found);
+  Py_XDECREF(failed);
+  return result;
+}
+
+PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes) {
+  if (self->many != NULL) return make_many(state, config, self);
+  int status = find_status(&self->op);
+  if (status < 0) {
+    if (!PyErr_Occurred()) raise_error(state, status, &self->error);
+    return NULL;
+  }
+  switch (self->kind) {
+    case CALL_FETCH:
+    case CALL_FETCH_AS:
+    case CALL_FETCH_WITH_TTL:
+      return make_fetched(state, config, self, bytes);
+    case CALL_PUT:
+    case CALL_STORE:
+    case CALL_PING:
+      Py_RETURN_NONE;
+    case CALL_ADD:
+      return PyBool_FromLong(self->item.status == CACHETTE_MISS);
+    case CALL_EXISTS:
+    case CALL_TOUCH:
+    case CALL_DELETE:
+      return PyBool_FromLong(self->item.status == CACHETTE_HIT);
+    case CALL_INCREMENT:
+      return PyLong_FromLongLong(self->item.amount);
+    default:
+      return PyLong_FromLongLong(self->op.number);
+  }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Sync: the calls that block. */
+#ifndef CACHETTE_EXT_SYNC_H
+#define CACHETTE_EXT_SYNC_H
+
+#include "signature.h"
+
+extern PyType_Spec sync_spec;
+
+/* A call on a Sync: its result, or NULL with an exception set. `given` is as call_parse() leaves
+ * it.
+ */
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+
+/* fetch_as_now(cls, key, default, returns) and store_now(cls, lease, data, ttl): the functions of
+ * cache.h, blocking. */
+PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+#endif
