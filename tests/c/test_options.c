@@ -629,24 +629,6 @@ static void names_are_what_their_backend_takes(void **state) {
   static const struct {
     const char *backend, *option, *value, *words; /* words: of the message; NULL: it is fine */
   } cases[] = {
-      {"dynamodb", "table_name", "abc", NULL},
-      {"dynamodb", "table_name", "My_Table-1.cache", NULL},
-      {"dynamodb", "table_name", "ab", "3 to 255 of A-Z"},
-      {"dynamodb", "table_name", "a b c", "3 to 255 of A-Z"},
-      {"dynamodb", "table_name",
-       "t\xc3\xa4"
-       "ble",
-       "3 to 255 of A-Z"},
-      {"dynamodb", "region", "us-gov-west-1", NULL},
-      {"dynamodb", "region", "ap-southeast-12", NULL},
-      {"dynamodb", "region", "Frankfurt", "like eu-central-1"},
-      {"dynamodb", "region", "eu-central", "like eu-central-1"},
-      {"dynamodb", "region", "eu--1", "like eu-central-1"},
-      {"dynamodb", "region", "eu-central-1a", "like eu-central-1"},
-      {"dynamodb", "dynamodb_url", "https://dynamodb.eu-central-1.amazonaws.com/", NULL},
-      {"dynamodb", "dynamodb_url", "localhost:8000", "is not valid"},
-      {"dynamodb", "dynamodb_url", "ftp://localhost", "http://host[:port]"},
-      {"dynamodb", "dynamodb_url", "http://user:secret@host", "without user name"},
       {"pickle", "pickle_path", "cache.file", NULL},
       {"pickle", "pickle_path", "/tmp/cache.file", NULL},
       {"pickle", "pickle_path", "/tmp", "no file stands there"},

@@ -23,7 +23,7 @@ bool cachette__aws_begin(cachette__aws_credentials *credentials, const char *url
 char *cachette__aws_read_token(const cachette__aws_credentials *credentials, const char *path,
                                const char *named, cachette_error *error) {
   size_t size;
-  char shown[80], *expanded = cachette__aws_path(credentials->client->settings.folder, path);
+  char shown[80], *expanded = cachette__aws_path(credentials->client->settings->folder, path);
   char *text = expanded != NULL ? cachette__aws_read_file(expanded, &size) : NULL;
   int reason = expanded != NULL ? errno : ENOMEM;
   if (expanded != NULL) cachette__aws_show_path(expanded, shown, sizeof shown);

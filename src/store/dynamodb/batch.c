@@ -48,7 +48,7 @@ static size_t find_place(const cachette__dynamo_job *job, const cachette__dynamo
 static json_t *of_table(const cachette__dynamo_job *job, const cachette__dynamo_reply *reply,
                         const char *name, json_type type) {
   json_t *tables = cachette__dynamo_member(reply->json, name, JSON_OBJECT);
-  return cachette__dynamo_member(tables, job->client->settings.table, type);
+  return cachette__dynamo_member(tables, job->client->settings->table, type);
 }
 
 /* Has the call be about what is left undone alone; its places are in the order of `left`. */
@@ -69,13 +69,14 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;
   call->action = "BatchGetItem";
   cachette__text_clear(body);
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":{\"Keys\":[", job->client->settings.table);
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":{\"Keys\":[",
+                        job->client->settings->table);
   for (size_t i = 0; i < call->count; i++) {
     if (i > 0) cachette__text_puts(body, ",");
     cachette__dynamo_add_key(body, job->entries[call->places[i]].key.text);
   }
   cachette__text_puts(body, "]");
-  if (job->client->settings.consistent_read) cachette__text_puts(body, ",\"ConsistentRead\":true");
+  if (job->client->settings->consistent_read) cachette__text_puts(body, ",\"ConsistentRead\":true");
   if (job->op->verb == CACHETTE_EXISTS)
     cachette__text_puts(body,
                         ",\"ProjectionExpression\":\"#k,#e,#a\",\"ExpressionAttributeNames\":"
@@ -119,7 +120,7 @@ static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;
   call->action = "BatchWriteItem";
   cachette__text_clear(body);
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings.table);
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings->table);
   for (size_t i = 0; i < call->count; i++) {
     cachette__text_puts(body, i > 0 ? ",{\"PutRequest\":{\"Item\":" : "{\"PutRequest\":{\"Item\":");
     cachette__dynamo_add_item(job, body, call->places[i]);

@@ -206,7 +206,7 @@ static bool add_headers(cachette__dynamo_call *call, const cachette__aws_keys *k
 }
 
 static bool set_options(cachette__dynamo_call *call, const cachette__aws_keys *keys) {
-  const cachette__dynamo_settings *settings = &call->client->settings;
+  const cachette__dynamo_settings *settings = call->client->settings;
   CURL *easy = call->request.easy;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
@@ -242,7 +242,7 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
 
 int cachette__dynamo_locate(cachette__dynamo *client, cachette_error *error) {
   if (client->endpoint.url != NULL) return CACHETTE_OK;
-  const cachette__dynamo_settings *settings = &client->settings;
+  const cachette__dynamo_settings *settings = client->settings;
   int code = cachette__aws_locate(settings->url, settings->region, settings->folder,
                                   &client->endpoint, error);
   if (code < 0) return code;
@@ -375,7 +375,7 @@ static void advise_on_tls(const cachette__dynamo_call *call, const char *reason,
                           size_t size) {
   const cachette__dynamo *client = call->client;
   *advice = '\0';
-  const char *where = client->settings.url != NULL ? "\"dynamodb_url\"" : "its URL";
+  const char *where = client->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
   CURLcode result = call->request.result;
   bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
                 result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;

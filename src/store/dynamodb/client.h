@@ -31,24 +31,26 @@ typedef struct cachette__dynamo cachette__dynamo;
 typedef struct cachette__dynamo_call cachette__dynamo_call;
 typedef struct cachette__dynamo_job cachette__dynamo_job;
 
-/* ---- settings.c: what the options say ---- */
+/* ---- settings.c ---- */
 
+/* What the store reads of the options. Never changed, so that threads and handles can share it. */
 typedef struct cachette__dynamo_settings {
-  char *url, *region; /* NULL: the environment and the shared files say it */
+  char *url, *region; /* NULL: taken from the environment and AWS's files */
   char *table;
-  char *prefix;                                            /* of all keys; "" if there is none */
-  char *access_key_id, *secret_access_key, *session_token; /* as options; or NULL */
+  char *prefix;                                            /* of all keys; may be "" */
+  char *access_key_id, *secret_access_key, *session_token; /* or NULL */
   char *ca_file, *cert_file, *key_file;                    /* or NULL */
-  char *folder; /* of relative paths that the environment names; or NULL */
+  char *folder; /* base of relative paths that the environment names; or NULL */
   bool verify, consistent_read;
   int64_t timeout_ms, connect_timeout_ms;
 } cachette__dynamo_settings;
 
-/* Reads and checks them. Errors: ECONFIG, ENOMEM; nothing is left then. */
-int cachette__dynamo_settings_read(const cachette_options *options,
-                                   cachette__dynamo_settings *settings, cachette_error *error);
+/* Reads and checks them. Errors: ECONFIG, ENOMEM. */
+int cachette__dynamo_settings_new(const cachette_options *options,
+                                  cachette__dynamo_settings **settings, cachette_error *error);
 
-void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings);
+/* Wipes secrets and frees; NULL is allowed. */
+void cachette__dynamo_settings_free(cachette__dynamo_settings *settings);
 
 /* ---- credentials.c, and what it asks ---- */
 
@@ -189,7 +191,7 @@ bool cachette__dynamo_table_is_ready(cachette__dynamo *client);
 struct cachette__dynamo {
   cachette__store base;
   uv_loop_t *loop;
-  cachette__dynamo_settings settings;
+  cachette__dynamo_settings *settings;
   cachette__aws_endpoint endpoint; /* found before the first call */
   char name[128];                  /* of the server, in messages */
   cachette__http *http;

@@ -57,7 +57,7 @@ static enum cachette__aws_found keep(cachette__aws_credentials *credentials,
 
 static enum cachette__aws_found ask_options(cachette__aws_credentials *credentials,
                                             cachette_error *error) {
-  const cachette__dynamo_settings *settings = &credentials->client->settings;
+  const cachette__dynamo_settings *settings = credentials->client->settings;
   cachette__aws_keys keys = {.id = settings->access_key_id,
                              .secret = settings->secret_access_key,
                              .token = settings->session_token,
@@ -209,7 +209,7 @@ static int pause_after(cachette__aws_credentials *credentials, const cachette_er
 
 static enum cachette__aws_found follow_plan(cachette__aws_credentials *credentials,
                                             cachette_error *error) {
-  const char *folder = credentials->client->settings.folder;
+  const char *folder = credentials->client->settings->folder;
   if (cachette__aws_plan_make(&credentials->plan, folder, error) < 0) return CACHETTE__AWS_BROKEN;
   enum cachette__aws_found found = sources[credentials->plan.source](credentials, error);
   if (found == CACHETTE__AWS_NONE) {

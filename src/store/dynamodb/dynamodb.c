@@ -218,7 +218,7 @@ static bool settle_order(cachette__dynamo_job *job) {
 
 static bool make_entries(cachette__dynamo_job *job, char *at) {
   const cachette_op *op = job->op;
-  cachette_slice prefix = cachette_str(job->client->settings.prefix);
+  cachette_slice prefix = cachette_str(job->client->settings->prefix);
   bool is_name = op->verb == CACHETTE_CLEAR_NAMESPACE;
   for (size_t i = 0; i < job->count && at != NULL; i++) {
     cachette__dynamo_entry *entry = &job->entries[i];
@@ -233,7 +233,7 @@ static bool make_entries(cachette__dynamo_job *job, char *at) {
 }
 
 static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op) {
-  cachette_slice prefix = cachette_str(client->settings.prefix);
+  cachette_slice prefix = cachette_str(client->settings->prefix);
   size_t count = op->verb == CACHETTE_PING ? 1 : cachette__has_items(op->verb) ? op->count : 0;
   size_t room = 0;
   for (size_t i = 0; i < count; i++)
@@ -253,16 +253,15 @@ static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op) 
 /* ---- The vtable ---- */
 
 static int check(const cachette_options *options, cachette_error *error) {
-  cachette__dynamo_settings settings;
-  int code = cachette__dynamo_settings_read(options, &settings, error);
-  if (code == CACHETTE_OK) cachette__dynamo_settings_deinit(&settings);
+  cachette__dynamo_settings *settings;
+  int code = cachette__dynamo_settings_new(options, &settings, error);
+  if (code == CACHETTE_OK) cachette__dynamo_settings_free(settings);
   return code;
 }
 
 /* The last of it, when nothing of its is on the loop any more. */
 static void forget(void *owner) {
   cachette__dynamo *client = owner;
-  cachette__dynamo_settings_deinit(&client->settings);
   cachette__aws_endpoint_deinit(&client->endpoint);
   cachette__free(client);
 }
@@ -289,12 +288,12 @@ static int open_dynamodb(const cachette__store_context *context, cachette__store
   client->base.vtable = &cachette__dynamodb_store;
   client->loop = context->loop;
   client->random = uv_hrtime() | 1;
-  int code = cachette__dynamo_settings_read(context->options, &client->settings, error);
+  int code = cachette__dynamo_settings_new(context->options, &client->settings, error);
   if (code == CACHETTE_OK)
-    cachette__aws_name(client->settings.url, client->settings.region, client->name,
+    cachette__aws_name(client->settings->url, client->settings->region, client->name,
                        sizeof client->name);
   if (code == CACHETTE_OK && (code = open_parts(client)) < 0) {
-    cachette__dynamo_settings_deinit(&client->settings);
+    cachette__dynamo_settings_free(client->settings);
     cachette__fail(error, code, NULL, NULL);
   }
   if (code < 0)
@@ -340,6 +339,7 @@ static void close_dynamodb(cachette__store *store, bool forked) {
   cachette__http_stop(client->http, forked);
   cachette__dynamo_calls_drop(client);
   cachette__aws_credentials_free(client->credentials, forked);
+  cachette__dynamo_settings_free(client->settings);
   if (forked)
     cachette__free(client->timer);
   else

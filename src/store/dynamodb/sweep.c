@@ -15,7 +15,7 @@ enum { BATCH_MOST = 25, WIDTH = 8 };
 /* What the keys begin with that go: the namespace that it is at, or the prefix. */
 static cachette_slice head_of(const cachette__dynamo_job *job) {
   if (job->op->verb == CACHETTE_CLEAR_NAMESPACE) return job->entries[job->next].key.raw;
-  return cachette_str(job->client->settings.prefix);
+  return cachette_str(job->client->settings->prefix);
 }
 
 /* As much of it as is in the stored form of every key that begins with it. */
@@ -121,7 +121,7 @@ static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
   cachette__text *body = &call->body;
   call->action = "BatchWriteItem";
   call->place = job->items_of;
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings.table);
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings->table);
   for (int i = 0; i < BATCH_MOST && items_left(job) > 0; i++) {
     call->step += cachette__dynamo_lives(next_item(job, &key));
     cachette__text_puts(body,

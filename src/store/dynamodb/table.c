@@ -34,9 +34,9 @@ static void write_step(cachette__dynamo_call *call, int step) {
   call->step = step;
   call->action = actions[step];
   call->pause_ms = 0;
-  call->deadline_ms = cachette__machine_now() + call->client->settings.timeout_ms;
+  call->deadline_ms = cachette__machine_now() + call->client->settings->timeout_ms;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings.table,
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings->table,
                         rests[step]);
 }
 
@@ -93,7 +93,7 @@ static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
                  "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
                  "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
                  "if it is missing.",
-                 client->settings.table, client->name);
+                 client->settings->table, client->name);
   return fail_setup(client, &error);
 }
 
@@ -124,7 +124,7 @@ static enum cachette__dynamo_outcome fail_create(cachette__dynamo *client) {
                  "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
                  "it, with a HASH key of type S (text) named \"key\", or allow "
                  "dynamodb:CreateTable.",
-                 client->settings.table, client->name);
+                 client->settings->table, client->name);
   return fail_setup(client, &error);
 }
 

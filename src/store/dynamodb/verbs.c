@@ -19,7 +19,7 @@ void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *ca
                             const char *action) {
   call->action = action;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->client->settings.table);
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->client->settings->table);
 }
 
 void cachette__dynamo_add_key(cachette__text *body, cachette_slice key) {
@@ -82,7 +82,7 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   bool wants_value = job->op->verb == CACHETTE_FETCH;
   call->is_safe = true;
   begin_key(job, call, "GetItem", job->next++);
-  if (job->client->settings.consistent_read)
+  if (job->client->settings->consistent_read)
     cachette__text_puts(&call->body, ",\"ConsistentRead\":true");
   if (!wants_value)
     cachette__text_puts(
@@ -97,7 +97,7 @@ static void fail_value(cachette__dynamo_job *job, size_t place) {
   cachette__fail(&error, CACHETTE_EBACKEND, text,
                  "The item \"%s\" in the table \"%.100s\" is none of a cache: it has no binary "
                  "\"value\".",
-                 text, job->client->settings.table);
+                 text, job->client->settings->table);
   cachette__dynamo_fail_item(job, place, &error);
 }
 
