@@ -2,7 +2,7 @@
 /* Reads and checks the options. The environment and AWS's files fill in later what these leave
  * open; see aws/endpoint.h and aws/credentials.h. */
 #include "../../net/url.h"
-#include "client.h"
+#include "internal.h"
 
 static int fail(const char *option, const char *shown, const char *rule, cachette_error *error) {
   return cachette__fail(error, CACHETTE_ECONFIG, option,
