@@ -37,8 +37,8 @@ void cachette__aws_credentials_init(cachette__aws_credentials *credentials,
 /* Stops a fetch, wipes and frees. */
 void cachette__aws_credentials_deinit(cachette__aws_credentials *credentials, bool forked);
 
-/* Finds the keys to sign with now. Returns 0; 1: they are being fetched, and the
- * context's `resume` is called when that has ended; or an error. */
+/* Finds the keys to sign with now. Returns 0; 1 if they are being fetched, and the context's
+ * `resume` will be called; or an error. */
 int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
                                   const cachette__aws_keys **keys, cachette_error *error);
 

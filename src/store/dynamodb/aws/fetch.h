@@ -28,7 +28,7 @@ typedef struct cachette__aws_context {
   const cachette__aws_endpoint *endpoint; /* of DynamoDB; found before the first fetch */
   cachette__aws_keys keys;                /* in the options; `id` NULL: none */
 
-  /* Called when a fetch that was waited for has ended; `error` is NULL if there are keys now. */
+  /* Called when a pending fetch has ended; `error` is NULL if calls can be signed now. */
   void (*resume)(void *owner, const cachette_error *error);
   void *owner;
 } cachette__aws_context;

@@ -383,8 +383,8 @@ bool cachette__http_secret_header(cachette__http_request *request, const char *n
 bool cachette__http_send(cachette__http_request *request, const cachette__text *body,
                          int64_t timeout_ms) {
   CURL *easy = request->easy;
-  long most = timeout_ms < 1 ? 1 : timeout_ms > 3600000 ? 3600000 : (long)timeout_ms;
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, most);
+  long limit = timeout_ms < 1 ? 1 : timeout_ms > 3600000 ? 3600000 : (long)timeout_ms;
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, limit);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
   if (body != NULL) {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
