@@ -5,7 +5,6 @@
 #include "../base/error.h"
 #include "../config/options.h"
 #include "../layer/layers.h"
-#include "../store/names.h"
 #include "../store/registry.h"
 
 /* The errors found so far, of which the first few are kept. */
@@ -51,7 +50,7 @@ size_t cachette_options_check(const cachette_options *options, cachette_error *k
   if (cachette__layers_check(options, &error) < 0)
     cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
   /* Names are checked here, so that stores need not. */
-  if (cachette__names_check(options, &error) < 0 || cachette__store_check(options, &error) < 0)
+  if (cachette__store_check(options, &error) < 0)
     cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
   return errors.count;
 }

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "store/dynamodb/ini.h"
-#include "store/dynamodb/words.h"
+#include "store/dynamodb/aws/ini.h"
+#include "store/dynamodb/aws/shell_words.h"
 
 #define CHECK(condition)                                                \
   do {                                                                  \
@@ -28,14 +28,14 @@ static void check_inside(const cachette__ini *ini, const char *text) {
 static void check_words(const char *text) {
   char **words;
   size_t count;
-  if (cachette__words_split(text, &words, &count) < 0) return;
+  if (cachette__shell_words_split(text, &words, &count) < 0) return;
   size_t size = 0;
   for (size_t i = 0; i < count; i++) size += strlen(words[i]) + 1;
   CHECK(size <= strlen(text) + 1);
   CHECK(words[count] == NULL);
-  if (strlen(text) < 1024 && count == 2) CHECK(cachette__words_are(text, words[1]));
-  if (count != 2) CHECK(!cachette__words_are(text, count > 1 ? words[1] : ""));
-  cachette__words_free(words);
+  if (strlen(text) < 1024 && count == 2) CHECK(cachette__shell_words_are(text, words[1]));
+  if (count != 2) CHECK(!cachette__shell_words_are(text, count > 1 ? words[1] : ""));
+  cachette__shell_words_free(words);
 }
 
 static void check_entry(const cachette__ini *ini, const cachette__ini_entry *entry) {
@@ -56,7 +56,7 @@ static void check_entry(const cachette__ini *ini, const cachette__ini_entry *ent
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cachette__ini ini;
-  cachette__ini_place place = {0};
+  cachette__ini_position place = {0};
   char *bytes = cachette__malloc(size + 1);
   CHECK(bytes != NULL);
   if (size > 0) memcpy(bytes, data, size);

@@ -1,66 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Many keys at a time: BatchGetItem and BatchWriteItem take so many, and may leave some undone,
- * which are then asked for again.
- */
-#include "client.h"
+/* Commands of many keys: BatchGetItem and BatchWriteItem. The server may leave some keys
+ * unprocessed, which are then sent again. */
+#include "internal.h"
 
 /*
- * A body of more than a megabyte libcurl would announce first, and wait to be asked for it; so what
- * is put goes in smaller ones. One item alone stays below that, too.
+ * Before a body of more than a megabyte libcurl would send "Expect: 100-continue" and wait. So puts
+ * are split into smaller bodies; a single item is below that, too.
  */
-enum { READ_MOST = 100, WRITE_MOST = 25, WIDTH = 4, BYTES_MOST = 300000 };
+enum { READ_LIMIT = 100, WRITE_LIMIT = 25, CONCURRENCY = 4, BYTES_LIMIT = 300000 };
 
-static bool wants_entries(const cachette__dynamo_job *job) { return job->next < job->count; }
-
-static bool is_twin(const cachette__dynamo_job *job, size_t place) {
-  return job->entries[place].twin != place;
+static bool is_duplicate(const cachette__dynamo_job *job, size_t index) {
+  return job->entries[index].same_as != index;
 }
 
-/* Gives the call the next places, as many as it may have. Those too big have calls of their own. */
-static bool take_places(cachette__dynamo_job *job, cachette__dynamo_call *call, size_t most) {
+/* Gives the call the next entries. One that is too big gets a call of its own. False: out of
+ * memory. */
+static bool take_entries(cachette__dynamo_job *job, cachette__dynamo_call *call, size_t limit) {
   size_t bytes = 0;
-  call->places = cachette__malloc(most * sizeof *call->places);
-  for (; call->places != NULL && job->next < job->count && call->count < most; job->next++) {
-    if (is_twin(job, job->next)) continue;
-    if (job->entries[job->next].too_big || bytes > BYTES_MOST) break;
-    call->places[call->count++] = job->next;
+  call->indices = cachette__malloc(limit * sizeof *call->indices);
+  for (; call->indices != NULL && job->next < job->count && call->count < limit; job->next++) {
+    if (is_duplicate(job, job->next)) continue;
+    if (job->entries[job->next].too_big || bytes > BYTES_LIMIT) break;
+    call->indices[call->count++] = job->next;
     const cachette__dynamo_key *key = &job->entries[job->next].key;
     bytes += key->text.size + key->raw.size;
     if (job->op->verb == CACHETTE_PUT) bytes += job->op->items[job->next].value.size;
   }
-  return call->places != NULL;
+  return call->indices != NULL;
 }
 
-/* The place, among the call's, of the entry that has the key of an item; SIZE_MAX: none. */
-static size_t find_place(const cachette__dynamo_job *job, const cachette__dynamo_call *call,
+/* The index of the call's entry that has the key of an item; SIZE_MAX if there is none. */
+static size_t find_entry(const cachette__dynamo_job *job, const cachette__dynamo_call *call,
                          json_t *item) {
   cachette_slice key;
   if (!cachette__dynamo_attribute(item, "key", "S", &key)) return SIZE_MAX;
   for (size_t i = 0; i < call->count; i++) {
-    cachette_slice own = job->entries[call->places[i]].key.text;
-    if (own.size == key.size && memcmp(own.data, key.data, key.size) == 0) return call->places[i];
+    cachette_slice own = job->entries[call->indices[i]].key.text;
+    if (own.size == key.size && memcmp(own.data, key.data, key.size) == 0) return call->indices[i];
   }
   return SIZE_MAX;
 }
 
-/* What a reply holds of our table, such as {"Responses": {"table": [...]}}; NULL if nothing. */
+/* What a reply has for our table, such as {"Responses": {"table": [...]}}; or NULL. */
 static json_t *of_table(const cachette__dynamo_job *job, const cachette__dynamo_reply *reply,
                         const char *name, json_type type) {
-  json_t *tables = cachette__dynamo_member(reply->json, name, JSON_OBJECT);
-  return cachette__dynamo_member(tables, job->client->settings.table, type);
+  json_t *tables = cachette__json_member(reply->json, name, JSON_OBJECT);
+  return cachette__json_member(tables, job->client->settings->table, type);
 }
 
-/* Has the call be about what is left undone alone; its places are in the order of `left`. */
-static enum cachette__dynamo_outcome again(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                           const size_t *left, size_t count) {
+/* Reduces the call to the entries that were not processed. */
+static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                            const size_t *left, size_t count) {
   bool progress = count < call->count;
-  memcpy(call->places, left, count * sizeof *left);
+  memcpy(call->indices, left, count * sizeof *left);
   call->count = count;
   job->client->retries++;
   call->conflicts = progress ? 0 : call->conflicts + 1;
-  call->pause_ms = progress ? 0 : cachette__dynamo_jitter(job->client, call->conflicts);
-  return CACHETTE__DYNAMO_AGAIN;
+  call->pause_ms = progress ? 0 : cachette__dynamo_backoff(job->client, call->conflicts);
+  return CACHETTE__DYNAMO_RESEND;
 }
 
 /* ---- Fetch, exists ---- */
@@ -69,13 +66,14 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;
   call->action = "BatchGetItem";
   cachette__text_clear(body);
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":{\"Keys\":[", job->client->settings.table);
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":{\"Keys\":[",
+                        job->client->settings->table);
   for (size_t i = 0; i < call->count; i++) {
     if (i > 0) cachette__text_puts(body, ",");
-    cachette__dynamo_add_key(body, job->entries[call->places[i]].key.text);
+    cachette__dynamo_add_key(body, job->entries[call->indices[i]].key.text);
   }
   cachette__text_puts(body, "]");
-  if (job->client->settings.consistent_read) cachette__text_puts(body, ",\"ConsistentRead\":true");
+  if (job->client->settings->consistent_read) cachette__text_puts(body, ",\"ConsistentRead\":true");
   if (job->op->verb == CACHETTE_EXISTS)
     cachette__text_puts(body,
                         ",\"ProjectionExpression\":\"#k,#e,#a\",\"ExpressionAttributeNames\":"
@@ -85,7 +83,7 @@ static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static void start_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   call->is_safe = true;
-  if (take_places(job, call, READ_MOST))
+  if (take_entries(job, call, READ_LIMIT))
     write_get(job, call);
   else
     call->body.failed = true;
@@ -94,21 +92,21 @@ static void start_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 static enum cachette__dynamo_outcome take_get(cachette__dynamo_job *job,
                                               cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
-  size_t left[READ_MOST], count = 0;
+  size_t left[READ_LIMIT], count = 0;
   json_t *items = of_table(job, reply, "Responses", JSON_ARRAY);
   for (size_t i = 0; items != NULL && i < json_array_size(items); i++) {
     json_t *item = json_array_get(items, i);
-    size_t place = find_place(job, call, item);
-    if (place != SIZE_MAX) cachette__dynamo_take_item(job, place, item);
+    size_t index = find_entry(job, call, item);
+    if (index != SIZE_MAX) cachette__dynamo_take_item(job, index, item);
   }
   json_t *undone = of_table(job, reply, "UnprocessedKeys", JSON_OBJECT);
-  json_t *keys = cachette__dynamo_member(undone, "Keys", JSON_ARRAY);
-  for (size_t i = 0; keys != NULL && i < json_array_size(keys) && count < READ_MOST; i++) {
-    size_t place = find_place(job, call, json_array_get(keys, i));
-    if (place != SIZE_MAX) left[count++] = place;
+  json_t *keys = cachette__json_member(undone, "Keys", JSON_ARRAY);
+  for (size_t i = 0; keys != NULL && i < json_array_size(keys) && count < READ_LIMIT; i++) {
+    size_t index = find_entry(job, call, json_array_get(keys, i));
+    if (index != SIZE_MAX) left[count++] = index;
   }
   if (count == 0) return CACHETTE__DYNAMO_DONE;
-  enum cachette__dynamo_outcome outcome = again(job, call, left, count);
+  enum cachette__dynamo_outcome outcome = resend(job, call, left, count);
   write_get(job, call);
   return outcome;
 }
@@ -119,10 +117,10 @@ static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette__text *body = &call->body;
   call->action = "BatchWriteItem";
   cachette__text_clear(body);
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings.table);
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings->table);
   for (size_t i = 0; i < call->count; i++) {
     cachette__text_puts(body, i > 0 ? ",{\"PutRequest\":{\"Item\":" : "{\"PutRequest\":{\"Item\":");
-    cachette__dynamo_add_item(job, body, call->places[i]);
+    cachette__dynamo_add_item(job, body, call->indices[i]);
     cachette__text_puts(body, "}}");
   }
   cachette__text_puts(body, "]}}");
@@ -130,10 +128,10 @@ static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static void start_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   call->is_safe = true;
-  while (job->next < job->count - 1 && is_twin(job, job->next)) job->next++;
+  while (job->next < job->count - 1 && is_duplicate(job, job->next)) job->next++;
   if (job->entries[job->next].too_big)
-    cachette__dynamo_write_refused(job, call, job->next++);
-  else if (take_places(job, call, WRITE_MOST))
+    cachette__dynamo_write_too_big(job, call, job->next++);
+  else if (take_entries(job, call, WRITE_LIMIT))
     write_put(job, call);
   else
     call->body.failed = true;
@@ -142,9 +140,9 @@ static void start_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 static enum cachette__dynamo_outcome take_put(cachette__dynamo_job *job,
                                               cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
-  size_t left[WRITE_MOST], count = 0;
+  size_t left[WRITE_LIMIT], count = 0;
   if (call->count == 0) {
-    cachette__dynamo_take_refused(job, call);
+    cachette__dynamo_take_too_big(job, call);
     return CACHETTE__DYNAMO_DONE;
   }
   if (reply->code < 0) {
@@ -152,18 +150,18 @@ static enum cachette__dynamo_outcome take_put(cachette__dynamo_job *job,
     return CACHETTE__DYNAMO_DONE;
   }
   json_t *undone = of_table(job, reply, "UnprocessedItems", JSON_ARRAY);
-  for (size_t i = 0; undone != NULL && i < json_array_size(undone) && count < WRITE_MOST; i++) {
-    json_t *put = cachette__dynamo_member(json_array_get(undone, i), "PutRequest", JSON_OBJECT);
-    size_t place = find_place(job, call, cachette__dynamo_member(put, "Item", JSON_OBJECT));
-    if (place != SIZE_MAX) left[count++] = place;
+  for (size_t i = 0; undone != NULL && i < json_array_size(undone) && count < WRITE_LIMIT; i++) {
+    json_t *put = cachette__json_member(json_array_get(undone, i), "PutRequest", JSON_OBJECT);
+    size_t index = find_entry(job, call, cachette__json_member(put, "Item", JSON_OBJECT));
+    if (index != SIZE_MAX) left[count++] = index;
   }
   if (count == 0) return CACHETTE__DYNAMO_DONE;
-  enum cachette__dynamo_outcome outcome = again(job, call, left, count);
+  enum cachette__dynamo_outcome outcome = resend(job, call, left, count);
   write_put(job, call);
   return outcome;
 }
 
-const cachette__dynamo_verb cachette__dynamo_fetch_many = {WIDTH, true, wants_entries, start_get,
-                                                           take_get},
-                            cachette__dynamo_put_many = {WIDTH, true, wants_entries, start_put,
-                                                         take_put};
+const cachette__dynamo_command cachette__dynamo_fetch_many = {
+    CONCURRENCY, true, cachette__dynamo_has_next_entry, start_get, take_get};
+const cachette__dynamo_command cachette__dynamo_put_many = {
+    CONCURRENCY, true, cachette__dynamo_has_next_entry, start_put, take_put};

@@ -6,7 +6,7 @@
 
 enum { DIGEST = 32 };
 
-/* The length of the character of UTF-8 that begins here (RFC 3629); 0: it is none. */
+/* The length of the UTF-8 character that begins here (RFC 3629); 0 if it is not one. */
 static size_t measure(const unsigned char *at, size_t left) {
   static const struct {
     unsigned char first, last, low, high; /* of the first byte, and of the second */
@@ -35,7 +35,7 @@ size_t cachette__dynamo_key_valid(const char *bytes, size_t size) {
   return at;
 }
 
-size_t cachette__dynamo_key_room(cachette_slice prefix, cachette_slice key) {
+size_t cachette__dynamo_key_capacity(cachette_slice prefix, cachette_slice key) {
   size_t size = prefix.size + key.size;
   bool plain = size <= CACHETTE__DYNAMO_KEY &&
                cachette__dynamo_key_valid(prefix.data, prefix.size) == prefix.size &&

@@ -1,27 +1,71 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options say: endpoint, region, table, keys. Their form the core has checked (names.c),
- * and what they leave open the environment says later (endpoint.c, credentials.c). */
-#include "client.h"
+/* Reads and checks the options. The environment and AWS's files fill in later what these leave
+ * open; see aws/endpoint.h and aws/credentials.h. */
+#include "../../net/url.h"
+#include "internal.h"
 
-static bool is_given(const char *text) { return text != NULL && *text != '\0'; }
-
-/* A copy of an option's text; NULL if it is not given, or there is no memory: `fine` tells. */
-static char *copy(const cachette_options *options, enum cachette__option option, bool *fine) {
-  const char *text = cachette__options_text(options, option);
-  if (!is_given(text)) return NULL;
-  char *made = cachette__strndup(text, strlen(text));
-  if (made == NULL) *fine = false;
-  return made;
+static int fail(const char *option, const char *shown, const char *rule, cachette_error *error) {
+  return cachette__fail(error, CACHETTE_ECONFIG, option,
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, rule);
 }
 
-static int check_keys(const cachette_options *options, cachette_error *error) {
-  bool id = !cachette__options_absent(options, CACHETTE__OPTION_aws_access_key_id);
-  bool secret = !cachette__options_absent(options, CACHETTE__OPTION_aws_secret_access_key);
-  bool token = !cachette__options_absent(options, CACHETTE__OPTION_aws_session_token);
-  const char *absent = secret && !id   ? "aws_access_key_id"
-                       : id && !secret ? "aws_secret_access_key"
-                       : token && !id  ? "aws_access_key_id"
-                                       : NULL;
+static int fail_value(const char *option, const char *value, const char *rule,
+                      cachette_error *error) {
+  char shown[110];
+  cachette__value_text(value, shown, sizeof shown);
+  return fail(option, shown, rule, error);
+}
+
+/* ---- Checks ---- */
+
+static bool is_letter(char byte) { return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'; }
+
+static bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+
+/* https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+ */
+static bool is_table_name(const char *text) {
+  size_t size = strlen(text);
+  for (size_t i = 0; i < size; i++)
+    if (!is_letter(text[i]) && !is_digit(text[i]) && strchr("_-.", text[i]) == NULL) return false;
+  return size >= 3 && size <= 255;
+}
+
+/* Small letters and digits in at least three parts, the last of which is a number. */
+static bool is_region(const char *text) {
+  size_t parts = 1, digits = 0;
+  for (const char *at = text; *at != '\0'; at++) {
+    bool small = *at >= 'a' && *at <= 'z';
+    if (!small && !is_digit(*at) && *at != '-') return false;
+    if (*at == '-' && (at == text || at[-1] == '-')) return false;
+    parts += *at == '-';
+    digits = is_digit(*at) ? digits + 1 : 0;
+  }
+  return parts >= 3 && digits > 0 && text[strlen(text) - digits - 1] == '-';
+}
+
+static int check_url(const char *text, cachette_error *error) {
+  cachette__url url;
+  int code = cachette__url_parse(text, "dynamodb_url", "http://localhost:8000", &url, error);
+  if (code < 0) return code;
+  bool web = strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0;
+  bool fine = web && url.host != NULL && url.host[0] != '\0' && url.user == NULL;
+  cachette__url_deinit(&url);
+  if (fine) return CACHETTE_OK;
+  char shown[64];
+  cachette__url_show(text, shown, sizeof shown);
+  return fail("dynamodb_url", shown,
+              "it must be http://host[:port] or https://host[:port], without user name and "
+              "password",
+              error);
+}
+
+static int check_keys(const cachette__dynamo_settings *settings, cachette_error *error) {
+  bool id = settings->access_key_id != NULL, secret = settings->secret_access_key != NULL;
+  const char *absent = secret && !id                            ? "aws_access_key_id"
+                       : id && !secret                          ? "aws_secret_access_key"
+                       : settings->session_token != NULL && !id ? "aws_access_key_id"
+                                                                : NULL;
   if (absent == NULL) return CACHETTE_OK;
   return cachette__fail(error, CACHETTE_ECONFIG, absent,
                         "The \"%s\" is missing: \"aws_access_key_id\" and "
@@ -30,28 +74,44 @@ static int check_keys(const cachette_options *options, cachette_error *error) {
                         absent);
 }
 
+static int check(const cachette__dynamo_settings *settings, cachette_error *error) {
+  if (!is_table_name(settings->table))
+    return fail_value("table_name", settings->table,
+                      "a DynamoDB table's name has 3 to 255 of A-Z, a-z, 0-9, _, - and .", error);
+  if (settings->region != NULL && !is_region(settings->region))
+    return fail_value("region", settings->region, "an AWS region is named like eu-central-1",
+                      error);
+  int code = settings->url != NULL ? check_url(settings->url, error) : CACHETTE_OK;
+  return code == CACHETTE_OK ? check_keys(settings, error) : code;
+}
+
+/* ---- Reading ---- */
+
+/* Copies a text, or leaves `to` NULL if it is not given or empty. False: out of memory. */
+static bool copy_text(const char *text, char **to) {
+  if (text == NULL || *text == '\0') return true;
+  *to = cachette__strndup(text, strlen(text));
+  return *to != NULL;
+}
+
+static bool copy(const cachette_options *options, enum cachette__option option, char **to) {
+  return copy_text(cachette__options_text(options, option), to);
+}
+
 static bool read_texts(const cachette_options *options, cachette__dynamo_settings *settings) {
-  bool fine = true;
-  settings->url = copy(options, CACHETTE__OPTION_dynamodb_url, &fine);
-  settings->region = copy(options, CACHETTE__OPTION_region, &fine);
-  settings->table = copy(options, CACHETTE__OPTION_table_name, &fine);
-  settings->prefix = copy(options, CACHETTE__OPTION_key_prefix, &fine);
-  if (fine && settings->prefix == NULL) {
-    settings->prefix = cachette__strndup("", 0);
-    fine = settings->prefix != NULL;
-  }
-  settings->access_key_id = copy(options, CACHETTE__OPTION_aws_access_key_id, &fine);
-  settings->secret_access_key = copy(options, CACHETTE__OPTION_aws_secret_access_key, &fine);
-  settings->session_token = copy(options, CACHETTE__OPTION_aws_session_token, &fine);
-  settings->ca_file = copy(options, CACHETTE__OPTION_tls_ca_file, &fine);
-  settings->cert_file = copy(options, CACHETTE__OPTION_tls_cert_file, &fine);
-  settings->key_file = copy(options, CACHETTE__OPTION_tls_key_file, &fine);
-  const char *folder = cachette__options_folder(options);
-  if (fine && folder != NULL) {
-    settings->folder = cachette__strndup(folder, strlen(folder));
-    fine = settings->folder != NULL;
-  }
-  return fine;
+  bool fine = copy(options, CACHETTE__OPTION_dynamodb_url, &settings->url) &&
+              copy(options, CACHETTE__OPTION_region, &settings->region) &&
+              copy(options, CACHETTE__OPTION_table_name, &settings->table) &&
+              copy(options, CACHETTE__OPTION_key_prefix, &settings->prefix) &&
+              copy(options, CACHETTE__OPTION_aws_access_key_id, &settings->access_key_id) &&
+              copy(options, CACHETTE__OPTION_aws_secret_access_key, &settings->secret_access_key) &&
+              copy(options, CACHETTE__OPTION_aws_session_token, &settings->session_token) &&
+              copy(options, CACHETTE__OPTION_tls_ca_file, &settings->ca_file) &&
+              copy(options, CACHETTE__OPTION_tls_cert_file, &settings->cert_file) &&
+              copy(options, CACHETTE__OPTION_tls_key_file, &settings->key_file) &&
+              copy_text(cachette__options_folder(options), &settings->folder);
+  if (fine && settings->prefix == NULL) settings->prefix = cachette__strndup("", 0);
+  return fine && settings->prefix != NULL;
 }
 
 static void wipe(char *secret) {
@@ -59,7 +119,8 @@ static void wipe(char *secret) {
   cachette__free(secret);
 }
 
-void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings) {
+static void free_settings(cachette__settings *base) {
+  cachette__dynamo_settings *settings = (cachette__dynamo_settings *)base;
   cachette__free(settings->url);
   cachette__free(settings->region);
   cachette__free(settings->table);
@@ -68,25 +129,26 @@ void cachette__dynamo_settings_deinit(cachette__dynamo_settings *settings) {
   wipe(settings->secret_access_key);
   wipe(settings->session_token);
   cachette__free(settings->ca_file);
-  cachette__free(settings->folder);
   cachette__free(settings->cert_file);
   cachette__free(settings->key_file);
+  cachette__free(settings->folder);
+  cachette__free(settings);
 }
 
-int cachette__dynamo_settings_read(const cachette_options *options,
-                                   cachette__dynamo_settings *settings, cachette_error *error) {
-  int code = check_keys(options, error);
-  if (code < 0) return code;
-  cachette__dynamo_settings read = {
-      .verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0,
-      .consistent_read = cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0,
-      .timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout),
-      .connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout),
-  };
-  if (!read_texts(options, &read)) {
-    cachette__dynamo_settings_deinit(&read);
-    return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  }
-  *settings = read;
-  return CACHETTE_OK;
+int cachette__dynamo_settings_new(const cachette_options *options, cachette__settings **settings,
+                                  cachette_error *error) {
+  cachette__dynamo_settings *made = cachette__calloc(1, sizeof *made);
+  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  made->base.free = free_settings;
+  made->verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0;
+  made->consistent_read = cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0;
+  made->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  made->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
+  int code = read_texts(options, made) ? check(made, error)
+                                       : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  if (code < 0)
+    free_settings(&made->base);
+  else
+    *settings = &made->base;
+  return code;
 }

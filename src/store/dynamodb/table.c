@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table. Before the first op its schema is looked at; it is made if it is missing, and its time
- * to live is switched on. All of it is one call that is sent again and again, with another body:
+ * Sets up the table before the first op: checks its schema, makes it if it is missing, and switches
+ * its time to live on. All of it is one call that is resent with one body after another:
  *
- *     DescribeTable -+-> (CreateTable -> DescribeTable ... until it is ACTIVE) -+-> ops may go
+ *     DescribeTable -+-> (CreateTable -> DescribeTable ... until it is ACTIVE) -+-> ops continue
  *                    |                                                          |
- *                    +-> may not be asked: ops may go                           v
- *                                      DescribeTimeToLive -> UpdateTimeToLive, for which none wait
+ *                    +-> access is denied: ops continue                         v
+ *                                     DescribeTimeToLive -> UpdateTimeToLive; no op waits for these
  */
-#include "client.h"
+#include "internal.h"
 
 enum { DESCRIBE, CREATE, DESCRIBE_TIME, UPDATE_TIME };
 
@@ -34,30 +34,30 @@ static void write_step(cachette__dynamo_call *call, int step) {
   call->step = step;
   call->action = actions[step];
   call->pause_ms = 0;
-  call->deadline_ms = cachette__machine_now() + call->client->settings.timeout_ms;
+  call->deadline_ms = cachette__machine_now() + call->client->settings->timeout_ms;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings.table,
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings->table,
                         rests[step]);
 }
 
 static enum cachette__dynamo_outcome send_step(cachette__dynamo_call *call, int step) {
   write_step(call, step);
-  return CACHETTE__DYNAMO_AGAIN;
+  return CACHETTE__DYNAMO_RESEND;
 }
 
-/* ---- Ends ---- */
+/* ---- The end of the set-up ---- */
 
 static enum cachette__dynamo_outcome end_setup(cachette__dynamo *client) {
   client->table_call = NULL;
   return CACHETTE__DYNAMO_DONE;
 }
 
-static void let_ops_go(cachette__dynamo *client) {
+static void resume_ops(cachette__dynamo *client) {
   client->table = CACHETTE__DYNAMO_READY;
   cachette__dynamo_calls_resume(client, NULL);
 }
 
-/* It is begun anew by the next op. */
+/* The next op starts it again. */
 static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
                                                 const cachette_error *error) {
   client->table = CACHETTE__DYNAMO_UNKNOWN;
@@ -65,17 +65,17 @@ static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
   return end_setup(client);
 }
 
-/* ---- What is described ---- */
+/* ---- Descriptions ---- */
 
 static const char *text_of(json_t *object, const char *name) {
-  json_t *member = cachette__dynamo_member(object, name, JSON_STRING);
+  json_t *member = cachette__json_member(object, name, JSON_STRING);
   return member != NULL ? json_string_value(member) : "";
 }
 
-/* Whether the key is `key` alone, and text. */
+/* Whether the only key is `key`, of type text. */
 static bool has_our_schema(json_t *table) {
-  json_t *schema = cachette__dynamo_member(table, "KeySchema", JSON_ARRAY);
-  json_t *types = cachette__dynamo_member(table, "AttributeDefinitions", JSON_ARRAY);
+  json_t *schema = cachette__json_member(table, "KeySchema", JSON_ARRAY);
+  json_t *types = cachette__json_member(table, "AttributeDefinitions", JSON_ARRAY);
   if (schema == NULL || json_array_size(schema) != 1) return false;
   json_t *key = json_array_get(schema, 0);
   if (strcmp(text_of(key, "AttributeName"), "key") != 0) return false;
@@ -93,25 +93,25 @@ static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
                  "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
                  "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
                  "if it is missing.",
-                 client->settings.table, client->name);
+                 client->settings->table, client->name);
   return fail_setup(client, &error);
 }
 
 static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, json_t *json) {
-  json_t *table = cachette__dynamo_member(json, "Table", JSON_OBJECT);
-  if (table == NULL) table = cachette__dynamo_member(json, "TableDescription", JSON_OBJECT);
+  json_t *table = cachette__json_member(json, "Table", JSON_OBJECT);
+  if (table == NULL) table = cachette__json_member(json, "TableDescription", JSON_OBJECT);
   const char *status = text_of(table, "TableStatus");
   if (strcmp(status, "CREATING") == 0 || strcmp(status, "DELETING") == 0) {
     write_step(call, DESCRIBE);
     call->pause_ms = POLL_MS;
-    return CACHETTE__DYNAMO_AGAIN;
+    return CACHETTE__DYNAMO_RESEND;
   }
   if (!has_our_schema(table)) return fail_schema(call->client);
-  let_ops_go(call->client);
+  resume_ops(call->client);
   return send_step(call, DESCRIBE_TIME);
 }
 
-/* ---- What is refused ---- */
+/* ---- Refusals ---- */
 
 static bool is_refusal(const cachette__dynamo_reply *reply) {
   return strcmp(reply->type, "AccessDeniedException") == 0 ||
@@ -124,7 +124,7 @@ static enum cachette__dynamo_outcome fail_create(cachette__dynamo *client) {
                  "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
                  "it, with a HASH key of type S (text) named \"key\", or allow "
                  "dynamodb:CreateTable.",
-                 client->settings.table, client->name);
+                 client->settings->table, client->name);
   return fail_setup(client, &error);
 }
 
@@ -137,17 +137,17 @@ static enum cachette__dynamo_outcome take_failure(cachette__dynamo_call *call,
   if (call->step == CREATE && is_made) return send_step(call, DESCRIBE);
   if (call->step == CREATE && is_refusal(reply)) return fail_create(client);
   if (call->step == DESCRIBE && is_refusal(reply)) {
-    let_ops_go(client); /* who may not look at the table may be allowed to use it */
+    resume_ops(client); /* they may be allowed to use the table */
     return end_setup(client);
   }
-  /* Without time to live the table keeps what has ended, which is a miss all the same. */
+  /* Without time to live the table keeps expired entries, which are misses all the same. */
   return call->step < DESCRIBE_TIME ? fail_setup(client, &reply->error) : end_setup(client);
 }
 
 static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
                                               const cachette__dynamo_reply *reply) {
   if (reply->code < 0) return take_failure(call, reply);
-  json_t *time = cachette__dynamo_member(reply->json, "TimeToLiveDescription", JSON_OBJECT);
+  json_t *time = cachette__json_member(reply->json, "TimeToLiveDescription", JSON_OBJECT);
   switch (call->step) {
     case DESCRIBE:
     case CREATE:
@@ -162,15 +162,16 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
 
 bool cachette__dynamo_table_is_ready(cachette__dynamo *client) {
   if (client->table == CACHETTE__DYNAMO_READY) return true;
-  if (client->table == CACHETTE__DYNAMO_ASKED) return false;
+  if (client->table == CACHETTE__DYNAMO_CHECKING) return false;
   cachette__dynamo_call *call = client->table_call;
   if (call != NULL)
-    cachette__dynamo_call_abandon(call); /* at times to live, of a table that went */
+    cachette__dynamo_call_abandon(call); /* it is about the time to live of a table that is gone */
   call = cachette__dynamo_call_new(client, "");
-  if (call == NULL) return true; /* then the op's own call will find no memory, too, or a table */
+  if (call == NULL)
+    return true; /* then the op's call reports that memory, or the table, is missing */
   client->table_call = call;
-  client->table = CACHETTE__DYNAMO_ASKED;
-  call->is_setup = call->is_safe = true;
+  client->table = CACHETTE__DYNAMO_CHECKING;
+  call->is_safe = true;
   call->done = on_reply;
   write_step(call, DESCRIBE);
   cachette__dynamo_call_submit(call);

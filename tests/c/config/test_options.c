@@ -660,44 +660,6 @@ static void a_handle_keeps_what_it_was_opened_with(void **state) {
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-static void values_are_checked_for_their_backend(void **state) {
-  (void)state;
-  static const struct {
-    const char *backend, *option, *value, *words; /* words: of the message; NULL: it is fine */
-  } cases[] = {
-      {"dynamodb", "table_name", "abc", NULL},
-      {"dynamodb", "table_name", "My_Table-1.cache", NULL},
-      {"dynamodb", "table_name", "ab", "3 to 255 of A-Z"},
-      {"dynamodb", "table_name", "a b c", "3 to 255 of A-Z"},
-      {"dynamodb", "table_name",
-       "t\xc3\xa4"
-       "ble",
-       "3 to 255 of A-Z"},
-      {"dynamodb", "region", "us-gov-west-1", NULL},
-      {"dynamodb", "region", "ap-southeast-12", NULL},
-      {"dynamodb", "region", "Frankfurt", "like eu-central-1"},
-      {"dynamodb", "region", "eu-central", "like eu-central-1"},
-      {"dynamodb", "region", "eu--1", "like eu-central-1"},
-      {"dynamodb", "region", "eu-central-1a", "like eu-central-1"},
-      {"dynamodb", "dynamodb_url", "https://dynamodb.eu-central-1.amazonaws.com/", NULL},
-      {"dynamodb", "dynamodb_url", "localhost:8000", "is not valid"},
-      {"dynamodb", "dynamodb_url", "ftp://localhost", "http://host[:port]"},
-      {"dynamodb", "dynamodb_url", "http://user:secret@host", "without user name"},
-  };
-  for (size_t i = 0; i < LENGTH(cases); i++) {
-    cachette_error fault = {.message = ""};
-    set_all_texts();
-    set("backend", cases[i].backend);
-    set(cases[i].option, cases[i].value);
-    size_t count = cachette_options_check(options, &fault, 1);
-    if (count != (cases[i].words != NULL)) fail_msg("%s: %s", cases[i].value, fault.message);
-    if (count == 0) continue;
-    assert_string_equal(fault.subject, cases[i].option);
-    assert_null(strstr(fault.message, "secret"));
-    if (strstr(fault.message, cases[i].words) == NULL) fail_msg("%s", fault.message);
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(the_table_has_these_rows),
@@ -728,7 +690,6 @@ int main(void) {
       test(a_default_satisfies_the_check),
       test(dynamodb_needs_neither_region_nor_endpoint),
       test(all_errors_are_reported),
-      test(values_are_checked_for_their_backend),
       test(files_for_tls_without_tls_are_warned_of),
       test(files_hold_pickles_unless_a_codec_is_set),
       test(a_backend_that_is_not_built_in_is_refused_at_open),

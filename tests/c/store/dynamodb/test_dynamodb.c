@@ -221,6 +221,45 @@ static void an_attempt_to_connect_that_is_given_up_is_forgotten(void **state) {
   full_socket_close(&full);
 }
 
+static void table_region_and_url_are_checked(void **state) {
+  (void)state;
+  static const struct {
+    const char *option, *value, *words; /* words: of the message; NULL: it is fine */
+  } cases[] = {
+      {"table_name", "abc", NULL},
+      {"table_name", "My_Table-1.cache", NULL},
+      {"table_name", "ab", "3 to 255 of A-Z"},
+      {"table_name", "a b c", "3 to 255 of A-Z"},
+      {"table_name",
+       "t\xc3\xa4"
+       "ble",
+       "3 to 255 of A-Z"},
+      {"region", "us-gov-west-1", NULL},
+      {"region", "ap-southeast-12", NULL},
+      {"region", "Frankfurt", "like eu-central-1"},
+      {"region", "eu-central", "like eu-central-1"},
+      {"region", "eu--1", "like eu-central-1"},
+      {"region", "eu-central-1a", "like eu-central-1"},
+      {"dynamodb_url", "https://dynamodb.eu-central-1.amazonaws.com/", NULL},
+      {"dynamodb_url", "localhost:8000", "is not valid"},
+      {"dynamodb_url", "ftp://localhost", "http://host[:port]"},
+      {"dynamodb_url", "http://user:secret@host", "without user name"},
+  };
+  cachette_close(dynamodb_open(&server, NULL)); /* loads the module, which checks them */
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    cachette_error fault = {.message = ""};
+    cachette_options *options =
+        options_with("backend", "dynamodb", cases[i].option, cases[i].value, NULL);
+    size_t count = cachette_options_check(options, &fault, 1);
+    cachette_options_free(options);
+    if (count != (cases[i].words != NULL)) fail_msg("%s: %s", cases[i].value, fault.message);
+    if (count == 0) continue;
+    assert_string_equal(fault.subject, cases[i].option);
+    assert_null(strstr(fault.message, "secret"));
+    if (strstr(fault.message, cases[i].words) == NULL) fail_msg("%s", fault.message);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(many_keys_go_in_batches),
@@ -232,6 +271,7 @@ int main(void) {
       cmocka_unit_test(a_close_ends_what_is_under_way),
       cmocka_unit_test(a_done_may_close_the_handle),
       cmocka_unit_test(an_attempt_to_connect_that_is_given_up_is_forgotten),
+      cmocka_unit_test(table_region_and_url_are_checked),
   };
   return cmocka_run_group_tests_name("dynamodb", tests, start, stop);
 }

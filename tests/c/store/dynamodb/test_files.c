@@ -12,15 +12,17 @@
 
 #include "base/alloc.h"
 #include "nomem.h"
-#include "store/dynamodb/files.h"
-#include "store/dynamodb/ini.h"
-#include "store/dynamodb/words.h"
+#include "store/dynamodb/aws/environment.h"
+#include "store/dynamodb/aws/files.h"
+#include "store/dynamodb/aws/ini.h"
+#include "store/dynamodb/aws/shell_words.h"
+#include "store/dynamodb/aws/timestamp.h"
 #include "support.h"
 
 /* ---- Sections and keys ---- */
 
-static enum cachette__ini_fault parse(const char *text, cachette__ini *ini,
-                                      cachette__ini_place *place) {
+static enum cachette__ini_error parse(const char *text, cachette__ini *ini,
+                                      cachette__ini_position *place) {
   size_t size = strlen(text);
   char *bytes = cachette__malloc(size + 1);
   assert_non_null(bytes);
@@ -31,7 +33,7 @@ static enum cachette__ini_fault parse(const char *text, cachette__ini *ini,
 /* Holds what the first section has under "key"; NULL: nothing. */
 static void expect_key(const char *text, const char *value) {
   cachette__ini ini;
-  cachette__ini_place place;
+  cachette__ini_position place;
   if (parse(text, &ini, &place) != CACHETTE__INI_FINE) fail_msg("%s", text);
   const char *found = ini.section_count > 0 ? cachette__ini_get(&ini, 0, "key") : NULL;
   if (value == NULL && found != NULL) fail_msg("%s: %s", text, found);
@@ -75,7 +77,7 @@ static void values_are_what_python_reads(void **state) {
 static void malformed_files_are_refused_with_the_line(void **state) {
   static const struct {
     const char *text;
-    enum cachette__ini_fault fault;
+    enum cachette__ini_error fault;
     size_t line;
     const char *name;
   } faults[] = {
@@ -91,7 +93,7 @@ static void malformed_files_are_refused_with_the_line(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(faults); i++) {
     cachette__ini ini;
-    cachette__ini_place place = {0};
+    cachette__ini_position place = {0};
     if (parse(faults[i].text, &ini, &place) != faults[i].fault) fail_msg("%s", faults[i].text);
     assert_int_equal(place.line, faults[i].line);
     assert_string_equal(place.name, faults[i].name);
@@ -124,7 +126,7 @@ static void values_may_have_keys_of_their_own(void **state) {
 static void expect_words(const char *text, const char *expected) {
   char **words, joined[256] = "";
   size_t count, length;
-  int code = cachette__words_split(text, &words, &count);
+  int code = cachette__shell_words_split(text, &words, &count);
   if (expected == NULL) {
     if (code != CACHETTE_ECONFIG) fail_msg("%s", text);
     return;
@@ -136,7 +138,7 @@ static void expect_words(const char *text, const char *expected) {
   }
   assert_null(words[count]);
   assert_string_equal(joined, expected);
-  cachette__words_free(words);
+  cachette__shell_words_free(words);
 }
 
 static void words_are_split_as_a_shell_does(void **state) {
@@ -159,20 +161,20 @@ static void words_are_split_as_a_shell_does(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < LENGTH(texts); i++) expect_words(texts[i][0], texts[i][1]);
-  assert_true(cachette__words_are("profile a", "a"));
-  assert_true(cachette__words_are(" profile \"a b\" ", "a b"));
-  assert_true(cachette__words_are("profilex 'a'", "a"));
-  assert_true(cachette__words_are("profile ''", ""));
-  assert_false(cachette__words_are("profile", ""));
-  assert_false(cachette__words_are("profile a b", "a"));
-  assert_false(cachette__words_are("profile 'a", "a"));
-  assert_false(cachette__words_are("profile a", "b"));
+  assert_true(cachette__shell_words_are("profile a", "a"));
+  assert_true(cachette__shell_words_are(" profile \"a b\" ", "a b"));
+  assert_true(cachette__shell_words_are("profilex 'a'", "a"));
+  assert_true(cachette__shell_words_are("profile ''", ""));
+  assert_false(cachette__shell_words_are("profile", ""));
+  assert_false(cachette__shell_words_are("profile a b", "a"));
+  assert_false(cachette__shell_words_are("profile 'a", "a"));
+  assert_false(cachette__shell_words_are("profile a", "b"));
 }
 
 /* ---- Paths ---- */
 
 static void expect_path_from(const char *folder, const char *text, const char *expected) {
-  char *path = cachette__aws_path(folder, text);
+  char *path = cachette__env_expand(folder, text);
   assert_non_null(path);
   assert_string_equal(path, expected);
   cachette__free(path);
@@ -211,7 +213,7 @@ static void paths_are_expanded(void **state) {
 
 static void expect_shown(const char *path, size_t size, const char *expected) {
   char shown[64];
-  cachette__aws_show_path(path, shown, size);
+  cachette__env_show_path(path, shown, size);
   assert_string_equal(shown, expected);
 }
 
@@ -229,7 +231,7 @@ static void paths_are_shown_short(void **state) {
 static void the_home_is_found_without_a_variable(void **state) {
   (void)state;
   unsetenv("HOME");
-  char *path = cachette__aws_path("/a", "~/a");
+  char *path = cachette__env_expand("/a", "~/a");
   assert_non_null(path);
   assert_int_equal(path[0], '/');
   cachette__free(path);
@@ -293,15 +295,15 @@ static void times_are_read_in_several_forms(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < LENGTH(times); i++)
-    if (cachette__aws_read_time(times[i].text) != times[i].seconds * 1000)
-      fail_msg("%s: %lld", times[i].text, (long long)cachette__aws_read_time(times[i].text));
+    if (cachette__timestamp_read(times[i].text) != times[i].seconds * 1000)
+      fail_msg("%s: %lld", times[i].text, (long long)cachette__timestamp_read(times[i].text));
 }
 
 /* ---- Memory ---- */
 
 static int parse_all(void *data) {
   cachette__ini ini;
-  cachette__ini_place place;
+  cachette__ini_position place;
   char **words, text[2048] = "[a]\n";
   size_t count;
   (void)data;
@@ -309,15 +311,15 @@ static int parse_all(void *data) {
     snprintf(text + strlen(text), sizeof text - strlen(text), "k%d = v\n[s%d]\n", i, i);
   char *bytes = cachette__strndup(text, strlen(text));
   if (bytes == NULL) return 1;
-  enum cachette__ini_fault fault = cachette__ini_parse(bytes, strlen(text), &ini, &place);
+  enum cachette__ini_error fault = cachette__ini_parse(bytes, strlen(text), &ini, &place);
   if (fault == CACHETTE__INI_FINE)
     cachette__ini_deinit(&ini);
   else
     assert_int_equal(fault, CACHETTE__INI_NO_MEMORY);
   int failed = fault != CACHETTE__INI_FINE;
-  int code = cachette__words_split("a b c", &words, &count);
-  if (code == CACHETTE_OK) cachette__words_free(words);
-  char *path = cachette__aws_path("/a", "b/$HOME");
+  int code = cachette__shell_words_split("a b c", &words, &count);
+  if (code == CACHETTE_OK) cachette__shell_words_free(words);
+  char *path = cachette__env_expand("/a", "b/$HOME");
   cachette__free(path);
   return failed + (code < 0) + (path == NULL);
 }

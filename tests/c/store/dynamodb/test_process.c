@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "nomem.h"
-#include "store/dynamodb/process.h"
+#include "store/dynamodb/aws/process.h"
 #include "support.h"
 
 enum { LONG_MS = 100000 };

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Environment variables, and paths that refer to them. */
+#ifndef CACHETTE_STORE_DYNAMODB_AWS_ENVIRONMENT_H
+#define CACHETTE_STORE_DYNAMODB_AWS_ENVIRONMENT_H
+
+#include "cachette.h"
+
+/* The value of a variable; NULL if it is not set or empty. */
+const char *cachette__env_get(const char *name);
+
+/* Whether a value is "true", in upper or lower case, as botocore reads it. NULL is not. */
+bool cachette__env_is_true(const char *value);
+
+/*
+ * Expands a leading `~` to the home folder, and `$NAME` and `${NAME}` to the variable's value; a
+ * variable that is not set stays as it is written. A relative path starts at `folder`, unless that
+ * is NULL. Returns a new string, to be freed; NULL: out of memory.
+ */
+char *cachette__env_expand(const char *folder, const char *path);
+
+/* Writes a path for messages: with `~` for the home folder, shortened in the middle if long. */
+void cachette__env_show_path(const char *path, char *shown, size_t size);
+
+#endif

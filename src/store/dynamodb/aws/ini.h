@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parses AWS's shared files as botocore does (with Python's RawConfigParser). Does no I/O. Names of
+ * keys become lower case. A value may continue on lines below that are indented more; they are
+ * joined with newlines:
+ *
+ *     [services mine]        section "services mine"
+ *     dynamodb =             key "dynamodb", value "\nendpoint_url = http://localhost:8000"
+ *       endpoint_url = http://localhost:8000
+ *
+ * Keys of [DEFAULT] apply to every other section that does not have them itself.
+ */
+#ifndef CACHETTE_STORE_DYNAMODB_AWS_INI_H
+#define CACHETTE_STORE_DYNAMODB_AWS_INI_H
+
+#include "cachette.h"
+
+typedef struct cachette__ini_entry {
+  char *name, *value;
+  size_t section; /* index of its section */
+} cachette__ini_entry;
+
+/* Zeroed is empty. All texts point into `bytes`, which it owns. */
+typedef struct cachette__ini {
+  char *bytes;
+  size_t size;
+  char **sections; /* their names */
+  size_t section_count, section_capacity;
+  cachette__ini_entry *entries;
+  size_t entry_count, entry_capacity;
+} cachette__ini;
+
+enum cachette__ini_error {
+  CACHETTE__INI_FINE,
+  CACHETTE__INI_NO_MEMORY,
+  CACHETTE__INI_NO_SECTION,    /* a key before the first section */
+  CACHETTE__INI_NO_VALUE,      /* a line is neither a section nor `key = value` */
+  CACHETTE__INI_SECTION_TWICE, /* a section appears twice */
+  CACHETTE__INI_KEY_TWICE
+};
+
+/* Where an error is. It has no values in it, because they may be secrets. */
+typedef struct cachette__ini_position {
+  size_t line;   /* from 1 */
+  char name[48]; /* of the section or key that appears twice; or "" */
+} cachette__ini_position;
+
+/*
+ * Takes ownership of `bytes`, which end with a NUL and come from cachette__malloc(); after an error
+ * they are wiped and freed.
+ */
+enum cachette__ini_error cachette__ini_parse(char *bytes, size_t size, cachette__ini *ini,
+                                             cachette__ini_position *position);
+
+/* The value of a key in a section, or else in [DEFAULT]; NULL if it is missing or empty. */
+const char *cachette__ini_get(const cachette__ini *ini, size_t section, const char *name);
+
+/* Finds the value of a key inside a value of several lines. Returns its size; 0 if there is none.
+ */
+size_t cachette__ini_nested(const char *value, const char *name, const char **found);
+
+/* Wipes and frees. */
+void cachette__ini_deinit(cachette__ini *ini);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs a program without a shell, on a loop, and collects its output.
+ *
+ * This does not use uv_spawn(), which installs a SIGCHLD handler for the whole process and later
+ * resets it to the default; the host may have a handler of its own, as uvloop does. Instead the
+ * loop watches for the end of the output, then waitpid() is polled.
+ */
+#ifndef CACHETTE_STORE_DYNAMODB_AWS_PROCESS_H
+#define CACHETTE_STORE_DYNAMODB_AWS_PROCESS_H
+
+#include <uv.h>
+
+#include "text.h"
+
+typedef struct cachette__process cachette__process;
+
+enum cachette__process_end {
+  CACHETTE__PROCESS_EXITED, /* `status` is the exit status */
+  CACHETTE__PROCESS_KILLED, /* `status` is the signal */
+  CACHETTE__PROCESS_LATE,   /* it timed out, and was killed */
+  CACHETTE__PROCESS_LOUD,   /* it printed too much, and was killed */
+  CACHETTE__PROCESS_NO_MEMORY
+};
+
+typedef struct cachette__process_result {
+  enum cachette__process_end end;
+  int status;
+  const cachette__text *output, *complaints; /* stdout, and the start of stderr */
+} cachette__process_result;
+
+/*
+ * Starts the program words[0], which is looked up on PATH. `done` is called once, from the loop,
+ * and `process` is freed after that. Returns 0 or an errno.
+ */
+int cachette__process_start(uv_loop_t *loop, char *const *words, int64_t timeout_ms,
+                            void (*done)(const cachette__process_result *result, void *data),
+                            void *data, cachette__process **process);
+
+/*
+ * Kills it; `done` is not called. The memory is freed in the last callback of uv_close(). If
+ * `forked`, program and loop belong to the parent and are not touched.
+ */
+void cachette__process_stop(cachette__process *process, bool forked);
+
+#endif

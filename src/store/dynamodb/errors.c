@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* What went wrong with a call, from libcurl's result, the HTTP status and the server's error type.
+ */
+#include <stdio.h>
+#include <zlib.h>
+
+#include "internal.h"
+
+enum {
+  TRIES_LIMIT = 12, /* if the server says to try again */
+  TRIES_BROKEN = 3  /* if the connection or the response broke */
+};
+
+/* ---- Error types ---- */
+
+static bool is_among(const char *type, const char *const *types) {
+  for (; *types != NULL; types++)
+    if (strcmp(type, *types) == 0) return true;
+  return false;
+}
+
+static bool is_throttling(const char *type) {
+  static const char *const types[] = {"ProvisionedThroughputExceededException",
+                                      "ThrottlingException",
+                                      "Throttling",
+                                      "ThrottledException",
+                                      "RequestLimitExceeded",
+                                      "RequestThrottled",
+                                      "TransactionInProgressException",
+                                      NULL};
+  return is_among(type, types);
+}
+
+static bool is_about_time(const char *type) {
+  static const char *const types[] = {"InvalidSignatureException",
+                                      "SignatureDoesNotMatch",
+                                      "RequestTimeTooSkewed",
+                                      "RequestExpired",
+                                      "RequestInTheFuture",
+                                      "AuthFailure",
+                                      NULL};
+  return is_among(type, types);
+}
+
+static bool is_about_keys(const char *type) {
+  static const char *const types[] = {"ExpiredTokenException",       "ExpiredToken",
+                                      "UnrecognizedClientException", "InvalidClientTokenId",
+                                      "InvalidAccessKeyId",          NULL};
+  return is_among(type, types);
+}
+
+/* ---- Bodies ---- */
+
+/* "with.a.namespace#Type" or "Type:more" -> "Type" */
+static void read_type(json_t *json, char *type, size_t size) {
+  json_t *member = cachette__json_member(json, "__type", JSON_STRING);
+  if (member == NULL) member = cachette__json_member(json, "code", JSON_STRING);
+  const char *text = member != NULL ? json_string_value(member) : "";
+  const char *hash = strrchr(text, '#');
+  snprintf(type, size, "%s", hash != NULL ? hash + 1 : text);
+  type[strcspn(type, ":")] = '\0';
+}
+
+/* Copies the first line of the server's message. Later lines may show the canonical request, whose
+ * headers have the token in them. */
+static void read_message(json_t *json, char *message, size_t size) {
+  json_t *member = cachette__json_member(json, "message", JSON_STRING);
+  if (member == NULL) member = cachette__json_member(json, "Message", JSON_STRING);
+  const char *text = member != NULL ? json_string_value(member) : "no reason";
+  cachette__key_text((cachette_slice){text, strcspn(text, "\r\n")}, message, size);
+}
+
+/* Parses an object. NULL: it is not one, or memory ran out, as `error` tells. */
+static json_t *parse(const cachette__text *response, json_error_t *error) {
+  const char *bytes = response->bytes != NULL ? response->bytes : "";
+  json_t *json = json_loadb(bytes, response->size, JSON_ALLOW_NUL, error);
+  if (json_is_object(json)) return json;
+  json_decref(json);
+  return NULL;
+}
+
+static bool has_right_sum(const cachette__http_request *request) {
+  if (!request->has_crc32) return true;
+  uLong sum = crc32(0, NULL, 0);
+  for (size_t at = 0; at < request->response.size;) {
+    size_t part = request->response.size - at;
+    if (part > UINT32_MAX / 2) part = UINT32_MAX / 2;
+    sum = crc32(sum, (const Bytef *)request->response.bytes + at, (uInt)part);
+    at += part;
+  }
+  return sum == request->crc32;
+}
+
+/* ---- Connections ---- */
+
+/* Whether OpenSSL's message, of which there are several, says that the server does not speak TLS.
+ */
+static bool says_no_tls(const char *reason) {
+  return strstr(reason, "wrong version number") != NULL ||
+         strstr(reason, "packet length too long") != NULL || strstr(reason, "http request") != NULL;
+}
+
+/* Writes advice if only one of both sides speaks TLS; else "". */
+static void advise_on_tls(const cachette__dynamo_call *call, const char *reason, char *advice,
+                          size_t size) {
+  const cachette__dynamo *client = call->client;
+  *advice = '\0';
+  const char *where = client->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
+  CURLcode result = call->request.result;
+  bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+                result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
+  if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
+    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", where);
+  else if (is_odd && strncmp(client->endpoint.url, "http://", 7) == 0)
+    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", where);
+}
+
+static enum cachette__dynamo_remedy read_failure(const cachette__dynamo_call *call,
+                                                 cachette__dynamo_reply *reply) {
+  const cachette__http_request *request = &call->request;
+  const char *name = call->client->name;
+  const char *reason =
+      request->reason[0] != '\0' ? request->reason : curl_easy_strerror(request->result);
+  if (request->result == CURLE_ABORTED_BY_CALLBACK) reason = "it closed without an answer";
+  bool unsent =
+      request->result == CURLE_COULDNT_CONNECT || request->result == CURLE_COULDNT_RESOLVE_HOST ||
+      request->result == CURLE_PEER_FAILED_VERIFICATION ||
+      request->result == CURLE_SSL_CACERT_BADFILE || request->result == CURLE_SSL_CONNECT_ERROR;
+  if (request->result == CURLE_OUT_OF_MEMORY || request->response.failed) {
+    reply->code = cachette__fail(&reply->error, CACHETTE_ENOMEM, NULL, NULL);
+    return CACHETTE__DYNAMO_GIVE_UP;
+  }
+  if (request->result == CURLE_OPERATION_TIMEDOUT) {
+    reply->code = cachette__fail(&reply->error, CACHETTE_ETIMEDOUT, NULL,
+                                 "%s did not answer in time: %.120s.", name, reason);
+    return CACHETTE__DYNAMO_GIVE_UP;
+  }
+  char advice[80];
+  advise_on_tls(call, reason, advice, sizeof advice);
+  reply->code = cachette__fail(
+      &reply->error, CACHETTE_EUNAVAILABLE, NULL,
+      unsent ? "%s cannot be reached: %.120s.%s" : "The connection to %s broke: %.120s.%s", name,
+      reason, advice);
+  return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? CACHETTE__DYNAMO_GIVE_UP
+                                                                 : CACHETTE__DYNAMO_BACK_OFF;
+}
+
+static enum cachette__dynamo_remedy read_garbled(const cachette__dynamo_call *call,
+                                                 cachette__dynamo_reply *reply, const char *what) {
+  reply->code =
+      cachette__fail(&reply->error, CACHETTE_EBACKEND, NULL,
+                     "%s answered to %s with %s (HTTP status %ld, request id %s).",
+                     call->client->name, call->action, what, call->request.status,
+                     call->request.request_id[0] != '\0' ? call->request.request_id : "unknown");
+  return call->is_safe && call->tries < TRIES_BROKEN ? CACHETTE__DYNAMO_BACK_OFF
+                                                     : CACHETTE__DYNAMO_GIVE_UP;
+}
+
+/* ---- Replies ---- */
+
+static void explain_error(const cachette__dynamo_call *call, cachette__dynamo_reply *reply) {
+  char message[120], tries[32] = "";
+  read_message(reply->json, message, sizeof message);
+  if (call->tries > 1) snprintf(tries, sizeof tries, ", after %u tries", call->tries);
+  bool too_big = strcmp(reply->type, "ValidationException") == 0 &&
+                 strstr(message, "size has exceeded") != NULL;
+  reply->code = cachette__fail(
+      &reply->error, too_big ? CACHETTE_ETOOBIG : CACHETTE_EBACKEND, NULL,
+      "%s answered to %s: %s (%s, request id %s%s).", call->client->name, call->action, message,
+      reply->type[0] != '\0' ? reply->type : "no type",
+      call->request.request_id[0] != '\0' ? call->request.request_id : "unknown", tries);
+}
+
+static enum cachette__dynamo_remedy read_error(const cachette__dynamo_call *call,
+                                               cachette__dynamo_reply *reply) {
+  explain_error(call, reply);
+  bool is_temporary = is_throttling(reply->type) || call->request.status == 503 ||
+                      call->request.status == 429 || (call->request.status >= 500 && call->is_safe);
+  if (is_temporary)
+    return call->tries < TRIES_LIMIT ? CACHETTE__DYNAMO_BACK_OFF : CACHETTE__DYNAMO_GIVE_UP;
+  if (is_about_time(reply->type)) return CACHETTE__DYNAMO_SET_CLOCK;
+  if (is_about_keys(reply->type)) return CACHETTE__DYNAMO_RENEW_KEYS;
+  if (strcmp(reply->type, "ResourceNotFoundException") == 0) return CACHETTE__DYNAMO_CHECK_TABLE;
+  return CACHETTE__DYNAMO_GIVE_UP;
+}
+
+enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_call *call,
+                                                         cachette__dynamo_reply *reply) {
+  const cachette__http_request *request = &call->request;
+  *reply = (cachette__dynamo_reply){.code = CACHETTE_OK};
+  if (request->result != CURLE_OK) return read_failure(call, reply);
+  if (!has_right_sum(request)) return read_garbled(call, reply, "a body of a wrong checksum");
+  json_error_t error = {.text = ""};
+  reply->json = parse(&request->response, &error);
+  if (reply->json == NULL && json_error_code(&error) == json_error_out_of_memory) {
+    reply->code = cachette__fail(&reply->error, CACHETTE_ENOMEM, NULL, NULL);
+    return CACHETTE__DYNAMO_GIVE_UP;
+  }
+  if (request->status != 200) {
+    read_type(reply->json, reply->type, sizeof reply->type);
+    return read_error(call, reply);
+  }
+  if (reply->json == NULL) return read_garbled(call, reply, "something that is no JSON");
+  return CACHETTE__DYNAMO_GIVE_UP;
+}
