@@ -8,7 +8,7 @@
 
 enum { LEAST = 4096, KEPT = 1 << 18 }; /* bytes */
 
-char *cachette__buffer_room(cachette__buffer *buffer, size_t size) {
+char *cachette__buffer_reserve(cachette__buffer *buffer, size_t size) {
   size_t used = cachette__buffer_size(buffer);
   if (buffer->capacity - buffer->end >= size && buffer->data != NULL)
     return buffer->data + buffer->end;

@@ -16,7 +16,7 @@ static inline size_t cachette__buffer_size(const cachette__buffer *buffer) {
 }
 
 /* Room for `size` bytes at the end, or NULL when out of memory; used by moving `end`. */
-char *cachette__buffer_room(cachette__buffer *buffer, size_t size);
+char *cachette__buffer_reserve(cachette__buffer *buffer, size_t size);
 
 /* Drops `size` bytes from the front. An emptied buffer that had grown large gives its memory back.
  */

@@ -14,7 +14,7 @@ void cachette__item_drop(const cachette_op *op, cachette_item *item) {
   item->value = (cachette_slice){NULL, 0};
 }
 
-void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size) {
+void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size) {
   cachette__item_drop(op, item);
   void *place;
   if (item->buffer != NULL && size <= item->buffer_size)

@@ -78,7 +78,7 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
  * allocator gives. The item's value is set to it. NULL: out of memory, and the item says so.
  * No lock may be held.
  */
-void *cachette__item_place(cachette_op *op, cachette_item *item, size_t size);
+void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size);
 
 /* Clears what the op will tell of its items, before it goes down. */
 void cachette__op_clear_items(cachette_op *op);

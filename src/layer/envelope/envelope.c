@@ -55,7 +55,7 @@ static int open_value(envelope *self, cachette_op *op, cachette_item *item, cach
   const char *reason = "";
   int code = cachette__wrapper_open(self->wrapper, item->key, stored, &value, &reason);
   if (code < 0) return refuse_value(item->key, code, reason, error);
-  void *buffer = cachette__item_place(op, item, (size_t)value.size);
+  void *buffer = cachette__item_alloc(op, item, (size_t)value.size);
   if (buffer == NULL) return CACHETTE_ENOMEM;
   code = cachette__wrapper_extract(self->wrapper, &value, buffer, &reason);
   if (code == CACHETTE_OK) return CACHETTE_HIT;

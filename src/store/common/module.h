@@ -43,7 +43,7 @@
     (error, code, subject, format, list))                                                          \
   X(const char *, cachette_strerror, (int code), (code))                                           \
   X(cachette_slice, cachette_str, (const char *text), (text))                                      \
-  X(void *, cachette__item_place, (cachette_op * op, cachette_item * item, size_t size),           \
+  X(void *, cachette__item_alloc, (cachette_op * op, cachette_item * item, size_t size),           \
     (op, item, size))                                                                              \
   X(bool, cachette__item_counts, (const cachette_op *op, const cachette_item *item), (op, item))   \
   X(int, cachette__counter_add,                                                                    \

@@ -64,7 +64,7 @@ void cachette__op_copy_deinit(cachette__op_copy *copy) {
 /* ---- Results ---- */
 
 static void give_value(const cachette__item_copy *copy, cachette_op *op, cachette_item *item) {
-  void *buffer = cachette__item_place(op, item, copy->found_size);
+  void *buffer = cachette__item_alloc(op, item, copy->found_size);
   if (buffer == NULL) return;
   memcpy(buffer, copy->found, copy->found_size);
   if (op->flags & CACHETTE_WITH_TTL) item->ttl_ms = copy->ttl_ms;

@@ -74,7 +74,7 @@ static void copy_result(cachette_op *op, cachette_item *item, const cachette_ite
   item->status = from->status;
   if (op->verb != CACHETTE_FETCH || from->status != CACHETTE_HIT) return;
   item->ttl_ms = from->ttl_ms;
-  void *bytes = cachette__item_place(op, item, from->value.size);
+  void *bytes = cachette__item_alloc(op, item, from->value.size);
   if (bytes != NULL && from->value.size > 0) memcpy(bytes, from->value.data, from->value.size);
 }
 

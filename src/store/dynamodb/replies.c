@@ -89,7 +89,7 @@ static void take_value(cachette__dynamo_job *job, size_t index, json_t *item) {
   }
   to->status = CACHETTE_HIT;
   to->ttl_ms = cachette__dynamo_time_left(item);
-  void *bytes = cachette__item_place(job->op, to, size);
+  void *bytes = cachette__item_alloc(job->op, to, size);
   if (bytes != NULL && is_number)
     memcpy(bytes, value.data, size);
   else if (bytes != NULL)

@@ -259,7 +259,7 @@ static void take_listed(cachette__mc_clear *clear, cachette_slice line) {
   size_t item = find_item(clear, (cachette_slice){key.raw, key.size});
   if (item == SIZE_MAX) return;
   key_head head = {item, key.size};
-  char *at = cachette__buffer_room(&clear->keys, sizeof head + key.size);
+  char *at = cachette__buffer_reserve(&clear->keys, sizeof head + key.size);
   if (at == NULL) {
     fail_later(clear, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
     return;

@@ -23,7 +23,7 @@ static char *append(char *at, const void *data, size_t size) {
 bool cachette__mc_encode_line(cachette__mc_node *node, const char *line) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
   size_t size = strlen(line);
-  char *at = cachette__buffer_room(output, size + 2);
+  char *at = cachette__buffer_reserve(output, size + 2);
   if (at == NULL) return false;
   append(append(at, line, size), "\r\n", 2);
   output->end += size + 2;
@@ -43,7 +43,7 @@ static bool encode(cachette__mc_node *node, const char *word, const cachette__me
                    const char *flags, const cachette_slice *value) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
   size_t size = value != NULL ? value->size : 0;
-  char *at = cachette__buffer_room(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY + size + 2);
+  char *at = cachette__buffer_reserve(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY + size + 2);
   if (at == NULL) return false;
   at = append(append(at, word, strlen(word)), " ", 1);
   at = cachette__memcached_key_write(key, at);
@@ -155,7 +155,7 @@ static bool encode_login(cachette__mc_node *node) {
   char line[64];
   snprintf(line, sizeof line, "set cachette-login 0 -1 %zu", size);
   if (!cachette__mc_encode_line(node, line)) return false;
-  char *at = cachette__buffer_room(output, size + 3);
+  char *at = cachette__buffer_reserve(output, size + 3);
   if (at == NULL) return false;
   snprintf(at, size + 3, "%s %s\r\n", settings->username, settings->password);
   output->end += size + 2;

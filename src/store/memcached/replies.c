@@ -12,7 +12,7 @@
 static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *item,
                        const cachette__meta_token *token) {
   if (token->offset == 0 && node->item == NULL) {
-    node->value = cachette__item_place(op, item, token->size);
+    node->value = cachette__item_alloc(op, item, token->size);
     node->item = item;
     item->status = node->value != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
     if (token->has_flags && op->flags & CACHETTE_WITH_TTL)

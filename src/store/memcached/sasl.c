@@ -35,7 +35,7 @@ int64_t cachette__mc_flags_ttl(uint32_t flags) {
 
 static bool append(cachette__mc_node *node, const cachette__binary_command *command) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
-  char *at = cachette__buffer_room(output, cachette__binary_size(command));
+  char *at = cachette__buffer_reserve(output, cachette__binary_size(command));
   if (at == NULL) return false;
   output->end = (size_t)(cachette__binary_write(command, at) - output->data);
   return true;

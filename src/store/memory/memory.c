@@ -29,7 +29,7 @@ static int open_memory(const cachette__store_context *context, cachette__store *
 }
 
 static void *take_place(void *op, cachette_item *item, size_t size) {
-  return cachette__item_place(op, item, size);
+  return cachette__item_alloc(op, item, size);
 }
 
 static void drop_place(void *op, cachette_item *item) { cachette__item_drop(op, item); }

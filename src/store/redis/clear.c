@@ -101,7 +101,7 @@ size_t cachette__redis_clear_encode(cachette__redis_node *node, cachette__redis_
   if (!cachette__redis_head(output, clear->key_count + 1,
                             cachette_str(node->has_no_unlink ? "DEL" : "UNLINK")))
     return 0;
-  char *at = cachette__buffer_room(output, size);
+  char *at = cachette__buffer_reserve(output, size);
   if (at == NULL) return 0;
   memcpy(at, clear->keys.data + clear->keys.begin, size);
   output->end += size;
@@ -133,7 +133,7 @@ static bool take_key(cachette__redis_clear *clear, const cachette__resp_token *t
   cachette__buffer *keys = &clear->keys;
   if (!clear->in_key) {
     /* Reserves the whole key; its bytes are copied as they come. */
-    char *at = cachette__buffer_room(keys, token->size + 32);
+    char *at = cachette__buffer_reserve(keys, token->size + 32);
     if (at == NULL) {
       fail_later(clear, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
       return true;

@@ -13,7 +13,7 @@ static bool is_text(enum cachette__resp_type type) {
 static void take_value(cachette__redis_node *node, cachette_op *op, cachette_item *item,
                        const cachette__resp_token *token) {
   if (token->offset == 0 && node->value == NULL) {
-    node->value = cachette__item_place(op, item, token->size);
+    node->value = cachette__item_alloc(op, item, token->size);
     item->status = node->value != NULL ? CACHETTE_HIT : CACHETTE_ENOMEM;
   }
   if (node->value != NULL && token->bytes.size > 0)

@@ -52,7 +52,7 @@ static bool finish(cachette__buffer *output, const char *end) {
 
 /* A command of one word, whose head is written out, and a key. */
 static bool append_keyed(cachette__buffer *output, cachette_slice head, cachette__redis_key key) {
-  char *at = cachette__buffer_room(output, head.size + key_most(key));
+  char *at = cachette__buffer_reserve(output, head.size + key_most(key));
   if (at == NULL) return false;
   at = append(at, head.data, head.size);
   return finish(output, append_bulk(at, key.prefix, key.key));
@@ -111,8 +111,8 @@ bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cach
   const cachette_slice px = TEXT("$2\r\nPX\r\n"), nx = TEXT("$2\r\nNX\r\n");
   char digits[20];
   cachette_slice ttl = {digits, (size_t)(append_number(digits, (uint64_t)ttl_ms) - digits)};
-  char *at = cachette__buffer_room(output, head.size + key_most(key) + value.size + px.size +
-                                               nx.size + sizeof digits + 2 * HEAD_MOST + 4);
+  char *at = cachette__buffer_reserve(output, head.size + key_most(key) + value.size + px.size +
+                                                  nx.size + sizeof digits + 2 * HEAD_MOST + 4);
   if (at == NULL) return false;
   at = append(at, head.data, head.size);
   at = append_bulk(at, key.prefix, key.key);
@@ -126,12 +126,12 @@ bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cach
 char *cachette__redis_bulk_head(char *at, size_t size) { return append_head(at, '$', size); }
 
 bool cachette__redis_bulk(cachette__buffer *output, cachette_slice word) {
-  char *at = cachette__buffer_room(output, word.size + HEAD_MOST + 2);
+  char *at = cachette__buffer_reserve(output, word.size + HEAD_MOST + 2);
   return at != NULL && finish(output, append_bulk(at, word, TEXT("")));
 }
 
 bool cachette__redis_head(cachette__buffer *output, size_t count, cachette_slice word) {
-  char *at = cachette__buffer_room(output, word.size + 2 * HEAD_MOST + 2);
+  char *at = cachette__buffer_reserve(output, word.size + 2 * HEAD_MOST + 2);
   if (at == NULL) return false;
   return finish(output, append_bulk(append_head(at, '*', count), word, TEXT("")));
 }
@@ -161,7 +161,7 @@ static char *append_escaped(char *at, cachette_slice text) {
 
 bool cachette__redis_pattern(cachette__buffer *output, cachette_slice first, cachette_slice second,
                              cachette_slice third) {
-  char *at = cachette__buffer_room(output, 2 * (first.size + second.size + third.size) + 1);
+  char *at = cachette__buffer_reserve(output, 2 * (first.size + second.size + third.size) + 1);
   if (at == NULL) return false;
   at = append_escaped(append_escaped(append_escaped(at, first), second), third);
   *at++ = '*';

@@ -12,7 +12,7 @@ static char pattern(size_t index) { return (char)(index * 31 + index / 251); }
 
 /* Appends bytes of the pattern from an index on. */
 static void append(cachette__buffer *buffer, size_t index, size_t size) {
-  char *end = cachette__buffer_room(buffer, size);
+  char *end = cachette__buffer_reserve(buffer, size);
   assert_non_null(end);
   for (size_t i = 0; i < size; i++) end[i] = pattern(index + i);
   buffer->end += size;
@@ -51,7 +51,7 @@ static void an_empty_buffer_has_no_memory_until_it_is_asked_for_some(void **stat
   (void)state;
   cachette__buffer buffer = {0};
   assert_int_equal(cachette__buffer_size(&buffer), 0);
-  assert_non_null(cachette__buffer_room(&buffer, 0));
+  assert_non_null(cachette__buffer_reserve(&buffer, 0));
   assert_int_equal(cachette__buffer_size(&buffer), 0);
   cachette__buffer_deinit(&buffer);
   assert_null(buffer.data);
@@ -122,10 +122,10 @@ static void a_buffer_that_cannot_grow_keeps_its_bytes(void **state) {
   cachette__buffer buffer = {0};
   append(&buffer, 0, 4000);
   failing_allocator_arm(0);
-  assert_null(cachette__buffer_room(&buffer, 1 << 20));
+  assert_null(cachette__buffer_reserve(&buffer, 1 << 20));
   failing_allocator_arm(-1);
-  assert_null(cachette__buffer_room(&buffer, SIZE_MAX));
-  assert_null(cachette__buffer_room(&buffer, SIZE_MAX / 2));
+  assert_null(cachette__buffer_reserve(&buffer, SIZE_MAX));
+  assert_null(cachette__buffer_reserve(&buffer, SIZE_MAX / 2));
   take(&buffer, 0, 4000);
   cachette__buffer_deinit(&buffer);
 }

@@ -451,7 +451,7 @@ static bool has_key(const cachette_op *op, const char *key) {
 }
 
 static void give_value(cachette_op *op, const char *text) {
-  char *buffer = cachette__item_place(op, &op->items[0], strlen(text));
+  char *buffer = cachette__item_alloc(op, &op->items[0], strlen(text));
   if (buffer == NULL) return;
   memcpy(buffer, text, strlen(text));
   op->items[0].status = CACHETTE_HIT;

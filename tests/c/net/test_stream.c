@@ -297,7 +297,7 @@ static void serve_and_reset(peer *self, int fd) {
 }
 
 static void flush_word(client *self) {
-  memcpy(cachette__buffer_room(cachette__stream_output(self->stream), 4), "PING", 4);
+  memcpy(cachette__buffer_reserve(cachette__stream_output(self->stream), 4), "PING", 4);
   cachette__stream_output(self->stream)->end += 4;
   self->in_call = true; /* so that an event from inside would be noticed */
   cachette__stream_flush(self->stream);

@@ -90,7 +90,7 @@ void client_send(client *self, size_t most) {
   if (size > left) size = left;
   if (size > most) size = most;
   if (size == 0) return;
-  char *room = cachette__buffer_room(cachette__stream_output(self->stream), size);
+  char *room = cachette__buffer_reserve(cachette__stream_output(self->stream), size);
   if (room == NULL) {
     self->starved = true;
     client_close(self);

@@ -48,7 +48,7 @@ static void answer_fetch(cachette_op *op) {
   for (size_t i = 0; i < op->count; i++) {
     cachette_item *item = &op->items[i];
     if (*(const char *)item->key.data != 'h') continue;
-    void *buffer = cachette__item_place(op, item, item->key.size);
+    void *buffer = cachette__item_alloc(op, item, item->key.size);
     if (buffer == NULL) continue;
     memcpy(buffer, item->key.data, item->key.size);
     item->ttl_ms = CACHETTE_TTL_NEVER;
