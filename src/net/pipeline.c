@@ -97,8 +97,8 @@ static bool is_head_over(const cachette__pipeline *self) {
   return self->head < self->unsent && at(self, self->head)->replies == 0;
 }
 
-/* Takes such requests out. */
-static void trim(cachette__pipeline *self) {
+/* Takes such requests out. It is not inlined, so that its callers stay short. */
+static __attribute__((noinline)) void trim(cachette__pipeline *self) {
   while (is_head_over(self)) {
     cachette__request_slot copy = *(cachette__request_slot *)at(self, self->head);
     self->head++;
