@@ -223,7 +223,7 @@ def test_the_old_package_reads_numbers_that_msgpack_writes_in_another_way(
   run_old(old_package, 'msgpack', 'redis', redis.url, {'old:47': 47, 'old:55': 55, 'old:58': 58})
   assert New.sync.fetch_many(['old:47', 'old:55', 'old:58']) == {
     'old:47': 47,
-    'old:55': 7,  # a digit, as a counter is; docs/codecs.md
+    'old:55': 7,  # a digit, as a counter is; docs/guides/choose-a-codec.md
     'old:58': 58,
   }
 

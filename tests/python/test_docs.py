@@ -281,4 +281,4 @@ def test_every_block_is_of_a_language_that_is_tested() -> None:
   # test_dynamodb_profiles.py has AWS's files as that page shows them.
   assert {page for page, _ in blocks_of('ini')} == {'docs/backends/dynamodb.md'}
   shell = {page for page, _ in blocks_of('sh')}
-  assert shell == {'docs/index.md', 'docs/install.md', 'docs/c.md', 'docs/figures.md'}
+  assert shell == {'docs/index.md', 'docs/start/install.md', 'docs/c.md', 'docs/benchmarks.md'}

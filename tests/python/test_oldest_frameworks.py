@@ -18,7 +18,7 @@ from conftest import ROOT
 
 FOLDER = pathlib.Path(ROOT, 'build', 'oldest', f'python{sys.version_info[0]}.{sys.version_info[1]}')
 
-# The releases that docs/install.md names. Some of them have no build for newer Pythons, or import
+# The releases that docs/start/install.md names. Some of them have no build for newer Pythons, or import
 # what these no longer have; there it is the oldest that runs.
 OLDEST: Dict[str, List[str]] = {
   'fastapi': ['fastapi==0.100.0', 'httpx<1'],
