@@ -24,7 +24,7 @@ bool cachette__counter_read(cachette_slice value, int64_t *number) {
   return true;
 }
 
-bool cachette__counter_is(cachette_slice value) {
+bool cachette__is_counter(cachette_slice value) {
   int64_t number;
   const char *bytes = value.data;
   if (value.size > CACHETTE__COUNTER_DIGITS) return false;

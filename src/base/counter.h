@@ -26,6 +26,6 @@ bool cachette__counter_read(cachette_slice value, int64_t *number);
 
 /* Whether a value is a counter as a server gives it back: memcached keeps the length of one that
  * became shorter, and fills it up with blanks. */
-bool cachette__counter_is(cachette_slice value);
+bool cachette__is_counter(cachette_slice value);
 
 #endif

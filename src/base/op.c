@@ -28,7 +28,7 @@ void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size) {
   return place;
 }
 
-void cachette__op_clear_items(cachette_op *op) {
+void cachette__op_reset_items(cachette_op *op) {
   if (!cachette__has_items(op->verb)) return;
   for (size_t i = 0; i < op->count; i++) {
     op->items[i].status = CACHETTE_MISS;
@@ -57,7 +57,7 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
   cachette__op_complete(op, code);
 }
 
-void cachette__op_drop(cachette_op *op) {
+void cachette__op_drop_frames(cachette_op *op) {
   while (op->priv.frame->drop != NULL) {
     cachette__frame *frame = cachette__op_pop(op);
     frame->drop(frame, op);

@@ -67,7 +67,7 @@ static inline cachette__frame *cachette__op_pop(cachette_op *op) {
 void cachette__op_complete(cachette_op *op, int status);
 
 /* Drops all frames but the bottom one. The op is nobody's below. */
-void cachette__op_drop(cachette_op *op);
+void cachette__op_drop_frames(cachette_op *op);
 
 /* The same with a reason, which stands in the op's error struct if it has one. */
 void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...)
@@ -81,7 +81,7 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
 void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size);
 
 /* Clears what the op will tell of its items, before it goes down. */
-void cachette__op_clear_items(cachette_op *op);
+void cachette__op_reset_items(cachette_op *op);
 
 /* Whether an item, with the status that it has, is one of those that the op's `number` tells. */
 bool cachette__item_counts(const cachette_op *op, const cachette_item *item);

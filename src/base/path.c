@@ -17,7 +17,7 @@ char *cachette__path_current(void) {
   return copy;
 }
 
-char *cachette__path_from(const char *folder, const char *path) {
+char *cachette__path_join(const char *folder, const char *path) {
   if (path[0] == '/' || folder == NULL) return cachette__strndup(path, strlen(path));
   size_t size = strlen(folder) + 1 + strlen(path) + 1;
   char *whole = cachette__malloc(size);

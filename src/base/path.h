@@ -12,6 +12,6 @@ char *cachette__path_current(void);
  * A path as it is from a folder, to be freed; an absolute one is copied, and so is any if `folder`
  * is NULL. NULL: out of memory.
  */
-char *cachette__path_from(const char *folder, const char *path);
+char *cachette__path_join(const char *folder, const char *path);
 
 #endif

@@ -30,7 +30,7 @@ void cachette__value_text(const char *value, char *text, size_t size) {
   cachette__key_text(cachette_str(may_be_secret(value) ? "***" : value), text, size);
 }
 
-void cachette__hide_text(char *text, const char *secret) {
+void cachette__redact(char *text, const char *secret) {
   enum { LEAST = 4 };
   size_t size = secret != NULL ? strlen(secret) : 0;
   if (size < LEAST) return;

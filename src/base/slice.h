@@ -18,6 +18,6 @@ void cachette__value_text(const char *value, char *text, size_t size);
 
 /* Overwrites a secret (or NULL) with `*` wherever it stands in a text, also at its end where it was
  * cut. One of less than four bytes is left, for others' words are full of such. */
-void cachette__hide_text(char *text, const char *secret);
+void cachette__redact(char *text, const char *secret);
 
 #endif

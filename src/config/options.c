@@ -399,7 +399,7 @@ int cachette_options_set(cachette_options *options, const char *name, const char
       return fail_value(info, value, error);
     bool relative = info->type == CACHETTE_OPTION_PATH && *value != '\0' && *value != '/';
     if (relative && options->folder == NULL) return fail_relative(info, error);
-    text = cachette__path_from(relative ? options->folder : NULL, value);
+    text = cachette__path_join(relative ? options->folder : NULL, value);
     if (text == NULL) return cachette__fail(error, CACHETTE_ENOMEM, info->name, NULL);
     if (info->type == CACHETTE_OPTION_CHOICE) lower(text);
   } else if (numeric && info->fallback != NULL) {
@@ -447,7 +447,7 @@ cachette__settings *cachette__options_settings(const cachette_options *options) 
   return options->kept;
 }
 
-void cachette__options_keep(const cachette_options *options, cachette__settings *settings) {
+void cachette__options_set_settings(const cachette_options *options, cachette__settings *settings) {
   ((cachette_options *)options)->kept = settings; /* no option changes by it */
 }
 

@@ -115,7 +115,7 @@ cachette__clock cachette__options_clock(const cachette_options *options);
 cachette__settings *cachette__options_settings(const cachette_options *options);
 
 /* Keeps it; takes over the caller's reference. Not for options that have some already. */
-void cachette__options_keep(const cachette_options *options, cachette__settings *settings);
+void cachette__options_set_settings(const cachette_options *options, cachette__settings *settings);
 
 /* A copy that outlives the original, with the same settings; NULL when out of memory. */
 cachette_options *cachette__options_copy(const cachette_options *options);

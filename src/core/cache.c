@@ -218,7 +218,7 @@ static void end_op(cachette *handle, cachette_op *op, int code) {
   cachette__store *holder = op->priv.holder;
   forget_deadline(handle, op);
   holder->vtable->detach(holder, op);
-  cachette__op_drop(op);
+  cachette__op_drop_frames(op);
   cachette__op_fail(op, code, NULL, NULL);
 }
 
@@ -486,7 +486,7 @@ static int check_op(cachette *handle, cachette_op *op) {
 }
 
 static int refuse(cachette *handle, cachette_op *op) {
-  cachette__op_clear_items(op); /* so that a refused one tells nothing */
+  cachette__op_reset_items(op); /* so that a refused one tells nothing */
   if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
   if (handle->closing) return cachette__fail(op->error, CACHETTE_ECLOSED, NULL, NULL);
   return check_op(handle, op);

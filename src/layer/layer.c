@@ -23,18 +23,18 @@ static void pass_submit(cachette__store *store, cachette_op *op) {
 /* An op that the layer holds waits for none of them more than for another. */
 static const char *pass_server(const cachette__store *store, const cachette_op *op) {
   (void)op;
-  cachette__store *beneath = ((const cachette__layer *)store)->beneath;
-  return beneath->vtable->server(beneath, NULL);
+  cachette__store *below = ((const cachette__layer *)store)->below;
+  return below->vtable->server(below, NULL);
 }
 
 static void pass_stats(cachette__store *store, cachette_stats *stats) {
-  cachette__store *beneath = ((cachette__layer *)store)->beneath;
-  beneath->vtable->stats(beneath, stats);
+  cachette__store *below = ((cachette__layer *)store)->below;
+  below->vtable->stats(below, stats);
 }
 
 static void pass_close(cachette__store *store, bool forked) {
   cachette__layer *self = (cachette__layer *)store;
-  self->beneath->vtable->close(self->beneath, forked);
+  self->below->vtable->close(self->below, forked);
   cachette__layer_free(self);
 }
 
@@ -74,11 +74,10 @@ cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
   return self;
 }
 
-int cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath,
-                              cachette_error *error) {
-  layer->beneath = beneath;
-  layer->vtable.immediate = beneath->vtable->immediate && layer->vtable.detach == NULL;
-  if (layer->vtable.server == NULL && beneath->vtable->server != NULL)
+int cachette__layer_init(cachette__layer *layer, cachette__store *below, cachette_error *error) {
+  layer->below = below;
+  layer->vtable.immediate = below->vtable->immediate && layer->vtable.detach == NULL;
+  if (layer->vtable.server == NULL && below->vtable->server != NULL)
     layer->vtable.server = pass_server;
   return layer->kind->init != NULL ? layer->kind->init(layer, error) : CACHETTE_OK;
 }
@@ -93,14 +92,14 @@ void cachette__layer_free(cachette__layer *layer) {
   cachette__free(layer);
 }
 
-void *cachette__layer_take(cachette__layer *layer) {
+void *cachette__layer_alloc_frame(cachette__layer *layer) {
   cachette__spare *spare = layer->spares;
   if (spare == NULL) return cachette__malloc(layer->kind->frame_size);
   layer->spares = spare->next;
   return spare;
 }
 
-void cachette__layer_give(cachette__layer *layer, void *block) {
+void cachette__layer_free_frame(cachette__layer *layer, void *block) {
   cachette__spare *spare = block;
   spare->next = layer->spares;
   layer->spares = spare;
@@ -123,7 +122,7 @@ static void begin_child(cachette__layer *layer, cachette__child *child, bool in_
   child->op.number = 0;
   child->op.priv.frame = NULL;
   child->op.priv.place = SIZE_MAX;
-  cachette__op_clear_items(&child->op);
+  cachette__op_reset_items(&child->op);
   cachette__op_push(&child->op, &child->frame);
 }
 
@@ -136,7 +135,7 @@ void cachette__child_submit(cachette__layer *layer, cachette__child *child,
   cachette__layer_pass(layer, &child->op);
 }
 
-bool cachette__child_send(cachette__layer *layer, cachette__child *child) {
+bool cachette__child_submit_background(cachette__layer *layer, cachette__child *child) {
   cachette__deadlines *deadlines = layer->context.deadlines;
   begin_child(layer, child, true);
   if (!deadlines->add(deadlines, &child->op)) {
@@ -152,6 +151,6 @@ void cachette__child_drop(cachette__child *child) {
   cachette__deadlines *deadlines = child->layer->context.deadlines;
   if (child->in_background) deadlines->remove(deadlines, op);
   op->priv.holder->vtable->detach(op->priv.holder, op);
-  cachette__op_drop(op);
+  cachette__op_drop_frames(op);
   cachette__op_pop(op);
 }

@@ -27,7 +27,7 @@ typedef struct cachette__layer {
   cachette__store store;
   cachette__store_vtable vtable;
   const cachette__layer_kind *kind;
-  cachette__store *beneath;
+  cachette__store *below;
   cachette__events events; /* of the one beneath: passed on, unless the layer replaces them */
   cachette__store_context context; /* its own: the events are those of the one above */
   struct cachette__spare *spares;  /* blocks for frames */
@@ -38,7 +38,7 @@ struct cachette__layer_kind {
   cachette__store_vtable vtable;
 
   size_t size;       /* of its own struct */
-  size_t frame_size; /* of what cachette__layer_take() gives */
+  size_t frame_size; /* of what cachette__layer_alloc_frame() gives */
 
   /* Looks at the options that only this layer understands. Errors: ECONFIG. May be NULL. */
   int (*check)(const cachette_options *options, cachette_error *error);
@@ -60,15 +60,14 @@ cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
                                      const cachette__store_context *context, cachette_error *error);
 
 /* What is beneath it is open. Errors: those of its init. */
-int cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath,
-                              cachette_error *error);
+int cachette__layer_init(cachette__layer *layer, cachette__store *below, cachette_error *error);
 
 /* Frees a layer with nothing beneath it. */
 void cachette__layer_free(cachette__layer *layer);
 
 /* Hands an op down. */
 static inline void cachette__layer_pass(cachette__layer *layer, cachette_op *op) {
-  cachette__store_submit(layer->beneath, op);
+  cachette__store_submit(layer->below, op);
 }
 
 /* Holds an op that has come back: the layer is told if it ends from above. One that has been
@@ -79,8 +78,8 @@ static inline void cachette__layer_hold(cachette__layer *layer, cachette_op *op)
 
 /* A block of the kind's `frame_size`, for an op's frame and what belongs to it: one that was used
  * before, or a new one. NULL: out of memory. */
-void *cachette__layer_take(cachette__layer *layer);
-void cachette__layer_give(cachette__layer *layer, void *block);
+void *cachette__layer_alloc_frame(cachette__layer *layer);
+void cachette__layer_free_frame(cachette__layer *layer, void *block);
 
 /* ---- Ops of a layer's own ---- */
 
@@ -99,7 +98,7 @@ void cachette__child_submit(cachette__layer *layer, cachette__child *child,
 
 /* Sends it in the background, for `op.timeout_ms`, or 0 for the option `timeout`. False: it was not
  * sent, for want of memory, or since the handle is being closed. */
-bool cachette__child_send(cachette__layer *layer, cachette__child *child);
+bool cachette__child_submit_background(cachette__layer *layer, cachette__child *child);
 
 /* Whether it was sent and is not over. */
 static inline bool cachette__child_is_pending(const cachette__child *child) {

@@ -24,7 +24,7 @@ enum { SPARE_ITEMS = 1 }; /* an op with more of them gets a block of its own */
 
 static void pending_free(pending *self, size_t count) {
   if (count <= SPARE_ITEMS)
-    cachette__layer_give(&self->layer->layer, self);
+    cachette__layer_free_frame(&self->layer->layer, self);
   else
     cachette__free(self);
 }
@@ -97,7 +97,7 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
 static pending *pending_new(envelope *layer, cachette_op *op) {
   if (op->count > (SIZE_MAX - sizeof(pending)) / sizeof *op->items) return NULL;
   pending *self = op->count <= SPARE_ITEMS
-                      ? cachette__layer_take(&layer->layer)
+                      ? cachette__layer_alloc_frame(&layer->layer)
                       : cachette__malloc(sizeof *self + op->count * sizeof *op->items);
   if (self == NULL) return NULL;
   self->frame = (cachette__frame){.done = on_back, .drop = on_drop};

@@ -141,7 +141,7 @@ static int refuse(const char **reason, const char *words) {
  * by a number. */
 static int open_plain(const cachette__wrapper *wrapper, cachette_slice stored,
                       cachette__compressed *value, const char **reason) {
-  bool is_counter = cachette__counter_is(stored);
+  bool is_counter = cachette__is_counter(stored);
   *value = (cachette__compressed){CACHETTE__UNCOMPRESSED, stored.size, stored};
   if (wrapper->accept_plain || (is_counter && wrapper->signer == NULL)) return CACHETTE_OK;
   if (wrapper->signer == NULL)
