@@ -17,6 +17,7 @@ char *cachette__buffer_reserve(cachette__buffer *buffer, size_t size) {
   if (buffer->capacity - buffer->end >= size && buffer->data != NULL)
     return buffer->data + buffer->end;
   if (size > SIZE_MAX / 2 - used) return NULL;
+  /* Moving the content is worth it only if at most half of the buffer is in use. */
   if (buffer->data != NULL && used + size <= buffer->capacity && used <= buffer->capacity / 2) {
     memmove(buffer->data, buffer->data + buffer->begin, used);
   } else {
