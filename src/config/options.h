@@ -2,8 +2,8 @@
 /*
  * The table of options, and the functions that read options.
  *
- * The parser, the checks, the messages, Python's keyword arguments, command-line flags and the
- * manual are all derived from the table.
+ * The parser, the checks, the messages, Python's keyword arguments and the manual are all derived
+ * from the table.
  */
 #ifndef CACHETTE_OPTIONS_H
 #define CACHETTE_OPTIONS_H
