@@ -4,7 +4,7 @@
 #include "../store/registry.h"
 #include "envelope/envelope.h"
 
-/* From the top down. */
+/* All layers, from the top down. */
 static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
