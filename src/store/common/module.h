@@ -61,7 +61,7 @@
     (const cachette_options *options, enum cachette__option option), (options, option))            \
   X(cachette__clock, cachette__options_clock, (const cachette_options *options), (options))        \
   X(const char *, cachette__options_folder, (const cachette_options *options), (options))          \
-  X(char *, cachette__path_from, (const char *folder, const char *path), (folder, path))           \
+  X(char *, cachette__path_join, (const char *folder, const char *path), (folder, path))           \
   X(int, cachette__url_parse,                                                                      \
     (const char *text, const char *option, const char *example, cachette__url *url,                \
      cachette_error *error),                                                                       \

@@ -120,7 +120,7 @@ static bool resolve_paths(mongoc_uri_t *uri, const cachette_options *options) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *path = mongoc_uri_get_option_as_utf8(uri, names[i], NULL);
     if (path == NULL || *path == '\0') continue;
-    char *absolute = cachette__path_from(cachette__options_folder(options), path);
+    char *absolute = cachette__path_join(cachette__options_folder(options), path);
     if (absolute == NULL) return false;
     mongoc_uri_set_option_as_utf8(uri, names[i], absolute);
     cachette__free(absolute);

@@ -63,8 +63,8 @@ static void copy_words(const cachette__redis_node *node, char *words, size_t siz
   snprintf(words, size, "%s", node->error);
   char *arguments = strstr(words, ", with args beginning with");
   if (arguments != NULL) *arguments = '\0';
-  cachette__hide_text(words, node->settings->password);
-  cachette__hide_text(words, node->settings->user);
+  cachette__redact(words, node->settings->password);
+  cachette__redact(words, node->settings->user);
 }
 
 static const struct known *find_known(const cachette__redis_node *node) {

@@ -66,7 +66,7 @@ char *cachette__env_expand(const char *folder, const char *text) {
     text += plain;
     if (*text == '$') text += add_variable(&path, text);
   }
-  char *whole = path.failed ? NULL : cachette__path_from(folder, path.bytes);
+  char *whole = path.failed ? NULL : cachette__path_join(folder, path.bytes);
   cachette__text_deinit(&path);
   return whole;
 }
