@@ -44,9 +44,7 @@ static void on_idle(uv_idle_t *idle) {
   }
 }
 
-/*
- * Runs on_idle() in the next turn of the loop, which does not block while an idle handle is active.
- */
+/* Runs on_idle() in the next turn of the loop; an active idle handle keeps it from blocking. */
 static void wake_loop(cachette__pipeline *self) {
   if (self->closed == NULL) uv_idle_start(&self->idle, on_idle);
 }

@@ -101,9 +101,7 @@ uint32_t cachette__arena_max_segments(const cachette__arena *arena) {
   return overhead < limit ? (uint32_t)((limit - overhead) / segment_bytes(arena)) : 0;
 }
 
-/*
- * Returns the pages of free segments to the system while more segments are resident than allowed.
- */
+/* Returns pages of free segments to the system while more segments are resident than allowed. */
 static void discard_excess_locked(cachette__arena *arena, uint32_t max_segments) {
   cachette__arena_header *header = arena->header;
   uint32_t in_use = atomic_load_explicit(&header->in_use, memory_order_relaxed);

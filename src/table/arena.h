@@ -88,15 +88,11 @@ static inline bool cachette__arena_is_over_limit(const cachette__arena *arena) {
          cachette__arena_max_segments(arena);
 }
 
-/*
- * Returns a segment, or CACHETTE__NO_SEGMENT if that would leave fewer than `reserve` for others.
- */
+/* Returns a segment; CACHETTE__NO_SEGMENT if that would leave fewer than `reserve` for others. */
 uint32_t cachette__arena_alloc_segment(cachette__arena *arena, uint32_t reserve);
 void cachette__arena_free_segment(cachette__arena *arena, uint32_t segment);
 
-/*
- * Counts `bytes` of touched memory outside of segments against the limit; negative: uncounts them.
- */
+/* Counts `bytes` of memory outside of segments against the limit; negative: releases them. */
 void cachette__arena_charge(cachette__arena *arena, ptrdiff_t bytes);
 
 /* Returns the whole pages within a range to the system; they then read as zeros. */

@@ -11,9 +11,9 @@ enum { HEADER = 12, LONG_HEADER = 16 };
 
 /*
  * Readers hold no lock, so bytes may be written while they are copied; the copy is then discarded.
- * C has no byte-wise atomic memcpy yet (for C++ see P1478). The thread sanitizer gets what is
- * meant: relaxed atomic bytes. Everywhere else it is memcpy() between the acquire and the fence of
- * the shard's version, which compilers translate as needed.
+ * C has no byte-wise atomic memcpy() yet (for C++ see P1478). Under the thread sanitizer these
+ * functions use relaxed atomic bytes, which is what is meant. Elsewhere they use memcpy(), between
+ * the acquire and the fence of the shard's version.
  */
 #if defined(__SANITIZE_THREAD__)
 #define ATOMIC_BYTES 1

@@ -44,8 +44,10 @@ typedef struct cachette__policy {
   uint32_t window;        /* age in evictions up to which a ghost counts */
   uint32_t clock;         /* counts evictions */
   uint32_t samples;
-  float admission, credit;
-  float regret, profit, second_chance, small_use;
+  float admission; /* the share of ghosts that admit their entry */
+  float credit;    /* a ghost admits its entry when this reaches 1 */
+  float regret, profit, second_chance;
+  float small_use; /* the share of entries that are used in the small queue */
 } cachette__policy;
 
 /* The state of a shard that a decision depends on. */
@@ -66,9 +68,7 @@ typedef struct cachette__verdict {
   unsigned use; /* for an entry that is kept, in the main queue */
 } cachette__verdict;
 
-/*
- * Initializes a policy with memory for ghosts that is all zero, in the same mapping as the struct.
- */
+/* Initializes a policy. The memory for ghosts is all zero, in the same mapping as the struct. */
 void cachette__policy_init(cachette__policy *policy, void *ghosts, size_t capacity);
 
 /* Returns the queue and the use byte of a new entry. */

@@ -112,8 +112,7 @@ static bool move_entry(cachette__shard_ref ref, const cachette__entry *entry, ui
 
 /* ---- Eviction ---- */
 
-/* Empties the oldest segment of a queue: keeps the entries that the policy wants, evicts the rest.
- */
+/* Empties the oldest segment of a queue: moves what the policy keeps, and evicts the rest. */
 static void evict_segment(cachette__shard_ref ref, uint32_t queue, bool force) {
   cachette__shard *shard = ref.shard;
   uint32_t segment = shard->logs[queue].tail;

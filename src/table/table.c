@@ -23,13 +23,11 @@ enum {
   TYPICAL_SHARD = 16 << 20,
   FEW_SHARDS = 16,
   MAX_SHARDS = 256,
-  GROUP = 16, /* keys that are looked up together */
-  SLICE = 32, /* buckets visited under one lock */
-  SLICE_BYTES =
-      1 << 18, /* bytes of entries that a snapshot copies under one lock, plus one entry */
-  MAX_EFFORT =
-      3000, /* without a free segment, until entries are evicted regardless of the policy */
-  SPARE_SEGMENTS = 2 /* that a shard retains for its next puts */
+  GROUP = 16,            /* keys that are looked up together */
+  SLICE = 32,            /* buckets visited under one lock */
+  SLICE_BYTES = 1 << 18, /* of a snapshot, copied under one lock; an entry may exceed it */
+  MAX_EFFORT = 3000,     /* for a free segment, before entries are evicted without the policy */
+  SPARE_SEGMENTS = 2     /* that a shard retains for its next puts */
 };
 
 /* Times in the table are relative to its first call, to fit the 48 bits in an entry. */
@@ -51,9 +49,7 @@ static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
 
 /* ---- Life cycle ---- */
 
-/*
- * A power of two. More shards keep writers apart, but each has two segments that are partly empty.
- */
+/* A power of two. Shards keep writers apart, but each has two segments that are partly empty. */
 static uint32_t choose_shard_count(size_t limit) {
   uint32_t count = 1;
   while (count < MAX_SHARDS) {
@@ -455,9 +451,7 @@ static bool copy_entry(cachette__visitor *visitor, cachette__shard_ref ref,
   return false; /* the entry stays */
 }
 
-/*
- * Copies buckets of the current shard until the slice is full. Returns false if the shard is done.
- */
+/* Copies buckets of the current shard into a slice. Returns false if that was its last bucket. */
 static bool copy_slice(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms) {
   snapshot_visitor self = {.visitor.visit = copy_entry, .snapshot = snapshot};
   cachette__shard_ref ref =

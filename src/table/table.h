@@ -49,9 +49,7 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
 int cachette__table_add(cachette__table *table, const cachette_item *item, int64_t now_ms,
                         cachette_error *error);
 
-/*
- * Adds the item's amount to a counter; see `CACHETTE_INCREMENT`. Returns as cachette__table_put().
- */
+/* Adds the item's amount to a counter, see `CACHETTE_INCREMENT`. Returns like a put. */
 int cachette__table_increment(cachette__table *table, cachette_item *item, int64_t now_ms,
                               cachette_error *error);
 
@@ -73,7 +71,7 @@ int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms);
 
 /*
  * A copy of all entries, made in slices while others may write. Start with a struct that is all
- * zero. Then call cachette__table_snapshot() until it does not return 1, or stop early with
+ * zero. Then call cachette__table_snapshot() as long as it returns 1, or stop early with
  * cachette__table_snapshot_end(). An entry that exists unchanged from the first call to the last is
  * visited, perhaps twice. One that is put or removed meanwhile may be visited or not.
  */
@@ -97,7 +95,7 @@ void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *sn
 /* Sets the members of `stats` that belong to the store. */
 void cachette__table_stats(cachette__table *table, cachette_stats *stats);
 
-/* Lock all other threads out, around a fork. */
+/* Lock and unlock the whole table, around a fork. */
 void cachette__table_lock(cachette__table *table);
 void cachette__table_unlock(cachette__table *table);
 
