@@ -36,6 +36,23 @@ static unsigned char *map_zeros(size_t size) {
   return mapping != MAP_FAILED ? mapping : NULL;
 }
 
+/* Initializes the header, whose other members are zero already. */
+static int init_header(const cachette__arena *arena, size_t limit, uint32_t shards,
+                       size_t overhead) {
+  cachette__arena_header *header = arena->header;
+  if (uv_mutex_init(&header->lock) < 0) return CACHETTE_ENOMEM;
+  memcpy(header->magic, "cachette", sizeof header->magic);
+  header->version = LAYOUT_VERSION;
+  header->segment_words = arena->segment_words;
+  header->segment_count = arena->segment_count;
+  header->shard_count = shards;
+  header->limit = limit;
+  header->untouched = 1;
+  atomic_init(&header->overhead, overhead);
+  atomic_init(&header->epoch_ms, CACHETTE__NO_EPOCH);
+  return CACHETTE_OK;
+}
+
 int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, size_t shard_size) {
   memset(arena, 0, sizeof *arena);
   size_t segment_size = choose_segment_size(limit, shards);
@@ -48,9 +65,7 @@ int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, 
   size_t free_offset = segments_offset + arena->segment_count * sizeof(cachette__segment);
   size_t indexes_offset =
       round_up(free_offset + arena->segment_count * sizeof(uint32_t), page_size());
-  /*
-   * Twice a shard's share is more than its index can need. Only the pages that are touched count.
-   */
+  /* Twice a shard's share is more than its index can need. Only touched pages count. */
   arena->index_stride = round_up(limit / shards * 2, page_size());
   arena->ghost_stride = round_up(limit / shards / 4, page_size());
   size_t ghosts_offset = indexes_offset + shards * arena->index_stride;
@@ -67,20 +82,10 @@ int cachette__arena_init(cachette__arena *arena, size_t limit, uint32_t shards, 
   arena->ghosts = base + ghosts_offset;
   arena->words = (uint64_t *)(base + words_offset);
 
-  cachette__arena_header *header = arena->header;
-  if (uv_mutex_init(&header->lock) < 0) {
+  if (init_header(arena, limit, shards, indexes_offset) < 0) {
     munmap(base, arena->size);
     return CACHETTE_ENOMEM;
   }
-  memcpy(header->magic, "cachette", sizeof header->magic);
-  header->version = LAYOUT_VERSION;
-  header->segment_words = arena->segment_words;
-  header->segment_count = arena->segment_count;
-  header->shard_count = shards;
-  header->limit = limit;
-  header->untouched = 1;
-  atomic_init(&header->overhead, indexes_offset);
-  atomic_init(&header->epoch_ms, CACHETTE__NO_EPOCH);
   return CACHETTE_OK;
 }
 
