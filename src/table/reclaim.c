@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "reclaim.h"
 
+#include "segments.h"
+
 enum {
   COMPACTION_TRIES = 16, /* segments to try, in search of one that can be compacted */
   MIN_GAIN = 8,          /* min gain of compaction: this part of a segment */
@@ -17,7 +19,7 @@ typedef struct cursor {
 } cursor;
 
 static bool next_entry(cachette__shard_ref ref, cursor *at, cachette__entry *entry) {
-  if (at->word >= cachette__shard_segment(ref, at->segment)->used) return false;
+  if (at->word >= segment_at(ref, at->segment)->used) return false;
   ref.shard->effort++;
   uint64_t position = ((uint64_t)at->segment << ref.arena->segment_shift) + at->word;
   cachette__entry_read(ref.arena, position, entry);
@@ -26,12 +28,12 @@ static bool next_entry(cachette__shard_ref ref, cursor *at, cachette__entry *ent
 }
 
 static cursor first_entry(cachette__shard_ref ref, uint32_t segment) {
-  return (cursor){segment, cachette__shard_segment(ref, segment)->first};
+  return (cursor){segment, segment_at(ref, segment)->first};
 }
 
 /* Returns the slot of an entry in a segment, or NULL if it is dead. */
 static uint64_t *slot_of(cachette__shard_ref ref, const cachette__entry *entry, uint64_t *hash) {
-  *hash = cachette__shard_hash_of(ref, entry);
+  *hash = hash_of(ref, entry);
   return cachette__index_find_slot(&ref.shard->index, *hash, entry->position);
 }
 
@@ -41,8 +43,8 @@ static void find_due(cachette__shard_ref ref) {
   ref.shard->due_ms = INT64_MAX;
   for (int i = 0; i < CACHETTE__QUEUES; i++)
     for (uint32_t each = ref.shard->logs[i].tail; each != CACHETTE__NO_SEGMENT;
-         each = cachette__shard_next(ref, each))
-      cachette__shard_lower_due(ref.shard, cachette__shard_segment(ref, each)->due_ms);
+         each = next_segment(ref, each))
+      lower_due(ref.shard, segment_at(ref, each)->due_ms);
 }
 
 /* Removes the expired entries of a segment, and sets the time of its next scan: when its next entry
@@ -66,8 +68,8 @@ static void expire_segment(cachette__shard_ref ref, uint32_t segment) {
   }
   ref.shard->pinned = CACHETTE__NO_SEGMENT;
   int64_t next_ms = ref.now_ms + (latest - ref.now_ms) / SCANS_PER_TTL;
-  cachette__shard_segment(ref, segment)->due_ms = earliest > next_ms ? earliest : next_ms;
-  if (cachette__shard_can_free(ref, segment)) cachette__shard_free_segment(ref, segment);
+  segment_at(ref, segment)->due_ms = earliest > next_ms ? earliest : next_ms;
+  if (can_free(ref, segment)) free_segment(ref, segment);
 }
 
 bool cachette__shard_expire_locked(cachette__shard_ref ref) {
@@ -75,8 +77,8 @@ bool cachette__shard_expire_locked(cachette__shard_ref ref) {
   bool expired = false;
   for (int i = 0; i < CACHETTE__QUEUES && !expired; i++) {
     uint32_t each = ref.shard->logs[i].tail;
-    while (each != CACHETTE__NO_SEGMENT && cachette__shard_segment(ref, each)->due_ms > ref.now_ms)
-      each = cachette__shard_next(ref, each);
+    while (each != CACHETTE__NO_SEGMENT && segment_at(ref, each)->due_ms > ref.now_ms)
+      each = next_segment(ref, each);
     expired = each != CACHETTE__NO_SEGMENT;
     if (expired) expire_segment(ref, each);
   }
@@ -102,11 +104,11 @@ static bool move_entry(cachette__shard_ref ref, const cachette__entry *entry, ui
   uint64_t words = cachette__entry_size(entry);
   cachette__log *log = &ref.shard->logs[queue];
   if (!reserve_for_move(ref, log, words)) return false;
-  uint64_t position = cachette__shard_append(ref, queue, words, entry->expires_ms);
+  uint64_t position = append_words(ref, queue, words, entry->expires_ms);
   cachette__entry_move(ref.arena, entry->position, position, words);
   ref.shard->effort += words / 128; /* KiB */
   cachette__slot_store(slot, cachette__slot_make(position, hash, use));
-  cachette__shard_mark_dead(ref, entry->position, words);
+  mark_dead(ref, entry->position, words);
   return true;
 }
 
@@ -138,7 +140,7 @@ static void evict_segment(cachette__shard_ref ref, uint32_t queue, bool force) {
     cachette__shard_remove_entry(ref, slot, &entry);
   }
   shard->pinned = CACHETTE__NO_SEGMENT;
-  if (cachette__shard_segment(ref, segment)->live == 0) cachette__shard_free_segment(ref, segment);
+  if (segment_at(ref, segment)->live == 0) free_segment(ref, segment);
 }
 
 /* ---- Compaction ---- */
@@ -161,21 +163,20 @@ static bool is_worth_moving(cachette__shard_ref ref, const cachette__entry *entr
  * none. Sets `*movable` to false if there may be one that cannot or should not be moved. */
 static bool find_straddler(cachette__shard_ref ref, uint32_t segment, cachette__entry *entry,
                            bool *movable) {
-  const cachette__segment *each = cachette__shard_segment(ref, segment);
+  const cachette__segment *each = segment_at(ref, segment);
   *movable = true;
   if (each->first == 0 || each->previous == CACHETTE__NO_SEGMENT) return false;
   uint32_t begin = each->previous;
-  for (int i = 0;
-       i < MAX_MOVE && cachette__shard_segment(ref, begin)->first == ref.arena->segment_words &&
-       cachette__shard_segment(ref, begin)->previous != CACHETTE__NO_SEGMENT;
+  for (int i = 0; i < MAX_MOVE && segment_at(ref, begin)->first == ref.arena->segment_words &&
+                  segment_at(ref, begin)->previous != CACHETTE__NO_SEGMENT;
        i++)
-    begin = cachette__shard_segment(ref, begin)->previous; /* no entry starts in it */
-  if (cachette__shard_segment(ref, begin)->first == ref.arena->segment_words) {
+    begin = segment_at(ref, begin)->previous; /* no entry starts in it */
+  if (segment_at(ref, begin)->first == ref.arena->segment_words) {
     *movable = false; /* its start is too far away to look for */
     return false;
   }
   ref.shard->effort++;
-  uint64_t word = cachette__shard_segment(ref, begin)->last, hash;
+  uint64_t word = segment_at(ref, begin)->last, hash;
   cachette__entry_read(ref.arena, ((uint64_t)begin << ref.arena->segment_shift) + word, entry);
   bool is_live = word + cachette__entry_size(entry) > ref.arena->segment_words &&
                  slot_of(ref, entry, &hash) != NULL;
@@ -189,7 +190,7 @@ static bool compact_segment(cachette__shard_ref ref, uint32_t segment) {
   cachette__entry entry;
   bool movable;
   uint64_t hash, *slot;
-  uint32_t queue = cachette__shard_segment(ref, segment)->queue;
+  uint32_t queue = segment_at(ref, segment)->queue;
   bool straddles = find_straddler(ref, segment, &entry, &movable);
   if (!movable) return false;
   cursor at = first_entry(ref, segment);
@@ -203,7 +204,7 @@ static bool compact_segment(cachette__shard_ref ref, uint32_t segment) {
           move_entry(ref, &entry, slot, hash, queue, cachette__slot_use(cachette__load_word(slot)));
   }
   ref.shard->pinned = CACHETTE__NO_SEGMENT;
-  if (cachette__shard_can_free(ref, segment)) cachette__shard_free_segment(ref, segment);
+  if (can_free(ref, segment)) free_segment(ref, segment);
   return moved_all;
 }
 
@@ -213,8 +214,8 @@ static uint32_t find_emptiest(cachette__shard_ref ref, uint32_t min_live, uint32
   uint32_t emptiest = CACHETTE__NO_SEGMENT, lowest = ref.arena->segment_words / 8 * 7;
   for (int i = 0; i < CACHETTE__QUEUES; i++) {
     const cachette__log *log = &ref.shard->logs[i];
-    for (uint32_t each = log->tail; each != log->head; each = cachette__shard_next(ref, each)) {
-      uint32_t live = cachette__shard_segment(ref, each)->live;
+    for (uint32_t each = log->tail; each != log->head; each = next_segment(ref, each)) {
+      uint32_t live = segment_at(ref, each)->live;
       if (live < min_live || (live == min_live && each <= after) || live > lowest) continue;
       if (live == lowest && each > emptiest) continue;
       lowest = live;
@@ -231,7 +232,7 @@ static uint64_t count_dead(cachette__shard_ref ref, uint64_t *all) {
     const cachette__log *log = &ref.shard->logs[i];
     if (log->count == 0) continue;
     uint64_t words = (uint64_t)log->count * ref.arena->segment_words;
-    uint64_t space = ref.arena->segment_words - cachette__shard_segment(ref, log->head)->used;
+    uint64_t space = ref.arena->segment_words - segment_at(ref, log->head)->used;
     *all += words;
     dead += words - space - log->live;
   }
@@ -248,7 +249,7 @@ static bool compact(cachette__shard_ref ref) {
   for (int tries = 0; tries < COMPACTION_TRIES && !compacted; tries++) {
     uint32_t emptiest = find_emptiest(ref, min_live, after);
     if (emptiest == CACHETTE__NO_SEGMENT) return false;
-    min_live = cachette__shard_segment(ref, emptiest)->live;
+    min_live = segment_at(ref, emptiest)->live;
     after = emptiest;
     compacted = compact_segment(ref, emptiest);
   }

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "shard.h"
 
-#include <string.h>
-
-#include "siphash.h"
+#include "segments.h"
 
 enum { OPTIMISTIC_TRIES = 4, PAGE = 4096, GROWTH_TRIES = 64 };
 
 static uint32_t version_of(const cachette__shard *shard) {
   return atomic_load_explicit(&shard->version, memory_order_relaxed);
-}
-
-/* Readers that have started already must not trust what they read. */
-static void invalidate_readers(cachette__shard *shard) {
-  atomic_fetch_add_explicit(&shard->version, 2, memory_order_release);
 }
 
 /* Readers wait from begin_change() to end_change(). */
@@ -156,78 +149,14 @@ void cachette__shard_prefetch_entry(cachette__shard_ref ref, uint64_t hash) {
     }
 }
 
-/* ---- Entries and segments ---- */
-
-uint64_t cachette__shard_hash_of(cachette__shard_ref ref, const cachette__entry *entry) {
-  const cachette__arena *arena = ref.arena;
-  size_t begin = (size_t)(entry->position & (arena->segment_words - 1)) * 8 + entry->header_size;
-  const uint64_t *key = arena->header->hash_key;
-  if (begin + entry->key_size <= (size_t)arena->segment_words * 8)
-    return cachette__siphash13(
-        key, (const unsigned char *)(arena->words + entry->position) + entry->header_size,
-        entry->key_size);
-  unsigned char copy[CACHETTE_KEY_MAX];
-  cachette__entry_copy(arena, entry, 0, entry->key_size, copy);
-  return cachette__siphash13(key, copy, entry->key_size);
-}
+/* ---- The index and its memory ---- */
 
 static uint64_t hash_at(const void *owner, uint64_t position) {
   const cachette__shard_ref *ref = owner;
   cachette__entry entry;
   cachette__entry_read(ref->arena, position, &entry);
-  return cachette__shard_hash_of(*ref, &entry);
+  return hash_of(*ref, &entry);
 }
-
-static cachette__log *log_of(cachette__shard_ref ref, uint64_t position) {
-  uint32_t segment = cachette__segment_of(ref.arena, position);
-  return &ref.shard->logs[cachette__shard_segment(ref, segment)->queue];
-}
-
-static void count_segments(cachette__shard *shard, int change) {
-  uint32_t count = atomic_load_explicit(&shard->segments, memory_order_relaxed);
-  atomic_store_explicit(&shard->segments, count + (uint32_t)change, memory_order_relaxed);
-}
-
-void cachette__shard_free_segment(cachette__shard_ref ref, uint32_t segment) {
-  invalidate_readers(ref.shard);
-  cachette__log_unlink(ref.arena, &ref.shard->logs[cachette__shard_segment(ref, segment)->queue],
-                       segment);
-  cachette__arena_free_segment(ref.arena, segment);
-  count_segments(ref.shard, -1);
-}
-
-bool cachette__shard_can_free(cachette__shard_ref ref, uint32_t segment) {
-  const cachette__segment *each = cachette__shard_segment(ref, segment);
-  return each->live == 0 && segment != ref.shard->logs[each->queue].head &&
-         segment != ref.shard->pinned;
-}
-
-void cachette__shard_mark_dead(cachette__shard_ref ref, uint64_t position, uint64_t words) {
-  cachette__log_account(ref.arena, log_of(ref, position), position, words, false);
-  uint32_t segment = cachette__segment_of(ref.arena, position);
-  uint32_t last = ref.arena->segment_words;
-  uint64_t left = words + (position & (last - 1));
-  for (;;) {
-    uint32_t next = cachette__shard_next(ref, segment);
-    if (cachette__shard_can_free(ref, segment)) cachette__shard_free_segment(ref, segment);
-    if (left <= last) break;
-    left -= last;
-    segment = next;
-  }
-}
-
-uint64_t cachette__shard_append(cachette__shard_ref ref, uint32_t queue, uint64_t words,
-                                int64_t expires_ms) {
-  cachette__log *log = &ref.shard->logs[queue];
-  uint32_t head = log->head;
-  uint64_t position =
-      cachette__log_append(ref.arena, log, queue, &ref.shard->spares, words, expires_ms);
-  if (head != CACHETTE__NO_SEGMENT && cachette__shard_can_free(ref, head))
-    cachette__shard_free_segment(ref, head);
-  return position;
-}
-
-/* ---- The index and its memory ---- */
 
 static void charge_index(cachette__shard_ref ref) {
   cachette__shard *shard = ref.shard;
@@ -264,7 +193,7 @@ void cachette__shard_remove_entry(cachette__shard_ref ref, uint64_t *slot,
                                   const cachette__entry *entry) {
   cachette__slot_store(slot, 0);
   ref.shard->index.entries--;
-  cachette__shard_mark_dead(ref, entry->position, cachette__entry_size(entry));
+  mark_dead(ref, entry->position, cachette__entry_size(entry));
   shrink_index(ref);
 }
 
@@ -294,7 +223,7 @@ static uint64_t *find_slot(cachette__shard_ref ref, uint64_t hash) {
   ref.shard->evictions[CACHETTE__EVICTED_FORCED]++;
   cachette__slot_store(slot, 0);
   ref.shard->index.entries--;
-  cachette__shard_mark_dead(ref, entry.position, cachette__entry_size(&entry));
+  mark_dead(ref, entry.position, cachette__entry_size(&entry));
   return slot;
 }
 
@@ -311,8 +240,7 @@ uint32_t cachette__shard_segments_needed(cachette__shard_ref ref, uint64_t words
 
 void cachette__shard_add_spare(cachette__shard_ref ref, uint32_t segment) {
   cachette__spares *spares = &ref.shard->spares;
-  atomic_store_explicit(&cachette__shard_segment(ref, segment)->next, spares->first,
-                        memory_order_relaxed);
+  atomic_store_explicit(&segment_at(ref, segment)->next, spares->first, memory_order_relaxed);
   spares->first = segment;
   spares->count++;
   count_segments(ref.shard, 1);
@@ -323,7 +251,7 @@ uint32_t cachette__shard_free_spares(cachette__shard_ref ref, uint32_t keep, uin
   uint32_t freed = 0;
   for (; spares->count > keep && freed < max; freed++) {
     uint32_t segment = spares->first;
-    spares->first = cachette__shard_next(ref, segment);
+    spares->first = next_segment(ref, segment);
     spares->count--;
     count_segments(ref.shard, -1);
     cachette__arena_free_segment(ref.arena, segment);
@@ -347,8 +275,7 @@ static int64_t expiry_of(const cachette_item *item, int64_t now_ms) {
 /* Writes an entry over one with the same key and size. */
 static void overwrite(cachette__shard_ref ref, uint64_t position, int64_t expires_ms,
                       const cachette_item *item) {
-  cachette__segment *segment =
-      cachette__shard_segment(ref, cachette__segment_of(ref.arena, position));
+  cachette__segment *segment = segment_at(ref, cachette__segment_of(ref.arena, position));
   begin_change(ref.shard);
   cachette__entry_write(ref.arena, position, expires_ms, item->key, item->value);
   end_change(ref.shard);
@@ -359,7 +286,7 @@ static void overwrite(cachette__shard_ref ref, uint64_t position, int64_t expire
 static uint64_t append(cachette__shard_ref ref, uint32_t queue, int64_t expires_ms,
                        const cachette_item *item) {
   uint64_t words = cachette__entry_words(item->key.size, item->value.size);
-  uint64_t position = cachette__shard_append(ref, queue, words, expires_ms);
+  uint64_t position = append_words(ref, queue, words, expires_ms);
   cachette__entry_write(ref.arena, position, expires_ms, item->key, item->value);
   return position;
 }
@@ -372,10 +299,10 @@ static void replace(cachette__shard_ref ref, const lookup *old, uint64_t hash, i
     return;
   }
   uint32_t segment = cachette__segment_of(ref.arena, old->entry.position);
-  uint64_t position = append(ref, cachette__shard_segment(ref, segment)->queue, expires_ms, item);
+  uint64_t position = append(ref, segment_at(ref, segment)->queue, expires_ms, item);
   unsigned use = cachette__slot_use(old->word);
   cachette__slot_store(old->slot, cachette__slot_make(position, hash, use));
-  cachette__shard_mark_dead(ref, old->entry.position, words);
+  mark_dead(ref, old->entry.position, words);
 }
 
 cachette__policy_state cachette__shard_policy_state(cachette__shard_ref ref) {
@@ -410,7 +337,7 @@ bool cachette__shard_put_locked(cachette__shard_ref ref, uint64_t hash, const ca
     shard->index.entries++;
     if (cachette__index_should_grow(&shard->index)) grow_index(ref);
   }
-  cachette__shard_lower_due(shard, expires_ms);
+  lower_due(shard, expires_ms);
   return existed;
 }
 
@@ -420,13 +347,12 @@ bool cachette__shard_touch_locked(cachette__shard_ref ref, uint64_t hash,
   if (!look_up(ref.arena, ref.shard, hash, &item->key, &old) || old.entry.expires_ms <= ref.now_ms)
     return false;
   int64_t expires_ms = expiry_of(item, ref.now_ms);
-  cachette__segment *segment =
-      cachette__shard_segment(ref, cachette__segment_of(ref.arena, old.entry.position));
+  cachette__segment *segment = segment_at(ref, cachette__segment_of(ref.arena, old.entry.position));
   begin_change(ref.shard);
   cachette__entry_set_expiry(ref.arena, old.entry.position, expires_ms);
   end_change(ref.shard);
   if (expires_ms < segment->due_ms) segment->due_ms = expires_ms;
-  cachette__shard_lower_due(ref.shard, expires_ms);
+  lower_due(ref.shard, expires_ms);
   return true;
 }
 

@@ -123,36 +123,6 @@ bool cachette__shard_scan_locked(cachette__shard_ref ref, uint32_t begin, uint32
 
 /* ---- For reclaim.c, with the lock held ---- */
 
-static inline cachette__segment *cachette__shard_segment(cachette__shard_ref ref,
-                                                         uint32_t segment) {
-  return &ref.arena->segments[segment];
-}
-
-static inline uint32_t cachette__shard_next(cachette__shard_ref ref, uint32_t segment) {
-  return atomic_load_explicit(&cachette__shard_segment(ref, segment)->next, memory_order_relaxed);
-}
-
-static inline void cachette__shard_lower_due(cachette__shard *shard, int64_t due_ms) {
-  if (due_ms < shard->due_ms) shard->due_ms = due_ms;
-}
-
-/* The hash of an entry's key, which may span segments. */
-uint64_t cachette__shard_hash_of(cachette__shard_ref ref, const cachette__entry *entry);
-
-/* Whether a segment has no live entry and is neither pinned nor the head of its log. */
-bool cachette__shard_can_free(cachette__shard_ref ref, uint32_t segment);
-
-/* Removes a segment without live entries from its log, and frees it. */
-void cachette__shard_free_segment(cachette__shard_ref ref, uint32_t segment);
-
-/* Appends words for an entry to a queue; there must be enough spares. Returns their position. Frees
- * the former head if nothing in it is live. */
-uint64_t cachette__shard_append(cachette__shard_ref ref, uint32_t queue, uint64_t words,
-                                int64_t expires_ms);
-
-/* Subtracts an entry from the live words, and frees segments that become empty. */
-void cachette__shard_mark_dead(cachette__shard_ref ref, uint64_t position, uint64_t words);
-
 /* Removes an entry from the index and its log. */
 void cachette__shard_remove_entry(cachette__shard_ref ref, uint64_t *slot,
                                   const cachette__entry *entry);
