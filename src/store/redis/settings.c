@@ -82,7 +82,7 @@ static int read_url(cachette__redis_settings *settings, const char *text, const 
   const char *wrong = read_parts(settings);
   if (wrong == NULL) return CACHETTE_OK;
   char shown[96];
-  cachette__url_show(text, shown, sizeof shown);
+  cachette__url_redact(text, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
                         shown, wrong, example);
