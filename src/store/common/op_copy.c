@@ -77,7 +77,7 @@ static void give_item(const cachette__item_copy *copy, cachette_op *op, cachette
   if (op->verb != CACHETTE_CLEAR_NAMESPACE) op->number += cachette__item_counts(op, item);
 }
 
-cachette_op *cachette__op_copy_give(const cachette__op_copy *copy) {
+cachette_op *cachette__op_copy_deliver(const cachette__op_copy *copy) {
   cachette_op *op = copy->original;
   if (op == NULL) return NULL;
   if (copy->error.code < 0)

@@ -59,7 +59,7 @@ void cachette__op_copy_deinit(cachette__op_copy *copy);
  * Gives the results to the op. Handle's thread. Returns the op, which the caller completes with
  * the copy's code once the job is freed; NULL: the op was detached.
  */
-cachette_op *cachette__op_copy_give(const cachette__op_copy *copy);
+cachette_op *cachette__op_copy_deliver(const cachette__op_copy *copy);
 
 /* Fails the whole op with ENOMEM. */
 void cachette__op_copy_fail_memory(cachette__op_copy *copy);

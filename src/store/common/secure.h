@@ -8,15 +8,15 @@
 
 /* Reads the files that the options name. Free `*tls` with cachette__tls_free(). Errors: as
  * cachette__tls_new(). */
-int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
-                           cachette_error *error);
+int cachette__store_tls_new(const cachette_options *options, cachette__tls **tls,
+                            cachette_error *error);
 
 /*
  * For a connection that is not encrypted: warns of a file for TLS that is given all the same.
  *   remedy  how to encrypt the connection, as a sentence without its end
  * Returns whether there is such a file.
  */
-bool cachette__store_warn_plain(const cachette_options *options, const char *remedy,
-                                cachette_error *warning);
+bool cachette__store_warn_unused_tls(const cachette_options *options, const char *remedy,
+                                     cachette_error *warning);
 
 #endif

@@ -117,7 +117,7 @@ static int begin_value(cachette__binary *parser, const header *head, cachette_sl
   static const size_t flags = 4;
   const char *text = bytes.data;
   if (head->extras != flags || head->key > 0) return fail(reason, "a value without its flags");
-  if (head->body - flags > CACHETTE__META_VALUE_MOST) return fail(reason, "a value is too large");
+  if (head->body - flags > CACHETTE__META_VALUE_MAX) return fail(reason, "a value is too large");
   if (bytes.size < CACHETTE__BINARY_HEAD + flags) return CACHETTE__META_MORE;
   *used = CACHETTE__BINARY_HEAD + flags;
   token->has_flags = true;
@@ -218,7 +218,7 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   bool is_get = head.verb == CACHETTE__BINARY_GET || head.verb == CACHETTE__BINARY_TOUCH_GET;
   if (is_get && head.status == STATUS_OK)
     return begin_value(parser, &head, bytes, used, token, reason);
-  if (head.body > CACHETTE__BINARY_BODY_MOST) return fail(reason, "an answer is too long");
+  if (head.body > CACHETTE__BINARY_BODY_MAX) return fail(reason, "an answer is too long");
   if (bytes.size < CACHETTE__BINARY_HEAD + head.body) return CACHETTE__META_MORE;
   *used = CACHETTE__BINARY_HEAD + head.body;
   return take(parser, &head, text + CACHETTE__BINARY_HEAD, token, reason);

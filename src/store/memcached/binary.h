@@ -28,8 +28,8 @@ enum cachette__binary_verb {
 
 enum {
   CACHETTE__BINARY_HEAD = 24,
-  CACHETTE__BINARY_EXTRAS = 20,     /* at most */
-  CACHETTE__BINARY_BODY_MOST = 8192 /* of a reply that is not a value */
+  CACHETTE__BINARY_EXTRAS = 20,    /* at most */
+  CACHETTE__BINARY_BODY_MAX = 8192 /* of a reply that is not a value */
 };
 
 /* A command. The extras are numbers that come before the key. */

@@ -107,7 +107,7 @@ static int begin_value(cachette__meta *parser, cachette_slice rest, size_t *used
   const char *text = token->line.data;
   int64_t size;
   size_t digits = token->line.size > 3 ? word_size(token->line, 3) : 0;
-  if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MOST, &size))
+  if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MAX, &size))
     return fail(reason, "the size of a value is not one");
   if (!read_flags(token, 3 + digits + 1)) return fail(reason, "a flag is no number");
   parser->size = (size_t)size;
@@ -125,12 +125,12 @@ int cachette__meta_read(cachette__meta *parser, cachette_slice bytes, size_t *us
   if (parser->tail > 0) return read_value(parser, bytes, used, token, reason);
   const char *end = bytes.size > 0 ? memchr(text, '\n', bytes.size) : NULL;
   if (end == NULL) {
-    if (bytes.size > CACHETTE__META_LINE_MOST) return fail(reason, "a line has no end");
+    if (bytes.size > CACHETTE__META_LINE_MAX) return fail(reason, "a line has no end");
     return CACHETTE__META_MORE;
   }
   size_t size = (size_t)(end - text);
   *used = size + 1;
-  if (size > CACHETTE__META_LINE_MOST) return fail(reason, "a line is too long");
+  if (size > CACHETTE__META_LINE_MAX) return fail(reason, "a line is too long");
   if (size > 0 && text[size - 1] == '\r') size--;
   token->line = (cachette_slice){text, size};
   token->type = type_of(token->line);

@@ -22,8 +22,8 @@ enum cachette__meta_type {
 };
 
 enum {
-  CACHETTE__META_LINE_MOST = 8192,     /* bytes of a line, at most */
-  CACHETTE__META_VALUE_MOST = 1 << 30, /* of a value; memcached's own limit */
+  CACHETTE__META_LINE_MAX = 8192,     /* bytes of a line, at most */
+  CACHETTE__META_VALUE_MAX = 1 << 30, /* of a value; memcached's own limit */
   CACHETTE__META_MORE = 0,
   CACHETTE__META_TOKEN = 1
 };

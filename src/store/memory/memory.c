@@ -5,7 +5,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../table/table.h"
-#include "registry.h"
+#include "shared.h"
 
 typedef struct memory_store {
   cachette__store store;
@@ -19,7 +19,7 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   memory_store *memory = cachette__malloc(sizeof *memory);
   if (memory == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   memory->store.vtable = &cachette__memory_store;
-  int code = cachette__registry_acquire(name, limit, &memory->table, error);
+  int code = cachette__shared_acquire(name, limit, &memory->table, error);
   if (code < 0) {
     cachette__free(memory);
     return code;
@@ -107,7 +107,7 @@ static void stats(cachette__store *store, cachette_stats *stats) {
 
 static void close_memory(cachette__store *store, bool forked) {
   (void)forked; /* the table is this process's own copy */
-  cachette__registry_release(((memory_store *)store)->table);
+  cachette__shared_release(((memory_store *)store)->table);
   cachette__free(store);
 }
 

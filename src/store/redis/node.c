@@ -62,7 +62,7 @@ static char *on_direct(void *owner, size_t *size) {
 
 static void on_placed(void *owner, size_t size) {
   cachette__redis_node *node = owner;
-  cachette__resp_bulk_placed(&node->parser, size);
+  cachette__resp_bulk_skip(&node->parser, size);
 }
 
 static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {

@@ -264,7 +264,7 @@ static inline bool read_whole_bulk(cachette__resp *parser, cachette_slice bytes,
   return true;
 }
 
-bool cachette__resp_bulk_placed(cachette__resp *parser, size_t size) {
+bool cachette__resp_bulk_skip(cachette__resp *parser, size_t size) {
   assert(size <= cachette__resp_bulk_left(parser));
   parser->bulk_offset += size;
   return cachette__resp_bulk_left(parser) == 0;

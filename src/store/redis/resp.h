@@ -103,6 +103,6 @@ int cachette__resp_read(cachette__resp *parser, cachette_slice bytes, size_t *us
 static inline size_t cachette__resp_bulk_left(const cachette__resp *parser) {
   return parser->bulk_size - parser->bulk_offset;
 }
-bool cachette__resp_bulk_placed(cachette__resp *parser, size_t size);
+bool cachette__resp_bulk_skip(cachette__resp *parser, size_t size);
 
 #endif

@@ -108,7 +108,7 @@ static int read_options(cachette__redis_settings *settings, const cachette_optio
   int code = read_url(settings, cachette__options_text(options, url),
                       cachette_option_table(NULL)[url].name, error);
   if (code == CACHETTE_OK && speaks_tls(settings))
-    code = cachette__store_secure(options, &settings->tls, error);
+    code = cachette__store_tls_new(options, &settings->tls, error);
   if (code < 0) return code;
   if (prefix != NULL && *prefix != '\0') {
     settings->key_prefix = cachette__strndup(prefix, strlen(prefix));
@@ -149,7 +149,7 @@ static bool warn_of_scheme(const cachette_options *options, enum cachette__optio
                            const char *plain, const char *remedy, cachette_error *warning) {
   const char *text = cachette__options_text(options, url);
   return text != NULL && strncasecmp(text, plain, strlen(plain)) == 0 &&
-         cachette__store_warn_plain(options, remedy, warning);
+         cachette__store_warn_unused_tls(options, remedy, warning);
 }
 
 bool cachette__redis_warn(const cachette_options *options, cachette_error *warning) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "registry.h"
+#include "shared.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -90,8 +90,8 @@ static int acquire_locked(const char *name, size_t limit, cachette__table **tabl
   return CACHETTE_OK;
 }
 
-int cachette__registry_acquire(const char *name, size_t limit, cachette__table **table,
-                               cachette_error *error) {
+int cachette__shared_acquire(const char *name, size_t limit, cachette__table **table,
+                             cachette_error *error) {
   pthread_once(&once, watch_forks);
   if (watch_status < 0) return cachette__fail(error, watch_status, NULL, NULL);
   if (name != NULL && *name == '\0') name = NULL;
@@ -101,7 +101,7 @@ int cachette__registry_acquire(const char *name, size_t limit, cachette__table *
   return code;
 }
 
-void cachette__registry_release(cachette__table *table) {
+void cachette__shared_release(cachette__table *table) {
   pthread_mutex_lock(&lock);
   entry **link = &entries;
   while ((*link)->table != table) link = &(*link)->next;
