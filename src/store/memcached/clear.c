@@ -58,25 +58,25 @@ static void refuse_sasl(const cachette__memcached *store, cachette_op *op) {
 
 /* The server lists only the first bytes of a long key, so a longer name cannot be found there. */
 static bool refuse_long_name(const cachette__memcached *store, cachette_op *op) {
-  static const size_t most = CACHETTE__MEMCACHED_SHOWN;
+  static const size_t max = CACHETTE__MEMCACHED_KEY_HEAD;
   size_t prefix = store->settings->prefix.size;
   char name[32];
-  if (op->verb == CACHETTE_FLUSH && prefix > most) {
+  if (op->verb == CACHETTE_FLUSH && prefix > max) {
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
                       "%s cannot clear what has the \"key_prefix\": of long keys memcached lists "
                       "the first %zu bytes, and the prefix has %zu. Choose a shorter one.",
-                      store->name, most, prefix);
+                      store->name, max, prefix);
     return true;
   }
   for (size_t i = 0; op->verb == CACHETTE_CLEAR_NAMESPACE && i < op->count; i++) {
     size_t size = prefix + op->items[i].key.size + 1;
-    if (size <= most) continue;
+    if (size <= max) continue;
     cachette__key_text(op->items[i].key, name, sizeof name);
     cachette__op_fail(
         op, CACHETTE_EINVAL, name,
         "The namespace \"%s...\" is too long to be cleared: of long keys memcached "
         "lists the first %zu bytes, and \"key_prefix\", namespace and colon have %zu.",
-        name, most, size);
+        name, max, size);
     return true;
   }
   return false;
@@ -93,7 +93,7 @@ bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op
 static void on_timer(uv_timer_t *timer);
 
 /* Ends a clear; those that wait are tried at once. */
-static void end(cachette__mc_clear *clear) {
+static void finish(cachette__mc_clear *clear) {
   cachette__memcached *store = store_of(clear);
   cachette__mc_fanout *fanout = clear->part->fanout;
   if (store->waiting != NULL) uv_timer_start(&store->timer, on_timer, 0, 0);
@@ -106,7 +106,7 @@ static void end(cachette__mc_clear *clear) {
 void cachette__mc_clear_fail(cachette__mc_clear *clear, int code, const char *message) {
   cachette__mc_fanout *fanout = clear->part->fanout;
   if (fanout->op != NULL) cachette__mc_fail(fanout, NULL, code, "%s", message);
-  end(clear);
+  finish(clear);
 }
 
 static void push(cachette__mc_clear *clear) {
@@ -127,21 +127,21 @@ static void wait(cachette__mc_clear *clear) {
 }
 
 /* Whether a clear may begin: none is in progress at its node, and none waits for it. */
-static bool is_quiet(const cachette__mc_clear *clear) {
+static bool is_idle(const cachette__mc_clear *clear) {
   const cachette__mc_node *node = clear->part->node;
   for (const cachette__mc_clear *each = store_of(clear)->waiting; each != NULL; each = each->next)
     if (each->part->node == node) return false;
   return node->pipeline.head == node->pipeline.tail;
 }
 
-static void begin(cachette__mc_clear *clear) {
-  if (is_quiet(clear))
+static void start(cachette__mc_clear *clear) {
+  if (is_idle(clear))
     push(clear);
   else
     wait(clear);
 }
 
-void cachette__mc_clear_begin(cachette__mc_part *part) {
+void cachette__mc_clear_start(cachette__mc_part *part) {
   cachette__mc_clear *clear = cachette__calloc(1, sizeof *clear);
   if (clear == NULL) {
     cachette__mc_fail(part->fanout, NULL, CACHETTE_ENOMEM, "%s",
@@ -151,7 +151,7 @@ void cachette__mc_clear_begin(cachette__mc_part *part) {
   clear->part = part;
   part->clear = clear;
   part->fanout->references++;
-  begin(clear);
+  start(clear);
 }
 
 /* Tries those that wait again. */
@@ -168,7 +168,7 @@ static void on_timer(uv_timer_t *timer) {
     if (code < 0)
       cachette__mc_clear_fail(clear, code, reason != NULL ? reason->message : "");
     else
-      begin(clear);
+      start(clear);
     clear = next;
   }
 }
@@ -181,9 +181,9 @@ void cachette__mc_clear_close(cachette__memcached *store) {
   }
 }
 
-void cachette__mc_clear_next(cachette__mc_clear *clear) {
+void cachette__mc_clear_continue(cachette__mc_clear *clear) {
   if (clear->part->fanout->op == NULL) {
-    end(clear);
+    finish(clear);
   } else if (clear->code < 0) {
     cachette__mc_clear_fail(clear, clear->code, clear->message);
   } else if (clear->busy) {
@@ -192,7 +192,7 @@ void cachette__mc_clear_next(cachette__mc_clear *clear) {
     clear->deleting = true;
     push(clear);
   } else {
-    end(clear);
+    finish(clear);
   }
 }
 
@@ -289,7 +289,7 @@ bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_tok
   if (clear->deleting) {
     take_deleted(clear, token);
   } else if (token->type == CACHETTE__META_ERROR) {
-    int code = cachette__mc_server_error(clear->part->node, token->line, message, sizeof message);
+    int code = cachette__mc_explain_error(clear->part->node, token->line, message, sizeof message);
     fail_later(clear, code, message);
   } else if (cachette__begins(token->line, 0, cachette_str("BUSY"))) {
     clear->busy = true;

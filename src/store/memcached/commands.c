@@ -43,7 +43,7 @@ static bool encode(cachette__mc_node *node, const char *word, const cachette__me
                    const char *flags, const cachette_slice *value) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
   size_t size = value != NULL ? value->size : 0;
-  char *at = cachette__buffer_reserve(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY + size + 2);
+  char *at = cachette__buffer_reserve(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY_MAX + size + 2);
   if (at == NULL) return false;
   at = append(append(at, word, strlen(word)), " ", 1);
   at = cachette__memcached_key_write(key, at);
@@ -81,19 +81,19 @@ static bool encode_read(cachette__mc_node *node, const cachette_item *item, bool
 }
 
 static bool encode_write(cachette__mc_node *node, const cachette_item *item,
-                         const cachette__mc_count *count) {
+                         const cachette__mc_counter *counter) {
   cachette__memcached_key key;
   char flags[80], digits[24];
-  bool down = count->target < count->sum;
+  bool down = counter->target < counter->sum;
   if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &key)) return false;
-  if (cachette__mc_count_is_beyond(count)) {
-    const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, count->target)};
-    snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, count->version,
-             cachette__mc_seconds(1000 * count->ttl));
+  if (cachette__mc_counter_is_out_of_range(counter)) {
+    const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, counter->target)};
+    snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, counter->version,
+             cachette__mc_seconds(1000 * counter->ttl));
     return encode(node, "ms", &key, flags, &value);
   }
-  uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
-  snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", count->version, delta,
+  uint64_t delta = down ? counter->sum - counter->target : counter->target - counter->sum;
+  snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", counter->version, delta,
            down ? " MD" : "");
   return encode(node, "ma", &key, flags, NULL);
 }
@@ -108,7 +108,7 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
   int64_t ttl = cachette__mc_seconds(item->ttl_ms);
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
-  if (cachette__mc_count_is_large(item)) return encode_read(node, item, true);
+  if (cachette__mc_counter_is_large(item)) return encode_read(node, item, true);
   if (!encode_zero(node, item, key)) return false;
   snprintf(flags, sizeof flags, " N%" PRId64 " J%" PRIu64 " D%" PRIu64 "%s v", ttl,
            down ? (uint64_t)0 : delta, delta, down ? " MD" : "");
@@ -162,7 +162,7 @@ static bool encode_login(cachette__mc_node *node) {
   return true;
 }
 
-static bool encode_hello(cachette__mc_node *node) {
+static bool encode_setup(cachette__mc_node *node) {
   return cachette__mc_encode_line(node, "version") &&
          cachette__mc_encode_line(node, "stats settings");
 }
@@ -181,7 +181,7 @@ static bool encode_part(cachette__mc_part *part) {
 const cachette__mc_protocol cachette__mc_text_protocol = {
     .read = read_token,
     .encode_login = encode_login,
-    .encode_hello = encode_hello,
+    .encode_setup = encode_setup,
     .after_login = CACHETTE__MC_VERSION,
     .encode = encode_part,
     .encode_read = encode_read,

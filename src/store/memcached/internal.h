@@ -71,7 +71,7 @@ enum cachette__mc_round {
 };
 
 /* An item of an increment whose counter is read before it is written. */
-typedef struct cachette__mc_count {
+typedef struct cachette__mc_counter {
   size_t index; /* in its part */
   enum cachette__mc_round state;
   uint64_t sum, version; /* as they were read */
@@ -80,7 +80,7 @@ typedef struct cachette__mc_count {
   bool is_number;        /* what was read so far is a number */
   bool overshot;         /* its amount was added already, and went beyond the limit */
   bool fails;            /* with a range error, once the target is written */
-} cachette__mc_count;
+} cachette__mc_counter;
 
 /* An item that was touched under SASL, until its flags are; see touch.c. */
 typedef struct cachette__mc_touched {
@@ -96,7 +96,7 @@ typedef struct cachette__mc_part {
   cachette__mc_node *node;
   size_t *indexes; /* of its items, among the op's */
   size_t count;
-  bool waits; /* it has a request in the node's pipeline */
+  bool pending; /* it has a request in the node's pipeline */
 
   cachette__mc_clear *clear; /* NULL: it clears nothing by listing */
 
@@ -104,8 +104,8 @@ typedef struct cachette__mc_part {
   size_t touched_count;
   bool storing; /* the second round of a touch */
 
-  cachette__mc_count *counts; /* of an increment: the items to read first */
-  size_t count_count;
+  cachette__mc_counter *counters; /* of an increment: the items to read first */
+  size_t counter_count;
   enum cachette__mc_round round;
   size_t cursor, step; /* the next reply: which of `counts`, and which of its commands */
 } cachette__mc_part;
@@ -118,9 +118,9 @@ struct cachette__mc_fanout {
   enum cachette_verb verb;
   bool everywhere; /* the op goes to every node, whatever its items are */
   size_t references;
-  int code;        /* an op that goes everywhere failed with it, or 0 */
-  int part_code;   /* a whole part failed with it, or 0 */
-  bool has_reason; /* the op's error struct is filled */
+  int code;       /* an op that goes everywhere failed with it, or 0 */
+  int part_code;  /* a whole part failed with it, or 0 */
+  bool has_error; /* the op's error struct is filled */
   size_t part_count;
   cachette__mc_part parts[];
 };
@@ -173,11 +173,11 @@ void cachette__mc_touched_free(cachette__mc_part *part);
 /* ---- errors.c ---- */
 
 /* The code and the sentence for a server's error line. */
-int cachette__mc_server_error(const cachette__mc_node *node, cachette_slice line, char *message,
-                              size_t size);
+int cachette__mc_explain_error(const cachette__mc_node *node, cachette_slice line, char *message,
+                               size_t size);
 
 /* Whether the line says that an increment found no number. */
-bool cachette__mc_is_no_number(cachette_slice line);
+bool cachette__mc_error_is_not_a_number(cachette_slice line);
 
 /* A server's error fails an item of the part, or with NULL the op. */
 void cachette__mc_take_error(cachette__mc_part *part, cachette_item *item, cachette_slice line);
@@ -195,7 +195,7 @@ bool cachette__mc_touch_take(cachette__mc_part *part, size_t index,
 cachette_item *cachette__mc_touch_item(const cachette__mc_part *part, size_t index);
 
 /* All replies of a round came. Begins the second round, if there is one. */
-void cachette__mc_touch_next(cachette__mc_part *part);
+void cachette__mc_touch_continue(cachette__mc_part *part);
 
 /* ---- commands.c and sasl.c ---- */
 
@@ -216,7 +216,7 @@ typedef struct cachette__mc_protocol {
   bool (*encode_login)(cachette__mc_node *node);
 
   /* What follows the login, and the step that takes the first reply to it. */
-  bool (*encode_hello)(cachette__mc_node *node);
+  bool (*encode_setup)(cachette__mc_node *node);
   enum cachette__mc_step after_login;
 
   /* A part's commands, but those of the rounds that follow in an increment. */
@@ -225,7 +225,7 @@ typedef struct cachette__mc_protocol {
   /* Reads a counter, after creating it if it does not exist; writes one that was read. */
   bool (*encode_read)(cachette__mc_node *node, const cachette_item *item, bool create);
   bool (*encode_write)(cachette__mc_node *node, const cachette_item *item,
-                       const cachette__mc_count *count);
+                       const cachette__mc_counter *counter);
 } cachette__mc_protocol;
 
 extern const cachette__mc_protocol cachette__mc_text_protocol, cachette__mc_binary_protocol;
@@ -245,38 +245,38 @@ int64_t cachette__mc_flags_ttl(uint32_t flags);
 /* From here on an amount is added only to a counter that was read. */
 #define CACHETTE__MC_LARGE (INT64_C(1) << 32)
 
-static inline bool cachette__mc_count_is_large(const cachette_item *item) {
+static inline bool cachette__mc_counter_is_large(const cachette_item *item) {
   return item->amount >= CACHETTE__MC_LARGE || item->amount <= -CACHETTE__MC_LARGE;
 }
 
 /* Whether a number is beyond our range, in which case the server may not read it. */
-static inline bool cachette__mc_count_is_beyond(const cachette__mc_count *count) {
-  return count->sum > INT64_MAX;
+static inline bool cachette__mc_counter_is_out_of_range(const cachette__mc_counter *counter) {
+  return counter->sum > INT64_MAX;
 }
 
 /* Before the first round is encoded. False: out of memory. */
-bool cachette__mc_count_prepare(cachette__mc_part *part);
+bool cachette__mc_counter_prepare(cachette__mc_part *part);
 
 /* The server refused a small amount, as it finds no number there. */
-void cachette__mc_count_refused(cachette__mc_part *part, size_t index,
-                                const cachette__meta_token *token);
+void cachette__mc_counter_refused(cachette__mc_part *part, size_t index,
+                                  const cachette__meta_token *token);
 
 /* A part of the sum after a small amount was added. False: it is no number. */
-bool cachette__mc_count_take(cachette__mc_part *part, size_t index,
-                             const cachette__meta_token *token);
+bool cachette__mc_counter_take(cachette__mc_part *part, size_t index,
+                               const cachette__meta_token *token);
 
 /* A token of a reply about a counter that is read first. False: it does not belong here. */
-bool cachette__mc_count_step(cachette__mc_part *part, const cachette__meta_token *token);
+bool cachette__mc_counter_step(cachette__mc_part *part, const cachette__meta_token *token);
 
 /* The rounds after the first one. */
-size_t cachette__mc_count_replies(const cachette__mc_part *part);
-bool cachette__mc_count_encode(cachette__mc_part *part);
+size_t cachette__mc_counter_replies(const cachette__mc_part *part);
+bool cachette__mc_counter_encode(cachette__mc_part *part);
 
 /* Such a round failed: fails its items. */
-void cachette__mc_count_fail(cachette__mc_part *part, int code, const char *message);
+void cachette__mc_counter_fail(cachette__mc_part *part, int code, const char *message);
 
 /* All replies of a round came. Begins the next round, if there is one. */
-void cachette__mc_count_next(cachette__mc_part *part);
+void cachette__mc_counter_continue(cachette__mc_part *part);
 
 /* ---- clear.c ---- */
 
@@ -287,7 +287,7 @@ bool cachette__mc_clears(const cachette__memcached *store, const cachette_op *op
 bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op);
 
 /* Begins to clear the part's node, which serves clears alone; its link was asked for. */
-void cachette__mc_clear_begin(cachette__mc_part *part);
+void cachette__mc_clear_start(cachette__mc_part *part);
 
 size_t cachette__mc_clear_replies(const cachette__mc_clear *clear);
 bool cachette__mc_clear_encode(cachette__mc_clear *clear);
@@ -297,7 +297,7 @@ bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_tok
                              bool *complete);
 
 /* All replies to its commands came: goes on, or ends. */
-void cachette__mc_clear_next(cachette__mc_clear *clear);
+void cachette__mc_clear_continue(cachette__mc_clear *clear);
 
 /* Ends it with an error; it has no request. */
 void cachette__mc_clear_fail(cachette__mc_clear *clear, int code, const char *message);
@@ -318,11 +318,11 @@ bool cachette__mc_take(cachette__mc_part *part, size_t done, const cachette__met
                        bool *complete);
 
 /* The op of a part that waits is being detached: items without a result have timed out. */
-void cachette__mc_abandon(cachette__mc_part *part);
+void cachette__mc_mark_timed_out(cachette__mc_part *part);
 
 /* ---- handshake.c ---- */
 
-void cachette__mc_handshake_begin(cachette__mc_node *node);
+void cachette__mc_handshake_start(cachette__mc_node *node);
 void cachette__mc_handshake_take(cachette__mc_node *node, const cachette__meta_token *token);
 
 /* The connection was lost. Adds to its error why a server may not have answered. */

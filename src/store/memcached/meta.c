@@ -37,14 +37,14 @@ static enum cachette__meta_type type_of(cachette_slice line) {
 }
 
 /* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `most`. */
-static bool read_number(const char *text, size_t size, bool sign, int64_t most, int64_t *number) {
+static bool read_number(const char *text, size_t size, bool sign, int64_t max, int64_t *number) {
   size_t at = sign && size > 0 && text[0] == '-';
   int64_t value = 0;
   if (at == size) return false;
   for (size_t i = at; i < size; i++) {
     if (text[i] < '0' || text[i] > '9') return false;
     value = value * 10 + (text[i] - '0');
-    if (value > most) return false;
+    if (value > max) return false;
   }
   *number = at > 0 ? -value : value;
   return true;

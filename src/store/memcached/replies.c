@@ -47,17 +47,17 @@ static bool take_status(cachette_item *item, const cachette__meta_token *token, 
 /* An increment has two replies: that the counter was created or existed, and its new value. */
 static bool take_count(cachette__mc_part *part, size_t done, const cachette__meta_token *token) {
   size_t index = done / 2;
-  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_count_step(part, token);
+  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_counter_step(part, token);
   cachette_item *item = cachette__mc_item(part, index);
-  if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(part, token);
+  if (cachette__mc_counter_is_large(item)) return cachette__mc_counter_step(part, token);
   if (token->type == CACHETTE__META_ERROR && done % 2 == 0)
     cachette__mc_take_error(part, item, token->line);
   else if (token->type == CACHETTE__META_ERROR)
-    cachette__mc_count_refused(part, index, token);
+    cachette__mc_counter_refused(part, index, token);
   else if (done % 2 == 0)
     return take_status(item, token, false);
   else if (item->status >= 0)
-    return cachette__mc_count_take(part, index, token);
+    return cachette__mc_counter_take(part, index, token);
   return true;
 }
 
@@ -103,7 +103,8 @@ size_t cachette__mc_replies(const cachette__mc_part *part) {
     case CACHETTE_PING:
       return 1;
     case CACHETTE_INCREMENT:
-      return part->round == CACHETTE__MC_FIRST ? 2 * part->count : cachette__mc_count_replies(part);
+      return part->round == CACHETTE__MC_FIRST ? 2 * part->count
+                                               : cachette__mc_counter_replies(part);
     default:
       return part->storing ? part->touched_count : part->count;
   }
@@ -135,12 +136,12 @@ static bool has_result(const cachette__mc_part *part, size_t index, const cachet
   if (verb == CACHETTE_FETCH) return item->status != CACHETTE_MISS && item != part->node->item;
   if (verb == CACHETTE_TOUCH && part->storing && item->status == CACHETTE_MISS) return true;
   if (verb != CACHETTE_INCREMENT || part->round == CACHETTE__MC_FIRST) return item->status < 0;
-  for (size_t i = 0; i < part->count_count; i++)
-    if (part->counts[i].index == index) return part->counts[i].state == CACHETTE__MC_DONE;
+  for (size_t i = 0; i < part->counter_count; i++)
+    if (part->counters[i].index == index) return part->counters[i].state == CACHETTE__MC_DONE;
   return true;
 }
 
-void cachette__mc_abandon(cachette__mc_part *part) {
+void cachette__mc_mark_timed_out(cachette__mc_part *part) {
   cachette__mc_node *node = part->node;
   const cachette__mc_request *head = cachette__pipeline_head(&node->pipeline);
   for (size_t i = 0; i < part->count; i++) {

@@ -41,7 +41,7 @@ cachette_item *cachette__mc_touch_item(const cachette__mc_part *part, size_t ind
   return cachette__mc_item(part, part->touched[index].index);
 }
 
-void cachette__mc_touch_next(cachette__mc_part *part) {
+void cachette__mc_touch_continue(cachette__mc_part *part) {
   const char *reason;
   size_t bytes = 0;
   if (part->storing || part->fanout->op == NULL || part->touched_count == 0) return;

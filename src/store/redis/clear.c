@@ -97,9 +97,9 @@ size_t cachette__redis_clear_encode(cachette__redis_node *node, cachette__redis_
   cachette_slice cursor = {clear->cursor, clear->cursor_size};
   if (!clear->unlinking) return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
   size_t size = cachette__buffer_size(&clear->keys);
-  clear->plain = node->has_no_unlink;
+  clear->legacy = node->unlink_refused;
   if (!cachette__redis_head(output, clear->key_count + 1,
-                            cachette_str(node->has_no_unlink ? "DEL" : "UNLINK")))
+                            cachette_str(node->unlink_refused ? "DEL" : "UNLINK")))
     return 0;
   char *at = cachette__buffer_reserve(output, size);
   if (at == NULL) return 0;
@@ -140,13 +140,13 @@ static bool take_key(cachette__redis_clear *clear, const cachette__resp_token *t
     }
     at = cachette__redis_bulk_head(at, token->size);
     keys->end = (size_t)(at - keys->data) + token->size + 2;
-    clear->key_begin = (size_t)(at - keys->data) - keys->begin;
+    clear->key_start = (size_t)(at - keys->data) - keys->begin;
     memcpy(at + token->size, "\r\n", 2);
     clear->key_count++;
     clear->in_key = true;
   }
   if (token->bytes.size > 0)
-    memcpy(keys->data + keys->begin + clear->key_begin + token->offset, token->bytes.data,
+    memcpy(keys->data + keys->begin + clear->key_start + token->offset, token->bytes.data,
            token->bytes.size);
   if (token->end) clear->in_key = false;
   return true;
@@ -176,14 +176,14 @@ static void take_error(cachette__redis_node *node, cachette__redis_request *requ
     return;
   }
   clear->answered = true;
-  clear->refused = clear->unlinking && !clear->plain && cachette__redis_error_is_refusal(node);
+  clear->refused = clear->unlinking && !clear->legacy && cachette__redis_error_is_refusal(node);
   if (clear->refused) {
-    node->has_no_unlink = true;
+    node->unlink_refused = true;
     return;
   }
-  const char *command = !clear->unlinking ? "SCAN" : clear->plain ? "DEL" : "UNLINK";
-  int code =
-      cachette__redis_explain(node, command, (cachette_slice){NULL, 0}, message, sizeof message);
+  const char *command = !clear->unlinking ? "SCAN" : clear->legacy ? "DEL" : "UNLINK";
+  int code = cachette__redis_explain_error(node, command, (cachette_slice){NULL, 0}, message,
+                                           sizeof message);
   fail_later(clear, code, message);
 }
 

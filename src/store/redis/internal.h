@@ -21,13 +21,41 @@
 #define CACHETTE_REDIS_INTERNAL_H
 
 #include "../../net/pipeline.h"
+#include "../../net/url.h"
 #include "../store.h"
 #include "resp.h"
-#include "settings.h"
 #include "writer.h"
 
+/* ---- settings.c ---- */
+
+typedef struct cachette__redis_settings {
+  cachette__settings base;
+  cachette__url url;           /* owns the texts of the address */
+  const char *user, *password; /* NULL: none */
+  int database;
+  cachette__tls *tls; /* NULL: plain */
+  cachette__target target;
+  char *key_prefix; /* NULL: none */
+  cachette_slice prefix;
+  int64_t timeout_ms;
+  char plain_advice[64], tls_advice[64]; /* what to do if the server speaks no TLS, or does */
+} cachette__redis_settings;
+
+/*
+ * Reads the options. `url` is the option that has the server's URL: redis://, rediss://, valkey://,
+ * valkeys:// or unix://. Errors: ECONFIG, ENOMEM, and those of cachette__tls_new().
+ */
+int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
+                                 cachette__settings **settings, cachette_error *error);
+
+/* Warn of files for TLS that nothing uses; as `warn` of a store. */
+bool cachette__redis_warn(const cachette_options *options, cachette_error *warning);
+bool cachette__valkey_warn(const cachette_options *options, cachette_error *warning);
+
+/* ---- request.c ---- */
+
 /* The status of an item that has to be sent again. It never leaves the store. */
-enum { CACHETTE__REDIS_DUE = -1000 };
+enum { CACHETTE__REDIS_RESEND = -1000 };
 
 typedef struct cachette__redis_node cachette__redis_node;
 
@@ -37,7 +65,7 @@ typedef struct cachette__redis_clear {
   cachette_op *op; /* NULL: given up */
   size_t item;     /* of the op: the namespace that is being cleared */
   bool unlinking;  /* the command in flight: UNLINK, else SCAN */
-  bool plain;      /* rather DEL than UNLINK */
+  bool legacy;     /* rather DEL than UNLINK */
   bool answered;   /* the server answered one of its commands */
   bool refused;    /* it refused UNLINK: send the same keys with DEL */
   bool postponed;  /* it refused a command for now */
@@ -47,7 +75,7 @@ typedef struct cachette__redis_clear {
   size_t cursor_size;
   cachette__buffer pattern, keys; /* keys: bulk strings, as they will be sent */
   size_t key_count;
-  size_t key_begin; /* in `keys`: where the key that is being received begins */
+  size_t key_start; /* in `keys`: where the key that is being received begins */
   int code;         /* with which it fails once the reply is complete, or 0 */
   char message[256];
 } cachette__redis_clear;
@@ -63,9 +91,9 @@ typedef struct cachette__redis_request {
   unsigned phase;               /* of an increment; see counter.c */
   int code;                     /* with which an op without items failed, or 0 */
   bool partial;                 /* it asks only for the items that were due when it was encoded */
-  bool plain;                   /* it was encoded with the older commands: DEL, FLUSHDB */
+  bool legacy;                  /* it was encoded with the older commands: DEL, FLUSHDB */
   bool in_multi;                /* the server has begun a transaction */
-  bool made;                    /* the counter may have been made without a time to live */
+  bool may_lack_ttl;            /* the counter may have been made without a time to live */
   bool refused;                 /* a command was refused: send again, with the older one */
   bool postponed;               /* a command was refused for now: send again later */
   bool was_postponed;           /* that was so before */
@@ -80,7 +108,7 @@ typedef struct cachette__redis_retry {
   int64_t since_ms; /* since when the server refuses; 0: it does not */
   int64_t last_ms;  /* when it last refused something */
   int64_t due_ms;   /* when the next try is; 0: none is planned */
-  bool move;        /* the next try uses another connection, maybe to another server */
+  bool reconnect;   /* the next try uses another connection, maybe to another server */
   bool fails_fast;  /* the last reason is one after which later calls may fail at once */
   cachette_error reason;
 } cachette__redis_retry;
@@ -88,15 +116,15 @@ typedef struct cachette__redis_retry {
 /* Which handshake a server understands; see handshake.c. */
 enum cachette__redis_handshake {
   CACHETTE__REDIS_HELLO,
-  CACHETTE__REDIS_PLAIN,
-  CACHETTE__REDIS_BARE
+  CACHETTE__REDIS_RESP2,
+  CACHETTE__REDIS_MINIMAL
 };
 
 /* Whether a server has transactions; see counter.c. */
 enum cachette__redis_multi {
   CACHETTE__MULTI_UNKNOWN,
-  CACHETTE__MULTI_HALF_KNOWN, /* EXEC is permitted */
-  CACHETTE__MULTI_FINE,
+  CACHETTE__MULTI_EXEC_PERMITTED, /* EXEC is permitted */
+  CACHETTE__MULTI_PERMITTED,
   CACHETTE__MULTI_REFUSED
 };
 
@@ -110,16 +138,16 @@ struct cachette__redis_node {
   void (*closed)(void *owner);
   void *owner;
 
-  bool has_no_unlink;      /* the server refused UNLINK */
-  bool has_no_async_flush; /* it refused FLUSHDB with ASYNC */
+  bool unlink_refused;      /* the server refused UNLINK */
+  bool async_flush_refused; /* it refused FLUSHDB with ASYNC */
   enum cachette__redis_multi multi;
 
   enum cachette__redis_handshake handshake;
-  int64_t bare_until; /* BARE: when HELLO is tried again */
-  int steps[4];       /* of the handshake, as they were sent; how many, and how many are answered */
+  int64_t minimal_until_ms; /* BARE: when HELLO is tried again */
+  int steps[4]; /* of the handshake, as they were sent; how many, and how many are answered */
   int step_count, answered;
-  bool starts_over; /* the handshake is sent again, as another one */
-  bool no_user;     /* AUTH takes the password alone */
+  bool restarts;   /* the handshake is sent again, as another one */
+  bool omits_user; /* AUTH takes the password alone */
 
   cachette__resp parser;
   char *value;     /* where the value that is being received goes, or NULL */
@@ -133,11 +161,11 @@ struct cachette__redis_node {
  * What the error reply that was read means: a code, and a sentence in `message`. `command`: which
  * was answered so. `key`: whose it was, or empty.
  */
-int cachette__redis_explain(const cachette__redis_node *node, const char *command,
-                            cachette_slice key, char *message, size_t size);
+int cachette__redis_explain_error(const cachette__redis_node *node, const char *command,
+                                  cachette_slice key, char *message, size_t size);
 
 /* Whether it says that the value is no number, or that the sum would be too large. */
-bool cachette__redis_error_is_no_number(const cachette__redis_node *node);
+bool cachette__redis_error_is_not_a_number(const cachette__redis_node *node);
 bool cachette__redis_error_is_overflow(const cachette__redis_node *node);
 
 /* Whether it begins with a word. */
@@ -160,19 +188,19 @@ static inline cachette_op *cachette__redis_op(const cachette__redis_request *req
 }
 
 /* Whether a request asks for an item. */
-static inline bool cachette__redis_asks(const cachette__redis_request *request, size_t item) {
-  return !request->partial || request->op->items[item].status == CACHETTE__REDIS_DUE;
+static inline bool cachette__redis_includes(const cachette__redis_request *request, size_t item) {
+  return !request->partial || request->op->items[item].status == CACHETTE__REDIS_RESEND;
 }
 
 /* How many replies each item of an op has, or an op that has none. Of an increment: at most. */
-static inline size_t cachette__redis_replies(const cachette_op *op) {
+static inline size_t cachette__redis_item_replies(const cachette_op *op) {
   if (op->verb == CACHETTE_INCREMENT) return 4;
   if (op->verb == CACHETTE_FLUSH) return 2;
   return op->verb == CACHETTE_FETCH && (op->flags & CACHETTE_WITH_TTL) ? 2 : 1;
 }
 
 /* Resets the item whose reply comes next. */
-static inline void cachette__redis_begin_item(const cachette__redis_request *request) {
+static inline void cachette__redis_reset_item(const cachette__redis_request *request) {
   cachette_op *op = request->op;
   if (request->item >= op->count) return;
   cachette_item *item = &op->items[request->item];
@@ -181,7 +209,7 @@ static inline void cachette__redis_begin_item(const cachette__redis_request *req
 }
 
 /* The op fails as a whole, so none of its items is due any more. */
-void cachette__redis_forget_due(cachette_op *op);
+void cachette__redis_forget_resends(cachette_op *op);
 
 /* Appends a request of an op's own, or of a clear. Errors, with `*reason`: as
  * cachette__pipeline_reserve(). */
@@ -226,14 +254,14 @@ void cachette__redis_counter_rewind(cachette__redis_request *request);
 bool cachette__redis_counter_is_transaction(const cachette__redis_request *request);
 
 /* Whether it is finding out whether the server permits transactions. */
-bool cachette__redis_counter_probes(const cachette__redis_request *request);
+bool cachette__redis_counter_is_probe(const cachette__redis_request *request);
 
 /* Whether its item was there, and is being incremented. */
-bool cachette__redis_counter_adds(const cachette__redis_request *request);
+bool cachette__redis_counter_is_adding(const cachette__redis_request *request);
 
 /* Whether it is safe to resend; and whether all items have been incremented. */
 bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request);
-bool cachette__redis_counter_is_over(const cachette__redis_request *request);
+bool cachette__redis_counter_is_done(const cachette__redis_request *request);
 
 /* ---- clear.c ---- */
 
@@ -268,13 +296,13 @@ void cachette__redis_clear_fail(cachette__redis_clear *clear, int code, const ch
 void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop);
 
 /* Sends a request again for what is due of it. Errors: as cachette__pipeline_reserve(). */
-int cachette__redis_push_again(cachette__redis_node *node, const cachette__redis_request *request);
+int cachette__redis_resend(cachette__redis_node *node, const cachette__redis_request *request);
 
 /* Takes a request that was refused for now: it waits, or fails with the reason. */
 void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_request *request);
 
 /* A request that was refused before has its reply. */
-void cachette__redis_retry_settle(cachette__redis_node *node);
+void cachette__redis_retry_reset(cachette__redis_node *node);
 
 /* Why the server refused an op that has no result yet; NULL: it did not. */
 const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *node,

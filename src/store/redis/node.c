@@ -6,7 +6,7 @@
 
 enum { DIRECT = 4096 }; /* bytes still to come of a value, from which on they are read directly */
 
-static const cachette__redis_request *view(const cachette__request *base) {
+static const cachette__redis_request *request_of(const cachette__request *base) {
   return (const cachette__redis_request *)base;
 }
 
@@ -79,11 +79,11 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
 /* ---- Requests ---- */
 
 static bool is_awaited(const cachette__request *base) {
-  return cachette__redis_op(view(base)) != NULL;
+  return cachette__redis_op(request_of(base)) != NULL;
 }
 
 static bool is_idempotent(const cachette__request *base) {
-  const cachette__redis_request *request = view(base);
+  const cachette__redis_request *request = request_of(base);
   const cachette_op *op = request->op;
   if (request->clear != NULL) return !request->clear->answered;
   if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_is_idempotent(request);
@@ -96,10 +96,11 @@ static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
   cachette__redis_request *request = (cachette__redis_request *)base;
   cachette_op *op = request->op;
   bool counts = op != NULL && op->verb == CACHETTE_INCREMENT;
-  if (counts && was_sent && cachette__redis_counter_probes(request))
+  if (counts && was_sent && cachette__redis_counter_is_probe(request))
     node->multi = CACHETTE__MULTI_REFUSED;
-  if (op != NULL && request->partial && base->replies > 0 && !cachette__redis_counter_adds(request))
-    op->items[request->item].status = CACHETTE__REDIS_DUE; /* its reply had begun */
+  if (op != NULL && request->partial && base->replies > 0 &&
+      !cachette__redis_counter_is_adding(request))
+    op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply had begun */
   request->refused = request->postponed = request->in_multi = false;
   request->code = CACHETTE_OK;
   bool restarts = request->clear != NULL && request->clear->op != NULL && !was_sent;
@@ -112,7 +113,7 @@ static void complete_op(cachette__redis_node *node, cachette__redis_request *req
   bool counts = op->verb == CACHETTE_INCREMENT;
   if (!(counts ? cachette__redis_counter_continues(request) : request->refused))
     cachette__redis_complete(op, request->code);
-  else if ((code = cachette__redis_push_again(node, request)) < 0)
+  else if ((code = cachette__redis_resend(node, request)) < 0)
     cachette__redis_fail(op, code, cachette_strerror(code));
 }
 
@@ -124,7 +125,7 @@ static void on_completed(void *owner, cachette__request *base) {
     cachette__redis_retry_add(node, request);
     return;
   }
-  if (request->was_postponed) cachette__redis_retry_settle(node);
+  if (request->was_postponed) cachette__redis_retry_reset(node);
   if (request->clear != NULL)
     cachette__redis_clear_continue(node, request->clear);
   else if (request->op != NULL)
@@ -132,12 +133,12 @@ static void on_completed(void *owner, cachette__request *base) {
 }
 
 static void on_failed(void *owner, cachette__request *base, int code, const char *message) {
-  const cachette__redis_request *request = view(base);
+  const cachette__redis_request *request = request_of(base);
   cachette_op *op = request->op;
   (void)owner;
   if (request->clear != NULL)
     cachette__redis_clear_fail(request->clear, code, message);
-  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_over(request))
+  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
     cachette__redis_complete(op, CACHETTE_OK); /* only its time to live was looked after */
   else if (op != NULL)
     cachette__redis_fail(op, code, message);

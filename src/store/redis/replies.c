@@ -98,8 +98,8 @@ static void take_ping_error(cachette__redis_node *node, cachette__redis_request 
 /* How many keys there were is not known if DBSIZE is refused; FLUSHDB is what counts. */
 static void take_flush_error(cachette__redis_node *node, cachette__redis_request *request) {
   if (request->step == 0) return;
-  if (!request->plain && cachette__redis_error_is_refusal(node))
-    node->has_no_async_flush = request->refused = true;
+  if (!request->legacy && cachette__redis_error_is_refusal(node))
+    node->async_flush_refused = request->refused = true;
   else
     request->code =
         cachette__redis_op_error(node, request->op, (cachette_slice){NULL, 0}, "FLUSHDB");
@@ -120,7 +120,7 @@ static const char *command_of(const cachette__redis_request *request) {
     case CACHETTE_PING:
       return "PING";
     default:
-      return request->plain ? "DEL" : "UNLINK";
+      return request->legacy ? "DEL" : "UNLINK";
   }
 }
 
@@ -143,8 +143,8 @@ static void take_error(cachette__redis_node *node, cachette__redis_request *requ
 
 /* ---- Whose reply it is ---- */
 
-static bool read_op(cachette__redis_node *node, cachette__redis_request *request,
-                    const cachette__resp_token *token) {
+static bool take_op_reply(cachette__redis_node *node, cachette__redis_request *request,
+                          const cachette__resp_token *token) {
   bool counts = request->op->verb == CACHETTE_INCREMENT;
   if (token->type != CACHETTE__RESP_ERROR) return take(node, request, token);
   if (token->end) take_error(node, request, token->depth);
@@ -156,13 +156,13 @@ static bool read_op(cachette__redis_node *node, cachette__redis_request *request
 static void advance(cachette__redis_request *request) {
   const cachette_op *op = request->op;
   request->step++;
-  if (!cachette__has_items(op->verb) || request->step < cachette__redis_replies(op)) return;
+  if (!cachette__has_items(op->verb) || request->step < cachette__redis_item_replies(op)) return;
   if (op->verb == CACHETTE_INCREMENT && !cachette__redis_counter_is_transaction(request)) return;
   request->step = 0;
   do {
     request->item++;
-  } while (request->item < op->count && !cachette__redis_asks(request, request->item));
-  cachette__redis_begin_item(request);
+  } while (request->item < op->count && !cachette__redis_includes(request, request->item));
+  cachette__redis_reset_item(request);
 }
 
 bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token *token) {
@@ -170,13 +170,13 @@ bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token
   const void *stream = pipeline->link.stream;
   cachette__redis_request *request = cachette__pipeline_head(pipeline);
   if (request == NULL) return false; /* no reply is due */
-  bool fine = true;
+  bool ok = true;
   if (request->clear != NULL)
-    fine = cachette__redis_clear_take(node, request, token);
+    ok = cachette__redis_clear_take(node, request, token);
   else if (request->op != NULL)
-    fine = read_op(node, request, token);
+    ok = take_op_reply(node, request, token);
   if (pipeline->link.stream != stream) return true; /* given up, and the ring with it */
-  if (!fine || !token->last) return fine;
+  if (!ok || !token->last) return ok;
   if (request->op != NULL) advance(request);
   cachette__pipeline_replied(pipeline);
   return true;

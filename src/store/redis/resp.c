@@ -28,7 +28,7 @@ typedef struct input {
 
 void cachette__resp_init(cachette__resp *parser) { memset(parser, 0, sizeof *parser); }
 
-static int refuse(const input *in, const char *reason) {
+static int fail(const input *in, const char *reason) {
   *in->reason = reason;
   return CACHETTE_EBACKEND;
 }
@@ -70,10 +70,10 @@ static int find_line(const input *in, const char **line_end) {
   const char *limit = size > CACHETTE__RESP_LINE ? in->begin + CACHETTE__RESP_LINE + 1 : in->end;
   const char *at = in->begin + 1;
   while (at < limit && *at != '\r' && *at != '\n') at++;
-  if (at == limit) return size > CACHETTE__RESP_LINE ? refuse(in, "a line without an end") : MORE;
-  if (*at == '\n') return refuse(in, "a line feed without a carriage return");
+  if (at == limit) return size > CACHETTE__RESP_LINE ? fail(in, "a line without an end") : MORE;
+  if (*at == '\n') return fail(in, "a line feed without a carriage return");
   if (at + 1 == in->end) return MORE;
-  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  if (at[1] != '\n') return fail(in, "a carriage return without a line feed");
   *line_end = at;
   return TOKEN;
 }
@@ -88,17 +88,17 @@ static int read_number(const input *in, int64_t *number, const char **after) {
   for (; at < in->end; at++) {
     unsigned digit = (unsigned)(unsigned char)*at - '0';
     if (digit > 9) break;
-    if (sum > INT64_MAX / 10) return refuse(in, "a number too large");
-    if (sum == 0 && at > first) return refuse(in, "a number with leading zeros");
+    if (sum > INT64_MAX / 10) return fail(in, "a number too large");
+    if (sum == 0 && at > first) return fail(in, "a number with leading zeros");
     sum = sum * 10 + digit; /* at most INT64_MAX + 2 */
   }
   if (at == in->end) return MORE;
-  if (at == first && *at == '?') return refuse(in, "a streamed type, which was not asked for");
-  if (at == first || *at != '\r') return refuse(in, "a number that is none");
-  if (sum > (uint64_t)INT64_MAX + negative) return refuse(in, "a number too large");
-  if (sum == 0 && negative) return refuse(in, "a number that is none");
+  if (at == first && *at == '?') return fail(in, "a streamed type, which was not asked for");
+  if (at == first || *at != '\r') return fail(in, "a number that is none");
+  if (sum > (uint64_t)INT64_MAX + negative) return fail(in, "a number too large");
+  if (sum == 0 && negative) return fail(in, "a number that is none");
   if (at + 1 == in->end) return MORE;
-  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  if (at[1] != '\n') return fail(in, "a carriage return without a line feed");
   *number = negative ? (int64_t)(0 - sum) : (int64_t)sum;
   *after = at + 2;
   return TOKEN;
@@ -145,7 +145,7 @@ static bool is_double(const char *at, const char *end) {
 }
 
 /* What is wrong with the text of a line, or NULL. */
-static const char *find_fault(enum cachette__resp_type type, const char *at, const char *end) {
+static const char *find_error(enum cachette__resp_type type, const char *at, const char *end) {
   switch (type) {
     case CACHETTE__RESP_NULL:
       return at == end ? NULL : "a null that holds something";
@@ -164,8 +164,8 @@ static int read_line(cachette__resp *parser, const input *in, enum cachette__res
   const char *text = in->begin + 1, *line_end;
   int status = find_line(in, &line_end);
   if (status != TOKEN) return status;
-  const char *fault = find_fault(type, text, line_end);
-  if (fault != NULL) return refuse(in, fault);
+  const char *problem = find_error(type, text, line_end);
+  if (problem != NULL) return fail(in, problem);
   cachette__resp_token *token = take_token(parser, in, line_end + 2, type);
   if (type == CACHETTE__RESP_BOOLEAN) {
     token->number = *text == 't';
@@ -196,11 +196,11 @@ static bool lacks_format(const cachette__resp *parser, const char *at, size_t si
 static int read_part(cachette__resp *parser, const input *in, const char *at, bool first) {
   size_t here = (size_t)(in->end - at), left = cachette__resp_bulk_left(parser);
   size_t size = here < left ? here : left;
-  if (lacks_format(parser, at, size)) return refuse(in, "a verbatim string without a format");
+  if (lacks_format(parser, at, size)) return fail(in, "a verbatim string without a format");
   const char *after = at + size;
   if (size == left) {
     for (; parser->tail > 0 && after < in->end; after++, parser->tail--)
-      if (*after != (parser->tail == 2 ? '\r' : '\n')) return refuse(in, "a bulk without an end");
+      if (*after != (parser->tail == 2 ? '\r' : '\n')) return fail(in, "a bulk without an end");
   }
   *in->used = (size_t)(after - in->begin);
   if (size == 0 && parser->tail > 0 && !first) return MORE;
@@ -216,7 +216,7 @@ static int read_part(cachette__resp *parser, const input *in, const char *at, bo
   return TOKEN;
 }
 
-static int begin_part(cachette__resp *parser, const input *in, const char *at, size_t size,
+static int start_bulk(cachette__resp *parser, const input *in, const char *at, size_t size,
                       enum cachette__resp_type type) {
   parser->bulk_type = type;
   parser->bulk_size = size;
@@ -231,10 +231,10 @@ static int read_bulk(cachette__resp *parser, const input *in, enum cachette__res
   int status = read_number(in, &number, &at);
   if (status != TOKEN) return status;
   if (number == -1 && type == CACHETTE__RESP_BULK) return read_null(parser, in, at);
-  if (number < 0 || number > CACHETTE__RESP_BULK_MAX) return refuse(in, "a length out of range");
+  if (number < 0 || number > CACHETTE__RESP_BULK_MAX) return fail(in, "a length out of range");
   if (number < 4 && type == CACHETTE__RESP_VERBATIM)
-    return refuse(in, "a verbatim string without a format");
-  return begin_part(parser, in, at, (size_t)number, type);
+    return fail(in, "a verbatim string without a format");
+  return start_bulk(parser, in, at, (size_t)number, type);
 }
 
 /*
@@ -280,9 +280,9 @@ static int read_aggregate(cachette__resp *parser, const input *in, enum cachette
   if (number == -1 && type == CACHETTE__RESP_ARRAY) return read_null(parser, in, after);
   bool is_attribute = type == CACHETTE__RESP_ATTRIBUTE;
   int64_t each = is_attribute || type == CACHETTE__RESP_MAP ? 2 : 1;
-  if (number < 0 || number > CACHETTE__RESP_COUNT / each) return refuse(in, "a count out of range");
-  if (type == CACHETTE__RESP_PUSH && parser->depth > 0) return refuse(in, "a push inside a reply");
-  if (parser->depth == CACHETTE__RESP_DEPTH) return refuse(in, "aggregates nested too deeply");
+  if (number < 0 || number > CACHETTE__RESP_COUNT / each) return fail(in, "a count out of range");
+  if (type == CACHETTE__RESP_PUSH && parser->depth > 0) return fail(in, "a push inside a reply");
+  if (parser->depth == CACHETTE__RESP_DEPTH) return fail(in, "aggregates nested too deeply");
 
   cachette__resp_token *token = take_token(parser, in, after, type);
   token->number = number;
@@ -336,9 +336,9 @@ static int read_typed(cachette__resp *parser, const input *in) {
       return read_aggregate(parser, in, CACHETTE__RESP_ATTRIBUTE);
     case ';':
     case '.':
-      return refuse(in, "a streamed type, which was not asked for");
+      return fail(in, "a streamed type, which was not asked for");
     default:
-      return refuse(in, "a type that is none");
+      return fail(in, "a type that is none");
   }
 }
 

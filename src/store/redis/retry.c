@@ -24,33 +24,33 @@
 /* ---- Failing ---- */
 
 /* Of an increment the items from its current one on are due, for it may take them one by one. */
-static bool is_due(const cachette__redis_request *request, size_t item) {
+static bool needs_resend(const cachette__redis_request *request, size_t item) {
   const cachette_op *op = request->op;
   if (op->verb == CACHETTE_INCREMENT)
-    return item >= request->item && cachette__redis_asks(request, item);
-  return op->items[item].status == CACHETTE__REDIS_DUE;
+    return item >= request->item && cachette__redis_includes(request, item);
+  return op->items[item].status == CACHETTE__REDIS_RESEND;
 }
 
 static void fail_items(const cachette__redis_request *request, const cachette_error *reason) {
   cachette_op *op = request->op;
   char subject[64];
   for (size_t i = 0; i < op->count; i++) {
-    if (!is_due(request, i)) continue;
+    if (!needs_resend(request, i)) continue;
     cachette__key_text(op->items[i].key, subject, sizeof subject);
     op->items[i].status = cachette__fail(op->error, reason->code, subject, "%s", reason->message);
   }
 }
 
 static void fail(const cachette__redis_request *request, const cachette_error *reason) {
-  cachette_error told = *reason; /* the caller's code may change it */
+  cachette_error copy = *reason; /* the caller's code may change it */
   cachette_op *op = request->op;
   if (request->clear != NULL) {
-    cachette__redis_clear_fail(request->clear, told.code, told.message);
+    cachette__redis_clear_fail(request->clear, copy.code, copy.message);
   } else if (op != NULL && cachette__has_items(op->verb)) {
-    fail_items(request, &told);
+    fail_items(request, &copy);
     cachette__redis_complete(op, CACHETTE_OK);
   } else if (op != NULL) {
-    cachette__op_fail(op, told.code, NULL, "%s", told.message);
+    cachette__op_fail(op, copy.code, NULL, "%s", copy.message);
   }
 }
 
@@ -73,7 +73,7 @@ static bool prepare(cachette__redis_request *request) {
   return true;
 }
 
-int cachette__redis_push_again(cachette__redis_node *node, const cachette__redis_request *request) {
+int cachette__redis_resend(cachette__redis_node *node, const cachette__redis_request *request) {
   cachette__redis_request next = *request, *slot;
   const char *reason;
   size_t bytes = request->base.bytes;
@@ -105,7 +105,7 @@ static bool append(cachette__redis_retry *retry, const cachette__redis_request *
 static void on_timer(uv_timer_t *timer);
 
 /* Plans the next try, unless one is planned. */
-static void plan(cachette__redis_node *node, int64_t now) {
+static void schedule(cachette__redis_node *node, int64_t now) {
   cachette__redis_retry *retry = &node->retry;
   if (retry->due_ms != 0) return;
   int64_t pause = cachette__link_pause(++retry->tries, node->settings->timeout_ms);
@@ -136,23 +136,23 @@ void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_reque
     retry->tries = 0;
   }
   retry->last_ms = now;
-  if (node->pipeline.draining && cachette__redis_push_again(node, request) == CACHETTE_OK) return;
-  plan(node, now);
+  if (node->pipeline.draining && cachette__redis_resend(node, request) == CACHETTE_OK) return;
+  schedule(node, now);
   if (!may_wait(node, request, now) || !append(retry, request)) fail(request, &retry->reason);
 }
 
-void cachette__redis_retry_settle(cachette__redis_node *node) {
+void cachette__redis_retry_reset(cachette__redis_node *node) {
   node->retry.tries = 0;
   node->retry.since_ms = 0;
 }
 
 /* Sends all that waits, or fails it with `reason`. The callers' code may run in here. */
-static void send_all(cachette__redis_node *node, const cachette_error *reason) {
+static void resend_all(cachette__redis_node *node, const cachette_error *reason) {
   cachette__redis_retry *retry = &node->retry;
   while (retry->begin < retry->end) {
     cachette__redis_request request = retry->waiting[retry->begin++];
     if (cachette__redis_op(&request) == NULL || reason != NULL ||
-        cachette__redis_push_again(node, &request) < 0)
+        cachette__redis_resend(node, &request) < 0)
       fail(&request, reason != NULL ? reason : &retry->reason);
   }
   retry->begin = retry->end = 0;
@@ -162,14 +162,14 @@ static void on_timer(uv_timer_t *timer) {
   cachette__redis_node *node = timer->data;
   cachette__redis_retry *retry = &node->retry;
   const cachette_error *reason;
-  cachette_error told;
+  cachette_error copy;
   bool is_down = false;
   retry->due_ms = 0;
-  if (retry->move) cachette__pipeline_drain(&node->pipeline, &retry->reason);
-  retry->move = false;
+  if (retry->reconnect) cachette__pipeline_drain(&node->pipeline, &retry->reason);
+  retry->reconnect = false;
   if (retry->begin < retry->end) is_down = cachette__link_want(&node->pipeline.link, &reason) < 0;
-  if (is_down) told = *reason;
-  send_all(node, is_down ? &told : NULL);
+  if (is_down) copy = *reason;
+  resend_all(node, is_down ? &copy : NULL);
 }
 
 /* ---- Its life ---- */
@@ -179,7 +179,7 @@ void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop) {
   node->retry.timer.data = node;
 }
 
-static bool waits(const cachette__redis_retry *retry, const cachette_op *op) {
+static bool is_waiting(const cachette__redis_retry *retry, const cachette_op *op) {
   size_t index = (size_t)op->priv.below;
   return index >= retry->begin && index < retry->end && retry->waiting[index].op == op;
 }
@@ -192,15 +192,15 @@ const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *n
     was_postponed = ((const cachette__redis_clear *)below)->postponed;
   } else {
     const cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, below);
-    was_postponed = waits(&node->retry, op) || request->was_postponed;
+    was_postponed = is_waiting(&node->retry, op) || request->was_postponed;
   }
   return was_postponed ? &node->retry.reason : NULL;
 }
 
 bool cachette__redis_retry_detach(cachette__redis_node *node, cachette_op *op) {
-  if (!waits(&node->retry, op)) return false;
+  if (!is_waiting(&node->retry, op)) return false;
   node->retry.waiting[op->priv.below].op = NULL;
-  cachette__redis_forget_due(op);
+  cachette__redis_forget_resends(op);
   return true;
 }
 

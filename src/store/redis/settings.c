@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "settings.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../common/secure.h"
+#include "internal.h"
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1 << 20 };
 
@@ -79,13 +78,13 @@ static int read_url(cachette__redis_settings *settings, const char *text, const 
                     cachette_error *error) {
   int code = cachette__url_parse(text, option, example, &settings->url, error);
   if (code < 0) return code;
-  const char *wrong = read_parts(settings);
-  if (wrong == NULL) return CACHETTE_OK;
-  char shown[96];
-  cachette__url_show(text, shown, sizeof shown);
+  const char *problem = read_parts(settings);
+  if (problem == NULL) return CACHETTE_OK;
+  char redacted[96];
+  cachette__url_show(text, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
-                        shown, wrong, example);
+                        redacted, problem, example);
 }
 
 /* ---- The rest ---- */
@@ -133,14 +132,14 @@ static void free_settings(cachette__settings *base) {
 
 int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
                                  cachette__settings **settings, cachette_error *error) {
-  cachette__redis_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_options(made, options, url, error);
+  cachette__redis_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, url, error);
   if (code == CACHETTE_OK)
-    *settings = &made->base;
+    *settings = &self->base;
   else
-    free_settings(&made->base);
+    free_settings(&self->base);
   return code;
 }
 

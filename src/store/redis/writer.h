@@ -35,7 +35,7 @@ bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key
 bool cachette__redis_incrby(cachette__buffer *output, cachette__redis_key key, int64_t amount);
 
 /* UNLINK, or DEL for a server that is too `old`. */
-bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old);
+bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool legacy);
 
 /* SCAN of the keys that match, about a thousand at a time. */
 bool cachette__redis_scan(cachette__buffer *output, cachette_slice cursor, cachette_slice pattern);
