@@ -12,7 +12,7 @@ enum { LEAST_PAUSE = 50, MOST_PAUSE = 5000 }; /* ms */
 enum { ALERT = 0x15 }; /* what the words of a TLS server begin with that hears none of TLS */
 
 /* https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
-int64_t cachette__link_pause(unsigned failures, int64_t most) {
+int64_t cachette__link_backoff(unsigned failures, int64_t most) {
   uint32_t random;
   if (uv_random(NULL, NULL, &random, sizeof random, 0, NULL) != 0) random = (uint32_t)uv_hrtime();
   unsigned doublings = failures - 1 < 7 ? failures - 1 : 7;
@@ -50,7 +50,8 @@ static void lose(cachette__link *link, bool down, const cachette_error *error) {
   if (!was_ready && is_mute(link)) add_advice(link, &link->reason);
   uv_timer_stop(&link->timer);
   if (down || !was_ready)
-    link->down_until = cachette__machine_now() + cachette__link_pause(++link->failures, MOST_PAUSE);
+    link->down_until =
+        cachette__machine_now() + cachette__link_backoff(++link->failures, MOST_PAUSE);
   link->events->lost(link->owner, was_ready && !down, &link->reason);
 }
 
@@ -60,15 +61,15 @@ static void on_opened(void *data) {
   link->events->opened(link->owner);
 }
 
-static char *on_room(void *data, size_t *size) {
+static char *on_buffer(void *data, size_t *size) {
   cachette__link *link = data;
-  link->room = link->events->room(link->owner, size);
-  return link->room;
+  link->buffer = link->events->buffer(link->owner, size);
+  return link->buffer;
 }
 
 static void on_received(void *data, size_t size) {
   cachette__link *link = data;
-  if (is_mute(link) && link->room[0] == ALERT) {
+  if (is_mute(link) && link->buffer[0] == ALERT) {
     char name[128];
     cachette__target_text(link->target, name, sizeof name);
     link->heard = true;
@@ -87,14 +88,14 @@ static void on_paused(void *data) {
 
 static void on_closed(void *data, bool was_open, const cachette_error *error) {
   cachette__link *link = data;
-  link->ended = was_open;
+  link->disconnected = was_open;
   link->sent = cachette__stream_sent(link->stream);
   lose(link, false, error);
 }
 
 static const cachette__stream_events stream_events = {
     .opened = on_opened,
-    .room = on_room,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .closed = on_closed,
@@ -123,7 +124,7 @@ static int begin(cachette__link *link) {
   return 0;
 }
 
-int cachette__link_begin(cachette__link *link, const cachette_error **reason) {
+int cachette__link_connect_slow(cachette__link *link, const cachette_error **reason) {
   *reason = &link->reason;
   if (link->state == CACHETTE__LINK_OPENING) return link->probation ? link->reason.code : 0;
   if (link->down_until != 0 && cachette__machine_now() < link->down_until) return link->reason.code;
@@ -167,7 +168,7 @@ void cachette__link_fail(cachette__link *link, bool down, int code, const char *
   va_end(arguments);
   cachette__stream *stream = link->stream;
   link->sent = cachette__stream_sent(stream);
-  link->ended = false;
+  link->disconnected = false;
   cachette__stream_close(stream, false);
   lose(link, down, &error);
 }

@@ -20,7 +20,7 @@ typedef struct cachette__link_events {
   void (*opened)(void *owner);
 
   /* As those of a stream. */
-  char *(*room)(void *owner, size_t *size);
+  char *(*buffer)(void *owner, size_t *size);
   void (*received)(void *owner, size_t size);
   void (*paused)(void *owner);
 
@@ -45,8 +45,8 @@ typedef struct cachette__link {
   int64_t down_until;    /* no try before; 0: the server is not known to be down */
   bool opened, heard;    /* the stream was opened; something came */
   bool understood;       /* the server has been ready once, so TLS is as it should be */
-  char *room;            /* where the next bytes go */
-  bool ended;            /* the last stream had been open, and ended or broke by itself */
+  char *buffer;          /* where the next bytes go */
+  bool disconnected;     /* the last stream had been open, and ended or broke by itself */
   uint64_t sent;         /* over the last stream: the bytes that had left when it was lost */
   cachette_error reason; /* of the last failure */
   cachette_error hint;
@@ -62,14 +62,15 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
  * opened, wait for `lost` or for the own greeting's end; or a negative code: it is down, and
  * `*reason` says why.
  */
-static inline int cachette__link_want(cachette__link *link, const cachette_error **reason);
-int cachette__link_begin(cachette__link *link, const cachette_error **reason); /* its slow path */
+static inline int cachette__link_connect(cachette__link *link, const cachette_error **reason);
+int cachette__link_connect_slow(cachette__link *link,
+                                const cachette_error **reason); /* its slow path */
 
 /*
  * How long to leave a server alone after so many failures: anything up to a bound that doubles, so
  * that the many that lost the same server do not come back to it all at once. `most`: ms.
  */
-int64_t cachette__link_pause(unsigned failures, int64_t most);
+int64_t cachette__link_backoff(unsigned failures, int64_t most);
 
 /*
  * From inside `lost`, of a stream that could not be made ready: that try does not count, and the
@@ -100,8 +101,8 @@ void cachette__link_fail(cachette__link *link, bool down, int code, const char *
  */
 void cachette__link_close(cachette__link *link, bool forked, void (*closed)(void *owner));
 
-static inline int cachette__link_want(cachette__link *link, const cachette_error **reason) {
-  return link->state == CACHETTE__LINK_READY ? 1 : cachette__link_begin(link, reason);
+static inline int cachette__link_connect(cachette__link *link, const cachette_error **reason) {
+  return link->state == CACHETTE__LINK_READY ? 1 : cachette__link_connect_slow(link, reason);
 }
 
 #endif

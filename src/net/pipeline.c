@@ -173,11 +173,11 @@ static void on_opened(void *owner) {
 
 /* Where the bytes to come can be read to directly, if nothing stands before them; or NULL. */
 static char *find_direct(cachette__pipeline *self, size_t *size) {
-  bool can = self->protocol->direct != NULL && self->input_end == 0;
-  return can ? self->protocol->direct(self->owner, size) : NULL;
+  bool can = self->protocol->direct_buffer != NULL && self->input_end == 0;
+  return can ? self->protocol->direct_buffer(self->owner, size) : NULL;
 }
 
-static char *on_room(void *owner, size_t *size) {
+static char *on_buffer(void *owner, size_t *size) {
   cachette__pipeline *self = owner;
   char *direct = find_direct(self, size);
   if (direct != NULL) return direct;
@@ -208,7 +208,7 @@ static void on_received(void *owner, size_t size) {
   self->in_batch = true;
   self->heard_ms = cachette__machine_now();
   if (find_direct(self, &unused) != NULL) {
-    self->protocol->placed(self->owner, size);
+    self->protocol->direct_received(self->owner, size);
     return;
   }
   self->input_end += size;
@@ -265,7 +265,7 @@ static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   for (uint64_t i = self->head; i < tail; i++)
     if (at(self, i)->doomed) fail_request(self, i, told.code, told.message);
   const cachette_error *reason;
-  int code = kept > 0 ? cachette__link_want(&self->link, &reason) : 0;
+  int code = kept > 0 ? cachette__link_connect(&self->link, &reason) : 0;
   if (code < 0) {
     told = *reason;
     for (uint64_t i = self->head; i < tail; i++) fail_request(self, i, code, told.message);
@@ -275,7 +275,7 @@ static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
 
 static const cachette__link_events events = {
     .opened = on_opened,
-    .room = on_room,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .lost = on_lost,
@@ -283,7 +283,8 @@ static const cachette__link_events events = {
 
 /* ---- Giving up ---- */
 
-void cachette__pipeline_overdue(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms) {
+void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms,
+                                  int64_t waited_ms) {
   if (!is_ready(self)) return;
   int64_t now = cachette__machine_now();
   int64_t since = deadline_ms - waited_ms;

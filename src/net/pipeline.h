@@ -64,8 +64,8 @@ typedef struct cachette__protocol {
 
   /* Where the bytes that come next belong, if they can be read there directly; else NULL. `placed`
    * tells how many came. Both NULL: the protocol never does so. */
-  char *(*direct)(void *owner, size_t *size);
-  void (*placed)(void *owner, size_t size);
+  char *(*direct_buffer)(void *owner, size_t *size);
+  void (*direct_received)(void *owner, size_t size);
 
   /* The connection is gone. Returns whether the requests that may be sent again should be. */
   bool (*lost)(void *owner, bool was_ready, const cachette_error *error);
@@ -142,8 +142,8 @@ void cachette__pipeline_close(cachette__pipeline *self, bool forked, void (*clos
 /*
  * The next free slot, for a request of `bytes` of keys and values. The caller fills it (a whole
  * struct of the protocol's) and calls cachette__pipeline_push() before anything else. The
- * connection must have been asked for by cachette__link_want(). Errors: ENOMEM; EUNAVAILABLE: too
- * much waits already. Then `*reason` says so in a sentence, until the next call.
+ * connection must have been asked for by cachette__link_connect(). Errors: ENOMEM; EUNAVAILABLE:
+ * too much waits already. Then `*reason` says so in a sentence, until the next call.
  */
 int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
                                const char **reason);
@@ -187,7 +187,7 @@ void cachette__pipeline_replied(cachette__pipeline *self);
  * nothing for as long as it may stay silent, and takes nothing either, the connection is given up
  * in the next turn of the loop.
  */
-void cachette__pipeline_overdue(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
+void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
 
 /*
  * Sends nothing more over this connection. It ends, with `reason`, once all that was sent is

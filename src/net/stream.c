@@ -276,7 +276,7 @@ static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
 static ssize_t receive_batch(cachette__stream *self, bool *received) {
   for (int round = 0; round < ROUNDS; round++) {
     size_t size = 0;
-    char *room = self->events->room(self->owner, &size);
+    char *room = self->events->buffer(self->owner, &size);
     if (!is_open(self)) return 1;
     if (room == NULL) {
       note_break(self, "out of memory");

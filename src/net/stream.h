@@ -43,7 +43,7 @@ typedef struct cachette__stream_events {
 
   /* Where the next bytes shall go; `size` comes back as at least 1. NULL: there is no memory, and
    * the stream breaks. */
-  char *(*room)(void *owner, size_t *size);
+  char *(*buffer)(void *owner, size_t *size);
 
   /* `size` bytes were placed in that room. In this and any other event the owner may append output,
    * flush, close, and open another stream. */

@@ -191,7 +191,7 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
   cachette__url_deinit(url);
   if (fault == out_of_memory) return cachette__fail(error, CACHETTE_ENOMEM, option, NULL);
   char shown[96];
-  cachette__url_show(text, shown, sizeof shown);
+  cachette__url_redact(text, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
                         shown, fault, example);
@@ -228,7 +228,7 @@ static size_t path_size(const char *path, bool has_host) {
  * stands unescaped before it. So may be what is behind a ? or #, stands where a port should be, or
  * is no number where a database should be. So only what looks as it should is shown.
  */
-void cachette__url_show(const char *text, char *shown, size_t size) {
+void cachette__url_redact(const char *text, char *shown, size_t size) {
   const char *mark = strstr(text, "://");
   if (mark == NULL || !is_scheme((span){text, mark})) {
     snprintf(shown, size, "***");
@@ -260,7 +260,7 @@ static const char *check_host(span host) {
   return NULL;
 }
 
-const char *cachette__url_check_many(const char *text) {
+const char *cachette__url_check_multi_host(const char *text) {
   pieces all;
   const char *fault = cut_apart(text, &all);
   if (fault != NULL) return fault;

@@ -37,14 +37,14 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
  * several hosts, or sockets that are percent-encoded. An unescaped '@' in the password is a fault:
  * that library would take what is behind it for the host, and show it.
  */
-const char *cachette__url_check_many(const char *text);
+const char *cachette__url_check_multi_host(const char *text);
 
 /*
  * The URL as it may be shown: user name, password, parameters and a path that is no number are
  * replaced by `***`, and so is what might be one of them where the URL is not well formed;
  * printable ASCII, cut to fit.
  */
-void cachette__url_show(const char *text, char *shown, size_t size);
+void cachette__url_redact(const char *text, char *shown, size_t size);
 
 /* Wipes and frees. */
 void cachette__url_deinit(cachette__url *url);

@@ -480,7 +480,7 @@ typedef struct cursor {
 
 static bool next_entry(cachette__shard_ref ref, cursor *at, cachette__entry *entry) {
   if (at->word >= segment_at(ref, at->segment)->used) return false;
-  ref.shard->spent++;
+  ref.shard->effort++;
   uint64_t position = ((uint64_t)at->segment << ref.arena->segment_shift) + at->word;
   cachette__entry_read(ref.arena, position, entry);
   at->word += cachette__entry_size(entry);
@@ -559,7 +559,7 @@ static bool reserve_for_move(cachette__shard_ref ref, const cachette__log *log, 
 }
 
 /* Adds to what has been spent: one for each entry that is looked at, and one for each KiB moved. */
-static void spend(cachette__shard_ref ref, uint64_t words) { ref.shard->spent += words / 128; }
+static void spend(cachette__shard_ref ref, uint64_t words) { ref.shard->effort += words / 128; }
 
 /* Moves an entry to the head of a queue. False: there is no room. */
 static bool move(cachette__shard_ref ref, const cachette__entry *entry, uint64_t *slot,
@@ -634,7 +634,7 @@ static bool find_straddler(cachette__shard_ref ref, uint32_t segment, cachette__
     *movable = false; /* too long to look for where it begins */
     return false;
   }
-  ref.shard->spent++;
+  ref.shard->effort++;
   uint64_t word = segment_at(ref, begin)->last, hash;
   cachette__entry_read(ref.arena, ((uint64_t)begin << ref.arena->segment_shift) + word, entry);
   bool lives = word + cachette__entry_size(entry) > ref.arena->segment_words &&

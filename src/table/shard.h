@@ -33,7 +33,7 @@ typedef struct cachette__shard {
   int64_t due_ms;            /* the earliest of its segments */
   size_t index_bytes;        /* charged to the arena */
   uint64_t evictions[CACHETTE__REASONS], expirations;
-  uint64_t spent; /* effort so far: entries looked at, KiB moved */
+  uint64_t effort; /* so far: entries looked at, KiB moved */
   cachette__policy policy;
   bool full; /* something had to make room */
 } cachette__shard;

@@ -104,7 +104,7 @@ void cachette__table_unlock(cachette__table *table) {
 /* ---- Fetch ---- */
 
 static inline bool fetch(cachette__table *table, cachette_item *item, uint64_t hash, int64_t now_ms,
-                         const cachette__table_places *places, void *owner) {
+                         const cachette__table_allocator *allocator, void *owner) {
   cachette__fetch fetch = {
       .arena = &table->arena,
       .shard = shard_of(table, hash, 0).shard,
@@ -118,11 +118,11 @@ static inline bool fetch(cachette__table *table, cachette_item *item, uint64_t h
   for (;;) {
     enum cachette__found found = cachette__shard_fetch(&fetch);
     if (found == CACHETTE__ABSENT) {
-      places->drop(owner, item);
+      allocator->release(owner, item);
       return false;
     }
     if (found == CACHETTE__FOUND && fetch.place != NULL) break;
-    fetch.place = places->take(owner, item, (size_t)fetch.wanted);
+    fetch.place = allocator->allocate(owner, item, (size_t)fetch.wanted);
     fetch.size = (size_t)fetch.wanted;
     if (fetch.place == NULL) return false;
   }
@@ -132,12 +132,12 @@ static inline bool fetch(cachette__table *table, cachette_item *item, uint64_t h
 }
 
 bool cachette__table_fetch(cachette__table *table, cachette_item *item, int64_t now_ms,
-                           const cachette__table_places *places, void *owner) {
-  return fetch(table, item, hash_key(table, item->key), now_ms, places, owner);
+                           const cachette__table_allocator *allocator, void *owner) {
+  return fetch(table, item, hash_key(table, item->key), now_ms, allocator, owner);
 }
 
 int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items, size_t count,
-                                   int64_t now_ms, const cachette__table_places *places,
+                                   int64_t now_ms, const cachette__table_allocator *allocator,
                                    void *owner) {
   uint64_t hashes[GROUP];
   int64_t hits = 0;
@@ -150,7 +150,7 @@ int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items,
     for (size_t i = 0; i < group; i++)
       cachette__shard_prefetch_entry(shard_of(table, hashes[i], 0), hashes[i]);
     for (size_t i = 0; i < group; i++)
-      hits += fetch(table, &items[i], hashes[i], now_ms, places, owner);
+      hits += fetch(table, &items[i], hashes[i], now_ms, allocator, owner);
     items += group;
     count -= group;
   }
@@ -190,10 +190,10 @@ static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool 
     uv_mutex_unlock(&own.shard->lock);
     uv_mutex_lock(&victim.shard->lock);
   }
-  uint64_t spent = victim.shard->spent;
+  uint64_t spent = victim.shard->effort;
   if (!cachette__shard_reclaim_locked(victim, force) && victim.shard > own.shard)
     cachette__shard_give_spares(victim, 0, 1);
-  spent = victim.shard->spent - spent;
+  spent = victim.shard->effort - spent;
   if (foreign) {
     uv_mutex_unlock(&victim.shard->lock);
     uv_mutex_lock(&own.shard->lock);

@@ -18,21 +18,21 @@ cachette__table *cachette__table_new(size_t limit);
 void cachette__table_free(cachette__table *table);
 
 /* Where fetched values go that do not fit their item's buffer. No lock is held meanwhile. */
-typedef struct cachette__table_places {
+typedef struct cachette__table_allocator {
   /* A place for so many bytes. NULL: there is none, and the item says why. */
-  void *(*take)(void *owner, cachette_item *item, size_t size);
+  void *(*allocate)(void *owner, cachette_item *item, size_t size);
 
   /* Takes it back, if one was given: the value went while its place was sought. */
-  void (*drop)(void *owner, cachette_item *item);
-} cachette__table_places;
+  void (*release)(void *owner, cachette_item *item);
+} cachette__table_allocator;
 
 /* Fills an item: value and time left on a hit, and the status. Whether it was one. */
 bool cachette__table_fetch(cachette__table *table, cachette_item *item, int64_t now_ms,
-                           const cachette__table_places *places, void *owner);
+                           const cachette__table_allocator *allocator, void *owner);
 
 /* The same for many, whose memory accesses overlap. Returns how many were hits. */
 int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items, size_t count,
-                                   int64_t now_ms, const cachette__table_places *places,
+                                   int64_t now_ms, const cachette__table_allocator *allocator,
                                    void *owner);
 
 /*

@@ -66,7 +66,7 @@
     (const char *text, const char *option, const char *example, cachette__url *url,                \
      cachette_error *error),                                                                       \
     (text, option, example, url, error))                                                           \
-  X(const char *, cachette__url_check_many, (const char *text), (text))                            \
+  X(const char *, cachette__url_check_multi_host, (const char *text), (text))                      \
   X(int, cachette__pool_new,                                                                       \
     (uv_loop_t * loop, unsigned most_threads, const cachette__pool_kind *kind, void *shared,       \
      cachette__pool **pool),                                                                       \
@@ -81,7 +81,7 @@
   X(cachette__item_drop, (const cachette_op *op, cachette_item *item), (op, item))           \
   X(cachette__key_text, (cachette_slice key, char *text, size_t size), (key, text, size))    \
   X(cachette__value_text, (const char *value, char *text, size_t size), (value, text, size)) \
-  X(cachette__url_show, (const char *text, char *shown, size_t size), (text, shown, size))   \
+  X(cachette__url_redact, (const char *text, char *shown, size_t size), (text, shown, size)) \
   X(cachette__url_deinit, (cachette__url * url), (url))                                      \
   X(cachette__pool_close, (cachette__pool * pool, int64_t patience_ms, bool forked),         \
     (pool, patience_ms, forked))

@@ -53,7 +53,7 @@ static int check_url(const char *text, cachette_error *error) {
   cachette__url_deinit(&url);
   if (fine) return CACHETTE_OK;
   char shown[64];
-  cachette__url_show(text, shown, sizeof shown);
+  cachette__url_redact(text, shown, sizeof shown);
   return fail("dynamodb_url", shown,
               "it must be http://host[:port] or https://host[:port], without user name and "
               "password",

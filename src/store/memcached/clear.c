@@ -164,7 +164,7 @@ static void on_timer(uv_timer_t *timer) {
     const cachette_error *reason = NULL;
     int code = clear->part->fanout->op == NULL
                    ? CACHETTE_ECANCELED
-                   : cachette__link_want(&clear->part->node->pipeline.link, &reason);
+                   : cachette__link_connect(&clear->part->node->pipeline.link, &reason);
     if (code < 0)
       cachette__mc_clear_fail(clear, code, reason != NULL ? reason->message : "");
     else

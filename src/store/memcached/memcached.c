@@ -13,7 +13,7 @@
 static void send_part(cachette__mc_part *part, bool clears) {
   const cachette_error *error;
   const char *reason;
-  int code = cachette__link_want(&part->node->pipeline.link, &error);
+  int code = cachette__link_connect(&part->node->pipeline.link, &error);
   if (code < 0) {
     cachette__mc_fail_part(part, code, error->message);
   } else if (clears) {
@@ -52,7 +52,7 @@ static void memcached_detach(cachette__store *store, cachette_op *op) {
     cachette__mc_part *part = &fanout->parts[i];
     if (!part->pending) continue;
     cachette__mc_mark_timed_out(part);
-    cachette__pipeline_overdue(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
+    cachette__pipeline_timed_out(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
   }
   fanout->op = NULL;
 }

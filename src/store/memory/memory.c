@@ -28,13 +28,13 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   return CACHETTE_OK;
 }
 
-static void *take_place(void *op, cachette_item *item, size_t size) {
+static void *allocate_value(void *op, cachette_item *item, size_t size) {
   return cachette__item_alloc(op, item, size);
 }
 
-static void drop_place(void *op, cachette_item *item) { cachette__item_drop(op, item); }
+static void release_value(void *op, cachette_item *item) { cachette__item_drop(op, item); }
 
-static const cachette__table_places places = {take_place, drop_place};
+static const cachette__table_allocator allocator = {allocate_value, release_value};
 
 /* Carries out an op of one item, and says how it fared: CACHETTE_HIT, CACHETTE_MISS or an error. */
 static int carry_out(cachette__table *table, const cachette_op *op, cachette_item *item,
@@ -75,9 +75,9 @@ static void submit(cachette__store *store, cachette_op *op) {
   switch (op->verb) {
     case CACHETTE_FETCH:
       op->number = op->count == 1
-                       ? cachette__table_fetch(table, op->items, op->priv.now_ms, &places, op)
+                       ? cachette__table_fetch(table, op->items, op->priv.now_ms, &allocator, op)
                        : cachette__table_fetch_many(table, op->items, op->count, op->priv.now_ms,
-                                                    &places, op);
+                                                    &allocator, op);
       break;
     case CACHETTE_PUT:
     case CACHETTE_EXISTS:

@@ -93,12 +93,12 @@ static const char *find_reason(const char *url, char *reason, size_t size) {
 static const char *find_problem(const char *url) {
   if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
     return "it must begin with mongodb:// or mongodb+srv://";
-  return cachette__url_check_many(url);
+  return cachette__url_check_multi_host(url);
 }
 
 static int fail_url(const char *url, const char *problem, cachette_error *error) {
   char shown[64];
-  cachette__url_show(url, shown, sizeof shown);
+  cachette__url_redact(url, shown, sizeof shown);
   return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
                         "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
                         shown, problem, example);

@@ -148,7 +148,7 @@ void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__
 
 bool cachette__redis_handshake_lost(cachette__redis_node *node) {
   bool was_minimal = node->handshake == CACHETTE__REDIS_MINIMAL;
-  bool was_closed = node->answered < node->step_count && node->pipeline.link.ended;
+  bool was_closed = node->answered < node->step_count && node->pipeline.link.disconnected;
   node->answered = node->step_count = 0;
   if (!was_closed) return false;
   node->handshake = was_minimal ? CACHETTE__REDIS_HELLO : CACHETTE__REDIS_MINIMAL;

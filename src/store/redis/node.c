@@ -53,14 +53,14 @@ static bool on_read(void *owner, cachette_slice input, size_t *used, const char 
   return true;
 }
 
-static char *on_direct(void *owner, size_t *size) {
+static char *on_direct_buffer(void *owner, size_t *size) {
   cachette__redis_node *node = owner;
   if (node->value == NULL) return NULL;
   *size = cachette__resp_bulk_left(&node->parser);
   return *size >= DIRECT ? node->value + node->parser.bulk_offset : NULL;
 }
 
-static void on_placed(void *owner, size_t size) {
+static void on_direct_received(void *owner, size_t size) {
   cachette__redis_node *node = owner;
   cachette__resp_bulk_skip(&node->parser, size);
 }
@@ -148,8 +148,8 @@ static const cachette__protocol protocol = {
     .name = "the Redis protocol",
     .opened = on_opened,
     .read = on_read,
-    .direct = on_direct,
-    .placed = on_placed,
+    .direct_buffer = on_direct_buffer,
+    .direct_received = on_direct_received,
     .lost = on_lost,
     .is_awaited = is_awaited,
     .is_idempotent = is_idempotent,

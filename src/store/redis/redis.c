@@ -29,7 +29,7 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
     return;
   }
   const cachette_error *reason;
-  int code = cachette__link_want(&node->pipeline.link, &reason);
+  int code = cachette__link_connect(&node->pipeline.link, &reason);
   if (code < 0) {
     cachette__op_fail(op, code, NULL, "%s", reason->message);
     return;
@@ -62,7 +62,7 @@ static void mark_timed_out(const cachette__redis_request *request, cachette_op *
 /* Whether its server is silent. */
 static void check_silence(cachette__redis_node *node, const cachette_op *op) {
   int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
-  cachette__pipeline_overdue(&node->pipeline, op->priv.deadline_ms, waited);
+  cachette__pipeline_timed_out(&node->pipeline, op->priv.deadline_ms, waited);
 }
 
 static void redis_detach(cachette__store *store, cachette_op *op) {

@@ -108,7 +108,7 @@ static void on_timer(uv_timer_t *timer);
 static void schedule(cachette__redis_node *node, int64_t now) {
   cachette__redis_retry *retry = &node->retry;
   if (retry->due_ms != 0) return;
-  int64_t pause = cachette__link_pause(++retry->tries, node->settings->timeout_ms);
+  int64_t pause = cachette__link_backoff(++retry->tries, node->settings->timeout_ms);
   retry->due_ms = now + pause;
   uv_update_time(retry->timer.loop);
   uv_timer_start(&retry->timer, on_timer, (uint64_t)pause, 0);
@@ -167,7 +167,8 @@ static void on_timer(uv_timer_t *timer) {
   retry->due_ms = 0;
   if (retry->reconnect) cachette__pipeline_drain(&node->pipeline, &retry->reason);
   retry->reconnect = false;
-  if (retry->begin < retry->end) is_down = cachette__link_want(&node->pipeline.link, &reason) < 0;
+  if (retry->begin < retry->end)
+    is_down = cachette__link_connect(&node->pipeline.link, &reason) < 0;
   if (is_down) copy = *reason;
   resend_all(node, is_down ? &copy : NULL);
 }

@@ -81,7 +81,7 @@ static int read_url(cachette__redis_settings *settings, const char *text, const 
   const char *problem = read_parts(settings);
   if (problem == NULL) return CACHETTE_OK;
   char redacted[96];
-  cachette__url_show(text, redacted, sizeof redacted);
+  cachette__url_redact(text, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
                         redacted, problem, example);

@@ -88,7 +88,7 @@ static int check_url(const cachette__aws_files *files, source from, cachette_err
               (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0);
   if (code == CACHETTE_OK) cachette__url_deinit(&url);
   if (fine) return CACHETTE_OK;
-  cachette__url_show(from.value, shown, sizeof shown);
+  cachette__url_redact(from.value, shown, sizeof shown);
   return fail(files, from, shown, RULE, error);
 }
 
