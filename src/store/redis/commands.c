@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* An op becomes commands. */
 #include "internal.h"
 
 static bool encode_item(cachette__redis_node *node, cachette__buffer *output, const cachette_op *op,
@@ -20,7 +21,7 @@ static bool encode_item(cachette__redis_node *node, cachette__buffer *output, co
   }
 }
 
-/* DBSIZE tells how many keys there were, then FLUSHDB removes them. */
+/* DBSIZE counts the keys, then FLUSHDB removes them. */
 static bool encode_flush(const cachette__redis_node *node, cachette__buffer *output) {
   const cachette_slice size = cachette_str("DBSIZE");
   const cachette_slice flush[] = {cachette_str("FLUSHDB"), cachette_str("ASYNC")};
@@ -33,7 +34,7 @@ static size_t encode_items(cachette__redis_node *node, cachette__buffer *output,
   const cachette_op *op = request->op;
   size_t count = 0;
   for (size_t i = op->count; i-- > 0;)
-    if (cachette__redis_includes(request, i)) request->item = i; /* the first */
+    if (cachette__redis_includes(request, i)) request->item = i; /* ends at the first one */
   for (size_t i = request->item; i < op->count; i++) {
     if (!cachette__redis_includes(request, i)) continue;
     if (!encode_item(node, output, op, &op->items[i])) return 0;

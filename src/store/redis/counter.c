@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting: INCRBY, of a counter that is made with its time to live where there is none.
+ * Increments: INCRBY, after a SET that creates the counter with its TTL if it does not exist.
  *
- * Best is a transaction, in which all of it happens or nothing, in one round trip:
+ * The preferred form is a transaction, which is atomic and takes one round trip:
  *
- *     TRANSACTION        [MULTI] [SET key 0 PX ttl NX] [INCRBY key amount] [EXEC]
+ *     TRANSACTION  [MULTI] [SET key 0 PX ttl NX] [INCRBY key amount] [EXEC]
  *
- * A server that refuses MULTI would carry out the commands behind it one by one, some of them
- * perhaps; one that refuses EXEC would hold back all that follows on the connection. So the first
- * increment of a connection finds out whether the server permits both, and changes nothing:
+ * A server that refuses MULTI would execute the commands after it one by one. A server that refuses
+ * EXEC would queue all later commands of the connection. So the first increment on a connection
+ * tests whether both are permitted, without changing anything:
  *
- *     PROBE_EXEC   [EXEC]          "EXEC without MULTI": it is permitted. Anything else: it is not.
+ *     PROBE_EXEC   [EXEC]          permitted if the error is "EXEC without MULTI"
  *     PROBE_MULTI  [MULTI] [EXEC]  an empty transaction
  *
- * Where they are not permitted (by an ACL, a renamed command, a proxy), each command waits for the
- * answer to the one before, so that a refused one leaves the counter as it was:
+ * If they are not permitted (by an ACL, a renamed command, a proxy), each command is sent after the
+ * reply to the one before, so that a refused command does not change the counter:
  *
- *     CREATE        [SET key amount PX ttl NX]  it was made: that is its sum. It is there: ADD
+ *     CREATE       [SET key amount PX ttl NX]      created: done; it exists: ADD
  *     ADD          [PTTL key] [INCRBY key amount]
- *     READ_TTL         [PTTL key]          if INCRBY may have made it (its sum is the amount)
- *     SET_TTL        [PEXPIRE key ttl]   if it did, for then it has no end
+ *     READ_TTL     [PTTL key]          if INCRBY may have created the counter (sum == amount)
+ *     SET_TTL      [PEXPIRE key ttl]   if so, since the counter would never expire
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,14 +29,14 @@
 
 enum { START, TRANSACTION, PROBE_EXEC, PROBE_MULTI, CREATE, ADD, READ_TTL, SET_TTL };
 
-/* What PTTL answers of a key without an end; and, of ours, that it did not answer. */
+/* The TTL that PTTL returns for a key that does not expire; and our value if PTTL failed. */
 enum { NO_EXPIRY = -1, UNKNOWN = -3 };
 
 static cachette_item *item_of(const cachette__redis_request *request) {
   return &request->op->items[request->item];
 }
 
-/* The first item from one on that is still to be counted; the op's count: none is. */
+/* Returns the index of the first item of the request from `item` on; the op's count if none. */
 static size_t next_item(const cachette__redis_request *request, size_t item) {
   while (item < request->op->count && !cachette__redis_includes(request, item)) item++;
   return item;
@@ -113,8 +113,8 @@ size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redi
 
 /* ---- Replies ---- */
 
-/* Of what EXEC answers with, that to SET tells whether the counter stood, that to INCRBY its sum.
- */
+/* Takes a token of the reply to EXEC: the reply to SET, whether the counter existed, and the reply
+ * to INCRBY, the sum. */
 static bool take_exec_reply(cachette_item *item, const cachette__resp_token *token) {
   switch (token->type) {
     case CACHETTE__RESP_ARRAY:
@@ -130,7 +130,7 @@ static bool take_exec_reply(cachette_item *item, const cachette__resp_token *tok
   }
 }
 
-/* MULTI may have been refused since it was last permitted: then each command was carried out. */
+/* If MULTI is refused although it was permitted before, the commands were executed one by one. */
 static bool take_transaction(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   bool is_word = token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
@@ -148,7 +148,7 @@ static bool take_transaction(cachette__redis_request *request, const cachette__r
   return is_word || token->type == CACHETTE__RESP_NULL;
 }
 
-/* EXEC was permitted in vain if it does not answer so. */
+/* Transactions are permitted only if EXEC returns an empty array after MULTI. */
 static bool take_probed(cachette__redis_node *node, cachette__redis_request *request,
                         const cachette__resp_token *token) {
   if (request->phase == PROBE_MULTI && request->step == 0) {
@@ -162,12 +162,13 @@ static bool take_probed(cachette__redis_node *node, cachette__redis_request *req
 }
 
 static bool take_created(cachette__redis_request *request, const cachette__resp_token *token) {
-  item_of(request)->status =
-      token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS; /* made, with its sum */
+  item_of(request)->status = token->type == CACHETTE__RESP_NULL
+                                 ? CACHETTE_HIT
+                                 : CACHETTE_MISS; /* MISS: created, with the amount as its sum */
   return token->type == CACHETTE__RESP_NULL || token->type == CACHETTE__RESP_SIMPLE;
 }
 
-/* A counter that stood at 0, and one that INCRBY made, have the amount as their sum. */
+/* If the sum is the amount, the counter was 0, or INCRBY has created it. */
 static bool take_added(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   if (token->type != CACHETTE__RESP_INTEGER) return false;
@@ -201,15 +202,15 @@ bool cachette__redis_counter_take(cachette__redis_node *node, cachette__redis_re
 /* ---- Errors ---- */
 
 /*
- * The server has begun a transaction and does not end it: all that is said on this connection would
- * be held back. Nothing was carried out, so it may be said again on another one.
+ * The server has started a transaction and refuses to end it, so it would queue all later commands
+ * of this connection. Nothing was executed, so the request is safe to resend on a new connection.
  */
 static void abandon_connection(cachette__redis_node *node, cachette__redis_request *request) {
   request->phase = START;
   cachette__link_fail(&node->pipeline.link, false, CACHETTE_EBACKEND,
                       "%s refused EXEC behind MULTI; the connection was given up.",
                       node->pipeline.name);
-  node->multi = CACHETTE__MULTI_REFUSED; /* of the next connection */
+  node->multi = CACHETTE__MULTI_REFUSED; /* the next connection starts with this */
 }
 
 static void take_probe_error(cachette__redis_node *node, cachette__redis_request *request) {
@@ -275,16 +276,16 @@ void cachette__redis_counter_error(cachette__redis_node *node, cachette__redis_r
         cachette__redis_item_error(node, request, item, "INCRBY");
       return;
     case READ_TTL:
-      request->ttl_ms = NO_EXPIRY; /* for all that is known */
+      request->ttl_ms = NO_EXPIRY; /* unknown: set the TTL to be safe */
       return;
     default:
-      return; /* it was counted all the same */
+      return; /* the counter was incremented in any case */
   }
 }
 
-/* ---- What comes next ---- */
+/* ---- The next phase ---- */
 
-/* The phase that follows for the same item; START: none. */
+/* Returns the next phase for the same item; START: it is done. */
 static unsigned next_phase(const cachette__redis_request *request) {
   const cachette_item *item = item_of(request);
   if (item->status < 0) return START;
@@ -301,13 +302,15 @@ bool cachette__redis_counter_continues(cachette__redis_request *request) {
   }
   if (phase == TRANSACTION) return request->refused;
   request->phase = next_phase(request);
-  if (request->phase == SET_TTL) item_of(request)->status = CACHETTE_MISS; /* it had gone */
+  if (request->phase == SET_TTL)
+    item_of(request)->status = CACHETTE_MISS; /* it had expired, and INCRBY created it */
   if (request->phase != START) return true;
   request->item = next_item(request, request->item + 1);
   return request->item < request->op->count;
 }
 
-/* Of a transaction each item that is due is asked again; else those from this one on. */
+/* Transactions are resent for each item with status RESEND; the other forms continue at the current
+ * item. */
 void cachette__redis_counter_rewind(cachette__redis_request *request) {
   if (request->phase == TRANSACTION) {
     request->partial = true;

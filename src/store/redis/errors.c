@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A server's error reply becomes a code and a sentence of ours. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,19 +8,19 @@
 #include "../../base/slice.h"
 #include "internal.h"
 
-/* What may help against an error. */
+/* What may resolve an error. */
 enum remedy {
   NONE,
   WAIT,     /* waiting */
-  RECONNECT /* a new connection: the name may stand for another server by now, or soon */
+  RECONNECT /* the host name may resolve to another server, now or soon */
 };
 
-/* Errors with a sentence of our own: how they begin, a code, the sentence. */
+/* The errors that we explain: the start of the reply, the code, the rest of the sentence. */
 static const struct known {
   const char *words;
   int code;
   enum remedy remedy;
-  const char *sentence; /* behind the server's name */
+  const char *sentence; /* follows the server's name */
 } known[] = {
     {"LOADING", CACHETTE_EUNAVAILABLE, RECONNECT,
      "is still loading its data; try again in a while"},
@@ -58,8 +59,8 @@ static bool begins_with(const char *text, const char *words) {
 }
 
 /*
- * The server's words. Some servers repeat the command; its arguments are left out, since a password
- * may be among them, or keys and values.
+ * Copies the server's message without secrets. Some servers repeat the command; its arguments are
+ * removed, since they may contain a password, keys or values.
  */
 static void copy_redacted(const cachette__redis_node *node, char *words, size_t size) {
   snprintf(words, size, "%s", node->error);
@@ -75,7 +76,7 @@ static const struct known *find_known(const cachette__redis_node *node) {
   return NULL;
 }
 
-/* Whether a NOPERM is about a key; else it is about the command. */
+/* Returns whether a NOPERM is about a key; else it is about the command. */
 static bool is_about_key(const cachette__redis_node *node) {
   return strstr(node->error, " key") != NULL;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: the Redis protocol over its pipeline. */
+/* One server: the callbacks of its pipeline. */
 #include <string.h>
 
 #include "internal.h"
 
-enum { DIRECT = 4096 }; /* bytes still to come of a value, from which on they are read directly */
+enum {
+  DIRECT = 4096
+}; /* missing bytes of a value from which on they are read directly into its buffer */
 
 static const cachette__redis_request *request_of(const cachette__request *base) {
   return (const cachette__redis_request *)base;
@@ -18,7 +20,7 @@ static void on_opened(void *owner) {
   cachette__redis_handshake_start(node);
 }
 
-/* Gathers the text of an error reply, which may come in parts. */
+/* Collects the text of an error reply, which may arrive in parts. */
 static void gather_error(cachette__redis_node *node, const cachette__resp_token *token) {
   if (token->offset == 0) node->error_size = 0;
   size_t left = sizeof node->error - 1 - node->error_size;
@@ -28,7 +30,7 @@ static void gather_error(cachette__redis_node *node, const cachette__resp_token 
   node->error[node->error_size] = '\0';
 }
 
-/* False: the server sent what nothing asked for. */
+/* Returns false if the reply does not match what was sent. */
 static bool take(cachette__redis_node *node, const cachette__resp_token *token) {
   if (token->type == CACHETTE__RESP_ERROR) gather_error(node, token);
   if (token->push || token->attribute) return true;
@@ -90,7 +92,7 @@ static bool is_idempotent(const cachette__request *base) {
   return cachette__is_idempotent(op->verb, op->flags);
 }
 
-/* What was received of it counts no more, but for the items that it did not ask for. */
+/* Resets a request to be resent. Items that it does not include retain their results. */
 static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
   cachette__redis_node *node = owner;
   cachette__redis_request *request = (cachette__redis_request *)base;
@@ -100,7 +102,7 @@ static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
     node->multi = CACHETTE__MULTI_REFUSED;
   if (op != NULL && request->partial && base->replies > 0 &&
       !cachette__redis_counter_is_adding(request))
-    op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply had begun */
+    op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply was incomplete */
   request->refused = request->postponed = request->in_multi = false;
   request->code = CACHETTE_OK;
   bool restarts = request->clear != NULL && request->clear->op != NULL && !was_sent;
@@ -139,7 +141,8 @@ static void on_failed(void *owner, cachette__request *base, int code, const char
   if (request->clear != NULL)
     cachette__redis_clear_fail(request->clear, code, message);
   else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
-    cachette__redis_complete(op, CACHETTE_OK); /* only its time to live was looked after */
+    cachette__redis_complete(
+        op, CACHETTE_OK); /* all counters are incremented; only setting a TTL failed */
   else if (op != NULL)
     cachette__redis_fail(op, code, message);
 }
@@ -159,7 +162,7 @@ static const cachette__protocol protocol = {
     .failed = on_failed,
 };
 
-/* ---- Its life ---- */
+/* ---- Init and close ---- */
 
 void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
                                const cachette__redis_settings *settings, cachette__events *events) {

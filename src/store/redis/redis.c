@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The store: ops become requests of its node. */
 #include "redis.h"
 
 #include <string.h>
@@ -24,7 +25,7 @@ static size_t count_bytes(const cachette_op *op) {
 
 static void redis_submit(cachette__store *store, cachette_op *op) {
   cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server does that by itself */
+  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server removes expired entries itself */
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
@@ -43,8 +44,8 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
   if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
 }
 
-/* Whether an item has no result: the one whose reply comes next, those behind it that were asked
- * for, and those that were to be asked for again. */
+/* Returns whether an item has no result: it is the one whose reply comes next, a later one that the
+ * request includes, or one to be resent. */
 static bool is_pending(const cachette__redis_request *request, const cachette_op *op, size_t item) {
   if (op->items[item].status == CACHETTE__REDIS_RESEND || item == request->item) return true;
   return item > request->item && !request->partial;
@@ -59,7 +60,7 @@ static void mark_timed_out(const cachette__redis_request *request, cachette_op *
   }
 }
 
-/* Whether its server is silent. */
+/* Closes the connection if the server is silent. */
 static void check_silence(cachette__redis_node *node, const cachette_op *op) {
   int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
   cachette__pipeline_timed_out(&node->pipeline, op->priv.deadline_ms, waited);
@@ -90,7 +91,7 @@ static const cachette_error *redis_reason(cachette__store *store, const cachette
 
 static void redis_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
-  (void)stats; /* the server's own figures count all its clients, and are another command away */
+  (void)stats; /* a server's statistics need a command, and they count all its clients */
 }
 
 static const char *redis_server(const cachette__store *store, const cachette_op *op) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Requests: pushing, completing and failing them. */
 #include "../../base/counter.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
@@ -22,7 +23,7 @@ int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__
   return CACHETTE_OK;
 }
 
-/* ---- Ends ---- */
+/* ---- Completing ---- */
 
 void cachette__redis_complete(cachette_op *op, int code) {
   if (cachette__has_items(op->verb)) {
@@ -55,7 +56,7 @@ int cachette__redis_op_error(const cachette__redis_node *node, const cachette_op
 void cachette__redis_item_error(cachette__redis_node *node, cachette__redis_request *request,
                                 cachette_item *item, const char *command) {
   cachette_op *op = request->op;
-  if (item->status < 0) return; /* the first error stands */
+  if (item->status < 0) return; /* keep the first error */
   if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
   if (cachette__redis_error_is_transient(node, command)) {
     request->postponed = true;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that the server refused for now: because it is no longer a primary, still loads its
- * data, or the like. A refused command was not carried out, so everything may be sent again, even
- * an increment.
+ * Requests that the server refused temporarily, as it is no longer the primary or is still loading
+ * its data. A refused command was not executed, so it is safe to resend, even an increment.
  *
- *     refused --> waits (a pause with jitter) --> is sent again --> its reply
- *                    '--> its deadline is before the next try: it fails, with the reason
+ *     refused --> waits (back-off with jitter) --> is resent --> its reply
+ *                    '--> the next try is after its deadline: it fails with the reason
  *
- * After a failover the server's name often stands for another machine. So the next try opens a new
- * connection, which resolves the name again; the old connection drains. One timer serves all that
- * waits. The pause grows up to the time that a call may take, so a server that simply is a replica
- * sees few connections, yet each call has its try. A server that loads or is busy shows by any
- * command when that is over: once it has lasted as long as a call may take, calls fail at once.
+ * After a failover the host name often resolves to another server. So the next try opens a new
+ * connection, which resolves the name again, and drains the old one. One timer serves all waiting
+ * requests. The back-off grows up to the time-out of an op, so a server that is a replica for good
+ * gets few connections. After LOADING, BUSY and the like, any command shows when the server has
+ * recovered: if that takes longer than the time-out, ops fail at once.
  */
 #include <string.h>
 
@@ -23,7 +22,8 @@
 
 /* ---- Failing ---- */
 
-/* Of an increment the items from its current one on are due, for it may take them one by one. */
+/* An increment may process its items one by one, so all items from the current one on are resent.
+ */
 static bool needs_resend(const cachette__redis_request *request, size_t item) {
   const cachette_op *op = request->op;
   if (op->verb == CACHETTE_INCREMENT)
@@ -42,7 +42,7 @@ static void fail_items(const cachette__redis_request *request, const cachette_er
 }
 
 static void fail(const cachette__redis_request *request, const cachette_error *reason) {
-  cachette_error copy = *reason; /* the caller's code may change it */
+  cachette_error copy = *reason; /* a completion callback may change the original */
   cachette_op *op = request->op;
   if (request->clear != NULL) {
     cachette__redis_clear_fail(request->clear, copy.code, copy.message);
@@ -54,9 +54,9 @@ static void fail(const cachette__redis_request *request, const cachette_error *r
   }
 }
 
-/* ---- Sending again ---- */
+/* ---- Resending ---- */
 
-/* Makes a request ready to be sent again. False: out of memory. */
+/* Prepares a request to be resent. Returns false if out of memory. */
 static bool prepare(cachette__redis_request *request) {
   cachette_op *op = request->op;
   if (op != NULL && op->verb == CACHETTE_INCREMENT)
@@ -104,7 +104,7 @@ static bool append(cachette__redis_retry *retry, const cachette__redis_request *
 
 static void on_timer(uv_timer_t *timer);
 
-/* Plans the next try, unless one is planned. */
+/* Schedules the next try, unless one is scheduled. */
 static void schedule(cachette__redis_node *node, int64_t now) {
   cachette__redis_retry *retry = &node->retry;
   if (retry->due_ms != 0) return;
@@ -114,7 +114,7 @@ static void schedule(cachette__redis_node *node, int64_t now) {
   uv_timer_start(&retry->timer, on_timer, (uint64_t)pause, 0);
 }
 
-/* Whether the next try comes before its deadline. */
+/* Returns whether the next try is before the deadline of the request. */
 static bool may_wait(const cachette__redis_node *node, const cachette__redis_request *request,
                      int64_t now) {
   const cachette__redis_retry *retry = &node->retry;
@@ -126,7 +126,7 @@ void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_reque
   cachette__redis_retry *retry = &node->retry;
   int64_t now = cachette__machine_now();
   if (cachette__redis_op(request) == NULL) {
-    fail(request, &retry->reason); /* frees a clear that was given up */
+    fail(request, &retry->reason); /* frees the clear if there is one */
     return;
   }
   if (request->op != NULL && request->op->verb == CACHETTE_INCREMENT)
@@ -146,7 +146,7 @@ void cachette__redis_retry_reset(cachette__redis_node *node) {
   node->retry.since_ms = 0;
 }
 
-/* Sends all that waits, or fails it with `reason`. The callers' code may run in here. */
+/* Resends all waiting requests, or fails them with `reason`. May run completion callbacks. */
 static void resend_all(cachette__redis_node *node, const cachette_error *reason) {
   cachette__redis_retry *retry = &node->retry;
   while (retry->begin < retry->end) {
@@ -173,7 +173,7 @@ static void on_timer(uv_timer_t *timer) {
   resend_all(node, is_down ? &copy : NULL);
 }
 
-/* ---- Its life ---- */
+/* ---- Init and close ---- */
 
 void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop) {
   uv_timer_init(loop, &node->retry.timer);

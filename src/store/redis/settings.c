@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the options of the store, once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static bool is_one_of(const char *text, const char *a, const char *b) {
   return strcmp(text, a) == 0 || strcmp(text, b) == 0;
 }
 
-/* A whole number from 0 to DATABASE_MAX, or -1. */
+/* Parses a number from 0 to DATABASE_MAX. Returns -1 if it is not valid. */
 static int read_database(const char *text) {
   char *end;
   if (*text < '0' || *text > '9') return -1;
@@ -27,7 +28,7 @@ static int read_database(const char *text) {
   return *end == '\0' && number <= DATABASE_MAX ? (int)number : -1;
 }
 
-/* Reads the database from the path and from `?db=`. Returns what is wrong, or NULL. */
+/* Reads the database from the path and from `?db=`. Returns what is wrong with it, or NULL. */
 static const char *find_database(const cachette__url *url, bool in_path, int *database) {
   static const char not_a_number[] = "its database is not a number";
   int found = -1;
@@ -51,7 +52,7 @@ static bool speaks_tls(const cachette__redis_settings *settings) {
   return is_one_of(settings->url.scheme, "rediss", "valkeys");
 }
 
-/* Fills the address from the parts of the URL. Returns what is wrong, or NULL. */
+/* Fills the address from the parts of the URL. Returns what is wrong with it, or NULL. */
 static const char *read_parts(cachette__redis_settings *settings) {
   const cachette__url *url = &settings->url;
   cachette__target *target = &settings->target;
@@ -87,9 +88,9 @@ static int read_url(cachette__redis_settings *settings, const char *text, const 
                         redacted, problem, example);
 }
 
-/* ---- The rest ---- */
+/* ---- The other options ---- */
 
-/* What to do where one side speaks TLS and the other does not. */
+/* Writes what to do if only one side uses TLS. */
 static void add_advice(cachette__redis_settings *settings) {
   const char *scheme = settings->url.scheme;
   snprintf(settings->plain_advice, sizeof settings->plain_advice,
@@ -143,7 +144,7 @@ int cachette__redis_settings_new(const cachette_options *options, enum cachette_
   return code;
 }
 
-/* Warns of files for TLS if the URL begins with `plain`, which is a scheme without TLS. */
+/* Warns of unused TLS files if the URL begins with `plain`, a scheme without TLS. */
 static bool warn_of_scheme(const cachette_options *options, enum cachette__option url,
                            const char *plain, const char *remedy, cachette_error *warning) {
   const char *text = cachette__options_text(options, url);
