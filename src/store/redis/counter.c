@@ -224,7 +224,7 @@ static void take_probe_error(cachette__redis_node *node, cachette__redis_request
   }
 }
 
-/* The transaction of an item did not take place, and none of its commands was at problem. */
+/* The transaction of an item was aborted, although none of its commands failed. */
 static void retry_without_transaction(cachette__redis_node *node,
                                       cachette__redis_request *request) {
   cachette_item *item = item_of(request);

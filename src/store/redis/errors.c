@@ -11,7 +11,7 @@
 /* What may resolve an error. */
 enum remedy {
   NONE,
-  WAIT,     /* waiting */
+  WAIT,
   RECONNECT /* the host name may resolve to another server, now or soon */
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { HEAD_MAX = 24 }; /* bytes of "$18446744073709551615\r\n", at most */
+enum { HEAD_MAX = 24 }; /* bytes of "$18446744073709551615\r\n", rounded up */
 
 #define TEXT(text) ((cachette_slice){text, sizeof text - 1})
 
@@ -12,7 +12,7 @@ static char *append(char *at, const void *data, size_t size) {
   return at + size;
 }
 
-/* The digits of a number. */
+/* Appends the digits of a number. */
 static char *append_number(char *at, uint64_t number) {
   char digits[20];
   size_t begin = sizeof digits;
@@ -44,13 +44,13 @@ static size_t max_key_size(cachette__redis_key key) {
   return key.prefix.size + key.key.size + HEAD_MAX + 2;
 }
 
-/* Says that the bytes from the last room up to `end` are in the buffer. */
+/* Commits the bytes up to `end`, which were written to reserved space. */
 static bool finish(cachette__buffer *output, const char *end) {
   output->end = (size_t)(end - output->data);
   return true;
 }
 
-/* A command of one word, whose head is written out, and a key. */
+/* Appends the literal head of a command, and a key. */
 static bool append_keyed(cachette__buffer *output, cachette_slice head, cachette__redis_key key) {
   char *at = cachette__buffer_reserve(output, head.size + max_key_size(key));
   if (at == NULL) return false;
@@ -70,7 +70,7 @@ bool cachette__redis_exists(cachette__buffer *output, cachette__redis_key key) {
   return append_keyed(output, TEXT("*2\r\n$6\r\nEXISTS\r\n"), key);
 }
 
-/* A signed number as a bulk string. */
+/* Appends a signed number as a bulk string. */
 static bool append_signed(cachette__buffer *output, int64_t number) {
   char digits[21];
   char *at = digits;
