@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The text protocol: a part becomes mg, ms, md and ma, each with a number that its reply repeats.
- */
+/* The text protocol: a part becomes the meta commands mg, ms, md and ma, each with a number that
+ * its reply repeats. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "internal.h"
 
 enum {
-  HEAD_SIZE = 160,                  /* most bytes of a command beside its key and value */
-  ABSOLUTE_FROM = 30 * 24 * 60 * 60 /* memcached takes more seconds than these for a date */
+  HEAD_SIZE = 160,                  /* max bytes of a command without its key and value */
+  ABSOLUTE_FROM = 30 * 24 * 60 * 60 /* more seconds are a UNIX time */
 };
 
 /* ---- Writing ---- */
@@ -30,7 +30,7 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line) {
   return true;
 }
 
-/* Rounded up. A long time becomes a date, which has 31 bits in the server. */
+/* Rounds up. A UNIX time has 31 bits in the server. */
 int64_t cachette__mc_seconds(int64_t ttl_ms) {
   int64_t seconds = ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (seconds <= ABSOLUTE_FROM) return seconds;
@@ -38,7 +38,7 @@ int64_t cachette__mc_seconds(int64_t ttl_ms) {
   return end < INT32_MAX ? end : INT32_MAX;
 }
 
-/* A command with its number. `value`, which may be empty, is NULL if the command takes none. */
+/* Encodes a command with its number. `value` is NULL if the command has none. */
 static bool encode(cachette__mc_node *node, const char *word, const cachette__memcached_key *key,
                    const char *flags, const cachette_slice *value) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
@@ -99,8 +99,8 @@ static bool encode_write(cachette__mc_node *node, const cachette_item *item,
 }
 
 /*
- * The first command creates the counter if it does not exist, so that its reply tells which was the
- * case. If the counter expires in between, the second command creates it anew.
+ * The first command creates the counter if it does not exist; its reply shows whether it existed.
+ * If the counter expires in between, the second command creates it again.
  */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              const cachette__memcached_key *key) {
@@ -144,9 +144,9 @@ static int read_token(cachette__mc_node *node, cachette_slice input, size_t *use
 }
 
 /*
- * The first "set" of a connection, whatever its key, carries the user name and the password. A
- * server that does not ask for them stores it as an entry; so its key is nobody else's, and it
- * expires at once.
+ * The first "set" of a connection contains the user name and the password; its key is ignored. A
+ * server without authentication stores it as an entry. So its key is our own, and it expires at
+ * once.
  */
 static bool encode_login(cachette__mc_node *node) {
   const cachette__memcached_settings *settings = node->store->settings;

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Increments. The server counters in 64 bits without a sign, modulo 2^64, and cannot be told where
- * to stop, while our counters have a sign. So there are two ways:
+ * Increments. The server counts in unsigned 64 bits, modulo 2^64, without a limit, while our
+ * counters are signed. So there are two methods:
  *
  *     small amounts   ma +5: one command, after one that creates the counter if it does not exist
- *     large amounts   mg -> ma +AMOUNT if the version is still the one that was read; or again
+ *     large amounts   mg, then ma +AMOUNT if the version is unchanged; else again
  *
- * A large amount never goes beyond the limit, as the sum is known before. A small one does if the
- * counter is a little below the limit. The reply shows that, and the second way corrects it: it
- * sets the counter back by the amount that was added. It does the same where an earlier increment
- * went beyond the limit and was abandoned before it was corrected: the counter becomes the limit
- * again. memcached refuses a number of more than 63 bits if there happens to be a '-' behind it in
- * its memory. So a counter beyond the limit is not incremented but stored anew, with the time to
- * live that it has left.
+ * A large amount never exceeds the limit (INT64_MAX), as the sum is known in advance. A small
+ * amount does if the counter is just below the limit. The reply shows this, and the second method
+ * subtracts the amount again. If an earlier increment exceeded the limit and was abandoned before
+ * this correction, the counter is set to the limit. memcached may fail to parse a number of more
+ * than 63 bits (if a '-' happens to follow it in memory). So a counter that exceeds the limit is
+ * replaced instead of incremented, with its remaining TTL.
  *
- *     FIRST  all items ---> READ  the counters to compare ---> WRITE  those that can be written
- *                             ^------------ the version has changed -------'
+ *     FIRST  all items ---> READ  counters to read first ---> WRITE  those that can be written
+ *                             ^----------- the version has changed -------'
  */
 #include "../../base/counter.h"
 #include "../../base/alloc.h"
 #include "internal.h"
 
-enum { MAX_DIGITS = 20 }; /* of a number that a server sends */
+enum { MAX_DIGITS = 20 }; /* of a number from a server */
 
 static const uint64_t limit = INT64_MAX;
 
@@ -50,8 +49,8 @@ bool cachette__mc_counter_prepare(cachette__mc_part *part) {
 
 /* ---- Numbers ---- */
 
-/* Adds the digits of a token to the number. `*is_number` becomes false if they are not digits, or
- * too many. */
+/* Appends the digits of a token to `node->sum`. Sets `*is_number` to false if they are not digits,
+ * or too many. */
 static void gather(cachette__mc_node *node, const cachette__meta_token *token, bool *is_number) {
   const char *digits = token->bytes.data;
   if (token->offset == 0) {
@@ -93,7 +92,7 @@ void cachette__mc_counter_refused(cachette__mc_part *part, size_t index,
     cachette__mc_take_error(part, item, token->line);
 }
 
-/* ---- Comparing ---- */
+/* ---- Reading and writing ---- */
 
 static void fail_range(cachette__mc_part *part, cachette__mc_counter *counter,
                        cachette_item *item) {
@@ -101,15 +100,15 @@ static void fail_range(cachette__mc_part *part, cachette__mc_counter *counter,
   counter->state = CACHETTE__MC_DONE;
 }
 
-/* The counter before the item's amount was added. A number beyond the limit is left over from
- * increments that were abandoned. */
+/* Returns the counter before the item's amount was added. A counter above the limit is left over
+ * from an increment that was abandoned. */
 static uint64_t find_base(const cachette__mc_counter *counter, int64_t amount) {
   if (counter->sum <= limit) return counter->sum;
   uint64_t before = counter->sum - (uint64_t)amount;
   return counter->overshot && amount > 0 && before <= limit ? before : limit;
 }
 
-/* The counter was read: decides what to write. */
+/* Decides what to write to a counter that was read. */
 static void decide(cachette__mc_part *part, cachette__mc_counter *counter, cachette_item *item) {
   int64_t amount = item->amount, sum;
   if (counter->overshot && counter->sum <= limit) { /* another client has corrected it */
@@ -139,7 +138,7 @@ static void finish_counter(cachette__mc_part *part, cachette__mc_counter *counte
   }
 }
 
-/* The counter as it was read, with its version. */
+/* Takes a token of the counter that is read, with its version. */
 static void take_read(cachette__mc_part *part, cachette__mc_counter *counter, cachette_item *item,
                       const cachette__meta_token *token) {
   if (item->status < 0) {
@@ -162,13 +161,14 @@ static void take_read(cachette__mc_part *part, cachette__mc_counter *counter, ca
     }
     if (counter->state == CACHETTE__MC_WRITE && counter->target == counter->sum)
       finish_counter(part, counter, item);
-  } else if (counter->overshot) { /* it has expired meanwhile */
+  } else if (counter->overshot) { /* the counter has expired meanwhile */
     counter->sum = 0;
     decide(part, counter, item);
   }
 }
 
-/* A token for the count at the cursor. False: the reply does not fit. */
+/* Takes a token for the counter at the cursor. Returns false if the reply does not match the
+ * command. */
 static bool take_step(cachette__mc_part *part, const cachette__meta_token *token) {
   cachette__mc_counter *counter = &part->counters[part->cursor];
   cachette_item *item = item_of(part, counter);
@@ -206,7 +206,7 @@ bool cachette__mc_counter_step(cachette__mc_part *part, const cachette__meta_tok
   return part->cursor < part->counter_count && take_step(part, token);
 }
 
-/* ---- The rounds that follow ---- */
+/* ---- The next rounds ---- */
 
 size_t cachette__mc_counter_replies(const cachette__mc_part *part) {
   size_t replies = 0;
@@ -247,8 +247,7 @@ void cachette__mc_counter_fail(cachette__mc_part *part, int code, const char *me
   }
 }
 
-/* Removes the counts that are done. Returns whether some are to be written; else all are to be
- * read.
+/* Removes the counters that are done. Returns true if some can be written; else all must be read.
  */
 static bool remove_done(cachette__mc_part *part) {
   size_t left = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's error line becomes a code and a sentence of ours. */
+/* A server's error reply becomes a code and a sentence of ours. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "../../base/slice.h"
 #include "internal.h"
 
-/* The errors that we explain: words of the line, the code, and the rest of the sentence. */
+/* The errors that we explain: words of the line, the code, the rest of the sentence. */
 static const struct {
   const char *words;
   int code;

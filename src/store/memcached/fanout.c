@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An op fans out to the nodes that have its keys, and gathers what comes back. */
+/* The fan-out of an op: its parts, its failures, and its completion. */
 #include <stdarg.h>
 
 #include "../../base/alloc.h"
@@ -15,7 +15,7 @@ static size_t find_node(const cachette__memcached_settings *settings, cachette_s
   return cachette__memcached_choose(&settings->hosts, (cachette_slice){made.raw, made.size});
 }
 
-/* Sorts the items by node. `order` and `nodes` have an entry for each item. */
+/* Sorts the items by node. `order` and `nodes` have space for one entry per item. */
 static void divide(cachette__mc_fanout *fanout, size_t *order, size_t *nodes) {
   const cachette_op *op = fanout->op;
   for (size_t i = 0; i < op->count; i++) {
@@ -107,9 +107,9 @@ void cachette__mc_fail_part(cachette__mc_part *part, int code, const char *messa
   }
 }
 
-/* ---- Ending ---- */
+/* ---- Completing ---- */
 
-/* The status of the op. It is that of a part that failed, if every item failed. */
+/* Returns the status of the op. If every item failed, it is the error of a part that failed. */
 static int final_status(const cachette__mc_fanout *fanout) {
   cachette_op *op = fanout->op;
   size_t failed = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshake of a new connection:
+ * The handshake of a new connection: the login, the version and the settings of the server:
  *
  *     LOGIN --> VERSION --> SETTINGS --> ready
  *       '------- SASL --------^
  *
- * LOGIN only with a user name. The first step has at least 24 bytes, the size of a binary command's
- * header: a server that expects one finds an error and hangs up; with fewer bytes it would wait.
+ * LOGIN is skipped without a user name. The first step has at least 24 bytes, the size of a binary
+ * header: a server that expects the binary protocol then closes the connection; with fewer bytes it
+ * would wait for more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
                       node->pipeline.name, version);
 }
 
-/* Only the setting of the largest item matters. A server may refuse to list its settings. */
+/* Reads the max item size, the only setting that is used. A server may refuse to list its settings.
+ */
 static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
   static const char name[] = "STAT item_size_max ";
   char digits[24] = "";

@@ -13,7 +13,7 @@ enum { DEFAULT_PORT = 11211, WEIGHT_MAX = 1000 };
 
 /* ---- Reading ---- */
 
-/* `all` is the whole option, which may have a password with a comma in it. */
+/* `all` is the value of the option. If it contains a password, no part of it is displayed. */
 static int fail(const char *all, const char *text, size_t size, const char *problem,
                 cachette_error *error) {
   char redacted[64];
@@ -26,7 +26,7 @@ static int fail(const char *all, const char *text, size_t size, const char *prob
                         redacted, problem);
 }
 
-/* Reads a number from 1 to `most`, and moves `at` behind it. 0: there is none. */
+/* Reads a number from 1 to `max`, and moves `at` after it. Returns 0 if it is not valid. */
 static unsigned read_number(const char **at, const char *end, unsigned max) {
   unsigned number = 0;
   const char *begin = *at;
@@ -56,7 +56,7 @@ static const char *read_tail(const char *at, const char *end, cachette__memcache
   return NULL;
 }
 
-/* Reads one server. Returns what is wrong with it, or NULL; "": out of memory. */
+/* Reads one server. Returns NULL; or what is wrong with it; or "" if out of memory. */
 static const char *read_host(const char *text, size_t size, cachette__memcached_host *host) {
   const char *end = text + size, *after;
   *host = (cachette__memcached_host){.port = DEFAULT_PORT, .weight = 1};
@@ -121,7 +121,7 @@ size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachet
   return best;
 }
 
-/* ---- All of them ---- */
+/* ---- The list ---- */
 
 static bool is_listed(const cachette__memcached_hosts *hosts, uint64_t hash) {
   for (size_t i = 0; i < hosts->count; i++)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-  BASE64_MAX = 186, /* bytes that become at most 250 in base64 */
+  BASE64_MAX = 186, /* max bytes that fit into 250 in base64 */
   DIGEST = 32,
   TAIL = 1 + 2 * DIGEST
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops go to the nodes that have their keys. */
+/* The store: ops fan out to the nodes that have their keys. */
 #include "memcached.h"
 
 #include <stdio.h>
@@ -59,10 +59,10 @@ static void memcached_detach(cachette__store *store, cachette_op *op) {
 
 static void memcached_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
-  (void)stats; /* a server's own figures would take a command, and they count all its clients */
+  (void)stats; /* a server's statistics need a command, and they count all its clients */
 }
 
-/* Any of the op's servers may be the one that keeps it waiting. */
+/* Any of the op's servers may be the one that it waits for. */
 static const cachette_error *memcached_reason(cachette__store *store, const cachette_op *op) {
   const cachette__mc_fanout *fanout = (const cachette__mc_fanout *)op->priv.below;
   const cachette_error *hint = NULL;
@@ -122,7 +122,7 @@ static bool create_nodes(cachette__memcached *self) {
   return self->nodes != NULL;
 }
 
-/* Names the servers, for messages that concern them all. */
+/* Sets the name for messages about all servers. */
 static void name_servers(cachette__memcached *self) {
   const char *first = self->nodes[0]->pipeline.name;
   size_t others = self->settings->hosts.count - 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: the requests in its pipeline are encoded, and its replies go where they belong. */
+/* One server: the callbacks of its pipeline. */
 #include "../../base/alloc.h"
 #include "internal.h"
 
@@ -35,7 +35,7 @@ static size_t encode(void *owner, cachette__request *request, cachette__buffer *
   cachette__mc_node *node = owner;
   cachette__mc_part *part = part_of(request);
   uint32_t number = node->next_command;
-  (void)output; /* the encoders, which serve handshakes too, find it by the node */
+  (void)output; /* the encoders get it from the node, as they are used in handshakes too */
   if (encode_part(part)) return count_replies(part);
   node->next_command = number;
   return 0;
@@ -43,7 +43,7 @@ static size_t encode(void *owner, cachette__request *request, cachette__buffer *
 
 /* ---- Receiving ---- */
 
-/* Whether a token has the number of the command that it replies to. */
+/* Returns whether a token has the number of the command that comes next. */
 static bool is_in_order(cachette__mc_node *node, const cachette__mc_part *part,
                         const cachette__meta_token *token) {
   bool numbered = part->clear != NULL ? token->has_opaque : cachette__has_items(part->fanout->verb);
@@ -53,7 +53,7 @@ static bool is_in_order(cachette__mc_node *node, const cachette__mc_part *part,
   return token->has_opaque && token->opaque == expected;
 }
 
-/* False: it does not fit what was sent. */
+/* Returns false if the reply does not match what was sent. */
 static bool take(cachette__mc_node *node, const cachette__meta_token *token) {
   bool complete;
   if (node->step != CACHETTE__MC_IDLE) {
@@ -139,7 +139,7 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
   return was_ready;
 }
 
-/* Drops the value of which only a part came. */
+/* Drops an incomplete value. */
 static bool on_rewind(void *owner, cachette__request *request, bool was_sent) {
   cachette__mc_node *node = owner;
   (void)was_sent;
@@ -166,7 +166,7 @@ static const cachette__protocol protocol = {
     .failed = on_failed,
 };
 
-/* ---- Its life ---- */
+/* ---- Creating ---- */
 
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
                                          const cachette__memcached_host *host) {

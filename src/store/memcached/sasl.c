@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The binary protocol, which servers with SASL speak: a part becomes commands. */
+/* The binary protocol, for servers with SASL: a part becomes commands. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,15 +11,15 @@
 #define DO_NOT_CREATE UINT32_MAX /* as the time to live of an increment */
 
 enum {
-  CLOCK_SKEW_MAX = 60,  /* most seconds between the server's clock and this one */
-  LINE_END = 0x0d0a0d0a /* ends a line, for a server that expects the text protocol */
+  CLOCK_SKEW_MAX = 60,  /* max seconds between the server's clock and ours */
+  LINE_END = 0x0d0a0d0a /* ends the line for a server that expects the text protocol */
 };
 
 /* ---- Flags ---- */
 
 static int64_t epoch_seconds(void) { return cachette__epoch_now() / 1000; }
 
-/* The second in which an item expires; see touch.c. */
+/* Returns the flags of an item: the UNIX time at which it expires; see touch.c. */
 static uint32_t flags_of(int64_t ttl_ms) {
   int64_t end = epoch_seconds() + ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   return (uint32_t)(end < INT32_MAX ? end : INT32_MAX);
@@ -70,7 +70,7 @@ static bool encode_read(cachette__mc_node *node, const cachette_item *item, bool
   return append(node, &command);
 }
 
-/* A number that is out of range cannot be incremented, so it is replaced. */
+/* A counter that is out of range cannot be incremented, so it is replaced. */
 static bool encode_replace(cachette__mc_node *node, const cachette__mc_counter *counter,
                            cachette_slice key) {
   char digits[24];
@@ -82,7 +82,7 @@ static bool encode_replace(cachette__mc_node *node, const cachette__mc_counter *
                                       .value = {digits, size}};
   if (counter->ttl > 0) {
     add_times(&command, 1000 * counter->ttl);
-  } else { /* another writer's, so its time to live is not known */
+  } else { /* set by another client, so its TTL is unknown */
     cachette__binary_extra(&command, 0, 4);
     cachette__binary_extra(&command, 0, 4);
   }
@@ -108,7 +108,7 @@ static bool encode_write(cachette__mc_node *node, const cachette_item *item,
   return append(node, &command);
 }
 
-/* As in the text protocol a first command creates the counter; here it also gives it its flags. */
+/* As in the text protocol, the first command creates the counter; here it sets the flags too. */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              cachette_slice key) {
   bool down = item->amount < 0;
@@ -144,7 +144,7 @@ static bool encode_item(cachette__mc_node *node, const cachette_op *op, const ca
     case CACHETTE_CLEAR:
       command.verb = CACHETTE__BINARY_DELETE;
       break;
-    default: /* there is no command that asks only whether an item exists */
+    default: /* there is no command for exists alone */
       command.verb = CACHETTE__BINARY_GET;
   }
   return append(node, &command);
