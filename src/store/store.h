@@ -87,7 +87,7 @@ struct cachette__store_vtable {
    * store or layer that the op was last submitted to. Commands that were sent are not recalled;
    * their late replies are dropped. If some items have results, the store sets the status of the
    * others to ETIMEDOUT, since the caller gets the partial results if the op timed out. NULL: it
-   * never has a pending op, as immediate stores and most layers.
+   * never has a pending op. That is so for immediate stores and most layers.
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 

@@ -22,8 +22,7 @@ static const cachette__module_table table = {
 
 /* ---- Finding its file ---- */
 
-/* Finds the folder of the file that contains the core. Returns its length with the last '/', or 0.
- */
+/* Finds the folder of the file that contains the core. Returns its length with the '/', or 0. */
 static size_t core_folder(const char **folder) {
   Dl_info info;
   if (dladdr(&table, &info) == 0 || info.dli_fname == NULL) return 0;

@@ -53,8 +53,7 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
                       node->pipeline.name, version);
 }
 
-/* Reads the max item size, the only setting that is used. A server may refuse to list its settings.
- */
+/* Reads the only setting that is used. A server may refuse to list its settings. */
 static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
   static const char name[] = "STAT item_size_max ";
   char digits[24] = "";

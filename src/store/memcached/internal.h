@@ -325,8 +325,7 @@ size_t cachette__mc_replies(const cachette__mc_part *part);
 bool cachette__mc_take(cachette__mc_part *part, size_t done, const cachette__meta_token *token,
                        bool *complete);
 
-/* Call when the op of a pending part is detached: items without a result get the status ETIMEDOUT.
- */
+/* Called when the op of a pending part is detached. Items without a result get ETIMEDOUT. */
 void cachette__mc_mark_timed_out(cachette__mc_part *part);
 
 /* ---- handshake.c ---- */
@@ -337,8 +336,7 @@ void cachette__mc_handshake_start(cachette__mc_node *node);
 /* Takes a token of a reply. After the last one the pipeline is ready, or the connection fails. */
 void cachette__mc_handshake_take(cachette__mc_node *node, const cachette__meta_token *token);
 
-/* Called after the connection was lost. Appends to its error why the server may not have replied.
- */
+/* Called after the connection was lost. Appends the probable cause to its error. */
 void cachette__mc_handshake_lost(cachette__mc_node *node, bool was_ready);
 
 /* ---- node.c ---- */

@@ -36,7 +36,7 @@ static enum cachette__meta_type type_of(cachette_slice line) {
   return CACHETTE__META_LINE;
 }
 
-/* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `most`. */
+/* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `max`. */
 static bool read_number(const char *text, size_t size, bool sign, int64_t max, int64_t *number) {
   size_t at = sign && size > 0 && text[0] == '-';
   int64_t value = 0;

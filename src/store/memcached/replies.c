@@ -32,8 +32,7 @@ static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *
 /* Sets the status of an item. `is_hit`: success means that an entry was found. Returns false if the
  * reply does not match the command. */
 static bool take_status(cachette_item *item, const cachette__meta_token *token, bool is_hit) {
-  if (token->type ==
-      CACHETTE__META_VALUE) /* the reply to exists under SASL; its value is dropped */
+  if (token->type == CACHETTE__META_VALUE) /* an exists under SASL; the value is dropped */
     item->status = CACHETTE_HIT;
   else if (token->type == CACHETTE__META_HEADER)
     item->status = is_hit ? CACHETTE_HIT : CACHETTE_MISS;

@@ -162,9 +162,8 @@ static bool take_probed(cachette__redis_node *node, cachette__redis_request *req
 }
 
 static bool take_created(cachette__redis_request *request, const cachette__resp_token *token) {
-  item_of(request)->status = token->type == CACHETTE__RESP_NULL
-                                 ? CACHETTE_HIT
-                                 : CACHETTE_MISS; /* MISS: created, with the amount as its sum */
+  /* A counter that was created has the amount as its sum, which the item has already. */
+  item_of(request)->status = token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS;
   return token->type == CACHETTE__RESP_NULL || token->type == CACHETTE__RESP_SIMPLE;
 }
 

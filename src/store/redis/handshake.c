@@ -31,8 +31,7 @@ enum { MINIMAL_MS = 60 * 1000 }; /* after which HELLO is tried again */
 static const char *const names[] = {
     [HELLO] = "HELLO", [AUTH] = "AUTH", [SETNAME] = "CLIENT", [SELECT] = "SELECT", [PING] = "PING"};
 
-/* Fills the words of a step's command. Returns their number. `digits` is a buffer for one of them.
- */
+/* Fills the words of a step's command, one of which may be in `digits`. Returns their number. */
 static size_t choose_words(const cachette__redis_node *node, int step, cachette_slice *words,
                            char digits[16]) {
   const cachette__redis_settings *settings = node->settings;

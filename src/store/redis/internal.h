@@ -92,7 +92,7 @@ typedef struct cachette__redis_request {
   cachette__redis_clear *clear; /* NULL: the request of an op */
   size_t item;                  /* the index of the item whose reply comes next */
   int64_t ttl_ms;               /* the remaining TTL of a counter before it was incremented */
-  unsigned step; /* the index of the next reply, of the item or, if there are no items, of the op */
+  unsigned step;      /* the index of the next reply to the item, or to the op if it has no items */
   unsigned phase;     /* of an increment; see counter.c */
   int code;           /* 0, or the error of an op without items */
   bool partial;       /* it includes only the items with status RESEND */
@@ -239,8 +239,7 @@ int cachette__redis_op_error(const cachette__redis_node *node, const cachette_op
 
 /* ---- counter.c ---- */
 
-/* Encodes the next commands of an increment. Returns the number of their replies; 0: out of memory.
- */
+/* Encodes the next commands of an increment. Returns the number of replies; 0: out of memory. */
 size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redis_request *request,
                                       cachette__buffer *output);
 
@@ -291,15 +290,13 @@ bool cachette__redis_clear_take(cachette__redis_node *node, cachette__redis_requ
 /* Called after the reply: sends the next command, or completes the op. */
 void cachette__redis_clear_continue(cachette__redis_node *node, cachette__redis_clear *clear);
 
-/* Restarts the current namespace, since a cursor is only valid on one server. False: out of memory.
- */
+/* Restarts the current namespace, as a cursor is valid on one server only. False: out of memory. */
 bool cachette__redis_clear_restart(cachette__redis_clear *clear);
 
 /* Detaches the op of a clear by pattern. */
 void cachette__redis_clear_detach(cachette_op *op);
 
-/* Fails the op, unless it was detached, and frees the clear, which must have no request in flight.
- */
+/* Fails the op, unless it was detached, and frees the clear, which has no request in flight. */
 void cachette__redis_clear_fail(cachette__redis_clear *clear, int code, const char *message);
 
 /* ---- retry.c ---- */
@@ -354,8 +351,8 @@ bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token
 void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
                                const cachette__redis_settings *settings, cachette__events *events);
 
-/* Closes a node. Calls `closed(owner)` from the loop when its memory may be freed; not if `forked`.
- */
+/* Closes a node. `closed(owner)` is called from the loop when its memory may be freed; if `forked`,
+ * it is not called, and the memory may be freed at once. */
 void cachette__redis_node_close(cachette__redis_node *node, bool forked,
                                 void (*closed)(void *owner), void *owner);
 

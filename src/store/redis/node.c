@@ -4,9 +4,8 @@
 
 #include "internal.h"
 
-enum {
-  DIRECT = 4096
-}; /* missing bytes of a value from which on they are read directly into its buffer */
+/* If at least this many bytes of a value are missing, they are read directly into its buffer. */
+enum { DIRECT = 4096 };
 
 static const cachette__redis_request *request_of(const cachette__request *base) {
   return (const cachette__redis_request *)base;
@@ -141,8 +140,7 @@ static void on_failed(void *owner, cachette__request *base, int code, const char
   if (request->clear != NULL)
     cachette__redis_clear_fail(request->clear, code, message);
   else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
-    cachette__redis_complete(
-        op, CACHETTE_OK); /* all counters are incremented; only setting a TTL failed */
+    cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
   else if (op != NULL)
     cachette__redis_fail(op, code, message);
 }

@@ -22,8 +22,7 @@
 
 /* ---- Failing ---- */
 
-/* An increment may process its items one by one, so all items from the current one on are resent.
- */
+/* An increment may process its items one by one; then all from the current one on are resent. */
 static bool needs_resend(const cachette__redis_request *request, size_t item) {
   const cachette_op *op = request->op;
   if (op->verb == CACHETTE_INCREMENT)

@@ -3,7 +3,8 @@
  * Encodes commands of the Redis protocol: arrays of bulk strings.
  *
  * Each function appends one command to `output`, unless it says otherwise. If out of memory, it
- * returns false; then the caller must drop what was appended, as a part of the command may be there.
+ * returns false; then the caller must drop what was appended, as a part of the command may be
+ * there.
  */
 #ifndef CACHETTE_REDIS_WRITER_H
 #define CACHETTE_REDIS_WRITER_H
