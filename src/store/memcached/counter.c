@@ -247,8 +247,7 @@ void cachette__mc_counter_fail(cachette__mc_part *part, int code, const char *me
   }
 }
 
-/* Removes the counters that are done. Returns whether some can be written; else all must be read.
- */
+/* Removes the counters that are done. Returns whether some can be written; else all are read. */
 static bool remove_done(cachette__mc_part *part) {
   size_t left = 0;
   bool writes = false;
