@@ -9,7 +9,7 @@
 #include "none.h"
 #include "redis/redis.h"
 
-/* A backend's store: one that is linked in, or else a module. */
+/* Each backend and its store, which is either linked in or a module. */
 static struct entry {
   const char *backend;
   const cachette__store_vtable *linked;

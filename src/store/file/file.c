@@ -154,7 +154,7 @@ static void submit_batch(cachette__file_shared *shared, cachette__file_queue *qu
 
 static void complete(cachette__file_job *job) {
   int code = job->op.code;
-  cachette_op *op = cachette__op_copy_give(&job->op);
+  cachette_op *op = cachette__op_copy_deliver(&job->op);
   cachette__file_job_free(job);
   if (op != NULL) cachette__op_complete(op, code);
 }

@@ -84,7 +84,7 @@ static void done(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   int code = job->op.code;
   cachette__mongo_update_availability(job);
-  cachette_op *op = cachette__op_copy_give(&job->op);
+  cachette_op *op = cachette__op_copy_deliver(&job->op);
   free_job(base);
   if (op != NULL) cachette__op_complete(op, code);
 }
