@@ -17,7 +17,7 @@ void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *ca
                             const char *action) {
   call->action = action;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->client->settings->table);
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->store->settings->table);
 }
 
 void cachette__dynamo_add_key(cachette__text *body, cachette_slice key) {
@@ -75,9 +75,9 @@ void cachette__dynamo_begin_key(cachette__dynamo_job *job, cachette__dynamo_call
 
 static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   bool wants_value = job->op->verb == CACHETTE_FETCH;
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "GetItem", job->next++);
-  if (job->client->settings->consistent_read)
+  if (job->store->settings->consistent_read)
     cachette__text_puts(&call->body, ",\"ConsistentRead\":true");
   if (!wants_value)
     cachette__text_puts(
@@ -101,9 +101,9 @@ void cachette__dynamo_add_if_absent(cachette__text *body) {
 }
 
 /* The old entry is deleted all the same; IF_ABSENT deletes only an expired one. */
-void cachette__dynamo_write_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                    size_t index) {
-  call->is_safe = true;
+void cachette__dynamo_write_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                      size_t index) {
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "DeleteItem", index);
   if (job->op->flags & CACHETTE_IF_ABSENT) {
     cachette__text_puts(&call->body, ",\"ConditionExpression\":\"" CACHETTE__DYNAMO_IS_EXPIRED
@@ -116,11 +116,11 @@ void cachette__dynamo_write_too_big(cachette__dynamo_job *job, cachette__dynamo_
 
 static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   size_t index = call->index = job->next++;
-  if (job->entries[index].too_big) {
-    cachette__dynamo_write_too_big(job, call, index);
+  if (job->entries[index].too_large) {
+    cachette__dynamo_write_too_large(job, call, index);
     return;
   }
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin(job, call, "PutItem");
   cachette__text_puts(&call->body, ",\"Item\":");
   cachette__dynamo_add_item(job, &call->body, index);
@@ -129,8 +129,8 @@ static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   size_t index = call->index = job->next++;
-  if (job->entries[index].too_big) {
-    cachette__dynamo_write_too_big(job, call, index);
+  if (job->entries[index].too_large) {
+    cachette__dynamo_write_too_large(job, call, index);
     return;
   }
   cachette__dynamo_begin(job, call, "PutItem");
@@ -143,7 +143,7 @@ static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 /* ---- Touch ---- */
 
 static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "UpdateItem", job->next++);
   cachette__text_puts(&call->body,
                       ",\"UpdateExpression\":\"SET #e = :end, #a = :end_ms\","
@@ -159,7 +159,7 @@ static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
 
 /* A resend may not find the entry, so the count may be too low. */
 static void write_delete(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "DeleteItem", job->next++);
   cachette__text_puts(&call->body, ",\"ReturnValues\":\"ALL_OLD\"}");
 }

@@ -91,14 +91,14 @@ typedef struct cachette__dynamo_reply {
 enum cachette__dynamo_outcome { CACHETTE__DYNAMO_DONE, CACHETTE__DYNAMO_RESEND };
 
 struct cachette__dynamo_call {
-  cachette__dynamo *client;
+  cachette__dynamo *store;
   const char *action; /* such as "GetItem" */
   cachette__text body;
-  bool is_safe; /* to resend */
+  bool is_idempotent; /* to resend */
   int64_t deadline_ms;
 
   /* Whether the table is ready for this call; if not, the call waits. NULL: it needs no table. */
-  bool (*table_is_ready)(cachette__dynamo *client);
+  bool (*table_is_ready)(cachette__dynamo *store);
 
   /*
    * Called with the reply. RESEND: the body is a new one, to be sent after `pause_ms`. NULL: the
@@ -127,7 +127,7 @@ struct cachette__dynamo_call {
 };
 
 /* An empty call; NULL: out of memory. */
-cachette__dynamo_call *cachette__dynamo_call_new(cachette__dynamo *client, const char *action);
+cachette__dynamo_call *cachette__dynamo_call_new(cachette__dynamo *store, const char *action);
 
 /* Sends a call; `done` is called later. If the body failed for lack of memory, so does the call. */
 void cachette__dynamo_call_submit(cachette__dynamo_call *call);
@@ -136,13 +136,13 @@ void cachette__dynamo_call_submit(cachette__dynamo_call *call);
 void cachette__dynamo_call_abandon(cachette__dynamo_call *call);
 
 /* Frees all calls: the client closes. */
-void cachette__dynamo_calls_free(cachette__dynamo *client);
+void cachette__dynamo_calls_free(cachette__dynamo *store);
 
 /* Goes on with the calls that wait for the table or for keys, or fails them with `error`. */
-void cachette__dynamo_calls_resume(cachette__dynamo *client, const cachette_error *error);
+void cachette__dynamo_calls_resume(cachette__dynamo *store, const cachette_error *error);
 
 /* A random back-off whose limit doubles with each try. */
-int64_t cachette__dynamo_backoff(cachette__dynamo *client, unsigned tries);
+int64_t cachette__dynamo_back_off(cachette__dynamo *store, unsigned tries);
 
 /* ---- errors.c ---- */
 
@@ -162,7 +162,7 @@ enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_
 /* ---- table.c ---- */
 
 /* Whether the table is known to exist; if not, starts to check and make it. */
-bool cachette__dynamo_table_is_ready(cachette__dynamo *client);
+bool cachette__dynamo_table_is_ready(cachette__dynamo *store);
 
 /* ---- jobs.c ---- */
 
@@ -170,7 +170,7 @@ bool cachette__dynamo_table_is_ready(cachette__dynamo *client);
 typedef struct cachette__dynamo_entry {
   cachette__dynamo_key key;
   size_t same_as; /* index of the last entry with this key, which is sent for it; often its own */
-  bool too_big;   /* the value is too big to be sent */
+  bool too_large; /* the value is too big to be sent */
 } cachette__dynamo_entry;
 
 typedef enum cachette__dynamo_outcome cachette__dynamo_take(cachette__dynamo_job *job,
@@ -193,7 +193,7 @@ typedef struct cachette__dynamo_command {
 } cachette__dynamo_command;
 
 struct cachette__dynamo_job {
-  cachette__dynamo *client;
+  cachette__dynamo *store;
   cachette_op *op;
   const cachette__dynamo_command *command;
   cachette__dynamo_call *calls;
@@ -205,7 +205,7 @@ struct cachette__dynamo_job {
 
   /* Used by clear.c. */
   json_t *items;                 /* of the page: what to delete */
-  size_t next_item, items_index; /* the next of these, and the entry that they belong to */
+  size_t next_item, items_entry; /* the next of these, and the entry that they belong to */
   json_t *position;              /* start of the next page, or NULL */
   bool is_scanning;
 
@@ -214,7 +214,7 @@ struct cachette__dynamo_job {
 };
 
 /* Starts a job; completes the op if memory runs out. */
-void cachette__dynamo_job_start(cachette__dynamo *client, cachette_op *op,
+void cachette__dynamo_job_start(cachette__dynamo *store, cachette_op *op,
                                 const cachette__dynamo_command *command);
 
 /* Whether there is another entry to make a call for. */
@@ -249,7 +249,7 @@ bool cachette__dynamo_decode(cachette_slice text, void *bytes);
 void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t index, json_t *item);
 
 /* Fails the call's item because its value is too big. */
-void cachette__dynamo_take_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call);
+void cachette__dynamo_take_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call);
 
 extern cachette__dynamo_take cachette__dynamo_take_get, cachette__dynamo_take_put,
     cachette__dynamo_take_add, cachette__dynamo_take_touch, cachette__dynamo_take_delete;
@@ -293,7 +293,7 @@ void cachette__dynamo_add_now(cachette__text *body);
 void cachette__dynamo_add_if_absent(cachette__text *body);
 
 /* Writes a DeleteItem instead of a put whose value is too big. */
-void cachette__dynamo_write_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                    size_t index);
+void cachette__dynamo_write_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                      size_t index);
 
 #endif

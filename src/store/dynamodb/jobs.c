@@ -6,9 +6,9 @@
 
 /* Bytes of an item, names of its attributes included: 400 KB minus what two numbers may take. */
 enum {
-  ITEM_LIMIT = 400 * 1024 - 2 * 21,
-  NAMES = sizeof "keyvalueexpiresexpires_at" - 1,
-  RAW = sizeof "raw" - 1
+  ITEM_MAX = 400 * 1024 - 2 * 21,
+  NAMES_SIZE = sizeof "keyvalueexpiresexpires_at" - 1,
+  RAW_SIZE = sizeof "raw" - 1
 };
 
 /* ---- Errors ---- */
@@ -149,7 +149,7 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
 static void advance(cachette__dynamo_job *job) {
   size_t limit = job->in_order ? 1 : job->command->concurrency;
   while (job->code == CACHETTE_OK && job->open_calls < limit && job->command->has_next(job)) {
-    cachette__dynamo_call *call = cachette__dynamo_call_new(job->client, "");
+    cachette__dynamo_call *call = cachette__dynamo_call_new(job->store, "");
     if (call == NULL) {
       cachette__dynamo_fail_no_memory(job);
       break;
@@ -172,8 +172,8 @@ static cachette_slice key_of(const cachette_op *op, size_t index) {
 }
 
 /* For a namespace: puts what its keys begin with into `raw`. */
-static char *make_head(cachette_slice prefix, cachette_slice name, char *at,
-                       cachette__dynamo_key *head) {
+static char *write_head(cachette_slice prefix, cachette_slice name, char *at,
+                        cachette__dynamo_key *head) {
   char *end = at + prefix.size + name.size + 1;
   if (prefix.size > 0) memcpy(at, prefix.data, prefix.size);
   memcpy(at + prefix.size, name.data, name.size);
@@ -182,9 +182,9 @@ static char *make_head(cachette_slice prefix, cachette_slice name, char *at,
   return end;
 }
 
-static bool is_too_big(const cachette__dynamo_key *key, const cachette_item *item) {
-  size_t size = NAMES + key->text.size + (key->raw.size > 0 ? RAW + key->raw.size : 0);
-  return item->value.size > ITEM_LIMIT || size + item->value.size > ITEM_LIMIT;
+static bool is_too_large(const cachette__dynamo_key *key, const cachette_item *item) {
+  size_t size = NAMES_SIZE + key->text.size + (key->raw.size > 0 ? RAW_SIZE + key->raw.size : 0);
+  return item->value.size > ITEM_MAX || size + item->value.size > ITEM_MAX;
 }
 
 /* A batch has a key that appears twice only once; otherwise the calls go one after another. */
@@ -196,17 +196,17 @@ static void set_order(cachette__dynamo_job *job) {
   }
 }
 
-static bool make_entries(cachette__dynamo_job *job, char *at) {
+static bool init_entries(cachette__dynamo_job *job, char *at) {
   const cachette_op *op = job->op;
-  cachette_slice prefix = cachette_str(job->client->settings->prefix);
+  cachette_slice prefix = cachette_str(job->store->settings->prefix);
   bool is_name = op->verb == CACHETTE_CLEAR_NAMESPACE;
   for (size_t i = 0; i < job->count && at != NULL; i++) {
     cachette__dynamo_entry *entry = &job->entries[i];
     entry->same_as = i;
-    at = is_name ? make_head(prefix, key_of(op, i), at, &entry->key)
+    at = is_name ? write_head(prefix, key_of(op, i), at, &entry->key)
                  : cachette__dynamo_key_make(prefix, key_of(op, i), at, &entry->key);
     if (at != NULL && op->verb == CACHETTE_PUT)
-      entry->too_big = is_too_big(&entry->key, &op->items[i]);
+      entry->too_large = is_too_large(&entry->key, &op->items[i]);
   }
   if (at == NULL) return false;
   if (is_name || job->count < 2) return true;
@@ -215,9 +215,9 @@ static bool make_entries(cachette__dynamo_job *job, char *at) {
   return true;
 }
 
-static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op,
+static cachette__dynamo_job *new_job(cachette__dynamo *store, cachette_op *op,
                                      const cachette__dynamo_command *command) {
-  cachette_slice prefix = cachette_str(client->settings->prefix);
+  cachette_slice prefix = cachette_str(store->settings->prefix);
   size_t count = op->verb == CACHETTE_PING ? 1 : cachette__has_items(op->verb) ? op->count : 0;
   size_t capacity = 0;
   for (size_t i = 0; i < count; i++)
@@ -225,18 +225,18 @@ static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op,
   cachette__dynamo_job *job =
       cachette__calloc(1, sizeof *job + count * sizeof *job->entries + capacity);
   if (job == NULL) return NULL;
-  job->client = client;
+  job->store = store;
   job->op = op;
   job->command = command;
   job->count = count;
-  if (make_entries(job, (char *)&job->entries[count])) return job;
+  if (init_entries(job, (char *)&job->entries[count])) return job;
   cachette__free(job);
   return NULL;
 }
 
-void cachette__dynamo_job_start(cachette__dynamo *client, cachette_op *op,
+void cachette__dynamo_job_start(cachette__dynamo *store, cachette_op *op,
                                 const cachette__dynamo_command *command) {
-  cachette__dynamo_job *job = new_job(client, op, command);
+  cachette__dynamo_job *job = new_job(store, op, command);
   if (job == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;

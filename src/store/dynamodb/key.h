@@ -8,7 +8,7 @@
 
 #include "cachette.h"
 
-enum { CACHETTE__DYNAMO_KEY = 2048 };
+enum { CACHETTE__DYNAMO_KEY_MAX = 2048 };
 
 typedef struct cachette__dynamo_key {
   cachette_slice text; /* the stored form */
@@ -23,12 +23,12 @@ size_t cachette__dynamo_key_capacity(cachette_slice prefix, cachette_slice key);
  * of memory.
  */
 char *cachette__dynamo_key_make(cachette_slice prefix, cachette_slice key, char *at,
-                                cachette__dynamo_key *made);
+                                cachette__dynamo_key *result);
 
 /* The number of bytes at the start that are well-formed UTF-8 without NUL. */
-size_t cachette__dynamo_key_valid(const char *bytes, size_t size);
+size_t cachette__dynamo_valid_utf8(const char *bytes, size_t size);
 
 /* The longest head that the stored form of every key keeps. */
-enum { CACHETTE__DYNAMO_HEAD = CACHETTE__DYNAMO_KEY - 65 };
+enum { CACHETTE__DYNAMO_HEAD_MAX = CACHETTE__DYNAMO_KEY_MAX - 65 };
 
 #endif

@@ -72,7 +72,7 @@ static void fail_value(cachette__dynamo_job *job, size_t index) {
   cachette__fail(&error, CACHETTE_EBACKEND, text,
                  "The item \"%s\" in the table \"%.100s\" is none of a cache: it has no binary "
                  "\"value\".",
-                 text, job->client->settings->table);
+                 text, job->store->settings->table);
   cachette__dynamo_fail_item(job, index, &error);
 }
 
@@ -112,7 +112,7 @@ enum cachette__dynamo_outcome cachette__dynamo_take_get(cachette__dynamo_job *jo
   return CACHETTE__DYNAMO_DONE;
 }
 
-void cachette__dynamo_take_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+void cachette__dynamo_take_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_error error;
   char text[32];
   cachette__key_text(job->op->items[call->index].key, text, sizeof text);
@@ -126,16 +126,16 @@ void cachette__dynamo_take_too_big(cachette__dynamo_job *job, cachette__dynamo_c
 enum cachette__dynamo_outcome cachette__dynamo_take_put(cachette__dynamo_job *job,
                                                         cachette__dynamo_call *call,
                                                         const cachette__dynamo_reply *reply) {
-  if (job->entries[call->index].too_big || reply->code == CACHETTE_ETOOBIG)
-    cachette__dynamo_take_too_big(job, call);
+  if (job->entries[call->index].too_large || reply->code == CACHETTE_ETOOBIG)
+    cachette__dynamo_take_too_large(job, call);
   return CACHETTE__DYNAMO_DONE;
 }
 
 enum cachette__dynamo_outcome cachette__dynamo_take_add(cachette__dynamo_job *job,
                                                         cachette__dynamo_call *call,
                                                         const cachette__dynamo_reply *reply) {
-  if (job->entries[call->index].too_big || reply->code == CACHETTE_ETOOBIG)
-    cachette__dynamo_take_too_big(job, call);
+  if (job->entries[call->index].too_large || reply->code == CACHETTE_ETOOBIG)
+    cachette__dynamo_take_too_large(job, call);
   else if (reply->code < 0)
     job->op->items[call->index].status = CACHETTE_HIT;
   return CACHETTE__DYNAMO_DONE;

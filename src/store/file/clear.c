@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-enum { SLICE = 256 }; /* entries */
+enum { CHUNK = 256 }; /* entries */
 
 /*
  * Binds the end of a range: the least bytes that come after all keys that begin with `head`, or
@@ -34,7 +34,7 @@ static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
 
 /* Clears a slice of the entries whose keys begin with `head`, which may be empty. Adds how many
  * they were to `count`, and how many were live to `live`. */
-static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
+static int clear_chunk(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
                        int *count, int *live) {
   int code = SQLITE_OK;
   bool all = head.size == 0;
@@ -42,7 +42,7 @@ static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, c
       cachette__file_statement(thread, all ? CACHETTE__FILE_CLEAR_ALL : CACHETTE__FILE_CLEAR_RANGE);
   if (clear == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(clear, 1, job->last_id);
-  sqlite3_bind_int(clear, 2, SLICE);
+  sqlite3_bind_int(clear, 2, CHUNK);
   sqlite3_bind_int64(clear, 3, job->now_ms);
   if (!all) {
     cachette__file_bind(clear, 4, head);
@@ -75,38 +75,38 @@ int cachette__file_clear_expired(cachette__file_thread *thread, int64_t now_ms,
 }
 
 /* Continues with the next item, if there is one. */
-static void end_item(cachette__file_job *job) {
+static void finish_item(cachette__file_job *job) {
   job->index++;
   job->more = job->index < job->op.count;
 }
 
 static int clear_keys(cachette__file_thread *thread, cachette__file_job *job) {
   int count = 0, live = 0;
-  bool of_item = job->op.verb == CACHETTE_CLEAR_NAMESPACE;
-  cachette__item_copy *item = of_item ? &job->op.items[job->index] : NULL;
-  cachette_slice head = of_item ? item->key : cachette_str(thread->shared->settings->prefix);
-  int code = clear_slice(thread, job, head, &count, &live);
+  bool is_namespace = job->op.verb == CACHETTE_CLEAR_NAMESPACE;
+  cachette__item_copy *item = is_namespace ? &job->op.items[job->index] : NULL;
+  cachette_slice head = is_namespace ? item->key : cachette_str(thread->shared->settings->prefix);
+  int code = clear_chunk(thread, job, head, &count, &live);
   if (code != SQLITE_OK) return code;
   job->op.number += live;
-  if (of_item && live > 0) item->status = CACHETTE_HIT;
+  if (is_namespace && live > 0) item->status = CACHETTE_HIT;
   job->more = true;
-  if (count < SLICE) end_item(job);
+  if (count < CHUNK) finish_item(job);
   return SQLITE_OK;
 }
 
 static int clear_expired(cachette__file_thread *thread, cachette__file_job *job) {
   int64_t count = 0;
   cachette_slice prefix = cachette_str(thread->shared->settings->prefix);
-  int code = cachette__file_clear_expired(thread, job->now_ms, prefix, SLICE, &count);
+  int code = cachette__file_clear_expired(thread, job->now_ms, prefix, CHUNK, &count);
   job->op.number += count;
-  job->more = count == SLICE;
+  job->more = count == CHUNK;
   return code;
 }
 
 int cachette__file_clear(cachette__file_thread *thread, cachette__file_job *job) {
   if (job->op.verb == CACHETTE_FLUSH_EXPIRED) return clear_expired(thread, job);
   if (job->last_id == 0) {
-    int code = cachette__file_run(thread, CACHETTE__FILE_LAST, &job->last_id);
+    int code = cachette__file_run(thread, CACHETTE__FILE_LAST_ID, &job->last_id);
     if (code != SQLITE_OK) return code;
   }
   if (job->last_id == 0) { /* there are no entries */

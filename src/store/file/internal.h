@@ -46,9 +46,9 @@
 #include "../common/op_copy.h"
 
 enum {
-  CACHETTE__FILE_READERS = 4, /* batches that read, in a handle */
-  CACHETTE__FILE_HITS = 1024, /* hits recorded between two writes */
-  CACHETTE__FILE_PAGE = 4096  /* bytes of a page */
+  CACHETTE__FILE_READERS = 4,     /* batches that read, in a handle */
+  CACHETTE__FILE_HITS = 1024,     /* hits recorded between two writes */
+  CACHETTE__FILE_PAGE_SIZE = 4096 /* bytes of a page */
 };
 
 /* What the store reads of the options. */
@@ -75,7 +75,7 @@ struct cachette__file_job {
   struct {
     int64_t number;
     size_t index;
-  } before;    /* the same before this transaction, in case it fails */
+  } saved;     /* the same before this transaction, in case it fails */
   bool more;   /* clear: another transaction has to follow */
   size_t size; /* bytes of the job, items included */
 };
@@ -137,19 +137,19 @@ enum cachette__file_statement {
   CACHETTE__FILE_TOUCH,
   CACHETTE__FILE_CLEAR,
   CACHETTE__FILE_REMOVE,
-  CACHETTE__FILE_LAST,
+  CACHETTE__FILE_LAST_ID,
   CACHETTE__FILE_COUNT,
   CACHETTE__FILE_CLEAR_ALL,
   CACHETTE__FILE_CLEAR_RANGE,
   CACHETTE__FILE_CLEAR_EXPIRED,
   CACHETTE__FILE_PAGES,
   CACHETTE__FILE_FREE_PAGES,
-  CACHETTE__FILE_HAND,
+  CACHETTE__FILE_GET_HAND,
   CACHETTE__FILE_SET_HAND,
   CACHETTE__FILE_SCAN,
   CACHETTE__FILE_EVICT,
-  CACHETTE__FILE_USE,
-  CACHETTE__FILE_UNUSE,
+  CACHETTE__FILE_MARK_USED,
+  CACHETTE__FILE_MARK_UNUSED,
   CACHETTE__FILE_STATEMENTS
 };
 
@@ -164,7 +164,7 @@ struct cachette__file_thread {
   int64_t stop_ms;     /* when SQLite stops waiting and working, by the machine's clock */
   int64_t measured_ms; /* when it last measured how full the file is */
   struct {
-    int64_t begun_ms;
+    int64_t start_ms;
     int64_t first_new;        /* the least id of what it puts; 0: not known */
     int64_t unchecked;        /* bytes that it put since the limit was last enforced */
     int64_t enforce_ms;       /* time spent enforcing the limit */
@@ -198,7 +198,7 @@ bool cachette__file_is_interrupted(int code);
 /* ---- fork.c: no connection is open while the process forks ---- */
 
 /* Errors: ENOMEM. */
-int cachette__file_watch_forks(void);
+int cachette__file_register_fork_handlers(void);
 
 void cachette__file_add_thread(cachette__file_thread *thread);
 void cachette__file_remove_thread(cachette__file_thread *thread);
@@ -277,7 +277,7 @@ int cachette__file_store_hits(cachette__file_thread *thread);
 int cachette__file_enforce_limit(cachette__file_thread *thread, int64_t now_ms);
 
 /* The same while no job waits, in transactions of its own. */
-int cachette__file_enforce_limit_idly(cachette__file_thread *thread);
+int cachette__file_enforce_limit_when_idle(cachette__file_thread *thread);
 
 /* Gives free space back to the system while no job waits. Not in a transaction. */
 void cachette__file_shrink(cachette__file_thread *thread);
@@ -286,7 +286,7 @@ void cachette__file_shrink(cachette__file_thread *thread);
 void cachette__file_drop_idle_work(cachette__file_shared *shared);
 
 /* Measures again how full the file is, if the last time is long ago. */
-void cachette__file_measure_again(cachette__file_thread *thread);
+void cachette__file_measure_if_due(cachette__file_thread *thread);
 
 /* The most bytes that key and value may have together. */
 int64_t cachette__file_entry_max(const cachette__file_settings *settings);
@@ -310,8 +310,8 @@ void cachette__file_job_free(cachette__file_job *job);
 void cachette__file_queue_take(cachette__file_batch *batch);
 
 /* Puts jobs before those that wait, which came after them. Handle's thread. */
-void cachette__file_queue_put_back(cachette__file_shared *shared, cachette__file_queue *queue,
-                                   const cachette__file_list *jobs);
+void cachette__file_queue_prepend(cachette__file_shared *shared, cachette__file_queue *queue,
+                                  const cachette__file_list *jobs);
 
 /* ---- work.c ---- */
 

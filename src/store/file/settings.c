@@ -8,15 +8,15 @@
 
 #include "internal.h"
 
-enum { SUFFIX = 32 }; /* bytes that other files append to the path, at most */
+enum { SUFFIX_MAX = 32 }; /* bytes that other files append to the path, at most */
 
 /* ---- The path as it was given ---- */
 
 static int fail_path(const char *path, const char *rule, cachette_error *error) {
-  char shown[110];
-  cachette__value_text(path, shown, sizeof shown);
+  char redacted[110];
+  cachette__value_text(path, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, "pickle_path",
-                        "The \"pickle_path\" value \"%s\" is not valid: %s.", shown, rule);
+                        "The \"pickle_path\" value \"%s\" is not valid: %s.", redacted, rule);
 }
 
 static int check_path(const char *path, cachette_error *error) {
@@ -41,7 +41,7 @@ static int check_path(const char *path, cachette_error *error) {
 static char *join(const char *folder, size_t size, const char *path, cachette_error *error) {
   if (path[0] == '/') size = 0;
   size_t length = size + 1 + strlen(path) + 1;
-  if (length + SUFFIX > PATH_MAX) {
+  if (length + SUFFIX_MAX > PATH_MAX) {
     cachette__fail(error, CACHETTE_ECONFIG, "pickle_path", "The \"pickle_path\" is too long.");
     return NULL;
   }
@@ -86,9 +86,9 @@ static char *copy(const char *text) { return cachette__strndup(text, strlen(text
 
 /* `The file "NAME"`, with which messages begin. */
 static char *make_name(const char *path) {
-  char text[160], shown[128];
-  cachette__value_text(path, shown, sizeof shown);
-  snprintf(text, sizeof text, "The file \"%s\"", shown);
+  char text[160], redacted[128];
+  cachette__value_text(path, redacted, sizeof redacted);
+  snprintf(text, sizeof text, "The file \"%s\"", redacted);
   return copy(text);
 }
 
@@ -124,14 +124,14 @@ static int read_settings(const cachette_options *options, cachette__file_setting
 
 int cachette__file_settings_new(const cachette_options *options, cachette__settings **settings,
                                 cachette_error *error) {
-  cachette__file_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_settings(options, made, error);
+  cachette__file_settings *created = cachette__calloc(1, sizeof *created);
+  if (created == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  created->base.free = free_settings;
+  int code = read_settings(options, created, error);
   if (code < 0) {
-    free_settings(&made->base);
+    free_settings(&created->base);
     return code;
   }
-  *settings = &made->base;
+  *settings = &created->base;
   return CACHETTE_OK;
 }

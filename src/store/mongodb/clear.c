@@ -73,11 +73,11 @@ struct batch {
 
 static bool delete_batch(cachette__mongo_job *job, mongoc_collection_t *collection,
                          struct batch *batch, enum which which, int64_t *count) {
-  bson_t filter = BSON_INITIALIZER, among;
+  bson_t filter = BSON_INITIALIZER, condition;
   if (batch->count == 0) return true;
-  BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &among);
-  BSON_APPEND_ARRAY(&among, "$in", &batch->list);
-  bson_append_document_end(&filter, &among);
+  BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &condition);
+  BSON_APPEND_ARRAY(&condition, "$in", &batch->list);
+  bson_append_document_end(&filter, &condition);
   append_which(&filter, which, job->now_ms);
   bool done = !cachette__mongo_out_of_time(job) &&
               cachette__mongo_delete(job, collection, &filter, false, count);
@@ -115,7 +115,7 @@ static bool clear_bytes(cachette__mongo_job *job, mongoc_collection_t *collectio
   }
   bson_error_t error;
   if (done && mongoc_cursor_error(cursor, &error)) {
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
     done = false;
   }
   if (done) done = delete_batch(job, collection, &batch, which, count);

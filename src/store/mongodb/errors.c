@@ -79,7 +79,7 @@ static int explain(const cachette__mongo_settings *settings, const bson_error_t 
   return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s: %.180s", name, source->message);
 }
 
-void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *source) {
+void cachette__mongo_fail_job(cachette__mongo_job *job, const bson_error_t *source) {
   job->op.code = explain(job->shared->settings, source, NULL, &job->op.error);
   job->no_server = source->domain == MONGOC_ERROR_SERVER_SELECTION;
   job->disconnected = source->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
@@ -93,7 +93,8 @@ void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__item_copy *it
 }
 
 bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy *item) {
-  if (item->key.size + item->value.size + CACHETTE__MONGO_FIELDS <= CACHETTE__MONGO_DOCUMENT)
+  if (item->key.size + item->value.size + CACHETTE__MONGO_OVERHEAD_MAX <=
+      CACHETTE__MONGO_DOCUMENT_MAX)
     return false;
   char text[32];
   cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
@@ -104,13 +105,13 @@ bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy 
   return true;
 }
 
-bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *source) {
+bool cachette__mongo_is_conflict(const cachette__mongo_job *job, const bson_error_t *source) {
   enum { TRIES_MAX = 8 };
   return source->domain == MONGOC_ERROR_SERVER && source->code == DUPLICATE_KEY &&
          job->tries < TRIES_MAX;
 }
 
-bool cachette__mongo_try_again(cachette__mongo_job *job) {
+bool cachette__mongo_retry(cachette__mongo_job *job) {
   enum { BACK_OFF_MAX_LOG = 5 };
   if (job->tries > 0) {
     unsigned max_ms = 1U << (job->tries < BACK_OFF_MAX_LOG ? job->tries : BACK_OFF_MAX_LOG);

@@ -38,23 +38,23 @@ bool cachette__mongo_indexes_await(cachette__mongo_job *job) {
   uint64_t now = uv_hrtime(), left = left_ms > 0 ? (uint64_t)left_ms * 1000000 : 0;
   uint64_t end = now + left, half = now + left / 2;
   uv_mutex_lock(&shared->indexes_mutex);
-  while (shared->indexes == CACHETTE__MONGO_INDEXES_FIRST &&
-         now < (shared->indexes_server ? half : end)) {
-    uint64_t until = shared->indexes_server ? half : end;
+  while (shared->indexes == CACHETTE__MONGO_INDEXES_CREATING &&
+         now < (shared->indexes_has_server ? half : end)) {
+    uint64_t until = shared->indexes_has_server ? half : end;
     uv_cond_timedwait(&shared->indexes_changed, &shared->indexes_mutex, until - now);
     now = uv_hrtime();
   }
   bool no_server = shared->indexes_no_server_ms >= job->deadline_ms - job->timeout_ms;
   bson_error_t error = shared->indexes_error;
   uv_mutex_unlock(&shared->indexes_mutex);
-  if (no_server) cachette__mongo_fail(job, &error);
+  if (no_server) cachette__mongo_fail_job(job, &error);
   return !no_server;
 }
 
 /* ---- Making them ---- */
 
-static bool create(mongoc_collection_t *collection, const char *field, const char *name,
-                   const bson_t *options, bson_error_t *error) {
+static bool create_index(mongoc_collection_t *collection, const char *field, const char *name,
+                         const bson_t *options, bson_error_t *error) {
   bson_t command = BSON_INITIALIZER, list, index, keys;
   BSON_APPEND_UTF8(&command, "createIndexes", mongoc_collection_get_name(collection));
   BSON_APPEND_ARRAY_BEGIN(&command, "indexes", &list);
@@ -67,23 +67,23 @@ static bool create(mongoc_collection_t *collection, const char *field, const cha
   bson_concat(&index, options);
   bson_append_document_end(&list, &index);
   bson_append_array_end(&command, &list);
-  bool made = mongoc_collection_write_command_with_opts(collection, &command, NULL, NULL, error);
+  bool created = mongoc_collection_write_command_with_opts(collection, &command, NULL, NULL, error);
   bson_destroy(&command);
-  return made;
+  return created;
 }
 
-static bool create_by_key(mongoc_collection_t *collection, bool unique, bson_error_t *error) {
+static bool create_key_index(mongoc_collection_t *collection, bool unique, bson_error_t *error) {
   bson_t *options = BCON_NEW("unique", BCON_BOOL(unique));
-  bool made = create(collection, "key", "key_1", options, error);
+  bool created = create_index(collection, "key", "key_1", options, error);
   bson_destroy(options);
-  return made;
+  return created;
 }
 
-static bool create_by_expiry(mongoc_collection_t *collection, bson_error_t *error) {
+static bool create_ttl_index(mongoc_collection_t *collection, bson_error_t *error) {
   bson_t *options = BCON_NEW("expireAfterSeconds", BCON_INT32(0));
-  bool made = create(collection, "expires_at", "expires_at_1", options, error);
+  bool created = create_index(collection, "expires_at", "expires_at_1", options, error);
   bson_destroy(options);
-  return made;
+  return created;
 }
 
 /* Whether the server refuses an index for good; else it may make it later. */
@@ -105,7 +105,7 @@ static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *
   if (cachette__mongo_connect(shared, thread, &error))
     server = mongoc_client_select_server(thread->pooled.client, true, NULL, &error);
   uv_mutex_lock(&shared->indexes_mutex);
-  shared->indexes_server = server != NULL;
+  shared->indexes_has_server = server != NULL;
   if (server == NULL && error.domain == MONGOC_ERROR_SERVER_SELECTION) {
     shared->indexes_no_server_ms = cachette__machine_now();
     shared->indexes_error = error;
@@ -117,28 +117,28 @@ static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *
   return true;
 }
 
-static void finish(cachette__mongo_shared *shared, bool made) {
+static void finish_creation(cachette__mongo_shared *shared, bool created) {
   uv_mutex_lock(&shared->indexes_mutex);
-  shared->indexes = made ? CACHETTE__MONGO_INDEXES_DONE : CACHETTE__MONGO_INDEXES_LATER;
-  shared->indexes_due_ms = cachette__machine_now() + RETRY_MS;
+  shared->indexes = created ? CACHETTE__MONGO_INDEXES_DONE : CACHETTE__MONGO_INDEXES_FAILED;
+  shared->indexes_retry_ms = cachette__machine_now() + RETRY_MS;
   uv_cond_broadcast(&shared->indexes_changed);
   uv_mutex_unlock(&shared->indexes_mutex);
 }
 
 /* One command for each index: a server that refuses one of several makes none of them. */
-static void make_indexes(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
+static void create_indexes(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
   bson_error_t error;
-  bool made = find_server(shared, thread);
+  bool created = find_server(shared, thread);
   mongoc_collection_t *collection = thread->pooled.collection;
-  if (made) {
-    shared->unique = made = create_by_key(collection, true, &error);
-    if (!made && is_refused(&error)) { /* a key is there twice, or the user may not */
-      shared->duplicates = error.code == DUPLICATE_KEY;
-      made = create_by_key(collection, false, &error) || is_refused(&error);
+  if (created) {
+    shared->unique = created = create_key_index(collection, true, &error);
+    if (!created && is_refused(&error)) { /* a key is there twice, or the user may not */
+      shared->has_duplicates = error.code == DUPLICATE_KEY;
+      created = create_key_index(collection, false, &error) || is_refused(&error);
     }
   }
-  if (made) made = create_by_expiry(collection, &error) || is_refused(&error);
-  finish(shared, made);
+  if (created) created = create_ttl_index(collection, &error) || is_refused(&error);
+  finish_creation(shared, created);
 }
 
 /* ---- Their job ---- */
@@ -151,39 +151,39 @@ typedef struct index_job {
 static void work(cachette__job *base, void *thread) {
   cachette__mongo_shared *shared = ((index_job *)base)->shared;
   if (thread == NULL)
-    finish(shared, false);
+    finish_creation(shared, false);
   else
-    make_indexes(shared, thread);
+    create_indexes(shared, thread);
 }
 
 static void free_job(cachette__job *base) { cachette__free(base); }
 
 static void report_duplicates(const cachette__mongo_shared *shared) {
-  char message[512], shown[61];
-  cachette__value_text(shared->settings->collection, shown, sizeof shown);
+  char message[512], redacted[61];
+  cachette__value_text(shared->settings->collection, redacted, sizeof redacted);
   snprintf(message, sizeof message,
            "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
            "Remove the collection's old entries to have it made.",
-           shared->settings->name, shown);
+           shared->settings->name, redacted);
   shared->events->notice(shared->events, message);
 }
 
 static void done(cachette__job *base) {
   cachette__mongo_shared *shared = ((index_job *)base)->shared;
-  if (atomic_exchange(&shared->duplicates, false)) report_duplicates(shared);
+  if (atomic_exchange(&shared->has_duplicates, false)) report_duplicates(shared);
   free_job(base);
 }
 
 /* Whether it is time to make the indexes. True: the caller does, and calls finish(). */
-static bool begin(cachette__mongo_shared *shared) {
+static bool begin_creation(cachette__mongo_shared *shared) {
   bool due = false;
   uv_mutex_lock(&shared->indexes_mutex);
   if (shared->indexes == CACHETTE__MONGO_INDEXES_NONE) {
-    shared->indexes = CACHETTE__MONGO_INDEXES_FIRST;
+    shared->indexes = CACHETTE__MONGO_INDEXES_CREATING;
     due = true;
-  } else if (shared->indexes == CACHETTE__MONGO_INDEXES_LATER &&
-             cachette__machine_now() >= shared->indexes_due_ms) {
-    shared->indexes = CACHETTE__MONGO_INDEXES_AGAIN;
+  } else if (shared->indexes == CACHETTE__MONGO_INDEXES_FAILED &&
+             cachette__machine_now() >= shared->indexes_retry_ms) {
+    shared->indexes = CACHETTE__MONGO_INDEXES_RETRYING;
     due = true;
   }
   uv_mutex_unlock(&shared->indexes_mutex);
@@ -191,10 +191,10 @@ static bool begin(cachette__mongo_shared *shared) {
 }
 
 void cachette__mongo_indexes_submit(cachette__mongo_shared *shared) {
-  if (!begin(shared)) return;
+  if (!begin_creation(shared)) return;
   index_job *job = cachette__malloc(sizeof *job);
   if (job == NULL) {
-    finish(shared, false);
+    finish_creation(shared, false);
     return;
   }
   *job = (index_job){
@@ -202,6 +202,6 @@ void cachette__mongo_indexes_submit(cachette__mongo_shared *shared) {
       .shared = shared,
   };
   if (cachette__pool_submit(shared->pool, &job->job) == CACHETTE_OK) return;
-  finish(shared, false);
+  finish_creation(shared, false);
   cachette__free(job);
 }

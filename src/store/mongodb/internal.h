@@ -30,8 +30,8 @@
 #include "../common/op_copy.h"
 
 enum {
-  CACHETTE__MONGO_DOCUMENT = 16 << 20, /* bytes of a document, at most */
-  CACHETTE__MONGO_FIELDS = 256         /* bytes of it that are neither key nor value, at most */
+  CACHETTE__MONGO_DOCUMENT_MAX = 16 << 20, /* bytes of a document, at most */
+  CACHETTE__MONGO_OVERHEAD_MAX = 256       /* bytes of it that are neither key nor value, at most */
 };
 
 /* What the store reads of the options. */
@@ -47,10 +47,10 @@ typedef struct cachette__mongo_settings {
 
 enum cachette__mongo_indexes {
   CACHETTE__MONGO_INDEXES_NONE,
-  CACHETTE__MONGO_INDEXES_FIRST, /* being made for the first time: jobs that put wait for them */
-  CACHETTE__MONGO_INDEXES_AGAIN, /* being made after the first try failed: no job waits */
-  CACHETTE__MONGO_INDEXES_LATER, /* the server could not be asked; due at `indexes_due_ms` */
-  CACHETTE__MONGO_INDEXES_DONE   /* made, as far as the server let us */
+  CACHETTE__MONGO_INDEXES_CREATING, /* being made for the first time: jobs that put wait for them */
+  CACHETTE__MONGO_INDEXES_RETRYING, /* being made after the first try failed: no job waits */
+  CACHETTE__MONGO_INDEXES_FAILED,   /* the server could not be asked; due at `indexes_retry_ms` */
+  CACHETTE__MONGO_INDEXES_DONE      /* made, as far as the server let us */
 };
 
 /* Whether a server can be found. Reads and writes may need different servers. */
@@ -73,14 +73,14 @@ typedef struct cachette__mongo_shared {
   uv_mutex_t indexes_mutex; /* guards `indexes` and all `indexes_*` */
   uv_cond_t indexes_changed;
   enum cachette__mongo_indexes indexes;
-  bool indexes_server;          /* a server that can make them was found */
-  int64_t indexes_due_ms;       /* when to try again */
+  bool indexes_has_server;      /* a server that can make them was found */
+  int64_t indexes_retry_ms;     /* when to try again */
   int64_t indexes_no_server_ms; /* when no server was found last, or 0, */
   bson_error_t indexes_error;   /* and why */
 
   _Atomic(bool) unique;         /* the index on the key is unique: no key is there twice */
-  _Atomic(bool) duplicates;     /* it is not because some keys are; still to be reported */
-  _Atomic(bool) responded;      /* a server answered or failed, so this is no first connect */
+  _Atomic(bool) has_duplicates; /* it is not because some keys are; still to be reported */
+  _Atomic(bool) has_responded;  /* a server answered or failed, so this is no first connect */
   _Atomic(unsigned) recoveries; /* how often libmongoc found a server after it had none */
 
   cachette__mongo_availability reads, writes; /* for the handle's thread alone */
@@ -94,8 +94,8 @@ typedef struct cachette__mongo_client {
 /* What a thread has. */
 typedef struct cachette__mongo_thread {
   cachette__mongo_client pooled;
-  cachette__mongo_client patient; /* not of the pool of clients; for ops with a longer time-out */
-  int64_t patient_ms;             /* how long that one waits for an answer */
+  cachette__mongo_client unpooled; /* not of the pool of clients; for ops with a longer time-out */
+  int64_t unpooled_timeout_ms;     /* how long that one waits for an answer */
 } cachette__mongo_thread;
 
 typedef struct cachette__mongo_job {
@@ -107,7 +107,7 @@ typedef struct cachette__mongo_job {
   int64_t now_ms;      /* since the epoch */
   bool disconnected;   /* it failed because the connection broke */
   bool no_server;      /* it failed because no server was found */
-  bool probes;         /* it looks whether there is a server again */
+  bool is_probe;       /* it looks whether there is a server again */
   unsigned recoveries; /* those of `shared` when the job was made */
   unsigned tries;      /* of the current step, which fails when other clients interfere */
 } cachette__mongo_job;
@@ -144,7 +144,7 @@ bool cachette__mongo_get_bytes(const bson_t *document, const char *name, cachett
 /* ---- errors.c ---- */
 
 /* Fails the whole job for an error of libmongoc or the server. */
-void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *error);
+void cachette__mongo_fail_job(cachette__mongo_job *job, const bson_error_t *error);
 
 /* Fails one of its items for an error of the server. */
 void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__item_copy *item,
@@ -161,11 +161,11 @@ bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy 
  * Then a second try succeeds. False after many tries: then a unique index that is not ours refuses
  * the entry.
  */
-bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *error);
+bool cachette__mongo_is_conflict(const cachette__mongo_job *job, const bson_error_t *error);
 
 /* Counts a try, and backs off before it if it is not the first. False: the deadline has passed, and
  * the job has failed. */
-bool cachette__mongo_try_again(cachette__mongo_job *job);
+bool cachette__mongo_retry(cachette__mongo_job *job);
 
 /* ---- connection.c ---- */
 

@@ -89,7 +89,7 @@ static void take_write_error(cachette__mongo_job *job, cachette__item_copy *cons
       bson_strncpy(error.message, bson_iter_utf8(&field, NULL), sizeof error.message);
   }
   if (index >= count) return;
-  if (cachette__mongo_is_race(job, &error))
+  if (cachette__mongo_is_conflict(job, &error))
     items[index]->retry = true;
   else
     cachette__mongo_fail_item(job, items[index], &error);

@@ -14,10 +14,10 @@ static const char example[] = "mongodb://[user:password@]host[:port]";
 
 static int fail_name(const char *option, const char *name, const char *problem,
                      cachette_error *error) {
-  char shown[64];
-  cachette__value_text(name, shown, sizeof shown);
+  char redacted[64];
+  cachette__value_text(name, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, problem);
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, redacted, problem);
 }
 
 static int check_database(const char *name, cachette_error *error) {
@@ -56,10 +56,10 @@ static bool begins_with(const char *text, const char *head) {
 
 /* Whether the options of a URL may hold a secret, such as the password of a key file. */
 static bool may_hold_secret(const char *rest) {
-  static const char *const words[] = {"password", "token", "secret", "properties", "%"};
+  static const char *const secrets[] = {"password", "token", "secret", "properties", "%"};
   for (const char *at = strchr(rest, '?'); at != NULL && *at != '\0'; at++)
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-      if (begins_with(at, words[i])) return true;
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+      if (begins_with(at, secrets[i])) return true;
   return false;
 }
 
@@ -97,11 +97,11 @@ static const char *find_problem(const char *url) {
 }
 
 static int fail_url(const char *url, const char *problem, cachette_error *error) {
-  char shown[64];
-  cachette__url_show(url, shown, sizeof shown);
+  char redacted[64];
+  cachette__url_show(url, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
                         "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
-                        shown, problem, example);
+                        redacted, problem, example);
 }
 
 /* An option in the URL takes precedence over ours. */
@@ -169,7 +169,7 @@ static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cach
   return CACHETTE_OK;
 }
 
-static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
+static void write_server_name(const mongoc_uri_t *uri, char *name, size_t size) {
   const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri);
   if (host == NULL)
     snprintf(name, size, "MongoDB at %.80s", mongoc_uri_get_srv_hostname(uri));
@@ -217,7 +217,7 @@ static int read_settings(const cachette_options *options, cachette__mongo_settin
   if (code == CACHETTE_OK) code = check_collection(database, collection, error);
   if (code == CACHETTE_OK) code = read_url(options, &settings->uri, error);
   if (code < 0) return code;
-  name_server(settings->uri, settings->name, sizeof settings->name);
+  write_server_name(settings->uri, settings->name, sizeof settings->name);
   settings->threads =
       (unsigned)cachette__options_number(options, CACHETTE__OPTION_mongodb_pool_size);
   settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
@@ -235,14 +235,14 @@ int cachette__mongo_settings_new(const cachette_options *options, cachette__sett
                                  cachette_error *error) {
   static uv_once_t once = UV_ONCE_INIT;
   uv_once(&once, init_libmongoc);
-  cachette__mongo_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_settings(options, made, error);
+  cachette__mongo_settings *created = cachette__calloc(1, sizeof *created);
+  if (created == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  created->base.free = free_settings;
+  int code = read_settings(options, created, error);
   if (code < 0) {
-    free_settings(&made->base);
+    free_settings(&created->base);
     return code;
   }
-  *settings = &made->base;
+  *settings = &created->base;
   return CACHETTE_OK;
 }

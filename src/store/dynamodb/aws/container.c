@@ -67,11 +67,11 @@ enum cachette__aws_result cachette__aws_fetch_container(cachette__aws_fetch *fet
                    "has more than one line, and so cannot be sent. Correct it.");
     return CACHETTE__AWS_FAILED;
   }
-  bool fine =
+  bool ok =
       cachette__aws_fetch_begin_local(fetch, url, on_container) &&
       (*token == '\0' || cachette__http_secret_header(&fetch->request, "Authorization", token)) &&
       cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_LOCAL_MS);
   cachette__wipe(token, strlen(token));
   cachette__free(token);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }

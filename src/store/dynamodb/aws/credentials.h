@@ -23,8 +23,8 @@ typedef struct cachette__aws_credentials {
   cachette__aws_keys keys; /* `id` NULL: there are none */
   bool is_refused;         /* the server refused the keys */
   enum cachette__aws_source source;
-  int64_t next_try_ms;  /* on the machine's clock: no fetch before */
-  cachette_error error; /* of the last fetch; code 0 if it succeeded */
+  int64_t next_fetch_ms; /* on the machine's clock: no fetch before */
+  cachette_error error;  /* of the last fetch; code 0 if it succeeded */
   bool is_fetching;
   cachette__aws_fetch fetch;
   char awaited[96]; /* for cachette__aws_credentials_awaited() */

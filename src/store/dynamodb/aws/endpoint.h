@@ -28,11 +28,11 @@ void cachette__aws_endpoint_deinit(cachette__aws_endpoint *endpoint);
  * the files only for what these leave open; `folder` is the base of relative paths. Errors: ENOMEM,
  * EBACKEND.
  */
-int cachette__aws_locate(const char *url, const char *region, const char *folder,
-                         cachette__aws_endpoint *endpoint, cachette_error *error);
+int cachette__aws_endpoint_find(const char *url, const char *region, const char *folder,
+                                cachette__aws_endpoint *endpoint, cachette_error *error);
 
 /* Writes the server's name for messages. URL and region may each be NULL. */
-void cachette__aws_name(const char *url, const char *region, char *name, size_t size);
+void cachette__aws_server_name(const char *url, const char *region, char *name, size_t size);
 
 /*
  * Writes the URL of another service: "sts", "sso" or "sso_oidc". Sets `is_named` if the environment

@@ -19,6 +19,6 @@ bool cachette__env_is_true(const char *value);
 char *cachette__env_expand(const char *folder, const char *path);
 
 /* Writes a path for messages: with `~` for the home folder, shortened in the middle if long. */
-void cachette__env_show_path(const char *path, char *shown, size_t size);
+void cachette__env_display_path(const char *path, char *display, size_t size);
 
 #endif

@@ -61,10 +61,10 @@ struct cachette__aws_fetch {
 /* ---- The sources ---- */
 
 /* Starts a fetch. Returns NONE, PENDING or FAILED. */
-typedef enum cachette__aws_result cachette__aws_start(cachette__aws_fetch *fetch,
-                                                      cachette_error *error);
+typedef enum cachette__aws_result cachette__aws_fetch_start(cachette__aws_fetch *fetch,
+                                                            cachette_error *error);
 
-extern cachette__aws_start cachette__aws_fetch_identity, cachette__aws_fetch_sso,
+extern cachette__aws_fetch_start cachette__aws_fetch_identity, cachette__aws_fetch_sso,
     cachette__aws_fetch_process, cachette__aws_fetch_container, cachette__aws_fetch_metadata;
 
 /* Assumes `fetch->role` with the keys. Returns PENDING or FAILED. */
@@ -94,7 +94,7 @@ enum { CACHETTE__AWS_LOCAL_MS = 1000 };
 void cachette__aws_add_encoded(cachette__text *text, const char *plain);
 
 /* The result of a start: PENDING if all went well, else FAILED for lack of memory. */
-enum cachette__aws_result cachette__aws_fetch_started(cachette__aws_fetch *fetch, bool fine,
+enum cachette__aws_result cachette__aws_fetch_started(cachette__aws_fetch *fetch, bool ok,
                                                       cachette_error *error);
 
 /*

@@ -11,7 +11,7 @@
 #include "../../../base/alloc.h"
 #include "text.h"
 
-enum { SIZE_LIMIT = 1 << 20 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
 /* Reads until the end, because the file may have grown. Sets `errno` if it fails. */
 static bool read_all(int fd, char *bytes, size_t capacity, size_t *size) {
@@ -29,7 +29,7 @@ static bool read_all(int fd, char *bytes, size_t capacity, size_t *size) {
 static char *read_open(int fd, size_t *size) {
   struct stat found;
   if (fstat(fd, &found) < 0) return NULL;
-  if (!S_ISREG(found.st_mode) || found.st_size > SIZE_LIMIT) {
+  if (!S_ISREG(found.st_mode) || found.st_size > FILE_SIZE_MAX) {
     errno = S_ISREG(found.st_mode) ? EFBIG : EINVAL;
     return NULL;
   }

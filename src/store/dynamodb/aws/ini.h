@@ -31,12 +31,12 @@ typedef struct cachette__ini {
 } cachette__ini;
 
 enum cachette__ini_error {
-  CACHETTE__INI_FINE,
+  CACHETTE__INI_OK,
   CACHETTE__INI_NO_MEMORY,
-  CACHETTE__INI_NO_SECTION,    /* a key before the first section */
-  CACHETTE__INI_NO_VALUE,      /* a line is neither a section nor `key = value` */
-  CACHETTE__INI_SECTION_TWICE, /* a section appears twice */
-  CACHETTE__INI_KEY_TWICE
+  CACHETTE__INI_NO_SECTION,        /* a key before the first section */
+  CACHETTE__INI_NO_VALUE,          /* a line is neither a section nor `key = value` */
+  CACHETTE__INI_DUPLICATE_SECTION, /* a section appears twice */
+  CACHETTE__INI_DUPLICATE_KEY
 };
 
 /* Where an error is. It has no values in it, because they may be secrets. */

@@ -72,10 +72,10 @@ static void take_role(cachette__aws_fetch *fetch) {
 static void on_metadata(cachette__http_request *request) {
   static const cachette_error none = {.code = CACHETTE_OK};
   cachette__aws_fetch *fetch = cachette__aws_fetch_of(request);
-  bool fine = request->result == CURLE_OK && request->status == 200 && request->response.size > 0;
+  bool ok = request->result == CURLE_OK && request->status == 200 && request->response.size > 0;
   if (fetch->step == GET_KEYS) {
     cachette__aws_fetch_take_local(fetch, "instance metadata");
-  } else if (!fine) {
+  } else if (!ok) {
     fetch->failed(fetch, &none);
   } else if (fetch->step == GET_TOKEN) {
     cachette__text_clear(&fetch->token);

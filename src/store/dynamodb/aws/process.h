@@ -16,17 +16,17 @@
 typedef struct cachette__process cachette__process;
 
 enum cachette__process_end {
-  CACHETTE__PROCESS_EXITED, /* `status` is the exit status */
-  CACHETTE__PROCESS_KILLED, /* `status` is the signal */
-  CACHETTE__PROCESS_LATE,   /* it timed out, and was killed */
-  CACHETTE__PROCESS_LOUD,   /* it printed too much, and was killed */
+  CACHETTE__PROCESS_EXITED,          /* `status` is the exit status */
+  CACHETTE__PROCESS_KILLED,          /* `status` is the signal */
+  CACHETTE__PROCESS_TIMED_OUT,       /* it timed out, and was killed */
+  CACHETTE__PROCESS_TOO_MUCH_OUTPUT, /* it printed too much, and was killed */
   CACHETTE__PROCESS_NO_MEMORY
 };
 
 typedef struct cachette__process_result {
   enum cachette__process_end end;
   int status;
-  const cachette__text *output, *complaints; /* stdout, and the start of stderr */
+  const cachette__text *output, *error_output; /* stdout, and the start of stderr */
 } cachette__process_result;
 
 /*

@@ -11,7 +11,7 @@
 
 #include "ini.h"
 
-#define CACHETTE__AWS_NOWHERE SIZE_MAX
+#define CACHETTE__AWS_NO_SECTION SIZE_MAX
 
 /* A profile: the indices of its sections, or NOWHERE. */
 typedef struct cachette__aws_profile {
@@ -21,8 +21,8 @@ typedef struct cachette__aws_profile {
 
 typedef struct cachette__aws_file {
   cachette__ini ini;
-  char shown[60]; /* the path, for messages */
-  int reason;     /* an errno if it could not be read; or 0 */
+  char display_path[60]; /* the path, for messages */
+  int reason;            /* an errno if it could not be read; or 0 */
 } cachette__aws_file;
 
 /* Both files, read at one time. Texts found in them live as long as this. */

@@ -45,13 +45,13 @@ static int fail(const cachette__aws_chain *chain, const char *key, const char *r
 static int check_session(const cachette__aws_chain *chain, cachette_error *error) {
   static const char *const keys[] = {"sso_start_url", "sso_region"};
   const char *name = cachette__aws_get(&chain->files, &chain->profile, "sso_session");
-  char rule[140], shown[40];
+  char rule[140], redacted[40];
   if (name == NULL) return CACHETTE_OK;
   size_t section = cachette__aws_find_section(&chain->files, "sso-session", name);
-  cachette__value_text(name, shown, sizeof shown);
-  snprintf(rule, sizeof rule, "names \"%s\", but there is no section [sso-session %s].", shown,
-           shown);
-  if (section == CACHETTE__AWS_NOWHERE) return fail(chain, "sso_session", rule, error);
+  cachette__value_text(name, redacted, sizeof redacted);
+  snprintf(rule, sizeof rule, "names \"%s\", but there is no section [sso-session %s].", redacted,
+           redacted);
+  if (section == CACHETTE__AWS_NO_SECTION) return fail(chain, "sso_session", rule, error);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const char *own = cachette__aws_get(&chain->files, &chain->profile, keys[i]);
     const char *other = cachette__aws_get_in(&chain->files.config, section, keys[i]);
@@ -144,12 +144,12 @@ static void on_keys(cachette__http_request *request) {
       .token = (char *)cachette__json_text(given, "sessionToken"),
       .expires_ms = end != NULL ? (int64_t)json_integer_value(end) : INT64_MAX,
   };
-  const char *said = cachette__json_text(json, "message");
+  const char *message = cachette__json_text(json, "message");
   if (request->status == 401) {
     fail_login(&fetch->chain, "is not valid any more", &error);
     fetch->failed(fetch, &error);
   } else if (request->status != 200 || keys.id == NULL || keys.secret == NULL) {
-    cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", said != NULL ? said : "");
+    cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", message != NULL ? message : "");
   } else {
     fetch->done(fetch, &keys);
   }
@@ -168,10 +168,10 @@ static enum cachette__aws_result send_to_portal(cachette__aws_fetch *fetch, cons
   cachette__aws_add_encoded(url, get(chain, "sso_role_name"));
   cachette__text_puts(url, "&account_id=");
   cachette__aws_add_encoded(url, get(chain, "sso_account_id"));
-  bool fine = !url->failed && cachette__aws_fetch_begin(fetch, url->bytes, on_keys) &&
-              cachette__http_secret_header(&fetch->request, "x-amz-sso_bearer_token", token) &&
-              cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_SERVICE_MS);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !url->failed && cachette__aws_fetch_begin(fetch, url->bytes, on_keys) &&
+            cachette__http_secret_header(&fetch->request, "x-amz-sso_bearer_token", token) &&
+            cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_SERVICE_MS);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }
 
 /* ---- Refreshing ---- */
@@ -222,11 +222,11 @@ static void on_token(cachette__http_request *request) {
   cachette__aws_fetch *fetch = cachette__aws_fetch_of(request);
   cachette_error error;
   json_t *json = cachette__aws_fetch_json(fetch);
-  json_t *lasts = cachette__json_member(json, "expiresIn", JSON_INTEGER);
+  json_t *expires_in = cachette__json_member(json, "expiresIn", JSON_INTEGER);
   const char *token = cachette__json_text(json, "accessToken");
   enum cachette__aws_result found;
-  if (request->status == 200 && token != NULL && lasts != NULL) {
-    int64_t end_ms = cachette__epoch_now() + (int64_t)json_integer_value(lasts) * 1000;
+  if (request->status == 200 && token != NULL && expires_in != NULL) {
+    int64_t end_ms = cachette__epoch_now() + (int64_t)json_integer_value(expires_in) * 1000;
     write_login(fetch, json, end_ms);
     found = send_to_portal(fetch, token, &error);
   } else {
@@ -261,11 +261,11 @@ static enum cachette__aws_result refresh(cachette__aws_fetch *fetch, cachette_er
   add_member(body, "clientSecret", cachette__json_text(login, "clientSecret"));
   add_member(body, "refreshToken", cachette__json_text(login, "refreshToken"));
   cachette__text_puts(body, "}");
-  bool fine = !url->failed && !body->failed &&
-              cachette__aws_fetch_begin(fetch, url->bytes, on_token) &&
-              cachette__http_header(&fetch->request, "Content-Type: application/json") &&
-              cachette__http_send(&fetch->request, body, CACHETTE__AWS_SERVICE_MS);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !url->failed && !body->failed &&
+            cachette__aws_fetch_begin(fetch, url->bytes, on_token) &&
+            cachette__http_header(&fetch->request, "Content-Type: application/json") &&
+            cachette__http_send(&fetch->request, body, CACHETTE__AWS_SERVICE_MS);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }
 
 enum cachette__aws_result cachette__aws_fetch_sso(cachette__aws_fetch *fetch,
