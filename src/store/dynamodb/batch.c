@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands of many keys: BatchGetItem and BatchWriteItem. The server may leave some keys
- * unprocessed, which are then sent again. */
+/* Commands of many keys: BatchGetItem and BatchWriteItem. Keys that the server leaves unprocessed
+ * are sent again. */
 #include "internal.h"
 
 /*
- * Before a body of more than a megabyte libcurl would send "Expect: 100-continue" and wait. So puts
- * are split into smaller bodies; a single item is below that, too.
+ * libcurl sends "Expect: 100-continue" and waits before a body of more than a megabyte. So puts are
+ * split into smaller bodies; a single item is always smaller.
  */
 enum { READ_MAX = 100, WRITE_MAX = 25, CONCURRENCY = 4, BYTES_MAX = 300000 };
 
@@ -13,8 +13,8 @@ static bool is_duplicate(const cachette__dynamo_job *job, size_t index) {
   return job->entries[index].same_as != index;
 }
 
-/* Gives the call the next entries. One that is too big gets a call of its own. False: out of
- * memory. */
+/* Assigns the next entries to the call. Stops before an entry that is too large, which gets a
+ * separate call. False: out of memory. */
 static bool take_entries(cachette__dynamo_job *job, cachette__dynamo_call *call, size_t limit) {
   size_t bytes = 0;
   call->indices = cachette__malloc(limit * sizeof *call->indices);
@@ -29,7 +29,7 @@ static bool take_entries(cachette__dynamo_job *job, cachette__dynamo_call *call,
   return call->indices != NULL;
 }
 
-/* The index of the call's entry that has the key of an item; SIZE_MAX if there is none. */
+/* Returns the index of the call's entry with the key of `item`; SIZE_MAX: none. */
 static size_t find_entry(const cachette__dynamo_job *job, const cachette__dynamo_call *call,
                          json_t *item) {
   cachette_slice key;
@@ -41,14 +41,15 @@ static size_t find_entry(const cachette__dynamo_job *job, const cachette__dynamo
   return SIZE_MAX;
 }
 
-/* What a reply has for our table, such as {"Responses": {"table": [...]}}; or NULL. */
+/* Returns the member for the store's table in a reply such as {"Responses": {"table": [...]}}; or
+ * NULL. */
 static json_t *table_member(const cachette__dynamo_job *job, const cachette__dynamo_reply *reply,
                             const char *name, json_type type) {
   json_t *tables = cachette__json_member(reply->json, name, JSON_OBJECT);
   return cachette__json_member(tables, job->store->settings->table, type);
 }
 
-/* Reduces the call to the entries that were not processed. */
+/* Reduces the call to its unprocessed entries. */
 static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                             const size_t *remaining, size_t count) {
   bool progress = count < call->count;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call of DynamoDB's API: waits for what it needs, is signed and sent, and is resent after
- * errors.
- */
+/* Calls of DynamoDB's API: each waits for the endpoint, the table and the keys, is signed and sent,
+ * and is resent after errors. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,8 +9,8 @@
 enum {
   BACK_OFF_MIN_MS = 20,
   BACK_OFF_MAX_MS = 1000,
-  SKEW_MS = 60 * 1000, /* clock difference from which on it is corrected; AWS accepts 5 minutes */
-  GRACE_MS = 20 /* after the op's deadline, so that the core's time-out message comes first */
+  SKEW_MS = 60 * 1000, /* a larger clock difference is corrected; AWS accepts 5 minutes */
+  GRACE_MS = 20        /* after the op's deadline, so that the core's time-out comes first */
 };
 
 /* ---- Lists ---- */
@@ -55,7 +54,7 @@ void cachette__dynamo_call_abandon(cachette__dynamo_call *call) {
 static void free_list(cachette__dynamo_call *list) {
   while (list != NULL) {
     cachette__dynamo_call *next = list->next;
-    list->link = NULL; /* the list is dropped as a whole */
+    list->link = NULL; /* the whole list is freed */
     free_call(list);
     list = next;
   }
@@ -89,7 +88,7 @@ static void sleep_for(cachette__dynamo_call *call, int64_t pause_ms) {
   arm_timer(store);
 }
 
-/* Fails a call from the loop, because a submit must not call `done`. */
+/* Fails a call from the loop's next turn, because a submit must not call `done`. */
 static void fail_later(cachette__dynamo_call *call, const cachette_error *error) {
   call->error = *error;
   sleep_for(call, 0);
@@ -101,7 +100,7 @@ static void fail_no_memory(cachette__dynamo_call *call) {
   fail_later(call, &error);
 }
 
-/* xorshift64*, which is good enough for back-offs. */
+/* xorshift64*: random enough for back-offs. */
 static uint64_t next_random(cachette__dynamo *store) {
   uint64_t x = store->random;
   x ^= x >> 12;
@@ -164,7 +163,7 @@ static void wake(uv_timer_t *timer) {
 
 static void on_response(cachette__http_request *request);
 
-/* Writes the time of the signature, by the server's clock. */
+/* Writes the date header for the signature, by the server's clock. */
 static void write_date(cachette__dynamo_call *call, char *line, size_t size) {
   call->sent_ms = cachette__epoch_now();
   call->skew_ms = call->store->skew_ms;
@@ -221,7 +220,7 @@ static bool send_call(cachette__dynamo_call *call, const cachette__aws_keys *key
   return true;
 }
 
-/* Finds the endpoint if it is not known yet. */
+/* Finds the endpoint, unless it is known. */
 static int find_endpoint(cachette__dynamo *store, cachette_error *error) {
   if (store->endpoint.url != NULL) return CACHETTE_OK;
   const cachette__dynamo_settings *settings = store->settings;
@@ -267,7 +266,8 @@ void cachette__dynamo_calls_resume(cachette__dynamo *store, const cachette_error
 
 /* ---- Responses ---- */
 
-/* Uses the server's clock if it differs so much that a signature may be invalid. */
+/* Adopts the server's clock if it differs so much that signatures may be invalid. Returns whether
+ * it did; at most once per call. */
 static bool set_clock(cachette__dynamo_call *call) {
   cachette__dynamo *store = call->store;
   if (call->has_set_clock || call->request.server_ms == 0) return false;
@@ -278,7 +278,7 @@ static bool set_clock(cachette__dynamo_call *call) {
   return true;
 }
 
-/* Has the table checked again, once per call. */
+/* Makes the resend check the table again, once per call. Returns whether it will. */
 static bool check_table(cachette__dynamo_call *call) {
   if (call->table_is_ready == NULL || call->has_checked_table) return false;
   call->has_checked_table = true;
@@ -292,7 +292,7 @@ static bool renew_keys(cachette__dynamo_call *call) {
   return cachette__aws_credentials_renew(&call->store->credentials, call->key_generation);
 }
 
-/* Whether a resend may help. */
+/* Applies the remedy. Returns whether a resend may help. */
 static bool apply_remedy(cachette__dynamo_call *call, enum cachette__dynamo_remedy remedy) {
   switch (remedy) {
     case CACHETTE__DYNAMO_GIVE_UP:

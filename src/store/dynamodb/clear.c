@@ -3,8 +3,8 @@
  * Clears a namespace, the whole cache, or the expired entries: scans the table page by page, and
  * deletes the keys of a page while the next page loads.
  *
- * Expired entries are deleted one by one, on the condition that they are still expired. A batch
- * takes no conditions and could delete entries that were put meanwhile.
+ * Expired entries are deleted by one call each, on the condition that they are still expired. A
+ * batch supports no conditions, and could delete entries that were put meanwhile.
  */
 #include <stdlib.h>
 
@@ -12,13 +12,13 @@
 
 enum { BATCH_MAX = 25, CONCURRENCY = 8 };
 
-/* What the keys to delete begin with: the current namespace, or the prefix. */
+/* Returns the head of the keys to delete: the current namespace, or the key prefix. */
 static cachette_slice head_of(const cachette__dynamo_job *job) {
   if (job->op->verb == CACHETTE_CLEAR_NAMESPACE) return job->entries[job->next].key.raw;
   return cachette_str(job->store->settings->prefix);
 }
 
-/* The part of it that the stored form of every such key begins with. */
+/* Returns the part of a head that the stored form of every such key begins with. */
 static cachette_slice stored_head(cachette_slice head) {
   size_t size = head.size < CACHETTE__DYNAMO_HEAD_MAX ? head.size : CACHETTE__DYNAMO_HEAD_MAX;
   return (cachette_slice){head.data, cachette__dynamo_valid_utf8(head.data, size)};
@@ -68,7 +68,7 @@ static size_t items_left(const cachette__dynamo_job *job) {
   return job->items != NULL ? json_array_size(job->items) - job->next_item : 0;
 }
 
-/* Whether the key of an item, in its original form, begins with the whole head. */
+/* Whether the original key of an item begins with the whole head. */
 static bool has_head(const cachette__dynamo_job *job, json_t *item) {
   cachette_slice head = head_of(job), key, raw;
   size_t size = 0;
@@ -83,7 +83,7 @@ static bool has_head(const cachette__dynamo_job *job, json_t *item) {
   return matches;
 }
 
-/* Keeps the items of a page that are to be deleted. False: out of memory. */
+/* Collects the items of a page to delete in the job's `items`. False: out of memory. */
 static bool collect_items(cachette__dynamo_job *job, json_t *page) {
   json_decref(job->items);
   job->items = json_array();
@@ -115,7 +115,7 @@ static json_t *take_item(cachette__dynamo_job *job, cachette_slice *key) {
   return item;
 }
 
-/* Writes a batch of deletes; `step` counts the live entries. */
+/* Writes a batch of deletes. The call's `step` is the number of live entries in it. */
 static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_slice key;
   cachette__text *body = &call->body;
@@ -132,7 +132,7 @@ static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
   cachette__text_puts(body, "]}}");
 }
 
-/* Writes the delete of one entry, if it is still expired. */
+/* Writes the delete of one entry, on the condition that it is still expired. */
 static void write_expired(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_slice key;
   take_item(job, &key);
@@ -145,7 +145,7 @@ static void write_expired(cachette__dynamo_job *job, cachette__dynamo_call *call
   cachette__text_puts(&call->body, "}}");
 }
 
-/* Sends the deletes again that the server did not process. */
+/* Sends the unprocessed deletes again. */
 static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                             json_t *unprocessed) {
   char *rest = json_dumps(unprocessed, JSON_COMPACT);
@@ -163,9 +163,9 @@ static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette_
 
 /* ---- The calls ---- */
 
-enum { SCAN = -1 }; /* a step */
+enum { SCAN = -1 }; /* a value of `step` */
 
-/* While a page loads, only the items of the page before are left. */
+/* While a page loads, calls may delete the items of the previous page. */
 static bool has_next(const cachette__dynamo_job *job) {
   size_t scans = job->op->verb == CACHETTE_CLEAR_NAMESPACE ? job->count : 1;
   return items_left(job) > 0 || (!job->is_scanning && job->next < scans);

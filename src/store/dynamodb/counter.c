@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Increments. A counter is stored as a number, so that the server can add to it:
+ * Increments. A counter is stored as a number, so that the server can add to it. The steps:
  *
- *     COUNT   adds, if there is a live number. Otherwise the old item comes back:
- *     MAKE    no live entry: puts the amount
- *     CONVERT the value is bytes, from a put: replaces them by the sum as a number
+ *     ADD      adds the amount, if a live number exists. If not, the reply contains the old item:
+ *     CREATE   there is no live entry: puts the amount
+ *     CONVERT  the value is bytes, from a put: replaces them by the sum as a number
  *
- * If the condition of MAKE or CONVERT fails, another client was faster: COUNT again.
+ * If the condition of CREATE or CONVERT fails, another client was faster, and ADD is tried again.
  */
 #include <inttypes.h>
 
@@ -14,12 +14,12 @@
 
 enum { CONCURRENCY = 16 };
 
-enum { ADD, CREATE, CONVERT }; /* steps */
+enum { ADD, CREATE, CONVERT }; /* values of `step` */
 
 #define NAMES "\"ExpressionAttributeNames\":"
 #define RETURN_OLD ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\""
 
-/* Begins an UpdateItem of the counter, up to the condition on its value. */
+/* Begins an UpdateItem of the counter, up to the condition on the value. */
 static void begin_update(cachette__dynamo_job *job, cachette__dynamo_call *call, int step,
                          const char *update) {
   call->step = step;
@@ -33,7 +33,7 @@ static void begin_update(cachette__dynamo_job *job, cachette__dynamo_call *call,
       update);
 }
 
-/* The condition: the sum fits into 64 bits. */
+/* Adds the amount, on the condition that the sum fits into 64 bits. */
 static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   int64_t amount = job->op->items[call->index].amount;
   int64_t min = amount < 0 ? INT64_MIN - amount : INT64_MIN,
@@ -78,7 +78,7 @@ static enum cachette__dynamo_outcome fail_counter(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* Replaces bytes that are a counter by the sum. */
+/* Replaces a counter in bytes by the sum. */
 static enum cachette__dynamo_outcome convert(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                              cachette_slice old) {
   char bytes[CACHETTE__COUNTER_DIGITS + 3], digits[CACHETTE__COUNTER_DIGITS];

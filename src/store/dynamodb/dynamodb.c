@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The vtable of the DynamoDB store: open, submit, detach, close. */
+/* The vtable: open, submit, detach, close. */
 #include "internal.h"
 
 extern const cachette__store_vtable cachette__dynamodb_store;
 
-/* Frees the client, when nothing is left on the loop. */
+/* Frees the store, when none of its handles is left on the loop. */
 static void free_store(void *owner) {
   cachette__dynamo *self = owner;
   cachette__aws_endpoint_deinit(&self->endpoint);
@@ -64,7 +64,7 @@ static int dynamodb_open(const cachette__store_context *context, cachette__store
   return CACHETTE_OK;
 }
 
-/* A ping fetches a key. */
+/* Returns the command for an op. A ping fetches a key. */
 static const cachette__dynamo_command *command_of(const cachette_op *op) {
   switch (op->verb) {
     case CACHETTE_FETCH:
@@ -98,7 +98,7 @@ static void dynamodb_detach(cachette__store *store, cachette_op *op) {
   cachette__dynamo_job_free((cachette__dynamo_job *)op->priv.below);
 }
 
-/* As long as there are no keys, ops wait for their source and not for DynamoDB. */
+/* Without access keys, ops wait for the source of the keys and not for DynamoDB. */
 static const char *dynamodb_server(const cachette__store *store, const cachette_op *op) {
   (void)op;
   cachette__dynamo *self = (cachette__dynamo *)store;
@@ -106,7 +106,7 @@ static const char *dynamodb_server(const cachette__store *store, const cachette_
   return awaited != NULL ? awaited : self->name;
 }
 
-/* The number of items is not here: only the server knows it, and it counts every six hours. */
+/* The number of items is unknown: the server counts them only every six hours. */
 static void dynamodb_stats(cachette__store *store, cachette_stats *stats) {
   stats->retries = (int64_t)((const cachette__dynamo *)store)->retries;
 }

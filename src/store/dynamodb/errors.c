@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What went wrong with a call, from libcurl's result, the HTTP status and the server's error type.
- */
+/* Converts libcurl's result, the HTTP status and the server's error type. */
 #include <stdio.h>
 #include <zlib.h>
 
 #include "internal.h"
 
 enum {
-  TRIES_MAX = 12,      /* if the server says to try again */
-  TRIES_BROKEN_MAX = 3 /* if the connection or the response broke */
+  TRIES_MAX = 12,      /* of a call that the server throttles or cannot serve now */
+  TRIES_BROKEN_MAX = 3 /* of a call whose connection broke or whose response is malformed */
 };
 
 /* ---- Error types ---- */
@@ -61,8 +60,8 @@ static void read_type(json_t *json, char *type, size_t size) {
   type[strcspn(type, ":")] = '\0';
 }
 
-/* Copies the first line of the server's message. Later lines may show the canonical request, whose
- * headers have the token in them. */
+/* Copies the first line of the server's message. Later lines may contain the canonical request,
+ * with the session token in its headers. */
 static void read_message(json_t *json, char *message, size_t size) {
   json_t *member = cachette__json_member(json, "message", JSON_STRING);
   if (member == NULL) member = cachette__json_member(json, "Message", JSON_STRING);
@@ -70,7 +69,7 @@ static void read_message(json_t *json, char *message, size_t size) {
   cachette__key_text((cachette_slice){text, strcspn(text, "\r\n")}, message, size);
 }
 
-/* Parses an object. NULL: it is not one, or memory ran out, as `error` tells. */
+/* Parses a JSON object. NULL: it is not one, or out of memory according to `error`. */
 static json_t *parse(const cachette__text *response, json_error_t *error) {
   const char *bytes = response->bytes != NULL ? response->bytes : "";
   json_t *json = json_loadb(bytes, response->size, JSON_ALLOW_NUL, error);
@@ -93,26 +92,25 @@ static bool checksum_matches(const cachette__http_request *request) {
 
 /* ---- Connections ---- */
 
-/* Whether OpenSSL's message, of which there are several, says that the server does not speak TLS.
- */
+/* Whether a message of OpenSSL means that the server does not speak TLS. */
 static bool says_no_tls(const char *reason) {
   return strstr(reason, "wrong version number") != NULL ||
          strstr(reason, "packet length too long") != NULL || strstr(reason, "http request") != NULL;
 }
 
-/* Writes advice if only one of both sides speaks TLS; else "". */
+/* Writes advice if probably only one side speaks TLS; else "". */
 static void advise_on_tls(const cachette__dynamo_call *call, const char *reason, char *advice,
                           size_t size) {
   const cachette__dynamo *store = call->store;
   *advice = '\0';
-  const char *option = store->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
+  const char *url_name = store->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
   CURLcode result = call->request.result;
   bool is_unexpected = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
                        result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
   if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
-    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", option);
+    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", url_name);
   else if (is_unexpected && strncmp(store->endpoint.url, "http://", 7) == 0)
-    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", option);
+    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", url_name);
 }
 
 static enum cachette__dynamo_remedy read_failure(const cachette__dynamo_call *call,

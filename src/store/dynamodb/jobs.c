@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a job: makes the calls of its command until all is done, then completes the op. */
+/* Runs a job: makes the calls of its command until none is left, then completes the op. */
 #include <stdlib.h>
 
 #include "internal.h"
 
-/* Bytes of an item, names of its attributes included: 400 KB minus what two numbers may take. */
+/* Bytes of an item, with the names of its attributes: 400 KB minus the size of two numbers. */
 enum {
   ITEM_MAX = 400 * 1024 - 2 * 21,
   NAMES_SIZE = sizeof "keyvalueexpiresexpires_at" - 1,
@@ -57,7 +57,7 @@ static int compare(const void *left_data, const void *right_data) {
   return left->index < right->index ? -1 : 1;
 }
 
-/* Finds the last entry of each key. False: out of memory. */
+/* Sets `same_as` of each entry to the last entry with its key. False: out of memory. */
 static bool find_duplicates(cachette__dynamo_job *job) {
   sorted *all = cachette__malloc(job->count * sizeof *all);
   if (all == NULL) return false;
@@ -106,7 +106,7 @@ void cachette__dynamo_job_free(cachette__dynamo_job *job) {
   cachette__free(job);
 }
 
-/* Completes the op; the job is freed. */
+/* Frees the job and completes the op. */
 static void finish(cachette__dynamo_job *job) {
   cachette_op *op = job->op;
   int code = job->code;
@@ -123,7 +123,7 @@ bool cachette__dynamo_has_next_entry(const cachette__dynamo_job *job) {
   return job->next < job->count;
 }
 
-/* Whether a reply is for the command: a success, or an error that it expects. */
+/* Whether the command takes the reply: a success, or an error that it expects. */
 static bool is_expected(const cachette__dynamo_reply *reply) {
   return reply->code == CACHETTE_OK || reply->code == CACHETTE_ETOOBIG ||
          strcmp(reply->type, "ConditionalCheckFailedException") == 0;
@@ -145,7 +145,7 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* Makes the calls that may be made now; finishes the job if none is open. */
+/* Starts the calls that may run now. Finishes the job if it failed or no call is open. */
 static void advance(cachette__dynamo_job *job) {
   size_t limit = job->in_order ? 1 : job->command->concurrency;
   while (job->code == CACHETTE_OK && job->open_calls < limit && job->command->has_next(job)) {
@@ -166,12 +166,12 @@ static void advance(cachette__dynamo_job *job) {
 
 /* ---- Start ---- */
 
-/* The key of an entry. A ping reads a key, too. */
+/* Returns the key of an entry. A ping has one, too. */
 static cachette_slice key_of(const cachette_op *op, size_t index) {
   return op->verb == CACHETTE_PING ? cachette_str("ping") : op->items[index].key;
 }
 
-/* For a namespace: puts what its keys begin with into `raw`. */
+/* Writes the head of a namespace's keys to `at`, as `raw` of `head`. Returns its end. */
 static char *write_head(cachette_slice prefix, cachette_slice name, char *at,
                         cachette__dynamo_key *head) {
   char *end = at + prefix.size + name.size + 1;
@@ -187,7 +187,8 @@ static bool is_too_large(const cachette__dynamo_key *key, const cachette_item *i
   return item->value.size > ITEM_MAX || size + item->value.size > ITEM_MAX;
 }
 
-/* A batch has a key that appears twice only once; otherwise the calls go one after another. */
+/* If a key appears twice, a batch sends its last entry only. Other commands make a call for each
+ * entry, one after another. */
 static void set_order(cachette__dynamo_job *job) {
   for (size_t i = 0; i < job->count && !job->command->is_batch; i++) {
     if (job->entries[i].same_as == i) continue;

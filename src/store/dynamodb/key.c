@@ -6,10 +6,10 @@
 
 enum { DIGEST_SIZE = 32 };
 
-/* The length of the UTF-8 character that begins here (RFC 3629); 0 if it is not one. */
+/* Returns the size of the UTF-8 character at `at` (RFC 3629); 0: it is malformed or NUL. */
 static size_t utf8_size(const unsigned char *at, size_t left) {
   static const struct {
-    unsigned char first, last, low, high; /* of the first byte, and of the second */
+    unsigned char first, last, low, high; /* range of the first byte, and of the second */
     size_t size;
   } forms[] = {
       {0x01, 0x7f, 0, 0xff, 1},    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},

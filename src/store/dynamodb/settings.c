@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads and checks the options. The environment and AWS's files fill in later what these leave
- * open; see aws/endpoint.h and aws/credentials.h. */
+/* Reads and checks the options. What they leave out is read later from the environment and AWS's
+ * files; see aws/endpoint.h and aws/credentials.h. */
 #include "../../net/url.h"
 #include "internal.h"
 
@@ -31,7 +31,8 @@ static bool is_table_name(const char *text) {
   return size >= 3 && size <= 255;
 }
 
-/* Small letters and digits in at least three parts, the last of which is a number. */
+/* A region is lower-case letters and digits in at least three parts, of which the last is a number.
+ */
 static bool is_region(const char *text) {
   size_t parts = 1, digits = 0;
   for (const char *at = text; *at != '\0'; at++) {
@@ -87,7 +88,7 @@ static int check(const cachette__dynamo_settings *settings, cachette_error *erro
 
 /* ---- Reading ---- */
 
-/* Copies a text, or leaves `to` NULL if it is not given or empty. False: out of memory. */
+/* Copies a text; leaves `to` unchanged if the text is NULL or empty. False: out of memory. */
 static bool copy_text(const char *text, char **to) {
   if (text == NULL || *text == '\0') return true;
   *to = cachette__strndup(text, strlen(text));

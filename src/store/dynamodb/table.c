@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets up the table before the first op: checks its schema, makes it if it is missing, and switches
- * its time to live on. All of it is one call that is resent with one body after another:
+ * Sets up the table before the first op: checks its schema, creates it if it does not exist, and
+ * enables its time to live. The set-up is one call, which is resent with one body after another:
  *
  *     DescribeTable -+-> (CreateTable -> DescribeTable ... until it is ACTIVE) -+-> ops continue
  *                    |                                                          |
@@ -57,7 +57,7 @@ static void resume_ops(cachette__dynamo *store) {
   cachette__dynamo_calls_resume(store, NULL);
 }
 
-/* The next op starts it again. */
+/* Fails the waiting calls. The next op starts the set-up again. */
 static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *store,
                                                 const cachette_error *error) {
   store->table = CACHETTE__DYNAMO_UNKNOWN;
@@ -72,7 +72,7 @@ static const char *text_of(json_t *object, const char *name) {
   return member != NULL ? json_string_value(member) : "";
 }
 
-/* Whether the only key is `key`, of type text. */
+/* Whether the table's only key is `key`, of type text. */
 static bool has_expected_schema(json_t *table) {
   json_t *schema = cachette__json_member(table, "KeySchema", JSON_ARRAY);
   json_t *types = cachette__json_member(table, "AttributeDefinitions", JSON_ARRAY);
@@ -137,10 +137,10 @@ static enum cachette__dynamo_outcome take_failure(cachette__dynamo_call *call,
   if (call->step == CREATE && exists) return send_step(call, DESCRIBE);
   if (call->step == CREATE && is_refusal(reply)) return fail_create(store);
   if (call->step == DESCRIBE && is_refusal(reply)) {
-    resume_ops(store); /* they may be allowed to use the table */
+    resume_ops(store); /* the user may still be allowed to use the table */
     return end_setup(store);
   }
-  /* Without time to live the table keeps expired entries, which are misses all the same. */
+  /* Without time to live the table keeps expired entries, but they are still misses. */
   return call->step < DESCRIBE_TTL ? fail_setup(store, &reply->error) : end_setup(store);
 }
 
@@ -165,10 +165,9 @@ bool cachette__dynamo_table_is_ready(cachette__dynamo *store) {
   if (store->table == CACHETTE__DYNAMO_CHECKING) return false;
   cachette__dynamo_call *call = store->table_call;
   if (call != NULL)
-    cachette__dynamo_call_abandon(call); /* it is about the time to live of a table that is gone */
+    cachette__dynamo_call_abandon(call); /* it sets the time to live of a table that was deleted */
   call = cachette__dynamo_call_new(store, "");
-  if (call == NULL)
-    return true; /* then the op's call reports that memory, or the table, is missing */
+  if (call == NULL) return true; /* the op's call will report that memory or the table is missing */
   store->table_call = call;
   store->table = CACHETTE__DYNAMO_CHECKING;
   call->is_idempotent = true;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps the file to its limit, which counts pages in use: expired entries go first, then the CLOCK
- * algorithm evicts entries. Also gives free pages back to the system.
+ * Keeps the pages in use below the file's limit: removes expired entries first, then evicts entries
+ * by the CLOCK algorithm. Also returns free pages to the system.
  */
 #include "../../base/clock.h"
 #include "internal.h"
 
 enum {
-  SCAN_MAX = 64,        /* entries that the hand passes at once */
-  EXPIRED_MAX = 64,     /* expired entries, removed at once */
-  OVERHEAD_MAX = 65536, /* bytes of a file that are not for entries, at most */
-  SHRINK_PAGES = 512,   /* given back in one transaction */
-  ENFORCE_MS = 25,      /* for enforcing the limit, if the transaction took no time */
+  SCAN_MAX = 64,        /* entries that the hand passes in one step */
+  EXPIRED_MAX = 64,     /* expired entries that are removed in one step */
+  OVERHEAD_MAX = 65536, /* bytes of a file that hold no entries */
+  SHRINK_PAGES = 512,   /* free pages returned to the system in one transaction */
+  ENFORCE_MS = 25,      /* base of the time to enforce the limit */
   MEASURE_MS = 1000     /* between two measurements by a thread that only reads */
 };
 
@@ -23,7 +23,7 @@ int64_t cachette__file_entry_max(const cachette__file_settings *settings) {
   return settings->limit - settings->limit / 64 - OVERHEAD_MAX;
 }
 
-/* Other processes may have filled the file. */
+/* Other processes may have filled the file since. */
 void cachette__file_measure_if_due(cachette__file_thread *thread) {
   int64_t pages, free_pages;
   if (thread->db == NULL || cachette__machine_now() < thread->measured_ms + MEASURE_MS) return;
@@ -77,7 +77,7 @@ void cachette__file_drop_idle_work(cachette__file_shared *shared) {
 
 /* ---- CLOCK ---- */
 
-/* Until when the limit may be enforced now. */
+/* Returns when to stop enforcing the limit. See cachette__file_enforce_limit(). */
 static int64_t find_deadline(const cachette__file_thread *thread, int64_t now) {
   int64_t others_ms = now - thread->transaction.start_ms - thread->transaction.enforce_ms;
   int64_t max_ms = ENFORCE_MS + 2 * others_ms - thread->transaction.enforce_ms;
@@ -85,12 +85,12 @@ static int64_t find_deadline(const cachette__file_thread *thread, int64_t now) {
   return now + (max_ms < left_ms ? max_ms : left_ms);
 }
 
-/* The entries that the hand passes. */
+/* One step of the hand. */
 struct scan {
-  int64_t deadline_ms;       /* when its time is over */
-  int64_t from, to;          /* where the hand was, and is */
-  int64_t goal;              /* the last entry of its revolution */
-  int64_t victims[SCAN_MAX]; /* those that were not used */
+  int64_t deadline_ms;       /* when to stop */
+  int64_t from, to;          /* the hand's old and new position */
+  int64_t goal;              /* the last entry of the revolution */
+  int64_t victims[SCAN_MAX]; /* the entries that were not used */
   int victim_count, entry_count;
 };
 
@@ -124,8 +124,8 @@ static bool is_out_of_time(const struct scan *scan) {
   return cachette__machine_now() >= scan->deadline_ms;
 }
 
-/* Evicts entries until the file is below its limit or the time is over. Then the hand stops at the
- * last entry that it evicted. */
+/* Evicts entries until the file is below its limit or the time is up. The hand then stops at the
+ * last evicted entry. */
 static int evict(cachette__file_thread *thread, struct scan *scan, bool *over) {
   int code = SQLITE_OK;
   sqlite3_stmt *remove = cachette__file_statement(thread, CACHETTE__FILE_EVICT);
@@ -169,7 +169,7 @@ static int set_hand(cachette__file_thread *thread, const struct scan *scan) {
   return cachette__file_step(set);
 }
 
-/* Begins a revolution over all entries, but those that this transaction puts. */
+/* Starts a revolution over all entries except those that this transaction puts. */
 static int begin_revolution(cachette__file_thread *thread, struct scan *scan) {
   scan->to = 0;
   int64_t first_new = thread->transaction.first_new;
@@ -179,9 +179,9 @@ static int begin_revolution(cachette__file_thread *thread, struct scan *scan) {
 }
 
 /*
- * Moves the hand until the file is below its limit. It ends its current revolution. The next
- * revolution marks all entries as unused, and one more evicts all of them. If that is not enough,
- * the entries that this transaction put have to go, too.
+ * Moves the hand until the file is below its limit. First it completes the current revolution. The
+ * next one marks all entries as unused, and one more evicts all of them. The last one also evicts
+ * the entries that this transaction put.
  */
 static int move_hand(cachette__file_thread *thread, int64_t deadline_ms) {
   enum { REVOLUTIONS = 4 };
@@ -231,7 +231,7 @@ int cachette__file_enforce_limit(cachette__file_thread *thread, int64_t now_ms) 
 
 /* ---- Idle work ---- */
 
-/* Whether idle work has to stop. */
+/* Whether idle work must stop. */
 static bool must_stop(cachette__file_thread *thread) {
   cachette__file_shared *shared = thread->shared;
   uv_mutex_lock(&shared->mutex);
@@ -240,7 +240,7 @@ static bool must_stop(cachette__file_thread *thread) {
   return job_waits || atomic_load(&shared->closing) || cachette__file_forking();
 }
 
-/* A clock in the options is for the handle's thread alone. */
+/* The time, or 0: only the handle's thread may read a clock in the options. */
 static int64_t idle_now(const cachette__file_settings *settings) {
   return settings->clock.now == NULL ? cachette__epoch_now() : 0;
 }
@@ -256,11 +256,11 @@ int cachette__file_enforce_limit_when_idle(cachette__file_thread *thread) {
     proceed = thread->transaction.evicted + thread->transaction.expired > 0;
     if (code == SQLITE_OK) code = cachette__file_commit(thread);
   }
-  if (!proceed) atomic_store(&shared->over_limit, false); /* there is nothing left to remove */
+  if (!proceed) atomic_store(&shared->over_limit, false); /* nothing is left to remove */
   return code;
 }
 
-/* If giving back fails, a later call tries again. */
+/* If this fails, a later call tries again. */
 void cachette__file_shrink(cachette__file_thread *thread) {
   int64_t pages = 0, free_pages = 0;
   char text[48];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clears many entries in slices. Each slice is in a transaction with the other jobs that wait, so
- * that no job waits for long. Entries put after a clear began stay; otherwise it might never end
- * while others put.
+ * Clears many entries in chunks. Each chunk shares a transaction with the other jobs that wait, so
+ * that no job waits long. Entries put after the clear started stay; otherwise the clear might never
+ * end while other clients put.
  */
 #include <string.h>
 
@@ -11,8 +11,9 @@
 enum { CHUNK = 256 }; /* entries */
 
 /*
- * Binds the end of a range: the least bytes that come after all keys that begin with `head`, or
- * after all keys if each byte of it is 0xff. Returns SQLite's code.
+ * Binds the exclusive end of the range of keys that begin with `head`: the smallest key after that
+ * range. If each byte of `head` is 0xff, the range has no such end, and a key longer than any other
+ * is bound. Returns SQLite's code.
  */
 static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
   const unsigned char *bytes = head.data;
@@ -32,8 +33,8 @@ static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
   return code;
 }
 
-/* Clears a slice of the entries whose keys begin with `head`, which may be empty. Adds how many
- * they were to `count`, and how many were live to `live`. */
+/* Clears a chunk of the entries whose keys begin with `head`, which may be empty. Adds the number
+ * of cleared entries to `count`, and of those that had not expired to `live`. */
 static int clear_chunk(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
                        int *count, int *live) {
   int code = SQLITE_OK;
@@ -74,7 +75,7 @@ int cachette__file_clear_expired(cachette__file_thread *thread, int64_t now_ms,
   return SQLITE_OK;
 }
 
-/* Continues with the next item, if there is one. */
+/* Moves on to the next item, if any. */
 static void finish_item(cachette__file_job *job) {
   job->index++;
   job->more = job->index < job->op.count;
@@ -109,7 +110,7 @@ int cachette__file_clear(cachette__file_thread *thread, cachette__file_job *job)
     int code = cachette__file_run(thread, CACHETTE__FILE_LAST_ID, &job->last_id);
     if (code != SQLITE_OK) return code;
   }
-  if (job->last_id == 0) { /* there are no entries */
+  if (job->last_id == 0) { /* the file has no entries */
     job->more = false;
     return SQLITE_OK;
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs become statements, item by item. */
+/* Runs the verbs, one statement or more for each item. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ static int end_find(sqlite3_stmt *statement, int code) {
 
 static void take_value(cachette__file_job *job, cachette__item_copy *item, sqlite3_stmt *row) {
   cachette_slice value = column_bytes(row, 2);
-  if (value.data == NULL && value.size > 0) { /* SQLite has no memory for it */
+  if (value.data == NULL && value.size > 0) { /* SQLite is out of memory */
     item->status = cachette__fail(&job->op.error, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
@@ -72,7 +72,8 @@ int cachette__file_read(cachette__file_thread *thread, cachette__file_job *job) 
 
 /* ---- Writing ---- */
 
-/* Puts a value. The limit is enforced before the transaction puts much more than it permits. */
+/* Puts a value. Also enforces the limit each time the transaction has put UNCHECKED_MAX bytes, so
+ * that the file does not grow far beyond it. */
 static int put_value(cachette__file_thread *thread, cachette__file_job *job,
                      const cachette__item_copy *item, cachette_slice value,
                      enum cachette__file_statement which) {
@@ -90,8 +91,8 @@ static int put_value(cachette__file_thread *thread, cachette__file_job *job,
   return cachette__file_enforce_limit(thread, job->now_ms);
 }
 
-/* Fails an item that is too large. Its old value is removed all the same, but not by a put if
- * absent. */
+/* Fails an item that is too large. Removes its old value, so that no fetch finds it; a put if
+ * absent leaves it. */
 static int fail_too_large(cachette__file_thread *thread, cachette__file_job *job,
                           cachette__item_copy *item, int64_t max) {
   char text[32];
@@ -149,7 +150,7 @@ static int clear(cachette__file_thread *thread, cachette__file_job *job,
   return run_change(thread, item, statement);
 }
 
-/* Adds to a counter that is there. */
+/* Adds to an existing counter. */
 static int add_to_counter(cachette__file_thread *thread, cachette__file_job *job,
                           cachette__item_copy *item, int64_t id, cachette_slice value) {
   char digits[CACHETTE__COUNTER_DIGITS];

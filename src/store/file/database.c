@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file itself: it is made, checked to be ours, opened, measured, and set aside.
+ * The database file: creates, checks, opens, measures and removes it, and sets it aside if corrupt.
  *
- * SQLite finds the two files beside a database (-wal and -shm) by the name alone, and a database
- * that gets those of another is corrupted. So whoever changes which file the path names holds an
- * exclusive lock on the folder, and files are opened and closed under a shared one.
+ * SQLite finds the two files beside a database (-wal and -shm) by name alone. A database that opens
+ * the files of another database becomes corrupt. So a process that changes which file the path
+ * names holds an exclusive lock on the folder, and files are opened and closed under a shared lock.
  *
- * The file is made under another name, and renamed when it is complete. So a file at the path is
- * either wholly ours, or not ours and left as it is.
+ * A new file is created under a temporary name and renamed when it is complete. So the file at the
+ * path is either a complete cache, or somebody else's file, which is never changed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,12 +26,12 @@ enum {
   APPLICATION_ID = 0x43616368, /* "Cach", in SQLite's header */
   VERSION = 1,                 /* of the tables */
   HEADER_SIZE = 100,           /* bytes of SQLite's header */
-  VERSION_OFFSET = 60,         /* offsets in it */
+  VERSION_OFFSET = 60,         /* offsets in the header */
   APPLICATION_OFFSET = 68,
   PROGRESS_STEPS = 2000,     /* of SQLite's virtual machine between two checks of the time */
-  LOCK_TIMEOUT_MS = 50,      /* for the folder's lock when the file is closed */
-  NAME_SIZE = PATH_MAX + 64, /* of names of files beside the file; settings.c limits them */
-  FREE_PAGES_MAX = 256       /* free pages that are not given back */
+  LOCK_TIMEOUT_MS = 50,      /* to wait for the folder's lock when the file is closed */
+  NAME_SIZE = PATH_MAX + 64, /* for paths of files beside the database */
+  FREE_PAGES_MAX = 256       /* free pages that the file may keep */
 };
 
 static const char SCHEMA[] =
@@ -49,7 +49,7 @@ static const char SCHEMA[] =
     "PRAGMA user_version = 1;"
     "COMMIT";
 
-/* A write-ahead log of more than 4 MB is truncated to that. */
+/* A checkpoint truncates a larger write-ahead log to 4 MB. */
 static const char SETTINGS[] =
     "PRAGMA synchronous = NORMAL;"
     "PRAGMA journal_size_limit = 4194304;"
@@ -64,7 +64,7 @@ static void sleep_us(long us) {
 
 /* ---- Waiting ---- */
 
-/* Whether SQLite has to stop waiting and working. */
+/* Whether SQLite must stop waiting and working. */
 static bool must_stop(const cachette__file_thread *thread) {
   return cachette__file_forking() ||
          atomic_load_explicit(&thread->shared->closing, memory_order_relaxed) ||
@@ -84,14 +84,15 @@ static int on_progress(void *data) { return must_stop(data); }
 static bool wait_for_lock(int folder, int lock, int64_t stop_ms,
                           const cachette__file_thread *thread) {
   while (flock(folder, lock | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return true; /* folders have no locks here */
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return true; /* this file system cannot lock folders */
     if (cachette__machine_now() >= stop_ms || (thread != NULL && must_stop(thread))) return false;
     sleep_us(1000);
   }
   return true;
 }
 
-/* A descriptor of the folder, locked; -1: `error` says why not. */
+/* Opens and locks the folder. Returns its descriptor; -1 on failure, with `error` filled. */
 static int lock_folder(const cachette__file_thread *thread, int lock, cachette_error *error) {
   const cachette__file_settings *settings = thread->shared->settings;
   int folder = open(settings->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -105,7 +106,7 @@ static int lock_folder(const cachette__file_thread *thread, int lock, cachette_e
   return -1;
 }
 
-/* ---- Whether a file is ours ---- */
+/* ---- The header ---- */
 
 static uint32_t read_number(const unsigned char *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -120,13 +121,14 @@ static int fail_foreign(const cachette__file_settings *settings, const char *wha
 }
 
 /*
- * Reads the file's header; returns how many bytes, or -1. It reads by way of SQLite: closing a
- * descriptor of our own would release all locks that SQLite has on the file in this process.
+ * Reads the file's header. Returns its size; 0 if the file is shorter, -1 on failure. Reads through
+ * SQLite's VFS, because closing a descriptor of our own would release all locks that SQLite holds
+ * on the file in this process.
  */
 static int read_header(const cachette__file_settings *settings, unsigned char header[HEADER_SIZE]) {
   sqlite3_vfs *system = sqlite3_vfs_find(NULL);
   sqlite3_file *file = cachette__calloc(1, (size_t)system->szOsFile);
-  char name[PATH_MAX + 8] = ""; /* SQLite needs several NULs at its end */
+  char name[PATH_MAX + 8] = ""; /* SQLite requires several NULs at the end */
   if (file == NULL) return -1;
   snprintf(name, PATH_MAX, "%s", settings->path);
   int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, actual_flags, size = -1;
@@ -153,7 +155,7 @@ static int check_header(const cachette__file_settings *settings, const struct st
   return CACHETTE_OK;
 }
 
-/* ---- Making it ---- */
+/* ---- Creation ---- */
 
 static void remove_with_suffix(const char *path, const char *suffix) {
   char name[NAME_SIZE];
@@ -168,7 +170,7 @@ static void remove_files(const char *path) {
   remove_with_suffix(path, "-shm");
 }
 
-/* Makes the file. The folder is locked, and there is no file. */
+/* Creates the file. The caller holds the folder's exclusive lock, and the file does not exist. */
 static int create_file(cachette__file_thread *thread, cachette_error *error) {
   const cachette__file_settings *settings = thread->shared->settings;
   char temporary[PATH_MAX + 32];
@@ -184,7 +186,7 @@ static int create_file(cachette__file_thread *thread, cachette_error *error) {
   sqlite3_close(thread->db);
   thread->db = NULL;
   if (status == CACHETTE_OK) {
-    remove_with_suffix(settings->path, "-journal"); /* these are of a file that was removed */
+    remove_with_suffix(settings->path, "-journal"); /* left over from a removed file */
     remove_with_suffix(settings->path, "-wal");
     remove_with_suffix(settings->path, "-shm");
     if (rename(temporary, settings->path) != 0)
@@ -194,7 +196,7 @@ static int create_file(cachette__file_thread *thread, cachette_error *error) {
   return status;
 }
 
-/* Whether there is no file at the path; an empty file counts as none. */
+/* Whether the file does not exist or is empty. */
 static bool is_missing(const cachette__file_settings *settings, struct stat *state) {
   if (stat(settings->path, state) != 0) return errno == ENOENT;
   return S_ISREG(state->st_mode) && state->st_size == 0;
@@ -209,7 +211,7 @@ static int create_if_missing(cachette__file_thread *thread, int folder, cachette
   return is_missing(settings, &state) ? create_file(thread, error) : CACHETTE_OK;
 }
 
-/* ---- Measuring it ---- */
+/* ---- Measuring ---- */
 
 int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_t *free_pages) {
   cachette__file_shared *shared = thread->shared;
@@ -225,7 +227,7 @@ int cachette__file_measure(cachette__file_thread *thread, int64_t *pages, int64_
   return SQLITE_OK;
 }
 
-/* ---- Opening it ---- */
+/* ---- Opening ---- */
 
 static void finalize_all(cachette__file_thread *thread) {
   for (int i = 0; i < CACHETTE__FILE_STATEMENTS; i++) {
@@ -234,7 +236,7 @@ static void finalize_all(cachette__file_thread *thread) {
   }
 }
 
-/* Checks that the tables exist. The header says that the file is ours, so without them it is
+/* Checks that the tables exist. The header says that the file is a cache, so without tables it is
  * corrupt. Returns SQLite's code. */
 static int check_tables(cachette__file_thread *thread) {
   static const enum cachette__file_statement table_statements[] = {
@@ -262,7 +264,8 @@ static int open_file(cachette__file_thread *thread, cachette_error *error) {
   if (code == SQLITE_OK) code = check_tables(thread);
   if (code == SQLITE_OK) code = cachette__file_measure(thread, &pages, &free_pages);
   if (code == SQLITE_OK) return CACHETTE_OK;
-  if (cachette__file_is_corrupt(code)) return CACHETTE_ECODEC; /* for cachette__file_connect() */
+  if (cachette__file_is_corrupt(code))
+    return CACHETTE_ECODEC; /* tells cachette__file_connect() to set the file aside */
   int status = cachette__file_fail(thread, code, error);
   finalize_all(thread);
   sqlite3_close(thread->db);
@@ -301,7 +304,7 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
     if (folder < 0) return error->code;
     status = connect_locked(thread, folder, error);
     close(folder);
-    /* Somebody may remove the file meanwhile without taking the lock. Then try again. */
+    /* Another program may remove the file without taking the lock. Then try again. */
     if (status == CACHETTE_ETIMEDOUT || is_current(thread)) break;
   }
   if (status != CACHETTE_ECODEC) return status;
@@ -309,11 +312,11 @@ int cachette__file_connect(cachette__file_thread *thread, cachette_error *error)
   return status < 0 ? status : cachette__file_connect(thread, error);
 }
 
-/* ---- Closing it ---- */
+/* ---- Closing ---- */
 
 /*
- * The last connection to a file checkpoints the log and removes it by its name. So if the path no
- * longer names this file, it must not do that.
+ * The last connection to close checkpoints the log and removes it by name. It must not do so if the
+ * path names another file by now, because the log is that file's.
  */
 void cachette__file_disconnect(cachette__file_thread *thread) {
   if (thread->db == NULL) return;
@@ -335,7 +338,7 @@ bool cachette__file_is_gone(cachette__file_thread *thread) {
   return true;
 }
 
-/* ---- Setting it aside ---- */
+/* ---- Setting aside and removing ---- */
 
 static bool rename_with_suffix(const char *path, const char *suffix) {
   char from[NAME_SIZE], to[NAME_SIZE];
@@ -344,7 +347,7 @@ static bool rename_with_suffix(const char *path, const char *suffix) {
   return rename(from, to) == 0;
 }
 
-/* The database is renamed last: until then whoever opens it waits for the lock. */
+/* Renames the database last: another process that opens it meanwhile waits for the lock. */
 static int rename_files(cachette__file_shared *shared, cachette_error *error) {
   const cachette__file_settings *settings = shared->settings;
   rename_with_suffix(settings->path, "-shm");
@@ -366,7 +369,7 @@ int cachette__file_set_aside(cachette__file_thread *thread, cachette_error *erro
   return status;
 }
 
-/* The database is removed first: nobody makes a new one before the lock is released. */
+/* Removes the database first: no process creates a new one before the lock is released. */
 int cachette__file_remove(cachette__file_thread *thread, cachette_error *error) {
   const cachette__file_settings *settings = thread->shared->settings;
   int folder = lock_folder(thread, LOCK_EX, error);

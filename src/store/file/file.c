@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, batches take jobs to threads, and jobs that are done complete ops. */
+/* The vtable: open, submit, detach, close. An op becomes a job, a batch of jobs runs on a thread,
+ * and each finished job completes its op. */
 #include <stdio.h>
 
 #include "../../base/clock.h"
@@ -8,18 +9,18 @@
 extern const cachette__store_vtable cachette__file_store;
 
 enum {
-  CLOSE_TIMEOUT_MS = 250, /* for threads to notice `closing`; see also database.c */
-  READ_BATCH_MAX = 64,    /* jobs in a batch, so that other readers get some, too; */
-  WRITE_BATCH_MAX = 1000, /* the writer takes all */
-  HITS_DUE = 256          /* recorded hits that make a batch by themselves */
+  CLOSE_TIMEOUT_MS = 250, /* the threads notice `closing` within this time; see also database.c */
+  READ_BATCH_MAX = 64,    /* jobs in a batch, so that all readers get work */
+  WRITE_BATCH_MAX = 1000, /* the writer takes all that wait */
+  HITS_DUE = 256          /* recorded hits that start a batch even if no job waits */
 };
 
 typedef struct file {
   cachette__store base;
-  cachette__file_shared *shared; /* owned by its pool */
+  cachette__file_shared *shared; /* owned by the pool */
 } file;
 
-/* ---- What jobs share ---- */
+/* ---- Shared state ---- */
 
 static void free_shared(void *data) {
   cachette__file_shared *shared = data;
@@ -90,7 +91,7 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
 /* ---- Batches ---- */
 
-/* Fails the jobs of a batch whose thread could not be initialised. */
+/* Fails the jobs of a batch if its thread could not be initialised. */
 static void fail_batch(cachette__file_batch *batch) {
   cachette__file_queue_take(batch);
   for (cachette__file_job *job = batch->jobs.first; job != NULL; job = job->next) {
@@ -117,7 +118,7 @@ static cachette__file_batch *find_idle(cachette__file_queue *queue) {
   return NULL;
 }
 
-/* Whether there is anything to do. */
+/* Whether jobs wait in the queue or, for writes, idle work is due. */
 static bool has_work(cachette__file_shared *shared, cachette__file_queue *queue) {
   uv_mutex_lock(&shared->mutex);
   bool hits = queue == &shared->writes && shared->hit_count >= HITS_DUE;
@@ -141,7 +142,7 @@ static void fail_waiting(cachette__file_shared *shared, cachette__file_queue *qu
   }
 }
 
-/* Submits a batch to the pool, if there is anything for one to do. */
+/* Submits an idle batch to the pool if the queue has work. */
 static void submit_batch(cachette__file_shared *shared, cachette__file_queue *queue) {
   cachette__file_batch *batch = find_idle(queue);
   if (batch == NULL || !has_work(shared, queue)) return;
@@ -188,12 +189,12 @@ static void done(cachette__job *base) {
 
 /* ---- Jobs ---- */
 
-/* The time by the clock that entries expire by. */
+/* The current time of the clock that expires entries. */
 static int64_t entry_now(const cachette__file_settings *settings, const cachette_op *op) {
   return settings->clock.now != NULL ? op->priv.now_ms : cachette__epoch_now();
 }
 
-/* A job gives up a little before its op times out, so that the op fails for the job's reason. */
+/* A job gives up shortly before its op times out, so that the op fails with the job's error. */
 static int64_t find_stop_time(const cachette__file_settings *settings, const cachette_op *op) {
   enum { EARLY_MAX_MS = 50 };
   int64_t timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : settings->timeout_ms;
@@ -256,7 +257,7 @@ static void file_submit(cachette__store *store, cachette_op *op) {
   submit_batch(shared, queue);
 }
 
-/* The threads skip the job from now on, and done() frees it. */
+/* From now on the threads skip the job; done() frees it. */
 static void file_detach(cachette__store *store, cachette_op *op) {
   cachette__file_job *job = (cachette__file_job *)op->priv.below;
   (void)store;
@@ -272,7 +273,7 @@ static const char *file_server(const cachette__store *store, const cachette_op *
 static void file_stats(cachette__store *store, cachette_stats *stats) {
   const cachette__file_shared *shared = ((const file *)store)->shared;
   int64_t bytes = atomic_load(&shared->bytes);
-  if (bytes > 0) stats->bytes = bytes; /* else the file was not opened yet */
+  if (bytes > 0) stats->bytes = bytes; /* 0: the file was not opened yet */
   stats->limit = shared->settings->limit;
   stats->evictions = atomic_load(&shared->evictions);
   stats->expirations = atomic_load(&shared->expirations);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SQLite keeps in memory which locks this process has on which file. A child would inherit that
- * memory but not the locks: its new connections would rely on locks that are not there, and could
- * corrupt the file for everybody. So connections are closed before a fork; parent and child open
- * new ones. A fork waits for the threads that use SQLite. It interrupts them, and they begin again.
+ * Closes all connections before the process forks. Parent and child open new ones.
+ *
+ * SQLite records in memory which locks this process holds. A child would inherit that memory but
+ * not the locks. Its connections would rely on locks that do not exist, and could corrupt the file.
+ *
+ * A fork interrupts the threads that use SQLite and waits for them. They retry after the fork.
  */
 #include <pthread.h>
 
 #include "internal.h"
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the variables below */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static unsigned active;                /* threads that use SQLite */
-static _Atomic(bool) forking;          /* also read without the lock */
+static unsigned active;                /* threads between enter and leave */
+static _Atomic(bool) forking;          /* also read without the mutex */
 static cachette__file_thread *threads; /* all of the process, newest first */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -32,7 +34,7 @@ static void after_fork_in_parent(void) {
   pthread_mutex_unlock(&mutex);
 }
 
-/* The child has none of the threads. */
+/* The child has none of the parent's threads. */
 static void after_fork_in_child(void) {
   pthread_mutex_init(&mutex, NULL);
   pthread_cond_init(&changed, NULL);

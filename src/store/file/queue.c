@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of jobs, and the queues in which they wait for a batch. */
+/* Lists of jobs, and the queues where jobs wait for a batch. */
 #include "internal.h"
 
-enum { BATCH_BYTES = 8 << 20 }; /* of the jobs in a batch, unless it has only one */
+enum { BATCH_BYTES = 8 << 20 }; /* of the jobs in a batch, unless it has a single job */
 
 /* ---- Lists ---- */
 

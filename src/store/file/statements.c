@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The statements of a connection, prepared when they are first used, and its transactions. */
+/* A connection's statements, each prepared when first used, and its transactions. */
 #include <string.h>
 
 #include "../../base/clock.h"
@@ -27,7 +27,7 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_CLEAR_RANGE] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE key >= ?4 AND key < ?5 "
         "AND id <= ?1 LIMIT ?2) RETURNING expires > ?3",
-    /* The plus keeps SQLite from using the index on the key. */
+    /* The plus stops SQLite from using the index on the key. */
     [CACHETTE__FILE_CLEAR_EXPIRED] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ?3 "
         "AND (?4 IS NULL OR substr(+key, 1, length(?4)) = ?4) LIMIT ?2)",
@@ -55,7 +55,7 @@ int cachette__file_step(sqlite3_stmt *statement) {
   int code;
   do code = sqlite3_step(statement);
   while (code == SQLITE_ROW);
-  /* The reset repeats the code of the step. */
+  /* sqlite3_reset() would only return the same code. */
   sqlite3_reset(statement);
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }

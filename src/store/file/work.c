@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A batch on its thread: its jobs become transactions, which are retried where that helps. */
+/* Runs a batch on a thread of the pool: its jobs become transactions, which are retried where that
+ * may help. */
 #include "../../base/clock.h"
 #include "internal.h"
 
@@ -8,25 +9,26 @@ static void fail_job(cachette__file_job *job, const cachette_error *error) {
   job->more = false;
 }
 
-/* Whether there is nothing to do for a job any more. */
+/* Whether a job needs no more work: it failed, or its op was detached. */
 static bool is_finished(const cachette__file_job *job) {
   return job->op.code < 0 || atomic_load_explicit(&job->detached, memory_order_relaxed);
 }
 
-/* Rolls back a transaction that failed, unless SQLite has done so itself. */
+/* Rolls back a failed transaction, unless SQLite already did. */
 static void roll_back(cachette__file_thread *thread) {
   if (thread->db == NULL || sqlite3_get_autocommit(thread->db)) return;
   sqlite3_exec(thread->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-/* Whether there is time to try again. */
+/* Whether there is time for another try. */
 static bool has_time(const cachette__file_thread *thread) {
   return !atomic_load(&thread->shared->closing) && cachette__machine_now() < thread->stop_ms;
 }
 
 /*
- * Ends a transaction that failed. True: the caller may try again. False: `error` says why not.
- * `*checkpoint`: whether a full disk may be handled by a checkpoint; cleared by the first one.
+ * Rolls back a failed transaction. Returns whether the caller may try again; if not, `error` is
+ * filled. `*checkpoint`: whether a checkpoint may still be tried if the disk is full; set to false
+ * when it was.
  */
 static bool recover(cachette__file_thread *thread, int code, bool *checkpoint,
                     cachette_error *error) {
@@ -37,7 +39,7 @@ static bool recover(cachette__file_thread *thread, int code, bool *checkpoint,
   if (cachette__file_is_interrupted(code) || cachette__file_is_gone(thread))
     return has_time(thread);
   if ((code & 0xff) != SQLITE_FULL || !*checkpoint || thread->db == NULL) return false;
-  /* Even a delete needs space in the log, and a checkpoint frees some. */
+  /* Even a delete needs space in the log. A checkpoint frees some. */
   *checkpoint = false;
   sqlite3_wal_checkpoint_v2(thread->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
   return true;
@@ -53,7 +55,8 @@ static int read_transaction(cachette__file_thread *thread, cachette__file_job *j
   return code;
 }
 
-/* Connects. False: `retry` says whether to try again. */
+/* Connects the thread. If that fails, sets `*retry` to whether another try may help, and fills
+ * `error`. */
 static bool try_to_connect(cachette__file_thread *thread, bool *retry, cachette_error *error) {
   int status = cachette__file_connect(thread, error);
   *retry = status == CACHETTE_ETIMEDOUT && has_time(thread);
@@ -86,7 +89,7 @@ static void read_batch(cachette__file_batch *batch, cachette__file_thread *threa
 
 /* ---- Writing ---- */
 
-/* The jobs of a transaction: all of a list, or only its first. */
+/* The jobs of one transaction: a whole list, or only its first job. */
 struct group {
   cachette__file_job *first;
   bool single;
@@ -102,7 +105,7 @@ static bool is_group_finished(const struct group *group) {
   return true;
 }
 
-/* SQLite stops when the first of the jobs has to give up. */
+/* SQLite stops at the earliest deadline of the jobs. */
 static void set_stop(cachette__file_thread *thread, const struct group *group) {
   thread->stop_ms = INT64_MAX;
   for (const cachette__file_job *job = group->first; job != NULL; job = next_of(group, job))
@@ -116,7 +119,7 @@ static void fail_group(const struct group *group, const cachette_error *error,
     if (!is_finished(job) && (!only_timed_out || job->stop_ms <= now)) fail_job(job, error);
 }
 
-/* Puts the jobs that are left back into the queue, so that the others complete now. */
+/* Returns unfinished jobs to the queue, so that the others complete now. */
 static void requeue(const struct group *group) {
   for (cachette__file_job *job = group->first; job != NULL; job = next_of(group, job))
     if (!is_finished(job)) job->more = true;
@@ -139,7 +142,7 @@ static void restore_jobs(const struct group *group) {
   }
 }
 
-/* Removes a few expired entries and enforces the limit, in the transaction of the jobs. */
+/* Removes a few expired entries and enforces the limit, in the jobs' transaction. */
 static int clean_up(cachette__file_thread *thread, int64_t now_ms) {
   enum { EXPIRED_MAX = 32 };
   int64_t pages, free_pages, expired = 0;
@@ -150,7 +153,7 @@ static int clean_up(cachette__file_thread *thread, int64_t now_ms) {
   return code == SQLITE_OK ? cachette__file_enforce_limit(thread, now_ms) : code;
 }
 
-/* Carries out all jobs in one transaction. Returns SQLite's code. */
+/* Runs all jobs in one transaction. Returns SQLite's code. */
 static int write_transaction(cachette__file_thread *thread, const struct group *group) {
   int64_t now = 0;
   for (cachette__file_job *job = group->first; job != NULL; job = next_of(group, job))
@@ -171,8 +174,8 @@ static int write_transaction(cachette__file_thread *thread, const struct group *
 }
 
 /*
- * On a full disk entries cannot be deleted, because a delete writes first. But a flush of all
- * entries can remove the file. True: it did, and the job is done.
+ * On a full disk no entry can be deleted, because a delete writes to the log first. But a flush of
+ * all entries can remove the file. Returns whether it did; then the job is done.
  */
 static bool flush_full_disk(cachette__file_thread *thread, const struct group *group, int code,
                             cachette_error *error) {
@@ -188,7 +191,7 @@ static bool flush_full_disk(cachette__file_thread *thread, const struct group *g
   return cachette__file_remove(thread, error) == CACHETTE_OK;
 }
 
-/* False: the jobs have to be tried one by one. */
+/* Returns false if the jobs must run in separate transactions. */
 static bool write_group(cachette__file_thread *thread, const struct group *group) {
   cachette_error error = {.code = CACHETTE_OK};
   bool checkpoint = true, done = false, split = false, timed_out = false, retry;
@@ -213,8 +216,8 @@ static bool write_group(cachette__file_thread *thread, const struct group *group
   return !split;
 }
 
-/* Stores hits, enforces the limit and shrinks the file, for which nobody waits. What fails is
- * dropped: it becomes due again by itself, and must not be tried over and over. */
+/* Stores hits, enforces the limit and shrinks the file while no job waits. Work that fails is
+ * dropped instead of retried in a loop; it becomes due again later. */
 static void do_idle_work(cachette__file_thread *thread) {
   enum { IDLE_TIMEOUT_MS = 200 };
   cachette_error error;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs become commands, on a thread of the pool, where waiting for the server is fine. */
+/* Sends the commands of each verb and waits for the replies. On a thread of the pool. */
 #include "internal.h"
 
 enum {
-  BATCH_KEYS_MAX = 1000,    /* in one query, at most, */
-  BATCH_BYTES_MAX = 4 << 20 /* and bytes of them: a query is a document, too */
+  BATCH_KEYS_MAX = 1000,    /* in one query */
+  BATCH_BYTES_MAX = 4 << 20 /* of keys in one query, which is a document, too */
 };
 
-/* Appends the condition that a key is that of one of the items. */
+/* Appends the condition that the key is one of the items'. */
 static void append_keys(bson_t *filter, cachette__item_copy *const *items, size_t count) {
   if (count == 1) {
     cachette__mongo_append_key(filter, "key", items[0]->key);
@@ -26,7 +26,7 @@ static void append_keys(bson_t *filter, cachette__item_copy *const *items, size_
   bson_append_document_end(filter, &condition);
 }
 
-/* How many of the items go into one query. */
+/* Returns how many of the items fit into one query. */
 static size_t count_batch(cachette__item_copy *const *items, size_t count) {
   size_t bytes = items[0]->key.size, batch = 1;
   while (batch < count && batch < BATCH_KEYS_MAX) {
@@ -39,7 +39,7 @@ static size_t count_batch(cachette__item_copy *const *items, size_t count) {
 
 /* ---- Reading ---- */
 
-/* Finds a batch of the items in one query. False: the job failed. */
+/* Finds a batch of items by one query. False: the job failed. */
 static bool find_batch(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette__item_copy **items, size_t count) {
   bson_t filter = BSON_INITIALIZER;
@@ -89,7 +89,7 @@ static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
   cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
   bson_append_document_end(&update, &fields);
   bson_t *options = BCON_NEW("upsert", BCON_BOOL(is_put));
-  /* A collection without the unique index may have a key twice; then both are updated. */
+  /* Without the unique index a key may be stored twice. Then both documents are updated. */
   if (job->shared->unique)
     mongoc_bulk_operation_update_one_with_opts(bulk, &query, &update, options, NULL);
   else
@@ -99,7 +99,7 @@ static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
   bson_destroy(&query);
 }
 
-/* Puts or touches the items in one bulk. */
+/* Puts or touches the items by one bulk write. */
 static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette__item_copy *const *items, size_t count) {
   bson_t *options = BCON_NEW("ordered", BCON_BOOL(false));
@@ -117,9 +117,9 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
 }
 
 /*
- * How many of the items go into one bulk. The bulk must fit into one command: if libmongoc splits
- * it into several, and the server refuses items of one, libmongoc does not say that another failed.
- * A server takes 100,000 writes and 48 MB in a command.
+ * Returns how many of the items fit into one bulk write. It must fit into one command: if libmongoc
+ * splits it and the server rejects items of one command, libmongoc does not report that another
+ * command failed. A server accepts 100,000 writes and 48 MB per command.
  */
 static size_t count_writes(cachette__item_copy *const *items, size_t count) {
   enum { WRITES_MAX = 10000, BYTES_MAX = 32 << 20 };
@@ -140,7 +140,7 @@ static void write_all(cachette__mongo_job *job, mongoc_collection_t *collection,
   }
 }
 
-/* Moves the items that have to be tried again to the front; returns how many they are. */
+/* Moves the items to retry to the front. Returns their number. */
 static size_t collect_retries(cachette__item_copy **items, size_t count) {
   size_t retries = 0;
   for (size_t i = 0; i < count; i++) {
@@ -151,7 +151,7 @@ static size_t collect_retries(cachette__item_copy **items, size_t count) {
   return retries;
 }
 
-/* Clears the entries whose new value is too large, so that no fetch finds the old value. */
+/* Clears the entries whose new values are too large, so that no fetch finds the old values. */
 static void clear_too_large(cachette__mongo_job *job, mongoc_collection_t *collection,
                             cachette__item_copy *const *items, size_t count) {
   int64_t cleared = 0;
@@ -170,7 +170,7 @@ void cachette__mongo_put(cachette__mongo_job *job, mongoc_collection_t *collecti
     cachette__op_copy_fail_memory(&job->op);
     return;
   }
-  /* Items to write are at the front, those that are too large at the back. */
+  /* Items to write go to the front, items that are too large to the back. */
   size_t left = 0, large = job->op.count;
   for (size_t i = 0; i < job->op.count; i++) {
     cachette__item_copy *item = &job->op.items[i];
@@ -197,7 +197,7 @@ static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection)
   cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
   bson_append_document_end(&update, &fields);
   bool done =
-      job->shared->unique /* libmongoc itself retries an update of one */
+      job->shared->unique /* libmongoc retries an update of one by itself */
           ? mongoc_collection_update_one(collection, &query, &update, NULL, &reply, &error)
           : mongoc_collection_update_many(collection, &query, &update, NULL, &reply, &error);
   if (!done)
@@ -210,7 +210,8 @@ static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection)
   bson_destroy(&query);
 }
 
-/* Many items are found first, because the reply to a bulk does not tell which matched. */
+/* Several items are first found by a query, because the reply to a bulk write does not tell which
+ * items matched. */
 void cachette__mongo_touch(cachette__mongo_job *job, mongoc_collection_t *collection) {
   if (job->op.count == 1) {
     touch_one(job, collection);
@@ -221,7 +222,7 @@ void cachette__mongo_touch(cachette__mongo_job *job, mongoc_collection_t *collec
     cachette__op_copy_fail_memory(&job->op);
     return;
   }
-  int64_t *ttls = (int64_t *)(items + job->op.count); /* a find overwrites those of the items */
+  int64_t *ttls = (int64_t *)(items + job->op.count); /* the find overwrites the items' own */
   for (size_t i = 0; i < job->op.count; i++) ttls[i] = job->op.items[i].ttl_ms;
   cachette__mongo_find(job, collection);
   size_t live = 0;
@@ -260,7 +261,7 @@ static bool clear_batch(cachette__mongo_job *job, mongoc_collection_t *collectio
   return done;
 }
 
-/* An expired entry is a miss, even while the server still has it. */
+/* An expired entry is a miss, even if the server still has it. */
 void cachette__mongo_clear(cachette__mongo_job *job, mongoc_collection_t *collection) {
   int64_t cleared = 0;
   if (job->op.count == 1) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread's clients of libmongoc, and whether there is a server for them. */
+/* Each thread's libmongoc clients, and the availability of servers. */
 #include "../../base/clock.h"
 #include "internal.h"
 
-enum { BACK_OFF_MIN_MS = 250, BACK_OFF_MAX_MS = 4000 }; /* doubled each time */
+enum { BACK_OFF_MIN_MS = 250, BACK_OFF_MAX_MS = 4000 }; /* doubled after each failed probe */
 
-/* ---- What libmongoc reports, on threads of its own ---- */
+/* ---- Callbacks of libmongoc, on its threads ---- */
 
 static bool has_server(const mongoc_topology_description_t *servers) {
   return mongoc_topology_description_has_readable_server(servers, NULL) ||
@@ -40,8 +40,8 @@ static void watch(cachette__mongo_shared *shared, mongoc_client_pool_t *clients)
 
 /* ---- Clients ---- */
 
-/* Makes the pool of clients. That may ask the name service, for a mongodb+srv:// URL, so a thread
- * does it. */
+/* Returns the pool of clients, and creates it first if needed. Runs on a thread of the pool,
+ * because a mongodb+srv:// URL needs a DNS look-up, which blocks. */
 static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_error_t *error) {
   uv_mutex_lock(&shared->clients_mutex);
   mongoc_client_pool_t *clients = shared->clients;
@@ -77,9 +77,9 @@ static void disconnect_unpooled(cachette__mongo_thread *thread) {
 }
 
 /*
- * Clients of the pool wait for an answer as long as the options say. For an op with a longer
- * time-out, such as one that clears a large collection, the thread makes a client of its own. It
- * keeps that client until an op has an even longer time-out.
+ * A pooled client waits for a reply as long as the time-out in the options. For an op with a longer
+ * time-out, such as a clear of a large collection, the thread creates an unpooled client. It reuses
+ * that client until an op has an even longer time-out.
  */
 static bool connect_unpooled(cachette__mongo_job *job, cachette__mongo_thread *thread,
                              bson_error_t *error) {
@@ -119,7 +119,7 @@ void cachette__mongo_disconnect(cachette__mongo_shared *shared, cachette__mongo_
   disconnect_unpooled(thread);
 }
 
-/* ---- Whether there is a server ---- */
+/* ---- Availability ---- */
 
 cachette__mongo_availability *cachette__mongo_availability_of(cachette__mongo_shared *shared,
                                                               enum cachette_verb verb) {
@@ -145,7 +145,7 @@ void cachette__mongo_update_availability(const cachette__mongo_job *job) {
   cachette__mongo_availability *availability =
       cachette__mongo_availability_of(job->shared, job->op.verb);
   if (job->is_probe) availability->probing = false;
-  /* Before the first response of a server it may only be slow to connect. */
+  /* Until a server has responded once, it may only be slow to connect. */
   if (job->no_server && job->shared->has_responded)
     back_off(availability, job);
   else if (!job->no_server && job->op.code != CACHETTE_ETIMEDOUT)

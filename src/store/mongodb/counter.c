@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Increments, and put if absent, which works the same way: key by key.
+ * Increments, and put if absent, which works the same way: one key at a time.
  *
- * Both begin with a findAndModify, which inserts the entry or returns the one that is there. A put
- * if absent is done then, unless the entry that is there has expired and has to be replaced.
- * A counter's value is bytes, so that every client can read it, but MongoDB cannot count in bytes.
- * So the new value is set on the condition that the old one is still there; if another client was
- * faster, all begins anew.
+ * Both start with a findAndModify, which inserts the entry or returns the existing one. That
+ * completes a put if absent, unless the existing entry has expired and must be replaced.
+ *
+ * A counter's value is bytes, so that every client can read it. MongoDB cannot add to bytes, so the
+ * new value is set on the condition that the old one is unchanged. If another client was faster,
+ * the increment starts over.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "internal.h"
 
-/* How a step ended. AGAIN: another client interfered, so begin anew. */
+/* Result of a step. RETRY: another client interfered, so start over. */
 enum step { STEP_FAILED, STEP_RETRY, STEP_DONE };
 
-/* Fails the item for an error of the server, or else the job; but a race is tried again. */
+/* Fails the item with an error of the server, or the job with any other; a conflict is retried. */
 static enum step fail_step(cachette__mongo_job *job, cachette__item_copy *item,
                            const bson_error_t *error) {
   if (cachette__mongo_is_conflict(job, error)) return STEP_RETRY;
@@ -36,7 +37,7 @@ static void append_value(bson_t *update, const char *operator_name, const cachet
   bson_append_document_end(update, &fields);
 }
 
-/* The document in a reply to findAndModify; false if there was none. */
+/* Sets `old` to the document in a reply to findAndModify. False: there is none. */
 static bool get_old(const bson_t *reply, bson_t *old) {
   bson_iter_t field;
   if (!bson_iter_init_find(&field, reply, "value") || !BSON_ITER_HOLDS_DOCUMENT(&field))
@@ -48,8 +49,8 @@ static bool get_old(const bson_t *reply, bson_t *old) {
 }
 
 /*
- * Inserts the entry with this value unless one is there; then `reply` has that one, with its value
- * if `want_value` is set.
+ * Inserts the entry with this value, unless one exists. `reply` then contains the existing one,
+ * with its value if `want_value` is set. The caller destroys `reply` in any case.
  */
 static bool insert(const cachette__mongo_job *job, mongoc_collection_t *collection,
                    const cachette__item_copy *item, cachette_slice value, bool want_value,
@@ -91,7 +92,7 @@ static void append_id(bson_t *query, const bson_t *old) {
     BSON_APPEND_VALUE(query, "_id", bson_iter_value(&field));
 }
 
-/* Appends the condition that a field is unchanged: the same value, or still missing. */
+/* Appends the condition that a field has the same value as in `old`, or is still missing. */
 static void append_same(bson_t *query, const bson_t *old, const char *name) {
   bson_iter_t field;
   if (bson_iter_init_find(&field, old, name))
@@ -100,7 +101,7 @@ static void append_same(bson_t *query, const bson_t *old, const char *name) {
     bson_append_null(query, name, -1);
 }
 
-/* Replaces an entry that has expired, or does not say when it expires. */
+/* Replaces an entry that has expired or has no expiry. */
 static enum step replace_expired(cachette__mongo_job *job, mongoc_collection_t *collection,
                                  cachette__item_copy *item, const bson_t *old,
                                  cachette_slice value) {
@@ -115,7 +116,7 @@ static enum step replace_expired(cachette__mongo_job *job, mongoc_collection_t *
   return step;
 }
 
-/* Adds to a counter that is there, if its value is unchanged. */
+/* Adds to an existing counter, if its value is unchanged. */
 static enum step add_to_counter(cachette__mongo_job *job, mongoc_collection_t *collection,
                                 cachette__item_copy *item, const bson_t *old) {
   char digits[CACHETTE__COUNTER_DIGITS];

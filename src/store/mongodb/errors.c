@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors of libmongoc and the server become ours. */
+/* Converts errors of libmongoc and the server. */
 #include <string.h>
 
 #include "../../base/clock.h"
@@ -43,7 +43,8 @@ static int explain_server(const char *name, const bson_error_t *source, const ch
   }
 }
 
-/* libmongoc's own message does not suggest that only one side may speak TLS. */
+/* Returns advice for the case that only one side speaks TLS, which libmongoc's message does not
+ * mention; or "". */
 static const char *tls_advice(const cachette__mongo_settings *settings, const char *message) {
   if (mongoc_uri_get_tls(settings->uri))
     return " If it does not speak TLS, leave \"tls=true\" out of \"mongodb_url\".";

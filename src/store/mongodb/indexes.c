@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two indexes of a collection: a unique one on the key, and the TTL index by which the server
- * removes expired entries. A job makes them when a handle first puts something.
+ * The two indexes of a collection: a unique one on the key, and the TTL index, by which the server
+ * removes expired entries. A job creates them when a handle first inserts.
  *
- * Ops that put wait for that job the first time: without the unique index two clients that put the
- * same new key at once would insert it twice. They wait for no longer than half of their time-out,
- * because on a large collection the server may take minutes. If no server is found they fail for
- * that reason, and do not look for one again. If the user may not make indexes, the store does
- * without. If a key is there twice, the index is not unique, and one notice says so.
+ * Ops that insert wait for the first attempt: without the unique index, two clients that put the
+ * same new key at once would both insert it. They wait at most half of their time-out, because on a
+ * large collection the server may take minutes. If no server is found they fail with that error and
+ * do not search again.
+ *
+ * If the user lacks the permission to create indexes, the store works without them. If duplicate
+ * keys exist, the index is created without uniqueness, and a notice reports it once.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,9 +17,9 @@
 #include "../../base/clock.h"
 #include "internal.h"
 
-enum { RETRY_MS = 1000 }; /* after the server could not be asked */
+enum { RETRY_MS = 1000 }; /* after a failed attempt */
 
-/* The server's error codes with which it refuses an index for good. */
+/* The server's error codes for an index that it will never create. */
 enum {
   UNAUTHORIZED = 13,
   COMMAND_NOT_FOUND = 59,
@@ -31,7 +33,8 @@ enum {
   DUPLICATE_KEY = 11000
 };
 
-/* A job waits all of its time for a server to be found, then half of it for the indexes. */
+/* Until a server is found, a job may wait until its deadline. After that it waits for the indexes
+ * only during the first half of its time. */
 bool cachette__mongo_indexes_await(cachette__mongo_job *job) {
   cachette__mongo_shared *shared = job->shared;
   int64_t left_ms = job->deadline_ms - cachette__machine_now();
@@ -51,7 +54,7 @@ bool cachette__mongo_indexes_await(cachette__mongo_job *job) {
   return !no_server;
 }
 
-/* ---- Making them ---- */
+/* ---- Creation ---- */
 
 static bool create_index(mongoc_collection_t *collection, const char *field, const char *name,
                          const bson_t *options, bson_error_t *error) {
@@ -86,7 +89,7 @@ static bool create_ttl_index(mongoc_collection_t *collection, bson_error_t *erro
   return created;
 }
 
-/* Whether the server refuses an index for good; else it may make it later. */
+/* Whether the server will never create the index, so that a later attempt is useless. */
 static bool is_refused(const bson_error_t *error) {
   static const uint32_t codes[] = {
       UNAUTHORIZED,      COMMAND_NOT_FOUND,      CANNOT_CREATE_INDEX,   INVALID_OPTIONS,
@@ -98,7 +101,7 @@ static bool is_refused(const bson_error_t *error) {
   return false;
 }
 
-/* Finds a server that writes, and tells those who wait whether there is one. */
+/* Finds a writable server, and notifies the waiting jobs of the result. */
 static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
   bson_error_t error = {0};
   mongoc_server_description_t *server = NULL;
@@ -117,31 +120,32 @@ static bool find_server(cachette__mongo_shared *shared, cachette__mongo_thread *
   return true;
 }
 
-static void finish_creation(cachette__mongo_shared *shared, bool created) {
+static void finish_creation(cachette__mongo_shared *shared, bool done) {
   uv_mutex_lock(&shared->indexes_mutex);
-  shared->indexes = created ? CACHETTE__MONGO_INDEXES_DONE : CACHETTE__MONGO_INDEXES_FAILED;
+  shared->indexes = done ? CACHETTE__MONGO_INDEXES_DONE : CACHETTE__MONGO_INDEXES_FAILED;
   shared->indexes_retry_ms = cachette__machine_now() + RETRY_MS;
   uv_cond_broadcast(&shared->indexes_changed);
   uv_mutex_unlock(&shared->indexes_mutex);
 }
 
-/* One command for each index: a server that refuses one of several makes none of them. */
+/* Sends one command per index, because a server that rejects one index of a command creates none.
+ */
 static void create_indexes(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
   bson_error_t error;
-  bool created = find_server(shared, thread);
+  bool done = find_server(shared, thread);
   mongoc_collection_t *collection = thread->pooled.collection;
-  if (created) {
-    shared->unique = created = create_key_index(collection, true, &error);
-    if (!created && is_refused(&error)) { /* a key is there twice, or the user may not */
+  if (done) {
+    shared->unique = done = create_key_index(collection, true, &error);
+    if (!done && is_refused(&error)) { /* duplicate keys, or no permission */
       shared->has_duplicates = error.code == DUPLICATE_KEY;
-      created = create_key_index(collection, false, &error) || is_refused(&error);
+      done = create_key_index(collection, false, &error) || is_refused(&error);
     }
   }
-  if (created) created = create_ttl_index(collection, &error) || is_refused(&error);
-  finish_creation(shared, created);
+  if (done) done = create_ttl_index(collection, &error) || is_refused(&error);
+  finish_creation(shared, done);
 }
 
-/* ---- Their job ---- */
+/* ---- The job ---- */
 
 typedef struct index_job {
   cachette__job job;
@@ -174,7 +178,8 @@ static void done(cachette__job *base) {
   free_job(base);
 }
 
-/* Whether it is time to make the indexes. True: the caller does, and calls finish(). */
+/* Returns whether an attempt is due. If so, marks it as running; the caller must end it by
+ * finish_creation(). */
 static bool begin_creation(cachette__mongo_shared *shared) {
   bool due = false;
   uv_mutex_lock(&shared->indexes_mutex);

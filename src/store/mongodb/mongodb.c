@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, and jobs that are done complete their ops. */
+/* The vtable: open, submit, detach, close. An op becomes a job, which runs on a thread; the
+ * finished job completes the op. */
 #include "../../base/clock.h"
 #include "internal.h"
 
 extern const cachette__store_vtable cachette__mongodb_store;
 
-enum { CLOSE_TIMEOUT_MS = 250 }; /* threads whose server responds need a few of them */
+enum { CLOSE_TIMEOUT_MS = 250 }; /* enough for threads whose server responds */
 
 typedef struct mongodb {
   cachette__store base;
-  cachette__mongo_shared *shared; /* owned by its pool */
+  cachette__mongo_shared *shared; /* owned by the pool */
 } mongodb;
 
-/* ---- What jobs share ---- */
+/* ---- Shared state ---- */
 
 static void free_shared(void *data) {
   cachette__mongo_shared *shared = data;
@@ -170,7 +171,7 @@ static const char *mongodb_server(const cachette__store *store, const cachette_o
   return ((const mongodb *)store)->shared->settings->name;
 }
 
-/* Only the server knows what it holds. */
+/* Only the server knows its numbers. */
 static void mongodb_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
   (void)stats;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A job on its thread: connects, carries out the job's verb, and retries where that is safe. */
+/* Runs a job on a thread of the pool: connects, runs the verb, and retries where that is safe. */
 #include "internal.h"
 
 typedef void item_function(cachette__mongo_job *job, mongoc_collection_t *collection,
@@ -61,7 +61,7 @@ static void reset_results(cachette__mongo_job *job) {
 
 static void run_with_retry(cachette__mongo_job *job, const cachette__mongo_client *client) {
   run_verb(job, client);
-  /* The server may have closed an idle connection. The second try makes a new one. */
+  /* The server may have closed an idle connection. The retry opens a new one. */
   if (job->disconnected && cachette__is_idempotent(job->op.verb, job->op.flags)) {
     reset_results(job);
     run_verb(job, client);
