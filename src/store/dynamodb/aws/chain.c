@@ -20,7 +20,8 @@ static const char *redact(const char *text, char *redacted, size_t size) {
 
 /* ---- Sources of a profile ---- */
 
-/* Whether a file has keys for the profile: 1, 0, or an error if it has only one half. */
+/* Returns 1 if a file has keys for the profile, 0 if not, or an error if it has only one of both.
+ */
 static int has_keys(const cachette__aws_chain *chain, const cachette__aws_file *file,
                     size_t section, const cachette__aws_profile *profile, cachette_error *error) {
   bool id = cachette__aws_get_in(file, section, "aws_access_key_id") != NULL;
@@ -90,7 +91,7 @@ static bool is_visited(const cachette__aws_chain *chain, const char *name) {
   return false;
 }
 
-/* Adds a profile's role at the front: it is assumed before the others. */
+/* Adds a profile's role to the front, because it is assumed before the others. */
 static int add_role(cachette__aws_chain *chain, const cachette__aws_profile *profile,
                     cachette_error *error) {
   cachette__aws_role *role = cachette__malloc(sizeof *role);
@@ -139,7 +140,7 @@ static int find_named_source(cachette__aws_chain *chain, const cachette__aws_pro
                                     redact(name, redacted, sizeof redacted));
 }
 
-/* Finds the `source_profile` of a role's profile. It may be the profile itself if that has keys. */
+/* Finds the `source_profile` of a role's profile. A profile with keys may name itself. */
 static int find_source_profile(const cachette__aws_chain *chain,
                                const cachette__aws_profile *profile, cachette__aws_profile *source,
                                cachette_error *error) {

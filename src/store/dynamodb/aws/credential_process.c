@@ -17,7 +17,7 @@
 #include "shell_words.h"
 #include "timestamp.h"
 
-enum { TIMEOUT_MS = 60 * 1000 }; /* it may have to ask a server, or a person in a window */
+enum { TIMEOUT_MS = 60 * 1000 }; /* the program may query a server, or ask the user */
 
 static const char *const key = "credential_process";
 
@@ -29,7 +29,7 @@ static void fail(cachette__aws_fetch *fetch, const char *what) {
   fetch->failed(fetch, &error);
 }
 
-/* Copies the last line that is not blank, where programs usually say why they failed. */
+/* Copies the last line that is not blank; programs usually print there why they failed. */
 static void copy_last_line(const cachette__text *text, char *display, size_t size) {
   size_t end = text->size, begin;
   while (end > 0 && strchr(" \t\r\n", text->bytes[end - 1]) != NULL) end--;
@@ -62,7 +62,7 @@ static void fail_end(cachette__aws_fetch *fetch, const cachette__process_result 
   fail(fetch, what);
 }
 
-/* Reads the keys. Returns what is wrong with the output; NULL if nothing is. */
+/* Reads the keys. Returns what is wrong with the output, or NULL. */
 static const char *read_keys(json_t *json, cachette__aws_keys *keys) {
   const char *end = cachette__json_text(json, "Expiration");
   json_t *version = json_object_get(json, "Version");
@@ -107,7 +107,7 @@ static enum cachette__aws_result fail_start(cachette__aws_fetch *fetch, const ch
   const cachette__aws_chain *chain = &fetch->chain;
   char display[60];
   if (reason == ENOMEM) return cachette__aws_no_memory(error);
-  /* A colon means that this is the start of a URL, which may hold a secret. */
+  /* With a colon it may be a URL, which may contain a secret. */
   cachette__env_display_path(strchr(program, ':') == NULL ? program : "***", display,
                              sizeof display);
   cachette__aws_profile_fail(&chain->files, &chain->profile, key, error,

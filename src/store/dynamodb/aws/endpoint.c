@@ -17,7 +17,7 @@ static char *copy(const char *text) { return cachette__strndup(text, strlen(text
 
 /* ---- AWS's own endpoints ---- */
 
-/* The domain of the partition of AWS that a region belongs to. */
+/* Returns the domain of the AWS partition that contains a region. */
 static const char *domain_of(const char *region) {
   static const struct {
     const char *head, *domain;
@@ -31,7 +31,7 @@ static const char *domain_of(const char *region) {
   return "amazonaws.com";
 }
 
-/* Finds the region in one of AWS's host names, such as dynamodb.eu-central-1.amazonaws.com. */
+/* Finds the region in a host name of AWS, such as dynamodb.eu-central-1.amazonaws.com. */
 static bool find_region(const char *host, char *region, size_t size) {
   static const char *const services[] = {"dynamodb.", "dynamodb-fips.", ".ddb."};
   const char *at = NULL;
@@ -54,7 +54,7 @@ static bool find_region(const char *host, char *region, size_t size) {
 typedef struct source {
   const char *value; /* NULL: not set */
   const char *variable, *key;
-  const char *inside; /* a key of the section that `key` names; or NULL */
+  const char *inside; /* a key in the section that `key` names; or NULL */
 } source;
 
 static source from_variable(const char *name) {
@@ -92,7 +92,7 @@ static int check_url(const cachette__aws_files *files, source from, cachette_err
   return fail(files, from, redacted, RULE, error);
 }
 
-/* A region becomes part of a host name. */
+/* Checks a region, because it becomes part of a host name. */
 static int check_region(const cachette__aws_files *files, source from, cachette_error *error) {
   size_t size = strlen(from.value), digits = strspn(from.value, "0123456789");
   bool ok = size <= 63 && digits < size && from.value[0] != '-' && from.value[size - 1] != '-';
@@ -112,8 +112,8 @@ static bool ignores_endpoints(const cachette__aws_files *files) {
   return cachette__env_is_true(from.value);
 }
 
-/* Copies a service's URL from the `services` section that the profile names, to be freed; NULL if
- * there is none. */
+/* Copies a service's URL from the `services` section that the profile names. The caller frees
+ * `url`; NULL: none. */
 static int find_service(const cachette__aws_files *files, const char *service, char **url,
                         cachette_error *error) {
   const char *name = cachette__aws_get(files, &files->chosen, "services"), *found;
@@ -134,7 +134,7 @@ static int find_service(const cachette__aws_files *files, const char *service, c
   return *url != NULL ? CACHETTE_OK : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
-/* Copies the endpoint that is configured for a service, to be freed; NULL if there is none. */
+/* Copies the endpoint that is configured for a service. The caller frees `url`; NULL: none. */
 static int find_endpoint(const cachette__aws_files *files, const char *service, char **url,
                          cachette_error *error) {
   char variable[64] = "AWS_ENDPOINT_URL_", *own = NULL;
@@ -206,7 +206,7 @@ static int fail_no_region(const cachette__aws_files *files, cachette_error *erro
                         name, files->config.display_path);
 }
 
-/* Reads the region in the URL's host if it is AWS's; else "". */
+/* Reads the region in the URL's host if that is AWS's; else "". */
 static int read_host_region(const char *url, char *region, size_t size, cachette_error *error) {
   cachette__url parts;
   region[0] = '\0';
@@ -251,7 +251,8 @@ static int fill(const char *url, const char *region, cachette__aws_endpoint *end
   return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
-/* `files` may be NULL if URL and region are known without them. */
+/* Finds DynamoDB's endpoint in the files and the environment. `files` may be NULL if URL and region
+ * are known without them. */
 static int find_endpoint_from(const cachette__aws_files *files, const char *url, const char *region,
                               cachette__aws_endpoint *endpoint, cachette_error *error) {
   char *configured = NULL, in_host[64];

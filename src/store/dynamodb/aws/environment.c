@@ -28,7 +28,7 @@ static bool find_home(char *home, size_t size) {
   return (size_t)snprintf(home, size, "%s", named) < size;
 }
 
-/* Adds the value of the variable at a `$`. Returns how many bytes of `text` that was. */
+/* Adds the value of the variable at a `$`. Returns the bytes of `text` that it consumed. */
 static size_t add_variable(cachette__text *path, const char *text) {
   bool has_brace = text[1] == '{';
   const char *begin = text + 1 + has_brace, *end = begin;
@@ -79,7 +79,7 @@ void cachette__env_display_path(const char *path, char *display, size_t size) {
   cachette__text_printf(&text, "%s%s", inside ? "~" : "", inside ? path + length : path);
   const char *whole = text.failed ? "a file" : text.bytes;
   size_t whole_size = strlen(whole);
-  cachette__value_text(whole, display, size); /* hides a URL that was given by mistake */
+  cachette__value_text(whole, display, size); /* redacts a URL that was given by mistake */
   if (whole_size >= size && strcmp(display, "***") != 0) {
     size_t tail = (size - 4) * 2 / 3, head = size - 4 - tail;
     cachette__key_text((cachette_slice){whole, head}, display, size);

@@ -12,21 +12,20 @@
 
 enum {
   CONNECTIONS_MAX = 32,
-  IDLE_MAX = 8, /* libcurl handles kept for later requests */
-  RESPONSE_SIZE_MAX =
-      64 * 1024 * 1024 /* bytes; a response of DynamoDB has at most 16 MB, in base64 */
+  IDLE_MAX = 8,                        /* libcurl handles cached for later requests */
+  RESPONSE_SIZE_MAX = 64 * 1024 * 1024 /* a response of DynamoDB has at most 16 MB, before base64 */
 };
 
 /*
- * A socket of libcurl that libuv watches. The watch of a connection is made together with its
- * socket and lives as long, because libcurl cannot handle a failure later. Any other exists only
- * while libcurl wants it.
+ * A socket of libcurl that libuv watches. The watch of a connection is created and freed together
+ * with its socket, because libcurl cannot handle a later failure. Other watches exist only while
+ * libcurl needs them.
  */
 typedef struct watch {
   uv_poll_t poll;
   cachette__http *http;
   curl_socket_t socket;
-  bool is_temporary;  /* not the socket of a connection */
+  bool is_temporary;  /* the socket is not a connection */
   struct watch *next; /* in the list of connections */
 } watch;
 
@@ -66,8 +65,8 @@ static void detach_easy(cachette__http_request *request) {
   request->headers = NULL;
 }
 
-/* Whether the environment names a proxy with user and password, which libcurl's message may show.
- */
+/* Whether the environment names a proxy with a user name and password, which libcurl's message may
+ * contain. */
 static bool has_secret_proxy(void) {
   static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                       "ALL_PROXY"};
@@ -78,7 +77,7 @@ static bool has_secret_proxy(void) {
   return false;
 }
 
-/* libcurl shows the URL of a proxy that it cannot parse. */
+/* libcurl's message contains the URL of a proxy that it cannot parse. */
 static void redact_proxy(cachette__http_request *request) {
   if (strcasestr(request->reason, "proxy") != NULL || has_secret_proxy())
     snprintf(request->reason, sizeof request->reason, "%s", curl_easy_strerror(request->result));
@@ -161,8 +160,8 @@ static watch *find_watch(const cachette__http *http, curl_socket_t socket) {
   return each;
 }
 
-/* A socket that is not a connection's signals the end of a name look-up. libcurl polls for that,
- * too, so it does not matter if a watch cannot be made. */
+/* A socket that is not a connection signals the end of a name look-up. libcurl also polls for that,
+ * so a watch that cannot be created does not matter. */
 static int socket_callback(CURL *easy, curl_socket_t socket, int what, void *data,
                            void *socket_data) {
   (void)easy;
@@ -188,9 +187,8 @@ static int socket_callback(CURL *easy, curl_socket_t socket, int what, void *dat
 
 /* ---- Connections ---- */
 
-/* libcurl does not report that it closes the socket of a cancelled attempt to connect (seen
- * in 7.88), so a watch may be left over. It is dropped when the socket's number is used again, or
- * at the end. */
+/* libcurl does not report that it closes the socket of a cancelled connect (seen in 7.88), so a
+ * watch may be left over. It is removed when the descriptor is reused, or at the close. */
 
 static void remove_watch(cachette__http *http, curl_socket_t socket) {
   watch **at = &http->connections;
@@ -222,8 +220,8 @@ static int close_socket(void *data, curl_socket_t socket) {
   return close(socket);
 }
 
-/* Redirects the sockets to /dev/null, because the connections belong to the parent and libcurl
- * writes to them while it cleans up. */
+/* Redirects the sockets to /dev/null: the connections belong to the parent, and libcurl writes to
+ * them during its clean-up. */
 static void disconnect_sockets(cachette__http *http) {
   int null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (watch *each = http->connections; null_device >= 0 && each != NULL; each = each->next)
@@ -284,7 +282,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
   return request->response.failed ? 0 : size * count;
 }
 
-/* Copies the trimmed value of a header if it has that name. */
+/* Copies the trimmed value of a header, if it has this name. */
 static bool take_value(const char *line, size_t size, const char *name, char *value,
                        size_t capacity) {
   size_t length = strlen(name);
@@ -347,7 +345,7 @@ bool cachette__http_begin(cachette__http *http, cachette__http_request *request,
   request->easy = easy;
   request->http = http;
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for name look-ups at the end */
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for name look-ups at the close */
   curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->reason);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);

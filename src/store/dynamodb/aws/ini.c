@@ -8,16 +8,16 @@
 #include "../../../base/alloc.h"
 #include "../../../base/slice.h"
 
-/* The state of the parser. Values that are joined move to the front of the buffer, never past the
- * bytes that are still to be read. */
+/* The state of the parser. Joined values are moved towards the start of the buffer, so they never
+ * overwrite unread bytes. */
 struct reader {
   cachette__ini *ini;
-  char *at, *end; /* still to be read */
+  char *at, *end; /* the unread bytes */
   size_t line;
-  size_t indent;    /* of the line that the value or the section began on */
+  size_t indent;    /* of the first line of the current value or section */
   char *value_end;  /* of a value that may continue; or NULL */
-  size_t section;   /* that lines belong to, */
-  bool has_section; /* if it is set */
+  size_t section;   /* the current section, */
+  bool has_section; /* if there is one */
 };
 
 static bool is_blank(char byte) { return isspace((unsigned char)byte); }
@@ -112,7 +112,7 @@ static enum cachette__ini_error take_line(struct reader *reader, char *begin, ch
   }
   end_value(reader);
   reader->indent = indent;
-  char *bracket = end; /* end of the last closing one */
+  char *bracket = end; /* the end of the last closing bracket */
   while (bracket > line && bracket[-1] != ']') bracket--;
   if (*line == '[' && bracket > line + 2) {
     *name = line + 1;
@@ -143,7 +143,7 @@ static enum cachette__ini_error read_lines(struct reader *reader,
 
 enum cachette__ini_error cachette__ini_parse(char *bytes, size_t size, cachette__ini *ini,
                                              cachette__ini_position *position) {
-  static const char mark[] = "\xef\xbb\xbf"; /* byte order mark of some editors */
+  static const char mark[] = "\xef\xbb\xbf"; /* byte order mark, which some editors write */
   *ini = (cachette__ini){.bytes = bytes, .size = size};
   struct reader reader = {.ini = ini, .at = bytes, .end = bytes + size};
   if (size >= 3 && memcmp(bytes, mark, 3) == 0) reader.at += 3;

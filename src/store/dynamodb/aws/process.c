@@ -19,8 +19,8 @@
 
 enum {
   OUTPUT_MAX = 64 * 1024,
-  ERRORS_MAX = 4096, /* the rest is dropped */
-  POLL_MS = 5        /* of waitpid(), once the output has ended */
+  ERRORS_MAX = 4096, /* bytes of stderr; the rest is dropped */
+  POLL_MS = 5        /* between calls of waitpid() after the output has ended */
 };
 
 /* One of the two pipes that the program writes to. */
@@ -36,12 +36,11 @@ struct cachette__process {
   uv_timer_t timer;
   uv_loop_t *loop;
   size_t open_handles;
-  pid_t pid; /* 0: it has ended and was waited for */
+  pid_t pid; /* 0: it has ended and was reaped */
   int64_t deadline_ms;
   cachette__process_result result;
-  bool is_ending; /* the result is final */
-  void (*done)(const cachette__process_result *result,
-               void *data); /* NULL: called, or not wanted */
+  bool is_ending;                                                   /* the result is final */
+  void (*done)(const cachette__process_result *result, void *data); /* NULL: called or cancelled */
   void *data;
   char buffer[4096];
 };
@@ -72,7 +71,8 @@ static void set_timer(cachette__process *process, int64_t delay_ms) {
   uv_timer_start(&process->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
 }
 
-/* Whether it has ended. Its status is lost if the host waits for all children and was first. */
+/* Whether the program has ended; reaps it. Its status is lost if the host reaps all children and
+ * was faster. */
 static bool has_ended(cachette__process *process) {
   int status = 0;
   if (process->pid == 0) return true;
@@ -99,7 +99,7 @@ static void call_done(cachette__process *process) {
   done(&process->result, process->data);
 }
 
-/* Reports the result. The memory is freed once the program has been waited for. */
+/* Reports the result. The memory is freed when the program was reaped. */
 static void finish(cachette__process *process) {
   close_pipe(&process->output);
   close_pipe(&process->error_output);
@@ -167,7 +167,8 @@ static int make_pipe(int ends[2]) {
 #endif
 }
 
-/* stdin is empty, because nobody can type. Signals are set back to their defaults. */
+/* Starts the program with an empty stdin, because there is no terminal, and with default signal
+ * handlers. */
 static int spawn(pid_t *pid, char *const *words, int output, int error_output) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -194,7 +195,8 @@ static int spawn(pid_t *pid, char *const *words, int output, int error_output) {
   return reason;
 }
 
-/* Spawns it with both pipes and gives our ends of them. Returns 0 or an errno. */
+/* Starts the program with both pipes, and returns the read ends in `output` and `error_output`.
+ * Returns 0 or an errno. */
 static int spawn_with_pipes(pid_t *pid, char *const *words, int *output, int *error_output) {
   int out[2], err[2];
   int reason = make_pipe(out);

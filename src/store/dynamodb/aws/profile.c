@@ -37,7 +37,8 @@ static size_t find_exact(const cachette__ini *ini, const char *name) {
   return CACHETTE__AWS_NO_SECTION;
 }
 
-/* In the config file the default profile has two names; the later section wins. */
+/* In the config file the default profile may be [default] or [profile default]; the later section
+ * wins. */
 bool cachette__aws_find_profile(const cachette__aws_files *files, const char *name,
                                 cachette__aws_profile *profile) {
   *profile = (cachette__aws_profile){
@@ -65,7 +66,7 @@ const char *cachette__aws_get(const cachette__aws_files *files,
   return value != NULL ? value : cachette__aws_get_in(&files->config, profile->config, key);
 }
 
-/* The file that a key is in, as messages show it. */
+/* Returns the path of the file that has a key, for messages. */
 static const char *file_of(const cachette__aws_files *files, const cachette__aws_profile *profile,
                            const char *key) {
   bool shared = cachette__aws_get_in(&files->credentials, profile->credentials, key) != NULL ||
@@ -142,7 +143,7 @@ static int read_file(cachette__aws_file *file, const char *folder, const char *v
   return CACHETTE_OK;
 }
 
-/* ---- Both ---- */
+/* ---- Both files ---- */
 
 /* Writes why the profile may be missing. */
 static void find_reason(const cachette__aws_files *files, char *reason, size_t size) {
@@ -167,7 +168,7 @@ static void find_reason(const cachette__aws_files *files, char *reason, size_t s
 static int choose_profile(cachette__aws_files *files, cachette_error *error) {
   static const char *const variables[] = {"AWS_DEFAULT_PROFILE", "AWS_PROFILE"};
   const char *name = "default";
-  for (int i = 1; i >= 0; i--) { /* in the order of botocore */
+  for (int i = 1; i >= 0; i--) { /* the last one wins, as in botocore */
     const char *value = cachette__env_get(variables[i]);
     if (value == NULL) continue;
     files->variable = variables[i];

@@ -7,8 +7,8 @@
 
 static const char blanks[] = " \t\r\n";
 
-/* Copies the word at `text` without its quotes. Returns the text behind it; NULL if the word does
- * not end. */
+/* Copies the word at `text` without its quotes. Returns the text after it; NULL if a quote or
+ * escape is incomplete. */
 static const char *copy_word(const char *text, char **to) {
   char quote = '\0';
   for (; *text != '\0' && (quote != '\0' || strchr(blanks, *text) == NULL); text++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys from AWS's single sign-on (IAM Identity Center). `aws sso login` writes a token to a file in
- * ~/.aws/sso/cache; the portal gives a role's keys for it. A token of a session that expires soon
- * is refreshed first, and the new one replaces it in the file:
+ * Fetches keys by AWS's single sign-on (IAM Identity Center). `aws sso login` writes a token to a
+ * file in ~/.aws/sso/cache; the portal exchanges it for a role's keys. If the token belongs to a
+ * session and expires soon, it is refreshed first, and the file is updated:
  *
  *     profile -> [sso-session] -> cached token -(expires soon)-> OIDC: CreateToken -> file
  *                                      |                                                |
@@ -27,7 +27,7 @@ enum { REFRESH_MS = 15 * 60 * 1000 };
 
 /* ---- The profile ---- */
 
-/* The value of a key of the profile or of its session; or NULL. */
+/* Returns the value of a key of the profile or of its session; or NULL. */
 static const char *get(const cachette__aws_chain *chain, const char *key) {
   const char *value = cachette__aws_get(&chain->files, &chain->profile, key);
   const char *session = cachette__aws_get(&chain->files, &chain->profile, "sso_session");
@@ -85,7 +85,7 @@ static void fail_login(const cachette__aws_chain *chain, const char *why, cachet
                              "its SSO login %s. Run: aws sso login --profile %s.", why, name);
 }
 
-/* The path of the token's file, to be freed; NULL: out of memory. */
+/* Returns the path of the token's file, which the caller frees; NULL: out of memory. */
 static char *cache_path(const cachette__aws_chain *chain) {
   const char *name = get(chain, "sso_session");
   if (name == NULL) name = get(chain, "sso_start_url");
@@ -101,7 +101,7 @@ static char *cache_path(const cachette__aws_chain *chain) {
   return path;
 }
 
-/* Reads the token into `fetch->login`. */
+/* Reads the cached token into `fetch->login`. */
 static int read_login(cachette__aws_fetch *fetch, cachette_error *error) {
   size_t size;
   json_error_t parse_error = {.text = ""};
@@ -124,7 +124,7 @@ static int read_login(cachette__aws_fetch *fetch, cachette_error *error) {
   return CACHETTE_EBACKEND;
 }
 
-/* Milliseconds until a time in the login; 0 or less if it is past or missing. */
+/* Milliseconds until a time in the login; 0 or less if it has passed or is missing. */
 static int64_t time_left(json_t *login, const char *name) {
   const char *text = cachette__json_text(login, name);
   return text != NULL ? cachette__timestamp_read(text) - cachette__epoch_now() : 0;
@@ -192,8 +192,8 @@ static void add_member(cachette__text *text, const char *name, const char *value
   cachette__text_string(text, cachette_str(value));
 }
 
-/* Writes the refreshed token to the file, as botocore does. If that fails it is used all the same;
- * the next process refreshes again, or needs a login. */
+/* Writes the refreshed token to the file, as botocore does. If that fails, this process uses the
+ * token anyway; the next process refreshes again or needs a login. */
 static void write_login(cachette__aws_fetch *fetch, json_t *given, int64_t end_ms) {
   const cachette__aws_chain *chain = &fetch->chain;
   json_t *login = fetch->login;
@@ -236,7 +236,8 @@ static void on_token(cachette__http_request *request) {
   if (found != CACHETTE__AWS_PENDING) fetch->failed(fetch, &error);
 }
 
-/* Only a token of a session can be refreshed, and only until the registration expires. */
+/* Whether the token can be refreshed: it belongs to a session whose registration has not expired.
+ */
 static bool can_refresh(const cachette__aws_fetch *fetch) {
   json_t *login = fetch->login;
   return get(&fetch->chain, "sso_session") != NULL &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of a role from AWS's token service (STS), for other keys or for a web identity token. */
+/* Fetches keys of a role from AWS's token service (STS), in exchange for other keys or a web
+ * identity token. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* ---- Responses ---- */
 
-/* Copies the text of the first element of that name; entities are not decoded. */
+/* Copies the text of the first element with this name. Does not decode entities. */
 static bool read_element(const char *xml, const char *name, char *text, size_t size) {
   char opening[40];
   snprintf(opening, sizeof opening, "<%s>", name);
@@ -29,7 +30,7 @@ static bool read_element(const char *xml, const char *name, char *text, size_t s
   return true;
 }
 
-/* Names the profile whose role STS refuses. */
+/* Fails with an error that names the profile whose role STS refuses. */
 static void fail_role(cachette__aws_fetch *fetch, const char *message) {
   cachette_error error;
   char printable[101];
@@ -83,7 +84,7 @@ static bool is_legacy(const char *region) {
   return false;
 }
 
-/* Whether `legacy` endpoints are configured: 1, 0, or an error. */
+/* Returns 1 if `legacy` endpoints are configured, 0 if not, or an error. */
 static int find_legacy(const cachette__aws_files *files, cachette_error *error) {
   const char *variable = cachette__env_get("AWS_STS_REGIONAL_ENDPOINTS");
   const char *wanted = variable;
@@ -103,7 +104,7 @@ static int find_legacy(const cachette__aws_files *files, cachette_error *error) 
                         redacted);
 }
 
-/* Writes the endpoint to `fetch->url` and gives the region to sign for. */
+/* Writes the endpoint to `fetch->url`, and sets the region to sign for. */
 static int find_sts(cachette__aws_fetch *fetch, const char **region, cachette_error *error) {
   const cachette__aws_files *files = &fetch->chain.files;
   bool is_named;
@@ -185,8 +186,8 @@ enum cachette__aws_result cachette__aws_fetch_role(cachette__aws_fetch *fetch,
 
 /* ---- Web identity ---- */
 
-/* A setting from the environment, if that counts, or else from the profile; `named` is the variable
- * or the key. */
+/* Returns a setting from the environment, if that applies, or else from the profile. Sets `named`
+ * to the variable or the key. */
 static const char *find(const cachette__aws_chain *chain, const char *variable, const char *key,
                         const char **named) {
   const char *value = chain->is_chosen ? cachette__env_get(variable) : NULL;
