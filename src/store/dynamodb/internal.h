@@ -36,7 +36,7 @@ typedef struct cachette__dynamo_job cachette__dynamo_job;
 
 /* ---- settings.c ---- */
 
-/* What the store needs of the options. Immutable; threads and handles share it. */
+/* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__dynamo_settings {
   cachette__settings base;
   char *url, *region; /* NULL: from the environment or AWS's files */

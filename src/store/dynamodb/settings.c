@@ -31,8 +31,7 @@ static bool is_table_name(const char *text) {
   return size >= 3 && size <= 255;
 }
 
-/* A region is lower-case letters and digits in at least three parts, of which the last is a number.
- */
+/* A region has at least three parts of lower-case letters and digits; the last is a number. */
 static bool is_region(const char *text) {
   size_t parts = 1, digits = 0;
   for (const char *at = text; *at != '\0'; at++) {
@@ -138,19 +137,18 @@ static void free_settings(cachette__settings *base) {
 
 int cachette__dynamo_settings_new(const cachette_options *options, cachette__settings **settings,
                                   cachette_error *error) {
-  cachette__dynamo_settings *created = cachette__calloc(1, sizeof *created);
-  if (created == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  created->base.free = free_settings;
-  created->verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0;
-  created->consistent_read =
-      cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0;
-  created->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  created->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
-  int code = read_texts(options, created) ? check(created, error)
-                                          : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  cachette__dynamo_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  self->verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0;
+  self->consistent_read = cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0;
+  self->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  self->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
+  int code = read_texts(options, self) ? check(self, error)
+                                       : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (code < 0)
-    free_settings(&created->base);
+    free_settings(&self->base);
   else
-    *settings = &created->base;
+    *settings = &self->base;
   return code;
 }

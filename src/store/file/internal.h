@@ -51,7 +51,7 @@ enum {
   CACHETTE__FILE_PAGE_SIZE = 4096 /* bytes of a database page */
 };
 
-/* What the store needs of the options. Immutable; threads and handles share it. */
+/* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__file_settings {
   cachette__settings base;
   char *path;   /* absolute, links resolved */
@@ -214,8 +214,7 @@ bool cachette__file_forking(void);
 
 /* ---- statements.c ---- */
 
-/* Returns a statement, reset but with its last values still bound. NULL: it could not be prepared.
- */
+/* Returns a statement, reset; its last values are still bound. NULL: it could not be prepared. */
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,
                                        enum cachette__file_statement which);
 

@@ -103,15 +103,15 @@ static void free_settings(cachette__settings *base) {
   cachette__free(settings);
 }
 
-static int read_settings(const cachette_options *options, cachette__file_settings *settings,
-                         cachette_error *error) {
+static int read_options(cachette__file_settings *settings, const cachette_options *options,
+                        cachette_error *error) {
   const char *path = cachette__options_text(options, CACHETTE__OPTION_pickle_path);
   const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
   settings->limit = cachette__options_number(options, CACHETTE__OPTION_file_limit);
   settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
   settings->clock = cachette__options_clock(options);
   cachette_error local;
-  if (error == NULL) error = &local; /* read_settings() needs the code */
+  if (error == NULL) error = &local; /* read_options() needs the code */
   if (check_path(path, error) < 0) return error->code;
   settings->path = find_file(path, error);
   if (settings->path == NULL) return error->code;
@@ -126,14 +126,14 @@ static int read_settings(const cachette_options *options, cachette__file_setting
 
 int cachette__file_settings_new(const cachette_options *options, cachette__settings **settings,
                                 cachette_error *error) {
-  cachette__file_settings *created = cachette__calloc(1, sizeof *created);
-  if (created == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  created->base.free = free_settings;
-  int code = read_settings(options, created, error);
+  cachette__file_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, error);
   if (code < 0) {
-    free_settings(&created->base);
+    free_settings(&self->base);
     return code;
   }
-  *settings = &created->base;
+  *settings = &self->base;
   return CACHETTE_OK;
 }

@@ -128,8 +128,7 @@ static void finish_creation(cachette__mongo_shared *shared, bool done) {
   uv_mutex_unlock(&shared->indexes_mutex);
 }
 
-/* Sends one command per index, because a server that rejects one index of a command creates none.
- */
+/* Sends one command per index: a server that rejects one index of a command creates none. */
 static void create_indexes(cachette__mongo_shared *shared, cachette__mongo_thread *thread) {
   bson_error_t error;
   bool done = find_server(shared, thread);

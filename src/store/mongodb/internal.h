@@ -35,7 +35,7 @@ enum {
   CACHETTE__MONGO_OVERHEAD_MAX = 256       /* of these, bytes that are neither key nor value */
 };
 
-/* What the store needs of the options. Immutable; threads and handles share it. */
+/* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__mongo_settings {
   cachette__settings base;
   mongoc_uri_t *uri;
@@ -129,8 +129,7 @@ int cachette__mongo_settings_new(const cachette_options *options, cachette__sett
 /* Appends a key, as a string if it is UTF-8, else as bytes. */
 void cachette__mongo_append_key(bson_t *document, const char *name, cachette_slice key);
 
-/* Append the condition that an entry is live, or that it has expired. `now_ms` is since the epoch.
- */
+/* Append the condition that an entry is live, or has expired. `now_ms` is since the epoch. */
 void cachette__mongo_append_live(bson_t *filter, int64_t now_ms);
 void cachette__mongo_append_expired(bson_t *filter, int64_t now_ms);
 

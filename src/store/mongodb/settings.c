@@ -211,8 +211,8 @@ static void free_settings(cachette__settings *base) {
   cachette__free(settings);
 }
 
-static int read_settings(const cachette_options *options, cachette__mongo_settings *settings,
-                         cachette_error *error) {
+static int read_options(cachette__mongo_settings *settings, const cachette_options *options,
+                        cachette_error *error) {
   const char *database = cachette__options_text(options, CACHETTE__OPTION_database_name);
   const char *collection = cachette__options_text(options, CACHETTE__OPTION_table_name);
   int code = check_database(database, error);
@@ -237,14 +237,14 @@ int cachette__mongo_settings_new(const cachette_options *options, cachette__sett
                                  cachette_error *error) {
   static uv_once_t once = UV_ONCE_INIT;
   uv_once(&once, init_libmongoc);
-  cachette__mongo_settings *created = cachette__calloc(1, sizeof *created);
-  if (created == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  created->base.free = free_settings;
-  int code = read_settings(options, created, error);
+  cachette__mongo_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, error);
   if (code < 0) {
-    free_settings(&created->base);
+    free_settings(&self->base);
     return code;
   }
-  *settings = &created->base;
+  *settings = &self->base;
   return CACHETTE_OK;
 }

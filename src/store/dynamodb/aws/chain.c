@@ -20,8 +20,7 @@ static const char *redact(const char *text, char *redacted, size_t size) {
 
 /* ---- Sources of a profile ---- */
 
-/* Returns 1 if a file has keys for the profile, 0 if not, or an error if it has only one of both.
- */
+/* Returns 1 if a file has keys for the profile, 0 if not, or an error if it has only one half. */
 static int has_keys(const cachette__aws_chain *chain, const cachette__aws_file *file,
                     size_t section, const cachette__aws_profile *profile, cachette_error *error) {
   bool id = cachette__aws_get_in(file, section, "aws_access_key_id") != NULL;

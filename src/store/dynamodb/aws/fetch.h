@@ -60,7 +60,7 @@ struct cachette__aws_fetch {
 
 /* ---- The sources ---- */
 
-/* Starts a fetch. Returns NONE, PENDING or FAILED. */
+/* Starts a fetch. Returns NONE, PENDING or FAILED; a source that does not wait may return FOUND. */
 typedef enum cachette__aws_result cachette__aws_fetch_start(cachette__aws_fetch *fetch,
                                                             cachette_error *error);
 

@@ -236,8 +236,7 @@ static void on_token(cachette__http_request *request) {
   if (found != CACHETTE__AWS_PENDING) fetch->failed(fetch, &error);
 }
 
-/* Whether the token can be refreshed: it belongs to a session whose registration has not expired.
- */
+/* Whether the token can be refreshed: it has a session whose registration has not expired. */
 static bool can_refresh(const cachette__aws_fetch *fetch) {
   json_t *login = fetch->login;
   return get(&fetch->chain, "sso_session") != NULL &&

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fetches keys of a role from AWS's token service (STS), in exchange for other keys or a web
  * identity token. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
