@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Which flights wait for which, so that none waits for itself.
+"""The wait-for graph of flights, which prevents a flight from waiting for itself.
 
-    task 1:  flight a -- its factory needs b --> flight b        b waits for a already: the factory
-    task 2:  flight b -- its factory needs a --> flight a        of a computes b by itself, unshared
+    task 1:  flight a -- its factory needs b --> flight b        b already waits for a, so the
+    task 2:  flight b -- its factory needs a --> flight a        factory of a computes b itself
 
-What runs inside a flight is known by its context, which tasks and `asyncio.to_thread` copy.
-`loop.run_in_executor` does not: what a function asks for there belongs to no flight, and a circle
-that leads through it is not seen.
+A context variable tells which flights the running code is in. Tasks and `asyncio.to_thread` copy
+it. `loop.run_in_executor` does not: a function that runs there is in no flight, so a cycle through
+it is not detected.
 """
 
 import threading
@@ -14,32 +14,34 @@ from contextvars import ContextVar
 from typing import List, Optional, Tuple
 
 
-class Mark:
-  """What a flight is known by inside of it. It does not keep the flight's value alive."""
+class Node:
+  """A flight in the wait-for graph. It does not keep the value of the flight alive."""
 
   __slots__ = ('awaited',)
 
   def __init__(self) -> None:
-    self.awaited: List[Mark] = []  # the flights that the code inside waits for
+    self.awaited: List[Node] = []  # the flights that code in this flight waits for
 
 
-NOBODY = Mark()
-"""Who waits outside of any flight."""
+OUTSIDE = Node()
+"""Stands for code that waits outside of any flight."""
 
-# The flights that this code runs in, the innermost last.
-_within: ContextVar[Tuple[Mark, ...]] = ContextVar('cachette._flights', default=())
-# Flights of all loops and threads. What the garbage collector runs inside may come here too.
+# The flights that the running code is in, innermost last.
+_within: ContextVar[Tuple[Node, ...]] = ContextVar('cachette._flights', default=())
+# Guards the nodes of all loops and threads. Reentrant, because the garbage collector may run code
+# that comes here again.
 _lock = threading.RLock()
 
 
-def begin_wait(awaited: Mark) -> Optional[Mark]:
-  """This code is going to wait for a flight. Gives who waits, for end_wait().
+def begin_wait(awaited: Node) -> Optional[Node]:
+  """Registers that the running code waits for a flight.
 
-  None: it must not wait, for that flight waits for one that this code runs in.
+  Returns the node that waits, for end_wait(). Returns None if the code must not wait, because that
+  flight waits for one that the code is in.
   """
   within = _within.get()
   if not within:
-    return NOBODY
+    return OUTSIDE
   with _lock:
     if _reaches(awaited, within):
       return None
@@ -47,28 +49,28 @@ def begin_wait(awaited: Mark) -> Optional[Mark]:
   return within[-1]
 
 
-def end_wait(who: Mark, awaited: Mark) -> None:
-  if who is not NOBODY:
+def end_wait(node: Node, awaited: Node) -> None:
+  if node is not OUTSIDE:
     with _lock:
-      who.awaited.remove(awaited)
+      node.awaited.remove(awaited)
 
 
-def _reaches(start: Mark, goals: Tuple[Mark, ...]) -> bool:
-  """Whether a flight is one of these, or waits for one of them, however indirectly."""
-  seen, left = {start}, [start]
-  while left:
-    mark = left.pop()
-    if mark in goals:
+def _reaches(start: Node, goals: Tuple[Node, ...]) -> bool:
+  """Returns whether a flight is one of the goals, or waits for one, directly or not."""
+  visited, stack = {start}, [start]
+  while stack:
+    node = stack.pop()
+    if node in goals:
       return True
-    fresh = [each for each in mark.awaited if each not in seen]
-    seen.update(fresh)
-    left += fresh
+    fresh = [each for each in node.awaited if each not in visited]
+    visited.update(fresh)
+    stack += fresh
   return False
 
 
-def enter(mark: Mark) -> 'object':
-  """From here on this code runs inside of a flight. Gives what leave() takes."""
-  return _within.set((*_within.get(), mark))
+def enter(node: Node) -> 'object':
+  """Marks the running code as being in a flight. Returns a token for leave()."""
+  return _within.set((*_within.get(), node))
 
 
 def leave(token: 'object') -> None:
@@ -76,6 +78,6 @@ def leave(token: 'object') -> None:
 
 
 def after_fork() -> None:
-  """Another thread of the parent may have held the lock."""
+  """Replaces the lock, which another thread of the parent may have held."""
   global _lock
   _lock = threading.RLock()
