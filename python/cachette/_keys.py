@@ -42,12 +42,12 @@ def _text(value: str) -> str:
   return f's{len(value)}:{value}'
 
 
-def _list(begin: str, values: Iterable[Any]) -> str:
-  return f'{begin}{"".join(map(encode, values))};'
+def _list(prefix: str, values: Iterable[Any]) -> str:
+  return f'{prefix}{"".join(map(encode, values))};'
 
 
-def _unordered(begin: str, texts: Iterable[str]) -> str:
-  return f'{begin}{"".join(sorted(texts))};'
+def _unordered(prefix: str, texts: Iterable[str]) -> str:
+  return f'{prefix}{"".join(sorted(texts))};'
 
 
 def _dict(value: Dict[Any, Any]) -> str:
@@ -114,9 +114,9 @@ def _fields_encoder(kind: Any, path: str) -> Encoder:
     names = [field.name for field in fields(kind)]
 
   def by_fields(value: Any) -> str:
-    given = {name: getattr(value, name) for name in names}
-    given.update(getattr(value, 'model_extra', None) or {})
-    return f'c{path}{_dict(given)}'
+    values = {name: getattr(value, name) for name in names}
+    values.update(getattr(value, 'model_extra', None) or {})
+    return f'c{path}{_dict(values)}'
 
   return by_fields
 
@@ -196,10 +196,10 @@ class Plan:
     outer_source = f'def _cachette_outer({", ".join(self.bindings)}):\n  {lines}\n  return {name}\n'
     consts = compile(outer_source, f'<cached {function.__qualname__}>', 'exec').co_consts
     code = next(each for each in consts if isinstance(each, CodeType))
-    made = FunctionType(code, function.__globals__)(*self.bindings.values())
-    made.__qualname__ = function.__qualname__
-    made.__module__ = function.__module__
-    return made
+    compiled = FunctionType(code, function.__globals__)(*self.bindings.values())
+    compiled.__qualname__ = function.__qualname__
+    compiled.__module__ = function.__module__
+    return compiled
 
 
 def make_plan(
@@ -272,12 +272,12 @@ def _plan_function(
   """Plans keys that a function of the application creates from the arguments of the call."""
 
   def make(*args: Any, **kwargs: Any) -> str:
-    made = key(*args, **kwargs)
-    if not isinstance(made, str):
-      if hasattr(made, 'close'):
-        made.close()  # it may be a coroutine
-      raise TypeError(f'The key function of {title}() must give a str, not {type(made).__name__}.')
-    return prefix + made
+    text = key(*args, **kwargs)
+    if not isinstance(text, str):
+      if hasattr(text, 'close'):
+        text.close()  # it may be a coroutine
+      raise TypeError(f'The key function of {title}() must give a str, not {type(text).__name__}.')
+    return prefix + text
 
   plan = Plan(function, '*args, **kwargs', '*args, **kwargs')
   plan.bind(make=make)
@@ -288,9 +288,9 @@ def _plan_function(
 def _plan_template(plan: Plan, title: str, names: Set[str], template: str, prefix: str) -> None:
   """Plans keys from a template such as "user:{id}"."""
   used = _fields_of_template(title, names, template)
-  given = ', '.join(f'{name}={name}' for name in used)
+  arguments = ', '.join(f'{name}={name}' for name in used)
   plan.bind(prefix=prefix, format=template.format)
-  plan.prelude = f'  _cachette_key = _cachette_prefix + _cachette_format({given})\n'
+  plan.prelude = f'  _cachette_key = _cachette_prefix + _cachette_format({arguments})\n'
 
 
 def _fields_of_template(title: str, names: Set[str], template: str) -> List[str]:

@@ -171,16 +171,16 @@ def returns_of(hint: Any) -> Returns:
 _cache: Dict[Any, Returns] = {}
 
 
-def returns_of_function(function: Any, given: Any, depth: int) -> Optional[Returns]:
+def returns_of_function(function: Any, returns: Any, depth: int) -> Optional[Returns]:
   """Returns the Returns of a function to decorate, or None if its type makes no difference.
 
-  given: the argument `returns`, or None.
+  returns: the argument `returns`, or None.
   depth: the number of frames between this one and the code that decorates.
   """
   title = f'{function.__module__}.{function.__qualname__}()'
-  if given is not None:
-    name = f'cached(returns={_title(given)}) over {title}'
-    return Returns(lambda: _resolve(given, function, {}), name, explicit=True)
+  if returns is not None:
+    name = f'cached(returns={_title(returns)}) over {title}'
+    return Returns(lambda: _resolve(returns, function, {}), name, explicit=True)
   try:
     hint = function.__annotations__.get('return', Any)
   except Exception:  # since Python 3.14 annotations are evaluated here
@@ -325,8 +325,8 @@ def _reason(error: Any) -> str:
   if not hasattr(error, 'errors'):
     return str(error).rstrip('.') or type(error).__name__
   first = error.errors(include_url=False)[0]
-  place = '.'.join(map(str, first['loc'][1:]))
-  return f'{place}: {first["msg"]}' if place else str(first['msg'])
+  path = '.'.join(map(str, first['loc'][1:]))
+  return f'{path}: {first["msg"]}' if path else str(first['msg'])
 
 
 # ---- Comparing values

@@ -197,14 +197,14 @@ def _is_pair(value: Any) -> bool:
 
 def find_unused(pairs: Pairs) -> Optional[str]:
   """Returns a warning if options of a backend are set but `backend` is not; else None."""
-  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
-  if given.get('backend') is not None:
+  values: Dict[str, Any] = {name.lower(): value for name, value in pairs}
+  if values.get('backend') is not None:
     return None
   rows = {row['name']: row for row in options()}
   backends = rows['backend']['choices'].split('|')
   found: Dict[str, str] = {}
   for name, row in rows.items():
-    value, default = given.get(name), row['default']
+    value, default = values.get(name), row['default']
     backend = _backend_of(row, backends)
     unset = value in (None, '') or str(value).lower() == str(default).lower()
     if backend is not None and not unset:

@@ -61,9 +61,9 @@ int future_wake(future *self) {
     called = PyObject_CallOneArg(callback, (PyObject *)self);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int left = PyContext_Exit(context);
-    if (left == 0 || type != NULL) PyErr_Restore(type, value, traceback);
-    if (left < 0) Py_CLEAR(called);
+    int exit_code = PyContext_Exit(context);
+    if (exit_code == 0 || type != NULL) PyErr_Restore(type, value, traceback);
+    if (exit_code < 0) Py_CLEAR(called);
   }
   Py_DECREF(callback);
   Py_DECREF(context);

@@ -109,7 +109,7 @@ static int create_types(PyObject *module, ext_state *state) {
       state->loop_handle_type == NULL || state->sync_type == NULL ||
       state->thread_handle_type == NULL || state->lease_type == NULL)
     return -1;
-#if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
+#if PY_VERSION_HEX < 0x030A0000 /* newer versions use Py_TPFLAGS_DISALLOW_INSTANTIATION */
   state->config_type->tp_new = state->ready_type->tp_new = state->method_type->tp_new = NULL;
   state->pending_type->tp_new = state->future_type->tp_new = state->loop_handle_type->tp_new = NULL;
   state->thread_handle_type->tp_new = state->lease_type->tp_new = NULL;

@@ -24,7 +24,7 @@ struct pending {
   awaitable base;
   call call;
   int stage;
-  bool begun; /* it was awaited or closed, so it does not warn */
+  bool started; /* it was awaited or closed, so it does not warn */
   bool finalized;
   loop_handle *handle;
   config_object *config;
@@ -76,7 +76,7 @@ static pending *pending_new(ext_state *state, config_object *config, enum call_k
   }
   awaitable_init(&self->base, kind);
   self->stage = FINISHED;
-  self->begun = self->finalized = false;
+  self->started = self->finalized = false;
   self->handle = NULL;
   self->bytes = NULL;
   self->future = NULL;
@@ -101,7 +101,7 @@ static PyObject *fail(ext_state *state, pending *self) {
   PyObject *failed = ready_fail(state, self->base.kind);
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  self->begun = true; /* no one can await it, so it must not warn */
+  self->started = true; /* no one can await it, so it must not warn */
   Py_DECREF(self);
   PyErr_Restore(type, value, traceback);
   return failed;
@@ -166,11 +166,11 @@ PyObject *pending_call(ext_state *state, config_object *config, enum call_kind k
 static void cancel_op(void *owner) {
   pending *self = owner;
   bool waited = self->stage == WAITING;
-  future *left = self->future;
+  future *detached = self->future;
   self->future = NULL;
-  if (left != NULL) future_detach(left);
+  if (detached != NULL) future_detach(detached);
   if (waited) loop_handle_cancel(self->handle, &self->call.op);
-  Py_XDECREF((PyObject *)left);
+  Py_XDECREF((PyObject *)detached);
 }
 
 /* Releases all references. Cancels the op if it is pending. */
@@ -189,7 +189,7 @@ static int pending_clear(pending *self) {
 static int step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
-  self->begun = true;
+  self->started = true;
   if (self->stage == FINISHED || state == NULL) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return -1;
@@ -245,7 +245,7 @@ static PyObject *pending_send(pending *self, PyObject *value) {
 }
 
 static PyObject *pending_close(pending *self, PyObject *Py_UNUSED(ignored)) {
-  self->begun = true;
+  self->started = true;
   pending_clear(self);
   Py_RETURN_NONE;
 }
@@ -258,7 +258,7 @@ static PyObject *pending_throw(pending *self, PyObject *args) {
     return NULL;
   }
   if (!awaitable_read_throw(args, &type, &value)) return NULL;
-  self->begun = true;
+  self->started = true;
   pending_clear(self);
   return awaitable_raise(type, value);
 }
@@ -288,12 +288,12 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
 static void pending_finalize(PyObject *object) {
   pending *self = (pending *)object;
   self->finalized = true;
-  if (!self->begun) awaitable_warn(&self->base);
+  if (!self->started) awaitable_warn(&self->base);
 }
 
 static void pending_dealloc(pending *self) {
   PyTypeObject *type = Py_TYPE(self);
-  if (!self->begun && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) return;
+  if (!self->started && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) return;
   bool reusable =
       !self->finalized; /* Python finalizes an object only once, so a reused one would not warn */
   PyObject_GC_UnTrack(self);

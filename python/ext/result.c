@@ -9,9 +9,9 @@
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
   long long seconds = ttl_ms < 0 ? -1 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (value == NULL) return NULL;
-  PyObject *left = PyLong_FromLongLong(seconds);
-  PyObject *pair = left != NULL ? PyTuple_Pack(2, left, value) : NULL;
-  Py_XDECREF(left);
+  PyObject *remaining = PyLong_FromLongLong(seconds);
+  PyObject *pair = remaining != NULL ? PyTuple_Pack(2, remaining, value) : NULL;
+  Py_XDECREF(remaining);
   Py_DECREF(value);
   return pair;
 }
