@@ -124,7 +124,7 @@ class _SyncCalls:
 
 
 class Cachette(Calls):
-  """A cache. Its backend, codec and time to live are configured once, at start-up.
+  """A cache whose backend, codec and time to live are configured once, at start-up.
 
   Create an instance wherever you need one, or have it injected. That costs almost nothing, and all
   instances of a class share the same entries. A subclass with its own `load_config` is a separate
