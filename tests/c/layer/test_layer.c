@@ -60,7 +60,7 @@ static void on_held(uv_timer_t *timer) {
     call *first = self->held;
     cachette_op *op = first->op;
     self->held = first->next;
-    cachette__layer_give(&self->layer, first);
+    cachette__layer_free_frame(&self->layer, first);
     pass_up(self, op);
   }
 }
@@ -74,7 +74,7 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
     self->held = back;
     uv_timer_start(&self->timer, on_held, manner.hold_ms, 0);
   } else {
-    cachette__layer_give(&self->layer, back);
+    cachette__layer_free_frame(&self->layer, back);
     pass_up(self, op);
   }
 }
@@ -83,7 +83,7 @@ static void on_drop(cachette__frame *frame, cachette_op *op) {
   call *dropped = (call *)frame;
   (void)op;
   note(dropped->layer, "x");
-  cachette__layer_give(&dropped->layer->layer, dropped);
+  cachette__layer_free_frame(&dropped->layer->layer, dropped);
 }
 
 static void trace_submit(cachette__store *store, cachette_op *op) {
@@ -95,7 +95,7 @@ static void trace_submit(cachette__store *store, cachette_op *op) {
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
-  call *fresh = cachette__layer_take(&self->layer);
+  call *fresh = cachette__layer_alloc_frame(&self->layer);
   if (fresh == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
@@ -114,14 +114,14 @@ static void trace_detach(cachette__store *store, cachette_op *op) {
   call *gone = *link;
   *link = gone->next;
   note(self, "-");
-  cachette__layer_give(&self->layer, gone);
+  cachette__layer_free_frame(&self->layer, gone);
 }
 
 static void on_closed(uv_handle_t *timer) { cachette__layer_free(timer->data); }
 
 static void trace_close(cachette__store *store, bool forked) {
   tracer *self = (tracer *)store;
-  self->layer.beneath->vtable->close(self->layer.beneath, forked);
+  self->layer.below->vtable->close(self->layer.below, forked);
   self->timer.data = self;
   uv_close((uv_handle_t *)&self->timer, on_closed);
 }
@@ -474,7 +474,7 @@ static void on_child(cachette__child *child) {
   if (status == CACHETTE_OK) give_value(op, text);
   cachette_error told = both_of->error;
   self->waiting = NULL;
-  cachette__layer_give(&self->layer, both_of);
+  cachette__layer_free_frame(&self->layer, both_of);
   if (status < 0)
     cachette__op_fail(op, status, NULL, "%s", told.message);
   else
@@ -483,7 +483,7 @@ static void on_child(cachette__child *child) {
 
 static void fetch_both(stranger *self, cachette_op *op) {
   static const char *const keys[] = {"h1", "h2"};
-  pair *fresh = self->waiting = cachette__layer_take(&self->layer);
+  pair *fresh = self->waiting = cachette__layer_alloc_frame(&self->layer);
   *fresh = (pair){.layer = self, .op = op, .open = 2};
   for (int i = 0; i < 2; i++) {
     fresh->items[i].key = cachette_str(keys[i]);
@@ -496,7 +496,7 @@ static void fetch_both(stranger *self, cachette_op *op) {
 
 static void on_stale(cachette__frame *frame, cachette_op *op) {
   pair *back = (pair *)frame;
-  cachette__layer_give(&back->layer->layer, back);
+  cachette__layer_free_frame(&back->layer->layer, back);
   if (op->status == CACHETTE_ETIMEDOUT) {
     give_value(op, "older");
     op->status = CACHETTE_OK;
@@ -506,7 +506,7 @@ static void on_stale(cachette__frame *frame, cachette_op *op) {
 
 static void drop_stale(cachette__frame *frame, cachette_op *op) {
   (void)op;
-  cachette__layer_give(&((pair *)frame)->layer->layer, frame);
+  cachette__layer_free_frame(&((pair *)frame)->layer->layer, frame);
 }
 
 typedef struct refresh {
@@ -527,7 +527,7 @@ static void send_refresh(stranger *self) {
   fresh->child.op =
       (cachette_op){.verb = CACHETTE_FETCH, .items = &fresh->item, .count = 1, .timeout_ms = 30};
   fresh->child.done = on_refreshed;
-  if (!cachette__child_send(&self->layer, &fresh->child)) cachette__free(fresh);
+  if (!cachette__child_submit_background(&self->layer, &fresh->child)) cachette__free(fresh);
 }
 
 static void stranger_submit(cachette__store *store, cachette_op *op) {
@@ -538,7 +538,7 @@ static void stranger_submit(cachette__store *store, cachette_op *op) {
   } else if (has_key(op, "both")) {
     fetch_both(self, op);
   } else if (has_key(op, "hold")) {
-    pair *fresh = cachette__layer_take(&self->layer);
+    pair *fresh = cachette__layer_alloc_frame(&self->layer);
     *fresh = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
     cachette__op_push(op, &fresh->frame);
     cachette__layer_pass(&self->layer, op);
@@ -557,7 +557,7 @@ static void stranger_detach(cachette__store *store, cachette_op *op) {
     cachette_op_deinit(&gone->children[i].op);
   }
   self->waiting = NULL;
-  cachette__layer_give(&self->layer, gone);
+  cachette__layer_free_frame(&self->layer, gone);
 }
 
 static const cachette__layer_kind stranger_layer = {

@@ -234,7 +234,7 @@ static void secrets_are_never_shown(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(shows); i++) {
     char shown[128];
-    cachette__url_show(shows[i].text, shown, sizeof shown);
+    cachette__url_redact(shows[i].text, shown, sizeof shown);
     if (strcmp(shown, shows[i].shown) != 0) fail_msg("%s is shown as %s", shows[i].text, shown);
     assert_null(strstr(shown, "secret"));
   }
@@ -270,7 +270,7 @@ static const struct {
 static void a_url_of_many_hosts_is_checked(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(lists); i++) {
-    const char *fault = cachette__url_check_many(lists[i].text);
+    const char *fault = cachette__url_check_multi_host(lists[i].text);
     bool fine = lists[i].words == NULL ? fault == NULL
                                        : fault != NULL && strstr(fault, lists[i].words) != NULL;
     if (!fine) fail_msg("%s: %s", lists[i].text, fault != NULL ? fault : "is fine");
@@ -292,10 +292,10 @@ static void a_shown_url_is_cut_to_fit(void **state) {
   (void)state;
   static const char text[] = "redis://user:secret@host:6379/0?a=b";
   char whole[64];
-  cachette__url_show(text, whole, sizeof whole);
+  cachette__url_redact(text, whole, sizeof whole);
   for (size_t size = 1; size <= sizeof whole; size++) {
     char *shown = test_malloc(size); /* its ends are guarded */
-    cachette__url_show(text, shown, size);
+    cachette__url_redact(text, shown, size);
     assert_int_equal(strlen(shown), size > strlen(whole) ? strlen(whole) : size - 1);
     assert_memory_equal(shown, whole, strlen(shown));
     test_free(shown);

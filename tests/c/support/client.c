@@ -64,7 +64,7 @@ static void on_closed(void *owner, bool was_open, const cachette_error *error) {
 
 const cachette__stream_events client_events = {
     .opened = on_opened,
-    .room = on_room,
+    .buffer = on_room,
     .received = on_received,
     .paused = on_paused,
     .closed = on_closed,

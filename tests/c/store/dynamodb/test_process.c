@@ -34,7 +34,7 @@ static void on_end(const cachette__process_result *result, void *data) {
   told->end = result->end;
   told->status = result->status;
   copy(result->output, told->output, sizeof told->output, &told->output_size);
-  copy(result->complaints, told->complaints, sizeof told->complaints, &told->complaints_size);
+  copy(result->error_output, told->complaints, sizeof told->complaints, &told->complaints_size);
 }
 
 static int start(struct told *told, cachette__process **process, const char *program,
@@ -89,7 +89,7 @@ static void much_is_read_and_too_much_is_not(void **state) {
   struct told told = run("head -c 65536 /dev/zero | tr '\\0' x", LONG_MS);
   assert_int_equal(told.end, CACHETTE__PROCESS_EXITED);
   assert_int_equal(told.output_size, 65536);
-  assert_int_equal(run("yes", LONG_MS).end, CACHETTE__PROCESS_LOUD);
+  assert_int_equal(run("yes", LONG_MS).end, CACHETTE__PROCESS_TOO_MUCH_OUTPUT);
   told = run("head -c 100000 /dev/zero | tr '\\0' x >&2; echo out", LONG_MS);
   assert_int_equal(told.end, CACHETTE__PROCESS_EXITED);
   assert_int_equal(told.complaints_size, 4096);
@@ -98,10 +98,10 @@ static void much_is_read_and_too_much_is_not(void **state) {
 
 static void one_that_takes_too_long_is_ended(void **state) {
   (void)state;
-  assert_int_equal(run("exec sleep 600", 20).end, CACHETTE__PROCESS_LATE);
-  assert_int_equal(run("exec >&- 2>&-; exec sleep 600", 20).end, CACHETTE__PROCESS_LATE);
+  assert_int_equal(run("exec sleep 600", 20).end, CACHETTE__PROCESS_TIMED_OUT);
+  assert_int_equal(run("exec >&- 2>&-; exec sleep 600", 20).end, CACHETTE__PROCESS_TIMED_OUT);
   /* A child of its own that keeps the pipe is not waited for. */
-  assert_int_equal(run("sleep 1 & echo out", 20).end, CACHETTE__PROCESS_LATE);
+  assert_int_equal(run("sleep 1 & echo out", 20).end, CACHETTE__PROCESS_TIMED_OUT);
 }
 
 static void one_that_cannot_be_run_is_told_at_once(void **state) {

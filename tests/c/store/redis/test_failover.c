@@ -259,9 +259,7 @@ static bool is_wanted(const cachette_options *options) {
 static int open_with_listener(const cachette__store_context *context, cachette__store **store,
                               cachette_error *error) {
   static const cachette__layer_kind listener = {
-                                                .size = sizeof(cachette__layer),
-                                                .wanted = is_wanted,
-                                                .init = listen_to};
+      .size = sizeof(cachette__layer), .wanted = is_wanted, .init = listen_to};
   static const cachette__layer_kind *const kinds[] = {&listener};
   return cachette__layers_open_over(kinds, 1, cachette__store_open, context, store, error);
 }
