@@ -107,12 +107,12 @@ class Returns:
     if not (_matches(value, found, lost) or reader.is_normalized(value, found)):
       raise CodecError(
         f'The "{codec}" codec would change the value of "{key[:100]}" by storing it as '
-        f'{_title(self._find())}. Use the "pickle" codec, or a type that JSON can represent exactly.'
+        f'{_title(self._find())}. Use the "pickle" codec, or a type that JSON holds without loss.'
       )
     if lost:
       self._log_once(
-        f'returned a {lost[0][0]} where its type is {lost[0][1]}, so a {lost[0][1]} comes back. Set '
-        'returns= to a type that lists both, or use the "pickle" codec.'
+        f'returned a {lost[0][0]} where its type is {lost[0][1]}, so a {lost[0][1]} comes back. '
+        'Set returns= to a type that lists both, or use the "pickle" codec.'
       )
 
   def _log_once(self, what: str) -> None:

@@ -65,13 +65,21 @@ def test_a_template_may_use_the_others_that_were_given() -> None:
 @pytest.mark.parametrize(
   ('options', 'error', 'message'),
   [
-    ({'key': 'user:{name}'}, ValueError, r'key of .*load\(\) uses "\{name\}", which is no param'),
-    ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is no parameter'),
-    ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is no parameter'),
-    ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is no parameter'),
+    (
+      {'key': 'user:{name}'},
+      ValueError,
+      r'key of .*load\(\) uses "\{name\}", which is not a param',
+    ),
+    ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is not a parameter'),
+    ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is not a parameter'),
+    ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is not a parameter'),
     ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is no template'),
     ({'key': 5}, TypeError, 'must be a template or a function, not int'),
-    ({'exclude': ('db',)}, ValueError, r'exclude of .*load\(\) names "db", which is no parameter'),
+    (
+      {'exclude': ('db',)},
+      ValueError,
+      r'exclude of .*load\(\) names "db", which is not a parameter',
+    ),
     ({'exclude': 'id'}, TypeError, 'must be a tuple of names'),
     ({'exclude': (5,)}, TypeError, 'must be a tuple of names'),
     ({'namespace': ''}, ValueError, 'namespace of .* must not be empty'),
@@ -122,7 +130,7 @@ def test_a_key_function_that_gives_no_text_is_told() -> None:
     @Local.cached(key=key)
     async def load(a: int) -> None: ...
 
-    with pytest.raises(TypeError, match=r'key function of .*load\(\) must give a str, not'):
+    with pytest.raises(TypeError, match=r'key function of .*load\(\) must return a str, not'):
       run(load(1))
 
 
@@ -346,7 +354,7 @@ def test_a_value_that_no_key_can_be_made_of_is_told_by_its_parameter(value: Any,
     with pytest.raises(TypeError) as told:
       one_key(value)
     assert f'The parameter "value" of {__name__}.one() {says}, of which' in str(told.value)
-    assert 'Give key=, or leave the parameter out of the key with exclude=' in str(told.value)
+    assert 'Exclude the parameter with exclude=' in str(told.value)
 
 
 # Values of which two are equal only if their types are: bool and int, say, are told apart by text.

@@ -20,7 +20,7 @@ from cachette._cachette import options
 from conftest import about, count_descriptors, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # these words are those of 0.1.x
-LONGER = ' A ttl that a call gives, such as put(key, value, ttl), may be longer.'
+LONGER = ' The ttl of a single call, such as put(key, value, ttl), may be longer.'
 TIMEOUT = 'The "timeout" value must be between 0.001 and 3600 seconds.'
 REDIS = 'The "redis_url" cannot be null when using redis as backend.'
 VALKEY = 'The "valkey_url" cannot be null when using valkey as backend.'

@@ -252,8 +252,8 @@ def test_a_codec_of_ones_own_that_cannot_read_a_counter_says_what_to_do(make: Ma
     sync.fetch('counter')
   assert str(caught.value) == (
     'The "own" codec cannot decode the value of "counter": no token. '
-    'It is digits, as a counter is: read that by increment("counter", 0), or let `loads` read '
-    'digits as an int.'
+    'It looks like a counter: read it with increment("counter", 0), or let `loads` return '
+    'an int for digits.'
   )
   sync.put('value', b'no digits')
   with pytest.raises(CodecError) as caught:
@@ -272,7 +272,7 @@ def test_a_counter_is_refused_where_values_are_signed(make: Make, codec: str) ->
     with pytest.raises(CodecError) as caught:
       fetch('counter')
     assert str(caught.value) == (
-      'The value of "counter" is not signed. It is digits, as a counter is, and counters are not '
-      'signed: read it by increment(key, 0) in a cache without "secret", or clear it.'
+      'The value of "counter" is not signed. It looks like a counter, and counters are never '
+      'signed: read it with increment(key, 0) in a cache without "secret", or clear it.'
     )
   same(trusting.fetch('counter'), told(codec, 12))

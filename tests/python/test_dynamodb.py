@@ -205,7 +205,7 @@ def test_a_table_of_another_schema_is_refused(dynamodb: str, table: str) -> None
     AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
     KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
   )
-  with pytest.raises(BackendError, match=f'"{table}" .* has another key schema'):
+  with pytest.raises(BackendError, match=f'"{table}" .* has the wrong key schema'):
     asyncio.run(own(dynamodb, table_name=table)().fetch('key'))
 
 
@@ -251,7 +251,7 @@ def test_who_may_not_make_the_table_is_told(dynamodb: str, table: str) -> None:
     return error('AccessDeniedException') if action_of(request) == 'CreateTable' else None
 
   with HttpServer(refuse, dynamodb) as proxy:
-    with pytest.raises(BackendError, match=f'no table "{table}" .* may not make it'):
+    with pytest.raises(BackendError, match=f'no table "{table}" .* may not create it'):
       asyncio.run(own(proxy.url, table_name=table)().fetch('key'))
 
 

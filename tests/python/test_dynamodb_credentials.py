@@ -287,9 +287,7 @@ def test_a_containers_address_elsewhere_is_refused(
   endpoint: HttpServer, clean: Dict[str, str]
 ) -> None:
   env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://192.0.2.1/keys'}
-  assert 'AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed' in ask(
-    endpoint, env
-  )
+  assert 'variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed' in ask(endpoint, env)
 
 
 def serve_metadata(seconds: float) -> Callable[[Request], Answer]:

@@ -118,7 +118,7 @@ def test_signatures_are_of_their_key_their_codec_and_their_secret(make: Make) ->
   Cachette.register_codec('own-json', lambda value: b'', bytes)
   for options in ({'codec': 'orjson'}, {'codec': 'own-json'}, {'codec': 'json', 'secret': OTHER}):
     other = make(**{'memory_name': 'one', 'secret': SECRET, **options})()
-    with pytest.raises(CodecError, match='has a signature that no key'):
+    with pytest.raises(CodecError, match='has a signature that matches no key'):
       run(other.fetch('yours'))
 
 

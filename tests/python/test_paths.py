@@ -95,7 +95,7 @@ def test_a_relative_path_is_a_fault_where_the_current_folder_is_gone() -> None:
       print(error.errors()[0]['msg'])
     """
   )
-  assert told.startswith('Value error, The "pickle_path" is relative, and the current folder is')
+  assert told.startswith('Value error, The "pickle_path" value is a relative path, and')
   assert told.endswith('Give an absolute path.\n')
 
 

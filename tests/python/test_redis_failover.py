@@ -179,7 +179,7 @@ def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
 
     async def write() -> None:
       for _ in range(3):
-        with pytest.raises(BackendError, match='is a read-only replica; name the primary instead'):
+        with pytest.raises(BackendError, match='is a read-only replica; use the primary instead'):
           await cache.put('key', 'other')
 
     async def main() -> int:

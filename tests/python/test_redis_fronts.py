@@ -95,7 +95,7 @@ def test_a_front_with_a_password(redis: RedisServer, name: str) -> None:
     cache = open_cache(url_of(front, ':pass%3Aword@'), key_prefix=f'{name}:')
     asyncio.run(use(cache))
     for user, message in (
-      ('', 'asks for a password'),
+      ('', 'requires a password'),
       (':wrong@', 'refuses the user name or the password'),
     ):
       cache = open_cache(url_of(front, user))
@@ -108,7 +108,7 @@ def test_a_front_with_a_password(redis: RedisServer, name: str) -> None:
 def test_a_password_that_a_front_does_not_want(redis: RedisServer, name: str) -> None:
   with RedisFront(redis.port, FRONTS[name]) as front:
     cache = open_cache(url_of(front, ':secret@'))
-    with pytest.raises(BackendError, match='has no password.*take it out of the URL') as caught:
+    with pytest.raises(BackendError, match='has no password.*remove it from the URL') as caught:
       asyncio.run(cache.fetch('key'))
     assert 'secret' not in str(caught.value)
 

@@ -766,6 +766,6 @@ def test_threads_at_once(make: Make) -> None:
 @pytest.mark.parametrize('returns', ['Nope', List['Nope']])  # type: ignore[name-defined] # noqa: F821
 def test_a_stated_type_whose_name_is_not_defined_is_an_error(make: Make, returns: Any) -> None:
   sync = make(codec='json').sync
-  with pytest.raises(CodecError, match='cannot be had from pydantic: a name in it is not defined'):
+  with pytest.raises(CodecError, match='is not supported by pydantic: a name in it is not defined'):
     sync.get_or_set('key', lambda: {'a': 1}, returns=returns)
   assert sync.fetch('key') is None

@@ -198,8 +198,8 @@ def test_a_variable_that_is_nearly_an_option_is_warned_of(environment: pytest.Mo
   with pytest.warns(UserWarning) as told:
     load(os.environ)
   assert [str(each.message) for each in told] == [
-    'CACHETTE_REDISURL is no option; did you mean CACHETTE_REDIS_URL?',
-    'CACHETTE_TLL is no option; did you mean CACHETTE_TTL?',
+    'CACHETTE_REDISURL is not an option; did you mean CACHETTE_REDIS_URL?',
+    'CACHETTE_TLL is not an option; did you mean CACHETTE_TTL?',
   ]
 
 
@@ -251,8 +251,8 @@ def test_an_option_of_a_backend_without_a_backend_is_warned_of(name: str, way: A
   (told,) = warned(way({name: value, 'ttl': 7}))
   assert told.category is UserWarning
   assert str(told.message) == (
-    f'"{name}" is given, but no "backend": entries are kept in memory. Set the option "backend" to '
-    f'"{backend}", or to "inmemory" if that is meant.'
+    f'"{name}" is set, but "backend" is not, so entries stay in memory. Set "backend" to '
+    f'"{backend}", or to "inmemory" if that is intended.'
   )
 
 
@@ -275,7 +275,7 @@ def test_an_option_of_a_backend_in_the_environment_is_warned_of(
 ) -> None:
   environment.setenv('CACHETTE_REDIS_URL', 'redis://h')
   (told,) = warned(os.environ)
-  assert 'Set the option "backend" to "redis"' in str(told.message)
+  assert 'Set "backend" to "redis"' in str(told.message)
 
 
 @dataclasses.dataclass
@@ -289,8 +289,8 @@ def test_a_settings_object_without_an_option_is_warned_of(way: Any) -> None:
   (told,) = warned(way({'host': 'localhost', 'cache_ttl': 7}))
   assert told.category is UserWarning
   assert str(told.message) == (
-    'No field of Settings is an option, so that all options have their defaults. Name fields as '
-    'the options are, such as "backend" and "ttl".'
+    'No field of Settings is an option, so all options keep their defaults. Name the fields like '
+    'the options, such as "backend" and "ttl".'
   )
 
 

@@ -315,9 +315,9 @@ def test_what_is_no_time_is_a_fault_of_the_option(name: str, value: Any) -> None
 
 
 def test_a_ttl_out_of_range_says_that_a_call_may_have_it() -> None:
-  with pytest.raises(ValueError, match='It is "7200". A ttl that a call gives, .*may be longer'):
+  with pytest.raises(ValueError, match='It is "7200". The ttl of a single call, .*may be longer'):
     own(ttl=timedelta(hours=2))
-  with pytest.raises(ValueError, match='It is "0.25". A ttl that a call gives, .*may be shorter'):
+  with pytest.raises(ValueError, match='It is "0.25". The ttl of a single call, .*may be shorter'):
     own(ttl=Fraction(1, 4))
   Cachette.sync.put('key', 'value', ttl=timedelta(hours=2))
 

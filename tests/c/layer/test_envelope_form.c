@@ -189,7 +189,7 @@ static void critical_fields_that_are_not_known_are_refused(void **state) {
       FIELDS("\x82\5\3\5\0\0\0\x81\5hello"), /* a method of compression */
   };
   for (size_t i = 0; i < LENGTH(lists); i++)
-    expect_refused_fields(&lists[i], "was put by a newer version");
+    expect_refused_fields(&lists[i], "was stored by a newer version");
 }
 
 static void damaged_fields_are_refused(void **state) {
@@ -220,9 +220,9 @@ static void newer_versions_are_refused(void **state) {
     cachette *handle = is_signed ? open_with("secret", SECRET, "accept_plain", "true")
                                  : open_with("compression", "zlib", "accept_plain", "true");
     store("greeting", "\301ch\3", 4);
-    expect_refused(handle, "greeting", "was put by a newer version");
+    expect_refused(handle, "greeting", "was stored by a newer version");
     store("greeting", "\301ch\xff\x81\5hello", 11);
-    expect_refused(handle, "greeting", "was put by a newer version");
+    expect_refused(handle, "greeting", "was stored by a newer version");
     cachette_close(handle);
   }
 }

@@ -332,7 +332,7 @@ static void a_missing_client_certificate_is_reported(void **state) {
     meet(&self, &described, "server.test", ca_file, &foreign_user, true);
     assert_int_equal(self.told[AT_CLOSED], 1);
     if (versions[i] == TLS1_2_VERSION)
-      expect_refused(&self, "it does not trust the certificate that it was shown");
+      expect_refused(&self, "it does not trust the client certificate");
     assert_false(described.secured);
   }
 }
@@ -378,7 +378,7 @@ static void a_server_that_closes_in_the_handshake_is_reported(void **state) {
 
 static void a_server_that_does_not_finish_the_handshake_is_reported(void **state) {
   (void)state;
-  fail_with(serve_silence, "no end of the TLS handshake within 0.1 s");
+  fail_with(serve_silence, "the TLS handshake was not completed within 0.1 s");
 }
 
 static void a_server_that_vanishes_is_reported(void **state) {
@@ -499,8 +499,8 @@ static void an_unusable_file_is_named(void **state) {
   expect_file_fault(ca_file, cert, text, "tls_key_file", text);
   expect_file_fault(ca_file, cert, good.key_file, "tls_key_file", good.key_file);
   expect_file_fault(ca_file, cert, locked, "tls_key_file", "it is encrypted");
-  expect_file_fault(ca_file, cert, NULL, "tls_key_file", "go together");
-  expect_file_fault(ca_file, NULL, key, "tls_cert_file", "go together");
+  expect_file_fault(ca_file, cert, NULL, "tls_key_file", "must be set together");
+  expect_file_fault(ca_file, NULL, key, "tls_cert_file", "must be set together");
 }
 
 /* ---- Memory ---- */

@@ -137,7 +137,7 @@ static const struct {
     {"redis://::1", "brackets"},
     {"redis://a:1:2", "brackets"},
     {"redis://[::1", "not closed"},
-    {"redis://[::1]6379", "between its host and port"},
+    {"redis://[::1]6379", "its host is not followed by a port"},
     {"redis://[::1]:x", "port is not a number"},
     {"redis://host#fragment", "#"},
     {"redis://:a#b@host", "%23"},

@@ -229,7 +229,7 @@ static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state
   expect_refusal(&with_sasl, wrong, CACHETTE_EBACKEND, "refuses the user name or the password");
   expect_refusal(&with_sasl, NULL, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
   expect_refusal(&with_sasl, ascii, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
-  expect_refusal(&plain, as_user, CACHETTE_EUNSUPPORTED, "does not authenticate by SASL");
+  expect_refusal(&plain, as_user, CACHETTE_EUNSUPPORTED, "does not support SASL");
   expect_refusal(&with_file, as_user, CACHETTE_EBACKEND, "not of the binary protocol");
   memcached_server_kill(&with_sasl);
   memcached_server_kill(&plain);
