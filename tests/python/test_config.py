@@ -235,7 +235,7 @@ def test_a_memory_limit_is_an_int_or_text_with_a_suffix(limit: Any) -> None:
 @pytest.mark.parametrize('limit', [0, -1, 1, '1', '', 'M', '64MB', '-64M', '1.5M', ' 64M', 10**30])
 def test_a_memory_limit_out_of_range_is_a_fault(limit: Any) -> None:
   (fault,) = faults_of({'memory_limit': limit})
-  assert fault.startswith('The "memory_limit" value must be a number of bytes')
+  assert fault.startswith('The "memory_limit" value must be a size from')
 
 
 @pytest.mark.parametrize('timeout', [1, 0.001, 0.25, 3600])

@@ -215,7 +215,7 @@ ADVICE: List[Tuple[str, Any, str]] = [
   ('vanilla', '\ud800', 'The codecs "json" and "pickle" hold such text.'),
   ('json', {(1, 2): 1}, 'A key of the dict is of type tuple: convert it to text'),
   ('orjson', {'a': {1: 1}}, "A key of the dict at ['a'] is of type int: convert it to text"),
-  ('pickle', threading.Lock(), 'The value is of type lock, which cannot be pickled: put'),
+  ('pickle', threading.Lock(), 'The value is of type lock, which cannot be pickled: convert'),
   ('pickle', {'a': lambda: None}, "The value at ['a'] is of type function, which cannot be pickled"),
 ]  # fmt: skip
 
@@ -336,7 +336,7 @@ def test_each_call_that_puts_gives_the_advice(make: Make, call: str, kind: str) 
     if kind == 'awaited':
       await made
 
-  with pytest.raises(CodecError, match='What is .*|The value is of type Thing: put plain data'):
+  with pytest.raises(CodecError, match='The value at .*|The value is of type Thing: convert it to plain data'):
     asyncio.run(main())
 
 

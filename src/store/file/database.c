@@ -144,7 +144,7 @@ static int read_header(const cachette__file_settings *settings, unsigned char he
 static int check_header(const cachette__file_settings *settings, const struct stat *state,
                         cachette_error *error) {
   unsigned char header[HEADER_SIZE];
-  if (!S_ISREG(state->st_mode)) return fail_foreign(settings, "no file", error);
+  if (!S_ISREG(state->st_mode)) return fail_foreign(settings, "not a regular file", error);
   int size = read_header(settings, header);
   if (size < 0) return cachette__file_fail_system(settings, EACCES, error);
   if (size < HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0 ||

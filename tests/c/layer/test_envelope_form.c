@@ -113,7 +113,7 @@ static void examples_of_every_version_are_read(void **state) {
     expect_bytes(handle, "greeting", each->value, strlen(each->value));
     cachette_close(handle);
     handle = open_reader(!each->is_signed);
-    expect_refused(handle, "greeting", each->is_signed ? "is signed, and" : "is not signed");
+    expect_refused(handle, "greeting", each->is_signed ? "is signed, but" : "is not signed");
     cachette_close(handle);
   }
 }

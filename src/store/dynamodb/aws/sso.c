@@ -146,7 +146,7 @@ static void on_keys(cachette__http_request *request) {
   };
   const char *message = cachette__json_text(json, "message");
   if (request->status == 401) {
-    fail_login(&fetch->chain, "has expired", &error);
+    fail_login(&fetch->chain, "is no longer valid", &error);
     fetch->failed(fetch, &error);
   } else if (request->status != 200 || keys.id == NULL || keys.secret == NULL) {
     cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", message != NULL ? message : "");

@@ -205,7 +205,7 @@ static void with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why(void 
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"),
                    CACHETTE_EUNSUPPORTED);
-  assert_non_null(strstr(probe.error.message, "cannot clear a namespace: under SASL"));
+  assert_non_null(strstr(probe.error.message, "cannot clear a namespace: with SASL"));
   cachette_close(handle);
   memcached_server_kill(&server);
 }
@@ -230,7 +230,7 @@ static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state
   expect_refusal(&with_sasl, NULL, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
   expect_refusal(&with_sasl, ascii, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
   expect_refusal(&plain, as_user, CACHETTE_EUNSUPPORTED, "does not support SASL");
-  expect_refusal(&with_file, as_user, CACHETTE_EBACKEND, "not of the binary protocol");
+  expect_refusal(&with_file, as_user, CACHETTE_EBACKEND, "not in the binary protocol");
   memcached_server_kill(&with_sasl);
   memcached_server_kill(&plain);
   memcached_server_kill(&with_file);
@@ -442,7 +442,7 @@ static void a_user_name_and_password_are_sent(void **state) {
   static const struct {
     const char *password, *words;
   } cases[] = {
-      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "asks for"}};
+      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "requires a"}};
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_options *options =
         options_with("backend", "memcached", "memcached_host", server.host, NULL);

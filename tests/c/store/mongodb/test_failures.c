@@ -59,7 +59,7 @@ static void a_bad_setting_is_named(void **state) {
       {"database_name", "a$", "database name must not contain"},
       {"database_name", "0123456789012345678901234567890123456789012345678901234567890123",
        "at most 63 bytes"},
-      {"table_name", "a$b", "has no $"},
+      {"table_name", "a$b", "must not contain $"},
       {"table_name", "system.users", "begin with \"system.\""},
       {"table_name", ".a", "must not begin or end with a dot"},
       {"table_name", "a.", "must not begin or end with a dot"},
