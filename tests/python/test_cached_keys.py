@@ -73,7 +73,7 @@ def test_a_template_may_use_the_others_that_were_given() -> None:
     ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is not a parameter'),
     ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is not a parameter'),
     ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is not a parameter'),
-    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is no template'),
+    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is not a valid template'),
     ({'key': 5}, TypeError, 'must be a template or a function, not int'),
     (
       {'exclude': ('db',)},
@@ -353,7 +353,9 @@ def test_a_value_that_no_key_can_be_made_of_is_told_by_its_parameter(value: Any,
   for _ in range(2):
     with pytest.raises(TypeError) as told:
       one_key(value)
-    assert f'The parameter "value" of {__name__}.one() {says}, of which' in str(told.value)
+    assert f'The parameter "value" of {__name__}.one() {says}, which cannot be part of' in str(
+      told.value
+    )
     assert 'Exclude the parameter with exclude=' in str(told.value)
 
 

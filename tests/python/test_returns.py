@@ -332,7 +332,7 @@ def test_the_text_codec_stays_as_it_is(make: Make) -> None:
   cls: Any = make()
   assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
   run(cls().flush())
-  with pytest.raises(CodecError, match='keeps text only'):
+  with pytest.raises(CodecError, match='stores only text'):
     cached_both(cls, lambda: ID, uuid.UUID)
 
 

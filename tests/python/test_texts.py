@@ -258,7 +258,7 @@ def test_an_option_of_a_backend_without_a_backend_is_warned_of(name: str, way: A
 
 def test_several_options_of_backends_are_one_warning() -> None:
   (told,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
-  assert '"redis_url", "memcached_host" are given' in str(told.message)
+  assert '"redis_url", "memcached_host" are set' in str(told.message)
 
 
 def test_nothing_is_warned_of_where_all_is_said() -> None:
@@ -350,4 +350,4 @@ def test_files_for_tls_without_tls_are_warned_of(settings: Any, remedy: Optional
     Own.load_config(lambda: settings)
   told = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
   assert (remedy is None) == (told == [])
-  assert remedy is None or told[0].startswith('"tls_ca_file" is given') and remedy in told[0]
+  assert remedy is None or told[0].startswith('"tls_ca_file" is set') and remedy in told[0]
