@@ -336,7 +336,7 @@ def test_the_right_checksum_is_no_fault(proxy: HttpServer, table: str) -> None:
     ),
     (BROKEN[0], r'InternalServerError, request id REQUEST7'),
     (BROKEN[3], 'wrong checksum'),
-    (BROKEN[2], 'no JSON'),
+    (BROKEN[2], 'not JSON'),
     (BROKEN[4], 'connection to DynamoDB at 127.0.0.1.* broke'),
     (lambda: error('ValidationException', 400, 'odd\nsecret header'), r'GetItem: odd \(Val'),
   ],
