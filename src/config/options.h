@@ -39,7 +39,7 @@
   X(connect_timeout, DURATION, "2", NULL, 1, 3600000, "", SHOWN,                                   \
     "Time limit for connecting to a server, in seconds")                                           \
   X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                               \
-    "Prefix of every key on a server, for servers that other programs use too")                \
+    "Prefix of every key on a server, for servers that other programs use too")                    \
   X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                                \
     "PEM file of the certificate authorities to trust, instead of the system's")                   \
   X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of the client certificate")        \
