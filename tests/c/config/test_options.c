@@ -644,7 +644,7 @@ static void a_handle_keeps_what_it_was_opened_with(void **state) {
   (void)state;
   int64_t now = 0;
   set("ttl", "10");
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle;
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   set("ttl", "20");

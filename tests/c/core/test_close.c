@@ -13,10 +13,10 @@ static void closing_nothing_is_allowed(void **state) {
 
 static void pending_ops_end_with_eclosed(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
   for (size_t i = 0; i < LENGTH(manners); i++) {
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     struct probe probes[10];
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_init(&probes[j], CACHETTE_FETCH, "hit");
@@ -82,7 +82,7 @@ static void expect_all_closed(void) {
 static void a_done_may_close_under_submit(void **state) {
   (void)state;
   open_with_others();
-  slow_settings.manner = SLOW_IN_SUBMIT;
+  slow_settings.mode = SLOW_IN_SUBMIT;
   struct probe probe;
   probe_init(&probe, CACHETTE_CLEAR, "key");
   probe.then = close_inside;

@@ -64,7 +64,7 @@ static void every_call_in_the_child_answers_efork(void **state) {
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
   run_in_child(call_everything, handle);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   handle = slow_open(NULL);
   run_in_child(call_everything, handle);
@@ -95,11 +95,11 @@ static void close_with_pending(void *data) {
 
 static void a_child_closes_without_harm_to_its_parent(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
   for (size_t i = 0; i < LENGTH(manners); i++) {
     slow_reset(NULL);
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     slow_settings.delay_ms = manners[i] == SLOW_BY_WIRE ? SLOW_NEVER : 20;
     for (size_t j = 0; j < LENGTH(waiting); j++) {
       probe_init(&waiting[j], CACHETTE_FETCH, "hit");
@@ -127,11 +127,11 @@ static void a_child_closes_without_harm_to_its_parent(void **state) {
 static void use_entries(void *data) {
   cachette *inherited = data;
   cachette *fresh = open_named();
-  child_assert(holds_text(fresh, "key", "value"));
+  child_assert(has_text(fresh, "key", "value"));
   put_text(fresh, "key", "the child's", 0);
   put_text(fresh, "child", "value", 0);
   cachette_close(inherited);
-  child_assert(holds_text(fresh, "key", "the child's"));
+  child_assert(has_text(fresh, "key", "the child's"));
   child_assert(cachette_get_stats(fresh, &(cachette_stats){0}, sizeof(cachette_stats)) ==
                CACHETTE_OK);
   cachette_close(fresh);
@@ -140,7 +140,7 @@ static void use_entries(void *data) {
 static void close_all(void *data) {
   cachette_close(data);
   cachette *fresh = open_named();
-  child_assert(!holds(fresh, "key"));
+  child_assert(!has_key(fresh, "key"));
   cachette_close(fresh);
 }
 
@@ -150,8 +150,8 @@ static void a_child_has_its_own_copy_of_the_entries(void **state) {
   put_text(handle, "key", "value", 0);
   run_in_child(use_entries, handle);
   run_in_child(close_all, handle);
-  assert_true(holds_text(handle, "key", "value"));
-  assert_false(holds(handle, "child"));
+  assert_true(has_text(handle, "key", "value"));
+  assert_false(has_key(handle, "child"));
   cachette_close(handle);
 }
 
@@ -160,7 +160,7 @@ static void fork_again(void *data) {
   run_in_child(call_everything, fresh);
   run_in_child(call_everything, data);
   run_in_child(use_entries, data);
-  child_assert(holds_text(fresh, "key", "value"));
+  child_assert(has_text(fresh, "key", "value"));
   cachette_close(fresh);
   cachette_close(data);
 }
@@ -241,7 +241,7 @@ static void *hammer(void *data) {
     char key[16];
     snprintf(key, sizeof key, "%u", i % 1000);
     cachette_put(handle, cachette_str(key), cachette_str(key), 0, NULL);
-    holds(handle, key);
+    has_key(handle, key);
     if (i % 100 == 0) cachette_clear(handle, cachette_str(key), NULL);
     /* Opens and closes tables, too. */
     if (i % 50 == 0) cachette_close(open_memory(NULL));
@@ -264,7 +264,7 @@ static void use_hammered(void *data) {
     cachette_free(value.data);
   }
   put_text(fresh, "child", "value", 0);
-  child_assert(holds_text(fresh, "child", "value"));
+  child_assert(has_text(fresh, "child", "value"));
   cachette_close(fresh);
 }
 
@@ -279,7 +279,7 @@ static void a_fork_while_threads_work_leaves_the_table_consistent(void **state) 
   for (int i = 0; i < FORKS; i++) run_in_child(use_hammered, NULL);
   atomic_store(&stop, true);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-  assert_false(holds(handle, "child"));
+  assert_false(has_key(handle, "child"));
   cachette_close(handle);
 }
 

@@ -39,14 +39,14 @@ static void mixed_timeouts_expire_in_their_order(void **state) {
   struct probe probes[LENGTH(timeouts)];
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     probe_timed(&probes[i], "hit", timeouts[i]);
     probe_submit(handle, &probes[i]);
   }
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_ETIMEDOUT);
-    assert_true(machine_ms() - start >= timeouts[i] - 5); /* the coarse clock's tick */
+    assert_true(monotonic_ms() - start >= timeouts[i] - 5); /* the coarse clock's tick */
   }
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     probe_expect(&probes[i], CACHETTE_ETIMEDOUT);
@@ -65,10 +65,10 @@ static void the_option_timeout_applies_to_an_op_without_one(void **state) {
   cachette_options_free(options);
   slow_settings.delay_ms = SLOW_NEVER;
   struct probe probe;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_ETIMEDOUT);
-  assert_true(machine_ms() - start >= 25);
-  assert_true(machine_ms() - start < SOON_MS);
+  assert_true(monotonic_ms() - start >= 25);
+  assert_true(monotonic_ms() - start < SOON_MS);
   cachette_close(handle);
 }
 
@@ -86,7 +86,7 @@ static void a_moved_clock_fires_no_timeout(void **state) {
   (void)state;
   int64_t now = 0;
   cachette_options *options = cachette_options_new();
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle = slow_open(options);
   cachette_options_free(options);
   slow_settings.delay_ms = 10;
@@ -167,7 +167,7 @@ static void run_waits_for_what_was_submitted(void **state) {
 static void run_drives_the_other_ops_too(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
   probe_submit(handle, &first);
@@ -181,17 +181,17 @@ static void run_drives_the_other_ops_too(void **state) {
 /* The loop waits for nothing but a distant time-out. */
 static void run_returns_as_soon_as_the_op_is_done(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     struct probe probe;
     probe_timed(&probe, "hit", LONG_MS);
     assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
     cachette_op_deinit(&probe.op);
   }
-  assert_true(machine_ms() - start < SOON_MS);
+  assert_true(monotonic_ms() - start < SOON_MS);
   cachette_close(handle);
 }
 
@@ -205,9 +205,9 @@ static void run_returns_as_soon_as_the_op_is_overdue(void **state) {
   probe_submit(handle, &patient);
   probe_submit(handle, &hasty);
   poll(NULL, 0, 20); /* the host was busy with something else */
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   assert_int_equal(probe_wait(handle, &hasty), CACHETTE_ETIMEDOUT);
-  assert_true(machine_ms() - start < SOON_MS);
+  assert_true(monotonic_ms() - start < SOON_MS);
   assert_true(cachette_op_pending(&patient.op));
   cachette_close(handle);
 }
@@ -269,20 +269,20 @@ static void an_idle_handle_never_wakes_its_host(void **state) {
 
 static void a_host_is_woken_by_answers(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
   for (size_t i = 0; i < LENGTH(manners); i++) {
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     slow_settings.delay_ms = 30;
     struct probe probes[3];
-    int64_t start = machine_ms();
+    int64_t start = monotonic_ms();
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_timed(&probes[j], "hit", LONG_MS);
       probe_submit(handle, &probes[j]);
     }
     /* It neither spins nor waits for the time-out. */
     assert_true(host_loop(handle) < 20);
-    assert_true(machine_ms() - start < SOON_MS);
+    assert_true(monotonic_ms() - start < SOON_MS);
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_expect(&probes[j], CACHETTE_OK);
       cachette_op_deinit(&probes[j].op);

@@ -97,7 +97,7 @@ static void open_with_options(void **state) {
   assert_int_equal(cachette_open(options, &holder, NULL), CACHETTE_OK);
   put_text(holder, "key", "value", 0);
   fail_each(open_and_close, options);
-  assert_true(holds_text(holder, "key", "value"));
+  assert_true(has_text(holder, "key", "value"));
   cachette_close(holder);
   cachette_options_free(options);
 }
@@ -139,7 +139,7 @@ static void fetch(void **state) {
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
   assert_int_equal(fail_each(fetch_value, handle), 1);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 

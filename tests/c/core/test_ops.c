@@ -178,7 +178,7 @@ static void one_bad_item_refuses_the_whole_op(void **state) {
                            {.key = cachette_str(""), .value = cachette_str("2")}};
   cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = 2};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_EINVAL);
-  assert_false(holds(handle, "a"));
+  assert_false(has_key(handle, "a"));
   cachette_close(handle);
 }
 
@@ -220,10 +220,10 @@ static void simple_calls_touch_no_output_unless_they_hit(void **state) {
 
 static void a_failing_store_fails_its_ops(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
   for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     slow_settings.failure = CACHETTE_EUNAVAILABLE;
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EUNAVAILABLE);
@@ -242,10 +242,10 @@ static void a_failing_store_fails_its_ops(void **state) {
 static void each_op_gets_its_own_answer(void **state) {
   (void)state;
   enum { OPS = 100 };
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
   for (size_t manner = 0; manner < LENGTH(manners); manner++) {
-    slow_settings.manner = manners[manner];
+    slow_settings.mode = manners[manner];
     static struct probe probes[OPS];
     static char keys[OPS][8];
     for (int i = 0; i < OPS; i++) {
@@ -289,7 +289,7 @@ static void a_cancelled_op_ends_at_once(void **state) {
 static void the_late_answer_of_a_cancelled_op_is_dropped(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
   probe_submit(handle, &first);
@@ -403,9 +403,9 @@ static void a_long_chain_needs_little_stack_on_an_immediate_store(void **state) 
 
 static void a_long_chain_needs_little_stack_on_a_slow_store(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     chain(slow_open(NULL));
   }
 }
@@ -420,7 +420,7 @@ static void a_long_chain_of_cancellations_needs_little_stack(void **state) {
   (void)state;
   the_handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
-  slow_settings.forgets = true;
+  slow_settings.leaves_no_tombstone = true;
   struct probe probe;
   probe_init(&probe, CACHETTE_CLEAR, "key");
   probe.then = cancel_next;
@@ -498,9 +498,9 @@ static void statistics_add_up(void **state) {
   cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = 3};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(op.number, 3);
-  assert_true(holds(handle, "a"));
-  assert_false(holds(handle, "x"));
-  assert_false(holds(handle, "y"));
+  assert_true(has_key(handle, "a"));
+  assert_false(has_key(handle, "x"));
+  assert_false(has_key(handle, "y"));
   assert_int_equal(cachette_clear(handle, cachette_str("a"), NULL), 1);
   assert_int_equal(cachette_clear(handle, cachette_str("a"), NULL), 0);
   assert_int_equal(cachette_clear(handle, cachette_str(""), NULL), CACHETTE_EINVAL);
@@ -539,7 +539,7 @@ static void statistics_fit_programs_of_other_versions(void **state) {
   int64_t figures[sizeof(cachette_stats) / sizeof(int64_t) + MORE];
   cachette *handle = slow_open(NULL);
   put_text(handle, "key", "value", 0);
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   cachette_stats known = stats_of(handle);
   assert_int_equal(known.misses, 1);
   for (size_t count = 0; count <= LENGTH(figures); count++) {

@@ -100,7 +100,7 @@ static void other_verbs_pass(void **state) {
     assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
     assert_int_equal(op.number, 0);
     assert_int_equal(item.status, CACHETTE_HIT);
-    assert_true(holds_text(handle, "ns:a", "value"));
+    assert_true(has_text(handle, "ns:a", "value"));
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"), CACHETTE_OK);
     assert_int_equal(probe.op.number, 1);
@@ -122,7 +122,7 @@ static void counters_are_refused_with_a_secret_alone(void **state) {
     probe.item.amount = 7;
     assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
     assert_int_equal(probe.item.amount, 7);
-    assert_true(holds_text(handle, "n", "7"));
+    assert_true(has_text(handle, "n", "7"));
     cachette_clear(handle, cachette_str("n"), NULL);
     cachette_close(handle);
   }

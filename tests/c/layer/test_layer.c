@@ -225,9 +225,9 @@ static void an_op_passes_a_layer_down_and_up(void **state) {
 
 static void an_op_passes_two_layers_in_order(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+    slow_settings.mode = manners[i];
     trail[0] = '\0';
     cachette *handle = open_two();
     struct probe probe;
@@ -243,7 +243,7 @@ static void layers_over_an_immediate_store_are_immediate(void **state) {
   cachette *handle = open_layers(both_quick, 2, cachette__memory_store.open);
   assert_true(cachette_immediate(handle));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   assert_string_equal(trail, "A> B> B< A< A> B> B< A< ");
   assert_int_equal(stats_of(handle).entries, 1);
   cachette_close(handle);
@@ -255,7 +255,7 @@ static void a_layer_that_may_hold_an_op_is_not_immediate(void **state) {
   cachette *handle = open_layers(both, 2, cachette__memory_store.open);
   assert_false(cachette_immediate(handle));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
@@ -306,7 +306,7 @@ static void a_layer_may_answer_later(void **state) {
 
 static void a_cancelled_op_is_dropped_by_each_layer(void **state) {
   (void)state;
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   cachette *handle = open_two();
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
@@ -445,7 +445,7 @@ struct pair {
 
 static int refreshed, refresh_status;
 
-static bool has_key(const cachette_op *op, const char *key) {
+static bool fetches_key(const cachette_op *op, const char *key) {
   return op->verb == CACHETTE_FETCH && op->items[0].key.size == strlen(key) &&
          memcmp(op->items[0].key.data, key, strlen(key)) == 0;
 }
@@ -532,12 +532,12 @@ static void send_refresh(stranger *self) {
 
 static void stranger_submit(cachette__store *store, cachette_op *op) {
   stranger *self = (stranger *)store;
-  if (has_key(op, "greeting")) {
+  if (fetches_key(op, "greeting")) {
     give_value(op, "hello");
     cachette__op_complete(op, CACHETTE_OK);
-  } else if (has_key(op, "both")) {
+  } else if (fetches_key(op, "both")) {
     fetch_both(self, op);
-  } else if (has_key(op, "hold")) {
+  } else if (fetches_key(op, "hold")) {
     pair *fresh = cachette__layer_take(&self->layer);
     *fresh = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
     cachette__op_push(op, &fresh->frame);
@@ -627,7 +627,7 @@ static void a_failure_of_a_layers_own_op_is_the_callers(void **state) {
 
 static void an_op_in_the_background_has_a_deadline_and_ends_with_the_handle(void **state) {
   (void)state;
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   cachette *handle = open_stranger();
   for (int ending = 0; ending < 3; ending++) {
     refreshed = 0;
@@ -657,7 +657,7 @@ static void events_of_a_store_pass_the_layers(void **state) {
   char notice[128];
   cachette *handle = open_two();
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
-  slow_tell("Something happened.");
+  slow_send_notice("Something happened.");
   assert_true(cachette_take_notice(handle, notice, sizeof notice));
   assert_string_equal(notice, "Something happened.");
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
@@ -692,16 +692,16 @@ static void a_layer_hears_the_events_from_below(void **state) {
   (void)state;
   char notice[64];
   cachette *handle = open_layers(kinds, 2, slow_store.open);
-  slow_invalidate("key");
+  slow_invalidate_key("key");
   assert_string_equal(heard, "not key");
-  slow_lose();
+  slow_lose_connection();
   assert_string_equal(heard, "lost");
-  slow_tell("Something happened."); /* which it leaves to the one above */
+  slow_send_notice("Something happened."); /* which it leaves to the one above */
   assert_true(cachette_take_notice(handle, notice, sizeof notice));
   cachette_close(handle);
   handle = open_two(); /* with nobody who listens */
-  slow_invalidate("key");
-  slow_lose();
+  slow_invalidate_key("key");
+  slow_lose_connection();
   cachette_close(handle);
 }
 

@@ -21,16 +21,16 @@ static void expect_unopened(const client *self, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  assert_int_equal(self->told[AT_CLOSED], 1);
-  assert_int_equal(self->told[AT_OPENED] + self->told[AT_ROOM], 0);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED] + self->event_counts[AT_BUFFER], 0);
   assert_false(self->was_open);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   assert_string_equal(self->error.message, message);
 }
 
 static void expect_broken(const client *self, const char *words) {
-  assert_int_equal(self->told[AT_OPENED], 1);
-  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED], 1);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
   assert_true(self->was_open);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   char name[128];
@@ -49,8 +49,9 @@ static void echo(client *self, size_t size) {
   assert_int_equal(self->received, size);
   assert_int_equal(cachette__stream_sent(self->stream), size);
   assert_int_equal(cachette__buffer_size(cachette__stream_output(self->stream)), 0);
-  assert_int_equal(self->told[AT_OPENED], 1);
-  assert_true(self->told[AT_PAUSED] >= 1 && self->told[AT_PAUSED] <= self->told[AT_RECEIVED]);
+  assert_int_equal(self->event_counts[AT_OPENED], 1);
+  assert_true(self->event_counts[AT_PAUSED] >= 1 &&
+              self->event_counts[AT_PAUSED] <= self->event_counts[AT_RECEIVED]);
   client_close(self);
 }
 
@@ -87,7 +88,7 @@ static void bytes_may_come_one_by_one(void **state) {
   peer_start(&server, serve_echo);
   server.slice = 1;
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 3;
+  self.buffer_size = 3;
   echo(&self, 2000);
   peer_stop(&server);
 }
@@ -180,7 +181,7 @@ static void a_server_that_does_not_answer_is_reported(void **state) {
 static void a_resolver_that_does_not_answer_is_reported(void **state) {
   (void)state;
   resolver_set("slow.test", "127.0.0.1");
-  resolver_hold(true);
+  resolver_pause(true);
   client self;
   client_init(&self, "slow.test", 6379, NULL);
   self.target.connect_timeout_ms = 50;
@@ -189,7 +190,7 @@ static void a_resolver_that_does_not_answer_is_reported(void **state) {
                   "Cannot connect to slow.test:6379: the name was not resolved within 0.05 s.");
   resolver_release();
   loop_finish();
-  resolver_hold(false);
+  resolver_pause(false);
   uv_loop_init(&loop);
 }
 
@@ -258,9 +259,9 @@ static void a_full_unix_socket_is_waited_for(void **state) {
   client_init(&self, NULL, 0, path);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_ONCE);
-  assert_int_equal(self.told[AT_OPENED] + self.told[AT_CLOSED], 0);
+  assert_int_equal(self.event_counts[AT_OPENED] + self.event_counts[AT_CLOSED], 0);
   close(accept(listener, NULL, NULL)); /* makes room */
-  while (self.told[AT_OPENED] == 0 && self.stream != NULL) uv_run(&loop, UV_RUN_ONCE);
+  while (self.event_counts[AT_OPENED] == 0 && self.stream != NULL) uv_run(&loop, UV_RUN_ONCE);
   assert_non_null(self.stream);
   client_close(&self);
   client_close(&holder);
@@ -283,7 +284,7 @@ static void what_came_before_the_end_is_received(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_open_and_run_to_end(&self);
   assert_string_equal(self.text, "bye");
-  assert_int_equal(self.told[AT_PAUSED], 1);
+  assert_int_equal(self.event_counts[AT_PAUSED], 1);
   expect_broken(&self, "was closed by the server");
   peer_stop(&server);
 }
@@ -310,7 +311,7 @@ static void what_came_before_a_reset_is_received(void **state) {
   client self;
   peer_start(&server, serve_and_reset);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 2;
+  self.buffer_size = 2;
   client_connect(&self);
   flush_word(&self);
   peer_wait(&server);
@@ -331,7 +332,7 @@ static void an_error_in_a_flush_is_reported_by_the_loop(void **state) {
   peer_wait(&server);
   flush_word(&self); /* the first one gets ECONNRESET, */
   flush_word(&self); /* and later ones would get EPIPE, and raise a signal */
-  assert_int_equal(self.told[AT_CLOSED], 0);
+  assert_int_equal(self.event_counts[AT_CLOSED], 0);
   assert_int_equal(uv_backend_timeout(&loop), 0);
   client_run_to_end(&self);
   assert_string_equal(self.text, "-ERR no"); /* is not lost by it */
@@ -356,12 +357,12 @@ static void a_reset_of_an_idle_connection_is_reported(void **state) {
   sem_post(&server.go);
   client_run_to_end(&self);
   expect_broken(&self, "reset");
-  assert_int_equal(self.told[AT_PAUSED], 0);
+  assert_int_equal(self.event_counts[AT_PAUSED], 0);
   peer_stop(&server);
 }
 
 static void run_out_at_room(client *self, enum stage stage) {
-  if (stage == AT_ROOM) self->no_room = self->received > 0;
+  if (stage == AT_BUFFER) self->no_buffer = self->received > 0;
 }
 
 static void an_owner_without_memory_closes_the_stream(void **state) {
@@ -370,7 +371,7 @@ static void an_owner_without_memory_closes_the_stream(void **state) {
   client self;
   peer_start(&server, serve_words);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 4;
+  self.buffer_size = 4;
   self.then = run_out_at_room;
   client_open_and_run_to_end(&self);
   assert_int_equal(self.received, 4);
@@ -412,15 +413,15 @@ static void one_peer_does_not_block_the_loop(void **state) {
   client self;
   peer_start(&server, serve_flood);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 1;
+  self.buffer_size = 1;
   client_connect(&self);
   peer_wait(&server);
   while (self.received < 8192) {
     size_t before = self.received;
-    int paused = self.told[AT_PAUSED];
+    int paused = self.event_counts[AT_PAUSED];
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_in_range(self.received - before, 0, 100);
-    assert_int_equal(self.told[AT_PAUSED] - paused, self.received > before);
+    assert_int_equal(self.event_counts[AT_PAUSED] - paused, self.received > before);
   }
   client_close(&self);
   peer_stop(&server);

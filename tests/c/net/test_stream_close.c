@@ -27,7 +27,7 @@ static void it_can_be_closed_before_anything_happened(void **state) {
       for (int turn = 0; turn < turns && self.stream != NULL; turn++) uv_run(&loop, UV_RUN_NOWAIT);
       client_close(&self);
       loop_finish();
-      assert_int_equal(self.told[AT_OPENED], 0);
+      assert_int_equal(self.event_counts[AT_OPENED], 0);
       uv_loop_init(&loop);
     }
   }
@@ -37,7 +37,7 @@ static void it_can_be_closed_before_anything_happened(void **state) {
 static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
   (void)state;
   resolver_set("slow.test", "127.0.0.1");
-  resolver_hold(true);
+  resolver_pause(true);
   client self;
   client_init(&self, "slow.test", 6379, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -46,7 +46,7 @@ static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
   uv_run(&loop, UV_RUN_NOWAIT);
   resolver_release();
   loop_finish();
-  resolver_hold(false);
+  resolver_pause(false);
   uv_loop_init(&loop);
 }
 
@@ -65,11 +65,11 @@ static void it_can_be_closed_from_inside_any_event(void **state) {
     client self;
     client_init(&self, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port, NULL);
     self.then = close_at;
-    self.room_size = 4;
+    self.buffer_size = 4;
     client_open_and_run_to_end(&self);
     loop_finish();
-    assert_int_equal(self.told[closing_stage], 1);
-    assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
+    assert_int_equal(self.event_counts[closing_stage], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], closing_stage == AT_CLOSED);
     uv_loop_init(&loop);
   }
   peer_stop(&server);
@@ -79,7 +79,7 @@ static void replace_at(client *self, enum stage stage) {
   if (stage != closing_stage || self->data == NULL) return;
   self->data = NULL; /* once */
   client_close(self);
-  memset(self->told, 0, sizeof self->told);
+  memset(self->event_counts, 0, sizeof self->event_counts);
   self->received = 0;
   assert_int_equal(client_open(self), CACHETTE_OK);
 }
@@ -149,7 +149,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   run_in_child(client_close_in_child, &self); /* connecting */
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  while (self.event_counts[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   run_in_child(client_close_in_child, &self); /* open */
   self.to_send = self.to_receive = 1 << 20;
   client_send(&self, SIZE_MAX);
@@ -189,14 +189,14 @@ static void a_child_forked_in_an_event_reads_nothing(void **state) {
   peer_start(&server, serve_flood);
   client_init(&self, "127.0.0.1", server.port, NULL);
   self.then = fork_at_received;
-  self.room_size = 1;
+  self.buffer_size = 1;
   self.to_receive = 8192;
   client_connect(&self);
   peer_wait(&server);
   while (self.received < self.to_receive) {
     uv_run(&loop, UV_RUN_ONCE);
     if (is_child) {
-      child_assert(self.told[AT_RECEIVED] == 1 && self.told[AT_PAUSED] == 0);
+      child_assert(self.event_counts[AT_RECEIVED] == 1 && self.event_counts[AT_PAUSED] == 0);
       cachette__stream_flush(self.stream);
       cachette__stream_close(self.stream, true);
       _exit(0);
@@ -218,8 +218,8 @@ static int exchange(void *host) {
   int code = client_open(&self);
   if (code == CACHETTE_OK) {
     client_run(&self);
-    code = self.starved || self.told[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
-    if (self.told[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
+    code = self.out_of_memory || self.event_counts[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
+    if (self.event_counts[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
   } else {
     assert_int_equal(self.error.code, code);
   }

@@ -141,13 +141,13 @@ static void meet(client *self, struct tls_server *described, const char *host, c
 }
 
 static void expect_met(const client *self) {
-  if (self->told[AT_CLOSED] != 0) fail_msg("%s", self->error.message);
+  if (self->event_counts[AT_CLOSED] != 0) fail_msg("%s", self->error.message);
   assert_int_equal(self->received, 1000);
 }
 
 static void expect_refused(const client *self, const char *words) {
-  assert_int_equal(self->told[AT_OPENED], 0);
-  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED], 0);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   const char *message = self->error.message;
   if (strncmp(message, "Cannot connect to ", 18) != 0 || strstr(message, words) == NULL)
@@ -169,7 +169,7 @@ static void tls_carries_bytes_both_ways(void **state) {
     cachette__tls *tls = begin_session(&server, &described, &self);
     for (size_t j = 0; j < LENGTH(sizes); j++) {
       talk(&self, &server, "server.test", tls, sizes[j]);
-      if (self.told[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
+      if (self.event_counts[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
       peer_wait(&server);
       assert_int_equal(described.version, versions[i]);
       assert_true(described.sent_close_notify);
@@ -200,7 +200,7 @@ static void bytes_right_after_the_handshake_are_received(void **state) {
     client self;
     cachette__tls *tls = begin_session(&server, &described, &self);
     self.to_receive = 7;
-    self.room_size = 1;
+    self.buffer_size = 1;
     assert_int_equal(client_open(&self), CACHETTE_OK);
     client_run(&self);
     assert_string_equal(self.text, "welcome");
@@ -220,7 +220,7 @@ static void bytes_buffered_by_tls_are_received_in_later_turns(void **state) {
   client self;
   cachette__tls *tls = begin_session(&server, &described, &self);
   self.to_receive = sizeof much - 1;
-  self.room_size = 1;
+  self.buffer_size = 1;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.stream != NULL && self.received < self.to_receive) {
     size_t before = self.received;
@@ -326,11 +326,11 @@ static void a_missing_client_certificate_is_reported(void **state) {
     struct tls_server described = {.identity = &good, .asks = true, .most = versions[i]};
     client self;
     meet(&self, &described, "server.test", ca_file, NULL, true);
-    assert_int_equal(self.told[AT_CLOSED], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], 1);
     assert_int_equal(self.received, 0);
     assert_false(described.secured);
     meet(&self, &described, "server.test", ca_file, &foreign_user, true);
-    assert_int_equal(self.told[AT_CLOSED], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], 1);
     if (versions[i] == TLS1_2_VERSION)
       expect_refused(&self, "it does not trust the certificate that it was shown");
     assert_false(described.secured);
@@ -429,8 +429,8 @@ static void it_can_be_closed_at_any_time(void **state) {
     self.then = close_at;
     client_open_and_run_to_end(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(self.told[closing_stage], 1);
-    assert_int_equal(self.told[AT_CLOSED], 0);
+    assert_int_equal(self.event_counts[closing_stage], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], 0);
   }
   end_session(&server, tls);
 }
@@ -543,7 +543,7 @@ static int begin(void **state) {
   const struct {
     const char *name;
     struct identity *identity;
-    struct claims claims;
+    struct certificate_fields fields;
   } all[] = {
       {"good", &good, {NAMES, -HOUR, HOUR, false}},
       {"expired", &expired, {NAMES, -2 * HOUR, -HOUR, false}},
@@ -553,8 +553,8 @@ static int begin(void **state) {
       {"user", &user, {"DNS:user.test", -HOUR, HOUR, false}},
   };
   for (size_t i = 0; i < LENGTH(all); i++)
-    authority_issue(&authority, all[i].name, &all[i].claims, all[i].identity);
-  authority_issue(&stranger, "user", &all[5].claims, &foreign_user);
+    authority_issue(&authority, all[i].name, &all[i].fields, all[i].identity);
+  authority_issue(&stranger, "user", &all[5].fields, &foreign_user);
   static const char *const hosts[] = {"server.test", "www.wild.test", "other.test", "wild.test",
                                       "a.b.wild.test"};
   for (size_t i = 0; i < LENGTH(hosts); i++) resolver_set(hosts[i], "127.0.0.1");

@@ -122,7 +122,7 @@ static int start_servers(void **state) {
   dynamodb_server_share(&dynamodb);
 #endif
 #ifdef WITH_FILE
-  file_folder_make(&folder);
+  file_folder_create(&folder);
 #endif
 #ifdef WITH_MONGODB
   mongod_server_share(&mongod);
@@ -153,11 +153,11 @@ static void a_counter_counts_and_is_stored_as_digits(void **state) {
   int64_t sum;
   assert_int_equal(increment(handle, "visits", 0, &sum, NULL), CACHETTE_MISS);
   assert_int_equal(sum, 0);
-  assert_true(holds_text(handle, "visits", "0"));
+  assert_true(has_text(handle, "visits", "0"));
   assert_int_equal(increment(handle, "visits", 41, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(increment(handle, "visits", 1, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
-  assert_true(holds_text(handle, "visits", "42"));
+  assert_true(has_text(handle, "visits", "42"));
   assert_int_equal(increment(handle, "visits", -50, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, floored(state, -8));
   assert_true(holds_number(handle, "visits", sum));
@@ -211,7 +211,7 @@ static void other_values_are_left_as_they_were(void **state) {
     assert_int_equal(error.code, CACHETTE_ECODEC);
     assert_string_equal(error.subject, "key");
     assert_non_null(strstr(error.message, "\"key\" is not a counter"));
-    assert_true(holds_text(handle, "key", values[i]));
+    assert_true(has_text(handle, "key", values[i]));
   }
   cachette_close(handle);
 }
@@ -277,9 +277,9 @@ static void a_touch_changes_the_time_and_nothing_else(void **state) {
   assert_int_equal(items[1].status, CACHETTE_MISS);
   assert_int_equal(items[2].status, CACHETTE_HIT);
   assert_in_range(time_left(handle, "a"), 890000, 900000);
-  assert_true(holds_text(handle, "a", "value"));
+  assert_true(has_text(handle, "a", "value"));
   outlive_brief(state);
-  assert_false(holds(handle, "b"));
+  assert_false(has_key(handle, "b"));
   assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, &items[2], 1), 0);
   items[0].ttl_ms = 0;
   assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, items, 1), 1);
@@ -319,15 +319,15 @@ static void put_if_absent_leaves_an_existing_entry(void **state) {
   assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 2), 1);
   assert_int_equal(items[0].status, CACHETTE_HIT);
   assert_int_equal(items[1].status, CACHETTE_MISS);
-  assert_true(holds_text(handle, "a", "first"));
+  assert_true(has_text(handle, "a", "first"));
   assert_in_range(time_left(handle, "a"), 50000, 60000);
-  assert_true(holds_text(handle, "b", "second"));
+  assert_true(has_text(handle, "b", "second"));
   assert_in_range(time_left(handle, "b"), 890000, 900000);
   put_text(handle, "short", "first", brief(state));
   outlive_brief(state);
   items[0].key = cachette_str("short");
   assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 1), 1);
-  assert_true(holds_text(handle, "short", "second"));
+  assert_true(has_text(handle, "short", "second"));
   cachette_close(handle);
 }
 
@@ -377,7 +377,7 @@ static void a_cancelled_first_op_does_not_take_the_next_answer(void **state) {
     submit(handle, &next, CACHETTE_PUT, "next");
     probe_wait(handle, &next);
     expect_fine(&next);
-    assert_true(holds_text(handle, "next", "value"));
+    assert_true(has_text(handle, "next", "value"));
     cachette_close(handle);
   }
 }

@@ -94,7 +94,7 @@ static void a_key_that_is_there_twice_goes_in_order(void **state) {
         .verb = CACHETTE_PUT, .flags = CACHETTE_IF_ABSENT, .items = items, .count = COUNT};
     run_all(handle, &add, 1);
     assert_int_equal(items[0].status, CACHETTE_MISS);
-    assert_true(holds_text(handle, "a", "0"));
+    assert_true(has_text(handle, "a", "0"));
     for (int i = 0; i < COUNT; i++) items[i].ttl_ms = (i + 1) * 1000000;
     run_all(handle, &(cachette_op){.verb = CACHETTE_TOUCH, .items = items, .count = COUNT}, COUNT);
     cachette_slice value;
@@ -122,7 +122,7 @@ static void namespaces_are_cleared_one_after_another(void **state) {
   assert_int_equal(names[0].status, CACHETTE_HIT);
   assert_int_equal(names[1].status, CACHETTE_MISS);
   assert_int_equal(names[2].status, CACHETTE_HIT);
-  assert_true(holds(handle, "cc:1"));
+  assert_true(has_key(handle, "cc:1"));
   run_all(handle, &(cachette_op){.verb = CACHETTE_FLUSH}, 1);
   cachette_close(handle);
 }
@@ -133,7 +133,7 @@ static void each_prefix_is_a_cache_of_its_own(void **state) {
   put_text(one, "key", "1", 0);
   put_text(two, "key", "2", 0);
   run_all(one, &(cachette_op){.verb = CACHETTE_FLUSH}, 1);
-  assert_true(holds_text(two, "key", "2"));
+  assert_true(has_text(two, "key", "2"));
   put_text(two, "brief", "2", 30);
   usleep(60000);
   run_all(one, &(cachette_op){.verb = CACHETTE_FLUSH_EXPIRED}, 0);

@@ -51,7 +51,7 @@ static void each_allocation_fails(void **state) {
   cachette *other = open_memory(others);
   put_text(other, "key", "value", 3600000);
   assert_true(nomem_some(nomem_use_store, &store, 300, 7) > 300);
-  assert_true(holds_text(other, "key", "value"));
+  assert_true(has_text(other, "key", "value"));
   cachette_close(other);
   cachette_options_free(options);
 }

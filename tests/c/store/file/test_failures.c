@@ -141,7 +141,7 @@ static void an_empty_file_becomes_ours(void **state) {
   put_text(handle, "key", "value", 0);
   cachette_close(handle);
   handle = file_folder_open(&folder, NULL);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
@@ -155,7 +155,7 @@ static void a_left_over_log_does_no_harm(void **state) {
   write_file(beside(".new"), noise, sizeof noise); /* which is none of ours */
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   assert_false(is_there(".cachette-new"));
   assert_true(is_there(".new"));
@@ -198,7 +198,7 @@ static void expect_set_aside(cachette *handle) {
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   assert_int_equal(try_fetch(handle, "fill:1", &error), 0);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   assert_true(is_there(".damaged"));
 }
 
@@ -213,7 +213,7 @@ static void a_damaged_file_is_set_aside(void **state) {
     expect_set_aside(handle);
     cachette_close(handle);
     handle = file_folder_open(&folder, NULL);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     cachette_close(handle);
   }
 }
@@ -275,11 +275,11 @@ static void damage_in_use_is_set_aside_once(void **state) {
   for (int i = 0; i < COUNT; i++) {
     char key[32];
     snprintf(key, sizeof key, "fill:%d", i);
-    for (int j = 0; j < COUNT; j++) assert_true(holds(handles[j], key));
+    for (int j = 0; j < COUNT; j++) assert_true(has_key(handles[j], key));
   }
   for (int i = 0; i < COUNT; i++) cachette_close(handles[i]);
   cachette *handle = file_folder_open(&folder, NULL);
-  assert_true(holds(handle, "fill:3"));
+  assert_true(has_key(handle, "fill:3"));
   cachette_close(handle);
 }
 
@@ -288,14 +288,14 @@ static void a_removed_file_is_created_again(void **state) {
   cachette *one = file_folder_open(&folder, NULL), *other = file_folder_open(&folder, NULL);
   for (int round = 0; round < 10; round++) {
     put_text(one, "key", "value", 0);
-    assert_true(holds(other, "key"));
+    assert_true(has_key(other, "key"));
     assert_int_equal(unlink(folder.path), 0);
-    assert_false(holds(other, "key"));
+    assert_false(has_key(other, "key"));
     put_text(other, "other", "value", 0);
-    assert_true(holds(one, "other"));
+    assert_true(has_key(one, "other"));
   }
   cachette_close(one);
-  assert_true(holds(other, "other"));
+  assert_true(has_key(other, "other"));
   cachette_close(other);
 }
 
@@ -327,8 +327,8 @@ static void each_op_waits_for_a_lock_until_its_deadline(void **state) {
   assert_true(cachette_op_pending(&patient.op));
   execute(db, "COMMIT");
   assert_int_equal(probe_wait(handle, &patient), CACHETTE_OK);
-  assert_true(holds(handle, "patient"));
-  assert_false(holds(handle, "hasty"));
+  assert_true(has_key(handle, "patient"));
+  assert_false(has_key(handle, "hasty"));
   sqlite3_close(db);
   cachette_close(handle);
 }
@@ -340,11 +340,11 @@ static void a_foreign_lock_is_waited_for_until_the_deadline(void **state) {
   put_text(handle, "key", "value", 0);
   sqlite3 *db = open_by_hand(folder.path);
   execute(db, "BEGIN IMMEDIATE");
-  int64_t begin = machine_ms();
+  int64_t begin = monotonic_ms();
   assert_int_equal(try_put(handle, "other", 10, &error), CACHETTE_ETIMEDOUT);
-  assert_in_range(machine_ms() - begin, 300, 4000);
+  assert_in_range(monotonic_ms() - begin, 300, 4000);
   assert_non_null(strstr(error.message, "was in use by others until time was up"));
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   execute(db, "COMMIT");
   put_text(handle, "other", "value", 0);
   execute(db, "BEGIN IMMEDIATE");
@@ -352,7 +352,7 @@ static void a_foreign_lock_is_waited_for_until_the_deadline(void **state) {
   probe_init(&probe, CACHETTE_PUT, "third");
   probe.op.timeout_ms = 20000;
   probe_submit(handle, &probe);
-  assert_true(holds(handle, "other"));
+  assert_true(has_key(handle, "other"));
   assert_true(cachette_op_pending(&probe.op));
   execute(db, "COMMIT");
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
@@ -370,9 +370,9 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
   probe_init(&probe, CACHETTE_PUT, "other");
   probe_submit(handle, &probe);
   usleep(20000);
-  int64_t begin = machine_ms();
+  int64_t begin = monotonic_ms();
   cachette_close(handle);
-  assert_in_range(machine_ms() - begin, 0, 10000);
+  assert_in_range(monotonic_ms() - begin, 0, 10000);
   probe_expect(&probe, CACHETTE_ECLOSED);
   execute(db, "COMMIT");
   sqlite3_close(db);
@@ -397,9 +397,9 @@ static void a_removed_folder_may_come_back(void **state) {
 static int count_wakes(cachette *handle, int64_t ms) {
   struct pollfd watched = {.fd = cachette_fd(handle), .events = POLLIN};
   int count = 0;
-  for (int64_t until = machine_ms() + ms; machine_ms() < until; count++) {
+  for (int64_t until = monotonic_ms() + ms; monotonic_ms() < until; count++) {
     int timeout = cachette_timeout(handle);
-    int64_t left = until - machine_ms();
+    int64_t left = until - monotonic_ms();
     poll(&watched, 1, timeout < 0 || timeout > left ? (int)left : timeout);
     cachette_process(handle);
   }
@@ -457,7 +457,7 @@ static void fill_disk(void *data) {
   child_assert(puts > 10 && puts < 1000);
   child_assert(code == CACHETTE_EBACKEND);
   child_assert(strstr(error.message, "its disk is full") != NULL);
-  child_assert(holds(handle, "fill:1"));
+  child_assert(has_key(handle, "fill:1"));
   /* A small value may still fit, a large one does not, and clearing helps. */
   struct probe probe;
   child_assert(probe_run(handle, &probe, CACHETTE_FLUSH, "-") == CACHETTE_OK);
@@ -465,7 +465,7 @@ static void fill_disk(void *data) {
   child_assert(try_put(handle, "fill:1", 20000, &error) == CACHETTE_OK);
   cachette_close(handle);
   handle = file_folder_open(&folder, NULL);
-  child_assert(holds(handle, "fill:1"));
+  child_assert(has_key(handle, "fill:1"));
   cachette_close(handle);
 }
 

@@ -85,7 +85,7 @@ static void each_allocation_fails(void **state) {
   cachette_close(other);
   assert_true(nomem_some(nomem_use_store, &store, 200, 7) > 100);
   other = open_memory(others);
-  assert_true(holds_text(other, "key", "value"));
+  assert_true(has_text(other, "key", "value"));
   cachette_close(other);
   cachette_options_free(options);
 }

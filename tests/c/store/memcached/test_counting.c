@@ -18,7 +18,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   assert_int_equal(sum, 5);
   assert_int_equal(increment(handle, "n", 37, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
-  assert_true(holds_text(handle, "n", "42"));
+  assert_true(has_text(handle, "n", "42"));
   assert_int_equal(increment(handle, "n", 0, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
   assert_int_equal(increment(handle, "n", -2, &sum, NULL), CACHETTE_HIT);
@@ -28,7 +28,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   put_text(handle, "text", "abc", 0);
   assert_int_equal(increment(handle, "text", 1, &sum, &error), CACHETTE_ECODEC);
   assert_non_null(strstr(error.message, "\"text\" is not a counter"));
-  assert_true(holds_text(handle, "text", "abc"));
+  assert_true(has_text(handle, "text", "abc"));
   assert_int_equal(increment(handle, "big", INT64_MAX, &sum, NULL), CACHETTE_MISS);
   assert_int_equal(increment(handle, "big", 1, &sum, &error), CACHETTE_EINVAL);
   cachette_item item = {.key = cachette_str("timed"), .amount = 1, .ttl_ms = 900000};
@@ -55,7 +55,7 @@ static void counters_out_of_range_are_set_back(void **state) {
   assert_non_null(strstr(error.message, "would leave the range"));
   for (size_t i = 0; i < LENGTH(keys); i++) {
     assert_int_equal(items[i].status, i % 2 == 0 ? CACHETTE_EINVAL : CACHETTE_HIT);
-    assert_true(holds_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));
+    assert_true(has_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));
     if (i % 2 == 1) assert_int_equal(items[i].amount, 5900);
   }
   cachette_close(handle);
@@ -186,7 +186,7 @@ static void a_large_amount_is_not_added_to_other_values(void **state) {
   for (size_t i = 0; i < LENGTH(values); i++) {
     put_text(handle, "text", values[i], 0);
     assert_int_equal(increment(handle, "text", INT64_C(1) << 40, &sum, &error), CACHETTE_ECODEC);
-    assert_true(holds_text(handle, "text", values[i]));
+    assert_true(has_text(handle, "text", values[i]));
   }
   cachette_item item = {.key = cachette_str("made"), .amount = INT64_C(1) << 40, .ttl_ms = 900000};
   assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);

@@ -9,7 +9,7 @@
 
 static void expect_said(const char *lines, const char *expected) {
   char reply[512];
-  memcached_server_say(&servers[0], lines, reply, sizeof reply);
+  memcached_server_command(&servers[0], lines, reply, sizeof reply);
   assert_string_equal(reply, expected);
 }
 
@@ -21,11 +21,11 @@ static void what_is_stored_is_plain(void **state) {
   put_text(handle, "greeting", "hello", 0);
   expect_said("mg greeting v f t\r\n", "VA 5 f0 t60\r\nhello\r\n");
   expect_said("ms theirs 5 T0\r\nvalue\r\n", "HD\r\n");
-  assert_true(holds_text(handle, "theirs", "value"));
+  assert_true(has_text(handle, "theirs", "value"));
   assert_int_equal(time_left(handle, "theirs"), CACHETTE_TTL_NEVER);
   put_text(handle, "empty", "", 0);
-  assert_true(holds_text(handle, "empty", ""));
-  assert_false(holds(handle, "absent"));
+  assert_true(has_text(handle, "empty", ""));
+  assert_false(has_key(handle, "absent"));
   cachette_close(handle);
 }
 
@@ -46,7 +46,7 @@ static void times_round_up_and_long_ones_are_dates(void **state) {
   }
   put_text(handle, "short", "value", 1000);
   usleep(2200000);
-  assert_false(holds(handle, "short"));
+  assert_false(has_key(handle, "short"));
   cachette_close(handle);
 }
 
@@ -60,7 +60,7 @@ static void every_verb_on_one_server_and_on_three(void **state) {
     assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 2), 1);
     assert_int_equal(items[0].status, CACHETTE_HIT);
     assert_int_equal(items[1].status, CACHETTE_MISS);
-    assert_true(holds_text(handle, "a", "first"));
+    assert_true(has_text(handle, "a", "first"));
     cachette_item three[] = {{.key = cachette_str("a"), .ttl_ms = 900000},
                              {.key = cachette_str("absent"), .ttl_ms = 900000},
                              {.key = cachette_str("b"), .ttl_ms = 900000}};
@@ -77,7 +77,7 @@ static void every_verb_on_one_server_and_on_three(void **state) {
     put_text(handle, "y", "1", 0);
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
     assert_true(probe.op.number >= 2);
-    assert_false(holds(handle, "x"));
+    assert_false(has_key(handle, "x"));
     cachette_close(handle);
   }
 }
@@ -108,7 +108,7 @@ static void many_keys_over_three_servers(void **state) {
   /* Each server has some of them. */
   for (int i = 0; i < SERVERS; i++) {
     char reply[4096];
-    memcached_server_say(&servers[i], "stats\r\n", reply, sizeof reply);
+    memcached_server_command(&servers[i], "stats\r\n", reply, sizeof reply);
     const char *found = strstr(reply, "curr_items ");
     assert_non_null(found);
     assert_true(atoi(found + 11) > COUNT / 10);
@@ -119,8 +119,8 @@ static void many_keys_over_three_servers(void **state) {
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "many"), CACHETTE_OK);
   assert_int_equal(probe.op.number, COUNT);
   assert_int_equal(probe.item.status, CACHETTE_HIT);
-  assert_true(holds(handle, "manyfold"));
-  assert_true(holds(handle, "other:1"));
+  assert_true(has_key(handle, "manyfold"));
+  assert_true(has_key(handle, "other:1"));
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "many"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 0);
   cachette_close(handle);
@@ -179,7 +179,7 @@ static void values_of_all_sizes_come_back(void **state) {
   cachette_slice large = {bytes, 1 << 20};
   assert_int_equal(cachette_put(handle, cachette_str("key"), large, 0, &error), CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "takes at most 1048576 bytes"));
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   free(bytes);
   cachette_close(handle);
 }
@@ -225,10 +225,10 @@ static void no_key_injects_a_command(void **state) {
   (void)state;
   cachette *handle = open_one();
   put_text(handle, "safe", "value", 0);
-  assert_false(holds(handle, "a\r\nflush_all\r\nmg b"));
+  assert_false(has_key(handle, "a\r\nflush_all\r\nmg b"));
   put_text(handle, "x T0\r\nmd safe\r\n", "value", 0);
-  assert_true(holds_text(handle, "safe", "value"));
-  assert_true(holds_text(handle, "x T0\r\nmd safe\r\n", "value"));
+  assert_true(has_text(handle, "safe", "value"));
+  assert_true(has_text(handle, "x T0\r\nmd safe\r\n", "value"));
   cachette_close(handle);
 }
 
@@ -239,13 +239,13 @@ static void a_prefix_keeps_caches_apart(void **state) {
   put_text(one, "ns:a", "1", 0);
   put_text(one, "b", "1", 0);
   put_text(plain, "ns:a", "2", 0);
-  assert_true(holds_text(one, "ns:a", "1"));
-  assert_true(holds_text(plain, "one:b", "1"));
+  assert_true(has_text(one, "ns:a", "1"));
+  assert_true(has_text(plain, "one:b", "1"));
   assert_int_equal(probe_run(one, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
   assert_int_equal(probe_run(one, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
-  assert_true(holds_text(plain, "ns:a", "2"));
+  assert_true(has_text(plain, "ns:a", "2"));
   cachette_close(one);
   cachette_close(plain);
 }
@@ -275,7 +275,7 @@ static void a_namespace_is_cleared_whole_or_refused(void **state) {
       assert_non_null(strstr(probe.error.message, "is too long to be cleared"));
       assert_int_equal(strncmp(probe.error.subject, "nnnn", 4), 0);
     }
-    assert_int_equal(holds(handle, key), sizes[i] >= MOST);
+    assert_int_equal(has_key(handle, key), sizes[i] >= MOST);
   }
   cachette_close(handle);
 }
@@ -292,7 +292,7 @@ static void a_long_prefix_is_cleared_whole_or_refused(void **state) {
     int status = probe_run(handle, &probe, CACHETTE_FLUSH, "-");
     assert_int_equal(status, size <= 121 ? CACHETTE_OK : CACHETTE_EUNSUPPORTED);
     if (status < 0) assert_non_null(strstr(probe.error.message, "Choose a shorter one"));
-    assert_int_equal(holds(handle, "key"), size > 121);
+    assert_int_equal(has_key(handle, "key"), size > 121);
     cachette_close(handle);
   }
 }

@@ -17,10 +17,11 @@ static struct identity identity;
 
 static int begin(void **state) {
   (void)state;
-  static const struct claims claims = {"DNS:localhost,IP:127.0.0.1", -3600, 3600, false};
+  static const struct certificate_fields fields = {"DNS:localhost,IP:127.0.0.1", -3600, 3600,
+                                                   false};
   memcached_sasl_open(sasl_directory, sizeof sasl_directory);
   authority_open(&authority);
-  authority_issue(&authority, "server", &claims, &identity);
+  authority_issue(&authority, "server", &fields, &identity);
   return 0;
 }
 
@@ -83,7 +84,7 @@ static void with_sasl_values_of_all_sizes_come_back(void **state) {
   cachette_slice large = {bytes, 3 << 20};
   assert_int_equal(cachette_put(handle, cachette_str("key"), large, 0, &error), CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "takes at most 2097152 bytes"));
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   free(bytes);
   cachette_close(handle);
   memcached_server_kill(&server);
@@ -145,7 +146,7 @@ static void with_sasl_many_touches_and_times(void **state) {
   for (int i = 0; i < COUNT; i++) {
     assert_int_equal(items[i].status, i % 3 > 0);
     if (i % 3 == 0) continue;
-    assert_true(holds_text(handle, keys[i], keys[i]));
+    assert_true(has_text(handle, keys[i], keys[i]));
     assert_in_range(time_left(handle, keys[i]), 890000, 901000);
   }
   put_text(handle, "year", "value", INT64_C(31536000000));
@@ -251,7 +252,7 @@ static void entries_of_other_clients_have_an_unknown_ttl(void **state) {
   cachette *handle = open_with(&server, as_user);
   put_text(handle, "mine", "value", 30000);
   memcached_server_send(&server, theirs, sizeof theirs - 1, reply, sizeof reply);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   assert_int_equal(time_left(handle, "key"), 0);
   assert_in_range(time_left(handle, "mine"), 25000, 30000);
   cachette_close(handle);
@@ -274,7 +275,7 @@ static void tls_works_and_an_unknown_certificate_is_refused(void **state) {
   memcached_server_start(&server, settings);
   cachette *handle = open_with(&server, trusting);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   static char bytes[1000000];
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * 31 + (i >> 8));
   cachette_slice large = {bytes, sizeof bytes}, fetched;
@@ -308,14 +309,14 @@ static void a_value_above_the_servers_limit_is_refused_with_the_limit(void **sta
     cachette_slice key = cachette_str("key");
     cachette_error error;
     assert_int_equal(cachette_put(handle, key, (cachette_slice){bytes, cases[i].fits}, 0, NULL), 0);
-    assert_true(holds(handle, "key"));
+    assert_true(has_key(handle, "key"));
     assert_int_equal(
         cachette_put(handle, key, (cachette_slice){bytes, cases[i].fits_not}, 0, &error),
         CACHETTE_ETOOBIG);
     if (strstr(error.message, cases[i].words) == NULL) fail_msg("%s", error.message);
-    assert_false(holds(handle, "key"));
+    assert_false(has_key(handle, "key"));
     put_text(handle, "key", "value", 0);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     cachette_close(handle);
     memcached_server_kill(&server);
   }
@@ -456,7 +457,7 @@ static void a_user_name_and_password_are_sent(void **state) {
     int code = cachette_put(handle, cachette_str("key"), cachette_str("value"), 0, &error);
     if (cases[i].words == NULL) {
       assert_int_equal(code, CACHETTE_OK);
-      assert_true(holds_text(handle, "key", "value"));
+      assert_true(has_text(handle, "key", "value"));
     } else {
       assert_int_equal(code, CACHETTE_EBACKEND);
       assert_non_null(strstr(error.message, cases[i].words));
@@ -485,7 +486,7 @@ static void a_unix_socket_works(void **state) {
   cachette *handle = open_cache(
       options_with("backend", "memcached", "memcached_host", path, "timeout", "5", NULL));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   kill(pid, SIGKILL);
   unlink(path);

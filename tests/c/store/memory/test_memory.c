@@ -11,7 +11,7 @@ static int64_t now;
 /* Opens a handle on the moved clock, with one option or NULL. */
 static cachette *open_clocked(const char *name, const char *value) {
   cachette_options *options = options_with(name, value, NULL);
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   return open_memory(options);
 }
 
@@ -35,9 +35,9 @@ static void an_entry_lives_to_the_millisecond(void **state) {
   assert_int_equal(time_left(handle, "key"), 100);
   now += 99;
   assert_int_equal(time_left(handle, "key"), 1);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   now += 1;
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   assert_int_equal(cachette_clear(handle, cachette_str("key"), NULL), 0);
   assert_int_equal(stats_of(handle).expirations, 1);
   cachette_close(handle);
@@ -62,7 +62,7 @@ static void the_longest_ttl_is_no_overflow(void **state) {
     now = times[i];
     cachette *handle = open_clocked(NULL, NULL);
     put_text(handle, "key", "value", CACHETTE_TTL_MAX);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     assert_true(time_left(handle, "key") > 0);
     cachette_close(handle);
   }
@@ -75,10 +75,10 @@ static void a_put_renews_the_time(void **state) {
   now += 60;
   put_text(handle, "key", "two", 100);
   now += 60;
-  assert_true(holds_text(handle, "key", "two"));
+  assert_true(has_text(handle, "key", "two"));
   put_text(handle, "key", "three", 10);
   now += 10;
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   cachette_close(handle);
 }
 
@@ -86,7 +86,7 @@ static void the_machines_clock_runs_by_itself(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 1);
-  while (holds(handle, "key")) continue;
+  while (has_key(handle, "key")) continue;
   put_text(handle, "key", "value", 60000);
   assert_true(time_left(handle, "key") > 50000 && time_left(handle, "key") <= 60000);
   cachette_close(handle);
@@ -106,7 +106,7 @@ static void flush_expired_counts_expired_entries(void **state) {
   assert_int_equal(stats_of(handle).entries, 6);
   assert_int_equal(stats_of(handle).expirations, 4);
   assert_int_equal(run_number(handle, CACHETTE_FLUSH_EXPIRED, "-"), 0);
-  assert_true(holds(handle, "k4"));
+  assert_true(has_key(handle, "k4"));
   cachette_close(handle);
 }
 
@@ -185,8 +185,8 @@ static void a_value_too_large_removes_the_old_one(void **state) {
   assert_string_equal(error.message,
                       "The value of \"key\" has 262145 bytes; the in-memory backend takes up to a "
                       "quarter of \"memory_limit\", here 262144.");
-  assert_false(holds(handle, "key"));
-  assert_true(holds(handle, "other"));
+  assert_false(has_key(handle, "key"));
+  assert_true(has_key(handle, "other"));
   assert_int_equal(stats_of(handle).puts, 2);
   cachette_close(handle);
 }
@@ -210,8 +210,8 @@ static void an_item_that_fails_leaves_the_others(void **state) {
   assert_int_equal(items[2].status, CACHETTE_ETOOBIG);
   assert_int_equal(items[3].status, CACHETTE_MISS);
   assert_string_equal(error.subject, "first");
-  assert_true(holds_text(handle, "a", "1"));
-  assert_true(holds_text(handle, "b", "2"));
+  assert_true(has_text(handle, "a", "1"));
+  assert_true(has_text(handle, "b", "2"));
   assert_int_equal(stats_of(handle).errors, 2);
   cachette_close(handle);
 }
@@ -382,7 +382,7 @@ static void an_item_without_memory_fails_alone(void **state) {
   assert_int_equal(items[2].status, CACHETTE_HIT);
   assert_slice(items[2].value, "value");
   cachette_op_deinit(&op);
-  assert_true(holds(handle, "key"));
+  assert_true(has_key(handle, "key"));
   cachette_close(handle);
 }
 
@@ -439,8 +439,8 @@ static void a_namespace_is_what_begins_with_it_and_a_colon(void **state) {
   for (size_t i = 0; i < LENGTH(inside); i++) put_text(handle, inside[i], "value", 0);
   for (size_t i = 0; i < LENGTH(outside); i++) put_text(handle, outside[i], "value", 0);
   assert_int_equal(run_number(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), LENGTH(inside));
-  for (size_t i = 0; i < LENGTH(inside); i++) assert_false(holds(handle, inside[i]));
-  for (size_t i = 0; i < LENGTH(outside); i++) assert_true(holds(handle, outside[i]));
+  for (size_t i = 0; i < LENGTH(inside); i++) assert_false(has_key(handle, inside[i]));
+  for (size_t i = 0; i < LENGTH(outside); i++) assert_true(has_key(handle, outside[i]));
   assert_int_equal(run_number(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 0);
   cachette_close(handle);
 }
@@ -477,7 +477,7 @@ static void flush_clears_all(void **state) {
   assert_int_equal(run_number(handle, CACHETTE_FLUSH, "-"), 0);
   assert_int_equal(stats_of(handle).entries, 0);
   put_text(handle, "key", "again", 0);
-  assert_true(holds_text(handle, "key", "again"));
+  assert_true(has_text(handle, "key", "again"));
   cachette_close(handle);
 }
 
@@ -513,17 +513,17 @@ static void handles_of_one_name_share_their_entries(void **state) {
   cachette *two = open_clocked("memory_name", "shared");
   cachette *apart = open_clocked("memory_name", "Shared");
   put_text(one, "key", "value", 100);
-  assert_true(holds_text(two, "key", "value"));
-  assert_false(holds(apart, "key"));
+  assert_true(has_text(two, "key", "value"));
+  assert_false(has_key(apart, "key"));
   assert_int_equal(stats_of(two).entries, 1);
   assert_int_equal(stats_of(two).puts, 0);
   cachette_close(one);
-  assert_true(holds_text(two, "key", "value"));
+  assert_true(has_text(two, "key", "value"));
   cachette_close(two);
   cachette_close(apart);
   /* The entries go with the last handle. */
   one = open_clocked("memory_name", "shared");
-  assert_false(holds(one, "key"));
+  assert_false(has_key(one, "key"));
   cachette_close(one);
 }
 
@@ -534,7 +534,7 @@ static void handles_without_a_name_share_nothing(void **state) {
     cachette *one = open_clocked("memory_name", names[i]);
     cachette *two = open_clocked("memory_name", names[i]);
     put_text(one, "key", "value", 0);
-    assert_false(holds(two, "key"));
+    assert_false(has_key(two, "key"));
     cachette_close(one);
     cachette_close(two);
   }

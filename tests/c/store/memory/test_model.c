@@ -251,7 +251,7 @@ static void play(bool evicts, const char *limit, int64_t limit_bytes) {
              space < NAMESPACES ? space : 1, i);
   }
   cachette_options *options = options_with("memory_limit", limit, NULL);
-  cachette_options_set_clock(options, moved_clock, &self->now);
+  cachette_options_set_clock(options, fake_clock, &self->now);
   self->handle = open_memory(options);
   for (; self->step < STEPS; self->step++) {
     take_step(self);

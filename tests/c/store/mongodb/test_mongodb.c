@@ -171,12 +171,12 @@ static void what_the_old_release_wrote_is_read(void **state) {
   assert_slice(value, "value");
   assert_in_range(ttl_ms, 90000, 100000);
   cachette_free(value.data);
-  assert_false(holds(handle, "ended"));
+  assert_false(has_key(handle, "ended"));
   insert("{\"key\": \"no time\", \"value\": \"x\"}");
-  assert_false(holds(handle, "no time"));
+  assert_false(has_key(handle, "no time"));
   put(handle, "live", "other");
   assert_int_equal(count("{\"key\": \"live\"}"), 1);
-  assert_true(holds_text(handle, "live", "other"));
+  assert_true(has_text(handle, "live", "other"));
   cachette_close(handle);
 }
 
@@ -288,9 +288,9 @@ static void a_value_too_large_is_refused_and_removes_the_old_one(void **state) {
   assert_int_equal(items[0].status, CACHETTE_ETOOBIG);
   assert_string_equal(error.subject, "large");
   assert_non_null(strstr(error.message, "at most 16 MB"));
-  assert_false(holds(handle, "large"));
-  assert_true(holds_text(handle, "small", "x"));
-  assert_true(holds(handle, "fits"));
+  assert_false(has_key(handle, "large"));
+  assert_true(has_text(handle, "small", "x"));
+  assert_true(has_key(handle, "fits"));
   free(value);
   cachette_close(handle);
 }
@@ -316,7 +316,7 @@ static void clearing_a_namespace_leaves_its_neighbours(void **state) {
   insert_old("user:ended", "x", -5);
   assert_int_equal(run_key(handle, CACHETTE_CLEAR_NAMESPACE, "user"), LENGTH(mine) + 1);
   assert_int_equal(run_key(handle, CACHETTE_CLEAR_NAMESPACE, "user"), 0);
-  for (size_t i = 0; i < LENGTH(others); i++) assert_true(holds(handle, others[i]));
+  for (size_t i = 0; i < LENGTH(others); i++) assert_true(has_key(handle, others[i]));
   cachette_close(handle);
 }
 
@@ -330,7 +330,7 @@ static void pattern_characters_in_a_namespace_are_literal(void **state) {
     put(handle, key, "x");
     put(handle, "ab:1", "x");
     assert_int_equal(run_key(handle, CACHETTE_CLEAR_NAMESPACE, names[i]), 1);
-    assert_true(holds(handle, "ab:1"));
+    assert_true(has_key(handle, "ab:1"));
   }
   cachette_close(handle);
 }
@@ -344,13 +344,13 @@ static void a_prefix_keeps_caches_apart(void **state) {
     put(apart, "key", "apart");
     put(apart, "\xfe", "apart");
     put(apart, "other", "apart");
-    assert_true(holds_text(plain, "key", "plain"));
-    assert_true(holds_text(apart, "key", "apart"));
+    assert_true(has_text(plain, "key", "plain"));
+    assert_true(has_text(apart, "key", "apart"));
     char whole[32];
     snprintf(whole, sizeof whole, "%skey", prefixes[i]);
-    assert_true(holds_text(plain, whole, "apart"));
+    assert_true(has_text(plain, whole, "apart"));
     assert_int_equal(run_key(apart, CACHETTE_FLUSH, "-"), 3);
-    assert_true(holds_text(plain, "key", "plain"));
+    assert_true(has_text(plain, "key", "plain"));
     assert_int_equal(run_key(plain, CACHETTE_FLUSH, "-"), 1);
     cachette_close(apart);
     cachette_close(plain);
@@ -391,7 +391,7 @@ static void a_conflicting_index_does_not_prevent_the_others(void **state) {
   handle = open_mongodb();
   put(handle, "a", "x");
   put(handle, "a", "y");
-  assert_true(holds_text(handle, "a", "y"));
+  assert_true(has_text(handle, "a", "y"));
   assert_true(await_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
   cachette_close(handle);
 }
@@ -430,7 +430,7 @@ static void an_entry_without_an_expiry_is_a_miss(void **state) {
     insert(json);
     snprintf(json, sizeof json, "{\"key\": \"added\", \"value\": \"7\"%s}", ends[i]);
     insert(json);
-    assert_false(holds(handle, "counter"));
+    assert_false(has_key(handle, "counter"));
     struct probe probe;
     probe_init(&probe, CACHETTE_INCREMENT, "counter");
     probe.item.amount = 2;
@@ -441,7 +441,7 @@ static void an_entry_without_an_expiry_is_a_miss(void **state) {
     probe.item.value = cachette_str("new");
     if (cachette_run(handle, &probe.op) < 0) fail_msg("%s", probe.error.message);
     assert_int_equal(probe.item.status, CACHETTE_MISS);
-    assert_true(holds_text(handle, "added", "new"));
+    assert_true(has_text(handle, "added", "new"));
     assert_int_equal(count("{}"), 2);
   }
   cachette_close(handle);
@@ -459,7 +459,7 @@ static void a_value_too_large_is_not_added(void **state) {
   cachette_run(handle, &probe.op);
   assert_int_equal(probe.item.status, CACHETTE_ETOOBIG);
   assert_non_null(strstr(probe.error.message, "MongoDB takes at most 16 MB"));
-  assert_true(holds_text(handle, "other", "x"));
+  assert_true(has_text(handle, "other", "x"));
   cachette_close(handle);
 }
 
@@ -535,7 +535,7 @@ static void duplicate_keys_are_handled(void **state) {
   insert_old("twice", "first", 100);
   insert_old("twice", "second", 100);
   cachette *handle = open_mongodb();
-  assert_true(holds(handle, "twice"));
+  assert_true(has_key(handle, "twice"));
   char notice[256];
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   put(handle, "twice", "new");
@@ -544,7 +544,7 @@ static void duplicate_keys_are_handled(void **state) {
   assert_non_null(strstr(notice, "has some keys twice in the collection"));
   put(handle, "other", "x");
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
-  assert_true(holds_text(handle, "twice", "new"));
+  assert_true(has_text(handle, "twice", "new"));
   assert_int_equal(count("{\"key\": \"twice\"}"), 2);
   assert_int_equal(count("{\"key\": \"other\"}"), 1);
   bson_t *query =
@@ -554,7 +554,7 @@ static void duplicate_keys_are_handled(void **state) {
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR, "twice"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
-  assert_false(holds(handle, "twice"));
+  assert_false(has_key(handle, "twice"));
   cachette_close(handle);
 }
 
@@ -600,7 +600,7 @@ static void no_increment_is_lost(void **state) {
   }
   char sum[16];
   snprintf(sum, sizeof sum, "%d", MANY * (MANY - 1) / 2);
-  assert_true(holds_text(handles[0], "counter", sum));
+  assert_true(has_text(handles[0], "counter", sum));
   assert_int_equal(count("{}"), 1);
   for (int i = 0; i < 2; i++) cachette_close(handles[i]);
 }

@@ -20,7 +20,7 @@ static struct redis_server old, new;
 static void wait_for_address(const char *address, int port) {
   struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   assert_int_equal(inet_pton(AF_INET, address, &name.sin_addr), 1);
-  for (int64_t start = machine_ms(); machine_ms() - start < 60000; usleep(10000)) {
+  for (int64_t start = monotonic_ms(); monotonic_ms() - start < 60000; usleep(10000)) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     bool is_up = connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
     close(fd);
@@ -50,7 +50,7 @@ static int remove_servers(void **state) {
 
 static void say(const char *command) {
   char reply[64];
-  redis_server_say(&old, command, reply, sizeof reply);
+  redis_server_command(&old, command, reply, sizeof reply);
   assert_memory_equal(reply, "+OK", 3);
 }
 
@@ -89,7 +89,7 @@ static void count(cachette *handle, struct probe *probe, int64_t amount) {
 
 /* Runs the handle until the server has refused the requests. */
 static void let_wait(cachette *handle) {
-  for (int64_t start = machine_ms(); machine_ms() - start < 300; usleep(1000))
+  for (int64_t start = monotonic_ms(); monotonic_ms() - start < 300; usleep(1000))
     cachette_process(handle);
 }
 
@@ -106,7 +106,7 @@ static void a_name_that_moves_is_resolved_anew(void **state) {
   resolver_set("moves.test", "127.0.0.2");
   for (int i = 0; i < 3; i++) assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
   assert_int_equal(probes[2].item.amount, 7);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "unused"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 2);
@@ -259,9 +259,7 @@ static bool is_wanted(const cachette_options *options) {
 static int open_with_listener(const cachette__store_context *context, cachette__store **store,
                               cachette_error *error) {
   static const cachette__layer_kind listener = {
-                                                .size = sizeof(cachette__layer),
-                                                .wanted = is_wanted,
-                                                .init = listen_to};
+      .size = sizeof(cachette__layer), .wanted = is_wanted, .init = listen_to};
   static const cachette__layer_kind *const kinds[] = {&listener};
   return cachette__layers_open_over(kinds, 1, cachette__store_open, context, store, error);
 }

@@ -58,17 +58,17 @@ static void each_allocation_fails_on_a_replica(void **state) {
       options_with("backend", "redis", "redis_url", server.url, "timeout", "0.05", NULL);
   struct nomem_store store = {
       options, refused, LENGTH(refused), {CACHETTE_EUNAVAILABLE, CACHETTE_EBACKEND}};
-  redis_server_say(&server, "SET ns:1 value", reply, sizeof reply);
-  redis_server_say(&server, "REPLICAOF 127.0.0.1 1", reply, sizeof reply);
+  redis_server_command(&server, "SET ns:1 value", reply, sizeof reply);
+  redis_server_command(&server, "REPLICAOF 127.0.0.1 1", reply, sizeof reply);
   nomem_each(nomem_use_store, &store);
-  redis_server_say(&server, "REPLICAOF NO ONE", reply, sizeof reply);
+  redis_server_command(&server, "REPLICAOF NO ONE", reply, sizeof reply);
   cachette_options_free(options);
 }
 
 static void each_allocation_fails_without_transactions(void **state) {
   (void)state;
   char reply[64], url[64];
-  redis_server_say(&server, "ACL SETUSER ann on >secret ~* +@all -multi", reply, sizeof reply);
+  redis_server_command(&server, "ACL SETUSER ann on >secret ~* +@all -multi", reply, sizeof reply);
   snprintf(url, sizeof url, "redis://ann:secret@127.0.0.1:%d", server.port);
   fail_each(url, NULL);
 }

@@ -25,7 +25,7 @@ static int remove_server(void **state) {
 static int empty_server(void **state) {
   (void)state;
   char reply[64];
-  redis_server_say(&server, "FLUSHALL", reply, sizeof reply);
+  redis_server_command(&server, "FLUSHALL", reply, sizeof reply);
   return strncmp(reply, "+OK", 3);
 }
 
@@ -37,7 +37,7 @@ static cachette *open_redis(void) { return open_with("timeout", "5"); }
 
 static void expect_reply(const char *command, const char *expected) {
   char reply[256];
-  redis_server_say(&server, command, reply, sizeof reply);
+  redis_server_command(&server, command, reply, sizeof reply);
   assert_string_equal(reply, expected);
 }
 
@@ -53,11 +53,11 @@ static void what_is_stored_is_plain_and_has_its_time(void **state) {
   put(handle, "greeting", "hello");
   expect_reply("GET greeting", "$5\r\nhello\r\n");
   char reply[64];
-  redis_server_say(&server, "PTTL greeting", reply, sizeof reply);
+  redis_server_command(&server, "PTTL greeting", reply, sizeof reply);
   int left = atoi(reply + 1);
   assert_in_range(left, 50000, 60000);
   assert_int_equal(cachette_put(handle, cachette_str("short"), cachette_str("x"), 12345, NULL), 0);
-  redis_server_say(&server, "PTTL short", reply, sizeof reply);
+  redis_server_command(&server, "PTTL short", reply, sizeof reply);
   left = atoi(reply + 1);
   assert_in_range(left, 2000, 12345);
   cachette_close(handle);
@@ -355,12 +355,12 @@ static void a_server_that_is_not_there(void **state) {
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
   struct probe probe;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   for (int i = 0; i < 1000; i++) {
     assert_int_equal(fetch(handle, &probe), CACHETTE_EUNAVAILABLE);
     assert_non_null(strstr(probe.error.message, "refused"));
   }
-  assert_true(machine_ms() - start < 5000);
+  assert_true(monotonic_ms() - start < 5000);
   cachette_close(handle);
 }
 
@@ -392,8 +392,8 @@ static void a_server_that_comes_back_is_used(void **state) {
   cachette_options_free(options);
   struct probe probe;
   for (int round = 0; round < 3; round++) {
-    int64_t start = machine_ms();
-    while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
+    int64_t start = monotonic_ms();
+    while (fetch(handle, &probe) != CACHETTE_OK) assert_true(monotonic_ms() - start < 8000);
     redis_server_kill(&other);
     assert_int_equal(fetch(handle, &probe), CACHETTE_EUNAVAILABLE);
     redis_server_restart(&other, NULL);
@@ -408,7 +408,7 @@ static void idempotent_ops_survive_a_broken_connection(void **state) {
   put(handle, "key", "x");
   char reply[64];
   for (int i = 0; i < 20; i++) {
-    redis_server_say(&server, "CLIENT KILL TYPE normal SKIPME yes", reply, sizeof reply);
+    redis_server_command(&server, "CLIENT KILL TYPE normal SKIPME yes", reply, sizeof reply);
     struct probe probe;
     assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
   }
@@ -428,19 +428,19 @@ static void a_server_that_hangs_costs_one_deadline(void **state) {
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
   assert_non_null(strstr(probe.error.message, "0.2 s"));
   cachette_process(handle);
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   int failed_at_once = 0;
   for (int i = 0; i < 20; i++) {
-    int64_t before = machine_ms();
+    int64_t before = monotonic_ms();
     int status = fetch(handle, &probe);
     assert_true(status == CACHETTE_EUNAVAILABLE || status == CACHETTE_ETIMEDOUT);
-    failed_at_once += machine_ms() - before < 100;
+    failed_at_once += monotonic_ms() - before < 100;
   }
   assert_true(failed_at_once > 0);
-  assert_true(machine_ms() - start < 20 * 250);
+  assert_true(monotonic_ms() - start < 20 * 250);
   server_continue(other.pid);
-  start = machine_ms();
-  while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
+  start = monotonic_ms();
+  while (fetch(handle, &probe) != CACHETTE_OK) assert_true(monotonic_ms() - start < 8000);
   redis_server_remove(&other);
   cachette_close(handle);
 }
@@ -486,9 +486,9 @@ static void passwords(void **state) {
   struct redis_server other;
   redis_server_start(&other, NULL);
   char reply[64];
-  redis_server_say(&other, "ACL SETUSER ann on >se:cret ~* +@all", reply, sizeof reply);
+  redis_server_command(&other, "ACL SETUSER ann on >se:cret ~* +@all", reply, sizeof reply);
   assert_string_equal(reply, "+OK\r\n");
-  redis_server_say(&other, "CONFIG SET requirepass p@ss/word", reply, sizeof reply);
+  redis_server_command(&other, "CONFIG SET requirepass p@ss/word", reply, sizeof reply);
   assert_string_equal(reply, "+OK\r\n");
   struct {
     const char *user_info, *fault;
