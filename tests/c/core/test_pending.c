@@ -16,7 +16,7 @@ static int64_t earliest(void) {
   return least;
 }
 
-static void the_first_has_the_earliest_deadline(void **state) {
+static void the_first_op_has_the_earliest_deadline(void **state) {
   (void)state;
   cachette__pending pending = {NULL, 0, 0};
   unsigned random = 1;
@@ -55,7 +55,7 @@ static void each_op_knows_its_index(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_first_has_the_earliest_deadline),
+      cmocka_unit_test(the_first_op_has_the_earliest_deadline),
       cmocka_unit_test(each_op_knows_its_index),
   };
   return cmocka_run_group_tests_name("pending", tests, NULL, NULL);

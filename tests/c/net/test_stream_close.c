@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a stream ends: closed at any stage and from inside any event, in forks, and out of memory. */
+/* Closing a stream: at any stage, inside any event, in forks, and out of memory. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 
 /* ---- Closing ---- */
 
-static void it_can_be_closed_before_anything_happened(void **state) {
+static void a_stream_can_be_closed_before_any_event(void **state) {
   (void)state;
   struct full_socket full;
   full_socket_open(&full, "127.0.0.1", 0);
@@ -34,7 +34,7 @@ static void it_can_be_closed_before_anything_happened(void **state) {
   full_socket_close(&full);
 }
 
-static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
+static void a_stream_can_be_closed_during_name_resolution(void **state) {
   (void)state;
   resolver_set("slow.test", "127.0.0.1");
   resolver_pause(true);
@@ -56,8 +56,8 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-/* No event may follow; the client checks that. */
-static void it_can_be_closed_from_inside_any_event(void **state) {
+/* The client checks that no event follows. */
+static void a_stream_can_be_closed_inside_any_event(void **state) {
   (void)state;
   peer server;
   peer_start(&server, serve_words);
@@ -84,7 +84,7 @@ static void replace_at(client *self, enum stage stage) {
   assert_int_equal(client_open(self), CACHETTE_OK);
 }
 
-static void another_can_be_opened_from_inside_any_event(void **state) {
+static void a_stream_can_be_replaced_inside_any_event(void **state) {
   (void)state;
   peer server;
   peer_start(&server, serve_words);
@@ -111,7 +111,7 @@ static void open_successor(client *self, enum stage stage) {
   assert_int_equal(client_open(&successor), CACHETTE_OK);
 }
 
-static void another_can_be_opened_when_one_has_closed(void **state) {
+static void a_new_stream_can_be_opened_when_one_has_closed(void **state) {
   (void)state;
   peer server;
   client self;
@@ -127,7 +127,7 @@ static void another_can_be_opened_when_one_has_closed(void **state) {
   peer_stop(&server);
 }
 
-static void a_close_is_seen_by_the_server(void **state) {
+static void a_close_reaches_the_server_at_once(void **state) {
   (void)state;
   peer server;
   client self;
@@ -135,13 +135,13 @@ static void a_close_is_seen_by_the_server(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_connect(&self);
   client_close(&self);
-  peer_wait(&server); /* before the loop runs again */
+  peer_wait(&server); /* does not need another turn of the loop */
   peer_stop(&server);
 }
 
 /* ---- Forks ---- */
 
-static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
+static void closing_in_a_forked_child_does_not_affect_the_parent(void **state) {
   (void)state;
   peer server;
   client self;
@@ -163,7 +163,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
 static bool is_child;
 static int forks;
 
-/* The child returns into the parent's loop, and must not read the parent's bytes. */
+/* The child continues in the parent's loop. It must not read the parent's bytes. */
 static void fork_at_received(client *self, enum stage stage) {
   if (stage != AT_RECEIVED || forks++ > 0) return;
   pid_t child = fork();
@@ -210,7 +210,7 @@ static void a_child_forked_in_an_event_reads_nothing(void **state) {
 
 static peer *memory_server;
 
-/* Opens, exchanges some bytes and closes. Returns the code with which it failed. */
+/* Opens a stream, exchanges bytes and closes it. Returns 0 or the error code. */
 static int exchange(void *host) {
   client self;
   client_init(&self, host, memory_server->port, memory_server->path);
@@ -228,7 +228,7 @@ static int exchange(void *host) {
   return code;
 }
 
-static void each_allocation_may_fail(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   peer servers[2];
   peer_start(&servers[0], serve_echo);
@@ -249,15 +249,15 @@ static void each_allocation_may_fail(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      test(it_can_be_closed_before_anything_happened),
-      test(it_can_be_closed_while_the_name_is_looked_up),
-      test(it_can_be_closed_from_inside_any_event),
-      test(another_can_be_opened_from_inside_any_event),
-      test(another_can_be_opened_when_one_has_closed),
-      test(a_close_is_seen_by_the_server),
-      test(a_forked_child_closes_and_the_parent_goes_on),
+      test(a_stream_can_be_closed_before_any_event),
+      test(a_stream_can_be_closed_during_name_resolution),
+      test(a_stream_can_be_closed_inside_any_event),
+      test(a_stream_can_be_replaced_inside_any_event),
+      test(a_new_stream_can_be_opened_when_one_has_closed),
+      test(a_close_reaches_the_server_at_once),
+      test(closing_in_a_forked_child_does_not_affect_the_parent),
       test(a_child_forked_in_an_event_reads_nothing),
-      test(each_allocation_may_fail),
+      test(each_failing_allocation_is_handled),
   };
   return cmocka_run_group_tests_name("stream_close", tests, loop_warm_up, NULL);
 }
