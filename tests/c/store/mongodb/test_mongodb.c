@@ -12,7 +12,7 @@
 #define COLLECTION "entries"
 
 static struct mongod_server server;
-static mongoc_client_t *other; /* another client of the server's */
+static mongoc_client_t *other; /* another client of the server */
 static mongoc_collection_t *entries;
 
 static int start_server(void **state) {
@@ -35,7 +35,7 @@ static int remove_server(void **state) {
 
 static int drop_entries(void **state) {
   (void)state;
-  mongoc_collection_drop(entries, NULL); /* fails if there is none */
+  mongoc_collection_drop(entries, NULL); /* fails if the collection does not exist */
   return 0;
 }
 
@@ -68,7 +68,7 @@ static void insert(const char *json) {
   bson_destroy(document);
 }
 
-/* Inserts as cachette 0.1.x does, whose seconds are of 32 bits; `expires` is counted from now. */
+/* Inserts like cachette 0.1.x, with a 32-bit time. `expires` is in seconds from now. */
 static void insert_old(const char *key, const char *value, int expires) {
   bson_error_t fault;
   bson_t *document =
@@ -89,7 +89,7 @@ static int64_t count(const char *filter) {
   return found;
 }
 
-/* The document of a key, to be destroyed. */
+/* Returns the document of a key. The caller destroys it. */
 static bson_t *find(const char *key) {
   bson_t *query = BCON_NEW("key", BCON_UTF8(key));
   mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(entries, query, NULL, NULL);
@@ -102,7 +102,7 @@ static bson_t *find(const char *key) {
   return copy;
 }
 
-/* Whether there is an index with these fields, such as {"name": "key_1", "unique": true}. */
+/* Returns whether an index with these fields exists, such as {"name": "key_1", "unique": true}. */
 static bool has_index(const char *fields) {
   bson_t *wanted = parse(fields);
   bson_iter_t field, found;
@@ -124,7 +124,7 @@ static bool has_index(const char *fields) {
   return has;
 }
 
-static bool await_index(const char *fields) {
+static bool wait_for_index(const char *fields) {
   for (int i = 0; i < 400 && !has_index(fields); i++) {
     const struct timespec pause = {0, 50000000};
     nanosleep(&pause, NULL);
@@ -132,9 +132,9 @@ static bool await_index(const char *fields) {
   return has_index(fields);
 }
 
-/* ---- What is stored ---- */
+/* ---- Documents ---- */
 
-static void an_entry_is_a_document_that_others_read(void **state) {
+static void other_clients_can_read_an_entry(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   assert_int_equal(
@@ -160,7 +160,7 @@ static void an_entry_is_a_document_that_others_read(void **state) {
   cachette_close(handle);
 }
 
-static void what_the_old_release_wrote_is_read(void **state) {
+static void entries_of_release_0_1_are_read(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   insert_old("live", "value", 100);
@@ -180,7 +180,7 @@ static void what_the_old_release_wrote_is_read(void **state) {
   cachette_close(handle);
 }
 
-/* 0.1.x sets `expires` and leaves the date, which it does not know. */
+/* cachette 0.1.x sets `expires` and does not change the date, which it does not know. */
 static void an_outdated_date_is_ignored(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
@@ -193,13 +193,13 @@ static void an_outdated_date_is_ignored(void **state) {
   cachette_slice value;
   int64_t ttl_ms;
   assert_int_equal(cachette_fetch(handle, cachette_str("a"), &value, &ttl_ms, NULL), 1);
-  assert_slice(value, "text"); /* a string is as good as bytes */
+  assert_slice(value, "text"); /* a string is read as bytes */
   assert_in_range(ttl_ms, 40000, 50000);
   cachette_free(value.data);
   cachette_close(handle);
 }
 
-static void a_value_that_is_no_bytes_is_an_error(void **state) {
+static void a_value_of_another_type_is_an_error(void **state) {
   (void)state;
   cachette *handle = open_mongodb();
   insert("{\"key\": \"a\", \"value\": 7, \"expires\": 4000000000}");
@@ -239,14 +239,14 @@ static void any_bytes_may_be_a_key(void **state) {
   cachette_close(handle);
 }
 
-static void many_items_go_in_few_commands(void **state) {
+static void many_items_are_sent_in_few_commands(void **state) {
   (void)state;
   enum { COUNT = 2500 };
   static cachette_item items[COUNT];
   static char keys[COUNT][16];
   cachette *handle = open_mongodb();
   for (int i = 0; i < COUNT; i++) {
-    snprintf(keys[i], sizeof keys[i], "key:%d", i / 2 * 2); /* each of them twice */
+    snprintf(keys[i], sizeof keys[i], "key:%d", i / 2 * 2); /* each key twice */
     items[i] = (cachette_item){.key = cachette_str(keys[i]), .value = cachette_str(keys[i])};
   }
   cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = COUNT};
@@ -303,7 +303,7 @@ static int64_t run_key(cachette *handle, enum cachette_verb verb, const char *ke
   return probe.op.number;
 }
 
-static void clearing_a_namespace_leaves_its_neighbours(void **state) {
+static void clearing_a_namespace_keeps_similar_keys(void **state) {
   (void)state;
   static const char *const mine[] = {"user:", "user:1", "user:\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf",
                                      "user:\xff", "user::"};
@@ -365,8 +365,8 @@ static void a_flush_counts_live_entries_and_keeps_the_indexes(void **state) {
   insert_old("b", "x", 100);
   assert_int_equal(run_key(handle, CACHETTE_FLUSH, "-"), 2);
   assert_int_equal(count("{}"), 0);
-  assert_true(await_index("{\"name\": \"key_1\", \"unique\": 1}"));
-  assert_true(await_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
+  assert_true(wait_for_index("{\"name\": \"key_1\", \"unique\": 1}"));
+  assert_true(wait_for_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
   cachette_close(handle);
 }
 
@@ -377,13 +377,13 @@ static void create_index(const char *index) {
   mongod_command(server.url, DATABASE, command);
 }
 
-/* If the server refuses one index, the other is made all the same. */
+/* If the server refuses one index, the store still creates the other. */
 static void a_conflicting_index_does_not_prevent_the_others(void **state) {
   (void)state;
   create_index("{\"key\": {\"expires_at\": 1}, \"name\": \"expires_at_1\"}");
   cachette *handle = open_mongodb();
   put(handle, "a", "x");
-  assert_true(await_index("{\"name\": \"key_1\", \"unique\": 1}"));
+  assert_true(wait_for_index("{\"name\": \"key_1\", \"unique\": 1}"));
   assert_false(has_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
   cachette_close(handle);
   drop_entries(NULL);
@@ -392,17 +392,17 @@ static void a_conflicting_index_does_not_prevent_the_others(void **state) {
   put(handle, "a", "x");
   put(handle, "a", "y");
   assert_true(has_text(handle, "a", "y"));
-  assert_true(await_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
+  assert_true(wait_for_index("{\"name\": \"expires_at_1\", \"expireAfterSeconds\": 0}"));
   cachette_close(handle);
 }
 
-/* A foreign index that entries cannot satisfy is reported, and not retried for ever. */
+/* The store reports a foreign index that entries violate, and does not retry for ever. */
 static void a_foreign_index_is_reported(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {CACHETTE_PUT, CACHETTE_INCREMENT};
   create_index("{\"key\": {\"owner\": 1}, \"name\": \"owner_1\", \"unique\": true}");
   cachette *handle = open_mongodb();
-  put(handle, "a", "x"); /* the one without an owner */
+  put(handle, "a", "x"); /* the one document without an owner */
   for (size_t i = 0; i < LENGTH(verbs); i++) {
     struct probe probe;
     probe_init(&probe, verbs[i], "b");
@@ -463,7 +463,7 @@ static void a_value_too_large_is_not_added(void **state) {
   cachette_close(handle);
 }
 
-/* So many that they are deleted in batches. */
+/* So many keys that the store deletes them in batches. */
 static void many_binary_keys_are_cleared(void **state) {
   (void)state;
   enum { COUNT = 2500 };
@@ -497,7 +497,7 @@ static void flush_expired_removes_expired_entries(void **state) {
 
 static void the_server_removes_expired_entries(void **state) {
   (void)state;
-  if (server.pid == 0) skip(); /* one that others started does that once in a minute */
+  if (server.pid == 0) skip(); /* a server of the environment does that once a minute only */
   cachette *handle = open_mongodb();
   assert_int_equal(cachette_put(handle, cachette_str("a"), cachette_str("x"), 20, NULL), 0);
   const struct timespec pause = {0, 50 * 1000 * 1000};
@@ -508,7 +508,7 @@ static void the_server_removes_expired_entries(void **state) {
 
 /* ---- Indexes ---- */
 
-/* The thread that looked after the indexes ends a little later than the put that waited for it. */
+/* The thread that creates the indexes ends a little later than the put that waits for it. */
 static void wait_for_notice(cachette *handle, char *notice, size_t size) {
   for (int i = 0; !cachette_take_notice(handle, notice, size); i++) {
     const struct timespec pause = {0, 5 * 1000 * 1000};
@@ -558,11 +558,11 @@ static void duplicate_keys_are_handled(void **state) {
   cachette_close(handle);
 }
 
-/* ---- At once ---- */
+/* ---- Concurrency ---- */
 
 enum { MANY = 64 };
 
-static void of_many_concurrent_adds_one_succeeds(void **state) {
+static void one_of_many_concurrent_adds_succeeds(void **state) {
   (void)state;
   for (int round = 0; round < 5; round++) {
     drop_entries(NULL);
@@ -605,7 +605,7 @@ static void no_increment_is_lost(void **state) {
   for (int i = 0; i < 2; i++) cachette_close(handles[i]);
 }
 
-static void ops_in_flight_are_cancelled_and_closed(void **state) {
+static void ops_in_flight_can_be_cancelled_and_closed(void **state) {
   (void)state;
   cachette *handle = open_with("mongodb_pool_size", "2");
   static struct probe probes[MANY];
@@ -633,14 +633,14 @@ static void ops_in_flight_are_cancelled_and_closed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(an_entry_is_a_document_that_others_read),
-      test(what_the_old_release_wrote_is_read),
+      test(other_clients_can_read_an_entry),
+      test(entries_of_release_0_1_are_read),
       test(an_outdated_date_is_ignored),
-      test(a_value_that_is_no_bytes_is_an_error),
+      test(a_value_of_another_type_is_an_error),
       test(any_bytes_may_be_a_key),
-      test(many_items_go_in_few_commands),
+      test(many_items_are_sent_in_few_commands),
       test(a_value_too_large_is_refused_and_removes_the_old_one),
-      test(clearing_a_namespace_leaves_its_neighbours),
+      test(clearing_a_namespace_keeps_similar_keys),
       test(pattern_characters_in_a_namespace_are_literal),
       test(a_prefix_keeps_caches_apart),
       test(a_flush_counts_live_entries_and_keeps_the_indexes),
@@ -653,9 +653,9 @@ int main(void) {
       test(the_server_removes_expired_entries),
       test(duplicate_keys_are_handled),
       test(a_notice_passes_the_layers),
-      test(of_many_concurrent_adds_one_succeeds),
+      test(one_of_many_concurrent_adds_succeeds),
       test(no_increment_is_lost),
-      test(ops_in_flight_are_cancelled_and_closed),
+      test(ops_in_flight_can_be_cancelled_and_closed),
   };
   mongoc_init();
   return cmocka_run_group_tests_name("mongodb", tests, start_server, remove_server);
