@@ -22,7 +22,7 @@ static void a_prefix_is_compared_from_an_offset(void **state) {
     const char *bytes;
     size_t skip;
     const char *head;
-    bool begins;
+    bool matches;
   } cases[] = {
       {"abc", 0, "", true},   {"abc", 0, "a", true},    {"abc", 0, "abc", true},
       {"abc", 0, "b", false}, {"abc", 0, "abd", false}, {"abc", 0, "abcd", false},
@@ -31,9 +31,9 @@ static void a_prefix_is_compared_from_an_offset(void **state) {
       {"", 0, "", true},      {"", 0, "a", false},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    bool begins =
+    bool matches =
         cachette__begins(cachette_str(cases[i].bytes), cases[i].skip, cachette_str(cases[i].head));
-    if (begins != cases[i].begins) fail_msg("case %zu", i);
+    if (matches != cases[i].matches) fail_msg("case %zu", i);
   }
   assert_true(cachette__begins((cachette_slice){NULL, 0}, 0, (cachette_slice){NULL, 0}));
 }
@@ -47,11 +47,11 @@ static void bytes_other_than_printable_ascii_are_replaced(void **state) {
 
 static void a_key_is_truncated_to_fit(void **state) {
   (void)state;
-  static const char *const shown[] = {NULL, "", "k", "ke", "key", "key"};
-  for (size_t size = 1; size < LENGTH(shown); size++) {
+  static const char *const expected[] = {NULL, "", "k", "ke", "key", "key"};
+  for (size_t size = 1; size < LENGTH(expected); size++) {
     char *text = test_malloc(size); /* detects writes beyond its ends */
     cachette__key_text(cachette_str("key"), text, size);
-    assert_string_equal(text, shown[size]);
+    assert_string_equal(text, expected[size]);
     test_free(text);
   }
 }
@@ -60,15 +60,15 @@ static void a_url_given_as_another_value_is_redacted(void **state) {
   (void)state;
   static const char *const hidden[] = {"redis://u:secret@h", "u:secret@h", "secret@h",
                                        "redis:/secret", "/u:secret@h"};
-  static const char *const shown[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
+  static const char *const expected[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
   char text[64];
   for (size_t i = 0; i < LENGTH(hidden); i++) {
     cachette__value_text(hidden[i], text, sizeof text);
     assert_string_equal(text, "***");
   }
-  for (size_t i = 0; i < LENGTH(shown); i++) {
-    cachette__value_text(shown[i], text, sizeof text);
-    assert_string_equal(text, shown[i]);
+  for (size_t i = 0; i < LENGTH(expected); i++) {
+    cachette__value_text(expected[i], text, sizeof text);
+    assert_string_equal(text, expected[i]);
   }
 }
 

@@ -41,13 +41,13 @@ static void refuse(const char *name, const char *value, const char *message) {
 
 /* The same, for a message that ends with the value. */
 static void refuse_value(const char *name, const char *value, const char *message) {
-  char shown[40], whole[256];
+  char printable[40], full_message[256];
   size_t size = 0;
-  for (; size < sizeof shown - 1 && value[size] != '\0'; size++)
-    shown[size] = (unsigned char)value[size] < 0x20 ? '?' : value[size];
-  shown[size] = '\0';
-  snprintf(whole, sizeof whole, "%s It is \"%s\".", message, shown);
-  refuse(name, value, whole);
+  for (; size < sizeof printable - 1 && value[size] != '\0'; size++)
+    printable[size] = (unsigned char)value[size] < 0x20 ? '?' : value[size];
+  printable[size] = '\0';
+  snprintf(full_message, sizeof full_message, "%s It is \"%s\".", message, printable);
+  refuse(name, value, full_message);
 }
 
 /* Checks that this is the only error. */
@@ -210,16 +210,16 @@ static void ttl_is_seconds_in_its_range(void **state) {
   static const char *const bad[] = {"0", "-1",   "+5",  "",    " 5",    "5 ",
                                     "x", "0x10", "1e2", "nan", "1e999", "99999999999999999999"};
   static const char message[] = "The \"ttl\" value must between 1 or 3600 seconds.";
-  char whole[256];
+  char full_message[256];
   for (size_t i = 0; i < LENGTH(good); i++) set("ttl", good[i]);
   for (size_t i = 0; i < LENGTH(bad); i++) refuse_value("ttl", bad[i], message);
   static const char *const out[][2] = {
       {"0.5", "shorter"}, {"0.999", "shorter"}, {"3601", "longer"}, {"3600.001", "longer"}};
   for (size_t i = 0; i < LENGTH(out); i++) {
-    snprintf(whole, sizeof whole,
+    snprintf(full_message, sizeof full_message,
              "%s It is \"%s\". A ttl that a call gives, such as put(key, value, ttl), may be %s.",
              message, out[i][0], out[i][1]);
-    refuse("ttl", out[i][0], whole);
+    refuse("ttl", out[i][0], full_message);
   }
 }
 

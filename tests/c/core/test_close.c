@@ -13,10 +13,10 @@ static void closing_null_is_allowed(void **state) {
 
 static void pending_ops_complete_with_eclosed(void **state) {
   (void)state;
-  static const enum slow_mode manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
     cachette *handle = slow_open(NULL);
-    slow_settings.mode = manners[i];
+    slow_settings.mode = modes[i];
     struct probe probes[10];
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_init(&probes[j], CACHETTE_FETCH, "hit");
@@ -26,7 +26,7 @@ static void pending_ops_complete_with_eclosed(void **state) {
     for (size_t j = 0; j < LENGTH(probes); j++) probe_expect(&probes[j], CACHETTE_ECLOSED);
   }
   assert_int_equal(slow_seen.answered, 0);
-  assert_int_equal(slow_seen.closed, LENGTH(manners));
+  assert_int_equal(slow_seen.closed, LENGTH(modes));
 }
 
 static struct probe late, others[10];

@@ -229,7 +229,7 @@ static void a_failing_store_fails_its_ops(void **state) {
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EUNAVAILABLE);
     probe_expect(&probe, CACHETTE_EUNAVAILABLE);
     assert_string_equal(probe.error.subject, "slow");
-    assert_string_equal(probe.error.message, "The slow store was told to fail.");
+    assert_string_equal(probe.error.message, "The slow store is set to fail.");
     cachette_slice value = {NULL, 0};
     assert_int_equal(cachette_fetch(handle, cachette_str("hit"), &value, NULL, NULL),
                      CACHETTE_EUNAVAILABLE);

@@ -10,10 +10,10 @@ static cachette_op ops[OPS];
 static bool inside[OPS];
 
 static int64_t earliest(void) {
-  int64_t least = INT64_MAX;
+  int64_t min = INT64_MAX;
   for (int i = 0; i < OPS; i++)
-    if (inside[i] && ops[i].priv.deadline_ms < least) least = ops[i].priv.deadline_ms;
-  return least;
+    if (inside[i] && ops[i].priv.deadline_ms < min) min = ops[i].priv.deadline_ms;
+  return min;
 }
 
 static void the_first_op_has_the_earliest_deadline(void **state) {

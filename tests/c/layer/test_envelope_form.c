@@ -347,7 +347,7 @@ static void damage_without_a_signature_does_not_crash(void **state) {
 static void *never_allocate(cachette_op *op, cachette_item *item, size_t size) {
   (void)op;
   (void)item;
-  fail_msg("%zu bytes were asked for", size);
+  fail_msg("%zu bytes were requested", size);
   return NULL;
 }
 

@@ -267,7 +267,7 @@ static void a_failure_passes_through_the_layers_with_its_reason(void **state) {
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EBACKEND);
   probe_expect(&probe, CACHETTE_EBACKEND);
-  assert_string_equal(probe.error.message, "The slow store was told to fail.");
+  assert_string_equal(probe.error.message, "The slow store is set to fail.");
   assert_string_equal(trail, "A> B> B< A< ");
   assert_int_equal(stats_of(handle).errors, 1);
   cachette_close(handle);
@@ -623,7 +623,7 @@ static void a_failure_of_a_child_op_reaches_the_caller(void **state) {
   cachette *handle = open_custom();
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "both"), CACHETTE_EBACKEND);
-  assert_string_equal(probe.error.message, "The slow store was told to fail.");
+  assert_string_equal(probe.error.message, "The slow store is set to fail.");
   cachette_close(handle);
 }
 

@@ -15,12 +15,12 @@ static void parse_into(const char *text, cachette__url *url) {
   if (code != CACHETTE_OK) fail_msg("%s: %s", text, error.message);
 }
 
-static void expect_text(const char *given, const char *expected) {
+static void expect_text(const char *actual, const char *expected) {
   if (expected == NULL)
-    assert_null(given);
+    assert_null(actual);
   else {
-    assert_non_null(given);
-    assert_string_equal(given, expected);
+    assert_non_null(actual);
+    assert_string_equal(actual, expected);
   }
 }
 

@@ -19,7 +19,7 @@ typedef struct record {
   uv_mutex_t mutex;
   uv_cond_t changed;
   int threads, threads_ended;
-  int begun, running, max_running;
+  int started, running, max_running;
   int dropped, dropped_late, done;
   int init_failures; /* how many more thread inits fail */
   bool open, freed;
@@ -78,7 +78,7 @@ static void work(cachette__job *job, void *thread) {
   self->on_other_thread = !pthread_equal(self->submitter, pthread_self());
   self->has_thread_state = thread == counts;
   uv_mutex_lock(&counts->mutex);
-  counts->begun++;
+  counts->started++;
   if (++counts->running > counts->max_running) counts->max_running = counts->running;
   uv_cond_broadcast(&counts->changed);
   while (self->waits && !counts->open) uv_cond_wait(&counts->changed, &counts->mutex);
@@ -177,7 +177,7 @@ static void jobs_run_on_other_threads_and_complete_on_the_submitter(void **state
   cachette__pool_close(pool, LONG_MS, false);
   assert_int_equal(counts.threads_ended, counts.threads);
   assert_true(counts.freed);
-  assert_int_equal(counts.begun, MANY);
+  assert_int_equal(counts.started, MANY);
   assert_int_equal(counts.dropped, 0);
   close_loop();
   record_deinit(&counts);
@@ -189,7 +189,7 @@ static void threads_are_started_as_needed_up_to_the_limit(void **state) {
   cachette__pool *pool = open_pool(&counts, THREADS);
   for (int i = 0; i < THREADS + 3; i++) {
     submit(pool, &counts, true);
-    wait_for_count(&counts, &counts.begun, i < THREADS ? i + 1 : THREADS);
+    wait_for_count(&counts, &counts.started, i < THREADS ? i + 1 : THREADS);
   }
   assert_int_equal(counts.threads, THREADS);
   assert_int_equal(counts.running, THREADS);
@@ -210,7 +210,7 @@ static void a_failed_thread_init_is_retried(void **state) {
   counts.init_failures = 2;
   for (int i = 0; i < 4; i++) {
     task *each = submit(pool, &counts, true);
-    wait_for_count(&counts, &counts.begun, i + 1);
+    wait_for_count(&counts, &counts.started, i + 1);
     assert_int_equal(each->has_thread_state, i >= 2);
     open_gate(&counts);
     while (counts.done <= i) uv_run(&loop, UV_RUN_ONCE);
@@ -228,7 +228,7 @@ static void a_queued_job_can_be_cancelled(void **state) {
   record counts;
   cachette__pool *pool = open_pool(&counts, 1);
   task *running = submit(pool, &counts, true);
-  wait_for_count(&counts, &counts.begun, 1);
+  wait_for_count(&counts, &counts.started, 1);
   task *waiting[4];
   for (size_t i = 0; i < LENGTH(waiting); i++) waiting[i] = submit(pool, &counts, false);
   assert_false(cachette__pool_cancel(pool, &running->job));
@@ -240,7 +240,7 @@ static void a_queued_job_can_be_cancelled(void **state) {
   submit(pool, &counts, false);
   open_gate(&counts);
   while (counts.done < 4) uv_run(&loop, UV_RUN_ONCE);
-  assert_int_equal(counts.begun, 4);
+  assert_int_equal(counts.started, 4);
   cachette__pool_close(pool, LONG_MS, false);
   close_loop();
   record_deinit(&counts);
@@ -251,9 +251,9 @@ static void a_close_drops_the_remaining_jobs(void **state) {
   record counts;
   cachette__pool *pool = open_pool(&counts, 1);
   submit(pool, &counts, false);
-  wait_for_count(&counts, &counts.begun, 1);
+  wait_for_count(&counts, &counts.started, 1);
   submit(pool, &counts, true);
-  wait_for_count(&counts, &counts.begun, 2);
+  wait_for_count(&counts, &counts.started, 2);
   submit(pool, &counts, false);
   assert_int_equal(counts.threads, 1);
   /* One job has finished but not completed, one is running, one is queued. */
@@ -262,7 +262,7 @@ static void a_close_drops_the_remaining_jobs(void **state) {
   wait_until_freed(&counts);
   assert_int_equal(counts.done, 0);
   assert_int_equal(counts.dropped, 3);
-  assert_int_equal(counts.begun, 2);
+  assert_int_equal(counts.started, 2);
   close_loop();
   record_deinit(&counts);
 }
@@ -272,7 +272,7 @@ static void shared_state_lives_until_the_last_job_is_dropped(void **state) {
   record counts;
   cachette__pool *pool = open_pool(&counts, THREADS);
   for (int i = 0; i < THREADS; i++) submit(pool, &counts, true);
-  wait_for_count(&counts, &counts.begun, THREADS);
+  wait_for_count(&counts, &counts.started, THREADS);
   open_gate(&counts);
   usleep(50000); /* the jobs finish, and their `done` is pending */
   counts.drops_slowly = true;
@@ -292,7 +292,7 @@ static void a_close_does_not_wait_for_a_job_that_hangs(void **state) {
   cachette__pool *pool = open_pool(&counts, THREADS);
   submit(pool, &counts, true);
   submit(pool, &counts, false);
-  wait_for_count(&counts, &counts.begun, 2);
+  wait_for_count(&counts, &counts.started, 2);
   int64_t before = monotonic_ms();
   cachette__pool_close(pool, SHORT_MS, false);
   int64_t waited = monotonic_ms() - before;

@@ -12,14 +12,14 @@ typedef struct task {
 } task;
 
 static uv_loop_t loop;
-static int begun[2]; /* a pipe to which each job writes a byte when it starts */
+static int started[2]; /* a pipe to which each job writes a byte when it starts */
 static int done_count, drop_count, freed_count;
 
 static void work(cachette__job *job, void *thread) {
   task *self = (task *)job;
   char byte;
   (void)thread;
-  while (write(begun[1], "x", 1) < 0) continue;
+  while (write(started[1], "x", 1) < 0) continue;
   while (self->gate != NULL && read(self->gate[0], &byte, 1) < 0) continue;
 }
 
@@ -73,10 +73,10 @@ static void a_child_does_not_drop_running_jobs(void **state) {
   assert_int_equal(pipe(gate), 0);
   cachette__pool *pool = open_pool();
   submit(pool, NULL);
-  assert_int_equal(read(begun[0], bytes, 1), 1);
+  assert_int_equal(read(started[0], bytes, 1), 1);
   while (done_count == 0) uv_run(&loop, UV_RUN_ONCE);
   for (int i = 0; i < 3; i++) submit(pool, gate);
-  assert_int_equal(read(begun[0], bytes, 1), 1); /* the first job has started */
+  assert_int_equal(read(started[0], bytes, 1), 1); /* the first job has started */
   run_in_child(close_while_a_job_runs, pool);
   assert_int_equal(write(gate[1], "xxx", 3), 3);
   while (done_count < 4) uv_run(&loop, UV_RUN_ONCE);
@@ -105,6 +105,6 @@ int main(void) {
       cmocka_unit_test(a_child_does_not_drop_running_jobs),
       cmocka_unit_test(a_child_frees_queued_jobs),
   };
-  if (pipe(begun) != 0) return 1;
+  if (pipe(started) != 0) return 1;
   return cmocka_run_group_tests_name("pool_fork", tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all backends have in common: counters, touch, exists, put if absent, ping, and cancelling.
- */
+/* What all backends have in common: counters, touch, exists, put if absent, ping, cancelling. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -394,8 +393,7 @@ static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
     cachette *handle = open_only(state);
     for (size_t i = 0; i < CROWD; i++) {
       /* A verb that does not affect the others. */
-      submit(handle, &crowd[i], verbs[(size_t)rand() % 4],
-             "key");
+      submit(handle, &crowd[i], verbs[(size_t)rand() % 4], "key");
       if (rand() % 2) cancel(handle, &crowd[(size_t)rand() % (i + 1)]);
       if (round % 2 && rand() % 8 == 0) { /* the connection opens in the middle */
         struct probe ping;

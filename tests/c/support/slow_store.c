@@ -60,7 +60,7 @@ static void answer_fetch(cachette_op *op) {
 static void answer(cachette_op *op, int failure) {
   slow_seen.answered++;
   if (failure < 0) {
-    cachette__op_fail(op, failure, "slow", "The slow store was told to fail.");
+    cachette__op_fail(op, failure, "slow", "The slow store is set to fail.");
     return;
   }
   if (op->verb == CACHETTE_FETCH)

@@ -24,7 +24,7 @@ static const char *check_entry(cachette__shard_ref ref, uint32_t bucket, uint64_
   cachette__bucket *pair[2], *own = &cachette__index_buckets(&ref.shard->index)[bucket];
   cachette__index_pair(&ref.shard->index, hash, atomic_load(&ref.shard->index.count), &pair[0],
                        &pair[1]);
-  if (pair[0] != own && pair[1] != own) return "an entry stands in a bucket that is not its own";
+  if (pair[0] != own && pair[1] != own) return "an entry is in the wrong bucket";
   uint64_t words = cachette__entry_size(&entry);
   uint32_t segment = cachette__segment_of(ref.arena, position);
   uint32_t word = (uint32_t)position & (ref.arena->segment_words - 1);
@@ -77,22 +77,22 @@ static const char *check_log(cachette__shard_ref ref, uint32_t queue, tally *sum
   uint64_t live = 0;
   for (uint32_t each = log->tail; each != CACHETTE__NO_SEGMENT;) {
     const cachette__segment *segment = &ref.arena->segments[each];
-    if (sums->seen[each]) return "a segment is in two places";
+    if (sums->seen[each]) return "a segment is in two lists";
     sums->seen[each] = true;
     if (segment->previous != previous || segment->queue != queue) return "a log's links are broken";
-    if (segment->live != sums->live[each]) return "a segment miscounts what lives in it";
+    if (segment->live != sums->live[each]) return "a segment miscounts its live words";
     if (each != log->head && segment->used != ref.arena->segment_words)
-      return "a segment that is no head is not full";
-    if (each != log->head && segment->live == 0) return "an empty segment was kept";
+      return "a segment other than the head is not full";
+    if (each != log->head && segment->live == 0) return "an empty segment was not freed";
     if (segment->first < segment->used && segment->last != find_last(ref, each))
-      return "a segment mistakes another entry for its last";
+      return "a segment has the wrong last entry";
     live += segment->live;
     count++;
     previous = each;
     each = atomic_load(&segment->next);
   }
   if (previous != log->head || count != log->count) return "a log miscounts its segments";
-  if (live != log->live) return "a log miscounts what lives in it";
+  if (live != log->live) return "a log miscounts its live words";
   *segments += count;
   return NULL;
 }
@@ -104,14 +104,14 @@ static const char *check_shard(cachette__shard_ref ref, tally *sums, uint32_t *s
     error = check_log(ref, i, sums, &own);
   for (uint32_t each = ref.shard->spares.first; each != CACHETTE__NO_SEGMENT && error == NULL;
        each = atomic_load(&ref.arena->segments[each].next)) {
-    if (sums->seen[each]) error = "a spare segment is in two places";
+    if (sums->seen[each]) error = "a spare segment is in two lists";
     sums->seen[each] = true;
     spares++;
   }
   if (error == NULL && spares != ref.shard->spares.count) error = "a shard miscounts its spares";
   if (error == NULL && own + spares != atomic_load(&ref.shard->segments))
     error = "a shard miscounts its segments";
-  if (error == NULL && (atomic_load(&ref.shard->version) & 1)) error = "a change was left open";
+  if (error == NULL && (atomic_load(&ref.shard->version) & 1)) error = "a change was not completed";
   *segments += own + spares;
   return error;
 }
@@ -130,7 +130,7 @@ const char *table_check(cachette__table *table) {
     error = "the arena has lost a segment";
   cachette_stats stats;
   cachette__table_stats(table, &stats);
-  if (error == NULL && stats.bytes > stats.limit) error = "more bytes are held than may be";
+  if (error == NULL && stats.bytes > stats.limit) error = "the table exceeds its limit";
   cachette__free(sums.live);
   cachette__free(sums.seen);
   return error;

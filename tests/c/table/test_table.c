@@ -60,8 +60,8 @@ static cachette_slice key_of(int number, char *text, size_t size) {
 }
 
 static void check_structure(const model *self) {
-  const char *fault = table_check(self->table);
-  if (fault != NULL) fail_msg("limit %zu: %s", self->trial->limit, fault);
+  const char *error = table_check(self->table);
+  if (error != NULL) fail_msg("limit %zu: %s", self->trial->limit, error);
   cachette_stats stats;
   cachette__table_stats(self->table, &stats);
   assert_true(stats.bytes <= stats.limit);

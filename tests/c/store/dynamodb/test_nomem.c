@@ -60,8 +60,7 @@ static int start(void **state) {
   (void)state;
   dynamodb_server_share(&server);
   /* Makes the libraries allocate what they keep for the whole process. */
-  cachette_close(dynamodb_open(
-      &server, NULL));
+  cachette_close(dynamodb_open(&server, NULL));
   return 0;
 }
 

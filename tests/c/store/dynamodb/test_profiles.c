@@ -180,8 +180,7 @@ static int start(void **state) {
   for (size_t i = 0; i < LENGTH(services); i++) setenv(services[i], url, 1);
   dynamodb_server_share(&server);
   /* Makes the libraries allocate what they keep for the whole process. */
-  cachette_close(dynamodb_open(
-      &server, NULL));
+  cachette_close(dynamodb_open(&server, NULL));
   return 0;
 }
 

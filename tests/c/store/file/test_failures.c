@@ -44,8 +44,8 @@ static size_t read_file(const char *path, char *data, size_t size) {
 
 /* Runs SQL directly through SQLite. */
 static void execute(sqlite3 *db, const char *text) {
-  char *fault = NULL;
-  if (sqlite3_exec(db, text, NULL, NULL, &fault) != SQLITE_OK) fail_msg("%s: %s", text, fault);
+  char *reason = NULL;
+  if (sqlite3_exec(db, text, NULL, NULL, &reason) != SQLITE_OK) fail_msg("%s: %s", text, reason);
 }
 
 static sqlite3 *open_with_sqlite(const char *path) {
@@ -254,7 +254,7 @@ static void damage_in_use_is_set_aside_once(void **state) {
   enum { COUNT = 4 };
   cachette *handles[COUNT];
   cachette_error error;
-  int told = 0;
+  int failures = 0;
   (void)state;
   for (int i = 0; i < COUNT; i++) {
     handles[i] = file_folder_open(&folder, NULL);
@@ -268,10 +268,10 @@ static void damage_in_use_is_set_aside_once(void **state) {
   for (int i = 0; i < COUNT; i++) {
     char key[32];
     snprintf(key, sizeof key, "fill:%d", i);
-    told += try_put(handles[i], key, 5000, &error) < 0;
+    failures += try_put(handles[i], key, 5000, &error) < 0;
     assert_int_equal(try_put(handles[i], key, 5000, &error), CACHETTE_OK);
   }
-  assert_in_range(told, 1, COUNT);
+  assert_in_range(failures, 1, COUNT);
   for (int i = 0; i < COUNT; i++) {
     char key[32];
     snprintf(key, sizeof key, "fill:%d", i);

@@ -161,22 +161,22 @@ static void handles_see_each_others_puts(void **state) {
 
 static void entries_expire_by_the_clock_of_the_options(void **state) {
   (void)state;
-  int64_t batch = 1000;
+  int64_t now = 1000;
   cachette_options *options = options_with("backend", "file", "pickle_path", folder.path, NULL);
-  cachette_options_set_clock(options, fake_clock, &batch);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle;
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
   put_text(handle, "a", "value", 500);
   put_text(handle, "b", "value", 1000);
-  batch += 499;
+  now += 499;
   assert_true(has_key(handle, "a"));
-  batch += 1;
+  now += 1;
   assert_false(has_key(handle, "a"));
   assert_true(has_key(handle, "b"));
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR, "a"), 0);
   assert_int_equal(run_verb(handle, CACHETTE_FLUSH_EXPIRED, "-"), 1);
-  batch += 500;
+  now += 500;
   assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), 0);
   cachette_close(handle);
   assert_int_equal(query("SELECT count(*) FROM entry"), 0);

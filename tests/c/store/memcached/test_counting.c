@@ -119,12 +119,12 @@ static void a_counter_beyond_the_limit_is_corrected(void **state) {
   cachette *handle = open_one();
   int64_t sum;
   for (size_t i = 0; i < LENGTH(amounts); i++) {
-    struct probe cancelled;
+    struct probe overflowing;
     put_text(handle, "n", "9223372036854775806", 0);
-    probe_init(&cancelled, CACHETTE_INCREMENT, "n");
-    cancelled.item.amount = 5;
-    probe_submit(handle, &cancelled);
-    assert_int_equal(cachette_cancel(handle, &cancelled.op), CACHETTE_OK);
+    probe_init(&overflowing, CACHETTE_INCREMENT, "n");
+    overflowing.item.amount = 5;
+    probe_submit(handle, &overflowing);
+    assert_int_equal(cachette_cancel(handle, &overflowing.op), CACHETTE_OK);
     int status = increment(handle, "n", amounts[i], &sum, NULL);
     if (amounts[i] > 0) {
       assert_int_equal(status, CACHETTE_EINVAL);
@@ -161,15 +161,15 @@ static void a_counter_beyond_the_limit_is_corrected_whatever_follows_it(void **s
   }
   for (int i = 0; i < KEYS; i++) {
     int64_t sum;
-    struct probe cancelled;
+    struct probe overflowing;
     snprintf(key, sizeof key, "n%02d", i);
     put_text(handle, key, "9223372036854775806", 30000);
-    probe_init(&cancelled, CACHETTE_INCREMENT, key);
-    cancelled.item.amount = 5;
-    probe_submit(handle, &cancelled);
-    if (i % 2 == 0) assert_int_equal(cachette_cancel(handle, &cancelled.op), CACHETTE_OK);
-    if (i % 2 == 1) assert_int_equal(probe_wait(handle, &cancelled), CACHETTE_OK);
-    if (i % 2 == 1) assert_int_equal(cancelled.item.status, CACHETTE_EINVAL);
+    probe_init(&overflowing, CACHETTE_INCREMENT, key);
+    overflowing.item.amount = 5;
+    probe_submit(handle, &overflowing);
+    if (i % 2 == 0) assert_int_equal(cachette_cancel(handle, &overflowing.op), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(probe_wait(handle, &overflowing), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(overflowing.item.status, CACHETTE_EINVAL);
     assert_int_equal(increment(handle, key, 0, &sum, NULL), CACHETTE_HIT);
     assert_int_equal(sum, i % 2 == 0 ? INT64_MAX : INT64_MAX - 1);
     assert_in_range(time_left(handle, key), 20000, 30000);

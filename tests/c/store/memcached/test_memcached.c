@@ -42,8 +42,7 @@ static void ttls_round_up_and_long_ones_are_sent_as_dates(void **state) {
     put_text(handle, "key", "value", times[i][0]);
     int64_t left = time_left(handle, "key");
     /* The clocks of client and server differ. */
-    assert_true(left <= times[i][1] + 1000 &&
-                left >= times[i][1] - 2000);
+    assert_true(left <= times[i][1] + 1000 && left >= times[i][1] - 2000);
   }
   put_text(handle, "short", "value", 1000);
   usleep(2200000);

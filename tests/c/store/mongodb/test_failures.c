@@ -68,12 +68,12 @@ static void errors_name_an_invalid_setting(void **state) {
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_options *options = options_with("backend", "mongodb", "mongodb_url", server.url,
                                              cases[i].name, cases[i].value, NULL);
-    cachette_error fault = {.code = 0};
-    assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-    assert_int_equal(fault.code, CACHETTE_ECONFIG);
-    assert_string_equal(fault.subject, cases[i].name);
-    if (strstr(fault.message, cases[i].message) == NULL) fail_msg("%s", fault.message);
-    if (strstr(fault.message, "hun") != NULL) fail_msg("%s", fault.message);
+    cachette_error error = {.code = 0};
+    assert_int_equal(cachette_options_check(options, &error, 1), 1);
+    assert_int_equal(error.code, CACHETTE_ECONFIG);
+    assert_string_equal(error.subject, cases[i].name);
+    if (strstr(error.message, cases[i].message) == NULL) fail_msg("%s", error.message);
+    if (strstr(error.message, "hun") != NULL) fail_msg("%s", error.message);
     cachette *handle;
     assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_ECONFIG);
     cachette_options_free(options);
@@ -85,10 +85,10 @@ static void certificate_and_key_must_be_one_file(void **state) {
   cachette_options *options =
       options_with("backend", "mongodb", "mongodb_url", "mongodb://h/?tls=true", "tls_cert_file",
                    "a.pem", "tls_key_file", "b.pem", NULL);
-  cachette_error fault = {.code = 0};
-  assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-  assert_string_equal(fault.subject, "tls_key_file");
-  assert_non_null(strstr(fault.message, "one PEM file"));
+  cachette_error error = {.code = 0};
+  assert_int_equal(cachette_options_check(options, &error, 1), 1);
+  assert_string_equal(error.subject, "tls_key_file");
+  assert_non_null(strstr(error.message, "one PEM file"));
   cachette_options_free(options);
 }
 
@@ -443,8 +443,7 @@ static void a_replica_set_is_followed(void **state) {
   mongoc_client_t *client = mongoc_client_new(url);
   bson_t *step_down = BCON_NEW("replSetStepDown", BCON_INT32(2), "force", BCON_BOOL(true));
   /* The server closes the connection. */
-  mongoc_client_command_simple(client, "admin", step_down, NULL, NULL,
-                               NULL);
+  mongoc_client_command_simple(client, "admin", step_down, NULL, NULL, NULL);
   bson_destroy(step_down);
   mongoc_client_destroy(client);
   for (int i = 0; i < 400 && probe_run(handle, &probe, CACHETTE_PUT, "other") < 0; i++) {

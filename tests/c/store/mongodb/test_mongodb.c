@@ -54,37 +54,37 @@ static void put(cachette *handle, const char *key, const char *value) {
 /* ---- The other client ---- */
 
 static bson_t *parse(const char *json) {
-  bson_error_t fault;
-  bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &fault);
-  if (document == NULL) fail_msg("%s", fault.message);
+  bson_error_t error;
+  bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &error);
+  if (document == NULL) fail_msg("%s", error.message);
   return document;
 }
 
 static void insert(const char *json) {
-  bson_error_t fault;
+  bson_error_t error;
   bson_t *document = parse(json);
-  if (!mongoc_collection_insert_one(entries, document, NULL, NULL, &fault))
-    fail_msg("%s", fault.message);
+  if (!mongoc_collection_insert_one(entries, document, NULL, NULL, &error))
+    fail_msg("%s", error.message);
   bson_destroy(document);
 }
 
 /* Inserts like cachette 0.1.x, with a 32-bit time. `expires` is in seconds from now. */
 static void insert_old(const char *key, const char *value, int expires) {
-  bson_error_t fault;
+  bson_error_t error;
   bson_t *document =
       BCON_NEW("key", BCON_UTF8(key), "value",
                BCON_BIN(BSON_SUBTYPE_BINARY, (const uint8_t *)value, (uint32_t)strlen(value)),
                "expires", BCON_INT32((int32_t)time(NULL) + expires));
-  if (!mongoc_collection_insert_one(entries, document, NULL, NULL, &fault))
-    fail_msg("%s", fault.message);
+  if (!mongoc_collection_insert_one(entries, document, NULL, NULL, &error))
+    fail_msg("%s", error.message);
   bson_destroy(document);
 }
 
 static int64_t count(const char *filter) {
-  bson_error_t fault;
+  bson_error_t error;
   bson_t *query = parse(filter);
-  int64_t found = mongoc_collection_count_documents(entries, query, NULL, NULL, NULL, &fault);
-  if (found < 0) fail_msg("%s", fault.message);
+  int64_t found = mongoc_collection_count_documents(entries, query, NULL, NULL, NULL, &error);
+  if (found < 0) fail_msg("%s", error.message);
   bson_destroy(query);
   return found;
 }
@@ -262,9 +262,9 @@ static void many_items_are_sent_in_few_commands(void **state) {
   for (int i = 0; i < COUNT; i++) items[i].ttl_ms = 600000;
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(op.number, COUNT);
-  int64_t least = time(NULL) + 500;
+  int64_t min = time(NULL) + 500;
   char filter[80];
-  snprintf(filter, sizeof filter, "{\"expires\": {\"$gt\": %lld}}", (long long)least);
+  snprintf(filter, sizeof filter, "{\"expires\": {\"$gt\": %lld}}", (long long)min);
   assert_int_equal(count(filter), COUNT / 2);
   cachette_close(handle);
 }
@@ -497,7 +497,7 @@ static void flush_expired_removes_expired_entries(void **state) {
 
 static void the_server_removes_expired_entries(void **state) {
   (void)state;
-  if (server.pid == 0) skip(); /* a server of the environment does that once a minute only */
+  if (server.pid == 0) skip(); /* other servers remove entries only once a minute */
   cachette *handle = open_mongodb();
   assert_int_equal(cachette_put(handle, cachette_str("a"), cachette_str("x"), 20, NULL), 0);
   const struct timespec pause = {0, 50 * 1000 * 1000};

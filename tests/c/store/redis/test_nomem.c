@@ -46,7 +46,7 @@ static void each_failing_allocation_is_handled(void **state) {
   fail_each(server.url, NULL);
 }
 
-/* The store resends ops that a replica refuses over a new connection. */
+/* When a replica refuses an op, the store resends it over a new connection. */
 static void each_failing_allocation_is_handled_on_a_replica(void **state) {
   (void)state;
   static const struct nomem_call refused[] = {

@@ -556,11 +556,11 @@ static void a_malformed_url_is_refused_without_its_password(void **state) {
                                      "redis://h/-1"};
   for (size_t i = 0; i < LENGTH(urls); i++) {
     cachette_options *options = options_with("backend", "redis", "redis_url", urls[i], NULL);
-    cachette_error words;
-    assert_int_equal(cachette_options_check(options, &words, 1), 1);
-    assert_string_equal(words.subject, "redis_url");
-    assert_null(strstr(words.message, "hunter2"));
-    assert_non_null(strstr(words.message, "redis_url"));
+    cachette_error error;
+    assert_int_equal(cachette_options_check(options, &error, 1), 1);
+    assert_string_equal(error.subject, "redis_url");
+    assert_null(strstr(error.message, "hunter2"));
+    assert_non_null(strstr(error.message, "redis_url"));
     cachette_options_free(options);
   }
 }
