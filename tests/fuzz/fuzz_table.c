@@ -73,6 +73,23 @@ static void remove_puts(struct put *puts, int first, int by) {
   for (int i = first; i < KEYS; i += by) puts[i].expires_ms = 0;
 }
 
+/* Clears a namespace, all entries or the expired ones, or takes a snapshot. */
+static void call_on_all(cachette__table *table, struct put *puts, unsigned char choice,
+                        int64_t now) {
+  cachette__snapshot snapshot = {.shard = 0};
+  if (choice < 8) {
+    cachette__table_clear_namespace(table, cachette_str(choice % 2 ? "a" : "b"), now);
+    remove_puts(puts, choice % 2, 2);
+  } else if (choice < 10) {
+    cachette__table_flush(table, now);
+    remove_puts(puts, 0, 1);
+  } else if (choice < 40) {
+    cachette__table_flush_expired(table, now);
+  } else if (choice < 50) {
+    while (cachette__table_snapshot(table, &snapshot, now, check_entry, puts) == 1) continue;
+  }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -83,7 +100,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check(table != NULL);
   for (; size >= CALL; data += CALL, size -= CALL) {
     struct put *each = &puts[data[1]];
-    cachette__snapshot snapshot = {.shard = 0};
     switch (data[0] % 16) {
       case 0:
         if (cachette__table_clear(table, key_of(data[1]), now)) check(each->expires_ms > now);
@@ -93,17 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         now += data[2] << 4 | data[3];
         break;
       case 2:
-        if (data[1] < 8) {
-          cachette__table_clear_namespace(table, cachette_str(data[1] % 2 ? "a" : "b"), now);
-          remove_puts(puts, data[1] % 2, 2);
-        } else if (data[1] < 10) {
-          cachette__table_flush(table, now);
-          remove_puts(puts, 0, 1);
-        } else if (data[1] < 40) {
-          cachette__table_flush_expired(table, now);
-        } else if (data[1] < 50) {
-          while (cachette__table_snapshot(table, &snapshot, now, check_entry, puts) == 1) continue;
-        }
+        call_on_all(table, puts, data[1], now);
         break;
       case 3:
       case 4:

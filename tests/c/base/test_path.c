@@ -77,7 +77,7 @@ static int make_paths(void *data) {
   return failed;
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   assert_int_equal(nomem_each_needed(make_paths, NULL), 3);
 }
@@ -88,7 +88,7 @@ int main(void) {
       cmocka_unit_test(a_relative_path_is_resolved_against_its_folder),
       cmocka_unit_test(the_current_folder_is_absolute),
       cmocka_unit_test(a_removed_current_folder_is_an_error),
-      cmocka_unit_test(each_allocation_fails),
+      cmocka_unit_test(each_failing_allocation_is_handled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

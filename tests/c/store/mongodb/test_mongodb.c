@@ -518,7 +518,7 @@ static void wait_for_notice(cachette *handle, char *notice, size_t size) {
   }
 }
 
-static void a_notice_passes_the_layers(void **state) {
+static void a_notice_passes_through_the_layers(void **state) {
   (void)state;
   char notice[256];
   insert_old("twice", "first", 100);
@@ -652,7 +652,7 @@ int main(void) {
       test(flush_expired_removes_expired_entries),
       test(the_server_removes_expired_entries),
       test(duplicate_keys_are_handled),
-      test(a_notice_passes_the_layers),
+      test(a_notice_passes_through_the_layers),
       test(one_of_many_concurrent_adds_succeeds),
       test(no_increment_is_lost),
       test(ops_in_flight_can_be_cancelled_and_closed),
