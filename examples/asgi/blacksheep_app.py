@@ -12,7 +12,7 @@ from rodi import Container
 services = Container()
 services.add_singleton(Cachette)  # pyright: ignore[reportUnknownMemberType]
 app = Application(services=services)
-tasks: set[asyncio.Future[None]] = set()  # asyncio itself does not keep what it runs
+tasks: set[asyncio.Future[None]] = set()  # asyncio itself has only weak references
 
 
 @Cachette.load_config
@@ -42,7 +42,7 @@ async def setter_later(payload: FromJSON[Payload], cachette: Cachette) -> Respon
   task = asyncio.ensure_future(cachette.put(payload.value.key, payload.value.value))
   tasks.add(task)
   task.add_done_callback(tasks.discard)
-  return text('OK', status=202)  # does not wait for the task
+  return text('OK', status=202)  # responds before the task ends
 
 
 @get('/{key}')

@@ -36,7 +36,7 @@ async def setter() -> str:
 @app.post('/later')
 async def setter_later() -> tuple[str, int]:
   payload = await request.get_json()
-  # This does not wait for the task.
+  # The response does not wait for the task.
   app.add_background_task(Cachette().put, payload['key'], payload['value'])  # pyright: ignore[reportUnknownMemberType]
   return 'OK', 202
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simple calls: put a value, fetch it, clear it. They return when the answer is there.
+ * The simple calls: put a value, fetch it, clear it. Each call blocks until the answer arrives.
  *
  *     cc -o minimal minimal.c $(pkg-config --cflags --libs cachette) && ./minimal
  */
@@ -25,7 +25,7 @@ static void show(cachette *cache, const char *key) {
 }
 
 int main(void) {
-  /* Entries live for five minutes, unless put says otherwise. Any option may be left out. */
+  /* Entries expire after five minutes, unless put sets another TTL. All options have defaults. */
   cachette_options *options = cachette_options_new();
   cachette_error error;
   if (options == NULL) return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cache in an event loop of the program's own: it waits for lines of commands and for the
- * cache at once, in one poll(). Commands are sent as operations, and whoever answers calls `done`.
+ * A cache in your own event loop. One poll() waits for commands on standard input and for the
+ * cache. Each command is submitted as an operation, whose `done` is called when the answer arrives.
  *
  *     put KEY VALUE     fetch KEY     clear KEY     flush     quit
  *
@@ -16,7 +16,7 @@
 
 enum { LINE_SIZE = 4096 };
 
-/* What one command needs until it is done: the operation, its one item, and the text of both. */
+/* A pending command: the operation, its only item, and the text that both point to. */
 typedef struct command {
   cachette_op op;
   cachette_item item;
@@ -24,9 +24,10 @@ typedef struct command {
   char text[LINE_SIZE];
 } command;
 
-/* ---- From a line to an operation, and back ---- */
+/* ---- Operations ---- */
 
-/* Called once for each operation, by whichever call into the cache brought the answer. */
+/* Called once for each operation, from cachette_submit(), cachette_process() or cachette_close().
+ */
 static void on_done(cachette_op *op) {
   command *self = op->data;
   if (op->status < 0 || self->item.status < 0) {
@@ -38,11 +39,11 @@ static void on_done(cachette_op *op) {
   } else {
     printf("(not there)\n");
   }
-  cachette_op_deinit(op); /* frees what was fetched */
+  cachette_op_deinit(op); /* frees the fetched value */
   free(self);
 }
 
-/* Fills the operation from words; false if they make no command. */
+/* Sets the operation from the words of a line. Returns false if they are not a command. */
 static bool read_words(command *self, const char *verb, const char *key, const char *value) {
   if (strcmp(verb, "flush") == 0) {
     self->op.verb = CACHETTE_FLUSH;
@@ -65,7 +66,7 @@ static bool read_words(command *self, const char *verb, const char *key, const c
   return true;
 }
 
-/* Sends the command of a line on its way; false for "quit". */
+/* Submits the command of a line. Returns false for "quit". */
 static bool start_command(cachette *cache, const char *line) {
   command *self = calloc(1, sizeof *self);
   if (self == NULL) return false;
@@ -83,13 +84,13 @@ static bool start_command(cachette *cache, const char *line) {
   self->op.done = on_done;
   self->op.data = self;
   self->op.error = &self->error;
-  cachette_submit(cache, &self->op); /* from here on it is on_done()'s */
+  cachette_submit(cache, &self->op); /* on_done() frees it */
   return true;
 }
 
 /* ---- The loop ---- */
 
-/* Reads what there is and starts each whole line; false at the end. */
+/* Reads available input and runs each whole line. Returns false at the end of the input. */
 static bool read_commands(cachette *cache) {
   static char input[LINE_SIZE];
   static size_t used;
@@ -120,14 +121,14 @@ int main(void) {
       {.fd = cachette_fd(cache), .events = POLLIN},
   };
   for (bool more = true; more;) {
-    /* The cache says how long it may be left alone; -1 is for ever. */
+    /* The time-out in ms until the cache has to run again; -1 means that it has no timer. */
     if (poll(watched, 2, cachette_timeout(cache)) < 0) break;
     cachette_process(cache);
     if (watched[0].revents != 0) more = read_commands(cache);
     fflush(stdout);
   }
 
-  /* Answers that are still to come, come with the error that the cache was closed. */
+  /* Operations that are still pending fail, because the cache is closed. */
   cachette_close(cache);
   return 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A cache for ASGI frameworks: in-memory or in a server, one API."""
+"""A cache for ASGI frameworks, in memory or on a server, with one API for all backends."""
 
 from ._cachette import __version__
 from ._core import Cachette, cached

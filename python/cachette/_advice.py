@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What to do about a value that a codec does not take, or bytes that it cannot read.
+"""Advice about values that a codec rejects, and about bytes that it cannot decode.
 
-The extension asks when a CodecError is made, and puts it behind the codec's own reason.
+The extension asks for advice when it creates a CodecError, and appends it to the error of the
+codec.
 """
 
 from typing import Any, Callable, List, NamedTuple, Optional
 
 Dumps = Callable[[Any], Any]
 
-_LEVELS = 10  # how deep the part of a value that is at fault is looked for
+_MAX_DEPTH = 10  # how deep to search for the part that is rejected
 
 
 class Refusal(ValueError):
-  """A value that a codec of this package refuses by itself, though its library takes it."""
+  """A value that a codec of this package rejects, although its library accepts it."""
 
   def __init__(self, reason: str, advice: str) -> None:
     super().__init__(reason, advice)
@@ -25,19 +26,19 @@ class Refusal(ValueError):
     return str(self.args[1])
 
 
-def short(value: object, most: int = 40) -> str:
-  """The text of a key or a name, cut."""
+def short(value: object, max_length: int = 40) -> str:
+  """Returns the repr of a key or a name, cut to a length."""
   text = repr(value)
-  return text if len(text) <= most else text[: most - 3] + '...'
+  return text if len(text) <= max_length else text[: max_length - 3] + '...'
 
 
 def join(words: List[str], last: str) -> str:
-  """'a, b or c'."""
+  """Joins words: 'a, b or c'."""
   return f' {last} '.join(filter(None, [', '.join(words[:-1]), words[-1]]))
 
 
 def advise_encoding(codec: str, value: Any, reason: BaseException, dumps: Dumps) -> str:
-  """What to do about a value that `dumps` has not taken; '' if there is nothing to say."""
+  """Returns advice about a value that `dumps` rejected, or '' if there is none."""
   if isinstance(reason, Refusal):
     return reason.advice
   if codec == 'vanilla':
@@ -45,11 +46,11 @@ def advise_encoding(codec: str, value: Any, reason: BaseException, dumps: Dumps)
   if codec not in ('json', 'orjson', 'msgpack', 'pickle') or isinstance(reason, RecursionError):
     return ''
   part = _find_part(value, dumps)
-  return f'{part.place} is {_remedy(codec, part)}'
+  return f'{part.where} is {_remedy(codec, part)}'
 
 
 def advise_decoding(data: bytes, key: str) -> str:
-  """What to do about bytes that a codec of the application's own does not read."""
+  """Returns advice about bytes that a custom codec cannot decode, or '' if there is none."""
   digits = data.strip()
   if not digits[digits.startswith(b'-') :].isdigit() or len(data) > 20:
     return ''
@@ -59,43 +60,43 @@ def advise_decoding(data: bytes, key: str) -> str:
   )
 
 
-# ---- Which part of the value it is
+# ---- The part that is rejected
 
 
 class _Part(NamedTuple):
   value: Any
-  place: str
+  where: str
   is_key: bool = False
 
 
 def _find_part(value: Any, dumps: Dumps) -> _Part:
-  """The innermost part that the codec does not take."""
+  """Returns the innermost part that the codec rejects."""
   path, part = '', value
-  for _ in range(_LEVELS):
+  for _ in range(_MAX_DEPTH):
     inner = _find_inner(part, dumps)
     if inner is None:
       return _Part(part, f'What is at {path}' if path else 'The value')
     if inner.is_key:
-      return inner._replace(place=f'A key of the dict at {path}' if path else 'A key of the dict')
-    path, part = path + inner.place, inner.value
+      return inner._replace(where=f'A key of the dict at {path}' if path else 'A key of the dict')
+    path, part = path + inner.where, inner.value
   return _Part(value, 'The value')
 
 
 def _find_inner(value: Any, dumps: Dumps) -> Optional[_Part]:
   if isinstance(value, dict):
     for key, each in value.items():
-      if not _takes(dumps, {key: None}):
+      if not _encodes(dumps, {key: None}):
         return _Part(key, '', True)
-      if not _takes(dumps, each):
+      if not _encodes(dumps, each):
         return _Part(each, f'[{short(key)}]')
   elif isinstance(value, (list, tuple)):
     for number, each in enumerate(value):
-      if not _takes(dumps, each):
+      if not _encodes(dumps, each):
         return _Part(each, f'[{number}]')
   return None
 
 
-def _takes(dumps: Dumps, value: Any) -> bool:
+def _encodes(dumps: Dumps, value: Any) -> bool:
   try:
     dumps(value)
   except Exception:
@@ -103,11 +104,11 @@ def _takes(dumps: Dumps, value: Any) -> bool:
   return True
 
 
-# ---- What to do about it
+# ---- Advice for a part
 
 
 def _remedy(codec: str, part: _Part) -> str:
-  """Words that follow on "The value is"."""
+  """Returns advice that continues "The value is"."""
   value, kind = part.value, type(part.value)
   name = kind.__name__
   if hasattr(kind, '__await__'):
@@ -132,7 +133,7 @@ def _remedy(codec: str, part: _Part) -> str:
 
 
 def _is_of(*names: str) -> Callable[[Any], bool]:
-  """Whether a value is of a class of such a name, with its module; none need be imported."""
+  """Tests for classes by their full names, so their modules need not be imported."""
 
   def is_of(value: Any) -> bool:
     return any(f'{each.__module__}.{each.__qualname__}' in names for each in type(value).__mro__)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The decorator `cached`: what a function gave for some arguments is given again.
+"""The decorator `cached`, which caches the results of a function by its arguments.
 
-A decorated function stays a function, and a coroutine function stays one, also for
-`inspect.iscoroutinefunction`. It has two attributes more, `key` and `invalidate`. In the body of a
-class it is a descriptor, so that the two of a bound method know the object.
+A decorated function is still a function, and a coroutine function is still one, also to
+`inspect.iscoroutinefunction`. It has two more attributes, `key` and `invalidate`. In the body of a
+class the result is a descriptor, so that both attributes of a bound method know the object.
 """
 
 from functools import partial, update_wrapper
@@ -26,7 +26,7 @@ def decorate(
   exclude: Tuple[str, ...],
   returns: Any,
 ) -> Any:
-  """A function whose results are kept in the cache of a class."""
+  """Returns a function whose results are cached by a cache class. See `Cachette.cached`."""
   from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
 
   _flights.check_ttl(ttl)
@@ -43,7 +43,7 @@ def decorate(
     raise TypeError(f'All lambdas of a module are named {title}; give cached() a key= for it.')
   plan = make_plan(function, key, namespace, _tuple_of(exclude))
   wrap = _wrap_coroutine if iscoroutinefunction(function) else _wrap_plain
-  # The one who decorates called cached(), or what that gave, which called this.
+  # Two frames up is the code that decorates: it called cached(), or its result, which called this.
   wrapper = wrap(cls, plan, ttl, returns_of_function(function, returns, depth=2))
   update_wrapper(wrapper, function)
   scope = function.__qualname__.rpartition('.')[0]
@@ -53,7 +53,7 @@ def decorate(
 
 
 def _tuple_of(exclude: Any) -> Any:
-  """A list of names is as good as a tuple."""
+  """Returns a list or a set of names as a tuple, and other values unchanged."""
   return tuple(exclude) if isinstance(exclude, (list, set, frozenset)) else exclude
 
 
@@ -62,7 +62,7 @@ _COROUTINE = """\
   try:
     _cachette_value = await _cachette_fetch(_cachette_key, _cachette_missing{more})
   except _cachette_error as _cachette_caught:
-    _cachette_failed = _cachette_note(_cachette_class, _cachette_caught)
+    _cachette_failed = _cachette_record(_cachette_class, _cachette_caught)
   else:
     if _cachette_value is not _cachette_missing:
       return _cachette_value
@@ -73,7 +73,7 @@ _COROUTINE = """\
 
 
 def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> Any:
-  cache = cast(Any, Cache.__new__(cls))  # it has no state, so that one will do
+  cache = cast(Any, Cache.__new__(cls))  # a cache has no state, so one instance is enough
   function = plan.function
 
   async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
@@ -81,9 +81,9 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) 
 
   fetch = cache.fetch if returns is None else partial(fetch_as, cls)
   more = '' if returns is None else ', _cachette_returns'
-  plan.know(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns)
-  plan.know(note=_flights.note_failure, miss=miss, partial=partial, function=function)
-  plan.know(**{'class': cls})
+  plan.bind(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns)
+  plan.bind(record=_flights.record_failure, miss=miss, partial=partial, function=function)
+  plan.bind(**{'class': cls})
   wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call, more=more))
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
@@ -105,7 +105,7 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> A
   def call(key: str, call: Callable[[], Any]) -> Any:
     return _flights.get_or_set_blocking(cls, cls.sync, key, call, ttl, returns)
 
-  plan.know(call=call, partial=partial, function=function)
+  plan.bind(call=call, partial=partial, function=function)
   wrapper = plan.compile('def', _PLAIN.format(call=plan.call))
   wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
 
@@ -118,12 +118,12 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> A
 
 # ---- Methods
 
-# Both are a functools.partial, because inspect.iscoroutinefunction() looks into one on every
-# version of Python; an object of a class of one's own it knows only since Python 3.12.
+# Both classes are a functools.partial, because inspect.iscoroutinefunction() unwraps one on every
+# version of Python. It accepts instances of other classes only since Python 3.12.
 
 
-# What a bound method has from its function, and frameworks ask for.
-_OF_FUNCTIONS = ('__name__', '__qualname__', '__globals__', '__annotations__')
+# Attributes that a bound method takes from its function, and that frameworks read.
+_FUNCTION_ATTRIBUTES = ('__name__', '__qualname__', '__globals__', '__annotations__')
 
 
 class _Bound(partial):  # type: ignore[type-arg]
@@ -150,8 +150,8 @@ class _Bound(partial):  # type: ignore[type-arg]
     return hash((self.func, id(self.args[0])))
 
   def __getattr__(self, name: str) -> Any:
-    # The others of that kind tell of all parameters, also of the one that is the object.
-    if name.startswith('__') and name not in _OF_FUNCTIONS:
+    # Other special attributes describe all parameters, including the one that is the object.
+    if name.startswith('__') and name not in _FUNCTION_ATTRIBUTES:
       raise AttributeError(name)
     return getattr(self.func, name)
 

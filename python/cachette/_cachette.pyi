@@ -7,7 +7,7 @@ from ._times import Time
 
 _T = TypeVar('_T')
 _Ttl = Optional[Time]
-_Face = TypeVar('_Face', bound=Callable[..., Any])
+_Stub = TypeVar('_Stub', bound=Callable[..., Any])
 
 __version__: str
 
@@ -48,8 +48,8 @@ class Sync:
   owner: type
   def __new__(cls: type[_T], owner: type, /) -> _T: ...
 
-def call(face: _Face, /) -> _Face: ...
-def blocking_call(face: _Face, /) -> _Face: ...
+def call(stub: _Stub, /) -> _Stub: ...
+def blocking_call(stub: _Stub, /) -> _Stub: ...
 def load(
   pairs: Sequence[Tuple[str, Any]], lenient: bool, codec: Optional[str], /
 ) -> Tuple[Config, List[Tuple[str, str]]]: ...

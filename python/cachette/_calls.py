@@ -3,9 +3,9 @@
 # ruff: noqa: PIE790  (to pyright, a body of `...` is none)
 """The calls of a cache: names, parameters, types and documentation.
 
-Each function here is a face without a body. `call` and `blocking_call` put a function of the
-extension in its place, which runs the call in C and passes for the face everywhere else: to
-inspect, asyncio, a framework, a type checker, an editor.
+Each function here is a stub without a body. The decorators `call` and `blocking_call` replace it
+with an object of the extension. That object runs the call in C and otherwise behaves like the stub
+to inspect, asyncio, frameworks, type checkers and editors.
 """
 
 from typing import (
@@ -30,170 +30,278 @@ from ._times import Time
 
 Seconds = Optional[Time]
 Value = TypeVar('Value')
-Face = TypeVar('Face', bound=Callable[..., Any])
+Stub = TypeVar('Stub', bound=Callable[..., Any])
 
 
-def call(face: Face) -> Face:
-  """The call of the extension that is named like a coroutine function."""
+def call(stub: Stub) -> Stub:
+  """Replaces a coroutine function with the call of the extension that has the same name."""
   if TYPE_CHECKING:
-    return face
-  face.__module__, face.__qualname__ = 'cachette', f'Cachette.{face.__name__}'
-  return _call(face)
+    return stub
+  stub.__module__, stub.__qualname__ = 'cachette', f'Cachette.{stub.__name__}'
+  return _call(stub)
 
 
-def blocking_call(face: Face) -> Face:
-  """The same that blocks. It is documented like the call that is awaited."""
+def blocking_call(stub: Stub) -> Stub:
+  """Replaces a function with the blocking call of the same name, and copies the documentation."""
   if TYPE_CHECKING:
-    return face
-  face.__module__, face.__qualname__ = 'cachette', f'Cachette.sync.{face.__name__}'
-  face.__doc__ = getattr(Calls, face.__name__).__doc__
-  return _blocking_call(face)
+    return stub
+  stub.__module__, stub.__qualname__ = 'cachette', f'Cachette.sync.{stub.__name__}'
+  stub.__doc__ = getattr(Calls, stub.__name__).__doc__
+  return _blocking_call(stub)
 
 
 async def wait_for(call: Awaitable[Any]) -> Any:
-  """What `call.__await__()` iterates over."""
+  """The coroutine that implements `call.__await__()`."""
   return await call
 
 
 class Calls(Cache):
-  """The calls that are awaited.
+  """The calls to await.
 
-  Keys are str of 1 to 65,536 bytes of UTF-8. A `ttl` is a positive number of seconds (int, float or
-  any other real number) or a timedelta, at most a hundred years; None takes the configured one.
+  A key is a str of 1 to 65,536 bytes in UTF-8. A `ttl` (time to live) is a positive number of
+  seconds (int, float or another real number) or a timedelta, at most a hundred years. None selects
+  the configured `ttl`.
 
-  A wrong argument (a key that is not a str, a negative `ttl`) is a TypeError or ValueError of the
-  call itself. What fails in the backend or the codec is raised when the call is awaited.
+  A wrong argument, such as a key that is not a str or a negative `ttl`, raises TypeError or
+  ValueError from the call itself. Errors of the backend or the codec are raised when the call is
+  awaited.
   """
 
   @call
   async def fetch(self, key: str, default: Any = None) -> Any:
-    """Fetches the value of a key, or `default` if there is none.
+    """Fetches the value of a key.
 
-    Raises CodecError if the codec cannot read the bytes, and BackendError.
+    Args:
+      key: The key to look up.
+      default: The result of a miss.
+
+    Returns:
+      The value, or `default` if the key has no entry.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes.
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def fetch_with_ttl(self, key: str) -> Tuple[int, Any]:
-    """Fetches `(seconds left, value)`, or `(-1, None)` if there is no entry.
+    """Fetches the value of a key and its remaining time to live.
 
-    The seconds are rounded up. An entry that does not expire has -1 seconds left, too, and a value.
+    Args:
+      key: The key to look up.
 
-    Raises CodecError if the codec cannot read the bytes, and BackendError.
+    Returns:
+      `(seconds, value)`, with the seconds rounded up. `(-1, None)` if the key has no entry. An
+      entry that does not expire has -1 seconds and a value.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes.
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def fetch_many(self, keys: Iterable[str]) -> Dict[str, Any]:
-    """Fetches many keys at once. Returns a dict of those that were found.
+    """Fetches the values of many keys at once.
 
-    If some keys fail (their server is down, their bytes cannot be read), the error of the first is
-    raised. Its `found` has the values of the others, its `failed` the error of each that failed.
+    Args:
+      keys: An iterable of keys.
 
-    Raises CodecError and BackendError.
+    Returns:
+      A dict of the keys that have an entry, with their values.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes of a key.
+      BackendError: The backend failed for a key, for example because one of several servers is
+        down.
+
+    If some keys fail, the error of the first is raised. Its attribute `found` has the values of the
+    other keys, and `failed` has the error of each key that failed.
     """
     ...
 
   @call
   async def put(self, key: str, value: Any, ttl: Seconds = None) -> None:
-    """Puts a value under a key, and replaces the old one.
+    """Stores a value under a key. Replaces the old value, if there is one.
 
-    Raises CodecError if the codec cannot hold the value, and BackendError (the value is too large,
-    say).
+    Args:
+      key: The key to store under.
+      value: A value that the configured codec can encode.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Raises:
+      CodecError: The codec cannot encode the value.
+      BackendError: The backend failed, cannot be reached or rejects the value, for example because
+        it
+        is too large.
     """
     ...
 
   @call
   async def put_many(self, mapping: Mapping[str, Any], ttl: Seconds = None) -> None:
-    """Puts the values of a mapping under its keys, all at once.
+    """Stores many values at once.
 
-    If some keys fail, the error of the first is raised; its `failed` has the error of each that
-    failed. The others were put.
+    Args:
+      mapping: A mapping of keys to values.
+      ttl: The time to live of each value in seconds, or a timedelta. None selects the configured
+        `ttl`.
 
-    Raises CodecError if the codec cannot hold a value (then nothing is put), and BackendError.
+    Raises:
+      CodecError: The codec cannot encode a value. Then nothing is stored.
+      BackendError: The backend failed for a key.
+
+    If some keys fail in the backend, the error of the first is raised. Its attribute `failed` has
+    the error of each key that failed. The other keys are stored.
     """
     ...
 
   @call
   async def add(self, key: str, value: Any, ttl: Seconds = None) -> bool:
-    """Puts a value only if the key has none. Returns whether it did.
+    """Stores a value only if the key has no entry.
 
-    Raises CodecError if the codec cannot hold the value, and BackendError.
+    Args:
+      key: The key to store under.
+      value: A value that the configured codec can encode.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Returns:
+      True if the value was stored, False if the key has an entry.
+
+    Raises:
+      CodecError: The codec cannot encode the value.
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def exists(self, key: str) -> bool:
-    """Returns whether the key has an entry, without reading it.
+    """Checks whether a key has an entry, without reading its value.
 
-    It counts neither as a hit nor as a miss. Raises BackendError.
+    This counts neither as a hit nor as a miss.
+
+    Args:
+      key: The key to look up.
+
+    Returns:
+      True if the key has an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def touch(self, key: str, ttl: Seconds = None) -> bool:
-    """Gives an entry a new time to live, counted from now. Returns whether there was one.
+    """Sets a new time to live for an entry.
 
-    Raises BackendError.
+    Args:
+      key: The key of the entry.
+      ttl: The time to live from now in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Returns:
+      True if the key has an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def increment(self, key: str, by: int = 1, ttl: Seconds = None) -> int:
-    """Adds to a counter, in one step on every backend. Returns its new value.
+    """Adds to a counter, in one atomic step on every backend.
 
-    by: an int of at most 64 bits. 0 reads the counter.
-    ttl: for a counter that the call creates, at 0. One that exists keeps its time to live.
+    A counter is stored as decimal digits, whatever the codec is. A fetch returns it as an int. The
+    codec "vanilla" returns its text, and a custom codec decodes the digits itself.
 
-    A counter is stored as decimal digits, whatever the codec. A fetch gives its int; the codec
-    "vanilla" gives its text, and a codec of your own decides for itself.
+    Args:
+      key: The key of the counter. A new counter starts at 0.
+      by: The int of at most 64 bits to add. 0 reads the counter.
+      ttl: The time to live of a new counter in seconds, or a timedelta. None selects the configured
+        `ttl`. An existing counter keeps its time to live.
 
-    Raises ValueError if the counter would leave 64 bits, CodecError if the value is no counter,
-    and BackendError.
+    Returns:
+      The new value of the counter.
+
+    Raises:
+      ValueError: The counter would exceed 64 bits.
+      CodecError: The value of the key is not a counter.
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def delete(self, key: str) -> bool:
-    """Deletes the entry of a key. Returns whether there was one.
+    """Deletes the entry of a key.
 
-    Raises BackendError.
+    Args:
+      key: The key of the entry.
+
+    Returns:
+      True if the key had an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def clear(self, namespace: Optional[str] = None, key: Optional[str] = None) -> int:
-    """Clears a namespace: all keys that begin with `namespace` and a colon. Returns how many.
+    """Clears a namespace or a key.
 
-    With `key` alone it clears that key, as `delete` does. With both it clears the namespace.
-    Raises BackendError.
+    Args:
+      namespace: Clears all keys that start with this text and a colon.
+      key: Clears this key, as `delete` does. It is ignored if `namespace` is given.
+
+    Returns:
+      The number of entries that were cleared.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def clear_many(self, keys: Iterable[str]) -> int:
-    """Clears many keys at once. Returns how many had an entry.
+    """Clears many keys at once.
 
-    If some keys fail, the error of the first is raised; its `failed` has the error of each that
-    failed. The others were cleared.
+    Args:
+      keys: An iterable of keys.
 
-    Raises BackendError.
+    Returns:
+      The number of keys that had an entry.
+
+    Raises:
+      BackendError: The backend failed for a key.
+
+    If some keys fail, the error of the first is raised. Its attribute `failed` has the error of
+    each key that failed. The other keys are cleared.
     """
     ...
 
   @call
   async def flush(self) -> int:
-    """Clears all entries. Returns how many there were.
+    """Clears all entries of the cache.
 
-    Raises BackendError.
+    Returns:
+      The number of entries that were cleared.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
   @call
   async def flush_expired(self) -> int:
-    """Removes expired entries that still take memory. Returns how many there were.
+    """Removes expired entries that still use memory.
 
-    Expired entries are never fetched, whether you call this or not. Raises BackendError.
+    An expired entry is never fetched, whether or not you call this.
+
+    Returns:
+      The number of entries that were removed.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
     """
     ...
 
@@ -201,7 +309,10 @@ class Calls(Cache):
   async def ping(self) -> None:
     """Waits until the backend has answered.
 
-    Raises BackendUnavailable, BackendTimeout or BackendError.
+    Raises:
+      BackendUnavailable: The backend cannot be reached.
+      BackendTimeout: The backend did not answer in time.
+      BackendError: The backend failed.
     """
     ...
 
@@ -233,31 +344,39 @@ class Calls(Cache):
   async def get_or_set(
     self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None
   ) -> Any:
-    """Fetches the value of a key. If there is none, computes it with `factory` and puts it.
+    """Fetches the value of a key. On a miss, computes it with `factory` and stores it.
 
-    factory: a value, a function without arguments, or a coroutine function.
-    returns: the type of the value. The codecs "json", "orjson" and "msgpack" give that type back
-    where pydantic is installed.
+    If several callers in an event loop miss a key at once, one computes the value and the others
+    wait for it. All of them get the value, each as a separate object equal to the result of a hit.
+    If the factory raises, all of them get its exception, and nothing is stored.
 
-    Of all callers in an event loop who miss a key at once, one computes and the others wait for it.
-    They get its value, or its exception, which is not stored. Each gets an object of its own, and a
-    miss returns what a hit returns. The factory runs as a task of its own in a copy of the first
-    caller's context: cancelling a caller stops only that caller, and cancelling the last one stops
-    the factory.
+    The factory runs in a separate task, in a copy of the first caller's context. Cancelling a
+    caller stops only that caller. Cancelling the last caller stops the factory.
 
-    A write to the key while it is computed ends that: the value is not stored, and who asks later
-    computes anew.
+    If the key is written while the value is computed, the value is not stored, and a later caller
+    computes it again. If the backend fails, the value is still computed. It is not stored if the
+    fetch failed.
 
-    If the backend fails, the value is computed all the same; it is not put if fetching failed.
+    Args:
+      key: The key to look up.
+      factory: A value, a function without arguments, or a coroutine function without arguments.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+      returns: The type of the value. The codecs "json", "orjson" and "msgpack" restore that type if
+        pydantic is installed.
 
-    Raises TypeError for a factory that is an awaitable, CodecError if the codec cannot hold the
-    value (the codec "vanilla" holds text only), and what the factory raises.
+    Returns:
+      The value.
+
+    Raises:
+      TypeError: The factory is an awaitable.
+      CodecError: The codec cannot encode the value. The codec "vanilla" accepts only text here.
+      Exception: What the factory raises.
     """
     ...
 
 
 class BlockingCalls(Sync):
-  """The calls that block until the answer is there."""
+  """The calls that block until the answer arrives."""
 
   @blocking_call
   def fetch(self, key: str, default: Any = None) -> Any: ...

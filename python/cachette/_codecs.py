@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Codecs: how values become bytes and bytes become values.
 
-A codec is a pair of functions over the library that its field uses, which is imported when the
-codec is first used. `vanilla` (text) is part of the extension.
+A codec is a pair of functions of a library, which is imported when the codec is first used. The
+codec `vanilla` (text) is part of the extension.
 
-  vanilla   str; other values as str(value). Gives str back
-  json      what the json module takes, NaN, lone surrogates and ints of up to 4300 digits included;
-            tuples come back as lists, keys of dicts as str. Keys that would be the same are refused
-  orjson    much the same by orjson, in which ints have 64 bits and keys are str; datetimes, UUIDs
-            and dataclasses come back as str or dict, and NaN and infinity as None
-  msgpack   None, bool, float, str, bytes, list, dict, ints of 64 bits; tuples come back as lists,
-            bytearrays as bytes. A key of a dict that is a tuple could not be read, and is refused
-  pickle    nearly everything. Reading it can run code: only where nobody else can write to the
+  vanilla   str; other values are stored as str(value). Returns str
+  json      what the json module accepts, including NaN, lone surrogates and ints of up to 4300
+            digits. Tuples return as lists, keys of dicts as str. Keys that would be equal as text
+            are rejected
+  orjson    similar, but ints have 64 bits and keys are str. Datetimes, UUIDs and dataclasses return
+            as str or dict, NaN and infinity as None
+  msgpack   None, bool, float, str, bytes, list, dict, ints of 64 bits. Tuples return as lists,
+            bytearrays as bytes. A dict with a tuple as a key cannot be decoded, so it is rejected
+  pickle    nearly everything. Decoding can run code: use it only if no one else can write to the
             cache, or with a `secret`
-  csv       a pandas DataFrame, as text; feather, parquet: with its types. A frame that would not
-            come back as it was is refused; see _frames.py
+  csv       a pandas DataFrame, as text; feather, parquet: with its types. A frame that would
+            change is rejected; see _frames.py
 
-What a codec does not hold is a CodecError when it is put; damaged bytes are one when they are
-fetched, as far as the format can tell. What is to be done about it is in _advice.py.
+A value that a codec cannot encode is a CodecError when it is put. Damaged bytes are a CodecError
+when they are fetched, as far as the format can detect it. _advice.py adds what to do about it.
 
-The bytes are those of cachette 0.1.x, but for two cases, which that reads as well: MessagePack's
-ints from 48 to 57, and an index with a `freq`. Digits that are a counter are read as its int before
-the codec is asked; see decode() in values.c.
+The bytes are those of cachette 0.1.x, with two exceptions that 0.1.x can decode as well: ints from
+48 to 57 in MessagePack, and an index with a `freq`. The extension decodes the digits of a counter
+itself, before it calls the codec; see decode_by_codec() in codec.c.
 """
 
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, cast
@@ -30,7 +31,7 @@ from ._cachette import has_odd_key
 from ._exceptions import CodecError
 
 Codec = Tuple[Callable[[Any], Any], Callable[[bytes], Any]]
-"""`dumps`, which gives an object that holds bytes, and `loads`, which is given bytes."""
+"""`dumps`, which returns an object with bytes, and `loads`, which takes bytes."""
 
 
 def _json() -> Codec:
@@ -46,7 +47,7 @@ def _json() -> Codec:
 
 
 def _refuse_equal_keys(value: Any) -> None:
-  """Refuses a dict of whose keys JSON makes the same text, for only one would come back."""
+  """Rejects a dict with keys that are equal as JSON text, because only one would be stored."""
   import json
 
   from ._advice import Refusal, short
@@ -54,7 +55,7 @@ def _refuse_equal_keys(value: Any) -> None:
   for keys in _dicts_of(value):
     kinds = set(map(type, keys))
     if len(kinds) == 1 and kinds <= {int, str, bool, type(None)}:
-      continue  # different ones have different texts
+      continue  # keys of one such type have different texts
     texts = json.loads(json.dumps(dict.fromkeys(keys)), object_pairs_hook=list)
     seen: Dict[str, Any] = {}
     for key, (text, _) in zip(keys, texts):
@@ -68,15 +69,15 @@ def _refuse_equal_keys(value: Any) -> None:
 
 
 def _dicts_of(value: Any) -> Iterator[Dict[Any, Any]]:
-  """The dicts in a value of dicts, lists and tuples, which does not hold itself."""
-  waiting = [value]
-  while waiting:
-    each = waiting.pop()
+  """Yields the dicts in a value of dicts, lists and tuples without cycles."""
+  stack = [value]
+  while stack:
+    each = stack.pop()
     if isinstance(each, dict):
       yield each
-      waiting.extend(each.values())
+      stack.extend(each.values())
     elif isinstance(each, (list, tuple)):
-      waiting.extend(each)
+      stack.extend(each)
 
 
 def _orjson() -> Codec:
@@ -94,8 +95,8 @@ def _msgpack() -> Codec:
     data = pack(value)
     if has_odd_key(value):
       refuse_tuple_keys(value)
-    # 48 to 57 are the bytes "0" to "9", and those are a counter's. So they get the longer form that
-    # MessagePack has for them.
+    # 48 to 57 would be encoded as the bytes "0" to "9", which mean a counter. So they get the
+    # longer form of MessagePack.
     return b'\xcc' + data if len(data) == 1 and data.isdigit() else data
 
   def refuse_tuple_keys(value: Any) -> None:
@@ -115,10 +116,10 @@ def _msgpack() -> Codec:
   return dumps, loads
 
 
-def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-  """`loads` that takes damaged bytes for damaged.
+def _guard_memory(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+  """Wraps `loads` so that running out of memory is reported as damaged bytes.
 
-  It asks for as much memory as the bytes say that it needs, which, of damaged ones, is any amount.
+  Damaged bytes may ask for any amount of memory.
   """
 
   def guarded(data: bytes) -> Any:
@@ -135,7 +136,7 @@ def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 def _pickle() -> Codec:
   import pickle
 
-  return pickle.dumps, _guarded(pickle.loads)
+  return pickle.dumps, _guard_memory(pickle.loads)
 
 
 def _csv() -> Codec:
@@ -148,36 +149,36 @@ def _feather() -> Codec:
   from . import _frames
 
   dumps, loads = _frames.feather()
-  return dumps, _guarded(loads)
+  return dumps, _guard_memory(loads)
 
 
 def _parquet() -> Codec:
   from . import _frames
 
   dumps, loads = _frames.parquet()
-  return dumps, _guarded(loads)
+  return dumps, _guard_memory(loads)
 
 
-class _Known(NamedTuple):
+class _BuiltIn(NamedTuple):
   make: Callable[[], Codec]
   packages: Tuple[str, ...] = ()
   extra: str = ''
 
 
-_table: Dict[str, _Known] = {
-  'csv': _Known(_csv, ('pandas',), 'dataframe'),
-  'feather': _Known(_feather, ('pandas', 'pyarrow'), 'dataframe'),
-  'json': _Known(_json),
-  'msgpack': _Known(_msgpack, ('msgpack',), 'msgpack'),
-  'orjson': _Known(_orjson, ('orjson',), 'orjson'),
-  'parquet': _Known(_parquet, ('pandas', 'pyarrow'), 'dataframe'),
-  'pickle': _Known(_pickle),
+_table: Dict[str, _BuiltIn] = {
+  'csv': _BuiltIn(_csv, ('pandas',), 'dataframe'),
+  'feather': _BuiltIn(_feather, ('pandas', 'pyarrow'), 'dataframe'),
+  'json': _BuiltIn(_json),
+  'msgpack': _BuiltIn(_msgpack, ('msgpack',), 'msgpack'),
+  'orjson': _BuiltIn(_orjson, ('orjson',), 'orjson'),
+  'parquet': _BuiltIn(_parquet, ('pandas', 'pyarrow'), 'dataframe'),
+  'pickle': _BuiltIn(_pickle),
 }
 _own: Dict[str, Codec] = {}
 
 
 def register(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
-  """Adds a codec of the application's own, or replaces one that it added before."""
+  """Adds a custom codec, or replaces one with the same name."""
   if not isinstance(name, str) or not name:
     raise ValueError('The name of a codec must be a non-empty str.')
   if not callable(dumps) or not callable(loads):
@@ -186,43 +187,43 @@ def register(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], An
 
 
 def is_own(name: object) -> bool:
-  """Whether the application has registered a codec of that name."""
+  """Returns whether the application has registered a codec with this name."""
   return isinstance(name, str) and name.lower() in _own
 
 
-def name_own(fault: str) -> str:
-  """A fault that lists the codecs there are, with those of the application."""
-  if 'must be one of' not in fault or not _own:
-    return fault
+def add_own_names(message: str) -> str:
+  """Appends the names of custom codecs to a message that lists the valid names."""
+  if 'must be one of' not in message or not _own:
+    return message
   names = ', '.join(f'"{name}"' for name in _own)
-  return f'{fault} Codecs of your own: {names}.'
+  return f'{message} Codecs of your own: {names}.'
 
 
-def find_fault(name: str) -> Optional[str]:
-  """What keeps a codec from being used here, with what to do; None if nothing does."""
+def find_error(name: str) -> Optional[str]:
+  """Returns why a codec cannot be used here and what to do, or None if it can be used."""
   if name in _own or name not in _table:
     return None
   from importlib.util import find_spec
 
-  known = _table[name]
-  missing = [f'"{each}"' for each in known.packages if find_spec(each) is None]
+  codec = _table[name]
+  missing = [f'"{each}"' for each in codec.packages if find_spec(each) is None]
   if not missing:
     return None
   packages = ' and '.join(missing)
   return (
     f'The "{name}" codec needs {packages}, not installed here: '
-    f'pip install "cachette[{known.extra}]>=1".'
+    f'pip install "cachette[{codec.extra}]>=1".'
   )
 
 
 def find(name: str) -> Codec:
-  """The functions of a codec that there is. Raises CodecError if its library cannot be had."""
+  """Returns the functions of a codec. Raises CodecError if its library cannot be imported."""
   if name in _own:
     return _own[name]
   try:
     return _table[name].make()
-  except Exception as error:  # a library built for another version of its own is a ValueError
+  except Exception as error:  # any error: a broken installation can raise ValueError
     reason = f'{type(error).__name__}: {error}'.rstrip('.')
     raise CodecError(
-      find_fault(name) or f'The library of the "{name}" codec cannot be imported: {reason}.'
+      find_error(name) or f'The library of the "{name}" codec cannot be imported: {reason}.'
     ) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes a checked configuration of what `load_config` is given."""
+"""Creates a checked configuration from the argument of `load_config`."""
 
 import warnings
 from typing import Any, List, NoReturn, Tuple
@@ -11,17 +11,19 @@ from ._exceptions import ConfigError
 _Errors = List[Tuple[str, str]]
 
 
-def load_settings(given: Any, owner: str = 'Cachette', depth: int = 2) -> Config:
-  """Checks settings, and makes a configuration of them.
+def load_settings(source: Any, owner: str = 'Cachette', depth: int = 2) -> Config:
+  """Checks settings and returns a configuration.
 
-  given: (name, value) tuples, a mapping, an object with fields (pydantic, dataclass), or a function
-  that returns one of these. owner: the name of the class that is configured. depth: the stack level
-  that warnings name; 2 is the caller of this function.
+  source: (name, value) tuples, a mapping, an object with fields (pydantic, dataclass), or a
+    function
+    that returns one of these.
+  owner: the name of the class that is configured.
+  depth: the stack level that warnings point to; 2 is the caller of this function.
 
-  Raises TypeError if the settings cannot be read; for all errors in them at once,
-  pydantic.ValidationError or, if pydantic is not installed, ConfigError.
+  Raises TypeError if the settings cannot be read. Raises pydantic.ValidationError, or ConfigError
+  if pydantic is not installed, with all errors in them.
   """
-  settings = _settings.read(given, owner)
+  settings = _settings.read(source, owner)
   pairs = [(name, _settings.join_keys(name, value)) for name, value in settings.pairs]
   codec = None
   for name, value in pairs:
@@ -30,9 +32,10 @@ def load_settings(given: Any, owner: str = 'Cachette', depth: int = 2) -> Config
   checked = [pair for pair in pairs if pair[0].lower() != 'codec'] if codec is not None else pairs
   config, errors = load(checked, settings.lenient, codec)
   errors = [
-    (name, _codecs.name_own(message) if name == 'codec' else message) for name, message in errors
+    (name, _codecs.add_own_names(message) if name == 'codec' else message)
+    for name, message in errors
   ]
-  error = _codecs.find_fault(config.get('codec') or '')
+  error = _codecs.find_error(config.get('codec') or '')
   if error is not None:
     errors.append(('codec', error))
   if errors:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The class that applications use."""
+"""The class `Cachette`."""
 
 from typing import (
   TYPE_CHECKING,
@@ -32,23 +32,24 @@ if TYPE_CHECKING:
   Parameters = ParamSpec('Parameters')
 
 Settings = TypeVar('Settings')
-Own = TypeVar('Own', bound='Cachette')  # not Self, which annotations must do without at run time
+CachetteT = TypeVar('CachetteT', bound='Cachette')  # Self needs a newer Python at run time
 
 
-# Has a class use a configuration. cachette.testing has another in its place, for a time.
+# Sets the configuration of a class. cachette.testing replaces it for a time.
 use_config: 'Callable[[Any, Config], None]' = configure
 
 
 def _is_plain(owner: Any) -> bool:
-  """Whether a class is built without arguments, as Cachette itself is."""
+  """Returns whether a class is created without arguments, like Cachette itself."""
   return bool(owner.__init__ is object.__init__ and owner.__new__ is object.__new__)
 
 
 class _AsyncDependency:
-  """`Cachette.__wrapped__`, by which FastAPI decides whether a dependency is a coroutine function.
+  """`Cachette.__wrapped__`, which makes FastAPI treat the class as a coroutine function.
 
-  FastAPI runs a class in its thread pool, at several times the cost of the request itself; one
-  that unwraps to a coroutine function it awaits. A subclass with its own `__init__` is none.
+  FastAPI runs a class in its thread pool, which costs several times as much as the request itself.
+  It awaits a class that unwraps to a coroutine function. A subclass with its own `__init__` does
+  not have the attribute.
   """
 
   def __get__(self, instance: Optional[object], owner: type) -> Any:
@@ -56,14 +57,14 @@ class _AsyncDependency:
       raise AttributeError('__wrapped__')
 
     async def build() -> object:
-      """What FastAPI takes the class for; it calls the class all the same, and awaits that."""
+      """FastAPI inspects this function, but calls the class and awaits the result."""
       return owner()
 
     return build
 
 
 class _PlainSignature:
-  """`Cachette.__signature__`, so that inspect.signature() looks at the class, not behind it."""
+  """`Cachette.__signature__`, so that inspect.signature() does not follow `__wrapped__`."""
 
   def __get__(self, instance: Optional[object], owner: type) -> 'Signature':
     if instance is not None or not _is_plain(owner):
@@ -74,7 +75,7 @@ class _PlainSignature:
 
 
 class SyncCalls(BlockingCalls):
-  """The calls of a cache class that block until the answer is there: `Cachette.sync`."""
+  """The calls of a cache class that block until the answer arrives: `Cachette.sync`."""
 
   @overload
   def get_or_set(
@@ -91,28 +92,43 @@ class SyncCalls(BlockingCalls):
   @overload
   def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, *, returns: object) -> Any: ...
   def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None) -> Any:
-    """The value of a key; if there is none, what `factory` gives, which is put.
+    """Fetches the value of a key. On a miss, computes it with `factory` and stores it.
 
-    As `Cachette.get_or_set`; of all threads that miss a key at once one computes.
-    factory: a value or a function without arguments.
+    This is the blocking form of `Cachette.get_or_set`. If several threads miss a key at once, one
+    computes the value and the others wait for it.
+
+    Args:
+      key: The key to look up.
+      factory: A value, or a function without arguments.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+      returns: The type of the value. The codecs "json", "orjson" and "msgpack" restore that type if
+        pydantic is installed.
+
+    Returns:
+      The value.
+
+    Raises:
+      TypeError: The factory is or returns an awaitable.
+      CodecError: The codec cannot encode the value.
+      Exception: What the factory raises.
     """
     kind = _flights.returns_of(returns) if returns is not None else None
     return _flights.get_or_set_blocking(self.owner, self, key, factory, ttl, kind)
 
 
 class _SyncCalls:
-  """`Cachette.sync`."""
+  """Implements the attribute `Cachette.sync`."""
 
   def __get__(self, instance: Optional[object], owner: type) -> SyncCalls:
     return SyncCalls(owner)
 
 
 class Cachette(Calls):
-  """A cache whose backend, codec and time to live were stated once, at start-up.
+  """A cache whose backend, codec and time to live are configured once, at start-up.
 
-  Build one wherever it is needed, or have it injected: it costs next to nothing, and all of one
-  class share the same entries. A subclass with a `load_config` of its own is another,
-  independent cache.
+  Create an instance wherever you need one, or have it injected. That costs almost nothing, and all
+  instances of a class share the same entries. A subclass with its own `load_config` is a separate
+  cache.
 
   >>> import asyncio
   >>> from cachette import Cachette
@@ -130,10 +146,10 @@ class Cachette(Calls):
   _config: ClassVar[Config]
 
   sync = _SyncCalls()
-  """The same calls for code without an event loop: `Cachette.sync.fetch('key')`.
+  """The same calls for code without an event loop, for example `Cachette.sync.fetch('key')`.
 
-  They return when the answer is there. Each thread has a connection of its own, which is closed
-  when the thread ends; no event loop is started. Beside a running one they work, but hold it up.
+  They block until the answer arrives. Each thread has its own connection, which is closed when the
+  thread ends. No event loop is started. If one is running in the thread, a call blocks it.
   """
 
   if not TYPE_CHECKING:
@@ -142,44 +158,59 @@ class Cachette(Calls):
 
   @classmethod
   def load_config(cls, settings: Settings) -> Settings:
-    """Configures the cache with settings, or with what a function returns, as a decorator.
+    """Configures the cache from settings or, as a decorator, from a function that returns settings.
 
-    settings: (name, value) tuples, a mapping, a settings object with the options as fields, or a
-    function that returns one of these, which is called once, now, without arguments. Names are
-    case-insensitive, and every value may be text. Of `os.environ` the variables count that begin
-    with CACHETTE_, such as CACHETTE_TTL. A second call replaces the configuration from then on; an
-    in-memory cache begins empty then.
+    A second call replaces the configuration for all later calls. An in-memory cache is empty then.
 
-    Returns what it was given. Raises pydantic.ValidationError, or ConfigError where pydantic is not
-    installed, with every fault that was found; TypeError if it cannot read the settings. Warns,
-    with a UserWarning, of an option of a backend without the option `backend`, and of a settings
-    object that has no option.
+    Args:
+      settings: (name, value) tuples, a mapping, a settings object whose fields are options, or a
+        function that returns one of these. The function is called once, at once and without
+        arguments. Names are case-insensitive, and every value may be text. From `os.environ` only
+        variables that start with CACHETTE_ are read, such as CACHETTE_TTL.
+
+    Returns:
+      The argument.
+
+    Raises:
+      pydantic.ValidationError: The settings are not valid. The message lists all errors.
+      ConfigError: The same, if pydantic is not installed.
+      TypeError: The argument has none of these types.
+
+    Warns:
+      UserWarning: An option of a backend is set without the option `backend`, or a settings object
+        has
+        no option.
     """
     use_config(cls, load_settings(settings, cls.__name__, depth=3))
-    _fallbacks.forget(cls)
+    _fallbacks.reset(cls)
     return settings
 
   @classmethod
-  async def inject(cls: 'Type[Own]') -> 'Own':
-    """Gives a cache of the class: a dependency for `Depends(Cachette.inject)`.
+  async def inject(cls: 'Type[CachetteT]') -> 'CachetteT':
+    """Returns a cache of the class, as a dependency: `Depends(Cachette.inject)`.
 
-    FastAPI awaits it everywhere. `Depends()` on the class itself is awaited only by FastAPI 0.123.5
-    and newer before Python 3.13, where `inspect.unwrap` looks behind classes; elsewhere it works
-    all the same, but costs a turn through FastAPI's thread pool.
+    Every version of FastAPI awaits it. FastAPI awaits `Depends()` on the class itself only from
+    version 0.123.5 on and before Python 3.13, where `inspect.unwrap` unwraps classes. Otherwise
+    `Depends()` works too, but takes a turn through FastAPI's thread pool.
     """
     return cls()
 
   @classmethod
   def lifespan(cls, app: object = None) -> AsyncContextManager[None]:
-    """Connects when an application starts, and closes the connection of its loop at the end.
+    """Connects when an application starts, and closes the connection of its event loop at the end.
 
-    For `FastAPI(lifespan=Cachette.lifespan)` and its like, or in a lifespan of your own as `async
-    with Cachette.lifespan():`. It is a nicety: without it the first call connects, and what is open
-    is closed with the event loop. A server that does not answer yet is logged as a warning, by the
-    logger `cachette`, and does not keep the application from starting. What still waits at the end
-    fails with BackendUnavailable.
+    Pass it to the framework, as in `FastAPI(lifespan=Cachette.lifespan)`, or use it in your own
+    lifespan as `async with Cachette.lifespan():`. It is optional: without it the first call
+    connects, and connections are closed with the event loop.
 
-    app: what frameworks pass; not looked at.
+    If a server does not answer yet, the logger `cachette` logs a warning and the application starts
+    all the same. Calls that still wait at the end fail with BackendUnavailable.
+
+    Args:
+      app: The application, which frameworks pass. It is not used.
+
+    Returns:
+      An asynchronous context manager.
     """
     from ._lifespan import lifespan
 
@@ -187,10 +218,10 @@ class Cachette(Calls):
 
   @classmethod
   def stats(cls) -> Stats:
-    """What the cache has done so far, in all loops and threads of this process."""
-    figures = stats(cls)
-    figures.update(seconds=figures['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls))
-    return Stats(*(figures[name] for name in Stats._fields))
+    """Returns what the cache has done in all event loops and threads of this process."""
+    values = stats(cls)
+    values.update(seconds=values['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls))
+    return Stats(*(values[name] for name in Stats._fields))
 
   @overload
   @classmethod
@@ -221,27 +252,43 @@ class Cachette(Calls):
     exclude: Tuple[str, ...] = (),
     returns: Any = None,
   ) -> Any:
-    """Keeps what a function gives, by its arguments: a decorator, with or without parentheses.
+    """Caches the results of a function by its arguments. Use it with or without parentheses.
 
-    ttl: positive number of seconds, or a timedelta; None takes the configured one. key: a template
-    over the parameters such as "user:{id}", or a function that is given the arguments of the call
-    and gives a str; None makes "module.qualname:" and a digest of the arguments. namespace: put
-    before the key with a colon, so that `clear(namespace)` clears all. exclude: names of parameters
-    that are no part of the digest, "self" say. returns: the type of what the function gives; None
-    takes its annotation. The codecs "json", "orjson" and "msgpack" give that type back, on a miss
-    as on a hit, where pydantic is installed: models, dataclasses, UUIDs, dates, sets and so on.
+    If several calls with the same arguments miss at once, the function runs once, as in
+    `get_or_set`. If the backend fails, the function runs. Put `cached` above `classmethod` and
+    `staticmethod`.
 
-    The digest takes None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and
-    times, Decimal, UUID, Enum, Path, dataclasses and pydantic models, tells their types apart, and
-    is the same in every process; another type is a TypeError when the function is called.
+    The decorated function has two more attributes. `key(...)` returns the key for some arguments,
+    and `invalidate(...)` clears that key. For a coroutine function, await `invalidate(...)`.
 
-    The decorated function has `key(...)`, the key of a call, and `invalidate(...)`, which clears
-    it; a coroutine function's is to be awaited. Of calls that miss at once one runs, as in
-    `get_or_set`, and where the backend fails the function runs. Over `classmethod` and
-    `staticmethod` put `cached` outermost.
+    Without `key`, the key is "module.qualname:" and a digest of the arguments. The digest supports
+    None, bool, int, float, str, bytes, tuples, lists, dicts, sets, dates and times, Decimal, UUID,
+    Enum, Path, dataclasses and pydantic models. It distinguishes their types and is the same in
+    every process. A call with an argument of another type raises TypeError.
 
-    Raises TypeError or ValueError for what is wrong with the options. The "vanilla" codec keeps
-    text only: with it a function that gives anything else raises CodecError when it is called.
+    Args:
+      ttl: The time to live of results in seconds, or a timedelta. None selects the configured
+        `ttl`.
+      key: A template over the parameters, such as "user:{id}", or a function that takes the
+        arguments
+        of the call and returns a str. None selects the digest.
+      namespace: A prefix of the key, followed by a colon, so that `clear(namespace)` clears all
+        results.
+      exclude: The names of parameters to leave out of the digest, such as "self".
+      returns: The type of the results. None selects the return annotation. If pydantic is
+        installed,
+        the codecs "json", "orjson" and "msgpack" restore that type, both on a miss and on a hit:
+        models, dataclasses, UUIDs, dates, sets and so on.
+
+    Returns:
+      The decorated function, or a decorator if `cached` is used with parentheses.
+
+    Raises:
+      TypeError: An option has the wrong type, or the object cannot be decorated.
+      ValueError: An option has a wrong value.
+
+    With the codec "vanilla", a function that returns anything except text raises CodecError when it
+    is called.
 
     >>> import asyncio
     >>> from cachette import cached
@@ -266,10 +313,16 @@ class Cachette(Calls):
 
   @staticmethod
   def register_codec(name: str, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
-    """Adds a codec of the application's own, for a `load_config` that comes after.
+    """Registers a custom codec, which a later `load_config` can use.
 
-    name: how the option `codec` names it. dumps: gives bytes for a value. loads: gives the
-    value back.
+    Args:
+      name: The name of the codec, for the option `codec`.
+      dumps: A function that encodes a value and returns bytes.
+      loads: A function that decodes these bytes and returns the value.
+
+    Raises:
+      ValueError: The name is not a non-empty str.
+      TypeError: `dumps` or `loads` is not callable.
     """
     _codecs.register(name, dumps, loads)
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What can go wrong.
+"""The exceptions of this package.
 
 CachetteError
  +-- ConfigError          (also a ValueError)       the configuration is not valid
- +-- BackendError                                   the backend refused or failed
- |    +-- BackendUnavailable  (also a ConnectionError)  it cannot be reached
- |    +-- BackendTimeout      (also a TimeoutError)     it did not answer in time
+ +-- BackendError                                   the backend rejected an operation or failed
+ |    +-- BackendUnavailable  (also a ConnectionError)  the backend cannot be reached
+ |    +-- BackendTimeout      (also a TimeoutError)     the backend did not answer in time
  +-- CodecError                                     a value cannot be encoded or decoded
 
-A wrong argument (an empty key, a negative ttl) is a plain ValueError or TypeError.
+A wrong argument, such as an empty key or a negative ttl, is a plain ValueError or TypeError.
 """
 
 from types import MappingProxyType
@@ -16,13 +16,13 @@ from typing import Any, Dict, Mapping, Tuple
 
 
 class CachetteError(Exception):
-  """The base of every error of this package.
+  """The base class of all errors of this package.
 
-  It can be pickled, and keeps its cause then.
+  It can be pickled together with its cause.
   """
 
   found: Mapping[str, Any] = MappingProxyType({})
-  """After `fetch_many`: the values of the keys that were found, though others failed."""
+  """After `fetch_many`: the values of the keys that were found, although other keys failed."""
 
   failed: 'Mapping[str, CachetteError]' = MappingProxyType({})
   """After a call on many keys: the error of each key that failed."""
@@ -35,14 +35,14 @@ class CachetteError(Exception):
 
 
 class ConfigError(CachetteError, ValueError):
-  """The configuration is not valid; the message names each option at fault.
+  """The configuration is not valid. The message names each wrong option.
 
-  With pydantic installed, `pydantic.ValidationError` (a ValueError too) is raised in its place.
+  If pydantic is installed, `pydantic.ValidationError` (also a ValueError) is raised instead.
   """
 
 
 class BackendError(CachetteError):
-  """The backend refused an operation, or failed in it."""
+  """The backend rejected an operation, or failed to run it."""
 
 
 class BackendUnavailable(BackendError, ConnectionError):
@@ -54,7 +54,7 @@ class BackendTimeout(BackendError, TimeoutError):
 
 
 class CodecError(CachetteError):
-  """A value cannot be encoded, or the bytes under a key cannot be decoded."""
+  """A value cannot be encoded, or the bytes of a key cannot be decoded."""
 
 
 for _each in (
@@ -65,4 +65,4 @@ for _each in (
   BackendTimeout,
   CodecError,
 ):
-  _each.__module__ = 'cachette'  # as an application knows them, in tracebacks too
+  _each.__module__ = 'cachette'  # the public name, also in tracebacks

@@ -1,75 +1,75 @@
 # SPDX-License-Identifier: MIT
-"""Calls that went on without the cache, because it failed: they are counted, and logged.
+"""Counts and logs calls that continued without the cache, because it failed.
 
-The log gets a line at most once in ten seconds for each configuration: a server that is down would
-otherwise fill it with a line for each request.
+It logs at most one line in ten seconds for each configuration. Otherwise a server that is down
+would add a line for each request.
 """
 
 import threading
 import time
 from weakref import WeakKeyDictionary
 
-PAUSE = 10  # seconds between two lines of the log
+LOG_INTERVAL = 10  # seconds
 
-clock = time.monotonic  # tests have another in its place
+clock = time.monotonic  # tests replace it
 
 
 class _Fallbacks:
-  __slots__ = ('count', 'logged', 'untold')
+  __slots__ = ('count', 'logged', 'unlogged')
 
   def __init__(self) -> None:
     self.count = 0
-    self.logged = float('-inf')  # when the last line was
-    self.untold = 0  # how many there were since
+    self.logged = float('-inf')  # when the last line was logged
+    self.unlogged = 0  # calls since then
 
 
-# By the class that was configured. A Config would be kept alive by this, with all its entries.
+# By the configured class. A Config as the key would be kept alive, with all its entries.
 _table: 'WeakKeyDictionary[type, _Fallbacks]' = WeakKeyDictionary()
-_lock = threading.RLock()  # what the garbage collector runs inside may come here too
+_lock = threading.RLock()  # reentrant: the garbage collector may run code that comes here again
 
 
-def _configured(cls: type) -> type:
-  """The class whose `load_config` this one uses: itself, or one that it inherits from."""
+def _configured_class(cls: type) -> type:
+  """Returns the class whose `load_config` this class uses: itself, or a base class."""
   return next((each for each in cls.__mro__ if '_config' in vars(each)), cls)
 
 
-def note(cls: type, reason: BaseException) -> None:
-  """A call went on without the cache of a class, for this reason."""
-  owner = _configured(cls)
+def record(cls: type, reason: BaseException) -> None:
+  """Records that a call continued without the cache of a class, and why."""
+  owner = _configured_class(cls)
   with _lock:
-    known = _table.setdefault(owner, _Fallbacks())
-    known.count += 1
+    entry = _table.setdefault(owner, _Fallbacks())
+    entry.count += 1
     now = clock()
-    if now - known.logged < PAUSE:
-      known.untold += 1
+    if now - entry.logged < LOG_INTERVAL:
+      entry.unlogged += 1
       return
-    untold, known.untold, known.logged = known.untold, 0, now
-  _log(owner, reason, untold)
+    unlogged, entry.unlogged, entry.logged = entry.unlogged, 0, now
+  _log(owner, reason, unlogged)
 
 
-def _log(owner: type, reason: BaseException, untold: int) -> None:
+def _log(owner: type, reason: BaseException, unlogged: int) -> None:
   from logging import getLogger
 
-  more = f' ({untold} more since the last such line)' if untold else ''
+  more = f' ({unlogged} more since the last such line)' if unlogged else ''
   getLogger('cachette').warning(
     '%s goes on without its cache: %s: %s%s', owner.__name__, type(reason).__name__, reason, more
   )
 
 
 def count(cls: type) -> int:
-  """How often calls went on without the cache of this class since it was configured."""
+  """Returns how many calls continued without the cache since the class was configured."""
   with _lock:
-    known = _table.get(_configured(cls))
-    return known.count if known is not None else 0
+    entry = _table.get(_configured_class(cls))
+    return entry.count if entry is not None else 0
 
 
-def forget(cls: type) -> None:
-  """The class is configured anew."""
+def reset(cls: type) -> None:
+  """Forgets the calls of a class, because it has a new configuration."""
   with _lock:
     _table.pop(cls, None)
 
 
 def after_fork() -> None:
-  """Another thread of the parent may have held the lock."""
+  """Replaces the lock, which another thread of the parent may have held."""
   global _lock
   _lock = threading.RLock()

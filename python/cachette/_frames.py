@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Codecs for pandas DataFrames: a frame that would not come back as it was is refused.
+"""Codecs for pandas DataFrames. A frame that would change when it is read back is rejected.
 
-Each format loses something without a word: CSV guesses types and takes "NA" for nothing, Parquet
-makes text of some names. Nobody knows the whole list, and it changes with every release of pandas.
-So `dumps` reads back what it wrote, and compares. That is exact: types, values to the last bit,
-order, index, names, `attrs` and `freq`. As in pandas itself, a RangeIndex equals an index of the
-same ints, and in a column of objects None equals NaN.
+Each format silently loses something: CSV guesses types and reads "NA" as a missing value, Parquet
+converts some names to text. There is no complete list, and it changes with every release of pandas.
+So `dumps` reads back what it wrote, and compares. The comparison is exact: types, values to the
+last bit, order, index, names, `attrs` and `freq`. As in pandas, a RangeIndex equals an index of the
+same ints, and None equals NaN in a column of objects.
 """
 
 import json
@@ -30,11 +30,11 @@ Same = Callable[[Any, Any], bool]
 
 
 def csv() -> Tuple[Encode, Decode]:
-  return _checked('csv', _to_csv, _from_csv, _find_text), _from_csv
+  return _checked('csv', _to_csv, _from_csv, _find_lossy_text), _from_csv
 
 
 def feather() -> Tuple[Encode, Decode]:
-  import pyarrow  # noqa: F401 - or it would be missed only when a frame is put
+  import pyarrow  # noqa: F401 - fails here, not only when a frame is put
 
   return _checked('feather', _to_feather, _from_feather), _from_feather
 
@@ -48,7 +48,7 @@ def parquet() -> Tuple[Encode, Decode]:
 # ---- Reading back
 
 
-def _nothing(frame: DataFrame) -> Optional[str]:
+def _no_explanation(frame: DataFrame) -> Optional[str]:
   return None
 
 
@@ -56,9 +56,9 @@ def _checked(
   name: str,
   encode: Encode,
   decode: Decode,
-  explain: Callable[[DataFrame], Optional[str]] = _nothing,
+  explain: Callable[[DataFrame], Optional[str]] = _no_explanation,
 ) -> Encode:
-  """`encode` that refuses what `decode` would not give back; `explain` may know why that is."""
+  """Wraps `encode` to reject a frame that `decode` would change. `explain` may know the reason."""
 
   def dumps(frame: Any) -> bytes:
     if not isinstance(frame, DataFrame):
@@ -74,7 +74,7 @@ def _checked(
 
 
 def _try(encode: Encode, decode: Decode, frame: DataFrame) -> Tuple[bytes, Optional[str]]:
-  """What was written, and what would not come back."""
+  """Returns the encoded frame, and what would change or None."""
   try:
     data = encode(frame)
   except MemoryError:
@@ -98,7 +98,7 @@ def _advise_other(value: Any) -> str:
 
 
 def _advise_frame(name: str, frame: DataFrame) -> str:
-  """Which codecs hold the frame: that is tried, for no list could tell."""
+  """Names the codecs that can store the frame. It tries each, because there is no complete list."""
   from importlib.util import find_spec
 
   others = {'parquet': (_to_parquet, _from_parquet), 'feather': (_to_feather, _from_feather)}
@@ -106,15 +106,15 @@ def _advise_frame(name: str, frame: DataFrame) -> str:
   if find_spec('pyarrow') is None:
     others.clear()
   holding = [f'"{other}"' for other, pair in others.items() if _try(*pair, frame)[1] is None]
-  if _is_pickled(frame):
+  if _is_picklable(frame):
     holding.append('"pickle"')
   if not holding:
     return 'No other codec holds the frame: put plainer columns.'
   return f'The frame fits the codec {join(holding, "or")}.'
 
 
-def _is_pickled(frame: DataFrame) -> bool:
-  """Of objects that do not compare, pickle keeps more than a comparison would tell."""
+def _is_picklable(frame: DataFrame) -> bool:
+  """Only tries to pickle: some objects that pickle preserves do not compare as equal."""
   import pickle
 
   try:
@@ -126,15 +126,15 @@ def _is_pickled(frame: DataFrame) -> bool:
 
 # ---- CSV
 
-# What read_csv() takes for no value (its `na_values`).
+# Texts that read_csv() reads as a missing value (its `na_values`).
 _NO_VALUE = {
   *('', '#N/A', '#N/A N/A', '#NA', '-1.#IND', '-1.#QNAN', '-NaN', '-nan', '1.#IND', '1.#QNAN'),
   *('<NA>', 'N/A', 'NA', 'NULL', 'NaN', 'None', 'n/a', 'nan', 'null'),
 }
 
 _version = tuple(map(int, pandas_version.split('.')[:2]))
-# From pandas 3.1 on that is the default, and the parameter is deprecated.
-_exactly: Dict[str, Any] = {'float_precision': 'round_trip'} if _version < (3, 1) else {}
+# Since pandas 3.1 this is the default, and the parameter is deprecated.
+_exact_floats: Dict[str, Any] = {'float_precision': 'round_trip'} if _version < (3, 1) else {}
 
 
 def _to_csv(frame: DataFrame) -> bytes:
@@ -147,14 +147,14 @@ def _to_csv(frame: DataFrame) -> bytes:
 
 
 def _from_csv(data: bytes) -> DataFrame:
-  if not data.endswith(b'\n'):  # or the last number of a line that was cut would be another
+  if not data.endswith(b'\n'):  # a cut line could end in another number
     raise ValueError('its last line has no end, so it was cut or is no CSV file')
-  # Types are guessed from the whole of a column, and floats are read to the last bit.
-  return read_csv(BytesIO(data), index_col=0, low_memory=False, **_exactly)
+  # Guesses types from whole columns, and reads floats to the last bit.
+  return read_csv(BytesIO(data), index_col=0, low_memory=False, **_exact_floats)
 
 
-def _find_text(frame: DataFrame) -> Optional[str]:
-  """Text that CSV does not bring back, if there is some: the likely reason for any change."""
+def _find_lossy_text(frame: DataFrame) -> Optional[str]:
+  """Finds text that CSV does not preserve, which is the likely reason for any change."""
   for number in range(frame.shape[1]):
     column = frame.iloc[:, number]
     if column.dtype.kind != 'O':
@@ -171,18 +171,18 @@ def _find_text(frame: DataFrame) -> Optional[str]:
 
 
 def _is_cell_lost(cell: str) -> bool:
-  """From Python 3.13 on, a carriage return is quoted, and comes back."""
+  """Since Python 3.13 a carriage return is quoted, so it is preserved."""
   return _try(_to_csv, _from_csv, DataFrame({'a': [cell, 'x']}))[1] is not None
 
 
 # ---- Feather and Parquet
 
-# Where the `freq` of an index stands in a file; Arrow does not keep it.
+# The metadata key for the `freq` of an index, which Arrow does not store.
 _FREQ = b'cachette.freq'
 
 
 def _table_with_freq(frame: DataFrame) -> Any:
-  """An Arrow table that keeps the `freq` of the index; None if the index has none."""
+  """Returns an Arrow table that stores the `freq` of the index, or None if the index has none."""
   from pyarrow import Table
 
   freq = getattr(frame.index, 'freq', None)
@@ -196,7 +196,7 @@ def _table_with_freq(frame: DataFrame) -> Any:
 
 
 def _restore_freq(frame: DataFrame, metadata: Any) -> None:
-  """An unknown `freq` is another version's, and is left out."""
+  """Restores the `freq` of the index. Ignores one that this version of pandas does not know."""
   freq = (metadata or {}).get(_FREQ)
   if freq is not None:
     index: Any = frame.index
@@ -220,7 +220,7 @@ def _from_feather(data: bytes) -> Any:
   from pyarrow import feather
 
   table = feather.read_table(BytesIO(data))
-  table.validate(full=True)  # or damaged offsets would be followed
+  table.validate(full=True)  # checks offsets, which may be damaged
   frame = table.to_pandas()
   _restore_freq(frame, table.schema.metadata)
   return frame
@@ -243,7 +243,7 @@ def _from_parquet(data: bytes) -> Any:
   from pyarrow import parquet
 
   frame = read_parquet(BytesIO(data), engine='pyarrow')
-  if _FREQ in data:  # rarely, so that the schema need not be read twice
+  if _FREQ in data:  # rare, so the schema is seldom read twice
     _restore_freq(frame, parquet.read_schema(BytesIO(data)).metadata)
   return frame
 
@@ -252,7 +252,7 @@ def _from_parquet(data: bytes) -> Any:
 
 
 def find_change(put: DataFrame, got: Any) -> Optional[str]:
-  """What of a frame is not in the one that came back, in words; None if it is the same."""
+  """Returns what would change in a frame, in words, or None if nothing would."""
   if type(got) is not type(put):
     return f'it is a {type(put).__name__}, and would come back as a {type(got).__name__}'
   if got.shape != put.shape:
@@ -276,7 +276,7 @@ def _find_change_in_columns(put: DataFrame, got: DataFrame) -> Optional[str]:
   dtypes = set(put.dtypes)
   at_once = len(dtypes) == 1 and dtypes == set(got.dtypes) and dtypes.issubset(_NUMBERS)
   if at_once and _is_each_same(put.to_numpy(), got.to_numpy(), _is_same):
-    return None  # pandas takes long to give one column after the other
+    return None  # pandas is slow at iterating over columns
   for (name, one), (_, two) in zip(put.items(), got.items()):
     change = _find_change_of_values(one, two, _is_cell_same)
     if change is not None:
@@ -308,7 +308,10 @@ def _find_change_of_index(what: str, put: Any, got: Any) -> Optional[str]:
 def _find_change_of_level(put: Any, got: Any, level: int) -> Optional[str]:
   if not isinstance(put, MultiIndex):
     return _find_change_of_values(put, got, _is_same)
-  dtypes = put.levels[level].dtype, got.levels[level].dtype  # that of the values may be another
+  dtypes = (
+    put.levels[level].dtype,
+    got.levels[level].dtype,
+  )  # may differ from that of the values
   if not _is_same_dtype(*dtypes):
     return _describe_dtypes(*dtypes)
   return _find_change_of_values(put.get_level_values(level), got.get_level_values(level), _is_same)
@@ -319,7 +322,7 @@ def _describe_levels(index: Any) -> str:
 
 
 def _find_change_of_values(put: Any, got: Any, is_same: Same) -> Optional[str]:
-  """The same of a column or of one level of an index; the words follow on its name."""
+  """Compares a column or a level of an index. Returns text that continues its name, or None."""
   dtype = put.dtype
   if not _is_same_dtype(dtype, got.dtype):
     return _describe_dtypes(dtype, got.dtype)
@@ -338,7 +341,7 @@ def _find_change_of_values(put: Any, got: Any, is_same: Same) -> Optional[str]:
 
 
 def _is_same_dtype(put: Any, got: Any) -> bool:
-  """Categories are a dtype's, too, and their order and type count."""
+  """Compares dtypes, including the order and the type of categories."""
   if put != got:
     return False
   categories = getattr(put, 'categories', None)
@@ -363,19 +366,19 @@ def _describe_types(put: Any, got: Any) -> str:
 
 
 def _describe(cell: Any) -> str:
-  """A cell without what is in it, which may be anybody's."""
+  """Describes a cell without its content, which may be private."""
   return 'NaN' if isinstance(cell, float) and cell != cell else type(cell).__name__
 
 
 def _is_extension_same(put: Any, got: Any) -> bool:
   try:
     return bool(put.equals(got))
-  except Exception:  # Arrow compares no nested types
+  except Exception:  # Arrow does not compare nested types
     return _is_each_object_same(list(put), list(got), _is_same)
 
 
 def _is_each_same(put: Any, got: Any, is_same: Same) -> bool:
-  """Of arrays of one NumPy type: 0.0 is not -0.0, a NaN is a NaN."""
+  """Compares arrays of one NumPy type. 0.0 differs from -0.0; NaN equals NaN."""
   kind = put.dtype.kind
   if kind == 'O':
     return _is_each_object_same(put.tolist(), got.tolist(), is_same)
@@ -389,7 +392,7 @@ def _is_each_same(put: Any, got: Any, is_same: Same) -> bool:
   return bool(equal.all())
 
 
-# Their `==` says it all, once the types are the same.
+# Types whose `==` is a sufficient comparison of two values of the same type.
 _SIMPLE = {bool, bytes, int, str, type(None), date, Decimal, UUID}
 
 _NUMBERS = set(map(numpy.dtype, ['bool', 'int64', 'float64', 'float32', 'int32', 'uint8']))
@@ -402,7 +405,7 @@ def _is_each_object_same(put: List[Any], got: List[Any], is_same: Same) -> bool:
 
 
 def _is_cell_same(put: Any, got: Any) -> bool:
-  """In a column None and NaN are both a missing value, as pandas compares frames."""
+  """In a column None and NaN both mean a missing value, as when pandas compares frames."""
   return _is_same(put, got) or (_is_missing(put) and _is_missing(got))
 
 
@@ -411,7 +414,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _is_same(put: Any, got: Any) -> bool:
-  """Whether two objects are the same: in type and value, and so is what is in them."""
+  """Returns whether two objects have the same type, value and content."""
   if put is got:
     return True
   if type(put) is not type(got):
@@ -429,6 +432,6 @@ def _is_same(put: Any, got: Any) -> bool:
     return put.keys() == got.keys() and all(_is_same(put[key], got[key]) for key in put)
   try:
     same = bool(put == got) or bool(put != put and got != got)
-  except Exception:  # what cannot be compared cannot be vouched for
+  except Exception:  # not comparable, so not known to be the same
     return False
   return same and getattr(put, 'tzinfo', None) == getattr(got, 'tzinfo', None)

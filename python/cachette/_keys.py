@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Keys of calls: which function with which arguments, the same in every process.
+"""Keys of function calls. They are the same in every process.
 
-    the arguments      bound to the parameters, defaults filled in, by a function that is compiled
-                       for each decorated one and has its signature: so Python itself binds them
-    a canonical text   tells values and types apart (1, True, 1.0 and "1" are four), never by hash()
-    the key            module.qualname:digest of the text
+    arguments          bound to the parameters, with defaults. A compiled function with the same
+                       signature as the decorated one does this, so Python itself binds them
+    canonical text     distinguishes values and types (1, True, 1.0 and "1" are four texts); it
+                       never uses hash()
+    key                module.qualname:digest of the text
 
-Every part of the canonical text says where it ends, so that no two values have the same text.
+Each part of a canonical text marks its own end, so no two values have the same text.
 """
 
 import sys
@@ -17,23 +18,23 @@ from weakref import WeakKeyDictionary
 Encoder = Callable[[Any], str]
 KeyOption = Union[str, Callable[..., str], None]
 
-_MEMO_SIZE = 1024  # keys that a function remembers, of texts
-_MEMO_TEXT = 256  # that are no longer than this
+_MEMO_SIZE = 1024  # max keys that a function remembers
+_MEMO_TEXT = 256  # max length of the canonical text of a remembered key
 
 
 class NoCanonicalForm(TypeError):
-  """A value of this type cannot be part of a key."""
+  """Values of this type cannot be part of a key."""
 
 
 # ---- The canonical text of a value
 
 
 def encode(value: Any) -> str:
-  """The canonical text of a value. Raises NoCanonicalForm, with the type's name."""
+  """Returns the canonical text of a value. Raises NoCanonicalForm with the name of the type."""
   kind = type(value)
   encoder = _exact.get(kind) or _others.get(kind)
   if encoder is None:
-    encoder = _others[kind] = _find(kind)
+    encoder = _others[kind] = _find_encoder(kind)
   return encoder(value)
 
 
@@ -41,12 +42,12 @@ def _text(value: str) -> str:
   return f's{len(value)}:{value}'
 
 
-def _list(begin: str, values: Iterable[Any]) -> str:
-  return f'{begin}{"".join(map(encode, values))};'
+def _list(prefix: str, values: Iterable[Any]) -> str:
+  return f'{prefix}{"".join(map(encode, values))};'
 
 
-def _unordered(begin: str, texts: Iterable[str]) -> str:
-  return f'{begin}{"".join(sorted(texts))};'
+def _unordered(prefix: str, texts: Iterable[str]) -> str:
+  return f'{prefix}{"".join(sorted(texts))};'
 
 
 def _dict(value: Dict[Any, Any]) -> str:
@@ -57,7 +58,7 @@ _exact: Dict[type, Encoder] = {
   type(None): lambda value: 'N',
   bool: lambda value: 'T' if value else 'F',
   int: lambda value: f'i{value:x};',
-  float: lambda value: f'f{value.hex()};',  # exact, and tells 0.0 from -0.0
+  float: lambda value: f'f{value.hex()};',  # exact; distinguishes 0.0 from -0.0
   str: _text,
   bytes: lambda value: f'b{len(value)}:{value.decode("latin-1")}',
   tuple: lambda value: _list('t', value),
@@ -67,24 +68,24 @@ _exact: Dict[type, Encoder] = {
   frozenset: lambda value: _unordered('Z', map(encode, value)),
 }
 _builtin = (int, float, str, bytes, tuple, list, dict, set, frozenset)
-# What makes a plain value of one of a subclass, whatever methods that has of its own.
+# Converts an instance of a subclass to the plain type, bypassing methods of the subclass.
 _to_base: Dict[type, Callable[[Any], Any]] = {
   int: int.__int__,
   float: float.__float__,
   str: str.__str__,
 }
-# Those of whose values two are equal only if they have the same canonical text; 0.0 == -0.0.
+# Types whose equal values always have the same canonical text. Not float: 0.0 == -0.0.
 _plain = frozenset([type(None), bool, int, str, bytes])
 _others: 'WeakKeyDictionary[type, Encoder]' = WeakKeyDictionary()
 
 
-def _find(kind: type) -> Encoder:
-  """The encoder of a type that is none of the plain ones."""
+def _find_encoder(kind: type) -> Encoder:
+  """Returns the encoder of a type that is not a plain one."""
   path = _text(f'{kind.__module__}.{kind.__qualname__}')
   if _is(kind, 'enum', 'Enum'):
     return lambda value: f'e{path}{encode(value.name if value.name is not None else value.value)}'
   if hasattr(kind, '__dataclass_fields__') or hasattr(kind, 'model_fields'):
-    return _find_fields(kind, path)
+    return _fields_encoder(kind, path)
   for module, name, encoder in _standard:
     if _is(kind, module, name):
       return encoder
@@ -92,17 +93,17 @@ def _find(kind: type) -> Encoder:
     for method in ('get_secret_value', 'unicode_string'):
       if hasattr(kind, method):
         return lambda value: f'c{path}{encode(getattr(value, method)())}'
-  return _find_builtin(kind, path)
+  return _subclass_encoder(kind, path)
 
 
 def _is(kind: type, module: str, name: str) -> bool:
-  """Whether a type is or inherits from one, which nobody has before its module is imported."""
+  """Returns whether a type is or inherits from a class, which need not be imported."""
   found = getattr(sys.modules.get(module), name, None)
   return found is not None and issubclass(kind, found)
 
 
-def _find_fields(kind: Any, path: str) -> Encoder:
-  """A dataclass or a pydantic model: its class and all of its fields."""
+def _fields_encoder(kind: Any, path: str) -> Encoder:
+  """Returns the encoder of a dataclass or a pydantic model: its class and all fields."""
   if issubclass(kind, _builtin):
     raise NoCanonicalForm(kind.__qualname__)
   if hasattr(kind, 'model_fields'):
@@ -113,15 +114,15 @@ def _find_fields(kind: Any, path: str) -> Encoder:
     names = [field.name for field in fields(kind)]
 
   def by_fields(value: Any) -> str:
-    given = {name: getattr(value, name) for name in names}
-    given.update(getattr(value, 'model_extra', None) or {})
-    return f'c{path}{_dict(given)}'
+    values = {name: getattr(value, name) for name in names}
+    values.update(getattr(value, 'model_extra', None) or {})
+    return f'c{path}{_dict(values)}'
 
   return by_fields
 
 
-def _find_builtin(kind: type, path: str) -> Encoder:
-  """A subclass of a plain type that adds a name and nothing else, such as a named tuple."""
+def _subclass_encoder(kind: type, path: str) -> Encoder:
+  """Returns the encoder of a plain type's subclass that adds only a name, such as a named tuple."""
   base = next((each for each in _builtin if issubclass(kind, each)), None)
   if base is None:
     raise NoCanonicalForm(kind.__qualname__)
@@ -161,10 +162,14 @@ _standard: List[Tuple[str, str, Encoder]] = [
 
 
 class Plan:
-  """How the key of a call is made, as source that is compiled into what needs it.
+  """The source of the functions that create the key of a call.
 
-  header: the parameters, with their defaults. call: what hands them on. prelude: lines that set
-  _cachette_key. known: what these lines use, as _cachette_NAME, so that no parameter hides it.
+  header: the parameters, with their defaults.
+  call: the arguments that pass them on.
+  prelude: lines that set _cachette_key.
+  bindings: the objects that these lines use. Their names start with _cachette_, so that no
+    parameter
+    hides them.
   """
 
   def __init__(self, function: Callable[..., Any], header: str, call: str) -> None:
@@ -172,29 +177,29 @@ class Plan:
     self.header = header
     self.call = call
     self.prelude = ''
-    self.known: Dict[str, Any] = {}
+    self.bindings: Dict[str, Any] = {}
 
-  def know(self, **helpers: Any) -> None:
-    self.known.update((f'_cachette_{name}', helper) for name, helper in helpers.items())
+  def bind(self, **helpers: Any) -> None:
+    self.bindings.update((f'_cachette_{name}', helper) for name, helper in helpers.items())
 
   def compile(self, definition: str, body: str) -> Any:
-    """A function with the parameters of the decorated one.
+    """Compiles a function with the parameters of the decorated one.
 
-    definition: "def" or "async def". It has the name of errors such as "f() missing 1 required
-    positional argument".
+    definition: "def" or "async def". The function has the name of the decorated one, because errors
+      such as "f() missing 1 required positional argument" show it.
     """
     function = self.function
     name = function.__name__ if function.__name__.isidentifier() else 'function'
     lines = f'{definition} {name}({self.header}):\n{self.prelude}{body}'.replace('\n', '\n  ')
-    # The helpers come from a function around it, so that its globals are those of the decorated
-    # one: frameworks evaluate annotations in the globals of what they are given.
-    around = f'def _cachette_around({", ".join(self.known)}):\n  {lines}\n  return {name}\n'
-    consts = compile(around, f'<cached {function.__qualname__}>', 'exec').co_consts
+    # The bindings are parameters of an outer function, so the function can have the globals of the
+    # decorated one. Frameworks evaluate annotations in these globals.
+    outer_source = f'def _cachette_outer({", ".join(self.bindings)}):\n  {lines}\n  return {name}\n'
+    consts = compile(outer_source, f'<cached {function.__qualname__}>', 'exec').co_consts
     code = next(each for each in consts if isinstance(each, CodeType))
-    made = FunctionType(code, function.__globals__)(*self.known.values())
-    made.__qualname__ = function.__qualname__
-    made.__module__ = function.__module__
-    return made
+    compiled = FunctionType(code, function.__globals__)(*self.bindings.values())
+    compiled.__qualname__ = function.__qualname__
+    compiled.__module__ = function.__module__
+    return compiled
 
 
 def make_plan(
@@ -202,7 +207,7 @@ def make_plan(
 ) -> Plan:
   """Plans the keys of a function.
 
-  Raises ValueError or TypeError if `key` or `exclude` name what is no parameter.
+  Raises ValueError or TypeError if `key` or `exclude` names an unknown parameter.
   """
   from inspect import signature
 
@@ -236,7 +241,7 @@ def _check_options(
 
 
 def _plan_parameters(function: Callable[..., Any], parameters: List[Any]) -> Plan:
-  """A plan that has parameters and no key yet."""
+  """Returns a plan with parameters, but without a key."""
   words: List[str] = []
   call: List[str] = []
   plan = Plan(function, '', '')
@@ -249,7 +254,7 @@ def _plan_parameters(function: Callable[..., Any], parameters: List[Any]) -> Pla
       words.append('*')
     default = ''
     if each.default is not each.empty:
-      plan.know(**{f'default_{each.name}': each.default})
+      plan.bind(**{f'default_{each.name}': each.default})
       default = f'=_cachette_default_{each.name}'
     name = '*' * (variable.index(each.kind) + 1 if each.kind in variable else 0) + each.name
     words.append(name + default)
@@ -264,32 +269,32 @@ def _plan_parameters(function: Callable[..., Any], parameters: List[Any]) -> Pla
 def _plan_function(
   function: Callable[..., Any], title: str, key: Callable[..., str], prefix: str
 ) -> Plan:
-  """Keys that a function of the application makes, which is given the arguments as they came."""
+  """Plans keys that a function of the application creates from the arguments of the call."""
 
   def make(*args: Any, **kwargs: Any) -> str:
-    made = key(*args, **kwargs)
-    if not isinstance(made, str):
-      if hasattr(made, 'close'):
-        made.close()  # it may be a coroutine
-      raise TypeError(f'The key function of {title}() must give a str, not {type(made).__name__}.')
-    return prefix + made
+    text = key(*args, **kwargs)
+    if not isinstance(text, str):
+      if hasattr(text, 'close'):
+        text.close()  # it may be a coroutine
+      raise TypeError(f'The key function of {title}() must give a str, not {type(text).__name__}.')
+    return prefix + text
 
   plan = Plan(function, '*args, **kwargs', '*args, **kwargs')
-  plan.know(make=make)
+  plan.bind(make=make)
   plan.prelude = '  _cachette_key = _cachette_make(*args, **kwargs)\n'
   return plan
 
 
 def _plan_template(plan: Plan, title: str, names: Set[str], template: str, prefix: str) -> None:
-  """Keys by a template such as "user:{id}"."""
-  used = _find_fields_of(title, names, template)
-  given = ', '.join(f'{name}={name}' for name in used)
-  plan.know(prefix=prefix, format=template.format)
-  plan.prelude = f'  _cachette_key = _cachette_prefix + _cachette_format({given})\n'
+  """Plans keys from a template such as "user:{id}"."""
+  used = _fields_of_template(title, names, template)
+  arguments = ', '.join(f'{name}={name}' for name in used)
+  plan.bind(prefix=prefix, format=template.format)
+  plan.prelude = f'  _cachette_key = _cachette_prefix + _cachette_format({arguments})\n'
 
 
-def _find_fields_of(title: str, names: Set[str], template: str) -> List[str]:
-  """The parameters that a template uses."""
+def _fields_of_template(title: str, names: Set[str], template: str) -> List[str]:
+  """Returns the parameters that a template uses."""
   from string import Formatter
 
   if not isinstance(template, str):
@@ -315,10 +320,10 @@ def _find_fields_of(title: str, names: Set[str], template: str) -> List[str]:
 
 
 def _plan_digest(plan: Plan, title: str, parameters: List[Any], prefix: str) -> None:
-  """Keys by a digest of the arguments.
+  """Plans keys from a digest of the arguments.
 
-  Those of plain arguments are remembered, because the digest takes longer than the fetch. Beside
-  its value such an argument is known by its type, for 1 == True.
+  The keys of plain arguments are remembered, because the digest takes longer than the fetch. The
+  memo key has the type of each argument next to its value, because 1 == True.
   """
   types = ''
   parts: List[str] = []
@@ -334,47 +339,47 @@ def _plan_digest(plan: Plan, title: str, parameters: List[Any], prefix: str) -> 
   values = ''.join(f'{each.name}, ' for each in parameters)
   plan.prelude = (
     f'{types}'
-    f'  _cachette_known = ({" ".join(parts)}) if {" and ".join(conditions) or True} else None\n'
-    '  _cachette_key = _cachette_remembered(_cachette_known)\n'
+    f'  _cachette_memo_key = ({" ".join(parts)}) if {" and ".join(conditions) or True} else None\n'
+    '  _cachette_key = _cachette_memo_get(_cachette_memo_key)\n'
     '  if _cachette_key is None:\n'
-    f'    _cachette_key = _cachette_make(_cachette_known, ({values}))\n'
+    f'    _cachette_key = _cachette_make(_cachette_memo_key, ({values}))\n'
   )
   memo: Dict[Any, str] = {}
   names = tuple(each.name for each in parameters)
-  plan.know(type=type, plain=_plain, remembered=memo.get)
-  plan.know(make=_make_digest(memo, names, title, f'{prefix}{title}:'))
+  plan.bind(type=type, plain=_plain, memo_get=memo.get)
+  plan.bind(make=_make_digest(memo, names, title, f'{prefix}{title}:'))
 
 
 def _make_digest(
   memo: Dict[Any, str], names: Tuple[str, ...], title: str, prefix: str
 ) -> Callable[[Any, Tuple[Any, ...]], str]:
-  """What makes the key of arguments, and remembers it by `known`, unless that is None."""
+  """Returns a function that creates a key, and remembers it if `memo_key` is not None."""
   from hashlib import blake2b
 
-  def make(known: Any, values: Tuple[Any, ...]) -> str:
+  def make(memo_key: Any, values: Tuple[Any, ...]) -> str:
     text = ''.join(_encode_argument(title, *pair) for pair in zip(names, values))
     key = prefix + blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()
-    if known is not None and len(text) <= _MEMO_TEXT:
+    if memo_key is not None and len(text) <= _MEMO_TEXT:
       if len(memo) >= _MEMO_SIZE:
         memo.clear()
-      memo[known] = key
+      memo[memo_key] = key
     return key
 
   return make
 
 
-def _a(noun: str) -> str:
+def _article(noun: str) -> str:
   return f'{"an" if noun[:1].lower() in tuple("aeiou") else "a"} {noun}'
 
 
 def _encode_argument(title: str, name: str, value: Any) -> str:
-  """The canonical text of an argument, or an error that names its parameter."""
+  """Returns the canonical text of an argument. Raises TypeError with the name of its parameter."""
   try:
     return f'{name}={encode(value)}'
   except NoCanonicalForm as error:
     kind = str(error)
   holds = 'is' if kind == type(value).__qualname__ else 'holds'
   raise TypeError(
-    f'The parameter "{name}" of {title}() {holds} {_a(kind)}, of which no key can be made. Give '
-    f'key=, or leave the parameter out of the key with exclude=({name!r},).'
+    f'The parameter "{name}" of {title}() {holds} {_article(kind)}, of which no key can be made. '
+    f'Give key=, or leave the parameter out of the key with exclude=({name!r},).'
   )

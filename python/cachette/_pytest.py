@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What pytest finds by itself where this package is installed."""
+"""The fixture that pytest finds by itself when this package is installed."""
 
 from typing import TYPE_CHECKING, Iterator
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def isolated_cache() -> 'Iterator[Isolation]':
-  """Gives every cache of the application an empty one in memory for the test.
+  """Replaces every cache of the application with an empty in-memory one for the test.
 
-  It has a `clock` that `advance(seconds)` moves, and `off()`, which turns caching off within a with
-  statement; see cachette.testing.
+  It has a `clock`, which `advance(seconds)` moves, and `off()`, which turns caching off within a
+  `with` statement. See cachette.testing.
   """
   from .testing import isolated
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The type that a function gives, which the text codecs (json, orjson, msgpack) give back.
+"""The result type of a function, which the text codecs (json, orjson, msgpack) restore.
 
-    put    value -> pydantic: dicts, lists, text -> the codec: bytes
-    hit    bytes -> pydantic, strictly: a value of the type
+    put    value -> pydantic: dicts, lists, text -> codec: bytes
+    hit    bytes -> pydantic, strict mode: a value of the type
 
-pydantic reads strictly, in JSON's sense: text is a UUID where one is wanted, and a list is a set,
-but the text "01" is no number. A value that cannot be read as the type is kept without it, for a
+In the strict mode for JSON, pydantic reads text as a UUID and a list as a set, but not the text
+"01" as a number. A value that cannot be read as the type is stored without the type, because a
 wrong annotation must not break a function that works.
 
-What the codec brings back by itself, such as `dict[str, int]`, needs no pydantic and takes no time.
+A type that the codec restores by itself, such as `dict[str, int]`, does not need pydantic and costs
+no time.
 """
 
 import sys
@@ -17,26 +18,29 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 from . import _codecs
 from ._exceptions import CodecError
 
-_KNOWN_SIZE = 256  # types given to get_or_set() that are remembered
+_CACHE_SIZE = 256  # max types of get_or_set() that are remembered
 
 
 class Returns:
-  """A type that is asked for by `returns`, or by the annotation of a function.
+  """A type that was requested by `returns`, or by the annotation of a function.
 
-  find: gives the type. name: what asks for it, in messages. stated: by `returns`; then it is an
-  error if pydantic cannot make anything of the type, or is not installed.
+  find: returns the type.
+  name: the origin of the type, for messages.
+  explicit: whether it comes from `returns`. Then it is an error if pydantic does not support the
+    type
+    or is not installed.
   """
 
-  def __init__(self, find: Callable[[], Any], name: str, stated: bool) -> None:
+  def __init__(self, find: Callable[[], Any], name: str, explicit: bool) -> None:
     self._find = find
     self._name = name
-    self._stated = stated
+    self._explicit = explicit
     self._readers: Dict[str, _Reader] = {}  # by codec
-    self._others: Set[type] = set()  # of values that were kept without the type
-    self._told = False
+    self._untyped: Set[type] = set()  # the types of values that were stored without the type
+    self._is_logged = False
 
   def load(self, codec: str, data: bytes) -> Any:
-    """The value of the bytes of a text codec. Raises ValueError if it is not of the type."""
+    """Decodes the bytes of a text codec. Raises ValueError if the value is not of the type."""
     reader = self._readers.get(codec) or self._find_reader(codec)
     if not isinstance(reader, _TypedReader):
       return reader.load(data)
@@ -45,16 +49,16 @@ class Returns:
     except MemoryError:
       raise
     except Exception as error:
-      if self._others:
+      if self._untyped:
         value = reader.loads(data)
-        if type(value) in self._others:
+        if type(value) in self._untyped:
           return value
       raise ValueError(_reason(error)) from None
 
   def convert(self, config: Any, key: str, value: Any) -> Tuple[Any, Any]:
-    """What is stored of a value that was computed, and what a hit gives for that.
+    """Returns the bytes to store for a computed value, and the value that a hit returns.
 
-    Raises CodecError if the codec cannot keep it, or would bring it back as another.
+    Raises CodecError if the codec cannot encode the value or would change it.
     """
     codec = config.get('codec')
     try:
@@ -68,126 +72,129 @@ class Returns:
       data = config.encode(key, reader.dump(value))
       found = reader.load(data)
     except Exception as error:
-      return self._keep_as_it_is(config, key, value, reader, _reason(error))
-    self._compare(codec, key, value, found, reader)
+      return self._encode_untyped(config, key, value, reader, _reason(error))
+    self._check_loss(codec, key, value, found, reader)
     return data, found
 
-  def _keep_as_it_is(
-    self, config: Any, key: str, value: Any, reader: '_TypedReader', fault: str
+  def _encode_untyped(
+    self, config: Any, key: str, value: Any, reader: '_TypedReader', reason: str
   ) -> Tuple[Any, Any]:
-    """A value that cannot be kept as the type."""
+    """Encodes a value that cannot be stored as the type."""
     try:
       data = config.encode(key, value)
     except CodecError as error:
-      raise CodecError(f'{error}. As {_title(self._find())} it cannot be kept: {fault}') from error
+      raise CodecError(f'{error}. As {_title(self._find())} it cannot be kept: {reason}') from error
     try:
       found = reader.load(data)
     except Exception:
       found = config.decode(key, data, None)
-      self._others.add(type(found))
-      self._tell(
-        f'gives what cannot be kept as {_title(self._find())} ({fault}), and is kept as it is. '
+      self._untyped.add(type(found))
+      self._log_once(
+        f'gives what cannot be kept as {_title(self._find())} ({reason}), and is kept as it is. '
         'Mend the annotation, or say returns=typing.Any.'
       )
     else:
-      self._compare(config.get('codec'), key, value, found, reader)
+      self._check_loss(config.get('codec'), key, value, found, reader)
     return data, found
 
-  def _compare(self, codec: str, key: str, value: Any, found: Any, reader: '_TypedReader') -> None:
-    """Refuses a value that comes back as another."""
+  def _check_loss(
+    self, codec: str, key: str, value: Any, found: Any, reader: '_TypedReader'
+  ) -> None:
+    """Rejects a value that would be decoded as a different one."""
     lost: List[Tuple[str, str]] = []
-    if not (_fits(value, found, lost) or reader.puts_in_order(value, found)):
+    if not (_matches(value, found, lost) or reader.is_normalized(value, found)):
       raise CodecError(
         f'The "{codec}" codec would bring the value of "{key[:100]}" back as another, by the type '
         f'{_title(self._find())}. Use the "pickle" codec, or a type that JSON holds without loss.'
       )
     if lost:
-      self._tell(
+      self._log_once(
         f'gives a {lost[0][0]} where its type is {lost[0][1]}, and that is what comes back. Say '
         'returns= with all types that there are, or use the "pickle" codec.'
       )
 
-  def _tell(self, what: str) -> None:
-    """Logs it, once."""
-    if not self._told:
-      self._told = True
+  def _log_once(self, what: str) -> None:
+    """Logs a warning, once."""
+    if not self._is_logged:
+      self._is_logged = True
       from logging import getLogger
 
       getLogger('cachette').warning('%s %s', self._name, what)
 
   def _find_reader(self, codec: str) -> '_Reader':
-    """Threads that come here at once make it more than once, and alike."""
+    """Creates the reader of a codec. Several threads may do this at once, with the same result."""
     dumps, loads = _codecs.find(codec)
     if codec == 'msgpack' and not _codecs.is_own(codec):
-      loads = _counting(loads)
+      loads = _parse_counters(loads)
     reader = _Reader(dumps, loads)
     try:
       hint = self._find()
       if not (_codecs.is_own(codec) or _is_native(hint, codec)):
         reader = _TypedReader(hint, codec, dumps, loads)
     except ImportError as error:
-      if self._stated:
+      if self._explicit:
         raise TypeError(
           f'{self._name} needs pydantic 2, not installed here: pip install pydantic.'
         ) from error
     except Exception as error:
-      if self._stated:
+      if self._explicit:
         raise TypeError(f'{self._name} cannot be had from pydantic: {_reason(error)}') from error
     self._readers[codec] = reader
     return reader
 
 
-def _counting(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-  """`loads` of MessagePack that takes digits for a counter, as a fetch without a type does."""
+def _parse_counters(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+  """Wraps `loads` of MessagePack so that digits are a counter, as in a fetch without a type."""
   import re
 
   is_counter = re.compile(rb'(0|-?[1-9][0-9]*) *').fullmatch
   return lambda data: int(data) if is_counter(data) else loads(data)
 
 
-# ---- Which type
+# ---- The type
 
 
 def returns_of(hint: Any) -> Returns:
-  """The Returns of what was given to get_or_set() as `returns`."""
+  """Returns the Returns for the argument `returns` of get_or_set()."""
   try:
-    known = _known.get(hint)
-  except TypeError:  # Annotated with what has no hash
-    return Returns(lambda: hint, f'get_or_set(returns={_title(hint)})', stated=True)
-  if known is None:
-    if len(_known) >= _KNOWN_SIZE:
-      _known.clear()
-    known = Returns(lambda: hint, f'get_or_set(returns={_title(hint)})', stated=True)
-    _known[hint] = known
-  return known
+    cached = _cache.get(hint)
+  except TypeError:  # an Annotated with unhashable metadata
+    return Returns(lambda: hint, f'get_or_set(returns={_title(hint)})', explicit=True)
+  if cached is None:
+    if len(_cache) >= _CACHE_SIZE:
+      _cache.clear()
+    cached = Returns(lambda: hint, f'get_or_set(returns={_title(hint)})', explicit=True)
+    _cache[hint] = cached
+  return cached
 
 
-_known: Dict[Any, Returns] = {}
+_cache: Dict[Any, Returns] = {}
 
 
-def returns_of_function(function: Any, given: Any, depth: int) -> Optional[Returns]:
-  """The Returns of a function that `cached` decorates; None if it says nothing of use.
+def returns_of_function(function: Any, returns: Any, depth: int) -> Optional[Returns]:
+  """Returns the Returns of a function to decorate, or None if its type makes no difference.
 
-  given: the parameter `returns`, or None. depth: how many frames above is the one that decorates.
+  returns: the argument `returns`, or None.
+  depth: the number of frames between this one and the code that decorates.
   """
   title = f'{function.__module__}.{function.__qualname__}()'
-  if given is not None:
-    name = f'cached(returns={_title(given)}) over {title}'
-    return Returns(lambda: _resolve(given, function, {}), name, stated=True)
+  if returns is not None:
+    name = f'cached(returns={_title(returns)}) over {title}'
+    return Returns(lambda: _resolve(returns, function, {}), name, explicit=True)
   try:
     hint = function.__annotations__.get('return', Any)
-  except Exception:  # from Python 3.14 on they are evaluated when they are asked for
-    return Returns(lambda: function.__annotations__.get('return', Any), title, stated=False)
+  except Exception:  # since Python 3.14 annotations are evaluated here
+    return Returns(lambda: function.__annotations__.get('return', Any), title, explicit=False)
   if not isinstance(hint, str):
-    # For any codec: bytes are native to msgpack only.
+    # True for all text codecs: only msgpack also restores bytes.
     native = _is_native(hint, 'json')
-    return None if native else Returns(lambda: _resolve(hint, function, {}), title, stated=False)
+    return None if native else Returns(lambda: _resolve(hint, function, {}), title, explicit=False)
   names = _names_of(hint, depth + 2)
-  return Returns(lambda: _resolve(hint, function, names), title, stated=False)
+  return Returns(lambda: _resolve(hint, function, names), title, explicit=False)
 
 
 def _names_of(hint: str, depth: int) -> Dict[str, Any]:
-  """What an annotation uses of a function or class in which the decorated function is defined."""
+  """Returns the local names that an annotation uses from the function or class around it."""
   try:
     used = compile(hint, '<annotation>', 'eval').co_names
     scope = sys._getframe(depth).f_locals
@@ -197,11 +204,11 @@ def _names_of(hint: str, depth: int) -> Dict[str, Any]:
 
 
 def _resolve(hint: Any, function: Any, names: Dict[str, Any]) -> Any:
-  """A type, of a string too. Raises NameError and the like."""
+  """Resolves a type, which may be a string. Raises NameError and similar errors."""
   from typing import get_type_hints
 
   def annotated() -> None:
-    """Has nothing but an annotation, which is how Python is asked to resolve one."""
+    """Exists for its annotation: get_type_hints() resolves those of a function."""
 
   annotated.__annotations__ = {'return': hint}
   namespace = {**function.__globals__, **names}
@@ -217,7 +224,7 @@ _NATIVE: Tuple[Any, ...] = (Any, object, str, int, float, bool, type(None), None
 
 
 def _is_native(hint: Any, codec: str) -> bool:
-  """Whether the codec brings back such a value by itself, as a plain dict, list or the like."""
+  """Returns whether the codec restores such a value by itself, for example a plain dict or list."""
   from typing import get_args, get_origin
 
   keys = (str, int, bytes) if codec == 'msgpack' else (str,)
@@ -231,11 +238,11 @@ def _is_native(hint: Any, codec: str) -> bool:
   return False
 
 
-# ---- Reading and writing
+# ---- Encoding and decoding
 
 
 class _Reader:
-  """Gives back what the codec does."""
+  """Returns values as the codec decodes them."""
 
   def __init__(self, dumps: Callable[[Any], Any], loads: Callable[[bytes], Any]) -> None:
     self.dumps = dumps
@@ -246,9 +253,9 @@ class _Reader:
 
 
 class _TypedReader(_Reader):
-  """Gives back values of a type, which pydantic knows.
+  """Returns values of a type, by pydantic.
 
-  The type stands in a list, for which alone pydantic takes settings whatever the type is.
+  The type is wrapped in a list, because pydantic accepts settings for a list of any type.
   """
 
   def __init__(
@@ -266,10 +273,10 @@ class _TypedReader(_Reader):
     kinds = _kinds_of(self._adapter.core_schema)
     if 'generator' in kinds:
       raise TypeError('it is read once only')
-    if 'typed-dict' in kinds:  # the keys that such a type does not name are kept
+    if 'typed-dict' in kinds:  # keep keys that the type does not name
       settings['extra'] = 'allow'
       self._adapter = TypeAdapter(List[hint], config=settings)  # type: ignore[arg-type]
-    # Names of fields, not their aliases, of which one may be for reading and another for writing.
+    # Use the names of fields, not aliases: a field may have different ones for reading and writing.
     by_name = version >= (2, 11)
     self._to: Dict[str, Any] = {'by_alias': False} if by_name else {'by_alias': True}
     self._from: Dict[str, Any] = {'by_alias': False, 'by_name': True} if by_name else {}
@@ -291,78 +298,79 @@ class _TypedReader(_Reader):
       raise ValueError('it is not one value')
     return values[0]
 
-  def puts_in_order(self, value: Any, found: Any) -> bool:
-    """Whether the type's own validators have changed the value, and would not again."""
+  def is_normalized(self, value: Any, found: Any) -> bool:
+    """Returns whether validators of the type changed the value, and would not change it again."""
     if self.dump(value) == self.dump(found):
       return False
-    return _fits(found, self.load(bytes(self.dumps(self.dump(found)))), [])
+    return _matches(found, self.load(bytes(self.dumps(self.dump(found)))), [])
 
 
 def _kinds_of(schema: Any) -> Set[str]:
-  """All kinds of types that a schema of pydantic uses."""
+  """Returns all kinds of types that a schema of pydantic uses."""
   kinds: Set[str] = set()
-  left = [schema]
-  while left:
-    each = left.pop()
+  stack = [schema]
+  while stack:
+    each = stack.pop()
     if isinstance(each, dict):
       if isinstance(each.get('type'), str):
         kinds.add(each['type'])
-      left += each.values()
+      stack += each.values()
     elif isinstance(each, (list, tuple)):
-      left += each
+      stack += each
   return kinds
 
 
 def _reason(error: Any) -> str:
-  """What an error says, without the value that was at fault."""
+  """Returns the message of an error, without the invalid value."""
   if not hasattr(error, 'errors'):
     return str(error).rstrip('.') or type(error).__name__
   first = error.errors(include_url=False)[0]
-  place = '.'.join(map(str, first['loc'][1:]))
-  return f'{place}: {first["msg"]}' if place else str(first['msg'])
+  path = '.'.join(map(str, first['loc'][1:]))
+  return f'{path}: {first["msg"]}' if path else str(first['msg'])
 
 
-# ---- Whether a value has come back
+# ---- Comparing values
 
 
-def _fits(value: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
-  """Whether what was found is the value, apart from the type that the annotation gives it.
+def _matches(value: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
+  """Returns whether a decoded value equals the original, except for types that the annotation sets.
 
-  lost: gets the names of types, where what was found is of a base of the value's.
+  lost: receives a pair of type names where the decoded value has a base class of the original type.
   """
   if type(value) is not type(found):
-    return _fits_type(value, found, lost)
+    return _matches_type(value, found, lost)
   if _is_equal(value, found):
     return True
   if isinstance(value, (list, tuple)):
-    return _all_fit(value, found, lost)
+    return _all_match(value, found, lost)
   if isinstance(value, dict):
-    return _all_fit(list(value), list(found), lost) and _all_fit(
+    return _all_match(list(value), list(found), lost) and _all_match(
       list(value.values()), list(found.values()), lost
     )
   names = _fields_of(value)
   if names is not None:
-    return _all_fit(
+    return _all_match(
       [getattr(value, name) for name in names], [getattr(found, name) for name in names], lost
     )
   if isinstance(value, float):
-    return value != value and found != found  # both are no number
-  return not any('__eq__' in vars(each) for each in type(value).__mro__[:-1])  # else it is known
+    return value != value and found != found  # both are NaN
+  # Without an __eq__ the values cannot be compared, so assume that they match.
+  return not any('__eq__' in vars(each) for each in type(value).__mro__[:-1])
 
 
-def _fits_type(value: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
+def _matches_type(value: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
   if isinstance(value, (list, tuple)) and isinstance(found, (list, tuple)):
-    return _all_fit(value, found, lost)
+    return _all_match(value, found, lost)
   if _fields_of(value) is None or _fields_of(found) is None:
-    return True  # a dict and the model that it is read as, say
+    return True  # such as a dict and the model that it is read as
   if not isinstance(value, type(found)):
-    return False  # one of a union that looks like another
+    return False  # another member of a union
   lost.append((type(value).__qualname__, type(found).__qualname__))
   return True
 
 
-def _all_fit(values: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
-  return len(values) == len(found) and all(_fits(*pair, lost) for pair in zip(values, found))
+def _all_match(values: Any, found: Any, lost: List[Tuple[str, str]]) -> bool:
+  return len(values) == len(found) and all(_matches(*pair, lost) for pair in zip(values, found))
 
 
 def _is_equal(value: Any, found: Any) -> bool:
@@ -373,7 +381,7 @@ def _is_equal(value: Any, found: Any) -> bool:
 
 
 def _fields_of(value: Any) -> Optional[List[str]]:
-  """The fields of a dataclass or a pydantic model; None of anything else."""
+  """Returns the field names of a dataclass or a pydantic model; None for other values."""
   fields = getattr(type(value), '__dataclass_fields__', None)
   if fields is None:
     fields = getattr(type(value), 'model_fields', None)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Reads what `load_config` is given into pairs of names and values.
+"""Converts the argument of `load_config` to pairs of names and values.
 
-Other programs use the environment too. So of `os.environ`, or a copy of it, only variables with the
-prefix `CACHETTE_` are read: REDIS_URL may belong to another program, CACHETTE_REDIS_URL is the
+Other programs use the environment too. So from `os.environ`, or a copy of it, only variables with
+the prefix `CACHETTE_` are read: REDIS_URL may belong to another program, CACHETTE_REDIS_URL is the
 option `redis_url`.
 """
 
@@ -18,9 +18,10 @@ _PREFIX = 'CACHETTE_'
 
 
 class Settings(NamedTuple):
-  """What was read.
+  """Settings that were read.
 
-  lenient: names that are no options are ignored. warnings: what is probably a mistake.
+  lenient: whether to ignore names that are not options.
+  warnings: probable mistakes, as messages.
   """
 
   pairs: Pairs
@@ -28,13 +29,15 @@ class Settings(NamedTuple):
   warnings: Tuple[str, ...] = ()
 
 
-def read(given: Any, owner: str) -> Settings:
-  """Reads settings, or what a function returns. Raises TypeError if these are no settings.
+def read(source: Any, owner: str) -> Settings:
+  """Reads settings, or calls a function and reads its result.
 
   owner: the name of the class that is configured.
+
+  Raises TypeError if these are not settings.
   """
-  settings = _resolve(given, owner)
-  fields = _fields(settings)
+  settings = _resolve(source, owner)
+  fields = _field_names(settings)
   if fields is not None:
     return _read_fields(settings, fields)
   items = settings.items() if isinstance(settings, Mapping) else settings
@@ -47,28 +50,28 @@ def read(given: Any, owner: str) -> Settings:
     _refuse_type(settings, owner)
   if any(_has_prefix(name) for name, _ in pairs):
     return _read_environment(pairs, is_copy=True)
-  return Settings([(_name(name), _plain(value)) for name, value in pairs])
+  return Settings([(_clean_name(name), _plain_value(value)) for name, value in pairs])
 
 
 # ---- Functions
 
 
-def _resolve(given: Any, owner: str) -> Any:
-  """The settings that a function returns, or those that were given directly."""
-  settings: Any = given
-  if callable(given) and not isinstance(given, Mapping) and _fields(given) is None:
-    settings = given()
+def _resolve(source: Any, owner: str) -> Any:
+  """Returns the argument, or its result if it is a function."""
+  settings: Any = source
+  if callable(source) and not isinstance(source, Mapping) and _field_names(source) is None:
+    settings = source()
   kind = type(settings)
   if hasattr(kind, '__await__') or hasattr(kind, '__anext__'):
     close: Any = getattr(settings, 'close', None)
     if close is not None:
-      close()  # so that Python does not warn that it was never awaited
-    _refuse_coroutine(given, owner)
+      close()  # prevents the warning that it was never awaited
+    _refuse_coroutine(source, owner)
   return settings
 
 
-def _refuse_coroutine(given: Any, owner: str) -> NoReturn:
-  name = getattr(given, '__qualname__', type(given).__name__)
+def _refuse_coroutine(source: Any, owner: str) -> NoReturn:
+  name = getattr(source, '__qualname__', type(source).__name__)
   raise TypeError(
     f'A configuration function must be a plain "def", for {owner}.load_config calls it at once, '
     f'without an event loop; {name} is asynchronous (an "async def").'
@@ -78,8 +81,8 @@ def _refuse_coroutine(given: Any, owner: str) -> NoReturn:
 # ---- Settings objects
 
 
-def _fields(settings: Any) -> Optional[List[str]]:
-  """The names of the fields of a settings object; None if it is no such object."""
+def _field_names(settings: Any) -> Optional[List[str]]:
+  """Returns the names of the fields of a settings object, or None for other objects."""
   if hasattr(type(settings), 'model_fields'):
     return list(type(settings).model_fields)
   if hasattr(type(settings), '__dataclass_fields__'):
@@ -97,7 +100,7 @@ def _read_fields(settings: Any, fields: List[str]) -> Settings:
       f'No field of {type(settings).__name__} is an option, so that all options have their '
       'defaults. Name fields as the options are, such as "backend" and "ttl".',
     )
-  pairs = [(_name(field), _plain(getattr(settings, field))) for field in fields]
+  pairs = [(_clean_name(field), _plain_value(getattr(settings, field))) for field in fields]
   return Settings(pairs, True, warnings)
 
 
@@ -111,8 +114,9 @@ def _has_prefix(name: str) -> bool:
 def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
   """Reads variables with the prefix.
 
-  is_copy: it is a copy of the environment, to which options may have been added. Options are the
-  names that are not in capitals.
+  is_copy: whether the variables are a copy of the environment, to which options may have been
+    added.
+    Then names that are not in capitals are options too.
   """
   names = {row['name'] for row in options()}
   pairs, warnings = [], []
@@ -124,33 +128,33 @@ def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
     elif not is_copy or name == name.upper():
       continue
     if option in names:
-      pairs.append((option, _plain(value)))
+      pairs.append((option, _plain_value(value)))
       continue
-    near = _find_near(option, names)
-    if near is not None:
-      meant = _PREFIX + near.upper() if _has_prefix(name) else near
-      warnings.append(f'{_name(name)} is no option; did you mean {meant}?')
+    similar = _find_similar(option, names)
+    if similar is not None:
+      meant = _PREFIX + similar.upper() if _has_prefix(name) else similar
+      warnings.append(f'{_clean_name(name)} is no option; did you mean {meant}?')
   return Settings(pairs, True, tuple(sorted(warnings)))
 
 
-def _find_near(name: str, names: Iterable[str]) -> Optional[str]:
-  """The name that was probably meant: a similar one of about the same length, or None."""
+def _find_similar(name: str, names: Iterable[str]) -> Optional[str]:
+  """Returns a similar name of about the same length, which was probably meant, or None."""
   from difflib import get_close_matches
 
-  alike = [each for each in sorted(names) if abs(len(each) - len(name)) <= 2]
-  return next(iter(get_close_matches(name, alike, 1, 0.65)), None)
+  candidates = [each for each in sorted(names) if abs(len(each) - len(name)) <= 2]
+  return next(iter(get_close_matches(name, candidates, 1, 0.65)), None)
 
 
 # ---- Names and values
 
 
-def _name(name: str) -> str:
-  """A name as C text can hold it. No option has a question mark in its name."""
+def _clean_name(name: str) -> str:
+  """Returns the name as valid text for C. No option has a question mark in its name."""
   return name.replace('\0', '?').encode('utf-8', 'replace').decode()
 
 
-def _plain(value: Any) -> Any:
-  """A str for pydantic's secrets and URLs and for paths; other values unchanged."""
+def _plain_value(value: Any) -> Any:
+  """Converts secrets and URLs of pydantic and paths to str. Returns other values unchanged."""
   if hasattr(value, 'get_secret_value'):
     value = value.get_secret_value()
   if hasattr(value, '__fspath__'):
@@ -161,12 +165,12 @@ def _plain(value: Any) -> Any:
 
 
 def join_keys(name: str, value: Any) -> Any:
-  """Joins several keys of `secret` into the one text that the library reads."""
+  """Joins several keys of `secret` to one text, which the library reads."""
   if name.lower() != 'secret' or not isinstance(value, (list, tuple)):
     return value
-  keys = [_plain(key) for key in value]
+  keys = [_plain_value(key) for key in value]
   if not all(isinstance(key, str) and ',' not in key for key in keys):
-    return value  # it will be refused for its type
+    return value  # the library rejects it because of its type
   return ','.join(keys)
 
 
@@ -192,15 +196,15 @@ def _is_pair(value: Any) -> bool:
 
 
 def find_unused(pairs: Pairs) -> Optional[str]:
-  """A warning if options of a backend are given, but no backend is chosen; else None."""
-  given: Dict[str, Any] = {name.lower(): value for name, value in pairs}
-  if given.get('backend') is not None:
+  """Returns a warning if options of a backend are set but `backend` is not; else None."""
+  values: Dict[str, Any] = {name.lower(): value for name, value in pairs}
+  if values.get('backend') is not None:
     return None
   rows = {row['name']: row for row in options()}
   backends = rows['backend']['choices'].split('|')
   found: Dict[str, str] = {}
   for name, row in rows.items():
-    value, default = given.get(name), row['default']
+    value, default = values.get(name), row['default']
     backend = _backend_of(row, backends)
     unset = value in (None, '') or str(value).lower() == str(default).lower()
     if backend is not None and not unset:
@@ -216,7 +220,7 @@ def find_unused(pairs: Pairs) -> Optional[str]:
 
 
 def _backend_of(row: Dict[str, Any], backends: List[str]) -> Optional[str]:
-  """The backend that an option belongs to; None if it belongs to several, or to all."""
+  """Returns the backend that an option belongs to, or None if it belongs to several or to all."""
   if row['needed_by'] and row['default'] is None:
     return str(row['needed_by'].split('|')[-1])
   prefix = row['name'].partition('_')[0]

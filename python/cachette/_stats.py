@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `Cachette.stats()` gives."""
+"""The result of `Cachette.stats()`."""
 
 from typing import NamedTuple, Optional
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 class Stats(NamedTuple):
   """What a cache has done in this process since its configuration was loaded.
 
-  The last five are the backend's own figures; None where it does not tell them.
+  The last five are figures of the backend. They are None if the backend does not report them.
   """
 
   hits: int
@@ -15,26 +15,26 @@ class Stats(NamedTuple):
   misses: int
   """Keys that were fetched and not found."""
   puts: int
-  """Keys that were put or counted."""
+  """Keys that were put or incremented."""
   clears: int
   """Entries that were cleared or flushed."""
   errors: int
-  """Calls that failed, and keys that failed among those of one call."""
+  """Calls that failed, and keys that failed in a call on many keys."""
   retries: int
-  """Requests that DynamoDB was sent again, because it was busy or the connection broke."""
+  """Requests that were sent to DynamoDB again, because it was busy or the connection broke."""
   pending: int
   """Calls that wait for the backend now."""
   fallbacks: int
-  """Calls of `get_or_set` and `cached` that went on without the cache, because it failed."""
+  """Calls of `get_or_set` and `cached` that continued without the cache, because it failed."""
   seconds: float
-  """Time between each call and its answer, added up; in-memory an estimate from some of them."""
+  """Total seconds between each call and its answer. For an in-memory cache it is an estimate."""
   entries: Optional[int]
-  """Entries held, those included whose time is over and that have not been removed yet."""
+  """Entries stored, including expired ones that are not removed yet."""
   bytes: Optional[int]
   """Bytes in use."""
   limit: Optional[int]
-  """Bytes that may be."""
+  """Max bytes to use."""
   evictions: Optional[int]
-  """Entries that had to make room for others before their time."""
+  """Entries that were removed before they expired, to free memory for others."""
   expirations: Optional[int]
-  """Entries that were removed because their time was over."""
+  """Entries that were removed because they had expired."""

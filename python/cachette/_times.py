@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Times that are no int and no float: a timedelta, a Fraction, a number of NumPy's and so on.
+"""Times that are not an int or a float: a timedelta, a Fraction, a number of NumPy and so on.
 
-The extension reads int and float by itself, and asks here for anything else. Nothing is imported
-before that, so `datetime` and `decimal` are known by what their values have.
+The extension reads int and float itself, and calls this module for all other types. Nothing is
+imported before that, so `datetime` and `decimal` types are recognized by their attributes.
 """
 
 import sys
@@ -10,17 +10,17 @@ from typing import Any, Protocol, SupportsFloat, Union
 
 
 class Delta(Protocol):
-  """A length of time that knows its seconds, as a datetime.timedelta does."""
+  """A duration that knows its seconds, such as a datetime.timedelta."""
 
   def total_seconds(self) -> float: ...
 
 
 Time = Union[int, float, SupportsFloat, Delta]
-"""What may be given for a time: a real number of seconds or a timedelta."""
+"""A time argument: a real number of seconds or a timedelta."""
 
 
 def read_seconds(value: Any) -> Any:
-  """The seconds of a time, an int or a float; None of what is no time."""
+  """Returns the seconds of a time as an int or a float; None if the value is not a time."""
   if isinstance(value, bool):
     return None
   if isinstance(value, (int, float)):
@@ -30,7 +30,7 @@ def read_seconds(value: Any) -> Any:
   if type(value).__module__ == 'numpy' and type(value).__name__ == 'timedelta64':
     try:
       return float(value / type(value)(1_000_000_000, 'ns')) if '[' in value.dtype.str else None
-    except TypeError:  # years and months, which have no length
+    except TypeError:  # years and months, which have no fixed length
       return None
   return _read_number(value)
 
@@ -50,7 +50,7 @@ def _read_number(value: Any) -> Any:
 
 
 def seconds_of(name: str, value: Any) -> Any:
-  """The same; raises TypeError, by the name of the argument, for what is no time."""
+  """Same as read_seconds(), but raises TypeError for other values. `name` names the argument."""
   seconds = read_seconds(value)
   if seconds is None:
     from ._advice import short

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The types of what `cached` decorates. They are for type checkers; at run time there are none.
+"""The types of functions that `cached` decorates. Only type checkers read this file.
 
-Whether an object, a class or nothing is bound follows from the first parameter of the function, for
-type checkers look through `classmethod` and `staticmethod` below the decorator. So the function is
-there twice: as parameters and result for its calls, and as `Bindable`, a Callable, for binding.
+A type checker looks through `classmethod` and `staticmethod` below the decorator. So the first
+parameter of the function decides whether an object, a class or nothing is bound. That is why each
+type has the function twice: as parameters and a result for calls, and as the Callable `Bindable`
+for binding.
 """
 
 from typing import Any, Callable, Coroutine, Generic, Protocol, TypeVar, overload
@@ -15,11 +16,11 @@ Parameters = ParamSpec('Parameters')
 Rest = ParamSpec('Rest')
 Result = TypeVar('Result', covariant=True)
 Given = TypeVar('Given')
-# Covariant, so that its first parameter is an upper bound of what may be bound.
+# Covariant, so that its first parameter is an upper bound of the objects that it binds.
 Bindable = TypeVar('Bindable', covariant=True)
 
 class CachedCall(Generic[Parameters, Result]):
-  """A decorated function that binds no object."""
+  """A decorated function that is bound or needs no binding."""
 
   __name__: str
   __qualname__: str
@@ -30,7 +31,7 @@ class CachedCall(Generic[Parameters, Result]):
   def invalidate(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> int: ...
 
 class CachedFunction(CachedCall[Parameters, Result], Generic[Parameters, Result, Bindable]):
-  """A decorated function, which may be a method."""
+  """A decorated function that may be a method."""
 
   @overload  # over a classmethod
   def __get__(
@@ -52,7 +53,7 @@ class CachedFunction(CachedCall[Parameters, Result], Generic[Parameters, Result,
   def __get__(self, instance: object, owner: Any = None) -> CachedCall[Parameters, Result]: ...
 
 class CachedCoroutineCall(Generic[Parameters, Result]):
-  """A decorated coroutine function that binds no object."""
+  """A decorated coroutine function that is bound or needs no binding."""
 
   __name__: str
   __qualname__: str
@@ -69,7 +70,7 @@ class CachedCoroutineCall(Generic[Parameters, Result]):
 class CachedCoroutineFunction(
   CachedCoroutineCall[Parameters, Result], Generic[Parameters, Result, Bindable]
 ):
-  """A decorated coroutine function, which may be a method."""
+  """A decorated coroutine function that may be a method."""
 
   @overload  # over a classmethod
   def __get__(
@@ -93,7 +94,7 @@ class CachedCoroutineFunction(
   ) -> CachedCoroutineCall[Parameters, Result]: ...
 
 class Decorator(Protocol):
-  """What `cached(...)` gives, to be put over a function."""
+  """The result of `cached(...)`, which decorates a function."""
 
   @overload
   def __call__(  # type: ignore[overload-overlap]

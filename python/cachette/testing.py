@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""For the tests of applications: a cache for each test, a clock that it moves, a switch.
+"""Helpers for the tests of applications: a separate cache for each test, a clock, and a switch.
 
-With pytest nothing is to be imported: a test that names the fixture `isolated_cache` has all of it.
+With pytest you need no import. A test with the fixture `isolated_cache` has all of them:
 
     def test_that_a_page_is_kept_for_a_minute(isolated_cache, client):
       assert client.get('/page').text == client.get('/page').text
@@ -24,16 +24,22 @@ _lock = threading.RLock()
 
 
 class Clock:
-  """Time as times to live count it: it stands still, until a test moves it on."""
+  """The clock that measures times to live. It stands still until a test advances it."""
 
   def __init__(self) -> None:
     self._configs: List[Config] = []
     self._ms = 0
 
   def advance(self, seconds: Time) -> None:
-    """Moves it on; entries whose time is over then are gone.
+    """Advances the clock. Entries that expire by then are gone.
 
-    seconds: 0 or more, as fine as milliseconds; a number or a timedelta. Raises ValueError below 0.
+    Args:
+      seconds: The time to advance, 0 or more, as a number or a timedelta. It is rounded to
+        milliseconds.
+
+    Raises:
+      ValueError: `seconds` is negative.
+      TypeError: `seconds` is not a time.
     """
     number = seconds_of('seconds', seconds)
     if number < 0:
@@ -50,56 +56,56 @@ class Clock:
 
 
 class Isolation:
-  """What `isolated` and the fixture `isolated_cache` give."""
+  """The result of `isolated` and of the fixture `isolated_cache`."""
 
   clock: Clock
-  """The clock of the caches that are isolated."""
+  """The clock of the isolated caches."""
 
   def __init__(self, classes: Tuple[Type[Cachette], ...]) -> None:
     self.clock = Clock()
     self._classes = classes
-    # What was in force; None: what the class inherits.
-    self._before: Dict[Type[Cachette], Optional[Config]] = {}
-    self._loaded: Dict[Type[Cachette], Config] = {}  # what the application has loaded since
-    self._own: Dict[Type[Cachette], Config] = {}
-    self._hidden: Dict[Type[Cachette], Config] = {}  # what is in force again when off() ends
-    self._off = 0  # how many of off() are under way
+    # The previous configuration of each class; None if it inherits one.
+    self._previous: Dict[Type[Cachette], Optional[Config]] = {}
+    self._loaded: Dict[Type[Cachette], Config] = {}  # loaded by the application since
+    self._isolated: Dict[Type[Cachette], Config] = {}
+    self._hidden: Dict[Type[Cachette], Config] = {}  # configurations to restore when off() ends
+    self._off_depth = 0  # active off() blocks
     self._configure = _core.use_config
 
   @contextlib.contextmanager
   def off(self) -> Iterator[None]:
-    """Turns caching off for a time: each fetch is a miss, and nothing is kept.
+    """Turns caching off within a `with` statement: each fetch is a miss, and nothing is stored.
 
-    Calls succeed all the same. What was put before is there again afterwards.
+    Calls still succeed. Entries that were put before are available again afterwards.
     """
     with _lock:
-      self._off += 1
-      if self._off == 1:
-        for cls, own in self._own.items():
+      self._off_depth += 1
+      if self._off_depth == 1:
+        for cls, own in self._isolated.items():
           self._hide(cls, vars(cls)['_config'], own)
     try:
       yield
     finally:
       with _lock:
-        self._off -= 1
-        while self._off == 0 and self._hidden:
+        self._off_depth -= 1
+        while self._off_depth == 0 and self._hidden:
           configure(*self._hidden.popitem())
 
-  def _hide(self, cls: Type[Cachette], shown: Config, own: Config) -> None:
-    self._hidden[cls] = shown
+  def _hide(self, cls: Type[Cachette], current: Config, own: Config) -> None:
+    self._hidden[cls] = current
     configure(cls, own.like('none'))
 
   def _isolate(self, cls: Type[Cachette], config: Config) -> None:
-    own = self._own[cls] = config.like('inmemory')
+    own = self._isolated[cls] = config.like('inmemory')
     self.clock._join(own)
-    if self._off:
+    if self._off_depth:
       self._hide(cls, own, own)
     else:
       configure(cls, own)
-    _fallbacks.forget(cls)
+    _fallbacks.reset(cls)
 
   def _load(self, cls: Type[Cachette], config: Config) -> None:
-    """In the place of use_config(), when the application loads a configuration meanwhile."""
+    """Replaces use_config(): it runs when the application loads a configuration meanwhile."""
     with _lock:
       if self._classes and not issubclass(cls, self._classes):
         self._configure(cls, config)
@@ -109,13 +115,13 @@ class Isolation:
 
   def _begin(self) -> None:
     with _lock:
-      for cls in _all_below(*(self._classes or [Cachette])):
+      for cls in _with_subclasses(*(self._classes or [Cachette])):
         if '_config' in vars(cls):
-          self._before[cls] = config = vars(cls)['_config']
+          self._previous[cls] = config = vars(cls)['_config']
           self._isolate(cls, config)
       for cls in self._classes:
-        if not any('_config' in vars(each) and each in self._own for each in cls.__mro__):
-          self._before[cls] = None
+        if not any('_config' in vars(each) and each in self._isolated for each in cls.__mro__):
+          self._previous[cls] = None
           self._isolate(cls, cls._config)
       self._configure = _core.use_config
       _core.use_config = self._load
@@ -123,30 +129,38 @@ class Isolation:
   def _end(self) -> None:
     with _lock:
       _core.use_config = self._configure
-      for cls, before in self._before.items():
+      for cls, previous in self._previous.items():
         if cls not in self._loaded:
-          configure(cls, before)
+          configure(cls, previous)
       for cls, config in self._loaded.items():
         self._configure(cls, config)
 
 
-def _all_below(*classes: Type[Cachette]) -> List[Type[Cachette]]:
-  """The classes and all that inherit from them, each once."""
+def _with_subclasses(*classes: Type[Cachette]) -> List[Type[Cachette]]:
+  """Returns the classes and all their subclasses, each once."""
   found = dict.fromkeys(classes)
   for cls in list(found):
-    found.update(dict.fromkeys(_all_below(*cls.__subclasses__())))
+    found.update(dict.fromkeys(_with_subclasses(*cls.__subclasses__())))
   return list(found)
 
 
 @contextlib.contextmanager
 def isolated(*classes: Type[Cachette]) -> Iterator[Isolation]:
-  """Gives each cache an empty one in memory in its place, for the time of a with statement.
+  """Replaces each cache with an empty in-memory one within a `with` statement.
 
-  classes: `Cachette` or classes of your own, with those that inherit from them; none means all.
-  What the application has configured stays, but for the backend: codec, time to live, `secret`,
-  `memory_limit` and so on. Loading a configuration meanwhile checks it, so that its mistakes are
-  found, but no server is connected to; it is in force afterwards. May be nested; threads of the
-  process see it alike, so tests that run in threads at the same time share it.
+  Codec, time to live, `secret`, `memory_limit` and the other options stay as the application has
+  configured them; only the backend changes. A configuration that the application loads meanwhile is
+  checked, but does not connect to a server. It takes effect after the `with` statement.
+
+  Calls may be nested. All threads of the process see the isolated caches, so tests that run in
+  threads at the same time share them.
+
+  Args:
+    classes: `Cachette` or your own subclasses, each with its subclasses. Without arguments, all
+      caches are isolated.
+
+  Returns:
+    A context manager, which returns an `Isolation`.
 
   >>> from cachette import Cachette, testing
   >>> with testing.isolated() as isolation:

@@ -25,8 +25,8 @@ bool read_key(PyObject *key, cachette_slice *slice) {
   return false;
 }
 
-/* The seconds of a timedelta, a Decimal or another number, as an int or a float: a new reference.
- * NULL with an exception set if it is no time. */
+/* Converts a timedelta, a Decimal or another number to seconds, as an int or a float. Returns a new
+ * reference, or NULL with an exception set if it is not a time. */
 static PyObject *find_seconds(PyObject *time) {
   PyObject *times = PyImport_ImportModule("cachette._times");
   if (times == NULL) return NULL;
@@ -38,8 +38,8 @@ static PyObject *find_seconds(PyObject *time) {
                       Py_TYPE(time)->tp_name);
 }
 
-/* `given` is the caller's argument, for the message; `seconds` is its int or float. */
-static bool read_number(PyObject *seconds, PyObject *given, int64_t *ttl_ms) {
+/* `ttl` is the argument as the caller passed it, for the message; `seconds` is its int or float. */
+static bool read_number(PyObject *seconds, PyObject *ttl, int64_t *ttl_ms) {
   double number = PyFloat_AsDouble(seconds);
   if (number == -1 && PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
@@ -48,8 +48,7 @@ static bool read_number(PyObject *seconds, PyObject *given, int64_t *ttl_ms) {
   }
   if (!(number > 0 && number <= (double)CACHETTE_TTL_MAX / 1000)) {
     PyErr_Format(PyExc_ValueError,
-                 "ttl must be a positive number of seconds, at most a hundred years, not %R",
-                 given);
+                 "ttl must be a positive number of seconds, at most a hundred years, not %R", ttl);
     return false;
   }
   double milliseconds = ceil(number * 1000);
@@ -63,9 +62,9 @@ bool read_ttl(PyObject *ttl, int64_t *ttl_ms) {
   if (!PyBool_Check(ttl) && (PyLong_Check(ttl) || PyFloat_Check(ttl)))
     return read_number(ttl, ttl, ttl_ms);
   PyObject *seconds = find_seconds(ttl);
-  bool fine = seconds != NULL && read_number(seconds, ttl, ttl_ms);
+  bool ok = seconds != NULL && read_number(seconds, ttl, ttl_ms);
   Py_XDECREF(seconds);
-  return fine;
+  return ok;
 }
 
 PyObject *check_ttl(PyObject *module, PyObject *ttl) {

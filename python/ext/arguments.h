@@ -5,19 +5,19 @@
 
 #include "ext.h"
 
-/* Gives a view of a str's UTF-8, which lives as long as the str. `what` names the argument in the
- * error. False with an exception set. */
+/* Sets `*slice` to the UTF-8 of a str, which lives as long as the str. `what` names the argument in
+ * the error. Returns false with an exception set. */
 bool read_text(const char *what, PyObject *text, cachette_slice *slice);
 
-/* The same for a key, whose size is checked too. For calls that send no op at first: the library
- * checks the keys of ops itself. */
+/* Same as read_text() for a key, but also checks its size. For calls that do not send an op at
+ * once: the library checks the keys of an op itself. */
 bool read_key(PyObject *key, cachette_slice *slice);
 
-/* Converts seconds to milliseconds, rounded up. None becomes 0, which stands for the configured
- * time to live. False with an exception set. */
+/* Converts a time in seconds to milliseconds, rounded up. None becomes 0, which selects the
+ * configured TTL. Returns false with an exception set. */
 bool read_ttl(PyObject *ttl, int64_t *ttl_ms);
 
-/* check_ttl(ttl): raises what a put with this time to live would. */
+/* check_ttl(ttl): raises the error that a put with this TTL would raise. */
 PyObject *check_ttl(PyObject *module, PyObject *ttl);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Ready and Pending share with coroutines, besides send(): a name, where it was made (in debug
- * mode), the arguments of throw(), and the warning that it was never awaited.
+ * What Ready and Pending have in common with coroutines, except for send(): a name, the frames that
+ * created it (in debug mode), the arguments of throw(), and the warning that it was never awaited.
  */
 #include "awaitable.h"
 
-#include <frameobject.h> /* older Pythons have PyFrame_GetBack() there */
+#include <frameobject.h> /* older Pythons declare PyFrame_GetBack() there */
 
-/* ---- Where it was made ---- */
+/* ---- Origin ---- */
 
 static PyObject *describe_frame(PyFrameObject *frame) {
   PyCodeObject *code = PyFrame_GetCode(frame);
@@ -17,7 +17,7 @@ static PyObject *describe_frame(PyFrameObject *frame) {
   return row;
 }
 
-/* The callers' frames, the innermost first, as in a coroutine's `cr_origin`. */
+/* The frames of the callers, innermost first, in the format of a coroutine's `cr_origin`. */
 static PyObject *describe_callers(int depth) {
   PyObject *rows = PyList_New(0);
   PyFrameObject *frame = PyEval_GetFrame();
@@ -40,12 +40,12 @@ void awaitable_trace(awaitable *self, int depth) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   self->origin = describe_callers(depth);
-  PyErr_Restore(type, value, traceback); /* if memory is out, there is no origin */
+  PyErr_Restore(type, value, traceback); /* when out of memory, there is no origin */
 }
 
 /* ---- Never awaited ---- */
 
-/* Python's own function for this also tells where the call was made. */
+/* The function of Python itself also reports where the call was made. */
 static PyObject *warn(const awaitable *self, PyObject *warnings) {
   PyObject *warned =
       PyObject_CallMethod(warnings, "_warn_unawaited_coroutine", "O", (PyObject *)self);
@@ -71,7 +71,7 @@ void awaitable_warn(awaitable *self) {
 
 /* ---- Throw ---- */
 
-static PyObject *refuse_thrown(PyObject *type) {
+static PyObject *raise_not_an_exception(PyObject *type) {
   return PyErr_Format(PyExc_TypeError, "exceptions must derive from BaseException, not %.100s",
                       Py_TYPE(type)->tp_name);
 }
@@ -81,7 +81,7 @@ bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value) {
   *value = NULL;
   if (!PyArg_UnpackTuple(args, "throw", 1, 3, type, value, &traceback)) return false;
   bool is_class = PyExceptionClass_Check(*type);
-  if (!is_class && !PyExceptionInstance_Check(*type)) return refuse_thrown(*type) != NULL;
+  if (!is_class && !PyExceptionInstance_Check(*type)) return raise_not_an_exception(*type) != NULL;
   if (*value == Py_None) *value = NULL;
   if (is_class || *value == NULL) return true;
   PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
@@ -98,24 +98,23 @@ PyObject *awaitable_raise(PyObject *type, PyObject *value) {
 
 /* ---- Iteration ---- */
 
-/* `await` uses the slot am_await. Whoever iterates over the call itself has forgotten to await it.
- */
+/* `await` uses the slot am_await, so code that iterates over a call forgot to await it. */
 PyObject *awaitable_iter(PyObject *self) {
   enum call_kind kind = ((awaitable *)self)->kind;
-  if (kind == CALL_KINDS) return Py_NewRef(self); /* of `await Cachette()`, which is no call */
+  if (kind == CALL_KINDS) return Py_NewRef(self); /* from `await Cachette()`, which is not a call */
   return PyErr_Format(PyExc_TypeError,
                       "the call 'Cachette.%s' is not iterable: await it, and iterate over what it "
                       "gives",
                       call_signatures[kind].name);
 }
 
-/* call.__await__(), as the authors of awaitables call it: an iterator. */
+/* For libraries that use call.__await__() directly. Returns an iterator. */
 PyObject *awaitable_await(PyObject *self, PyObject *Py_UNUSED(ignored)) {
   if (((awaitable *)self)->kind == CALL_KINDS) return Py_NewRef(self);
   PyObject *calls = PyImport_ImportModule("cachette._calls");
-  PyObject *made = calls != NULL ? PyObject_CallMethod(calls, "wait_for", "(O)", self) : NULL;
-  PyObject *iterator = made != NULL ? PyObject_CallMethod(made, "__await__", NULL) : NULL;
-  Py_XDECREF(made);
+  PyObject *created = calls != NULL ? PyObject_CallMethod(calls, "wait_for", "(O)", self) : NULL;
+  PyObject *iterator = created != NULL ? PyObject_CallMethod(created, "__await__", NULL) : NULL;
+  Py_XDECREF(created);
   Py_XDECREF(calls);
   return iterator;
 }
@@ -140,7 +139,8 @@ PyGetSetDef awaitable_attributes[] = {
     {"__name__", (getter)get_name, NULL, "The name of the call.", NULL},
     {"__qualname__", (getter)get_qualname, NULL, "The name of the call, with its class.", NULL},
     {"cr_origin", (getter)get_origin, NULL,
-     "Where it was made, if sys.set_coroutine_origin_tracking_depth() asks for that, or None.",
+     "The frames that created the call, or None unless sys.set_coroutine_origin_tracking_depth() "
+     "was called.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -5,13 +5,13 @@
 
 #include "signature.h"
 
-/* The head of both structs. */
+/* The common first member of both structs. */
 typedef struct awaitable {
-  PyObject_HEAD enum call_kind kind; /* CALL_KINDS: it is no call, and does not warn */
-  PyObject *origin;                  /* where it was made, a tuple of frames; NULL: not traced */
+  PyObject_HEAD enum call_kind kind; /* CALL_KINDS: not a call, so it never warns */
+  PyObject *origin;                  /* the frames that created it, a tuple; NULL: not traced */
 } awaitable;
 
-/* Records where it was made, which debug mode asks for. */
+/* Records the frames that created the awaitable. Debug mode asks for this. */
 void awaitable_trace(awaitable *self, int depth);
 
 static inline void awaitable_init(awaitable *self, enum call_kind kind) {
@@ -21,17 +21,19 @@ static inline void awaitable_init(awaitable *self, enum call_kind kind) {
   if (depth > 0) awaitable_trace(self, depth);
 }
 
-/* Warns that it was never awaited, as for a coroutine. Keeps the exception that is set. */
+/* Warns that the call was never awaited, as Python does for a coroutine. Preserves the exception
+ * that is set. */
 void awaitable_warn(awaitable *self);
 
-/* Reads the arguments of throw(exception) and of the older throw(type, value, traceback): a class
- * or an exception, and a value or NULL; borrowed. False with an exception set. */
+/* Reads the arguments of throw(exception) and of the older throw(type, value, traceback). Sets
+ * `*type` to a class or an exception and `*value` to a value or NULL, both borrowed. Returns false
+ * with an exception set. */
 bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value);
 
-/* Raises that exception. Returns NULL. */
+/* Raises the exception that awaitable_read_throw() returned. Returns NULL. */
 PyObject *awaitable_raise(PyObject *type, PyObject *value);
 
-/* Their `__iter__` and `__await__`. */
+/* The `__iter__` and `__await__` of both types. */
 PyObject *awaitable_iter(PyObject *self);
 PyObject *awaitable_await(PyObject *self, PyObject *ignored);
 

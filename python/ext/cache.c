@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The base of `Cachette`: which configuration its calls use, what its calls give, and how the class
- * itself is called.
+ * The base class of `Cachette`: it finds the configuration of a call, runs the call, and makes
+ * `Cachette()` fast.
  *
- * Each call gives an awaitable: a Ready if the store answers at once, else a Pending. A wrong
- * argument is an error of the call, as with a coroutine function. An error of the op is raised when
- * the awaitable is awaited.
+ * Each call returns an awaitable: a Ready if the store answers at once, else a Pending. A wrong
+ * argument is an error of the call itself, as with a coroutine function. An error of the op is
+ * raised when the awaitable is awaited.
  */
 #include "cache.h"
 
@@ -20,11 +20,11 @@
 #include "pending.h"
 #include "ready.h"
 
-/* ---- Which configuration ---- */
+/* ---- Configuration ---- */
 
-static void forget_config(ext_state *state) {
-  Py_CLEAR(state->known_class);
-  Py_CLEAR(state->known_config);
+static void reset_last_config(ext_state *state) {
+  Py_CLEAR(state->last_class);
+  Py_CLEAR(state->last_config);
 }
 
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -36,12 +36,12 @@ PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t co
     return NULL;
   }
   if (PyObject_SetAttr(args[0], state->str_config, inherits ? NULL : args[1]) < 0) return NULL;
-  forget_config(state);
+  reset_last_config(state);
   Py_RETURN_NONE;
 }
 
 config_object *cache_config(ext_state *state, PyTypeObject *type) {
-  if (state->known_class != type) {
+  if (state->last_class != type) {
     PyObject *found = PyObject_GetAttr((PyObject *)type, state->str_config);
     if (found == NULL) return NULL;
     if (!Py_IS_TYPE(found, state->config_type)) {
@@ -49,12 +49,12 @@ config_object *cache_config(ext_state *state, PyTypeObject *type) {
       Py_DECREF(found);
       return NULL;
     }
-    forget_config(state);
-    state->known_class = (PyTypeObject *)Py_NewRef((PyObject *)type);
-    state->known_config = (config_object *)found;
+    reset_last_config(state);
+    state->last_class = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    state->last_config = (config_object *)found;
   }
-  Py_INCREF(state->known_config);
-  return state->known_config;
+  Py_INCREF(state->last_config);
+  return state->last_config;
 }
 
 config_object *cache_config_of(ext_state *state, const char *function, PyObject *type) {
@@ -75,26 +75,26 @@ PyObject *cache_close(PyObject *module, PyObject *type) {
 
 /* ---- Get or set ---- */
 
-/* The error of a fetch that get_or_set() survives, a new reference; None if there was none. NULL if
- * the exception that is set has to be raised. */
+/* Takes the exception of a failed fetch, after which get_or_set() continues. Returns a new
+ * reference; None if no exception is set; or NULL if the exception must be raised. */
 static PyObject *take_error(ext_state *state) {
   if (!PyErr_Occurred()) return Py_NewRef(Py_None);
   if (!PyErr_ExceptionMatches(state->cachette_error)) return NULL;
   return take_exception();
 }
 
-/* Gives a hit at once if the store answers at once. All else is a coroutine of cachette._flights.
- */
+/* Returns a hit at once if the store answers at once. All other cases run in a coroutine of
+ * cachette._flights. */
 static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *self,
-                            PyObject *const *given, PyObject *returns) {
-  PyObject *key = given[0], *factory = given[1], *ttl = given[2];
+                            PyObject *const *arguments, PyObject *returns) {
+  PyObject *key = arguments[0], *factory = arguments[1], *ttl = arguments[2];
   int waits = handle_waits(config, state);
   if (waits < 0) return ready_fail(state, CALL_GET_OR_SET);
   if (waits > 0)
     return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, returns, NULL);
-  bool refused;
-  PyObject *value = immediate_fetch(state, config, key, state->missing, 0, returns, &refused);
-  if (refused) return NULL;
+  bool invalid;
+  PyObject *value = immediate_fetch(state, config, key, state->missing, 0, returns, &invalid);
+  if (invalid) return NULL;
   if (value != NULL && value != state->missing) return ready_new(state, CALL_GET_OR_SET, value);
   Py_XDECREF(value);
   PyObject *error = take_error(state);
@@ -105,70 +105,71 @@ static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *s
   return coroutine;
 }
 
-/* The Returns for the argument `returns`, or None; a new reference. */
-static PyObject *find_returns(ext_state *state, PyObject *given) {
-  if (given == Py_None) return Py_NewRef(given);
-  return PyObject_CallFunctionObjArgs(state->returns_of, given, NULL);
+/* Returns the Returns object for the argument `returns`, or None: a new reference. */
+static PyObject *find_returns(ext_state *state, PyObject *hint) {
+  if (hint == Py_None) return Py_NewRef(hint);
+  return PyObject_CallFunctionObjArgs(state->returns_of, hint, NULL);
 }
 
-static PyObject *make_get_or_set(ext_state *state, config_object *config, PyObject *self,
-                                 PyObject *const *given) {
+static PyObject *create_get_or_set(ext_state *state, config_object *config, PyObject *self,
+                                   PyObject *const *arguments) {
   cachette_slice text;
   int64_t ttl_ms;
-  if (flights_import(state) < 0 || !read_key(given[0], &text) || !read_ttl(given[2], &ttl_ms))
+  if (flights_import(state) < 0 || !read_key(arguments[0], &text) ||
+      !read_ttl(arguments[2], &ttl_ms))
     return NULL;
-  PyObject *returns = find_returns(state, given[3]);
-  PyObject *made = returns != NULL ? get_or_set(state, config, self, given, returns) : NULL;
+  PyObject *returns = find_returns(state, arguments[3]);
+  PyObject *created = returns != NULL ? get_or_set(state, config, self, arguments, returns) : NULL;
   Py_XDECREF(returns);
-  return made;
+  return created;
 }
 
 /* ---- Any call ---- */
 
-static PyObject *make_call(ext_state *state, config_object *config, enum call_kind kind,
-                           PyObject *const *given) {
+static PyObject *create_call(ext_state *state, config_object *config, enum call_kind kind,
+                             PyObject *const *arguments) {
   int waits = handle_waits(config, state);
-  if (waits > 0) return pending_call(state, config, kind, given);
+  if (waits > 0) return pending_call(state, config, kind, arguments);
   if (waits < 0) return ready_fail(state, kind);
-  bool refused;
-  PyObject *result = immediate_call(state, config, kind, given, &refused);
-  return refused ? NULL : ready_new(state, kind, result);
+  bool invalid;
+  PyObject *result = immediate_call(state, config, kind, arguments, &invalid);
+  return invalid ? NULL : ready_new(state, kind, result);
 }
 
 PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
-                     PyObject *const *given) {
+                     PyObject *const *arguments) {
   config_object *config = cache_config(state, Py_TYPE(self));
   if (config == NULL) return NULL;
-  PyObject *made = kind == CALL_GET_OR_SET ? make_get_or_set(state, config, self, given)
-                                           : make_call(state, config, kind, given);
+  PyObject *created = kind == CALL_GET_OR_SET ? create_get_or_set(state, config, self, arguments)
+                                              : create_call(state, config, kind, arguments);
   Py_DECREF(config);
-  return made;
+  return created;
 }
 
-/* A call that is a function of the module: the class, and three arguments. */
-static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
-                              PyObject *const *args, Py_ssize_t count) {
+/* Runs a call that is a function of the module. Its arguments are the class and three more. */
+static PyObject *create_call_of(PyObject *module, const char *name, enum call_kind kind,
+                                PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
   config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
   if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
   if (config == NULL) return NULL;
-  PyObject *made = make_call(state, config, kind, args + 1);
+  PyObject *created = create_call(state, config, kind, args + 1);
   Py_DECREF(config);
-  return made;
+  return created;
 }
 
 PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return make_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
+  return create_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
 }
 
 PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return make_call_of(module, "store", CALL_STORE, args, count);
+  return create_call_of(module, "store", CALL_STORE, args, count);
 }
 
 /* ---- Calling the class ---- */
 
-/* The class was called with options. The error does not have their values, which may be secret. */
-static PyObject *refuse_arguments(const PyTypeObject *type, PyObject *keywords) {
+/* The class was called with options. The error leaves out their values, which may be secret. */
+static PyObject *raise_takes_no_arguments(const PyTypeObject *type, PyObject *keywords) {
   bool named = keywords != NULL && PyTuple_GET_SIZE(keywords) > 0;
   PyObject *what = named
                        ? PyUnicode_FromFormat("the option \"%U\" is", PyTuple_GET_ITEM(keywords, 0))
@@ -181,24 +182,25 @@ static PyObject *refuse_arguments(const PyTypeObject *type, PyObject *keywords) 
   return NULL;
 }
 
-/* A call of a class that has its own __new__ or __init__, or is abstract. */
+/* Calls a class that has its own __new__ or __init__, or is abstract. */
 static PyObject *build_by_type(PyObject *cls, PyObject *const *args, Py_ssize_t count,
                                PyObject *keywords) {
-  PyObject *positional = PyTuple_New(count), *named = PyDict_New(), *made = NULL;
+  PyObject *positional = PyTuple_New(count), *named = PyDict_New(), *created = NULL;
   Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
-  bool fine = positional != NULL && named != NULL;
-  for (Py_ssize_t i = 0; fine && i < count; i++)
-    PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
-  for (Py_ssize_t i = 0; fine && i < keyword_count; i++)
-    fine = PyDict_SetItem(named, PyTuple_GET_ITEM(keywords, i), args[count + i]) == 0;
-  if (fine) made = Py_TYPE(cls)->tp_call(cls, positional, named);
+  bool ok = positional != NULL && named != NULL;
+  for (Py_ssize_t i = 0; ok && i < count; i++) PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = 0; ok && i < keyword_count; i++)
+    ok = PyDict_SetItem(named, PyTuple_GET_ITEM(keywords, i), args[count + i]) == 0;
+  if (ok) created = Py_TYPE(cls)->tp_call(cls, positional, named);
   Py_XDECREF(positional);
   Py_XDECREF(named);
-  return made;
+  return created;
 }
 
-/* A call of a class without those: as usual, but faster, and with an error that helps. */
-static PyObject *build(PyObject *cls, PyObject *const *args, size_t flags, PyObject *keywords) {
+/* Creates an instance. A plain class takes a fast path, and rejects arguments with a helpful error.
+ */
+static PyObject *cache_vectorcall(PyObject *cls, PyObject *const *args, size_t flags,
+                                  PyObject *keywords) {
   PyTypeObject *type = (PyTypeObject *)cls;
   Py_ssize_t count = PyVectorcall_NARGS(flags);
   bool is_plain = type->tp_new == PyBaseObject_Type.tp_new &&
@@ -206,10 +208,10 @@ static PyObject *build(PyObject *cls, PyObject *const *args, size_t flags, PyObj
                   !(type->tp_flags & Py_TPFLAGS_IS_ABSTRACT);
   if (!is_plain) return build_by_type(cls, args, count, keywords);
   if (count == 0 && keywords == NULL) return type->tp_alloc(type, 0);
-  return refuse_arguments(type, keywords);
+  return raise_takes_no_arguments(type, keywords);
 }
 
-/* The attribute that a class has by a name behind Cache, in its method resolution order. */
+/* Finds an attribute of the class that follows Cache in the method resolution order of `cls`. */
 static PyObject *find_next(PyObject *cls, const char *name) {
   PyObject *order = ((PyTypeObject *)cls)->tp_mro;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order); i++) {
@@ -224,11 +226,11 @@ static PyObject *find_next(PyObject *cls, const char *name) {
                       ((PyTypeObject *)cls)->tp_name);
 }
 
-/* tp_vectorcall is not inherited, so each subclass has to get it. */
+/* Subclasses do not inherit tp_vectorcall, so set it on each. */
 static PyObject *cache_init_subclass(PyObject *cls, PyObject *args, PyObject *keywords) {
   PyObject *next = find_next(cls, "__init_subclass__");
   if (next == NULL) return NULL;
-  ((PyTypeObject *)cls)->tp_vectorcall = build;
+  ((PyTypeObject *)cls)->tp_vectorcall = cache_vectorcall;
   PyObject *done = PyObject_Call(next, args, keywords);
   Py_DECREF(next);
   return done;
@@ -236,7 +238,7 @@ static PyObject *cache_init_subclass(PyObject *cls, PyObject *args, PyObject *ke
 
 /* ---- The type ---- */
 
-/* `await Cachette()` is that Cachette: frameworks may await what they inject. */
+/* `await Cachette()` returns the cache itself, because some frameworks await what they inject. */
 static PyObject *cache_await(PyObject *self, PyTypeObject *defining_class, PyObject *const *args,
                              Py_ssize_t count, PyObject *keywords) {
   ext_state *state = PyType_GetModuleState(defining_class);
@@ -245,7 +247,7 @@ static PyObject *cache_await(PyObject *self, PyTypeObject *defining_class, PyObj
     PyErr_SetString(PyExc_TypeError, "__await__() takes no arguments");
     return NULL;
   }
-  return ready_new(state, CALL_KINDS, Py_NewRef(self)); /* no call, so no warning */
+  return ready_new(state, CALL_KINDS, Py_NewRef(self)); /* not a call, so it never warns */
 }
 
 static PyObject *cache_repr(PyObject *self) {
@@ -267,15 +269,15 @@ static PyObject *cache_repr(PyObject *self) {
 
 static PyMethodDef cache_methods[] = {
     {"__init_subclass__", (PyCFunction)(void (*)(void))cache_init_subclass,
-     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "Makes calls of a subclass fast."},
+     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "Makes creating an instance of a subclass fast."},
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
-     "__await__($self)\n--\n\nGives the cache itself."},
+     "__await__($self)\n--\n\nReturns the cache itself."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot cache_slots[] = {
-    {Py_tp_doc, (char *)"The base of `Cachette`, which adds calls and configuration."},
+    {Py_tp_doc, (char *)"The base class of `Cachette`, which adds calls and configuration."},
     {Py_tp_methods, cache_methods},
     {Py_tp_repr, cache_repr},
     {0, NULL},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cache: the base of `Cachette`. */
+/* Cache: the base class of `Cachette`. */
 #ifndef CACHETTE_EXT_CACHE_H
 #define CACHETTE_EXT_CACHE_H
 
@@ -7,28 +7,31 @@
 
 extern PyType_Spec cache_spec;
 
-/* The configuration of a class, its own or inherited: a new reference, or NULL with an exception
- * set. */
+/* Returns the configuration of a class, set on it or inherited: a new reference, or NULL with an
+ * exception set. */
 config_object *cache_config(ext_state *state, PyTypeObject *type);
 
-/* The same for a class that is the argument of a function. */
+/* Same as cache_config(), but `type` is an argument of a function and may be any object. */
 config_object *cache_config_of(ext_state *state, const char *function, PyObject *type);
 
-/* A call on a cache: an awaitable, or NULL with an exception set. `given` is as call_parse() leaves
- * it. */
-PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+/* Runs a call on a cache. `arguments` is as call_parse() fills it. Returns an awaitable, or NULL
+ * with an exception set. */
+PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
+                     PyObject *const *arguments);
 
-/* fetch_as(cls, key, default, returns): an awaitable of what fetch() gives, as a type. */
+/* fetch_as(cls, key, default, returns): an awaitable for a fetch whose value is converted to a
+ * type. */
 PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-/* store(cls, lease, data, ttl): an awaitable that puts what Config.encode() gave, unless a write
- * has ended the lease. */
+/* store(cls, lease, data, ttl): an awaitable that puts the result of Config.encode(), unless a
+ * write has ended the lease. */
 PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* close(cls): closes the handle in the running event loop. */
 PyObject *cache_close(PyObject *module, PyObject *type);
 
-/* configure(cls, config): sets the configuration of the class; None: it inherits one. */
+/* configure(cls, config): sets the configuration of a class. None removes it, so the class inherits
+ * one. */
 PyObject *cache_configure(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A call reads its arguments in two steps: signature.c sorts them, and this file converts them. */
+/* Arguments are read in two steps: signature.c binds them to parameters, this file converts them.
+ */
 #include "call.h"
 
 #include "arguments.h"
 
 /* ---- One key ---- */
 
-/* To zero the whole struct, as compilers do it (`rep stos`), would take a tenth of a fetch. */
+/* Sets fields one by one: compilers zero the whole struct by `rep stos`, a tenth of the time of a
+ * fetch. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count) {
   op->verb = verb;
   op->flags = 0;
@@ -20,23 +22,23 @@ void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, siz
   op->priv.state = 0;
 }
 
-static bool take_key(call *self, const char *what, PyObject *key) {
+static bool set_key(call *self, const char *what, PyObject *key) {
   if (!read_text(what, key, &self->item.key)) return false;
   self->key = Py_NewRef(key);
   return true;
 }
 
-static bool take_value(ext_state *state, config_object *config, call *self, PyObject *value) {
+static bool set_value(ext_state *state, config_object *config, call *self, PyObject *value) {
   if (!encode(state, config, self->key, value, &self->encoded)) {
-    self->encoded = (encoded_value){.owner = NULL}; /* encode() has released it */
+    self->encoded = (encoded_value){.owner = NULL}; /* encode() released it already */
     return false;
   }
   self->item.value = self->encoded.slice;
   return true;
 }
 
-/* The value is what Config.encode() gave: bytes, or the text of "vanilla". */
-static bool take_data(call *self, PyObject *data) {
+/* Sets the value to a result of Config.encode(): bytes, or a str for "vanilla". */
+static bool set_data(call *self, PyObject *data) {
   if (PyUnicode_Check(data)) {
     if (!read_text("data", data, &self->item.value)) return false;
   } else if (PyBytes_Check(data)) {
@@ -49,22 +51,22 @@ static bool take_data(call *self, PyObject *data) {
   return true;
 }
 
-/* store(lease, data, ttl). If the lease has ended, the op has no items, so nothing is done. */
-static bool take_stored(ext_state *state, const config_object *config, call *self,
-                        PyObject *const *given) {
-  if (!Py_IS_TYPE(given[0], state->lease_type)) {
+/* store(lease, data, ttl). If the lease has ended, the op has no items and does nothing. */
+static bool set_store_arguments(ext_state *state, const config_object *config, call *self,
+                                PyObject *const *arguments) {
+  if (!Py_IS_TYPE(arguments[0], state->lease_type)) {
     PyErr_SetString(PyExc_TypeError, "store() takes a Lease");
     return false;
   }
-  if (!take_data(self, given[1]) || !read_ttl(given[2], &self->item.ttl_ms)) return false;
-  self->lease = (lease *)Py_NewRef(given[0]);
+  if (!set_data(self, arguments[1]) || !read_ttl(arguments[2], &self->item.ttl_ms)) return false;
+  self->lease = (lease *)Py_NewRef(arguments[0]);
   self->item.key = lease_key(self->lease, &self->key);
   Py_INCREF(self->key);
   self->op.count = lease_begin_store(self->lease, config);
   return true;
 }
 
-static bool take_amount(call *self, PyObject *amount) {
+static bool set_amount(call *self, PyObject *amount) {
   self->item.amount = 1;
   if (amount == Py_None) return true;
   if (!PyLong_Check(amount) || PyBool_Check(amount)) {
@@ -77,76 +79,77 @@ static bool take_amount(call *self, PyObject *amount) {
   return overflow == 0;
 }
 
-/* clear(namespace, key). With neither of them the op has no items, so nothing is done. */
-static bool take_cleared(call *self, PyObject *const *given) {
-  self->op.count = given[0] != Py_None || given[1] != Py_None;
-  if (given[0] == Py_None) return given[1] == Py_None || take_key(self, "key", given[1]);
+/* clear(namespace, key). With neither of them the op has no items and does nothing. */
+static bool set_clear_arguments(call *self, PyObject *const *arguments) {
+  self->op.count = arguments[0] != Py_None || arguments[1] != Py_None;
+  if (arguments[0] == Py_None) return arguments[1] == Py_None || set_key(self, "key", arguments[1]);
   self->op.verb = CACHETTE_CLEAR_NAMESPACE;
-  return take_key(self, "namespace", given[0]);
+  return set_key(self, "namespace", arguments[0]);
 }
 
 /* ---- Many keys ---- */
 
-/* Makes an item for each key of a list, and reads the keys. Takes the list. */
-static bool take_keys(call *self, PyObject *keys, bool with_values) {
+/* Creates an item for each key of a list, and reads the keys. Steals the reference to the list. */
+static bool set_keys(call *self, PyObject *keys, bool with_values) {
   if (keys == NULL) return false;
   size_t count = (size_t)PyList_GET_SIZE(keys);
-  many *made = PyMem_Calloc(1, sizeof *made + count * sizeof *made->items);
-  if (made == NULL) {
+  many *created = PyMem_Calloc(1, sizeof *created + count * sizeof *created->items);
+  if (created == NULL) {
     Py_DECREF(keys);
     PyErr_NoMemory();
     return false;
   }
-  made->keys = keys;
-  made->count = count;
-  self->many = made;
-  self->op.items = made->items;
+  created->keys = keys;
+  created->count = count;
+  self->many = created;
+  self->op.items = created->items;
   self->op.count = count;
   for (size_t i = 0; i < count; i++)
-    if (!read_text("key", PyList_GET_ITEM(keys, (Py_ssize_t)i), &made->items[i].key)) return false;
+    if (!read_text("key", PyList_GET_ITEM(keys, (Py_ssize_t)i), &created->items[i].key))
+      return false;
   if (!with_values) return true;
-  made->encoded = PyMem_Calloc(count > 0 ? count : 1, sizeof *made->encoded);
-  if (made->encoded == NULL) PyErr_NoMemory();
-  return made->encoded != NULL;
+  created->encoded = PyMem_Calloc(count > 0 ? count : 1, sizeof *created->encoded);
+  if (created->encoded == NULL) PyErr_NoMemory();
+  return created->encoded != NULL;
 }
 
-static bool take_iterable(call *self, PyObject *keys) {
+static bool set_iterable(call *self, PyObject *keys) {
   if (PyUnicode_Check(keys) || PyBytes_Check(keys)) {
     PyErr_Format(PyExc_TypeError, "keys must be an iterable of str, not one %.100s",
                  Py_TYPE(keys)->tp_name);
     return false;
   }
-  return take_keys(self, PySequence_List(keys), false);
+  return set_keys(self, PySequence_List(keys), false);
 }
 
-static bool take_mapping(ext_state *state, config_object *config, call *self, PyObject *mapping,
-                         int64_t ttl_ms) {
+static bool set_mapping(ext_state *state, config_object *config, call *self, PyObject *mapping,
+                        int64_t ttl_ms) {
   if (!PyMapping_Check(mapping) || !PyObject_HasAttrString(mapping, "keys")) {
     PyErr_Format(PyExc_TypeError, "put_many() takes a mapping of keys to values, not %.100s",
                  Py_TYPE(mapping)->tp_name);
     return false;
   }
   PyObject *values = PyMapping_Values(mapping);
-  bool fine = values != NULL && take_keys(self, PyMapping_Keys(mapping), true);
-  for (size_t i = 0; fine && i < self->many->count; i++) {
+  bool ok = values != NULL && set_keys(self, PyMapping_Keys(mapping), true);
+  for (size_t i = 0; ok && i < self->many->count; i++) {
     encoded_value *encoded = &self->many->encoded[i];
     if ((Py_ssize_t)i >= PyList_GET_SIZE(values)) {
       PyErr_SetString(PyExc_RuntimeError, "the mapping changed while put_many() read it");
-      fine = false;
+      ok = false;
       break;
     }
-    fine = encode(state, config, PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i),
-                  PyList_GET_ITEM(values, (Py_ssize_t)i), encoded);
-    if (!fine) break;
+    ok = encode(state, config, PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i),
+                PyList_GET_ITEM(values, (Py_ssize_t)i), encoded);
+    if (!ok) break;
     self->many->encoded_count = i + 1;
     self->many->items[i].value = encoded->slice;
     self->many->items[i].ttl_ms = ttl_ms;
   }
   Py_XDECREF(values);
-  return fine;
+  return ok;
 }
 
-static void drop_many(many *self) {
+static void free_many(many *self) {
   if (self == NULL) return;
   for (size_t i = 0; i < self->encoded_count; i++) encoded_release(&self->encoded[i]);
   PyMem_Free(self->encoded);
@@ -156,7 +159,7 @@ static void drop_many(many *self) {
 
 /* ---- Life cycle ---- */
 
-/* The op of each call, and whether it may change what is stored under its keys. */
+/* The op of each call, and whether it may change the value of its keys. */
 static const struct {
   enum cachette_verb verb;
   unsigned flags;
@@ -181,48 +184,49 @@ static const struct {
     [CALL_STORE] = {CACHETTE_PUT, 0, false},
 };
 
-/* Reads the arguments into the op. */
-static bool take_given(ext_state *state, config_object *config, call *self,
-                       PyObject *const *given) {
+/* Reads the arguments into the op. Returns false with an exception set. */
+static bool set_arguments(ext_state *state, config_object *config, call *self,
+                          PyObject *const *arguments) {
   int64_t *ttl_ms = &self->item.ttl_ms;
   switch (self->kind) {
     case CALL_FETCH:
     case CALL_FETCH_AS:
-      self->fallback = Py_NewRef(given[1]);
-      if (self->kind == CALL_FETCH_AS) self->returns = Py_NewRef(given[2]);
-      return take_key(self, "key", given[0]);
+      self->fallback = Py_NewRef(arguments[1]);
+      if (self->kind == CALL_FETCH_AS) self->returns = Py_NewRef(arguments[2]);
+      return set_key(self, "key", arguments[0]);
     case CALL_FETCH_WITH_TTL:
       self->fallback = Py_NewRef(Py_None);
-      return take_key(self, "key", given[0]);
+      return set_key(self, "key", arguments[0]);
     case CALL_EXISTS:
     case CALL_DELETE:
-      return take_key(self, "key", given[0]);
+      return set_key(self, "key", arguments[0]);
     case CALL_PUT:
     case CALL_ADD:
-      return take_key(self, "key", given[0]) && read_ttl(given[2], ttl_ms) &&
-             take_value(state, config, self, given[1]);
+      return set_key(self, "key", arguments[0]) && read_ttl(arguments[2], ttl_ms) &&
+             set_value(state, config, self, arguments[1]);
     case CALL_TOUCH:
-      return take_key(self, "key", given[0]) && read_ttl(given[1], ttl_ms);
+      return set_key(self, "key", arguments[0]) && read_ttl(arguments[1], ttl_ms);
     case CALL_INCREMENT:
-      return take_key(self, "key", given[0]) && take_amount(self, given[1]) &&
-             read_ttl(given[2], ttl_ms);
+      return set_key(self, "key", arguments[0]) && set_amount(self, arguments[1]) &&
+             read_ttl(arguments[2], ttl_ms);
     case CALL_CLEAR:
-      return take_cleared(self, given);
+      return set_clear_arguments(self, arguments);
     case CALL_FETCH_MANY:
     case CALL_CLEAR_MANY:
-      return take_iterable(self, given[0]);
+      return set_iterable(self, arguments[0]);
     case CALL_STORE:
-      return take_stored(state, config, self, given);
+      return set_store_arguments(state, config, self, arguments);
     case CALL_PUT_MANY:
-      return read_ttl(given[1], ttl_ms) && take_mapping(state, config, self, given[0], *ttl_ms);
+      return read_ttl(arguments[1], ttl_ms) &&
+             set_mapping(state, config, self, arguments[0], *ttl_ms);
     default:
       self->op.count = 0;
       return true;
   }
 }
 
-bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyObject *const *given,
-               call *self) {
+bool call_init(ext_state *state, config_object *config, enum call_kind kind,
+               PyObject *const *arguments, call *self) {
   self->kind = kind;
   self->writes = ops[kind].writes;
   self->error.code = CACHETTE_OK;
@@ -235,7 +239,7 @@ bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyO
   self->write.config = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
-  return take_given(state, config, self, given);
+  return set_arguments(state, config, self, arguments);
 }
 
 PyObject *call_begin(config_object *config, call *self) {
@@ -249,7 +253,7 @@ void call_end(call *self) {
   if (self->lease != NULL) lease_end_store(self->lease);
 }
 
-void call_drop(call *self) {
+void call_deinit(call *self) {
   call_end(self);
   Py_CLEAR(self->lease);
   encoded_release(&self->encoded);
@@ -260,6 +264,6 @@ void call_drop(call *self) {
   Py_CLEAR(self->returns);
   cachette_op_deinit(&self->op);
   self->op.count = 0;
-  drop_many(self->many);
+  free_many(self->many);
   self->many = NULL;
 }

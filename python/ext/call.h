@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls as ops: what the caller gave becomes keys, values and times to live. */
+/* Calls as ops: the arguments become keys, values and times to live. */
 #ifndef CACHETTE_EXT_CALL_H
 #define CACHETTE_EXT_CALL_H
 
@@ -7,48 +7,50 @@
 #include "lease.h"
 #include "signature.h"
 
-/* Several keys at once. */
+/* The keys and values of a call on several keys. */
 typedef struct many {
-  PyObject *keys; /* a list of str, which hold the bytes of the items' keys */
+  PyObject *keys; /* a list of str; item keys point into them */
   encoded_value *encoded;
   size_t count, encoded_count;
   cachette_item items[];
 } many;
 
-/* A call's op, with what it refers to. */
+/* The op of a call, with all that it points to. */
 typedef struct call {
   cachette_op op;
-  cachette_item item; /* of a call on one key */
+  cachette_item item; /* for a call on one key */
   cachette_error error;
   enum call_kind kind;
-  bool writes;   /* it may change what is stored under its keys */
-  PyObject *key; /* or the namespace; NULL: none */
+  bool writes;   /* it may change the value of its keys */
+  PyObject *key; /* or the namespace; NULL if none */
   PyObject *fallback;
-  PyObject *returns; /* as decode() takes it */
+  PyObject *returns; /* as for decode() */
   encoded_value encoded;
-  many *many;         /* of a call on several keys; the library allocates what they fetch */
-  lease *lease;       /* for which it stores, or NULL */
-  active_write write; /* if the call writes and waits */
+  many *many;         /* for a call on several keys; the library allocates the fetched values */
+  lease *lease;       /* the lease that it stores under, or NULL */
+  active_write write; /* in use if the call writes and waits */
 } call;
 
 /*
- * Makes the op of a call. The caller sets `error`, `done`, `data` and, for a fetch of one key, the
- * buffer of the value. False with an exception set. Either way call_drop() is due.
+ * Prepares the op of a call from its arguments. The caller then sets `error`, `done`, `data` and,
+ * for a fetch of one key, the buffer for the value. Returns false with an exception set. In either
+ * case the caller must call call_deinit().
  */
-bool call_make(ext_state *state, config_object *config, enum call_kind kind, PyObject *const *given,
-               call *self);
+bool call_init(ext_state *state, config_object *config, enum call_kind kind,
+               PyObject *const *arguments, call *self);
 
-/* A call whose op has to be waited for begins. Gives a list of the leases whose puts it has to wait
- * for; NULL if there are none, or with an exception set. */
+/* Starts a call whose op waits for a server. Returns a list of leases: send the op only when their
+ * puts are done. Returns NULL if there are none, or with an exception set. */
 PyObject *call_begin(config_object *config, call *self);
 
-/* The call's op is done. Call it before others learn of it; it may be called again. */
+/* Ends a call whose op is done. Call it before any Python code runs. A second call does
+ * nothing. */
 void call_end(call *self);
 
-/* Releases what the call refers to; no op is under way. */
-void call_drop(call *self);
+/* Releases all that the call refers to. The op must not be pending. */
+void call_deinit(call *self);
 
-/* Prepares an op field by field. What the library fills in itself is left alone. */
+/* Sets the fields of an op that the caller owns. The library sets the others. */
 void init_op(cachette_op *op, enum cachette_verb verb, cachette_item *items, size_t count);
 
 #endif

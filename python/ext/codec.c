@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The codec "vanilla" stores text, and is done here. All others are a pair of Python functions,
- * `dumps` and `loads`, which cachette._codecs finds by the codec's name when they are first needed.
+ * The codec "vanilla" stores text and is implemented here. Each other codec is a pair of Python
+ * functions, `dumps` and `loads`. cachette._codecs finds them by name when they are first needed.
  */
 #include "codec.h"
 
@@ -11,10 +11,10 @@
 
 #include "errors.h"
 
-/* ---- Which codec ---- */
+/* ---- Choosing a codec ---- */
 
-/* Signatures cover the codec's name. A name that an option cannot have is not covered, as in
- * earlier releases. */
+/* Signatures cover the name of the codec. A name that the option does not accept is left out, for
+ * compatibility with earlier releases. */
 static int choose_own(config_object *config, PyObject *name) {
   const char *text = PyUnicode_AsUTF8(name);
   if (text == NULL) return -1;
@@ -39,18 +39,18 @@ int codec_choose(config_object *config, PyObject *own_name) {
   return -1;
 }
 
-/* Looks the codec's functions up by its name. Returns 0, or -1 with an exception set. */
+/* Finds the functions of the codec. Returns 0, or -1 with an exception set. */
 static int find_functions(config_object *config) {
   PyObject *codecs = PyImport_ImportModule("cachette._codecs");
   if (codecs == NULL) return -1;
   PyObject *own = PyObject_CallMethod(codecs, "is_own", "O", config->codec);
   PyObject *pair = own != NULL ? PyObject_CallMethod(codecs, "find", "O", config->codec) : NULL;
   Py_DECREF(codecs);
-  Py_XDECREF(own); /* True or False, which are immortal */
+  Py_XDECREF(own); /* True or False, which is immortal */
   if (pair == NULL) return -1;
   PyObject *dumps, *loads;
   int parsed = PyArg_ParseTuple(pair, "OO", &dumps, &loads);
-  if (parsed && config->dumps == NULL) { /* the import may have let another thread in */
+  if (parsed && config->dumps == NULL) { /* another thread may have run during the import */
     config->codec_own = own == Py_True;
     config->dumps = Py_NewRef(dumps);
     config->loads = Py_NewRef(loads);
@@ -61,7 +61,8 @@ static int find_functions(config_object *config) {
 
 /* ---- Errors ---- */
 
-/* The text of an exception, or its type if it has none; a new reference. */
+/* Returns the text of an exception, or the name of its type if the text is empty: a new reference.
+ */
 static PyObject *reason_text(PyObject *exception) {
   PyObject *text = PyObject_Str(exception);
   if (text != NULL && PyUnicode_GET_LENGTH(text) > 0) return text;
@@ -70,12 +71,13 @@ static PyObject *reason_text(PyObject *exception) {
   return PyUnicode_FromString(Py_TYPE(exception)->tp_name);
 }
 
-/* What to do about a codec's error, from cachette._advice: a new reference. NULL if there is no
- * advice, perhaps with an exception set. */
+/* Asks cachette._advice what to do about the error of a codec. Returns a new reference, or NULL if
+ * there is no advice, perhaps with an exception set. */
 static PyObject *find_advice(config_object *config, const char *verb, PyObject *key,
                              PyObject *subject, PyObject *cause) {
   bool encoding = strcmp(verb, "encode") == 0;
-  /* There is advice on what our own codecs do not encode, and on what others do not decode. */
+  /* Advice covers values that built-in codecs reject, and bytes that custom codecs cannot decode.
+   */
   if (config->codec_own == encoding) return NULL;
   PyObject *module = PyImport_ImportModule("cachette._advice");
   PyObject *advice = NULL;
@@ -104,23 +106,24 @@ static void format_codec_error(ext_state *state, config_object *config, const ch
   Py_XDECREF(cut);
 }
 
-/* Replaces the exception that is set by a CodecError, whose cause it becomes. `subject` is the
+/* Replaces the exception that is set with a CodecError, and makes it the cause. `subject` is the
  * value, or the bytes. */
 static void raise_codec_error(ext_state *state, config_object *config, const char *verb,
                               PyObject *key, PyObject *subject) {
   if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return;
   PyObject *cause = take_exception();
   PyObject *advice = find_advice(config, verb, key, subject, cause);
-  bool stopped = PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception); /* as by Ctrl-C */
-  if (!stopped) PyErr_Clear();
-  PyObject *reason = stopped ? NULL : reason_text(cause);
+  bool interrupted =
+      PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception); /* such as Ctrl-C */
+  if (!interrupted) PyErr_Clear();
+  PyObject *reason = interrupted ? NULL : reason_text(cause);
   if (reason != NULL) format_codec_error(state, config, verb, key, reason, advice);
   Py_XDECREF(reason);
   Py_XDECREF(advice);
   PyObject *error_type, *error, *error_traceback;
   PyErr_Fetch(&error_type, &error, &error_traceback);
   PyErr_NormalizeException(&error_type, &error, &error_traceback);
-  PyException_SetCause(error, cause); /* takes the reference */
+  PyException_SetCause(error, cause); /* steals the reference */
   PyErr_Restore(error_type, error, error_traceback);
 }
 
@@ -167,7 +170,7 @@ bool encode(ext_state *state, config_object *config, PyObject *key, PyObject *va
 
 /* ---- Decoding ---- */
 
-/* UTF-8 as a str. Most text is ASCII, which is found out eight bytes at a time. */
+/* Decodes UTF-8 to a str. Most text is ASCII, so look for other bytes eight at a time. */
 static PyObject *decode_text(const char *bytes, size_t size) {
   if (size < 8) return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)size, NULL);
   uint64_t bits, word;
@@ -184,18 +187,18 @@ static PyObject *decode_text(const char *bytes, size_t size) {
 }
 
 /*
- * Reads the number of a counter. Its bytes are decimal digits in the one form that counting writes,
- * perhaps with blanks at the end: some servers pad a counter that has become shorter.
+ * Reads a counter: decimal digits in the exact form that the library writes, perhaps followed by
+ * spaces, because some servers pad a counter that got shorter.
  *
- * No codec writes such bytes for anything else, but for JSON, which writes them for the same
- * number. Binary codecs begin otherwise; pickles and CSV files end otherwise. MessagePack's 48 to
- * 57 would look so, and are stored in their longer form (_codecs.py).
+ * No codec writes such bytes for another value. JSON writes them for the same number. Binary codecs
+ * start differently; pickles and CSV files end differently. MessagePack would write 48 to 57 like
+ * this, so _codecs.py stores these in a longer form.
  */
 static bool read_counter(cachette_slice slice, long long *number) {
-  enum { MOST = 20 }; /* of "-9223372036854775808" */
-  char text[MOST + 1];
+  enum { MAX_SIZE = 20 }; /* the length of "-9223372036854775808" */
+  char text[MAX_SIZE + 1];
   size_t size = slice.size;
-  if (size == 0 || size > MOST) return false;
+  if (size == 0 || size > MAX_SIZE) return false;
   memcpy(text, slice.data, size);
   while (size > 0 && text[size - 1] == ' ') size--;
   text[size] = '\0';
@@ -216,8 +219,8 @@ static PyObject *decode_by_codec(ext_state *state, config_object *config, PyObje
                                  cachette_slice slice, PyObject *bytes, PyObject *returns) {
   long long number;
   if (config->loads == NULL && find_functions(config) < 0) return NULL;
-  /* An application's own codec is given a counter's digits too: they may be its own bytes. And a
-   * codec that encrypts must be able to refuse them. */
+  /* Custom codecs also receive the digits of a counter: these may be their own bytes, and a codec
+   * that encrypts must be able to reject them. */
   bool typed = config->textual && returns != NULL && returns != Py_None;
   if (!typed && !config->codec_own && read_counter(slice, &number))
     return PyLong_FromLongLong(number);
@@ -261,7 +264,7 @@ static int find_odd_key_of_sequence(PyObject *sequence) {
 }
 
 /* Returns 1, 0, or -1 with an exception set. No Python code runs here, so the value cannot change
- * meanwhile. */
+ * during the search. */
 static int find_odd_key(PyObject *value) {
   bool is_dict = PyDict_Check(value);
   if (!is_dict && !PyList_Check(value) && !PyTuple_Check(value)) return 0;

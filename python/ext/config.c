@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A Config has checked options, a codec, and the handles, leases and writes of the files below.
- * Each of those files keeps its own fields of struct config_object (ext.h); this one makes and
- * frees them.
+ * Each of those files uses only its own fields of struct config_object (ext.h). This file creates
+ * and frees them.
  */
 #include "config.h"
 
@@ -45,10 +45,10 @@ static config_object *config_new(ext_state *state) {
   return NULL;
 }
 
-/* Names the in-memory store after this configuration, unless the application named it. */
+/* Names the in-memory store after this configuration, unless the application set a name. */
 static int name_store(config_object *self) {
-  const char *given = cachette_options_get(self->options, "memory_name");
-  if (given != NULL && *given != '\0') return 0;
+  const char *name_option = cachette_options_get(self->options, "memory_name");
+  if (name_option != NULL && *name_option != '\0') return 0;
   char name[40];
   PyOS_snprintf(name, sizeof name, "python:%p", (void *)self);
   if (cachette_options_set(self->options, "memory_name", name, NULL) == CACHETTE_OK) return 0;
@@ -108,19 +108,19 @@ static void config_dealloc(config_object *self) {
 
 /* ---- Options ---- */
 
-/* The text of an option that may be shown, or None. */
+/* Returns the text of an option that is not secret, or None. */
 static PyObject *config_get(config_object *self, PyObject *name) {
   const char *text = PyUnicode_AsUTF8(name);
   if (text == NULL) return NULL;
   const cachette_option_info *info = options_find(text);
   if (info == NULL || info->exposure != CACHETTE_SHOWN) Py_RETURN_NONE;
-  if (strcmp(info->name, "codec") == 0) return Py_NewRef(self->codec); /* perhaps an own one */
+  if (strcmp(info->name, "codec") == 0) return Py_NewRef(self->codec); /* perhaps a custom codec */
   const char *value = cachette_options_get(self->options, text);
   if (value == NULL) Py_RETURN_NONE;
   return PyUnicode_FromString(value);
 }
 
-/* What is valid but probably a mistake, as a sentence, or None. */
+/* Returns a warning about options that are valid but probably a mistake, or None. */
 static PyObject *config_warning(config_object *self, PyObject *Py_UNUSED(ignored)) {
   cachette_error warning;
   if (!cachette_options_warn(self->options, &warning)) Py_RETURN_NONE;
@@ -133,7 +133,7 @@ static PyObject *config_lease(config_object *self, PyObject *key) {
   return lease_new(PyType_GetModuleState(Py_TYPE(self)), self, key);
 }
 
-/* encode(key, value): bytes, or a str if that is what the codec stores. */
+/* encode(key, value): bytes, or a str if the codec stores text. */
 static PyObject *config_encode(config_object *self, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
   encoded_value encoded;
@@ -150,7 +150,7 @@ static PyObject *config_encode(config_object *self, PyObject *const *args, Py_ss
   return data;
 }
 
-/* decode(key, data, returns): what a fetch of this data gives. */
+/* decode(key, data, returns): the value that a fetch of this data returns. */
 static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
   if (count != 3 || !PyUnicode_Check(args[0]) ||
@@ -165,21 +165,21 @@ static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ss
 
 /* ---- For tests ---- */
 
-/* The same configuration with another backend, one that needs no options. */
+/* Returns a copy with another backend, which must not need options. */
 static PyObject *config_like(config_object *self, PyObject *backend) {
   const char *name = PyUnicode_AsUTF8(backend);
-  config_object *made = name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
-  if (made == NULL) return NULL;
-  made->codec = Py_NewRef(self->codec);
-  made->vanilla = self->vanilla;
-  made->textual = self->textual;
+  config_object *copy = name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
+  if (copy == NULL) return NULL;
+  copy->codec = Py_NewRef(self->codec);
+  copy->vanilla = self->vanilla;
+  copy->textual = self->textual;
   cachette_error error;
-  if (options_copy(made->options, self->options) == 0 && name_store(made) == 0) {
-    if (cachette_options_set(made->options, "backend", name, &error) == CACHETTE_OK)
-      return (PyObject *)made;
+  if (options_copy(copy->options, self->options) == 0 && name_store(copy) == 0) {
+    if (cachette_options_set(copy->options, "backend", name, &error) == CACHETTE_OK)
+      return (PyObject *)copy;
     PyErr_SetString(PyExc_ValueError, error.message);
   }
-  Py_DECREF(made);
+  Py_DECREF(copy);
   return NULL;
 }
 
@@ -187,7 +187,7 @@ static int64_t read_stopped(void *data) {
   return atomic_load_explicit(&((config_object *)data)->stopped_ms, memory_order_relaxed);
 }
 
-/* Stops the clock. Call it before the first handle is opened. */
+/* Stops the clock. Call it before the first handle opens. */
 static PyObject *config_stop_clock(config_object *self, PyObject *Py_UNUSED(ignored)) {
   atomic_store(&self->stopped_ms, (int64_t)time(NULL) * 1000);
   cachette_options_set_clock(self->options, read_stopped, self);
@@ -203,37 +203,38 @@ static PyObject *config_advance(config_object *self, PyObject *ms) {
 
 static PyMethodDef config_methods[] = {
     {"lease", (PyCFunction)config_lease, METH_O,
-     "lease($self, key, /)\n--\n\nA lease: the right to store what is computed for a key from now "
-     "on."},
+     "lease($self, key, /)\n--\n\nReturns a lease: the right to store a value that is computed for "
+     "a key from now on."},
     {"encode", (PyCFunction)(void (*)(void))config_encode, METH_FASTCALL,
-     "encode($self, key, value, /)\n--\n\nEncodes a value, for store()."},
+     "encode($self, key, value, /)\n--\n\nEncodes a value for store(): bytes, or a str if the "
+     "codec stores text. Raises CodecError."},
     {"decode", (PyCFunction)(void (*)(void))config_decode, METH_FASTCALL,
-     "decode($self, key, data, returns, /)\n--\n\nDecodes what encode() gave, as a fetch would."},
+     "decode($self, key, data, returns, /)\n--\n\nDecodes a result of encode(), as a fetch would. "
+     "Raises CodecError."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
      "stop_clock($self)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
-     "before "
-     "the cache is first used."},
+     "before the cache is first used."},
     {"advance", (PyCFunction)config_advance, METH_O,
-     "advance($self, ms, /)\n--\n\nMoves the stopped clock forward, by milliseconds."},
+     "advance($self, ms, /)\n--\n\nMoves the stopped clock forward by milliseconds."},
     {"like", (PyCFunction)config_like, METH_O,
-     "like($self, backend, /)\n--\n\nThe same configuration with another backend, one that needs "
-     "no "
-     "options. An in-memory store is a new one."},
+     "like($self, backend, /)\n--\n\nReturns a copy with another backend, which must not need "
+     "options. An in-memory store starts empty."},
     {"get", (PyCFunction)config_get, METH_O,
-     "get($self, name, /)\n--\n\nThe text of an option that may be shown, or None."},
+     "get($self, name, /)\n--\n\nReturns the text of an option that is not secret, or None."},
     {"warning", (PyCFunction)config_warning, METH_NOARGS,
-     "warning($self)\n--\n\nWhat in the options is valid but probably a mistake, or None."},
+     "warning($self)\n--\n\nReturns a warning about options that are valid but probably a mistake, "
+     "or None."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef config_members[] = {
     {"textual", T_BOOL, offsetof(config_object, textual), READONLY,
-     "Whether the codec stores text and numbers, and no types of Python's."},
+     "Whether the codec stores text and numbers, but no Python types."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot config_slots[] = {
-    {Py_tp_doc, (char *)"A configuration that was checked."},
+    {Py_tp_doc, (char *)"A checked configuration."},
     {Py_tp_dealloc, config_dealloc},
     {Py_tp_traverse, config_traverse},
     {Py_tp_clear, config_clear},

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Python extension `cachette._cachette`: libcachette's public API as Python objects.
+ * The Python extension `cachette._cachette`: the public API of libcachette as Python objects.
  *
- * Each file calls only files below it; the right column has the main ones:
+ * A file calls only files that are below it in this list. The right column names the main ones:
  *
- *     module         functions, types and state               all with a type or function
- *     method         `Cachette.put` and the like, as methods  cache, sync
- *     stats          what the calls on a class have done      cache, *_handle
- *     sync           Sync: the calls that block               cache, immediate, thread_handle
- *     cache          Cache: calls that give awaitables        immediate, pending, ready
- *     config         Config: options, codec, handles          options, codec, lease, *_handle
- *     pending        a call whose op is under way             call, result, loop_handle, ready
- *     immediate      calls on a store that answers at once    call, result, handle
- *     result         what an op brought back, as a value      codec
- *     call           what the caller gave, as an op           arguments, codec, lease
- *     ready          a call whose result is known             awaitable
- *     loop_handle    a handle in an event loop                handle, log, future
- *     thread_handle  a handle of one thread                   handle, log
- *     handle         opens handles; has the shared one        errors
- *     awaitable      what calls share with coroutines         signature
- *     options        Python values as options                 errors
- *     codec          values as bytes, and bytes as values     errors
- *     lease          who may store what was computed          arguments
- *     log            notices as warnings of `logging`         errors
+ *     module         functions, types and state                all with a type or function
+ *     method         `Cachette.put` and the like, as methods   cache, sync
+ *     stats          statistics of a class                     cache, *_handle
+ *     sync           Sync: calls that block                    cache, immediate, thread_handle
+ *     cache          Cache: calls that return awaitables       immediate, pending, ready
+ *     config         Config: options, codec, handles           options, codec, lease, *_handle
+ *     pending        an awaitable whose op is pending          call, result, loop_handle, ready
+ *     immediate      calls on a store that answers at once     call, result, handle
+ *     result         the result of an op as a Python value     codec
+ *     call           the arguments of a call as an op          arguments, codec, lease
+ *     ready          an awaitable whose result is known        awaitable
+ *     loop_handle    a handle in an event loop                 handle, log, future
+ *     thread_handle  a handle of one thread                    handle, log
+ *     handle         opens handles, holds the shared one       errors
+ *     awaitable      what calls share with coroutines           signature
+ *     options        Python values as options                  errors
+ *     codec          values to bytes, bytes to values          errors
+ *     lease          the right to store a computed value       arguments
+ *     log            notices as warnings of `logging`          errors
  *     future         what a task waits on
- *     signature      which calls there are, their arguments
+ *     signature      the calls and their parameters
  *     flights        functions of cachette._flights
  *     arguments      keys and times to live
- *     errors         libcachette's errors as exceptions
+ *     errors         errors of libcachette as exceptions
  *
- * A Cache has no state of its own: its class has the Config. So building one in each request costs
- * next to nothing. All functions run with the GIL held, but for the wait in thread_handle.c.
+ * A Cache has no state: its class has the Config. So a request handler can create one at almost no
+ * cost. All functions run with the GIL held, except for the wait in thread_handle.c.
  */
 #ifndef CACHETTE_EXT_H
 #define CACHETTE_EXT_H
@@ -57,16 +57,16 @@ typedef struct active_write active_write;
 typedef struct loop_handle loop_handle;
 typedef struct thread_handle thread_handle;
 
-enum { READY_KEPT = 8, PENDING_KEPT = 256 };
+enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256 };
 
-/* The state of the module: everything that the calls share. */
+/* The state of the module, which all calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
 
-  /* The class whose Config was last asked for, and that Config; both or neither. */
-  PyTypeObject *known_class;
-  config_object *known_config;
+  /* The class that was looked up last, and its Config. Both are NULL or none is. */
+  PyTypeObject *last_class;
+  config_object *last_config;
 
   /* Exceptions of cachette._exceptions. */
   PyObject *cachette_error, *config_error, *backend_error, *backend_unavailable, *backend_timeout,
@@ -78,19 +78,19 @@ typedef struct ext_state {
   PyObject *str_is_closed;
   PyObject *context_keyword; /* ("context",) */
 
-  PyObject *get_running_loop, *cancelled_error; /* asyncio's; NULL until an op first waits */
+  PyObject *get_running_loop, *cancelled_error; /* of asyncio; NULL until the first op waits */
 
-  /* Of cachette._flights; NULL until first needed, see flights.h. */
-  PyObject *missing, *get_or_set, *missed, *behind, *behind_now, *returns_of;
+  /* From cachette._flights; NULL until flights_import() has run. */
+  PyObject *missing, *get_or_set, *missed, *write_after_puts, *wait_for_puts, *returns_of;
 
-  /* Ready and Pending objects that are kept for reuse. */
-  ready *kept[READY_KEPT];
-  int kept_count;
-  pending *kept_pending[PENDING_KEPT];
-  int kept_pending_count;
+  /* Free lists: Ready and Pending objects to reuse. */
+  ready *ready_freelist[READY_FREELIST_SIZE];
+  int ready_free_count;
+  pending *pending_freelist[PENDING_FREELIST_SIZE];
+  int pending_free_count;
 } ext_state;
 
-/* A Config. Each file below config.c keeps the fields of its own concern. */
+/* A Config. Each file below config.c uses only the fields under its name. */
 struct config_object {
   PyObject_HEAD cachette_options *options;
 
@@ -98,30 +98,31 @@ struct config_object {
   PyObject *codec;         /* its name */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */
   bool vanilla;
-  bool textual;   /* it stores text and numbers, and no types of Python's */
-  bool codec_own; /* it is the application's; known once `loads` is */
+  bool textual;   /* it stores text and numbers, but no Python types */
+  bool codec_own; /* registered by the application; valid once `loads` is set */
 
   /* handle.c */
-  bool waits;       /* ops have to be waited for, on a handle for each event loop or thread */
-  cachette *handle; /* shared by all if they need not; else one that is not taken yet, or NULL */
-  cachette_stats closed; /* what handles that are closed had counted */
+  bool waits;       /* ops wait for a server, so each event loop or thread has a handle */
+  cachette *handle; /* the shared handle if ops do not wait; else the first one until it is taken,
+                       then NULL */
+  cachette_stats closed; /* the sum over closed handles */
 
   /* loop_handle.c */
-  loop_handle **loop_handles; /* one for each loop; the last used is the first */
+  loop_handle **loop_handles; /* one for each loop, the last used one first */
   Py_ssize_t loop_handle_count;
 
   /* thread_handle.c */
-  PyObject *local;               /* a threading.local, which has each thread's handle */
-  thread_handle *thread_handles; /* all of those */
+  PyObject *local;               /* a threading.local, which holds the handle of each thread */
+  thread_handle *thread_handles; /* a linked list */
 
   /* lease.c */
-  lease **leases; /* by the hash of their keys; NULL until there was one */
+  lease **leases; /* hash table by key; NULL until the first lease */
   Py_ssize_t lease_count;
-  Py_ssize_t storing;   /* how many of them put their value now */
-  active_write *writes; /* that have to be waited for */
+  Py_ssize_t storing;   /* leases whose put is pending */
+  active_write *writes; /* a linked list of the pending writes */
   unsigned writes_forks;
 
-  _Atomic(int64_t) stopped_ms; /* what a stopped clock reads */
+  _Atomic(int64_t) stopped_ms; /* the time of a stopped clock, in ms */
 };
 
 #endif

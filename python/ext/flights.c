@@ -6,9 +6,12 @@ int flights_import(ext_state *state) {
     PyObject **slot;
     const char *name;
   } wanted[] = {
-      {&state->missing, "MISSING"},       {&state->get_or_set, "get_or_set"},
-      {&state->behind, "behind"},         {&state->behind_now, "behind_now"},
-      {&state->returns_of, "returns_of"}, {&state->missed, "missed"}, /* the last: all are there */
+      {&state->missing, "MISSING"},
+      {&state->get_or_set, "get_or_set"},
+      {&state->write_after_puts, "write_after_puts"},
+      {&state->wait_for_puts, "wait_for_puts"},
+      {&state->returns_of, "returns_of"},
+      {&state->missed, "missed"}, /* set last: then all are set */
   };
   if (state->missed != NULL) return 0;
   PyObject *flights = PyImport_ImportModule("cachette._flights");

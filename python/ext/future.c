@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A future that costs no turn of the event loop: asyncio's own calls its callbacks by call_soon(),
- * in the next turn. The loop handle runs in a turn of its own anyway when answers arrive, so it
- * wakes all tasks in that turn, each in its own context. Only what a task needs of a future is
- * here.
+ * A future that costs no turn of the event loop. An asyncio.Future runs its callbacks by
+ * call_soon(), so in the next turn. The loop handle already runs in its own callback when answers
+ * arrive, so it wakes all tasks right there, each in its own context. The type has only the methods
+ * that a task uses.
  */
 #include "future.h"
 
@@ -12,10 +12,10 @@ struct future {
   bool blocking;
   PyObject *loop;
   future_on_cancel *on_cancel;
-  void *owner;                  /* for `on_cancel`; not owned; NULL: it is gone */
-  PyObject *callback, *context; /* how to wake the task; NULL until a task has said */
-  PyObject *message;            /* of the cancellation, or NULL */
-  future *next;                 /* in the loop handle's list of those to wake, which owns it */
+  void *owner;                  /* passed to `on_cancel`; borrowed; NULL once detached */
+  PyObject *callback, *context; /* wake the task; NULL until the task has set them */
+  PyObject *message;            /* the message of the cancellation, or NULL */
+  future *next;                 /* in the wake list of the loop handle, which owns the reference */
 };
 
 future *future_new(ext_state *state, PyObject *loop, future_on_cancel *on_cancel, void *owner) {
@@ -61,9 +61,9 @@ int future_wake(future *self) {
     called = PyObject_CallOneArg(callback, (PyObject *)self);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    int left = PyContext_Exit(context);
-    if (left == 0 || type != NULL) PyErr_Restore(type, value, traceback);
-    if (left < 0) Py_CLEAR(called);
+    int exit_code = PyContext_Exit(context);
+    if (exit_code == 0 || type != NULL) PyErr_Restore(type, value, traceback);
+    if (exit_code < 0) Py_CLEAR(called);
   }
   Py_DECREF(callback);
   Py_DECREF(context);
@@ -84,7 +84,7 @@ int future_wake_later(ext_state *state, future *self) {
   return scheduled != NULL ? 0 : -1;
 }
 
-/* ---- What a task calls ---- */
+/* ---- Methods for tasks ---- */
 
 static ext_state *future_state(future *self) {
   PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
@@ -195,25 +195,28 @@ static void future_dealloc(future *self) {
 #define KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef future_methods[] = {
-    {"get_loop", (PyCFunction)future_get_loop, METH_NOARGS, "Its event loop."},
-    {"add_done_callback", KEYWORDS(future_add_done_callback), "Whom to wake; only one callback."},
+    {"get_loop", (PyCFunction)future_get_loop, METH_NOARGS, "Returns the event loop."},
+    {"add_done_callback", KEYWORDS(future_add_done_callback),
+     "Sets the callback that wakes the task; only one is allowed."},
     {"remove_done_callback", (PyCFunction)future_remove_done_callback, METH_O,
      "Removes the callback. Returns how many were removed."},
-    {"cancel", KEYWORDS(future_cancel), "Cancels the call. False if it is done."},
-    {"result", (PyCFunction)future_result, METH_NOARGS, "None, or raises CancelledError."},
-    {"done", (PyCFunction)future_done, METH_NOARGS, "Whether the wait is over."},
-    {"cancelled", (PyCFunction)future_cancelled, METH_NOARGS, "Whether it was cancelled."},
+    {"cancel", KEYWORDS(future_cancel), "Cancels the call. Returns False if it is done."},
+    {"result", (PyCFunction)future_result, METH_NOARGS, "Returns None, or raises CancelledError."},
+    {"done", (PyCFunction)future_done, METH_NOARGS,
+     "Returns whether the call is done or cancelled."},
+    {"cancelled", (PyCFunction)future_cancelled, METH_NOARGS,
+     "Returns whether the call was cancelled."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef future_attributes[] = {
     {"_asyncio_future_blocking", (getter)get_blocking, (setter)set_blocking,
-     "How a task knows that it is waited on.", NULL},
+     "Tells a task that the future was yielded by an await.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot future_slots[] = {
-    {Py_tp_doc, (char *)"What a task waits on while an op is under way."},
+    {Py_tp_doc, (char *)"What a task waits on while an op is pending."},
     {Py_tp_dealloc, future_dealloc},
     {Py_tp_traverse, future_traverse},
     {Py_tp_clear, future_clear},

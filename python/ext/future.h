@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Future: what a task waits on while an op is under way. */
+/* Future: what a task waits on while an op is pending. */
 #ifndef CACHETTE_EXT_FUTURE_H
 #define CACHETTE_EXT_FUTURE_H
 
@@ -7,29 +7,31 @@
 
 extern PyType_Spec future_spec;
 
-/* Gives an op up, because the task that waits for it is cancelled. */
+/* Called with the owner of a future when a task cancels the future. */
 typedef void future_on_cancel(void *owner);
 
-/* A future of a loop. `on_cancel` is called with `owner` when a task cancels it. */
+/* Returns a new future of an event loop, or NULL with an exception set. `owner` is a borrowed
+ * pointer for `on_cancel`. */
 future *future_new(ext_state *state, PyObject *loop, future_on_cancel *on_cancel, void *owner);
 
-/* Tells the task to wait, again perhaps. False: another task is waiting already. */
+/* Makes the task wait on the future, perhaps again. Returns false if another task waits on it
+ * already. */
 bool future_block(future *self);
 
-/* Its owner is gone. */
+/* Removes the owner. `on_cancel` is not called from then on. */
 void future_detach(future *self);
 
-/* Its op is done. */
+/* Marks the future as done. It does not wake the task. */
 void future_finish(future *self);
 
-/* Puts `next` behind it in a list. */
+/* Appends `next` in a linked list. */
 void future_append(future *self, future *next);
 
-/* Takes it out of a list and returns the one behind it. */
+/* Removes the future from the head of a list, and returns the next one or NULL. */
 future *future_next(future *self);
 
-/* Wakes the task: at once, which must not be inside another task; or by call_soon(). Return 0, or
- * -1 with an exception set. */
+/* Wake the task: future_wake() at once, which must not happen inside another task, and
+ * future_wake_later() by call_soon(). Both return 0, or -1 with an exception set. */
 int future_wake(future *self);
 int future_wake_later(ext_state *state, future *self);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A configuration's first handle tells whether its ops have to be waited for.
+ * The first handle of a configuration tells whether its ops wait for a server.
  *
- * If they have not, as with the in-memory store, that handle serves every thread and event loop:
- * ops complete inside cachette_submit() while the GIL is held. It also keeps the entries while
- * loops come and go. If they have, the first loop or thread takes the handle, and each further one
- * gets a handle of its own (loop_handle.c, thread_handle.c).
+ * If they do not, as with the in-memory store, all threads and event loops share that handle: an op
+ * completes inside cachette_submit(), with the GIL held. The handle also keeps the entries alive
+ * while loops come and go. If they do, the first loop or thread takes that handle, and each other
+ * one opens its own (loop_handle.c, thread_handle.c).
  */
 #include "handle.h"
 
@@ -17,8 +17,8 @@ static int open_handle(config_object *config, ext_state *state, cachette **handl
   return code < 0 ? raise_error(state, code, &error) : 0;
 }
 
-/* Opens the shared handle. One from before a fork is replaced, and closed last, because it keeps
- * the entries. */
+/* Opens the shared handle. After a fork it replaces the old handle and closes that last, because
+ * the old one keeps the entries alive. */
 static int open_shared(config_object *config, ext_state *state) {
   cachette *opened;
   if (open_handle(config, state, &opened) < 0) return -1;
@@ -27,7 +27,7 @@ static int open_shared(config_object *config, ext_state *state) {
   return 0;
 }
 
-int handle_look(config_object *config, ext_state *state) {
+int handle_probe(config_object *config, ext_state *state) {
   if (open_shared(config, state) < 0) return -1;
   config->waits = !cachette_immediate(config->handle);
   return config->waits;
@@ -37,7 +37,7 @@ cachette *handle_take(config_object *config, ext_state *state) {
   cachette *handle = config->handle;
   config->handle = NULL;
   if (handle != NULL && cachette_fd(handle) >= 0) return handle;
-  cachette_close(handle); /* from before a fork */
+  cachette_close(handle); /* from before a fork, or NULL */
   return open_handle(config, state, &handle) == 0 ? handle : NULL;
 }
 
@@ -58,7 +58,7 @@ int handle_run(config_object *config, ext_state *state, cachette_op *op) {
   op->error = NULL;
   if (status >= 0) return 0;
   if (!PyErr_Occurred()) raise_error(state, status, &error);
-  return op->status == CACHETTE_EINVAL ? HANDLE_REFUSED : -1;
+  return op->status == CACHETTE_EINVAL ? HANDLE_INVALID : -1;
 }
 
 /* ---- Statistics ---- */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Immediate calls: those on a store that answers at once. */
+/* Immediate calls: calls on a store that answers at once. */
 #ifndef CACHETTE_EXT_IMMEDIATE_H
 #define CACHETTE_EXT_IMMEDIATE_H
 
 #include "signature.h"
 
-/* Runs a call: what it gives, or NULL with an exception set. `*refused`: an argument was wrong, so
- * the call itself raises the exception. */
+/* Runs a call. Returns its result, or NULL with an exception set. Sets `*invalid` if an argument is
+ * wrong: then the call itself must raise the exception, not the awaitable. */
 PyObject *immediate_call(ext_state *state, config_object *config, enum call_kind kind,
-                         PyObject *const *given, bool *refused);
+                         PyObject *const *arguments, bool *invalid);
 
-/* Runs a fetch of one key; as above. `fallback` is what a miss gives, `returns` as decode() takes
- * it. */
+/* Runs a fetch of one key; results as above. `fallback` is the result of a miss, `returns` is as
+ * for decode(), `flags` are those of the op. */
 PyObject *immediate_fetch(ext_state *state, config_object *config, PyObject *key,
-                          PyObject *fallback, unsigned flags, PyObject *returns, bool *refused);
+                          PyObject *fallback, unsigned flags, PyObject *returns, bool *invalid);
 
 #endif

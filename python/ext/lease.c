@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A flight of cachette._flights takes a lease on a key before it computes a value. A write to the
- * key ends the lease, because what was read before the write must not be stored after it:
+ * key ends the lease, because a value that was read before the write must not be stored after it:
  *
  *     lease ... compute ... store              stored
  *     lease ... compute ... WRITE ... store    not stored
  *
- * A write whose op has to be waited for ends leases twice: when it begins, and when its answer is
- * there. A lease taken in between may not store either, because the value may come from before or
- * after the write.
+ * A write that waits for a server ends leases twice: when it begins and when it is done. A lease
+ * that is taken in between cannot store either, because its value may be older than the write.
  *
- * A store that is on the wire when a write begins could arrive after it, on another connection. So
- * the write is sent when the answer to that store is there (cachette._flights._order).
+ * If a put of a lease is pending when a write begins, the put could arrive after the write, over
+ * another connection. So the write is sent when the put is done (cachette._flights._order).
  *
- * No Python code runs here. While no flight is under way, a write costs a few pointers.
+ * No Python code runs here. While there are no flights, a write costs a few pointer operations.
  */
 #include "lease.h"
 
@@ -24,23 +23,23 @@
 
 #include <structmember.h>
 
-enum { BUCKETS = 256 }; /* of leases by the hash of their keys, a power of two */
+enum { BUCKETS = 256 }; /* in the hash table of leases; a power of two */
 
 struct lease {
   PyObject_HEAD config_object *config;
-  PyObject *key; /* holds the bytes of `text` */
+  PyObject *key; /* owns the bytes of `text` */
   cachette_slice text;
-  lease *next, **link; /* in its bucket; `*link` is this one */
+  lease *next, **link; /* in its bucket; `*link` points to this lease */
   unsigned forks;
-  unsigned long thread; /* that stores */
-  char open;            /* nobody has written since it was taken */
-  char may_store;       /* and no write was under way then; once only */
-  char storing;         /* its put is under way */
-  char overtaken;       /* by a write that could not wait for the put */
+  unsigned long thread; /* the thread that puts */
+  char open;            /* no write since the lease was taken */
+  char may_store;       /* and no write was pending then; allows one put */
+  char storing;         /* its put is pending */
+  char overtaken;       /* a write did not wait for the put */
 };
 
-/* How often the process was forked. What was under way in the parent never ends in the child, and
- * may be on the stack of a thread that the child does not have. */
+/* Counts the forks of the process. An op that was pending in the parent never ends in the child,
+ * and may be on the stack of a thread that the child does not have. */
 static unsigned forks;
 
 PyObject *lease_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
@@ -48,7 +47,7 @@ PyObject *lease_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)
   Py_RETURN_NONE;
 }
 
-/* ---- Which leases a write concerns ---- */
+/* ---- The leases that a write affects ---- */
 
 static lease **bucket_of(const config_object *config, cachette_slice key) {
   uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -57,7 +56,7 @@ static lease **bucket_of(const config_object *config, cachette_slice key) {
   return &config->leases[(hash ^ hash >> 32) & (BUCKETS - 1)];
 }
 
-static bool same(cachette_slice one, cachette_slice other) {
+static bool is_equal(cachette_slice one, cachette_slice other) {
   return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
 }
 
@@ -66,11 +65,11 @@ static bool is_below(cachette_slice key, cachette_slice namespace) {
          memcmp(key.data, namespace.data, namespace.size) == 0;
 }
 
-static bool concerns(const cachette_op *op, cachette_slice key) {
+static bool affects(const cachette_op *op, cachette_slice key) {
   if (op->verb == CACHETTE_FLUSH) return true;
   for (size_t i = 0; i < op->count; i++) {
     cachette_slice written = op->items[i].key;
-    if (op->verb == CACHETTE_CLEAR_NAMESPACE ? is_below(key, written) : same(key, written))
+    if (op->verb == CACHETTE_CLEAR_NAMESPACE ? is_below(key, written) : is_equal(key, written))
       return true;
   }
   return false;
@@ -81,11 +80,11 @@ typedef int (*visitor)(lease *, void *);
 static int visit_key(const config_object *config, cachette_slice key, visitor visit, void *data) {
   int code = 0;
   for (lease *each = *bucket_of(config, key); each != NULL && code == 0; each = each->next)
-    if (same(each->text, key)) code = visit(each, data);
+    if (is_equal(each->text, key)) code = visit(each, data);
   return code;
 }
 
-/* Visits the leases that a write concerns, until a visit returns something else than 0. */
+/* Visits the leases that a write affects, until a visit returns a nonzero code. */
 static int visit_all(const config_object *config, const cachette_op *op, visitor visit,
                      void *data) {
   int code = 0;
@@ -96,7 +95,7 @@ static int visit_all(const config_object *config, const cachette_op *op, visitor
   }
   for (size_t i = 0; i < BUCKETS; i++)
     for (lease *each = config->leases[i]; each != NULL && code == 0; each = each->next)
-      if (concerns(op, each->text)) code = visit(each, data);
+      if (affects(op, each->text)) code = visit(each, data);
   return code;
 }
 
@@ -141,7 +140,7 @@ void write_end(active_write *self) {
 static bool is_being_written(const config_object *config, cachette_slice key) {
   if (config->writes_forks != forks) return false;
   for (const active_write *each = config->writes; each != NULL; each = each->next)
-    if (concerns(each->op, key)) return true;
+    if (affects(each->op, key)) return true;
   return false;
 }
 
@@ -182,7 +181,7 @@ cachette_slice lease_key(const lease *self, PyObject **key) {
 
 /* ---- The type ---- */
 
-static bool make_buckets(config_object *config) {
+static bool create_buckets(config_object *config) {
   if (config->leases == NULL) config->leases = PyMem_Calloc(BUCKETS, sizeof *config->leases);
   if (config->leases == NULL) PyErr_NoMemory();
   return config->leases != NULL;
@@ -190,8 +189,8 @@ static bool make_buckets(config_object *config) {
 
 PyObject *lease_new(ext_state *state, config_object *config, PyObject *key) {
   cachette_slice text;
-  if (!read_text("key", key, &text) || !make_buckets(config)) return NULL;
-  PyObject *plain = PyUnicode_FromObject(key); /* a str proper, if it was of a subclass */
+  if (!read_text("key", key, &text) || !create_buckets(config)) return NULL;
+  PyObject *plain = PyUnicode_FromObject(key); /* an exact str, if it was of a subclass */
   if (plain == NULL || !read_text("key", plain, &text)) {
     Py_XDECREF(plain);
     return NULL;
@@ -219,8 +218,8 @@ PyObject *lease_new(ext_state *state, config_object *config, PyObject *key) {
   return (PyObject *)self;
 }
 
-/* Takes the lease out of its configuration: no write concerns it from then on. */
-static int lease_drop(lease *self) {
+/* Removes the lease from its configuration, so writes no longer affect it. */
+static int lease_clear(lease *self) {
   if (self->config == NULL) return 0;
   lease_end_store(self);
   self->open = self->may_store = false;
@@ -240,13 +239,13 @@ static int lease_traverse(lease *self, visitproc visit, void *arg) {
 static void lease_dealloc(lease *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  lease_drop(self);
+  lease_clear(self);
   Py_CLEAR(self->key);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }
 
-/* Marks that a write does not wait for its put. False: no put is under way. */
+/* Marks that a write does not wait for the put. Returns False if no put is pending. */
 static PyObject *lease_overtake(lease *self, PyObject *Py_UNUSED(ignored)) {
   self->overtaken |= self->storing;
   return PyBool_FromLong(self->storing);
@@ -258,30 +257,31 @@ static PyObject *lease_get_config(lease *self, void *Py_UNUSED(closure)) {
 
 static PyMethodDef lease_methods[] = {
     {"overtake", (PyCFunction)lease_overtake, METH_NOARGS,
-     "overtake($self)\n--\n\nMarks that a write does not wait for its put. False: no put is under "
-     "way."},
+     "overtake($self)\n--\n\nMarks that a write does not wait for the put. Returns False if no put "
+     "is pending."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef lease_members[] = {
-    {"open", T_BOOL, offsetof(lease, open), READONLY, "Nobody has written since it was taken."},
-    {"storing", T_BOOL, offsetof(lease, storing), READONLY, "Its put is under way."},
+    {"open", T_BOOL, offsetof(lease, open), READONLY,
+     "Whether there was no write since the lease was taken."},
+    {"storing", T_BOOL, offsetof(lease, storing), READONLY, "Whether its put is pending."},
     {"overtaken", T_BOOL, offsetof(lease, overtaken), READONLY,
-     "A write did not wait for its put."},
-    {"thread", T_ULONG, offsetof(lease, thread), READONLY, "The thread that stores."},
+     "Whether a write did not wait for its put."},
+    {"thread", T_ULONG, offsetof(lease, thread), READONLY, "The id of the thread that puts."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef lease_attributes[] = {
-    {"config", (getter)lease_get_config, NULL, "Its configuration.", NULL},
+    {"config", (getter)lease_get_config, NULL, "The configuration of the lease.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot lease_slots[] = {
-    {Py_tp_doc, (char *)"The right to store what is computed for a key."},
+    {Py_tp_doc, (char *)"The right to store a value that is computed for a key."},
     {Py_tp_dealloc, lease_dealloc},
     {Py_tp_traverse, lease_traverse},
-    {Py_tp_clear, lease_drop},
+    {Py_tp_clear, lease_clear},
     {Py_tp_methods, lease_methods},
     {Py_tp_members, lease_members},
     {Py_tp_getset, lease_attributes},

@@ -5,8 +5,8 @@
 
 #include "ext.h"
 
-/* Logs the handle's notice, if it has one. Call it after the handle has processed its loop, with no
- * exception set; it sets none. */
+/* Logs the notice of the handle, if there is one. Call it after the handle has processed its loop,
+ * with no exception set. It never sets one. */
 void log_notice(cachette *handle);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A handle in an event loop: asyncio's, uvloop's, or any with the same methods.
+ * A handle in an event loop: asyncio's, uvloop's, or another with the same methods.
  *
- * The loop watches the handle's descriptor. What the handle has to do while its descriptor is not
- * readable (send what was put off to the end of the turn, end ops that are out of time), it does in
- * a callback of call_soon() or call_later(). There is at most one of each.
+ * The loop watches the file descriptor of the handle. Work that does not depend on the descriptor
+ * runs in callbacks of call_soon() and call_later(): sending ops at the end of the turn, and ending
+ * ops at their deadline. There is at most one of each.
  *
- * The loop owns the LoopHandle by its reader. The LoopHandle refers to the loop weakly, and is
- * closed with it. asyncio does not tell when a loop is closed, so this happens when the loop is
- * freed, or when the next LoopHandle of the configuration is opened.
+ * The loop owns the LoopHandle through its reader. The LoopHandle refers to the loop weakly and is
+ * closed with it. asyncio does not notify when a loop closes. So the LoopHandle is closed when the
+ * loop is freed, or when the configuration opens its next LoopHandle.
  */
 #include "loop_handle.h"
 
@@ -17,23 +17,23 @@
 #include "handle.h"
 #include "log.h"
 
-enum { ROUNDS = 3 }; /* of the handle in one turn of the loop, at most */
+enum { ROUNDS = 3 }; /* max turns of the handle in one turn of the loop */
 
 struct loop_handle {
-  PyObject_HEAD cachette *handle; /* NULL: closed */
-  config_object *config;          /* whose list it is in; not owned; NULL: in none */
-  PyObject *loop;                 /* not owned; NULL when it is gone */
-  PyObject *loop_reference;       /* a weak reference, whose callback tells that the loop is gone */
+  PyObject_HEAD cachette *handle; /* NULL if closed */
+  config_object *config;          /* borrowed; the configuration whose list it is in, or NULL */
+  PyObject *loop;                 /* borrowed; NULL after the loop is freed */
+  PyObject *loop_reference;       /* a weak reference with loop_gone() as its callback */
   PyObject *process, *tick;       /* bound methods */
-  PyObject *timer;                /* of call_later(), or NULL */
-  double timer_due;               /* by the machine's clock, in ms */
+  PyObject *timer;                /* from call_later(), or NULL */
+  double timer_due;               /* on the monotonic clock, in ms */
   int fd;
-  bool soon;                  /* call_soon() is under way */
-  bool turning;               /* cachette_process() is under way */
-  future *woken, *woken_last; /* whose tasks are to be woken, in this order */
+  bool is_scheduled;              /* a call_soon() callback is scheduled */
+  bool processing;                /* inside cachette_process() */
+  future *wake_first, *wake_last; /* list of futures whose tasks to wake, in this order */
 };
 
-/* ---- The loop's methods ---- */
+/* ---- Scheduling ---- */
 
 static ext_state *state_of(loop_handle *self) {
   PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
@@ -65,8 +65,8 @@ static double machine_ms(void) {
 
 static int start_timer(ext_state *state, loop_handle *self, int timeout_ms) {
   double due = machine_ms() + timeout_ms;
-  /* A timer that fires too early finds nothing to do and starts the next one. That is cheaper than
-   * a new timer for each op. */
+  /* Keep an earlier timer: it fires, finds nothing to do and starts the next one. That is cheaper
+   * than a new timer for each op. */
   if (self->timer != NULL && due >= self->timer_due - 1) return 0;
   cancel_timer(state, self);
   PyObject *delay = PyFloat_FromDouble((double)timeout_ms / 1e3 + 0.001);
@@ -78,26 +78,26 @@ static int start_timer(ext_state *state, loop_handle *self, int timeout_ms) {
   return self->timer != NULL ? 0 : -1;
 }
 
-/* Schedules the handle's next turn. */
+/* Schedules the next turn of the handle. Returns 0, or -1 with an exception set. */
 static int schedule(ext_state *state, loop_handle *self) {
-  if (self->soon || self->handle == NULL || self->loop == NULL) return 0;
+  if (self->is_scheduled || self->handle == NULL || self->loop == NULL) return 0;
   int timeout = cachette_timeout(self->handle);
   if (timeout < 0) return 0;
   if (timeout > 0) return start_timer(state, self, timeout);
   PyObject *scheduled = PyObject_CallMethodOneArg(self->loop, state->str_call_soon, self->process);
   if (scheduled == NULL) return -1;
   Py_DECREF(scheduled);
-  self->soon = true;
+  self->is_scheduled = true;
   return 0;
 }
 
-/* Wakes tasks by call_soon(), because they cannot be woken now: the caller may be inside a task. */
+/* Wakes tasks by call_soon(), because the caller may be inside a task. */
 static void wake_later(ext_state *state, loop_handle *self) {
-  while (self->woken != NULL) {
-    future *first = self->woken;
-    self->woken = future_next(first);
+  while (self->wake_first != NULL) {
+    future *first = self->wake_first;
+    self->wake_first = future_next(first);
     if (self->loop == NULL || future_wake_later(state, first) < 0)
-      PyErr_Clear(); /* the loop is closed, and the task with it */
+      PyErr_Clear(); /* the loop is closed, and so is the task */
     Py_DECREF((PyObject *)first);
   }
 }
@@ -105,14 +105,14 @@ static void wake_later(ext_state *state, loop_handle *self) {
 /* Wakes tasks at once, so that the ops that they submit are sent together. */
 static int wake(ext_state *state, loop_handle *self) {
   int code = 0;
-  while (self->woken != NULL && code == 0) {
-    future *first = self->woken;
-    self->woken = future_next(first);
+  while (self->wake_first != NULL && code == 0) {
+    future *first = self->wake_first;
+    self->wake_first = future_next(first);
     code = future_wake(first);
     Py_DECREF((PyObject *)first);
   }
-  if (self->woken == NULL) return code;
-  PyObject *type, *value, *traceback; /* such as KeyboardInterrupt; the others still wait */
+  if (self->wake_first == NULL) return code;
+  PyObject *type, *value, *traceback; /* such as KeyboardInterrupt; the other tasks still wait */
   PyErr_Fetch(&type, &value, &traceback);
   wake_later(state, self);
   PyErr_Restore(type, value, traceback);
@@ -121,29 +121,29 @@ static int wake(ext_state *state, loop_handle *self) {
 
 void loop_handle_wake(loop_handle *self, future *woken) {
   future_finish(woken);
-  if (self->woken == NULL)
-    self->woken = woken;
+  if (self->wake_first == NULL)
+    self->wake_first = woken;
   else
-    future_append(self->woken_last, woken);
-  self->woken_last = woken;
+    future_append(self->wake_last, woken);
+  self->wake_last = woken;
   ext_state *state = state_of(self);
-  if (!self->turning && state != NULL) wake_later(state, self);
+  if (!self->processing && state != NULL) wake_later(state, self);
 }
 
-/* Gives the handle a turn, and wakes the tasks whose ops are done. */
+/* Runs a turn of the handle, and wakes the tasks whose ops are done. */
 static PyObject *turn(loop_handle *self) {
   ext_state *state = state_of(self);
   int code = 0;
   if (self->handle == NULL || state == NULL) Py_RETURN_NONE;
   Py_INCREF(self);
-  /* What the woken tasks submit is sent at the end of this turn, not in the next one. */
+  /* Ops that the woken tasks submit are sent at the end of this turn, not in the next one. */
   for (int round = 0; round < ROUNDS && code == 0 && self->handle != NULL; round++) {
     if (round > 0 && cachette_timeout(self->handle) != 0) break;
-    self->turning = true;
+    self->processing = true;
     cachette_process(self->handle);
-    self->turning = false;
+    self->processing = false;
     if (self->handle != NULL) log_notice(self->handle);
-    if (self->woken != NULL) code = wake(state, self);
+    if (self->wake_first != NULL) code = wake(state, self);
   }
   if (code == 0) code = schedule(state, self);
   Py_DECREF(self);
@@ -152,7 +152,7 @@ static PyObject *turn(loop_handle *self) {
 }
 
 static PyObject *loop_handle_process(loop_handle *self, PyObject *Py_UNUSED(ignored)) {
-  self->soon = false;
+  self->is_scheduled = false;
   return turn(self);
 }
 
@@ -174,10 +174,10 @@ static void unwatch(ext_state *state, loop_handle *self, PyObject *loop) {
 }
 
 /*
- * The loop, a new reference; NULL if it is gone or going. If the garbage collector frees loop and
- * LoopHandle together, it does not call loop_gone(), so `loop` alone does not tell.
+ * Returns the loop, a new reference; or NULL if it is freed or being freed. `loop` alone does not
+ * tell: if the garbage collector frees loop and LoopHandle together, it does not call loop_gone().
  */
-static PyObject *living_loop(const loop_handle *self) {
+static PyObject *get_live_loop(const loop_handle *self) {
   PyObject *loop = NULL;
   if (self->loop == NULL || self->loop_reference == NULL) return NULL;
 #if PY_VERSION_HEX >= 0x030D0000
@@ -199,8 +199,8 @@ static void close_handle(loop_handle *self) {
   self->handle = NULL;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  PyObject *loop = living_loop(self); /* the timer may have the last reference */
-  /* In a forked child the loop's selector is also the parent's, so leave it as it is. */
+  PyObject *loop = get_live_loop(self); /* the timer may own the last reference */
+  /* In a forked child the selector of the loop is shared with the parent, so do not change it. */
   if (state != NULL && loop != NULL && cachette_fd(handle) >= 0) unwatch(state, self, loop);
   Py_CLEAR(self->timer);
   cachette_close(handle);
@@ -212,8 +212,8 @@ static void close_handle(loop_handle *self) {
   PyErr_Restore(type, value, traceback);
 }
 
-/* Removes it from its configuration's list, and closes it. */
-static void drop(loop_handle *self) {
+/* Removes the handle from the list of its configuration, and closes it. */
+static void remove_and_close(loop_handle *self) {
   config_object *config = self->config;
   Py_INCREF(self);
   for (Py_ssize_t i = 0; config != NULL && i < config->loop_handle_count; i++) {
@@ -228,11 +228,11 @@ static void drop(loop_handle *self) {
 
 static PyObject *loop_handle_loop_gone(loop_handle *self, PyObject *Py_UNUSED(reference)) {
   self->loop = NULL;
-  drop(self);
+  remove_and_close(self);
   Py_RETURN_NONE;
 }
 
-/* Adds the reader in an empty context; else the loop would keep the caller's context alive. */
+/* Adds the reader in an empty context. Otherwise the loop would keep the caller's context alive. */
 static int watch(ext_state *state, loop_handle *self) {
   PyObject *context = PyContext_New();
   if (context == NULL) return -1;
@@ -267,8 +267,8 @@ static loop_handle *loop_handle_open(ext_state *state, config_object *config, Py
   self->handle = NULL;
   self->config = NULL;
   self->loop = self->loop_reference = self->process = self->tick = self->timer = NULL;
-  self->soon = self->turning = false;
-  self->woken = self->woken_last = NULL;
+  self->is_scheduled = self->processing = false;
+  self->wake_first = self->wake_last = NULL;
   PyObject_GC_Track(self);
   self->handle = handle_take(config, state);
   if (self->handle != NULL) {
@@ -282,7 +282,7 @@ static loop_handle *loop_handle_open(ext_state *state, config_object *config, Py
 
 /* ---- The running loop ---- */
 
-/* The running event loop or None, a new reference. */
+/* Returns the running event loop or None: a new reference, or NULL with an exception set. */
 static PyObject *find_running_loop(ext_state *state) {
   if (state->get_running_loop == NULL) {
     PyObject *asyncio = PyImport_ImportModule("asyncio");
@@ -296,7 +296,7 @@ static PyObject *find_running_loop(ext_state *state) {
   return PyObject_CallNoArgs(state->get_running_loop);
 }
 
-void loop_handle_refuse(void) {
+void loop_handle_raise_no_loop(void) {
   PyErr_SetString(
       PyExc_RuntimeError,
       "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
@@ -308,32 +308,32 @@ PyObject *running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {
   PyObject *loop = find_running_loop(PyModule_GetState(module));
   if (loop != Py_None) return loop;
   Py_DECREF(loop);
-  loop_handle_refuse();
+  loop_handle_raise_no_loop();
   return NULL;
 }
 
 /* ---- The list of a configuration ---- */
 
-/* Closes those whose loops are closed. Python code and other threads run in between, so the list
- * may change at every step. */
-static void close_orphans(ext_state *state, config_object *config) {
+/* Closes the handles of closed loops. Python code and other threads run in between, so the list may
+ * change at every step. */
+static void close_stale_handles(ext_state *state, config_object *config) {
   for (Py_ssize_t i = config->loop_handle_count; i-- > 0;) {
     if (i >= config->loop_handle_count) continue;
     loop_handle *each = config->loop_handles[i];
     PyObject *loop = each->loop;
     Py_INCREF(each);
     Py_XINCREF(loop);
-    if (loop == NULL || is_closed(state, loop)) drop(each);
+    if (loop == NULL || is_closed(state, loop)) remove_and_close(each);
     Py_XDECREF(loop);
     Py_DECREF(each);
   }
 }
 
 static int add_loop_handle(ext_state *state, config_object *config, PyObject *loop) {
-  close_orphans(state, config);
+  close_stale_handles(state, config);
   loop_handle *opened = loop_handle_open(state, config, loop);
   if (opened == NULL) return -1;
-  /* From here on no other thread runs. */
+  /* No other thread runs from here on. */
   size_t count = (size_t)config->loop_handle_count + 1;
   loop_handle **list = PyMem_Realloc(config->loop_handles, count * sizeof *list);
   if (list == NULL) {
@@ -354,7 +354,7 @@ static Py_ssize_t index_of(const config_object *config, const PyObject *loop) {
   return index;
 }
 
-/* Moves the one that is used now to the front. */
+/* Moves the handle in use to the front of the list. */
 static loop_handle *promote(config_object *config, Py_ssize_t index) {
   loop_handle *found = config->loop_handles[index];
   config->loop_handles[index] = config->loop_handles[0];
@@ -371,7 +371,7 @@ int loop_handle_find(ext_state *state, config_object *config, loop_handle **foun
   Py_ssize_t index = index_of(config, loop);
   if (index == config->loop_handle_count) {
     if (add_loop_handle(state, config, loop) < 0) return -1;
-    index = index_of(config, loop); /* other threads may have changed the list meanwhile */
+    index = index_of(config, loop); /* other threads may have changed the list */
   }
   *found = promote(config, index);
   return 1;
@@ -381,7 +381,8 @@ int loop_handle_release(ext_state *state, config_object *config) {
   PyObject *loop = find_running_loop(state);
   if (loop == NULL) return -1;
   Py_ssize_t index = index_of(config, loop);
-  if (loop != Py_None && index < config->loop_handle_count) drop(config->loop_handles[index]);
+  if (loop != Py_None && index < config->loop_handle_count)
+    remove_and_close(config->loop_handles[index]);
   Py_DECREF(loop);
   return 0;
 }
@@ -408,7 +409,7 @@ int loop_handle_submit(ext_state *state, loop_handle *self, cachette_op *op) {
 
 void loop_handle_cancel(loop_handle *self, cachette_op *op) {
   if (self->handle != NULL && cachette_cancel(self->handle, op) == CACHETTE_EFORK)
-    close_handle(self); /* which completes all ops */
+    close_handle(self); /* this completes all ops */
 }
 
 future *loop_handle_future(ext_state *state, loop_handle *self, future_on_cancel *on_cancel,
@@ -446,9 +447,11 @@ static void loop_handle_dealloc(loop_handle *self) {
 }
 
 static PyMethodDef loop_handle_methods[] = {
-    {"process", (PyCFunction)loop_handle_process, METH_NOARGS, "Gives the handle a turn."},
-    {"tick", (PyCFunction)loop_handle_tick, METH_NOARGS, "The same, for the timer."},
-    {"loop_gone", (PyCFunction)loop_handle_loop_gone, METH_O, "Closes the handle."},
+    {"process", (PyCFunction)loop_handle_process, METH_NOARGS, "Runs a turn of the handle."},
+    {"tick", (PyCFunction)loop_handle_tick, METH_NOARGS,
+     "Runs a turn of the handle when its timer fires."},
+    {"loop_gone", (PyCFunction)loop_handle_loop_gone, METH_O,
+     "Closes the handle after its loop was freed."},
     {NULL, NULL, 0, NULL},
 };
 

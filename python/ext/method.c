@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call as a method of a class: `Cachette.put`, or `put` of what `Cachette.sync` gives.
+ * A call as a method of a class: `Cachette.put`, or `put` of `Cachette.sync`.
  *
  * Python accepts only functions that are written in Python as coroutine functions. Frameworks ask
- * inspect or asyncio before they await a task, a dependency or an endpoint. So each call has a
- * face, a coroutine function without a body in cachette._calls. A Method answers like its face to
- * everything but a call:
+ * inspect or asyncio about a task, a dependency or an endpoint before they await it. So each call
+ * has a stub, a coroutine function without a body in cachette._calls. Apart from being called, a
+ * Method behaves like its stub:
  *
  *     cachette.put('key', 'value')  -> Method -> cache_call() or sync_call()
- *     inspect.signature(cachette.put), its __doc__, __code__, annotations  -> the face
+ *     inspect.signature(cachette.put), its __doc__, __code__, annotations  -> the stub
  *
- * It is a method descriptor with a vectorcall, so a call makes no bound method.
+ * It is a method descriptor with a vectorcall, so a call creates no bound method.
  */
 #include "method.h"
 
@@ -26,14 +26,14 @@ typedef struct method {
   PyObject_HEAD vectorcallfunc vectorcall;
   enum call_kind kind;
   bool blocking;
-  PyObject *face;
+  PyObject *stub;
   PyObject *weak_references;
 } method;
 
-/* ---- Calling one ---- */
+/* ---- Calls ---- */
 
-/* It was called on the class: the error says how to call it. */
-static PyObject *refuse_class(const method *self) {
+/* The method was called on the class. The error explains how to call it. */
+static PyObject *raise_called_on_class(const method *self) {
   const char *name = call_signatures[self->kind].name;
   return PyErr_Format(PyExc_TypeError,
                       self->blocking ? "%s() was called without a cache: call it as in "
@@ -49,14 +49,14 @@ static PyObject *method_vectorcall(PyObject *callable, PyObject *const *args, si
   ext_state *state = PyType_GetModuleState(Py_TYPE(callable));
   Py_ssize_t count = PyVectorcall_NARGS(flags);
   PyTypeObject *owner = self->blocking ? state->sync_type : state->cache_type;
-  if (count == 0 || !PyObject_TypeCheck(args[0], owner)) return refuse_class(self);
-  PyObject *given[CALL_ARGUMENTS];
-  if (!call_parse(self->kind, args + 1, count - 1, keywords, given)) return NULL;
-  return self->blocking ? sync_call(state, args[0], self->kind, given)
-                        : cache_call(state, args[0], self->kind, given);
+  if (count == 0 || !PyObject_TypeCheck(args[0], owner)) return raise_called_on_class(self);
+  PyObject *arguments[CALL_ARGUMENTS];
+  if (!call_parse(self->kind, args + 1, count - 1, keywords, arguments)) return NULL;
+  return self->blocking ? sync_call(state, args[0], self->kind, arguments)
+                        : cache_call(state, args[0], self->kind, arguments);
 }
 
-/* ---- Answering like the face ---- */
+/* ---- Attributes ---- */
 
 static PyObject *method_get(PyObject *self, PyObject *instance, PyObject *Py_UNUSED(owner)) {
   if (instance == NULL || instance == Py_None) return Py_NewRef(self);
@@ -67,31 +67,31 @@ static PyObject *method_getattro(method *self, PyObject *name) {
   PyObject *own = PyObject_GenericGetAttr((PyObject *)self, name);
   if (own != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
   PyErr_Clear();
-  return PyObject_GetAttr(self->face, name);
+  return PyObject_GetAttr(self->stub, name);
 }
 
-/* isinstance() relies on this, and inspect.isfunction() on isinstance(). */
+/* isinstance() uses this, and inspect.isfunction() uses isinstance(). */
 static PyObject *get_class(method *Py_UNUSED(self), void *Py_UNUSED(closure)) {
   return Py_NewRef((PyObject *)&PyFunction_Type);
 }
 
-/* Attributes that the type has itself, and that must be the face's. */
-static PyObject *get_of_face(method *self, void *name) {
-  return PyObject_GetAttrString(self->face, name);
+/* Attributes that the type would provide itself, but that must come from the stub. */
+static PyObject *get_of_stub(method *self, void *name) {
+  return PyObject_GetAttrString(self->stub, name);
 }
 
-static PyObject *method_repr(method *self) { return PyObject_Repr(self->face); }
+static PyObject *method_repr(method *self) { return PyObject_Repr(self->stub); }
 
-/* It is pickled and copied by its name, as functions are. */
+/* Pickled and copied by name, like a function. */
 static PyObject *method_reduce(method *self, PyObject *Py_UNUSED(ignored)) {
-  return PyObject_GetAttrString(self->face, "__qualname__");
+  return PyObject_GetAttrString(self->stub, "__qualname__");
 }
 
-/* ---- Making one ---- */
+/* ---- Creation ---- */
 
-/* The call that is named like the face. */
-static int find_kind(PyObject *face, enum call_kind *kind) {
-  PyObject *name = PyObject_GetAttrString(face, "__name__");
+/* Finds the call that has the name of the stub. Returns 0, or -1 with an exception set. */
+static int find_kind(PyObject *stub, enum call_kind *kind) {
+  PyObject *name = PyObject_GetAttrString(stub, "__name__");
   if (name == NULL) return -1;
   int found = 0;
   for (int i = 0; i < CALL_KINDS && !found; i++) {
@@ -103,36 +103,36 @@ static int find_kind(PyObject *face, enum call_kind *kind) {
   return found ? 0 : -1;
 }
 
-static PyObject *method_new(PyObject *module, PyObject *face, bool blocking) {
+static PyObject *method_new(PyObject *module, PyObject *stub, bool blocking) {
   ext_state *state = PyModule_GetState(module);
   enum call_kind kind;
-  if (!PyFunction_Check(face)) return PyErr_Format(PyExc_TypeError, "a face is a function");
-  if (find_kind(face, &kind) < 0) return NULL;
+  if (!PyFunction_Check(stub)) return PyErr_Format(PyExc_TypeError, "a face is a function");
+  if (find_kind(stub, &kind) < 0) return NULL;
   method *self = PyObject_GC_New(method, state->method_type);
   if (self == NULL) return NULL;
   self->vectorcall = method_vectorcall;
   self->kind = kind;
   self->blocking = blocking;
-  self->face = Py_NewRef(face);
+  self->stub = Py_NewRef(stub);
   self->weak_references = NULL;
   PyObject_GC_Track(self);
   return (PyObject *)self;
 }
 
-PyObject *method_of_call(PyObject *module, PyObject *face) {
-  return method_new(module, face, false);
+PyObject *method_of_call(PyObject *module, PyObject *stub) {
+  return method_new(module, stub, false);
 }
 
-PyObject *method_of_blocking_call(PyObject *module, PyObject *face) {
-  return method_new(module, face, true);
+PyObject *method_of_blocking_call(PyObject *module, PyObject *stub) {
+  return method_new(module, stub, true);
 }
 
 /* ---- The type ---- */
 
-/* It has no tp_clear: a cycle through a face is broken in the dicts on its way. */
+/* There is no tp_clear: the garbage collector breaks a cycle through a stub at the dicts in it. */
 static int method_traverse(method *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
-  Py_VISIT(self->face);
+  Py_VISIT(self->stub);
   return 0;
 }
 
@@ -140,13 +140,13 @@ static void method_dealloc(method *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   if (self->weak_references != NULL) PyObject_ClearWeakRefs((PyObject *)self);
-  Py_DECREF(self->face);
+  Py_DECREF(self->stub);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }
 
 static PyMethodDef method_methods[] = {
-    {"__reduce__", (PyCFunction)method_reduce, METH_NOARGS, "The name by which it is found."},
+    {"__reduce__", (PyCFunction)method_reduce, METH_NOARGS, "Pickles the method by its name."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -158,8 +158,8 @@ static PyMemberDef method_members[] = {
 
 static PyGetSetDef method_attributes[] = {
     {"__class__", (getter)get_class, NULL, NULL, NULL},
-    {"__doc__", (getter)get_of_face, NULL, NULL, (void *)"__doc__"},
-    {"__module__", (getter)get_of_face, NULL, NULL, (void *)"__module__"},
+    {"__doc__", (getter)get_of_stub, NULL, NULL, (void *)"__doc__"},
+    {"__module__", (getter)get_of_stub, NULL, NULL, (void *)"__module__"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -7,8 +7,9 @@
 
 extern PyType_Spec method_spec;
 
-/* call(face) and blocking_call(face): the Method whose call is named like the face. */
-PyObject *method_of_call(PyObject *module, PyObject *face);
-PyObject *method_of_blocking_call(PyObject *module, PyObject *face);
+/* call(stub) and blocking_call(stub): return the Method for the call that has the name of the stub.
+ */
+PyObject *method_of_call(PyObject *module, PyObject *stub);
+PyObject *method_of_blocking_call(PyObject *module, PyObject *stub);
 
 #endif

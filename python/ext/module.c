@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The module: its state, made when it is imported and cleared with it. */
+/* The module: creates its state on import, and clears it. */
 #include "arguments.h"
 #include "cache.h"
 #include "codec.h"
@@ -29,12 +29,12 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->lease_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
-  Py_VISIT(state->known_class);
-  Py_VISIT(state->known_config);
+  Py_VISIT(state->last_class);
+  Py_VISIT(state->last_config);
   Py_VISIT(state->missing);
   Py_VISIT(state->get_or_set);
-  Py_VISIT(state->behind);
-  Py_VISIT(state->behind_now);
+  Py_VISIT(state->write_after_puts);
+  Py_VISIT(state->wait_for_puts);
   Py_VISIT(state->returns_of);
   Py_VISIT(state->missed);
   Py_VISIT(state->cachette_error);
@@ -48,8 +48,8 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
 
 static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
-  ready_forget(state);
-  pending_forget(state);
+  ready_freelist_clear(state);
+  pending_freelist_clear(state);
   Py_CLEAR(state->future_type);
   Py_CLEAR(state->loop_handle_type);
   Py_CLEAR(state->sync_type);
@@ -61,12 +61,12 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->cache_type);
   Py_CLEAR(state->config_type);
   Py_CLEAR(state->method_type);
-  Py_CLEAR(state->known_class);
-  Py_CLEAR(state->known_config);
+  Py_CLEAR(state->last_class);
+  Py_CLEAR(state->last_config);
   Py_CLEAR(state->missing);
   Py_CLEAR(state->get_or_set);
-  Py_CLEAR(state->behind);
-  Py_CLEAR(state->behind_now);
+  Py_CLEAR(state->write_after_puts);
+  Py_CLEAR(state->wait_for_puts);
   Py_CLEAR(state->returns_of);
   Py_CLEAR(state->missed);
   Py_CLEAR(state->cachette_error);
@@ -89,27 +89,27 @@ static int ext_clear(PyObject *module) {
 
 static void ext_free(void *module) { ext_clear(module); }
 
-static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
+static PyTypeObject *create_type(PyObject *module, PyType_Spec *spec) {
   return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
 }
 
-static int make_types(PyObject *module, ext_state *state) {
-  state->cache_type = make_type(module, &cache_spec);
-  state->config_type = make_type(module, &config_spec);
-  state->method_type = make_type(module, &method_spec);
-  state->ready_type = make_type(module, &ready_spec);
-  state->pending_type = make_type(module, &pending_spec);
-  state->future_type = make_type(module, &future_spec);
-  state->loop_handle_type = make_type(module, &loop_handle_spec);
-  state->sync_type = make_type(module, &sync_spec);
-  state->thread_handle_type = make_type(module, &thread_handle_spec);
-  state->lease_type = make_type(module, &lease_spec);
+static int create_types(PyObject *module, ext_state *state) {
+  state->cache_type = create_type(module, &cache_spec);
+  state->config_type = create_type(module, &config_spec);
+  state->method_type = create_type(module, &method_spec);
+  state->ready_type = create_type(module, &ready_spec);
+  state->pending_type = create_type(module, &pending_spec);
+  state->future_type = create_type(module, &future_spec);
+  state->loop_handle_type = create_type(module, &loop_handle_spec);
+  state->sync_type = create_type(module, &sync_spec);
+  state->thread_handle_type = create_type(module, &thread_handle_spec);
+  state->lease_type = create_type(module, &lease_spec);
   if (state->cache_type == NULL || state->config_type == NULL || state->method_type == NULL ||
       state->ready_type == NULL || state->pending_type == NULL || state->future_type == NULL ||
       state->loop_handle_type == NULL || state->sync_type == NULL ||
       state->thread_handle_type == NULL || state->lease_type == NULL)
     return -1;
-#if PY_VERSION_HEX < 0x030A0000 /* later versions have a flag for it */
+#if PY_VERSION_HEX < 0x030A0000 /* newer versions use Py_TPFLAGS_DISALLOW_INSTANTIATION */
   state->config_type->tp_new = state->ready_type->tp_new = state->method_type->tp_new = NULL;
   state->pending_type->tp_new = state->future_type->tp_new = state->loop_handle_type->tp_new = NULL;
   state->thread_handle_type->tp_new = state->lease_type->tp_new = NULL;
@@ -120,7 +120,7 @@ static int make_types(PyObject *module, ext_state *state) {
   return PyModule_AddType(module, state->config_type);
 }
 
-static int make_names(ext_state *state) {
+static int intern_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
   state->str_handle = PyUnicode_InternFromString("handle");
   state->str_load = PyUnicode_InternFromString("load");
@@ -149,50 +149,53 @@ static int find_exceptions(ext_state *state) {
 
 static int ext_exec(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
-  if (make_types(module, state) < 0 || make_names(state) < 0 || find_exceptions(state) < 0)
+  if (create_types(module, state) < 0 || intern_names(state) < 0 || find_exceptions(state) < 0)
     return -1;
   return PyModule_AddStringConstant(module, "__version__", cachette_version());
 }
 
 static PyMethodDef ext_methods[] = {
     {"load", (PyCFunction)(void (*)(void))config_load, METH_FASTCALL,
-     "load($module, pairs, lenient, codec, /)\n--\n\n"
-     "A Config of (name, value) pairs, and a list of (name, message) with what is wrong."},
+     "load($module, pairs, lenient, codec, /)\n--\n\nReturns a Config of (name, value) pairs, and "
+     "a list of (name, message), one for each error."},
     {"configure", (PyCFunction)(void (*)(void))cache_configure, METH_FASTCALL,
-     "configure($module, cls, config, /)\n--\n\nSets the configuration of a class; None: it "
-     "inherits "
-     "one."},
+     "configure($module, cls, config, /)\n--\n\nSets the configuration of a class. None removes "
+     "it, so the class inherits one."},
     {"call", method_of_call, METH_O,
-     "call($module, face, /)\n--\n\nThe call that is named like a coroutine function, and "
-     "answers like it."},
+     "call($module, stub, /)\n--\n\nReturns the call that has the name of a coroutine function and "
+     "behaves like it."},
     {"blocking_call", method_of_blocking_call, METH_O,
-     "blocking_call($module, face, /)\n--\n\nThe same call, blocking; it answers like a function."},
+     "blocking_call($module, stub, /)\n--\n\nReturns the blocking call that has the name of a "
+     "function and behaves like it."},
     {"running_loop", running_loop, METH_NOARGS,
-     "running_loop($module, /)\n--\n\nThe running event loop; a RuntimeError if there is none."},
+     "running_loop($module, /)\n--\n\nReturns the running event loop. Raises RuntimeError if there "
+     "is none."},
     {"close", cache_close, METH_O,
-     "close($module, cls, /)\n--\n\nCloses the class's connection in the running event loop, if it "
-     "has one there."},
+     "close($module, cls, /)\n--\n\nCloses the connection of a class in the running event loop, if "
+     "there is one."},
     {"fetch_as", (PyCFunction)(void (*)(void))cache_fetch_as, METH_FASTCALL,
-     "fetch_as($module, cls, key, default, returns, /)\n--\n\nAn awaitable of what fetch() gives, "
-     "as a type."},
+     "fetch_as($module, cls, key, default, returns, /)\n--\n\nReturns an awaitable for a fetch "
+     "whose value is converted to a type."},
     {"fetch_as_now", (PyCFunction)(void (*)(void))sync_fetch_as, METH_FASTCALL,
-     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe same, blocking."},
+     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe blocking form of "
+     "fetch_as()."},
     {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
-     "store($module, cls, lease, data, ttl, /)\n--\n\nAn awaitable that puts what "
-     "Config.encode() gave, unless a write has ended the lease."},
+     "store($module, cls, lease, data, ttl, /)\n--\n\nReturns an awaitable that puts a result of "
+     "Config.encode(), unless a write has ended the lease."},
     {"store_now", (PyCFunction)(void (*)(void))sync_store, METH_FASTCALL,
-     "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe same, blocking."},
+     "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe blocking form of store()."},
     {"forked", lease_forked, METH_NOARGS,
-     "forked($module, /)\n--\n\nThis process is the child of a fork."},
+     "forked($module, /)\n--\n\nTells the module that this process is the child of a fork."},
     {"stats", stats_of_class, METH_O,
-     "stats($module, cls, /)\n--\n\nWhat the calls on the class have done so far, as a dict."},
+     "stats($module, cls, /)\n--\n\nReturns the statistics of a class as a dict."},
     {"options", options_list, METH_NOARGS,
-     "options($module, /)\n--\n\nThe table of options, a dict each, in the order of the manual."},
+     "options($module, /)\n--\n\nReturns the table of options, a dict for each option, in the "
+     "order of the manual."},
     {"check_ttl", check_ttl, METH_O,
-     "check_ttl($module, ttl, /)\n--\n\nRaises what a put with this time to live would."},
+     "check_ttl($module, ttl, /)\n--\n\nRaises the error that a put with this TTL would raise."},
     {"has_odd_key", has_odd_key, METH_O,
-     "has_odd_key($module, value, /)\n--\n\nWhether a dict in the value has a key that is no str. "
-     "Dicts, lists and tuples are searched."},
+     "has_odd_key($module, value, /)\n--\n\nReturns whether a dict in the value has a key that is "
+     "not a str. Searches dicts, lists and tuples."},
     {NULL, NULL, 0, NULL},
 };
 

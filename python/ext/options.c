@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The library reads text. Python's numbers, times and bools become text here. */
+/* The library parses text, so numbers, times and bools of Python are converted to text here. */
 #include "options.h"
 
 #include "errors.h"
@@ -25,19 +25,19 @@ static const char *type_name(enum cachette_option_type type) {
   }
 }
 
-/* The digits of an int. One of more than 64 bits is out of every option's range, and needed for the
- * message only. */
+/* Returns the digits of an int. An int of more than 64 bits is out of range for every option, so
+ * its text is used only in a message. */
 static PyObject *int_text(PyObject *value) {
   int overflow;
   long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
   if (overflow == 0) return PyUnicode_FromFormat("%lld", number);
   PyObject *digits = PyNumber_ToBase(value, 10);
   if (digits != NULL || !PyErr_ExceptionMatches(PyExc_ValueError)) return digits;
-  PyErr_Clear(); /* it has more digits than Python prints */
+  PyErr_Clear(); /* it has more digits than Python converts */
   return PyUnicode_FromString(overflow < 0 ? "-9999999999999999999..." : "9999999999999999999...");
 }
 
-/* Seconds to the nearest millisecond, without zeros at the end. */
+/* Formats seconds, rounded to a millisecond, without trailing zeros. */
 static PyObject *float_text(double seconds) {
   bool plain = seconds >= 0.0005 && seconds < 1e15;
   char *digits = plain ? PyOS_double_to_string(seconds, 'f', 3, 0, NULL)
@@ -63,8 +63,8 @@ static PyObject *time_text(PyObject *value) {
   return text;
 }
 
-/* The digits of an int, or of what converts to one, such as NumPy's. NULL, perhaps with an
- * exception set, if it does not. */
+/* Returns the digits of an int, or of a value that converts to one, such as an int of NumPy.
+ * Returns NULL, perhaps with an exception set, for other values. */
 static PyObject *index_text(PyObject *value) {
   if (PyBool_Check(value) || !PyIndex_Check(value)) return NULL;
   PyObject *number = PyNumber_Index(value);
@@ -77,8 +77,8 @@ static PyObject *index_text(PyObject *value) {
   return text;
 }
 
-/* The option's value as text, a new reference; NULL, perhaps with an exception set, if its type is
- * wrong. The library parses text itself. */
+/* Returns the value of an option as text: a new reference; or NULL, perhaps with an exception set,
+ * if its type is wrong. */
 static PyObject *value_text(const cachette_option_info *info, PyObject *value) {
   if (PyUnicode_Check(value)) return Py_NewRef(value);
   switch (info->type) {
@@ -119,8 +119,8 @@ static int add_type_error(PyObject *errors, const cachette_option_info *info, Py
   return add_error(errors, info->name, message);
 }
 
-/* Sets one option. What is wrong with it is appended to the list. Returns -1 with an exception set
- * only if Python fails. */
+/* Sets one option. Appends an error about it to the list. Returns 0, or -1 with an exception set if
+ * Python itself fails. */
 static int set_option(cachette_options *options, PyObject *name, PyObject *value, bool lenient,
                       PyObject *errors) {
   const char *name_text = PyUnicode_AsUTF8(name);
@@ -141,7 +141,8 @@ static int set_option(cachette_options *options, PyObject *name, PyObject *value
       return -1;
     }
     PyErr_Clear();
-    /* A NUL or half a surrogate pair is refused as a control character. */
+    /* The library rejects this control character, and with it text that has a NUL or half a
+     * surrogate pair. */
     if (bytes == NULL || strlen(bytes) != (size_t)size) bytes = "\x01";
   }
   int code = cachette_options_set(options, name_text, bytes, &error);
@@ -153,7 +154,7 @@ static int set_option(cachette_options *options, PyObject *name, PyObject *value
   return code < 0 ? add_error(errors, error.subject, error.message) : 0;
 }
 
-/* Whether the list has an error of this option already; -1 with an exception set. */
+/* Returns whether the list has an error of this option, or -1 with an exception set. */
 static int has_error(PyObject *errors, const char *name) {
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(errors); i++) {
     const char *option = PyUnicode_AsUTF8(PyTuple_GET_ITEM(PyList_GET_ITEM(errors, i), 0));
@@ -163,7 +164,8 @@ static int has_error(PyObject *errors, const char *name) {
   return 0;
 }
 
-/* Adds errors between options. An option whose value was refused is not reported as missing too. */
+/* Adds the errors of options that do not fit together. An option whose value was rejected is not
+ * reported as missing too. */
 static int add_check_errors(cachette_options *options, PyObject *errors) {
   cachette_error found[16];
   size_t count = cachette_options_check(options, found, 16);

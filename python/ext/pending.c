@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call whose op waits for a server. The op is under way when the call returns. `await` waits on a
- * Future, unless the answer is there already.
+ * A call whose op waits for a server. The op is submitted before the call returns. `await` waits on
+ * a Future, unless the answer has arrived already.
  *
- * It has the methods of a coroutine, so asyncio accepts it wherever it accepts one. If it is
- * cancelled, closed or never awaited, its op is cancelled.
+ * A Pending has the methods of a coroutine, so asyncio accepts it as one. If it is cancelled,
+ * closed or never awaited, its op is cancelled.
  */
 #include "pending.h"
 
@@ -16,19 +16,20 @@
 #include "ready.h"
 #include "result.h"
 
-/* NEW: to be sent when it is awaited. GIVEN: the result was taken, or none will come. */
-enum { NEW, WAITING, ANSWERED, GIVEN };
+/* UNSENT: the op is submitted when the call is awaited. FINISHED: the result was taken, or there
+ * will be none. */
+enum { UNSENT, WAITING, ANSWERED, FINISHED };
 
 struct pending {
   awaitable base;
   call call;
   int stage;
-  bool begun; /* a task has awaited it, or it was closed: no warning */
+  bool started; /* it was awaited or closed, so it does not warn */
   bool finalized;
   loop_handle *handle;
   config_object *config;
-  future *future;  /* on which a task waits, or NULL */
-  PyObject *bytes; /* of a fetched value that did not fit the buffer */
+  future *future;  /* the future that a task waits on, or NULL */
+  PyObject *bytes; /* a fetched value that did not fit the buffer */
   char buffer[1024];
 };
 
@@ -48,7 +49,7 @@ static void *alloc_value(cachette_op *op, cachette_item *item, size_t size) {
   return self->bytes != NULL ? PyBytes_AS_STRING(self->bytes) : NULL;
 }
 
-/* The op is done: wakes the task that waits. */
+/* The op is done: wakes the task that waits for it. */
 static void on_done(cachette_op *op) {
   pending *self = op->data;
   call_end(&self->call);
@@ -60,21 +61,22 @@ static void on_done(cachette_op *op) {
   loop_handle_wake(self->handle, woken);
 }
 
-/* ---- Making one ---- */
+/* ---- Creation ---- */
 
-/* A new one, whose call is to be made. The garbage collector does not track it yet. */
+/* Allocates a Pending whose call is not initialized. The garbage collector does not track it yet.
+ */
 static pending *pending_new(ext_state *state, config_object *config, enum call_kind kind) {
   pending *self;
-  if (state->kept_pending_count > 0) {
-    self = state->kept_pending[--state->kept_pending_count];
+  if (state->pending_free_count > 0) {
+    self = state->pending_freelist[--state->pending_free_count];
     PyObject_Init((PyObject *)self, state->pending_type);
   } else {
     self = PyObject_GC_New(pending, state->pending_type);
     if (self == NULL) return NULL;
   }
   awaitable_init(&self->base, kind);
-  self->stage = GIVEN;
-  self->begun = self->finalized = false;
+  self->stage = FINISHED;
+  self->started = self->finalized = false;
   self->handle = NULL;
   self->bytes = NULL;
   self->future = NULL;
@@ -83,7 +85,7 @@ static pending *pending_new(ext_state *state, config_object *config, enum call_k
   return self;
 }
 
-/* Sends the op. Returns 1; 0 if no event loop is running; or -1 with an exception set. */
+/* Submits the op. Returns 1; 0 if no event loop is running; or -1 with an exception set. */
 static int send_op(ext_state *state, pending *self) {
   loop_handle *found;
   int code = loop_handle_find(state, self->config, &found);
@@ -93,56 +95,59 @@ static int send_op(ext_state *state, pending *self) {
   return loop_handle_submit(state, found, &self->call.op) < 0 ? -1 : 1;
 }
 
-/* What a call gives that failed before its op was sent, or in sending it. */
+/* Ends a call that failed before or while its op was submitted. Steals `self`. Returns the result
+ * of ready_fail(). */
 static PyObject *fail(ext_state *state, pending *self) {
   PyObject *failed = ready_fail(state, self->base.kind);
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  self->begun = true; /* nobody can await it */
+  self->started = true; /* no one can await it, so it must not warn */
   Py_DECREF(self);
   PyErr_Restore(type, value, traceback);
   return failed;
 }
 
-/* Sends the op, and gives the call itself. If the op must not overtake puts of leases, gives the
- * coroutine that waits for those, and then for the call. */
-static PyObject *begin_made(ext_state *state, pending *self) {
+/* Submits the op and returns the call. If the op must not overtake puts of leases, returns a
+ * coroutine that first waits for these puts and then for the call. Returns NULL with an exception
+ * set. */
+static PyObject *start_op(ext_state *state, pending *self) {
   PyObject *blockers = call_begin(self->config, &self->call);
   if (blockers == NULL)
     return !PyErr_Occurred() && send_op(state, self) >= 0 ? Py_NewRef((PyObject *)self) : NULL;
-  PyObject *behind = flights_import(state) < 0
-                         ? NULL
-                         : PyObject_CallFunctionObjArgs(state->behind, self, blockers, NULL);
+  PyObject *coroutine =
+      flights_import(state) < 0
+          ? NULL
+          : PyObject_CallFunctionObjArgs(state->write_after_puts, self, blockers, NULL);
   Py_DECREF(blockers);
-  return behind;
+  return coroutine;
 }
 
 /*
- * The op is sent at once, so that ops of calls that are made before the first is awaited go
- * together. If no loop is running yet, as in asyncio.run(cachette.fetch('key')), it is sent when it
- * is awaited. A wrong argument is an error of the call; an error of the backend is raised when it
- * is awaited.
+ * The op is submitted at once, so ops of several calls are sent together, even before the first
+ * call is awaited. If no loop is running yet, as in asyncio.run(cachette.fetch('key')), the op is
+ * submitted when the call is awaited. A wrong argument is an error of the call; an error of the
+ * backend is raised when the call is awaited.
  */
-static PyObject *begin(ext_state *state, pending *self, bool made) {
-  if (!made) return fail(state, self);
-  self->stage = NEW;
+static PyObject *begin(ext_state *state, pending *self, bool initialized) {
+  if (!initialized) return fail(state, self);
+  self->stage = UNSENT;
   PyObject_GC_Track(self);
-  PyObject *given = begin_made(state, self);
-  if (given == NULL) return fail(state, self);
+  PyObject *result = start_op(state, self);
+  if (result == NULL) return fail(state, self);
   if (self->stage == ANSWERED && self->call.op.status == CACHETTE_EINVAL) {
-    Py_DECREF(given); /* it is this one */
+    Py_DECREF(result); /* it is `self` */
     raise_error(state, CACHETTE_EINVAL, &self->call.error);
     return fail(state, self);
   }
   Py_DECREF(self);
-  return given;
+  return result;
 }
 
 PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
-                       PyObject *const *given) {
+                       PyObject *const *arguments) {
   pending *self = pending_new(state, config, kind);
   if (self == NULL) return NULL;
-  bool fine = call_make(state, config, kind, given, &self->call);
+  bool ok = call_init(state, config, kind, arguments, &self->call);
   cachette_op *op = &self->call.op;
   op->done = on_done;
   op->data = self;
@@ -152,56 +157,56 @@ PyObject *pending_call(ext_state *state, config_object *config, enum call_kind k
     self->call.item.buffer = self->buffer;
     self->call.item.buffer_size = sizeof self->buffer;
   }
-  return begin(state, self, fine);
+  return begin(state, self, ok);
 }
 
-/* ---- Waiting for it ---- */
+/* ---- Awaiting ---- */
 
-/* Cancels the op, if it is under way. */
-static void give_up(void *owner) {
+/* Cancels the op if it is pending. */
+static void cancel_op(void *owner) {
   pending *self = owner;
   bool waited = self->stage == WAITING;
-  future *left = self->future;
+  future *detached = self->future;
   self->future = NULL;
-  if (left != NULL) future_detach(left);
+  if (detached != NULL) future_detach(detached);
   if (waited) loop_handle_cancel(self->handle, &self->call.op);
-  Py_XDECREF((PyObject *)left);
+  Py_XDECREF((PyObject *)detached);
 }
 
-/* Releases everything; an op that is under way is cancelled. */
-static int pending_drop(pending *self) {
-  give_up(self);
-  self->stage = GIVEN;
-  call_drop(&self->call);
+/* Releases all references. Cancels the op if it is pending. */
+static int pending_clear(pending *self) {
+  cancel_op(self);
+  self->stage = FINISHED;
+  call_deinit(&self->call);
   Py_CLEAR(self->bytes);
   Py_CLEAR(self->handle);
   Py_CLEAR(self->config);
   return 0;
 }
 
-/* Goes on, as a coroutine does: 1 and the result, 0 and the future to wait on, or -1 with an
- * exception set. */
+/* Advances the call like a coroutine. Returns 1 and the result, 0 and the future to wait on, or -1
+ * with an exception set. */
 static int step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
-  self->begun = true;
-  if (self->stage == GIVEN || state == NULL) {
+  self->started = true;
+  if (self->stage == FINISHED || state == NULL) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return -1;
   }
-  if (self->stage == NEW) {
+  if (self->stage == UNSENT) {
     int code = send_op(state, self);
-    if (code == 0) loop_handle_refuse();
+    if (code == 0) loop_handle_raise_no_loop();
     if (code <= 0) return -1;
   }
   if (self->stage == ANSWERED) {
-    self->stage = GIVEN;
+    self->stage = FINISHED;
     *result = call_result(state, self->config, &self->call, self->bytes);
-    pending_drop(self);
+    pending_clear(self);
     return *result != NULL ? 1 : -1;
   }
   if (self->future == NULL) {
-    self->future = loop_handle_future(state, self->handle, give_up, self);
+    self->future = loop_handle_future(state, self->handle, cancel_op, self);
   } else if (!future_block(self->future)) {
     PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
     return -1;
@@ -219,7 +224,7 @@ static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **r
 }
 #endif
 
-/* The future, or the result as a StopIteration. */
+/* Returns the future, or raises StopIteration with the result. */
 static PyObject *pending_next(pending *self) {
   PyObject *result;
   int code = step(self, &result);
@@ -232,7 +237,7 @@ static PyObject *pending_next(pending *self) {
 }
 
 static PyObject *pending_send(pending *self, PyObject *value) {
-  if (value != Py_None && self->future == NULL && self->stage != GIVEN) {
+  if (value != Py_None && self->future == NULL && self->stage != FINISHED) {
     PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
     return NULL;
   }
@@ -240,31 +245,31 @@ static PyObject *pending_send(pending *self, PyObject *value) {
 }
 
 static PyObject *pending_close(pending *self, PyObject *Py_UNUSED(ignored)) {
-  self->begun = true;
-  pending_drop(self);
+  self->started = true;
+  pending_clear(self);
   Py_RETURN_NONE;
 }
 
 /* throw(exception) and the older throw(type, value, traceback). */
 static PyObject *pending_throw(pending *self, PyObject *args) {
   PyObject *type, *value;
-  if (self->stage == GIVEN) {
+  if (self->stage == FINISHED) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return NULL;
   }
   if (!awaitable_read_throw(args, &type, &value)) return NULL;
-  self->begun = true;
-  pending_drop(self);
+  self->started = true;
+  pending_clear(self);
   return awaitable_raise(type, value);
 }
 
 /* ---- The type ---- */
 
-void pending_forget(ext_state *state) {
+void pending_freelist_clear(ext_state *state) {
   PyTypeObject *type = state->pending_type;
   state->pending_type = NULL;
-  while (state->kept_pending_count > 0)
-    PyObject_GC_Del(state->kept_pending[--state->kept_pending_count]); /* uses the type */
+  while (state->pending_free_count > 0)
+    PyObject_GC_Del(state->pending_freelist[--state->pending_free_count]); /* this uses the type */
   Py_XDECREF(type);
 }
 
@@ -283,22 +288,22 @@ static int pending_traverse(pending *self, visitproc visit, void *arg) {
 static void pending_finalize(PyObject *object) {
   pending *self = (pending *)object;
   self->finalized = true;
-  if (!self->begun) awaitable_warn(&self->base);
+  if (!self->started) awaitable_warn(&self->base);
 }
 
 static void pending_dealloc(pending *self) {
   PyTypeObject *type = Py_TYPE(self);
-  if (!self->begun && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) return;
+  if (!self->started && PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0) return;
   bool reusable =
-      !self->finalized; /* Python finalizes an object once, so it would not warn again */
+      !self->finalized; /* Python finalizes an object only once, so a reused one would not warn */
   PyObject_GC_UnTrack(self);
   Py_TRASHCAN_BEGIN(self, pending_dealloc) /* they may form a long chain */
-      pending_drop(self);
+      pending_clear(self);
   Py_CLEAR(self->base.origin);
   ext_state *state = pending_state(self);
-  if (reusable && state != NULL && state->kept_pending_count < PENDING_KEPT &&
+  if (reusable && state != NULL && state->pending_free_count < PENDING_FREELIST_SIZE &&
       type == state->pending_type)
-    state->kept_pending[state->kept_pending_count++] = self;
+    state->pending_freelist[state->pending_free_count++] = self;
   else
     PyObject_GC_Del(self);
   Py_DECREF(type);
@@ -306,7 +311,7 @@ static void pending_dealloc(pending *self) {
 }
 
 static PyMethodDef pending_methods[] = {
-    {"send", (PyCFunction)pending_send, METH_O, "Goes on, as a coroutine does."},
+    {"send", (PyCFunction)pending_send, METH_O, "Advances the call, like a coroutine."},
     {"throw", (PyCFunction)pending_throw, METH_VARARGS,
      "Cancels the call and raises an exception."},
     {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
@@ -315,10 +320,10 @@ static PyMethodDef pending_methods[] = {
 };
 
 static PyType_Slot pending_slots[] = {
-    {Py_tp_doc, (char *)"An awaitable whose call is under way."},
+    {Py_tp_doc, (char *)"An awaitable whose call is pending."},
     {Py_tp_dealloc, pending_dealloc},
     {Py_tp_traverse, pending_traverse},
-    {Py_tp_clear, pending_drop},
+    {Py_tp_clear, pending_clear},
     {Py_tp_finalize, pending_finalize},
     {Py_tp_methods, pending_methods},
     {Py_tp_getset, awaitable_attributes},

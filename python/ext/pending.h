@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pending: an awaitable whose op is under way. */
+/* Pending: an awaitable whose op is pending. */
 #ifndef CACHETTE_EXT_PENDING_H
 #define CACHETTE_EXT_PENDING_H
 
@@ -7,12 +7,12 @@
 
 extern PyType_Spec pending_spec;
 
-/* A call on a backend whose answers have to be waited for: an awaitable whose op is under way.
- * `given` is as call_parse() leaves it. NULL with an exception set. */
+/* Starts a call on a backend that answers later. `arguments` is as call_parse() fills it. Returns
+ * an awaitable, or NULL with an exception set. */
 PyObject *pending_call(ext_state *state, config_object *config, enum call_kind kind,
-                       PyObject *const *given);
+                       PyObject *const *arguments);
 
-/* Frees the objects that are kept for reuse; as ready_forget(). */
-void pending_forget(ext_state *state);
+/* Empties the free list; see ready_freelist_clear(). */
+void pending_freelist_clear(ext_state *state);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call whose result is known: `await` gives it without a turn of the event loop.
+ * A call whose result is known: `await` returns it without a turn of the event loop.
  *
- * It has the methods of a coroutine, so asyncio accepts it wherever it accepts one. A few objects
- * are kept for reuse, because every call makes one.
+ * A Ready has the methods of a coroutine, so asyncio accepts it as one. Every call creates one, so
+ * a free list keeps a few objects for reuse.
  */
 #include "ready.h"
 
@@ -12,7 +12,7 @@
 
 struct ready {
   awaitable base;
-  PyObject *result; /* or the exception, if `failed`; NULL once it was taken */
+  PyObject *result; /* or the exception if `failed`; NULL once taken */
   bool failed;
   bool finalized;
 };
@@ -24,8 +24,8 @@ PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result) {
     result = take_exception();
   }
   ready *self;
-  if (state->kept_count > 0) {
-    self = state->kept[--state->kept_count];
+  if (state->ready_free_count > 0) {
+    self = state->ready_freelist[--state->ready_free_count];
     PyObject_Init((PyObject *)self, state->ready_type);
   } else {
     self = PyObject_GC_New(ready, state->ready_type);
@@ -46,15 +46,16 @@ PyObject *ready_fail(ext_state *state, enum call_kind kind) {
   return PyErr_ExceptionMatches(state->cachette_error) ? ready_new(state, kind, NULL) : NULL;
 }
 
-void ready_forget(ext_state *state) {
+void ready_freelist_clear(ext_state *state) {
   PyTypeObject *type = state->ready_type;
   state->ready_type = NULL;
-  while (state->kept_count > 0)
-    PyObject_GC_Del(state->kept[--state->kept_count]); /* uses the type */
+  while (state->ready_free_count > 0)
+    PyObject_GC_Del(state->ready_freelist[--state->ready_free_count]); /* this uses the type */
   Py_XDECREF(type);
 }
 
-/* The module's state; NULL if the garbage collector has cleared type or module. */
+/* Returns the module's state, or NULL if the garbage collector has cleared the type or the module.
+ */
 static ext_state *state_of(PyTypeObject *type) {
   PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
   return module != NULL ? PyModule_GetState(module) : NULL;
@@ -71,29 +72,31 @@ static int ready_clear(ready *self) {
   return 0;
 }
 
-/* A result that nobody took belongs to a call that was never awaited. */
+/* If the result is still here, the call was never awaited. */
 static void ready_finalize(PyObject *object) {
   ready *self = (ready *)object;
   self->finalized = true;
   if (self->result != NULL) awaitable_warn(&self->base);
 }
 
-/* Warns of a call that was never awaited. True: the warning has brought it back to life. */
+/* Warns that the call was never awaited. Returns true if the warning has created a new reference.
+ */
 static bool warn_before_dealloc(ready *self) {
   if (!PyObject_GC_IsTracked((PyObject *)self)) PyObject_GC_Track(self);
   return PyObject_CallFinalizerFromDealloc((PyObject *)self) < 0;
 }
 
-/* Frees the object, or keeps it for reuse; its result is gone. */
-static void release(ready *self) {
+/* Frees the object or puts it on the free list. Its result must be gone. */
+static void free_or_reuse(ready *self) {
   PyTypeObject *type = Py_TYPE(self);
   bool reusable =
-      !self->finalized; /* Python finalizes an object once, so it would not warn again */
+      !self->finalized; /* Python finalizes an object only once, so a reused one would not warn */
   PyObject_GC_UnTrack(self);
   Py_CLEAR(self->base.origin);
   ext_state *state = state_of(type);
-  if (reusable && state != NULL && state->kept_count < READY_KEPT && type == state->ready_type)
-    state->kept[state->kept_count++] = self;
+  if (reusable && state != NULL && state->ready_free_count < READY_FREELIST_SIZE &&
+      type == state->ready_type)
+    state->ready_freelist[state->ready_free_count++] = self;
   else
     PyObject_GC_Del(self);
   Py_DECREF(type);
@@ -101,13 +104,14 @@ static void release(ready *self) {
 
 static void ready_dealloc(ready *self);
 
-/* Frees a call that was never awaited. As a function of its own it costs awaited calls nothing. */
+/* Frees a call that was never awaited. This is a separate function to keep ready_dealloc() small.
+ */
 __attribute__((cold, noinline)) static void dealloc_with_result(ready *self) {
   if (!self->finalized && warn_before_dealloc(self)) return;
   PyObject_GC_UnTrack(self);
   Py_TRASHCAN_BEGIN(self, ready_dealloc) /* results may form a long chain */
       Py_CLEAR(self->result);
-  release(self);
+  free_or_reuse(self);
   Py_TRASHCAN_END
 }
 
@@ -115,11 +119,11 @@ static void ready_dealloc(ready *self) {
   if (self->result != NULL)
     dealloc_with_result(self);
   else
-    release(self);
+    free_or_reuse(self);
 }
 
-/* Takes the result; or NULL with an exception set. */
-static PyObject *take(ready *self) {
+/* Moves the result to the caller. Returns NULL with an exception set. */
+static PyObject *take_result(ready *self) {
   PyObject *result = self->result;
   if (result == NULL) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
@@ -132,11 +136,11 @@ static PyObject *take(ready *self) {
   return NULL;
 }
 
-/* Ends an iteration: the result as a StopIteration. */
-static PyObject *stop(ready *self) {
-  PyObject *result = take(self);
+/* Raises StopIteration with the result. */
+static PyObject *ready_next(ready *self) {
+  PyObject *result = take_result(self);
   if (result == NULL) return NULL;
-  if (result != Py_None) { /* with no exception set, the interpreter gives None */
+  if (result != Py_None) { /* without an exception, the interpreter takes None */
     PyObject *exception = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
     if (exception != NULL) {
       PyErr_SetObject(PyExc_StopIteration, exception);
@@ -150,7 +154,7 @@ static PyObject *stop(ready *self) {
 #if PY_VERSION_HEX >= 0x030A0000
 static PySendResult ready_am_send(ready *self, PyObject *value, PyObject **result) {
   (void)value;
-  *result = take(self);
+  *result = take_result(self);
   return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
 }
 #endif
@@ -160,7 +164,7 @@ static PyObject *ready_send(ready *self, PyObject *value) {
     PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
     return NULL;
   }
-  stop(self);
+  ready_next(self);
   if (!PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
   return NULL;
 }
@@ -171,17 +175,18 @@ static PyObject *ready_close(ready *self, PyObject *Py_UNUSED(ignored)) {
 }
 
 /* throw(exception) and the older throw(type, value, traceback), as on a coroutine that has not
- * begun. */
+ * started. */
 static PyObject *ready_throw(ready *self, PyObject *args) {
   PyObject *type, *value;
-  if (self->result == NULL) return take(self);
+  if (self->result == NULL) return take_result(self);
   if (!awaitable_read_throw(args, &type, &value)) return NULL;
   Py_CLEAR(self->result);
   return awaitable_raise(type, value);
 }
 
 static PyMethodDef ready_methods[] = {
-    {"send", (PyCFunction)ready_send, METH_O, "Gives the result, as a coroutine does."},
+    {"send", (PyCFunction)ready_send, METH_O,
+     "Returns the result by StopIteration, like a coroutine."},
     {"throw", (PyCFunction)ready_throw, METH_VARARGS, "Drops the result and raises an exception."},
     {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
     {"close", (PyCFunction)ready_close, METH_NOARGS, "Drops the result."},
@@ -197,7 +202,7 @@ static PyType_Slot ready_slots[] = {
     {Py_tp_methods, ready_methods},
     {Py_tp_getset, awaitable_attributes},
     {Py_tp_iter, awaitable_iter},
-    {Py_tp_iternext, stop},
+    {Py_tp_iternext, ready_next},
     {Py_am_await, PyObject_SelfIter},
 #if PY_VERSION_HEX >= 0x030A0000
     {Py_am_send, ready_am_send},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ready: an awaitable whose result is known when it is made. */
+/* Ready: an awaitable whose result is known when it is created. */
 #ifndef CACHETTE_EXT_READY_H
 #define CACHETTE_EXT_READY_H
 
@@ -7,16 +7,17 @@
 
 extern PyType_Spec ready_spec;
 
-/* An awaitable that gives `result`; takes the reference. If `result` is NULL, it raises the
- * exception that is set now, when it is awaited. KeyboardInterrupt and the like, which are no
- * Exception, are raised at once: returns NULL. */
+/* Returns an awaitable for `result`; steals the reference. If `result` is NULL, the awaitable
+ * raises the exception that is set now. An exception that is not an Exception, such as
+ * KeyboardInterrupt, is raised at once: then it returns NULL. */
 PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result);
 
-/* What a call gives that failed before its op was sent. For a CachetteError an awaitable that
- * raises it; for anything else, such as a wrong argument, NULL: the call itself raises it. */
+/* Ends a call that failed before its op was submitted. For a CachetteError returns an awaitable
+ * that raises it. For another exception, such as one for a wrong argument, returns NULL: the call
+ * itself raises it. */
 PyObject *ready_fail(ext_state *state, enum call_kind kind);
 
-/* Frees the objects that are kept for reuse, then drops their type; none is kept from then on. */
-void ready_forget(ext_state *state);
+/* Frees all objects of the free list and releases their type. Later objects are not reused. */
+void ready_freelist_clear(ext_state *state);
 
 #endif

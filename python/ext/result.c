@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An op on one key gives a value or raises. An op on many keys gives a value for each key; if some
- * keys fail, one exception is raised that has the results of all. */
+/* An op on one key returns a value or raises. An op on several keys returns a value for each key.
+ * If some keys fail, it raises one exception, which has the results of all keys. */
 #include "result.h"
 
 #include "codec.h"
@@ -9,15 +9,15 @@
 PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
   long long seconds = ttl_ms < 0 ? -1 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (value == NULL) return NULL;
-  PyObject *left = PyLong_FromLongLong(seconds);
-  PyObject *pair = left != NULL ? PyTuple_Pack(2, left, value) : NULL;
-  Py_XDECREF(left);
+  PyObject *remaining = PyLong_FromLongLong(seconds);
+  PyObject *pair = remaining != NULL ? PyTuple_Pack(2, remaining, value) : NULL;
+  Py_XDECREF(remaining);
   Py_DECREF(value);
   return pair;
 }
 /* ---- One key ---- */
 
-static PyObject *make_fetched(ext_state *state, config_object *config, call *self,
+static PyObject *fetch_result(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {
   bool hit = self->item.status == CACHETTE_HIT;
   PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
@@ -26,7 +26,7 @@ static PyObject *make_fetched(ext_state *state, config_object *config, call *sel
   return value;
 }
 
-/* The code of the op's failure, or of its first item that failed; else CACHETTE_OK. */
+/* Returns the error code of the op, or of its first item that failed, or CACHETTE_OK. */
 static int find_status(const cachette_op *op) {
   int status = op->status;
   for (size_t i = 0; i < op->count && status == CACHETTE_OK; i++)
@@ -36,9 +36,9 @@ static int find_status(const cachette_op *op) {
 
 /* ---- Many keys ---- */
 
-/* Raises the exception of a key that failed. The library gives the message of one item only. If
- * several items failed on their own, it may be another key's, so each gets the general message of
- * its code. */
+/* Raises the exception of a key that failed. The library returns the message of one item only. If
+ * several items failed, that may be another key's message, so each gets the general message of its
+ * code. */
 static void raise_item(ext_state *state, const call *self, size_t index, size_t failures) {
   const cachette_op *op = &self->op;
   if (op->status < 0 || failures == 1) {
@@ -53,7 +53,8 @@ static void raise_item(ext_state *state, const call *self, size_t index, size_t 
   raise_error(state, code, &error);
 }
 
-/* Moves the exception that is set, if it is a CachetteError, into the dict of failed keys. */
+/* Moves the exception that is set into the dict of failed keys, if it is a CachetteError. Returns
+ * 0, or -1 with an exception set. */
 static int add_failure(ext_state *state, PyObject **failed, PyObject *key) {
   if (!PyErr_ExceptionMatches(state->cachette_error)) return -1;
   PyObject *error = take_exception();
@@ -69,9 +70,10 @@ static size_t count_failures(const cachette_op *op) {
   return count;
 }
 
-/* Sorts the results of the keys: values into `found`, errors into `*failed`. */
-static int sort_items(ext_state *state, config_object *config, const call *self, PyObject *found,
-                      PyObject **failed) {
+/* Collects the results of the keys: values in `found`, errors in `*failed`. Returns 0, or -1 with
+ * an exception set. */
+static int collect_items(ext_state *state, config_object *config, const call *self, PyObject *found,
+                         PyObject **failed) {
   size_t failures = count_failures(&self->op);
   for (size_t i = 0; i < self->op.count; i++) {
     const cachette_item *item = &self->op.items[i];
@@ -89,7 +91,8 @@ static int sort_items(ext_state *state, config_object *config, const call *self,
   return 0;
 }
 
-/* The error that is raised for all keys: the library's, or else the first of the codec. */
+/* Returns the error to raise for the call: the one of the library, or else the first one of the
+ * codec. */
 static PyObject *choose_error(ext_state *state, const call *self, PyObject *failed) {
   int status = find_status(&self->op);
   if (status < 0) {
@@ -101,7 +104,7 @@ static PyObject *choose_error(ext_state *state, const call *self, PyObject *fail
   return PyDict_Next(failed, &position, &key, &first) ? Py_NewRef(first) : NULL;
 }
 
-/* Its message, and where the errors of the other keys are; a new reference. */
+/* Returns its message, followed by where the errors of the other keys are: a new reference. */
 static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
   bool same = self->op.status < 0 || self->op.count == 1; /* one error for all keys */
   if (same) return PyObject_Str(chosen);
@@ -127,13 +130,13 @@ static void raise_failed(ext_state *state, const call *self, PyObject *found, Py
   Py_XDECREF(chosen);
 }
 
-static PyObject *make_many(ext_state *state, config_object *config, const call *self) {
+static PyObject *many_result(ext_state *state, config_object *config, const call *self) {
   if (self->op.status == CACHETTE_EINVAL) {
     raise_error(state, CACHETTE_EINVAL, &self->error);
     return NULL;
   }
   PyObject *found = PyDict_New(), *failed = NULL, *result = NULL;
-  if (found != NULL && sort_items(state, config, self, found, &failed) == 0) {
+  if (found != NULL && collect_items(state, config, self, found, &failed) == 0) {
     if (failed != NULL)
       raise_failed(state, self, found, failed);
     else if (self->kind == CALL_FETCH_MANY)
@@ -148,7 +151,7 @@ static PyObject *make_many(ext_state *state, config_object *config, const call *
 }
 
 PyObject *call_result(ext_state *state, config_object *config, call *self, PyObject *bytes) {
-  if (self->many != NULL) return make_many(state, config, self);
+  if (self->many != NULL) return many_result(state, config, self);
   int status = find_status(&self->op);
   if (status < 0) {
     if (!PyErr_Occurred()) raise_error(state, status, &self->error);
@@ -158,7 +161,7 @@ PyObject *call_result(ext_state *state, config_object *config, call *self, PyObj
     case CALL_FETCH:
     case CALL_FETCH_AS:
     case CALL_FETCH_WITH_TTL:
-      return make_fetched(state, config, self, bytes);
+      return fetch_result(state, config, self, bytes);
     case CALL_PUT:
     case CALL_STORE:
     case CALL_PING:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "signature.h"
 
-/* The names of the arguments, in the order in which call_parse() gives them. */
+/* The parameter names, in the order of the values that call_parse() writes. */
 const call_signature call_signatures[] = {
     [CALL_FETCH] = {"fetch", {"key", "default"}, 1, 2},
     [CALL_FETCH_WITH_TTL] = {"fetch_with_ttl", {"key"}, 1, 1},
@@ -24,42 +24,43 @@ const call_signature call_signatures[] = {
 };
 
 static bool parse_keywords(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
-                           PyObject *keywords, PyObject **given) {
+                           PyObject *keywords, PyObject **arguments) {
   Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
   for (Py_ssize_t i = 0; i < keyword_count; i++) {
     PyObject *keyword = PyTuple_GET_ITEM(keywords, i);
     Py_ssize_t index = 0;
-    while (index < signature->most &&
+    while (index < signature->max_args &&
            PyUnicode_CompareWithASCIIString(keyword, signature->names[index]) != 0)
       index++;
-    if (index == signature->most || index < count) {
+    if (index == signature->max_args || index < count) {
       PyErr_Format(PyExc_TypeError, "%s() got %s argument '%U'", signature->name,
-                   index == signature->most ? "an unexpected keyword" : "multiple values for",
+                   index == signature->max_args ? "an unexpected keyword" : "multiple values for",
                    keyword);
       return false;
     }
-    given[index] = args[count + i];
+    arguments[index] = args[count + i];
   }
   return true;
 }
 
 bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
-                PyObject **given) {
+                PyObject **arguments) {
   const call_signature *signature = &call_signatures[kind];
-  if (count > signature->most) {
+  if (count > signature->max_args) {
     PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", signature->name,
-                 signature->most, count);
+                 signature->max_args, count);
     return false;
   }
-  for (Py_ssize_t i = 0; i < CALL_ARGUMENTS; i++) given[i] = i < count ? args[i] : NULL;
-  if (keywords != NULL && !parse_keywords(signature, args, count, keywords, given)) return false;
-  for (int i = 0; i < signature->most; i++) {
-    if (i < signature->least && given[i] == NULL) {
+  for (Py_ssize_t i = 0; i < CALL_ARGUMENTS; i++) arguments[i] = i < count ? args[i] : NULL;
+  if (keywords != NULL && !parse_keywords(signature, args, count, keywords, arguments))
+    return false;
+  for (int i = 0; i < signature->max_args; i++) {
+    if (i < signature->min_args && arguments[i] == NULL) {
       PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", signature->name,
                    signature->names[i]);
       return false;
     }
-    if (given[i] == NULL) given[i] = Py_None;
+    if (arguments[i] == NULL) arguments[i] = Py_None;
   }
   return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Signatures: which calls there are, and their arguments. */
+/* Signatures: the calls and their parameters. */
 #ifndef CACHETTE_EXT_SIGNATURE_H
 #define CACHETTE_EXT_SIGNATURE_H
 
@@ -21,25 +21,26 @@ enum call_kind {
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
   CALL_DELETE,
-  CALL_FETCH_AS,   /* a fetch that restores a type */
-  CALL_STORE,      /* a put of an encoded value, if its lease still holds */
-  CALL_GET_OR_SET, /* a fetch here; the rest is Python code */
-  CALL_KINDS       /* how many there are */
+  CALL_FETCH_AS,   /* a fetch that converts the value to a type */
+  CALL_STORE,      /* a put of an encoded value, if its lease is valid */
+  CALL_GET_OR_SET, /* only the fetch is C; the rest is Python */
+  CALL_KINDS       /* the number of calls */
 };
 
-enum { CALL_ARGUMENTS = 4 }; /* of a call, at most */
+enum { CALL_ARGUMENTS = 4 }; /* max arguments of a call */
 
 typedef struct call_signature {
   const char *name;
   const char *names[CALL_ARGUMENTS];
-  int least, most; /* how many arguments */
+  int min_args, max_args;
 } call_signature;
 
 extern const call_signature call_signatures[];
 
-/* Sorts positional and named arguments into `given`; those that are left out become None. False
- * with an exception set. */
+/* Binds positional and keyword arguments to the parameters of a call. Writes CALL_ARGUMENTS values
+ * to `arguments`, borrowed; parameters without an argument are None. Returns false with an
+ * exception set. */
 bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
-                PyObject **given);
+                PyObject **arguments);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures of a configuration are the sum over its handles, closed ones included. */
+/* The statistics of a configuration are the sum over its handles, including closed ones. */
 #include "stats.h"
 
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "loop_handle.h"
 #include "thread_handle.h"
 
-/* Replaces the store's figures, which are the same in all handles. */
+/* Replaces the figures of the store, which are the same in all handles. */
 static void find_store_stats(ext_state *state, config_object *config, cachette_stats *stats) {
   const cachette *handle = handle_waits(config, state) < 0 ? NULL : config->handle;
   cachette_stats store;
-  memset(&store, -1, sizeof store); /* each is -1: not known */
+  memset(&store, -1, sizeof store); /* all fields are -1: unknown */
   if (handle != NULL) cachette_get_stats(handle, &store, sizeof store);
 #define HANDLE(name)
 #define STORE(name) stats->name = store.name;
@@ -24,7 +24,7 @@ static void find_store_stats(ext_state *state, config_object *config, cachette_s
 #undef TAKE
 }
 
-/* Sets a number in the dict; None if it is not known. */
+/* Sets a number in the dict, or None if it is unknown. */
 static bool set(PyObject *dict, const char *name, int64_t number) {
   PyObject *value = number >= 0 ? PyLong_FromLongLong(number) : Py_NewRef(Py_None);
   int code = value != NULL ? PyDict_SetItemString(dict, name, value) : -1;
@@ -40,11 +40,11 @@ static PyObject *stats_of_config(ext_state *state, config_object *config) {
   loop_handles_add_stats(config, &sum);
   thread_handles_add_stats(config, &sum);
   PyObject *dict = PyDict_New();
-  bool fine = dict != NULL;
-#define SET(name, owner, text) fine = fine && set(dict, #name, sum.name);
+  bool ok = dict != NULL;
+#define SET(name, owner, text) ok = ok && set(dict, #name, sum.name);
   CACHETTE_STATS(SET)
 #undef SET
-  if (fine) return dict;
+  if (ok) return dict;
   Py_XDECREF(dict);
   return NULL;
 }

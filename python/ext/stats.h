@@ -5,8 +5,8 @@
 
 #include "ext.h"
 
-/* stats(cls): a dict of numbers, or None where the backend does not tell; NULL with an exception
- * set. */
+/* stats(cls): a dict of numbers, with None for figures that the backend does not report; NULL with
+ * an exception set. */
 PyObject *stats_of_class(PyObject *module, PyObject *type);
 
 #endif

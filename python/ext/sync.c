@@ -2,8 +2,8 @@
 /*
  * The calls that block, for code without an event loop.
  *
- * If ops have to be waited for, each thread has a handle of its own (thread_handle.c). If not, all
- * threads share one (handle.c).
+ * If ops wait for a server, each thread has its own handle (thread_handle.c). If not, all threads
+ * share one (handle.c).
  */
 #include "sync.h"
 
@@ -19,70 +19,72 @@
 
 #include <structmember.h>
 
-enum { BUFFER = 2048 }; /* bytes of a value that need no allocation */
+enum { BUFFER = 2048 }; /* max bytes of a value that needs no allocation */
 
-/* What `Cachette.sync` gives: the calls of a class. */
+/* The object that `Cachette.sync` returns. It has the calls of a class. */
 typedef struct sync_object {
   PyObject_HEAD PyTypeObject *owner;
 } sync_object;
 
 /* ---- The calls ---- */
 
-/* Runs a call whose op is made. */
-static PyObject *run(ext_state *state, config_object *config, call *made) {
+/* Runs a call whose op is prepared. */
+static PyObject *run(ext_state *state, config_object *config, call *prepared) {
   char buffer[BUFFER];
   thread_handle *handle = thread_handle_find(state, config);
   if (handle == NULL) return NULL;
-  made->op.error = &made->error;
-  if (made->many == NULL) {
-    made->item.buffer = buffer;
-    made->item.buffer_size = sizeof buffer;
+  prepared->op.error = &prepared->error;
+  if (prepared->many == NULL) {
+    prepared->item.buffer = buffer;
+    prepared->item.buffer_size = sizeof buffer;
   }
-  thread_handle_run(handle, &made->op);
-  call_end(made); /* before Python code runs */
+  thread_handle_run(handle, &prepared->op);
+  call_end(prepared); /* before Python code runs */
   thread_handle_log(handle);
   Py_DECREF((PyObject *)handle);
-  return call_result(state, config, made, NULL);
+  return call_result(state, config, prepared, NULL);
 }
 
-/* Waits for puts of leases that a write must not overtake. Returns 0, or -1 with an exception set.
- */
-static int wait_for_blockers(ext_state *state, config_object *config, call *made) {
-  PyObject *blockers = call_begin(config, made);
+/* Waits for the puts of leases that a write must not overtake. Returns 0, or -1 with an exception
+ * set. */
+static int wait_for_blockers(ext_state *state, config_object *config, call *prepared) {
+  PyObject *blockers = call_begin(config, prepared);
   if (blockers == NULL) return PyErr_Occurred() ? -1 : 0;
   PyObject *waited = flights_import(state) < 0
                          ? NULL
-                         : PyObject_CallFunctionObjArgs(state->behind_now, blockers, NULL);
+                         : PyObject_CallFunctionObjArgs(state->wait_for_puts, blockers, NULL);
   Py_DECREF(blockers);
   Py_XDECREF(waited);
   return waited != NULL ? 0 : -1;
 }
 
 static PyObject *call_blocking(ext_state *state, config_object *config, enum call_kind kind,
-                               PyObject *const *given) {
+                               PyObject *const *arguments) {
   int waits = handle_waits(config, state);
   if (waits < 0) return NULL;
-  bool refused;
-  if (waits == 0) return immediate_call(state, config, kind, given, &refused);
-  call made;
+  bool invalid;
+  if (waits == 0) return immediate_call(state, config, kind, arguments, &invalid);
+  call prepared;
   PyObject *result = NULL;
-  if (call_make(state, config, kind, given, &made) && wait_for_blockers(state, config, &made) == 0)
-    result = run(state, config, &made);
-  call_drop(&made);
+  if (call_init(state, config, kind, arguments, &prepared) &&
+      wait_for_blockers(state, config, &prepared) == 0)
+    result = run(state, config, &prepared);
+  call_deinit(&prepared);
   return result;
 }
 
-PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given) {
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind,
+                    PyObject *const *arguments) {
   config_object *config = cache_config(state, ((sync_object *)self)->owner);
   if (config == NULL) return NULL;
-  PyObject *result = call_blocking(state, config, kind, given);
+  PyObject *result = call_blocking(state, config, kind, arguments);
   Py_DECREF(config);
   return result;
 }
 
-/* A call that is a function of the module: the class, and three arguments. */
-static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind kind,
-                              PyObject *const *args, Py_ssize_t count) {
+/* Runs a call that is a function of the module. Its arguments are the class and three more. */
+static PyObject *run_call_of(PyObject *module, const char *name, enum call_kind kind,
+                             PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
   config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
   if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
@@ -93,11 +95,11 @@ static PyObject *make_call_of(PyObject *module, const char *name, enum call_kind
 }
 
 PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return make_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
+  return run_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
 }
 
 PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return make_call_of(module, "store_now", CALL_STORE, args, count);
+  return run_call_of(module, "store_now", CALL_STORE, args, count);
 }
 
 /* ---- The type ---- */
@@ -120,7 +122,7 @@ static int sync_traverse(sync_object *self, visitproc visit, void *arg) {
   return 0;
 }
 
-static int sync_drop(sync_object *self) {
+static int sync_clear(sync_object *self) {
   Py_CLEAR(self->owner);
   return 0;
 }
@@ -128,7 +130,7 @@ static int sync_drop(sync_object *self) {
 static void sync_dealloc(sync_object *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  sync_drop(self);
+  sync_clear(self);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -139,11 +141,11 @@ static PyMemberDef sync_members[] = {
 };
 
 static PyType_Slot sync_slots[] = {
-    {Py_tp_doc, (char *)"The calls of a cache class that block until the answer is there."},
+    {Py_tp_doc, (char *)"The calls of a cache class that block until the answer arrives."},
     {Py_tp_new, sync_new},
     {Py_tp_dealloc, sync_dealloc},
     {Py_tp_traverse, sync_traverse},
-    {Py_tp_clear, sync_drop},
+    {Py_tp_clear, sync_clear},
     {Py_tp_members, sync_members},
     {0, NULL},
 };

@@ -7,13 +7,13 @@
 
 extern PyType_Spec sync_spec;
 
-/* A call on a Sync: its result, or NULL with an exception set. `given` is as call_parse() leaves
- * it.
- */
-PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind, PyObject *const *given);
+/* Runs a call on a Sync. `arguments` is as call_parse() fills it. Returns the result, or NULL with
+ * an exception set. */
+PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind,
+                    PyObject *const *arguments);
 
-/* fetch_as_now(cls, key, default, returns) and store_now(cls, lease, data, ttl): the functions of
- * cache.h, blocking. */
+/* fetch_as_now(cls, key, default, returns) and store_now(cls, lease, data, ttl): the blocking forms
+ * of the functions in cache.h. */
 PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count);
 

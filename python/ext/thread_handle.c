@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A thread's handle of a configuration is an attribute of a threading.local, so it is closed when
- * the thread ends. No event loop is started, and a running one is not used.
- */
+/* The handle of a thread is an attribute of the configuration's threading.local, so it is closed
+ * when the thread ends. It neither starts an event loop nor uses a running one. */
 #include "thread_handle.h"
 
 #include "handle.h"
@@ -10,9 +8,9 @@
 
 struct thread_handle {
   PyObject_HEAD cachette *handle;
-  config_object *config;       /* whose list it is in; not owned; NULL: in none */
-  thread_handle *next, **link; /* `*link` is this one */
-  cachette_stats stats;        /* after the last op: other threads may read these */
+  config_object *config;       /* borrowed; the configuration whose list it is in, or NULL */
+  thread_handle *next, **link; /* `*link` points to this one */
+  cachette_stats stats;        /* as of the last op; other threads may read them */
 };
 
 /* ---- The list of a configuration ---- */
@@ -42,7 +40,7 @@ void thread_handles_add_stats(const config_object *config, cachette_stats *sum) 
     stats_add(sum, &each->stats);
 }
 
-/* ---- Finding this thread's ---- */
+/* ---- The handle of this thread ---- */
 
 static thread_handle *thread_handle_new(ext_state *state, config_object *config) {
   thread_handle *self = PyObject_New(thread_handle, state->thread_handle_type);
@@ -58,7 +56,7 @@ static thread_handle *thread_handle_new(ext_state *state, config_object *config)
   return self;
 }
 
-static int make_local(config_object *config) {
+static int create_local(config_object *config) {
   PyObject *threading = PyImport_ImportModule("threading");
   PyObject *local = threading != NULL ? PyObject_CallMethod(threading, "local", NULL) : NULL;
   Py_XDECREF(threading);
@@ -66,12 +64,12 @@ static int make_local(config_object *config) {
   if (config->local == NULL)
     config->local = local;
   else
-    Py_DECREF(local); /* another thread was faster */
+    Py_DECREF(local); /* another thread was first */
   return 0;
 }
 
 thread_handle *thread_handle_find(ext_state *state, config_object *config) {
-  if (config->local == NULL && make_local(config) < 0) return NULL;
+  if (config->local == NULL && create_local(config) < 0) return NULL;
   PyObject *found = PyObject_GetAttr(config->local, state->str_handle);
   if (found != NULL && cachette_fd(((thread_handle *)found)->handle) >= 0)
     return (thread_handle *)found;

@@ -7,17 +7,17 @@
 
 extern PyType_Spec thread_handle_spec;
 
-/* This thread's handle, opened if need be, and again after a fork: a new reference, or NULL with an
- * exception set. */
+/* Returns the handle of this thread: a new reference, or NULL with an exception set. Opens it if
+ * there is none, and again after a fork. */
 thread_handle *thread_handle_find(ext_state *state, config_object *config);
 
-/* Runs an op to its end. The GIL is released meanwhile. */
+/* Runs an op until it is done. Releases the GIL meanwhile. */
 void thread_handle_run(thread_handle *self, cachette_op *op);
 
-/* Logs the handle's notice, if it has one. Call it after a run. */
+/* Logs the notice of the handle, if there is one. Call it after thread_handle_run(). */
 void thread_handle_log(thread_handle *self);
 
-/* The configuration is going away: its threads' handles no longer belong to it. */
+/* Detaches all handles from a configuration that is being freed. */
 void thread_handles_forget(config_object *config);
 
 void thread_handles_add_stats(const config_object *config, cachette_stats *sum);

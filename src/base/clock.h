@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time as the library reads it: milliseconds that never decrease and do not care for the wall
- * clock being set. The coarse clock costs a few nanoseconds and lags by one tick (4 ms or so).
+ * The clocks of the library, in milliseconds.
+ *
+ * Deadlines and TTLs use a monotonic clock, which a change of the system time does not affect.
+ * Reading the coarse clock takes a few nanoseconds; it lags by up to one tick (about 4 ms).
  */
 #ifndef CACHETTE_CLOCK_H
 #define CACHETTE_CLOCK_H
@@ -16,7 +18,8 @@
 #define CACHETTE__CLOCK CLOCK_MONOTONIC
 #endif
 
-/* Where time to live is counted: the machine's clock if `now` is NULL, else the caller's. */
+/* The clock that TTLs are measured with: the monotonic clock if `now` is NULL, else the one that
+ * cachette_options_set_clock() was given. */
 typedef struct cachette__clock {
   int64_t (*now)(void *data);
   void *data;
@@ -28,9 +31,10 @@ static inline int64_t cachette__read_clock(clockid_t clock) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+/* The monotonic clock. */
 static inline int64_t cachette__machine_now(void) { return cachette__read_clock(CACHETTE__CLOCK); }
 
-/* Milliseconds since the epoch, for what other machines or a later run have to understand. */
+/* Milliseconds since the Unix epoch, for times that other machines or processes read. */
 static inline int64_t cachette__epoch_now(void) { return cachette__read_clock(CLOCK_REALTIME); }
 
 #endif

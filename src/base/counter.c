@@ -11,7 +11,7 @@
 bool cachette__counter_read(cachette_slice value, int64_t *number) {
   const char *bytes = value.data;
   size_t begin = value.size > 0 && bytes[0] == '-';
-  int64_t sum = 0; /* below zero, where there is one number more */
+  int64_t sum = 0; /* negative, because INT64_MIN has no positive counterpart */
   if (value.size == begin || value.size > CACHETTE__COUNTER_DIGITS) return false;
   if (bytes[begin] == '0' && value.size > 1) return false;
   for (size_t i = begin; i < value.size; i++) {
@@ -24,7 +24,7 @@ bool cachette__counter_read(cachette_slice value, int64_t *number) {
   return true;
 }
 
-bool cachette__counter_is(cachette_slice value) {
+bool cachette__is_counter(cachette_slice value) {
   int64_t number;
   const char *bytes = value.data;
   if (value.size > CACHETTE__COUNTER_DIGITS) return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filling a caller's error struct. */
+/* Functions that fill the caller's error struct. */
 #ifndef CACHETTE_ERROR_H
 #define CACHETTE_ERROR_H
 
@@ -8,9 +8,10 @@
 #include "cachette.h"
 
 /*
- * Fills `error` (NULL is allowed) and returns `code`, so that a caller can return what it
- * returns. `subject` is the option or key at fault, or NULL. `format` makes a whole sentence;
- * if it is NULL the sentence of the code stands.
+ * Fills `error` and returns `code`, so that a caller can write `return cachette__fail(...)`.
+ *   error    NULL is allowed
+ *   subject  the option or key that caused the error, or NULL
+ *   format   a whole sentence, as for printf(); NULL: the sentence of cachette_strerror(code)
  */
 int cachette__fail(cachette_error *error, int code, const char *subject, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* How many forks lie between the first process and this one; a handle of an older one is not ours.
+/*
+ * Detects forks. An object that saves the fork generation when it is opened belongs to another
+ * process as soon as the generation differs.
  */
 #ifndef CACHETTE_FORK_H
 #define CACHETTE_FORK_H
 
-/* Starts the count; called by whoever opens something. Returns 0 or a negative code. */
+/* Starts counting forks on the first call. Call it before you read the generation. Any thread.
+ * Errors: ENOMEM. */
 int cachette__fork_watch(void);
 
-/* Goes up by one in each forked child, before any code of the child runs. */
+/* The number of forks that lead to this process. It grows by one in each child before fork()
+ * returns there. */
 extern unsigned cachette__fork_generation;
 
 #endif

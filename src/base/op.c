@@ -4,7 +4,7 @@
 #include "alloc.h"
 #include "error.h"
 
-/* Whether the value was allocated by the library, for a caller that gave no allocator. */
+/* The library allocated the value, because the caller has no `alloc`. */
 static bool is_owned(const cachette_op *op, const cachette_item *item) {
   return op->alloc == NULL && item->value.data != NULL && item->value.data != item->buffer;
 }
@@ -16,19 +16,19 @@ void cachette__item_drop(const cachette_op *op, cachette_item *item) {
 
 void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size) {
   cachette__item_drop(op, item);
-  void *place;
+  void *buffer;
   if (item->buffer != NULL && size <= item->buffer_size)
-    place = item->buffer;
+    buffer = item->buffer;
   else
-    place = op->alloc != NULL ? op->alloc(op, item, size) : cachette__malloc(size);
-  if (place == NULL)
+    buffer = op->alloc != NULL ? op->alloc(op, item, size) : cachette__malloc(size);
+  if (buffer == NULL)
     item->status = cachette__fail(op->error, CACHETTE_ENOMEM, NULL, NULL);
   else
-    item->value = (cachette_slice){place, size};
-  return place;
+    item->value = (cachette_slice){buffer, size};
+  return buffer;
 }
 
-void cachette__op_clear_items(cachette_op *op) {
+void cachette__op_reset_items(cachette_op *op) {
   if (!cachette__has_items(op->verb)) return;
   for (size_t i = 0; i < op->count; i++) {
     op->items[i].status = CACHETTE_MISS;
@@ -37,8 +37,8 @@ void cachette__op_clear_items(cachette_op *op) {
 }
 
 bool cachette__item_counts(const cachette_op *op, const cachette_item *item) {
-  bool counts_done = op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT;
-  if (!counts_done) return item->status == CACHETTE_HIT;
+  bool counts_writes = op->verb == CACHETTE_PUT || op->verb == CACHETTE_INCREMENT;
+  if (!counts_writes) return item->status == CACHETTE_HIT;
   return item->status == CACHETTE_MISS ||
          (item->status == CACHETTE_HIT && !(op->flags & CACHETTE_IF_ABSENT));
 }
@@ -57,7 +57,7 @@ void cachette__op_fail(cachette_op *op, int code, const char *subject, const cha
   cachette__op_complete(op, code);
 }
 
-void cachette__op_drop(cachette_op *op) {
+void cachette__op_drop_frames(cachette_op *op) {
   while (op->priv.frame->drop != NULL) {
     cachette__frame *frame = cachette__op_pop(op);
     frame->drop(frame, op);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What layers and stores do with an op.
+ * How layers and stores handle an op.
  *
- * An op goes down by submit and comes back once by cachette__op_complete(). The core pushes the
- * bottom frame, and a layer that wants to see the op on its way back pushes one of its own before
- * it passes the op on. Completing pops one frame after another; at the bottom the core counts the
- * op and calls its `done`.
+ * An op goes down by submit and comes back exactly once by cachette__op_complete(). Each op has a
+ * stack of frames, which are its completion callbacks. The core pushes the bottom frame. A layer
+ * that needs the result pushes a frame before it passes the op on. Each completion pops one frame
+ * and calls it; the bottom frame updates the statistics and calls the caller's `done`.
  *
  *     submit   core (push) -> layer (push) -> store
  *     done     core  (pop) <- layer  (pop) <- store
@@ -17,31 +17,33 @@
 
 typedef struct cachette__frame cachette__frame;
 struct cachette__frame {
-  /* Popped already; passes the op on by cachette__op_complete(), now or later. */
+  /* The op came back; its result is in it. The frame is already popped. Must pass the op on by
+   * cachette__op_complete(), now or later. */
   void (*done)(cachette__frame *frame, cachette_op *op);
 
   /*
-   * The op was cancelled or its handle is closed. Popped already; gives the op back what it had,
-   * and frees what belongs to the frame, but must not complete the op. NULL in a bottom frame
-   * alone.
+   * The op was cancelled, or its handle is being closed. The frame is already popped. Must restore
+   * what the layer changed in the op and free the frame, and must not complete the op. NULL only in
+   * a bottom frame.
    */
   void (*drop)(cachette__frame *frame, cachette_op *op);
 
-  cachette__frame *above;
+  cachette__frame *above; /* the frame pushed before this one; NULL in a bottom frame */
 };
 
+/* The frame must stay valid until it is popped. */
 static inline void cachette__op_push(cachette_op *op, cachette__frame *frame) {
   frame->above = op->priv.frame;
   op->priv.frame = frame;
 }
 
-/* Whether the ops of a verb have items. */
+/* Returns whether ops with this verb have items. */
 static inline bool cachette__has_items(enum cachette_verb verb) {
   return verb >= CACHETTE_FETCH && verb <= CACHETTE_CLEAR_NAMESPACE;
 }
 
-/* Whether an op may be carried out twice, as where its answer was lost: a clear would not know what
- * it counted, nor an increment whether it had. */
+/* Returns whether it is safe to resend an op whose reply was lost. A resent increment could count
+ * twice; a resent clear, or put of absent keys, would report the wrong number of entries. */
 static inline bool cachette__is_idempotent(enum cachette_verb verb, unsigned flags) {
   switch (verb) {
     case CACHETTE_FETCH:
@@ -56,37 +58,40 @@ static inline bool cachette__is_idempotent(enum cachette_verb verb, unsigned fla
   }
 }
 
-/* Takes the top frame off, which is the one that was pushed last. */
+/* Removes and returns the frame that was pushed last. */
 static inline cachette__frame *cachette__op_pop(cachette_op *op) {
   cachette__frame *frame = op->priv.frame;
   op->priv.frame = frame->above;
   return frame;
 }
 
-/* Sends the op back up. After this call the op belongs to whoever is above. */
+/* Sends the op back up with a status: 0, or the code of the error. Do not use the op after this
+ * call: it belongs to the frame above, or to the caller. */
 void cachette__op_complete(cachette_op *op, int status);
 
-/* Drops all frames but the bottom one. The op is nobody's below. */
-void cachette__op_drop(cachette_op *op);
-
-/* The same with a reason, which stands in the op's error struct if it has one. */
+/* Completes the op with an error, and fills its error struct as cachette__fail() does. */
 void cachette__op_fail(cachette_op *op, int code, const char *subject, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Pops all frames but the bottom one and calls their `drop`. The op must be detached already. */
+void cachette__op_drop_frames(cachette_op *op);
+
 /*
- * The place for a fetched value of `size` bytes: the item's buffer, or what the caller's
- * allocator gives. The item's value is set to it. NULL: out of memory, and the item says so.
- * No lock may be held.
+ * Sets the item's value to memory for a fetched value of `size` bytes and returns that memory: the
+ * item's buffer if the value fits, else what the op's `alloc` or the library allocates. NULL: out
+ * of memory; the item's status and the op's error are set. It may call the caller's code, so do not
+ * hold a lock.
  */
 void *cachette__item_alloc(cachette_op *op, cachette_item *item, size_t size);
 
-/* Clears what the op will tell of its items, before it goes down. */
-void cachette__op_clear_items(cachette_op *op);
+/* Resets the results of all items, before the op goes down: each is a miss without a value. */
+void cachette__op_reset_items(cachette_op *op);
 
-/* Whether an item, with the status that it has, is one of those that the op's `number` tells. */
+/* Returns whether the op's `number` counts an item, given the item's status. */
 bool cachette__item_counts(const cachette_op *op, const cachette_item *item);
 
-/* Takes the place back, when the value went while its place was sought: a miss has no value. */
+/* Frees the value of an item, if the library allocated it, and resets it to NULL: an item without a
+ * hit has no value. */
 void cachette__item_drop(const cachette_op *op, cachette_item *item);
 
 #endif

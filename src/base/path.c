@@ -17,13 +17,13 @@ char *cachette__path_current(void) {
   return copy;
 }
 
-char *cachette__path_from(const char *folder, const char *path) {
+char *cachette__path_join(const char *folder, const char *path) {
   if (path[0] == '/' || folder == NULL) return cachette__strndup(path, strlen(path));
   size_t size = strlen(folder) + 1 + strlen(path) + 1;
-  char *whole = cachette__malloc(size);
-  if (whole == NULL) return NULL;
+  char *joined = cachette__malloc(size);
+  if (joined == NULL) return NULL;
   const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
   while (path[0] == '.' && path[1] == '/') path += 2 + strspn(path + 2, "/");
-  snprintf(whole, size, "%s%s%s", folder, slash, path);
-  return whole;
+  snprintf(joined, size, "%s%s%s", folder, slash, path);
+  return joined;
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths that mean the same file after the process has changed its folder. */
+/* Absolute paths, which stay valid when the process changes its current folder. */
 #ifndef CACHETTE_PATH_H
 #define CACHETTE_PATH_H
 
 #include <stddef.h>
 
-/* The current folder, to be freed; NULL: it is not known; `errno` says why. */
+/* Returns the current folder; free it with cachette__free(). NULL: it is unknown, or out of memory;
+ * `errno` is set. */
 char *cachette__path_current(void);
 
 /*
- * A path as it is from a folder, to be freed; an absolute one is copied, and so is any if `folder`
- * is NULL. NULL: out of memory.
+ * Returns `path` relative to `folder`; free it with cachette__free(). If `path` is absolute or
+ * `folder` is NULL, this is a copy of `path`. NULL: out of memory.
  */
-char *cachette__path_from(const char *folder, const char *path);
+char *cachette__path_join(const char *folder, const char *path);
 
 #endif

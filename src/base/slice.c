@@ -18,7 +18,7 @@ void cachette__key_text(cachette_slice key, char *text, size_t size) {
   text[length] = '\0';
 }
 
-/* A path may have an '@' in it. */
+/* An '@' in an absolute path means a secret only if a colon precedes it. */
 static bool may_be_secret(const char *value) {
   const char *at_sign = strrchr(value, '@');
   if (strstr(value, ":/") != NULL) return true;
@@ -30,13 +30,13 @@ void cachette__value_text(const char *value, char *text, size_t size) {
   cachette__key_text(cachette_str(may_be_secret(value) ? "***" : value), text, size);
 }
 
-void cachette__hide_text(char *text, const char *secret) {
-  enum { LEAST = 4 };
+void cachette__redact(char *text, const char *secret) {
+  enum { SIZE_MIN = 4 };
   size_t size = secret != NULL ? strlen(secret) : 0;
-  if (size < LEAST) return;
+  if (size < SIZE_MIN) return;
   for (char *at = text; *at != '\0'; at++) {
-    size_t same = 0;
-    while (same < size && at[same] == secret[same]) same++;
-    if (same == size || (same >= LEAST && at[same] == '\0')) memset(at, '*', same);
+    size_t matched = 0;
+    while (matched < size && at[matched] == secret[matched]) matched++;
+    if (matched == size || (matched >= SIZE_MIN && at[matched] == '\0')) memset(at, '*', matched);
   }
 }

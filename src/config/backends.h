@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The registry of backends: what the rest of the library knows about each of them by name. */
+/* The registry of backends: their names, codecs and stores. */
 #ifndef CACHETTE_BACKENDS_H
 #define CACHETTE_BACKENDS_H
 
 /*
- * Each backend: name in the configuration, name in sentences, usual codec, store.
+ * The columns: name in the configuration, name in messages, default codec, store.
  *
- * The usual codec applies where the option `codec` is not set. Earlier releases stored pickles in
- * files, so files keep that codec. The store is one that is linked in, or a module with the library
- * that it needs and Debian's package of that; only src/store/registry.c reads that column.
+ * The default codec applies if the option `codec` is not set. Files default to pickle because
+ * earlier releases stored pickles in them. LINKED stores are part of the library. A MODULE is
+ * loaded when it is first used; its arguments are its name, the client library that it needs, and
+ * the Debian package of that library. Only src/store/registry.c expands this column.
  */
 #define CACHETTE__BACKENDS(X)                                                                 \
   X("inmemory", "inmemory", "vanilla", LINKED(memory))                                        \
@@ -21,7 +22,7 @@
   X("file", "file", "pickle", MODULE("file", "SQLite", "libsqlite3-dev"))                     \
   X("none", "none", "vanilla", LINKED(none))
 
-/* Their names, joined by '|'. */
+/* The names of all backends, separated by '|'. */
 #define CACHETTE__BACKEND_CHOICE(name, display, codec, store) "|" name
 #define CACHETTE__BACKEND_CHOICES &(CACHETTE__BACKENDS(CACHETTE__BACKEND_CHOICE))[1]
 
@@ -29,7 +30,7 @@ typedef struct cachette__backend_info {
   const char *name, *display, *codec;
 } cachette__backend_info;
 
-/* The row of a backend's name; NULL if there is no such backend. */
+/* Returns the row of a backend; NULL if no backend has that name. */
 const cachette__backend_info *cachette__backend_find(const char *name);
 
 #endif

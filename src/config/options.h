@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of options, and how the library reads them.
+ * The table of options, and the functions that read options.
  *
- * Parser, checks, messages, Python's keyword names, flags and the manual all come from the rows
- * below.
+ * The parser, the checks, the messages, Python's keyword arguments and the manual are all derived
+ * from the table.
  */
 #ifndef CACHETTE_OPTIONS_H
 #define CACHETTE_OPTIONS_H
@@ -16,8 +16,8 @@
 #define CACHETTE__CODECS "csv|feather|json|msgpack|orjson|parquet|pickle|vanilla"
 
 /*
- * identifier, type, default, choices, least, most, backends that need it, exposure, help.
- * A backend that needs an option refuses NULL and empty text, even if there is a default.
+ * The columns: name, type, default, choices, minimum, maximum, backends that require the option,
+ * exposure, help. A required option must not be NULL or empty, even if there is a default.
  */
 #define CACHETTE__OPTIONS(X)                                                                     \
   X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN,                     \
@@ -95,29 +95,32 @@ enum cachette__option {
       CACHETTE__OPTION_COUNT
 };
 
-/* The text of an option, or NULL. */
+/* Returns the text of an option: the value that was set, or the default; NULL if there is neither.
+ * The options own it until one of them is set. */
 const char *cachette__options_text(const cachette_options *options, enum cachette__option option);
 
-/* Whether an option is not given, NULL or empty. */
+/* Returns whether an option was set to NULL, is empty, or is not set and has no default. */
 bool cachette__options_absent(const cachette_options *options, enum cachette__option option);
 
-/* The number of an option: bytes, milliseconds of a time, or 1 and 0 of a BOOLEAN. */
+/* Returns the number of an option: bytes, milliseconds, a plain number, or 1 or 0 for a BOOLEAN. */
 int64_t cachette__options_number(const cachette_options *options, enum cachette__option option);
 
-/* The folder of relative paths: the current one when the options were made. NULL: it is not known.
- */
+/* Returns the folder that relative paths start from: the current folder when the options were
+ * created. NULL: it is unknown. The options own it. */
 const char *cachette__options_folder(const cachette_options *options);
 
+/* Returns the clock that TTLs are measured with. */
 cachette__clock cachette__options_clock(const cachette_options *options);
 
-/* What a store made of these options, kept with them until one of them is set; NULL: nothing yet.
- */
+/* Returns the settings that the store parsed from these options; NULL: none yet. The options own a
+ * reference until one of them is set. */
 cachette__settings *cachette__options_settings(const cachette_options *options);
 
-/* Keeps it; takes over the caller's reference. Not for options that have some already. */
-void cachette__options_keep(const cachette_options *options, cachette__settings *settings);
+/* Saves the store's settings in options that have none, and takes over the caller's reference. */
+void cachette__options_set_settings(const cachette_options *options, cachette__settings *settings);
 
-/* A copy that outlives the original, with the same settings; NULL when out of memory. */
+/* Returns an independent copy that shares the store's settings; free it with
+ * cachette_options_free(). NULL: out of memory. */
 cachette_options *cachette__options_copy(const cachette_options *options);
 
 #endif

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handle: checks each op, stamps it, sends it down, and counts what comes back.
+ * The handle: checks each op, sends it down with a deadline, and counts its result.
  *
- * An op is in one of three states. IDLE: the caller's. SENT: below, and, if it has not come back
- * before submit returned, in `pending` with a deadline. ANSWERED: its result stands, but `done`
- * waits because another `done` of this handle is running; the outermost one then runs the queue, so
- * that a chain of ops that submit each other needs no deeper stack.
+ * The states of an op:
  *
- * `depth` counts the calls into the handle that are on the stack. A handle closed from inside
- * one is freed when the last of them returns.
+ *     IDLE       the caller has it
+ *     SENT       a layer or the store has it; if submit returned before it came back, it is in
+ *                `pending`, ordered by deadline
+ *     TIMED_OUT  its deadline passed, and it is on its way up through the layers
+ *     ANSWERED   it has its result, and waits in `answered` because a `done` of this handle runs
+ *
+ * The outermost `done` runs the queue `answered`, so a chain of ops that submit each other does not
+ * deepen the stack.
+ *
+ * `depth` counts the calls into the handle that are on the stack. A handle that is closed from
+ * inside a call is freed when the outermost call returns.
  */
 #include "cache.h"
 
@@ -26,66 +32,66 @@
 #include "../layer/layers.h"
 #include "pending.h"
 
-enum state { IDLE, SENT, ENDING, ANSWERED };
+enum state { IDLE, SENT, TIMED_OUT, ANSWERED };
 
-/* An op that goes down, or comes up with a time-out: whether it is back is seen here, for then it
- * may be freed. */
-typedef struct watched {
-  const cachette_op *op; /* NULL: it is back */
-  struct watched *outer; /* the one in whose call this one is made */
-} watched;
+/* When a call that passes an op down or up returns, the op may have come back and the caller may
+ * have freed it. A guard on the stack of that call detects this. */
+typedef struct guard {
+  const cachette_op *op; /* NULL: it came back; do not touch it */
+  struct guard *outer;   /* the guard of the enclosing call */
+} guard;
 
-/* Before anything was done: what only a store tells is not known. */
-static const cachette_stats unknown = {
+/* The figures of a new handle. -1 means that the store does not report a figure. */
+static const cachette_stats initial_stats = {
 #define HANDLE 0
 #define STORE -1
-#define UNKNOWN(name, owner, text) .name = owner,
-    CACHETTE_STATS(UNKNOWN)
+#define INITIAL(name, owner, text) .name = owner,
+    CACHETTE_STATS(INITIAL)
 #undef HANDLE
 #undef STORE
-#undef UNKNOWN
+#undef INITIAL
 };
 
 enum {
-  SAMPLE = 64, /* of ops that are answered at once, one in so many is timed */
-  NOTICE = 512 /* bytes that are kept of one */
+  SAMPLE_INTERVAL = 64, /* immediate handles measure the time of one op in 64 */
+  NOTICE_SIZE = 512     /* bytes, including the NUL */
 };
 
-#define NOT_PENDING SIZE_MAX /* the place of an op that is not in the heap */
+#define NOT_PENDING SIZE_MAX /* `priv.place` of an op that is not in `pending` */
 
 struct cachette {
-  cachette__store *store; /* the top layer, or the store itself */
+  cachette__store *store; /* the top layer, or the store if there are no layers */
   cachette_options *options;
   cachette__clock clock;
-  int64_t ttl_ms, timeout_ms; /* of ops that say nothing */
+  int64_t ttl_ms, timeout_ms; /* for ops that set none */
   cachette__store_context context;
-  cachette__frame bottom;        /* of every op that the callers submit */
-  cachette__events events;       /* of the store */
-  cachette__deadlines deadlines; /* of layers' own ops, which are in `pending`, too, */
-  size_t background;             /* and so many */
-  watched *watched;              /* the innermost, or NULL */
+  cachette__frame bottom;        /* the bottom frame of every op that a caller submits */
+  cachette__events events;       /* receives the events of the top layer or store */
+  cachette__deadlines deadlines; /* for ops that layers start in the background */
+  size_t background;             /* how many of the ops in `pending` those are */
+  guard *guard;                  /* the innermost guard, or NULL */
   uv_loop_t loop;
   uv_timer_t timer;  /* for the earliest deadline */
-  int64_t timer_due; /* or INT64_MAX while it is not started */
+  int64_t timer_due; /* when the timer fires; INT64_MAX: it is stopped */
   cachette__pending pending;
-  cachette_op *answered, **answered_tail;
-  const cachette_op *awaited; /* by cachette_run(), while it is in the loop */
+  cachette_op *answered, **answered_tail; /* a queue, linked by `priv.next` */
+  const cachette_op *awaited; /* the op that cachette_run() waits for in the loop, or NULL */
   cachette_stats stats;
   uint64_t spent_ns;
-  unsigned untimed; /* ops since the last that was timed */
+  unsigned untimed; /* ops since the last one whose time was measured */
   unsigned fork_generation;
   unsigned depth;
-  bool immediate, answering, closing;
-  bool notice_due; /* that one was not taken yet */
-  char notice[NOTICE];
+  bool immediate, running_done, closing;
+  bool has_notice; /* `notice` has not been taken yet */
+  char notice[NOTICE_SIZE];
 };
 
-/* The handle of a part of it. */
+/* The handle that contains a member. */
 #define HANDLE_OF(part, member) ((cachette *)((char *)(part)-offsetof(cachette, member)))
 
 const char *cachette_version(void) { return CACHETTE_VERSION; }
 
-/* Whether something may be put, and so needs a time to live. */
+/* Returns whether the items of a verb need a TTL. */
 static bool takes_ttl(enum cachette_verb verb) {
   return verb == CACHETTE_PUT || verb == CACHETTE_TOUCH || verb == CACHETTE_INCREMENT;
 }
@@ -99,7 +105,8 @@ static bool forked(const cachette *handle) {
 static void count_result(cachette *handle, const cachette_op *op) {
   cachette_stats *stats = &handle->stats;
   if (op->priv.begin_ns != 0)
-    handle->spent_ns += (uv_hrtime() - op->priv.begin_ns) * (handle->immediate ? SAMPLE : 1);
+    handle->spent_ns +=
+        (uv_hrtime() - op->priv.begin_ns) * (handle->immediate ? SAMPLE_INTERVAL : 1);
   if (op->status < 0) {
     stats->errors++;
     return;
@@ -135,72 +142,79 @@ static void run_done(cachette *handle, cachette_op *op) {
   if (op->done != NULL) op->done(op);
 }
 
-static void forget_deadline(cachette *handle, cachette_op *op) {
+/* Removes an op from `pending`, if it is there. */
+static void unwatch(cachette *handle, cachette_op *op) {
   if (op->priv.place == NOT_PENDING) return;
   cachette__pending_remove(&handle->pending, op);
   op->priv.place = NOT_PENDING;
 }
 
-static void begin_watch(cachette *handle, watched *entry, const cachette_op *op) {
-  *entry = (watched){op, handle->watched};
-  handle->watched = entry;
+static void guard_begin(cachette *handle, guard *entry, const cachette_op *op) {
+  *entry = (guard){op, handle->guard};
+  handle->guard = entry;
 }
 
-/* Whether the op is still under way. */
-static bool end_watch(cachette *handle, const watched *entry) {
-  handle->watched = entry->outer;
+/* Returns whether the op is still pending. */
+static bool guard_end(cachette *handle, const guard *entry) {
+  handle->guard = entry->outer;
   return entry->op != NULL;
 }
 
-static void see_back(cachette *handle, const cachette_op *op) {
-  for (watched *each = handle->watched; each != NULL; each = each->outer)
+/* The op came back: no enclosing call may touch it any more. */
+static void guard_clear(cachette *handle, const cachette_op *op) {
+  for (guard *each = handle->guard; each != NULL; each = each->outer)
     if (each->op == op) each->op = NULL;
 }
 
-/* The op is back: count it and call `done`, or queue it behind the one that runs. */
-static void on_bottom(cachette__frame *frame, cachette_op *op) {
+/* An op came back: counts its result and calls its `done`, or queues it if a `done` runs. */
+static void on_returned(cachette__frame *frame, cachette_op *op) {
   cachette *handle = HANDLE_OF(frame, bottom);
   if (!handle->immediate) {
-    see_back(handle, op);
-    forget_deadline(handle, op);
+    guard_clear(handle, op);
+    unwatch(handle, op);
   }
   count_result(handle, op);
-  if (handle->answering) {
+  if (handle->running_done) {
     op->priv.state = ANSWERED;
     op->priv.next = NULL;
     *handle->answered_tail = op;
     handle->answered_tail = &op->priv.next;
     return;
   }
-  handle->answering = true;
+  handle->running_done = true;
   run_done(handle, op);
   while ((op = handle->answered) != NULL) {
     handle->answered = op->priv.next;
     if (handle->answered == NULL) handle->answered_tail = &handle->answered;
     run_done(handle, op);
   }
-  handle->answering = false;
+  handle->running_done = false;
 }
 
-/* How long an op may take. */
-static int64_t patience(const cachette *handle, const cachette_op *op) {
+/* In milliseconds. */
+static int64_t timeout_of(const cachette *handle, const cachette_op *op) {
   return op->timeout_ms > 0 ? op->timeout_ms : handle->timeout_ms;
 }
 
-/* Writes down that an op's time is over. `server`: that it waited for, or NULL. */
-static int tell_late(const cachette *handle, const cachette_op *op, const char *server,
+/*
+ * Fills the error of an op whose deadline passed, and returns its code.
+ *   server  the name of the server that it waits for, or NULL
+ *   reason  see store.h; a code of 0 means that there is none
+ */
+static int fail_late(const cachette *handle, const cachette_op *op, const char *server,
                      const cachette_error *reason) {
   bool is_advice = reason->code == CACHETTE_ETIMEDOUT;
   if (reason->code < 0 && !is_advice)
     return cachette__fail(op->error, reason->code, NULL, "%s", reason->message);
   if (server == NULL) return cachette__fail(op->error, CACHETTE_ETIMEDOUT, NULL, NULL);
   return cachette__fail(op->error, CACHETTE_ETIMEDOUT, NULL, "%s did not answer within %g s.%s%s",
-                        server, (double)patience(handle, op) / 1000, is_advice ? " " : "",
+                        server, (double)timeout_of(handle, op) / 1000, is_advice ? " " : "",
                         is_advice ? reason->message : "");
 }
 
-/* Whether some items of an op whose time is over have their answers; then sums those up. */
-static bool has_answers(cachette_op *op) {
+/* If an op timed out when some of its items had their answers, sets the op's `number` from those
+ * and returns true. */
+static bool sum_answers(cachette_op *op) {
   size_t late = 0;
   int64_t number = 0;
   if (!cachette__has_items(op->verb)) return false;
@@ -213,23 +227,24 @@ static bool has_answers(cachette_op *op) {
   return true;
 }
 
-/* Ends an op that was cancelled, or whose handle is closed: no layer may answer it. */
+/* Ends an op that was cancelled, or whose handle is being closed. No layer can answer it. */
 static void end_op(cachette *handle, cachette_op *op, int code) {
   cachette__store *holder = op->priv.holder;
-  forget_deadline(handle, op);
+  unwatch(handle, op);
   holder->vtable->detach(holder, op);
-  cachette__op_drop(op);
+  cachette__op_drop_frames(op);
   cachette__op_fail(op, code, NULL, NULL);
 }
 
+/* Adds an op to `pending`. Returns false if memory is out. */
 static bool watch(cachette *handle, cachette_op *op) {
   if (cachette__pending_add(&handle->pending, op) == CACHETTE_OK) return true;
   op->priv.place = NOT_PENDING;
   return false;
 }
 
-/* Has the deadline of an op watched that is under way; if that cannot be, it ends. */
-static void keep(cachette *handle, cachette_op *op) {
+/* Watches the deadline of an op that did not come back at once. Ends the op if that fails. */
+static void watch_or_end(cachette *handle, cachette_op *op) {
   if (handle->closing)
     end_op(handle, op, CACHETTE_ECLOSED);
   else if (!watch(handle, op))
@@ -237,8 +252,9 @@ static void keep(cachette *handle, cachette_op *op) {
 }
 
 /*
- * Its time is over: it comes back with that, through the layers, one of which may answer it; if
- * later, then without a deadline.
+ * The deadline of an op passed: takes it from its holder, and sends it up through the layers with a
+ * time-out. A layer may answer it instead, for example with a stale value. The op has no deadline
+ * while a layer holds it for that.
  */
 static void time_out(cachette *handle, cachette_op *op) {
   cachette__store *holder = op->priv.holder;
@@ -246,17 +262,17 @@ static void time_out(cachette *handle, cachette_op *op) {
   const char *server = vtable->server != NULL ? vtable->server(holder, op) : NULL;
   const cachette_error *reason = vtable->reason != NULL ? vtable->reason(holder, op) : NULL;
   const cachette_error none = {.code = CACHETTE_OK};
-  int code = tell_late(handle, op, server, reason != NULL ? reason : &none);
-  forget_deadline(handle, op);
+  int code = fail_late(handle, op, server, reason != NULL ? reason : &none);
+  unwatch(handle, op);
   vtable->detach(holder, op);
-  watched entry;
-  begin_watch(handle, &entry, op);
-  op->priv.state = ENDING; /* it cannot be cancelled: nobody holds it */
-  cachette__op_complete(op, has_answers(op) ? CACHETTE_OK : code);
-  if (!end_watch(handle, &entry)) return;
+  guard entry;
+  guard_begin(handle, &entry, op);
+  op->priv.state = TIMED_OUT; /* it has no holder now, so cancel must refuse it */
+  cachette__op_complete(op, sum_answers(op) ? CACHETTE_OK : code);
+  if (!guard_end(handle, &entry)) return;
   op->priv.state = SENT;
   op->priv.deadline_ms = INT64_MAX;
-  keep(handle, op);
+  watch_or_end(handle, op);
 }
 
 /* ---- Deadlines ---- */
@@ -283,18 +299,19 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 static void set_deadline(cachette *handle, cachette_op *op, int64_t now) {
-  int64_t timeout_ms = patience(handle, op);
+  int64_t timeout_ms = timeout_of(handle, op);
   op->priv.deadline_ms = timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
 }
 
-static int64_t entry_now(const cachette *handle, int64_t machine_now) {
+/* Returns the time that TTLs start from: the caller's clock if there is one. */
+static int64_t ttl_now(const cachette *handle, int64_t machine_now) {
   return handle->clock.now != NULL ? handle->clock.now(handle->clock.data) : machine_now;
 }
 
 static bool add_deadline(cachette__deadlines *deadlines, cachette_op *op) {
   cachette *handle = HANDLE_OF(deadlines, deadlines);
   int64_t now = cachette__machine_now();
-  op->priv.now_ms = entry_now(handle, now);
+  op->priv.now_ms = ttl_now(handle, now);
   set_deadline(handle, op, now);
   if (handle->closing || !watch(handle, op)) return false;
   handle->background++;
@@ -304,20 +321,20 @@ static bool add_deadline(cachette__deadlines *deadlines, cachette_op *op) {
 
 static void remove_deadline(cachette__deadlines *deadlines, cachette_op *op) {
   cachette *handle = HANDLE_OF(deadlines, deadlines);
-  see_back(handle, op);
-  forget_deadline(handle, op);
+  guard_clear(handle, op);
+  unwatch(handle, op);
   handle->background--;
 }
 
-/* ---- What is told without having been asked ---- */
+/* ---- Events ---- */
 
 static void on_notice(cachette__events *events, const char *message) {
   cachette *handle = HANDLE_OF(events, events);
   snprintf(handle->notice, sizeof handle->notice, "%s", message);
-  handle->notice_due = true;
+  handle->has_notice = true;
 }
 
-/* Only layers have a use for these. */
+/* Only layers use these two events. */
 static void on_invalidated(cachette__events *events, cachette_slice key) {
   (void)events;
   (void)key;
@@ -326,8 +343,8 @@ static void on_invalidated(cachette__events *events, cachette_slice key) {
 static void on_lost(cachette__events *events) { (void)events; }
 
 bool cachette_take_notice(cachette *handle, char *message, size_t size) {
-  if (!handle->notice_due || forked(handle)) return false;
-  handle->notice_due = false;
+  if (!handle->has_notice || forked(handle)) return false;
+  handle->has_notice = false;
   snprintf(message, size, "%s", handle->notice);
   return true;
 }
@@ -345,18 +362,18 @@ static int open_loop(cachette *handle, cachette_error *error) {
   return CACHETTE_OK;
 }
 
-/* Runs the loop until everything on it is closed. */
+/* Closes the loop, after it has run until all its handles are closed. */
 static void close_loop(cachette *handle) {
   uv_close((uv_handle_t *)&handle->timer, NULL);
   while (uv_loop_close(&handle->loop) == UV_EBUSY) uv_run(&handle->loop, UV_RUN_ONCE);
 }
 
-/* Takes from the options what ops need, and a copy for the store. The caller's own are checked, so
- * that what is read of them serves the next handle, too. */
+/* Checks the options, and copies them for the store. The check is made on the caller's object, so
+ * that the settings it parses are saved there for the next handle. */
 static int read_options(cachette *handle, const cachette_options *options, cachette_error *error) {
-  cachette_error fault = {.code = CACHETTE_OK};
-  if (cachette_options_check(options, &fault, 1) > 0)
-    return cachette__fail(error, fault.code, fault.subject, "%s", fault.message);
+  cachette_error found = {.code = CACHETTE_OK};
+  if (cachette_options_check(options, &found, 1) > 0)
+    return cachette__fail(error, found.code, found.subject, "%s", found.message);
   handle->options = cachette__options_copy(options);
   if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   handle->clock = cachette__options_clock(options);
@@ -365,8 +382,9 @@ static int read_options(cachette *handle, const cachette_options *options, cache
   return CACHETTE_OK;
 }
 
-/* The same with every option at its default, if there are none. */
-static int read_given(cachette *handle, const cachette_options *options, cachette_error *error) {
+/* The same; `options` may be NULL. */
+static int read_options_or_defaults(cachette *handle, const cachette_options *options,
+                                    cachette_error *error) {
   if (options != NULL) return read_options(handle, options, error);
   cachette_options *defaults = cachette_options_new();
   if (defaults == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
@@ -375,20 +393,25 @@ static int read_given(cachette *handle, const cachette_options *options, cachett
   return code;
 }
 
+static cachette *handle_new(void) {
+  cachette *handle = cachette__calloc(1, sizeof *handle);
+  if (handle == NULL) return NULL;
+  handle->answered_tail = &handle->answered;
+  handle->fork_generation = cachette__fork_generation;
+  handle->bottom = (cachette__frame){.done = on_returned};
+  handle->stats = initial_stats;
+  handle->events = (cachette__events){on_notice, on_invalidated, on_lost};
+  handle->deadlines = (cachette__deadlines){add_deadline, remove_deadline};
+  return handle;
+}
+
 int cachette__open_with(const cachette_options *options, cachette__open_store *open_store,
                         cachette **opened, cachette_error *error) {
   int code = cachette__fork_watch();
   if (code < 0) return cachette__fail(error, code, NULL, NULL);
-  cachette *handle = cachette__calloc(1, sizeof *handle);
+  cachette *handle = handle_new();
   if (handle == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  handle->answered_tail = &handle->answered;
-  handle->fork_generation = cachette__fork_generation;
-  handle->bottom = (cachette__frame){.done = on_bottom};
-  handle->stats = unknown;
-  handle->events = (cachette__events){on_notice, on_invalidated, on_lost};
-  handle->deadlines = (cachette__deadlines){add_deadline, remove_deadline};
-
-  code = read_given(handle, options, error);
+  code = read_options_or_defaults(handle, options, error);
   if (code < 0) goto fail;
   code = open_loop(handle, error);
   if (code < 0) goto fail;
@@ -422,7 +445,7 @@ static void free_handle(cachette *handle) {
   bool is_forked = forked(handle);
   handle->store->vtable->close(handle->store, is_forked);
   if (is_forked)
-    close(uv_backend_fd(&handle->loop)); /* the rest of the loop is shared with the parent */
+    close(uv_backend_fd(&handle->loop)); /* do not touch the rest: the parent uses it, too */
   else
     close_loop(handle);
   cachette__pending_deinit(&handle->pending);
@@ -430,7 +453,7 @@ static void free_handle(cachette *handle) {
   cachette__free(handle);
 }
 
-/* Every call that may run a `done` stands between these two. */
+/* Every call that may run a `done` begins with enter() and ends with leave(). */
 static void enter(cachette *handle) { handle->depth++; }
 
 static void leave(cachette *handle) {
@@ -485,40 +508,41 @@ static int check_op(cachette *handle, cachette_op *op) {
   return CACHETTE_OK;
 }
 
-static int refuse(cachette *handle, cachette_op *op) {
-  cachette__op_clear_items(op); /* so that a refused one tells nothing */
+static int check_submit(cachette *handle, cachette_op *op) {
+  cachette__op_reset_items(op); /* so that an op that fails here has no stale results */
   if (forked(handle)) return cachette__fail(op->error, CACHETTE_EFORK, NULL, NULL);
   if (handle->closing) return cachette__fail(op->error, CACHETTE_ECLOSED, NULL, NULL);
   return check_op(handle, op);
 }
 
-/* Gives the op its time. */
-static void stamp(cachette *handle, cachette_op *op) {
+/* Sets the time that TTLs start from, the start time and the deadline. Immediate handles need no
+ * deadline, and measure the time of few ops. */
+static void set_times(cachette *handle, cachette_op *op) {
   int64_t now = cachette__machine_now();
-  op->priv.now_ms = entry_now(handle, now);
-  if (handle->immediate && ++handle->untimed < SAMPLE) return;
+  op->priv.now_ms = ttl_now(handle, now);
+  if (handle->immediate && ++handle->untimed < SAMPLE_INTERVAL) return;
   handle->untimed = 0;
   op->priv.begin_ns = uv_hrtime();
   if (!handle->immediate) set_deadline(handle, op, now);
 }
 
-/* Sends an op down, and if it is not back at once has its deadline watched. */
+/* Sends an op down, and watches its deadline if it does not come back at once. */
 static void send_down(cachette *handle, cachette_op *op) {
   if (handle->immediate) {
     cachette__store_submit(handle->store, op);
     return;
   }
-  watched entry;
-  begin_watch(handle, &entry, op);
+  guard entry;
+  guard_begin(handle, &entry, op);
   cachette__store_submit(handle->store, op);
-  if (end_watch(handle, &entry)) keep(handle, op);
+  if (guard_end(handle, &entry)) watch_or_end(handle, op);
   arm_timer(handle);
 }
 
 void cachette_submit(cachette *handle, cachette_op *op) {
   assert(op->priv.state == IDLE);
   op->priv.handle = handle;
-  op->priv.frame = &handle->bottom; /* with none above it */
+  op->priv.frame = &handle->bottom;
   op->priv.place = NOT_PENDING;
   op->priv.begin_ns = 0;
   op->priv.state = SENT;
@@ -526,11 +550,11 @@ void cachette_submit(cachette *handle, cachette_op *op) {
   op->number = 0;
 
   enter(handle);
-  int code = refuse(handle, op);
+  int code = check_submit(handle, op);
   if (code < 0 || (cachette__has_items(op->verb) && op->count == 0)) {
     cachette__op_complete(op, code);
   } else {
-    stamp(handle, op);
+    set_times(handle, op);
     send_down(handle, op);
   }
   leave(handle);
@@ -554,9 +578,9 @@ int cachette_run(cachette *handle, cachette_op *op) {
   if (handle->depth > 0) return cachette__fail(op->error, CACHETTE_EBUSY, NULL, NULL);
   enter(handle);
   if (!cachette_op_pending(op)) cachette_submit(handle, op);
-  /* One that failed at once has waited for nothing, but what looks for the server has to go on. */
+  /* If the op failed at once, the loop must still turn once, so that reconnecting goes on. */
   if (!cachette_op_pending(op) && !handle->immediate) uv_run(&handle->loop, UV_RUN_NOWAIT);
-  /* The loop is stopped when the op is done, or it would go on to wait for what comes next. */
+  /* run_done() stops the loop, because UV_RUN_ONCE could otherwise wait for another event. */
   handle->awaited = op;
   while (cachette_op_pending(op) && !forked(handle)) uv_run(&handle->loop, UV_RUN_ONCE);
   handle->awaited = NULL;
@@ -571,12 +595,13 @@ int cachette_fd(const cachette *handle) {
 
 int cachette_timeout(const cachette *handle) {
   if (forked(handle)) return 0;
-  if (!uv_loop_alive(&handle->loop)) return -1; /* of such a loop libuv says 0 */
+  if (!uv_loop_alive(&handle->loop)) return -1; /* libuv would return 0 */
   uv_update_time((uv_loop_t *)&handle->loop);
   return uv_backend_timeout(&handle->loop);
 }
 
-/* Ops of the callers'; one of a layer's own that is just ending is in the heap no more. */
+/* Counts the callers' pending ops. A background op that is just ending has left `pending`, but is
+ * still counted in `background`. */
 static size_t count_pending(const cachette *handle) {
   size_t count = handle->pending.count, background = handle->background;
   return count > background ? count - background : 0;

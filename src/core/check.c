@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors between options, and those that only the backend can find. */
+/* Checks that need more than one option, and those that only a layer or store can make. */
 #include <string.h>
 
 #include "../base/error.h"
@@ -7,18 +7,19 @@
 #include "../layer/layers.h"
 #include "../store/registry.h"
 
-/* The errors found so far, of which the first few are kept. */
+/* The errors found so far. The first `capacity` of them are saved in `list`. */
 struct errors {
-  cachette_error *kept;
+  cachette_error *list;
   size_t capacity, count;
 };
 
-/* The slot of the next error; NULL if it is only counted. */
+/* Counts an error. Returns the slot to fill, or NULL if there is no space. */
 static cachette_error *add(struct errors *errors) {
   size_t index = errors->count++;
-  return index < errors->capacity ? &errors->kept[index] : NULL;
+  return index < errors->capacity ? &errors->list[index] : NULL;
 }
 
+/* Returns whether `names`, separated by '|', contains `name`. */
 static bool is_among(const char *names, const char *name) {
   size_t length = strlen(name);
   for (; *names != '\0'; names += *names == '|') {
@@ -29,6 +30,7 @@ static bool is_among(const char *names, const char *name) {
   return false;
 }
 
+/* Adds an error for each required option that is absent. */
 static void find_absent(const cachette_options *options, const char *backend,
                         struct errors *errors) {
   const cachette_option_info *table = cachette_option_table(NULL);
@@ -41,15 +43,15 @@ static void find_absent(const cachette_options *options, const char *backend,
   }
 }
 
-size_t cachette_options_check(const cachette_options *options, cachette_error *kept,
+size_t cachette_options_check(const cachette_options *options, cachette_error *faults,
                               size_t capacity) {
-  struct errors errors = {kept, capacity, 0};
+  struct errors errors = {faults, capacity, 0};
   find_absent(options, cachette__options_text(options, CACHETTE__OPTION_backend), &errors);
   if (errors.count > 0) return errors.count;
   cachette_error error;
   if (cachette__layers_check(options, &error) < 0)
     cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
-  /* Names are checked here, so that stores need not. */
+  /* This saves the store's settings in the options, so cachette_open() need not parse them. */
   if (cachette__store_check(options, &error) < 0)
     cachette__fail(add(&errors), error.code, error.subject, "%s", error.message);
   return errors.count;

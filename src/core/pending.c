@@ -5,33 +5,33 @@
 
 #include "../base/alloc.h"
 
-static void put_at(cachette__pending *pending, size_t place, cachette_op *op) {
-  pending->ops[place] = op;
-  op->priv.place = place;
+static void set_slot(cachette__pending *pending, size_t index, cachette_op *op) {
+  pending->ops[index] = op;
+  op->priv.place = index;
 }
 
-static void sift_up(cachette__pending *pending, size_t place, cachette_op *op) {
-  while (place > 0) {
-    size_t parent = (place - 1) / 2;
+static void sift_up(cachette__pending *pending, size_t index, cachette_op *op) {
+  while (index > 0) {
+    size_t parent = (index - 1) / 2;
     if (pending->ops[parent]->priv.deadline_ms <= op->priv.deadline_ms) break;
-    put_at(pending, place, pending->ops[parent]);
-    place = parent;
+    set_slot(pending, index, pending->ops[parent]);
+    index = parent;
   }
-  put_at(pending, place, op);
+  set_slot(pending, index, op);
 }
 
-static void sift_down(cachette__pending *pending, size_t place, cachette_op *op) {
+static void sift_down(cachette__pending *pending, size_t index, cachette_op *op) {
   for (;;) {
-    size_t child = 2 * place + 1;
+    size_t child = 2 * index + 1;
     if (child >= pending->count) break;
     if (child + 1 < pending->count &&
         pending->ops[child + 1]->priv.deadline_ms < pending->ops[child]->priv.deadline_ms)
       child++;
     if (op->priv.deadline_ms <= pending->ops[child]->priv.deadline_ms) break;
-    put_at(pending, place, pending->ops[child]);
-    place = child;
+    set_slot(pending, index, pending->ops[child]);
+    index = child;
   }
-  put_at(pending, place, op);
+  set_slot(pending, index, op);
 }
 
 int cachette__pending_add(cachette__pending *pending, cachette_op *op) {
@@ -48,14 +48,14 @@ int cachette__pending_add(cachette__pending *pending, cachette_op *op) {
 }
 
 void cachette__pending_remove(cachette__pending *pending, cachette_op *op) {
-  size_t place = op->priv.place;
-  assert(place < pending->count && pending->ops[place] == op);
+  size_t index = op->priv.place;
+  assert(index < pending->count && pending->ops[index] == op);
   cachette_op *last = pending->ops[--pending->count];
   if (last == op) return;
-  if (place > 0 && pending->ops[(place - 1) / 2]->priv.deadline_ms > last->priv.deadline_ms)
-    sift_up(pending, place, last);
+  if (index > 0 && pending->ops[(index - 1) / 2]->priv.deadline_ms > last->priv.deadline_ms)
+    sift_up(pending, index, last);
   else
-    sift_down(pending, place, last);
+    sift_down(pending, index, last);
 }
 
 void cachette__pending_deinit(cachette__pending *pending) {

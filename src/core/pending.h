@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ops of a handle that wait for an answer: a binary heap by deadline, each op
- * knowing its place in it. With one time-out for all, adding is O(1).
+ * The pending ops of a handle: a binary heap by deadline. `priv.place` of an op is its index in the
+ * heap, so removing it takes no search. Adding takes O(1) if all ops have the same time-out.
  */
 #ifndef CACHETTE_PENDING_H
 #define CACHETTE_PENDING_H
@@ -13,10 +13,10 @@ typedef struct cachette__pending {
   size_t count, capacity;
 } cachette__pending;
 
-/* Adds an op by its `deadline_ms`. Returns 0 or CACHETTE_ENOMEM. */
+/* Adds an op by its `priv.deadline_ms`. Returns 0 or CACHETTE_ENOMEM. */
 int cachette__pending_add(cachette__pending *pending, cachette_op *op);
 
-/* Takes out an op that is in it. */
+/* Removes an op that is in the heap. */
 void cachette__pending_remove(cachette__pending *pending, cachette_op *op);
 
 void cachette__pending_deinit(cachette__pending *pending);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The calls that wait for their answer: each makes an op, runs it, and takes it apart. */
+/* The blocking calls: each creates an op on the stack, runs it, and returns its result. */
 #include "cachette.h"
 
 int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, int64_t *ttl_ms,
@@ -8,7 +8,7 @@ int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, 
   cachette_op op = {.verb = CACHETTE_FETCH, .items = &item, .count = 1, .error = error};
   if (ttl_ms != NULL) op.flags = CACHETTE_WITH_TTL;
   int status = cachette_run(handle, &op);
-  if (status == CACHETTE_OK && item.status < 0) status = item.status; /* the reason stands */
+  if (status == CACHETTE_OK && item.status < 0) status = item.status; /* `error` is set */
   if (status < 0 || item.status == CACHETTE_MISS) {
     cachette_op_deinit(&op);
     return status;
@@ -18,7 +18,7 @@ int cachette_fetch(cachette *handle, cachette_slice key, cachette_slice *value, 
   return CACHETTE_HIT;
 }
 
-/* Runs an op on one item; the status of either is the result. */
+/* Runs an op on one item. Returns the error of the op or of the item, else the op's `number`. */
 static int run_single(cachette *handle, enum cachette_verb verb, cachette_item *item,
                       cachette_error *error) {
   cachette_op op = {.verb = verb, .items = item, .count = 1, .error = error};

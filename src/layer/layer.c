@@ -6,35 +6,35 @@
 #include "../base/alloc.h"
 #include "../base/error.h"
 
-/* A block that is not in use; the frames that it is for are no smaller. */
+/* A free block. Every frame is at least as large. */
 typedef struct cachette__spare {
   struct cachette__spare *next;
 } cachette__spare;
 
-/* The layer of its events. */
+/* The layer that contains the events. */
 #define LAYER_OF(part) ((cachette__layer *)((char *)(part)-offsetof(cachette__layer, events)))
 
-/* ---- What is passed on ---- */
+/* ---- Calls that are passed on ---- */
 
 static void pass_submit(cachette__store *store, cachette_op *op) {
   cachette__layer_pass((cachette__layer *)store, op);
 }
 
-/* An op that the layer holds waits for none of them more than for another. */
+/* An op that the layer holds does not wait for one server in particular. */
 static const char *pass_server(const cachette__store *store, const cachette_op *op) {
   (void)op;
-  cachette__store *beneath = ((const cachette__layer *)store)->beneath;
-  return beneath->vtable->server(beneath, NULL);
+  cachette__store *below = ((const cachette__layer *)store)->below;
+  return below->vtable->server(below, NULL);
 }
 
 static void pass_stats(cachette__store *store, cachette_stats *stats) {
-  cachette__store *beneath = ((cachette__layer *)store)->beneath;
-  beneath->vtable->stats(beneath, stats);
+  cachette__store *below = ((cachette__layer *)store)->below;
+  below->vtable->stats(below, stats);
 }
 
 static void pass_close(cachette__store *store, bool forked) {
   cachette__layer *self = (cachette__layer *)store;
-  self->beneath->vtable->close(self->beneath, forked);
+  self->below->vtable->close(self->below, forked);
   cachette__layer_free(self);
 }
 
@@ -53,7 +53,7 @@ static void pass_lost(cachette__events *events) {
   above->lost(above);
 }
 
-/* ---- Its life ---- */
+/* ---- Life cycle ---- */
 
 cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
                                      const cachette__store_context *context,
@@ -74,11 +74,10 @@ cachette__layer *cachette__layer_new(const cachette__layer_kind *kind,
   return self;
 }
 
-int cachette__layer_put_above(cachette__layer *layer, cachette__store *beneath,
-                              cachette_error *error) {
-  layer->beneath = beneath;
-  layer->vtable.immediate = beneath->vtable->immediate && layer->vtable.detach == NULL;
-  if (layer->vtable.server == NULL && beneath->vtable->server != NULL)
+int cachette__layer_init(cachette__layer *layer, cachette__store *below, cachette_error *error) {
+  layer->below = below;
+  layer->vtable.immediate = below->vtable->immediate && layer->vtable.detach == NULL;
+  if (layer->vtable.server == NULL && below->vtable->server != NULL)
     layer->vtable.server = pass_server;
   return layer->kind->init != NULL ? layer->kind->init(layer, error) : CACHETTE_OK;
 }
@@ -93,52 +92,52 @@ void cachette__layer_free(cachette__layer *layer) {
   cachette__free(layer);
 }
 
-void *cachette__layer_take(cachette__layer *layer) {
+void *cachette__layer_alloc_frame(cachette__layer *layer) {
   cachette__spare *spare = layer->spares;
   if (spare == NULL) return cachette__malloc(layer->kind->frame_size);
   layer->spares = spare->next;
   return spare;
 }
 
-void cachette__layer_give(cachette__layer *layer, void *block) {
+void cachette__layer_free_frame(cachette__layer *layer, void *block) {
   cachette__spare *spare = block;
   spare->next = layer->spares;
   layer->spares = spare;
 }
 
-/* ---- Ops of a layer's own ---- */
+/* ---- Child ops ---- */
 
-static void on_child_back(cachette__frame *frame, cachette_op *op) {
+static void on_child_returned(cachette__frame *frame, cachette_op *op) {
   cachette__child *child = (cachette__child *)((char *)frame - offsetof(cachette__child, frame));
   cachette__deadlines *deadlines = child->layer->context.deadlines;
   if (child->in_background) deadlines->remove(deadlines, op);
   child->done(child);
 }
 
-static void begin_child(cachette__layer *layer, cachette__child *child, bool in_background) {
+static void child_init(cachette__layer *layer, cachette__child *child, bool in_background) {
   child->layer = layer;
   child->in_background = in_background;
-  child->frame = (cachette__frame){.done = on_child_back};
+  child->frame = (cachette__frame){.done = on_child_returned};
   child->op.status = CACHETTE_OK;
   child->op.number = 0;
   child->op.priv.frame = NULL;
   child->op.priv.place = SIZE_MAX;
-  cachette__op_clear_items(&child->op);
+  cachette__op_reset_items(&child->op);
   cachette__op_push(&child->op, &child->frame);
 }
 
 void cachette__child_submit(cachette__layer *layer, cachette__child *child,
                             const cachette_op *parent) {
-  begin_child(layer, child, false);
+  child_init(layer, child, false);
   child->op.timeout_ms = parent->timeout_ms;
   child->op.priv.now_ms = parent->priv.now_ms;
   child->op.priv.deadline_ms = parent->priv.deadline_ms;
   cachette__layer_pass(layer, &child->op);
 }
 
-bool cachette__child_send(cachette__layer *layer, cachette__child *child) {
+bool cachette__child_submit_background(cachette__layer *layer, cachette__child *child) {
   cachette__deadlines *deadlines = layer->context.deadlines;
-  begin_child(layer, child, true);
+  child_init(layer, child, true);
   if (!deadlines->add(deadlines, &child->op)) {
     cachette__op_pop(&child->op);
     return false;
@@ -152,6 +151,6 @@ void cachette__child_drop(cachette__child *child) {
   cachette__deadlines *deadlines = child->layer->context.deadlines;
   if (child->in_background) deadlines->remove(deadlines, op);
   op->priv.holder->vtable->detach(op->priv.holder, op);
-  cachette__op_drop(op);
+  cachette__op_drop_frames(op);
   cachette__op_pop(op);
 }

@@ -4,7 +4,7 @@
 #include "../store/registry.h"
 #include "envelope/envelope.h"
 
-/* From the top down. */
+/* All layers, from the top down. */
 static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -21,7 +21,7 @@ int cachette__layers_open_over(const cachette__layer_kind *const *given, size_t 
                                cachette__open_store *open_store,
                                const cachette__store_context *context, cachette__store **store,
                                cachette_error *error) {
-  cachette__store *beneath;
+  cachette__store *below;
   if (count == 0) return open_store(context, store, error);
   if (!(*given)->wanted(context->options))
     return cachette__layers_open_over(given + 1, count - 1, open_store, context, store, error);
@@ -30,10 +30,10 @@ int cachette__layers_open_over(const cachette__layer_kind *const *given, size_t 
   if (layer == NULL) return error != NULL ? error->code : own.code;
   cachette__store_context inner = *context;
   inner.events = &layer->events;
-  int code = cachette__layers_open_over(given + 1, count - 1, open_store, &inner, &beneath, error);
+  int code = cachette__layers_open_over(given + 1, count - 1, open_store, &inner, &below, error);
   if (code == CACHETTE_OK) {
-    code = cachette__layer_put_above(layer, beneath, error);
-    if (code < 0) beneath->vtable->close(beneath, false);
+    code = cachette__layer_init(layer, below, error);
+    if (code < 0) below->vtable->close(below, false);
   }
   if (code < 0)
     cachette__layer_free(layer);

@@ -7,18 +7,18 @@
 #include "../base/clock.h"
 #include "../base/error.h"
 
-enum { LEAST_PAUSE = 50, MOST_PAUSE = 5000 }; /* ms */
+enum { MIN_BACKOFF_MS = 50, MAX_BACKOFF_MS = 5000 };
 
-enum { ALERT = 0x15 }; /* what the words of a TLS server begin with that hears none of TLS */
+enum { TLS_ALERT = 0x15 }; /* first byte of a TLS alert */
 
 /* https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
-int64_t cachette__link_pause(unsigned failures, int64_t most) {
+int64_t cachette__link_backoff(unsigned failures, int64_t max_ms) {
   uint32_t random;
   if (uv_random(NULL, NULL, &random, sizeof random, 0, NULL) != 0) random = (uint32_t)uv_hrtime();
   unsigned doublings = failures - 1 < 7 ? failures - 1 : 7;
-  uint32_t bound = (uint32_t)LEAST_PAUSE << doublings;
-  if (most > MOST_PAUSE) most = MOST_PAUSE;
-  if (bound > most) bound = (uint32_t)most;
+  uint32_t bound = (uint32_t)MIN_BACKOFF_MS << doublings;
+  if (max_ms > MAX_BACKOFF_MS) max_ms = MAX_BACKOFF_MS;
+  if (bound > max_ms) bound = (uint32_t)max_ms;
   return random % bound + 1;
 }
 
@@ -29,9 +29,9 @@ void cachette__link_init(cachette__link *link, uv_loop_t *loop, const cachette__
   link->timer.data = link;
 }
 
-/* Whether the server has said nothing to what was said without TLS, this time or ever. */
-static bool is_mute(const cachette__link *link) {
-  return link->opened && !link->heard && !link->understood && link->target->tls == NULL &&
+/* Whether the server may expect TLS: it has never answered to what we sent without TLS. */
+static bool may_expect_tls(const cachette__link *link) {
+  return link->opened && !link->received && !link->was_ever_ready && link->target->tls == NULL &&
          link->target->tls_advice != NULL;
 }
 
@@ -41,16 +41,17 @@ static void add_advice(const cachette__link *link, cachette_error *error) {
            link->target->tls_advice);
 }
 
-/* The stream is gone; tells the owner. */
+/* Clears the stream, which is gone, and notifies the owner. */
 static void lose(cachette__link *link, bool down, const cachette_error *error) {
   bool was_ready = link->state == CACHETTE__LINK_READY;
   link->stream = NULL;
   link->state = CACHETTE__LINK_IDLE;
   link->reason = *error;
-  if (!was_ready && is_mute(link)) add_advice(link, &link->reason);
+  if (!was_ready && may_expect_tls(link)) add_advice(link, &link->reason);
   uv_timer_stop(&link->timer);
   if (down || !was_ready)
-    link->down_until = cachette__machine_now() + cachette__link_pause(++link->failures, MOST_PAUSE);
+    link->down_until =
+        cachette__machine_now() + cachette__link_backoff(++link->failures, MAX_BACKOFF_MS);
   link->events->lost(link->owner, was_ready && !down, &link->reason);
 }
 
@@ -60,23 +61,23 @@ static void on_opened(void *data) {
   link->events->opened(link->owner);
 }
 
-static char *on_room(void *data, size_t *size) {
+static char *on_buffer(void *data, size_t *size) {
   cachette__link *link = data;
-  link->room = link->events->room(link->owner, size);
-  return link->room;
+  link->buffer = link->events->buffer(link->owner, size);
+  return link->buffer;
 }
 
 static void on_received(void *data, size_t size) {
   cachette__link *link = data;
-  if (is_mute(link) && link->room[0] == ALERT) {
+  if (may_expect_tls(link) && link->buffer[0] == TLS_ALERT) {
     char name[128];
     cachette__target_text(link->target, name, sizeof name);
-    link->heard = true;
+    link->received = true;
     cachette__link_fail(link, true, CACHETTE_EUNAVAILABLE, "%s speaks TLS; %s", name,
                         link->target->tls_advice);
     return;
   }
-  link->heard = true;
+  link->received = true;
   link->events->received(link->owner, size);
 }
 
@@ -87,21 +88,21 @@ static void on_paused(void *data) {
 
 static void on_closed(void *data, bool was_open, const cachette_error *error) {
   cachette__link *link = data;
-  link->ended = was_open;
+  link->disconnected = was_open;
   link->sent = cachette__stream_sent(link->stream);
   lose(link, false, error);
 }
 
 static const cachette__stream_events stream_events = {
     .opened = on_opened,
-    .room = on_room,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .closed = on_closed,
 };
 
-/* The stream may be open, but the server has not answered the greeting. */
-static void on_timer(uv_timer_t *timer) {
+/* The stream may be open, but the server has not answered the handshake. */
+static void on_timeout(uv_timer_t *timer) {
   cachette__link *link = timer->data;
   char name[128];
   cachette__target_text(link->target, name, sizeof name);
@@ -110,37 +111,37 @@ static void on_timer(uv_timer_t *timer) {
                       (double)link->target->connect_timeout_ms / 1000);
 }
 
-static int begin(cachette__link *link) {
+static int open_stream(cachette__link *link) {
   int code = cachette__stream_open(link->loop, link->target, &stream_events, link, &link->stream,
                                    &link->reason);
   if (code < 0) return code;
   link->state = CACHETTE__LINK_OPENING;
-  link->opened = link->heard = false;
+  link->opened = link->received = false;
   link->probation = link->down_until != 0;
-  /* Later than the stream's own time-out, which knows better what it was that took so long. */
+  /* Fires after the stream's own timeout, whose message names the step that took too long. */
   uv_update_time(link->loop);
-  uv_timer_start(&link->timer, on_timer, (uint64_t)link->target->connect_timeout_ms + 10, 0);
+  uv_timer_start(&link->timer, on_timeout, (uint64_t)link->target->connect_timeout_ms + 10, 0);
   return 0;
 }
 
-int cachette__link_begin(cachette__link *link, const cachette_error **reason) {
+int cachette__link_connect_slow(cachette__link *link, const cachette_error **reason) {
   *reason = &link->reason;
   if (link->state == CACHETTE__LINK_OPENING) return link->probation ? link->reason.code : 0;
   if (link->down_until != 0 && cachette__machine_now() < link->down_until) return link->reason.code;
-  return begin(link);
+  return open_stream(link);
 }
 
 void cachette__link_forgive(cachette__link *link) {
   link->failures--;
-  link->down_until = link->failures > 0 ? cachette__machine_now() : 0; /* on probation yet */
+  link->down_until = link->failures > 0 ? cachette__machine_now() : 0; /* probe next */
 }
 
 const cachette_error *cachette__link_hint(cachette__link *link) {
   if (link->state != CACHETTE__LINK_OPENING) return NULL;
-  if (is_mute(link))
+  if (may_expect_tls(link))
     cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it expects TLS, %s",
                    link->target->tls_advice);
-  else if (link->target->plain_advice != NULL && !link->understood &&
+  else if (link->target->plain_advice != NULL && !link->was_ever_ready &&
            cachette__stream_waits_for_tls(link->stream))
     cachette__fail(&link->hint, CACHETTE_ETIMEDOUT, NULL, "If it does not speak TLS, %s",
                    link->target->plain_advice);
@@ -151,7 +152,7 @@ const cachette_error *cachette__link_hint(cachette__link *link) {
 
 void cachette__link_ready(cachette__link *link) {
   uv_timer_stop(&link->timer);
-  link->understood = true;
+  link->was_ever_ready = true;
   link->state = CACHETTE__LINK_READY;
   link->failures = 0;
   link->down_until = 0;
@@ -167,7 +168,7 @@ void cachette__link_fail(cachette__link *link, bool down, int code, const char *
   va_end(arguments);
   cachette__stream *stream = link->stream;
   link->sent = cachette__stream_sent(stream);
-  link->ended = false;
+  link->disconnected = false;
   cachette__stream_close(stream, false);
   lose(link, down, &error);
 }

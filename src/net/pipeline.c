@@ -8,12 +8,12 @@
 #include "../base/clock.h"
 
 enum {
-  BATCH = 32, /* requests after which those of this turn are sent, even if more may come */
-  FIRST_RING = 64,
-  TICK = 10 /* ms by which a timer may be early */
+  BATCH = 32, /* send after so many requests, even if the loop's turn is not over */
+  INITIAL_RING = 64,
+  TIMER_SLACK_MS = 10 /* ms by which libuv may fire a timer early */
 };
 
-static cachette__request *at(const cachette__pipeline *self, uint64_t number) {
+static cachette__request *request_at(const cachette__pipeline *self, uint64_t number) {
   return cachette__pipeline_at(self, number);
 }
 
@@ -44,18 +44,18 @@ static void on_idle(uv_idle_t *idle) {
   }
 }
 
-/* An idle handle makes the loop have its next turn at once. */
-static void do_next_turn(cachette__pipeline *self) {
+/* Runs on_idle() in the next turn of the loop; an active idle handle keeps it from blocking. */
+static void wake_loop(cachette__pipeline *self) {
   if (self->closed == NULL) uv_idle_start(&self->idle, on_idle);
 }
 
-/* `quiet`: nothing else was on its way. */
+/* `quiet`: no other request is in flight. */
 static void flush(cachette__pipeline *self, bool quiet) {
   if ((quiet && !self->in_batch) || ++self->unflushed >= BATCH) {
     send_now(self);
   } else if (!self->flush_due && !self->in_batch) {
     self->flush_due = true;
-    do_next_turn(self);
+    wake_loop(self);
   }
 }
 
@@ -69,10 +69,10 @@ void cachette__pipeline_flush(cachette__pipeline *self) {
 
 /* ---- The ring ---- */
 
-static int grow(cachette__pipeline *self) {
+static int grow_ring(cachette__pipeline *self) {
   size_t used = (size_t)(self->tail - self->head);
   if (used < self->ring_size) return CACHETTE_OK;
-  size_t size = self->ring_size > 0 ? 2 * self->ring_size : FIRST_RING;
+  size_t size = self->ring_size > 0 ? 2 * self->ring_size : INITIAL_RING;
   cachette__request_slot *ring = cachette__malloc(size * sizeof *ring);
   if (ring == NULL) return CACHETTE_ENOMEM;
   for (uint64_t i = self->head; i < self->tail; i++)
@@ -83,7 +83,7 @@ static int grow(cachette__pipeline *self) {
   return CACHETTE_OK;
 }
 
-/* Its slot stays, all zero, until it comes to the head. */
+/* Its slot stays in the ring, all zero, until it reaches the head. */
 static void fail_request(cachette__pipeline *self, uint64_t number, int code, const char *message) {
   cachette__request_slot *slot = cachette__pipeline_at(self, number);
   cachette__request_slot copy = *slot;
@@ -92,20 +92,20 @@ static void fail_request(cachette__pipeline *self, uint64_t number, int code, co
   self->protocol->failed(self->owner, &copy.request, code, message);
 }
 
-/* Whether the request at the head has all its replies, or was given up before it was sent. */
-static bool is_head_over(const cachette__pipeline *self) {
-  return self->head < self->unsent && at(self, self->head)->replies == 0;
+/* Whether the request at the head has all its replies, or failed before it was sent. */
+static bool is_head_finished(const cachette__pipeline *self) {
+  return self->head < self->unsent && request_at(self, self->head)->replies == 0;
 }
 
-/* Takes such requests out. */
-static void trim(cachette__pipeline *self) {
-  while (is_head_over(self)) {
-    cachette__request_slot copy = *(cachette__request_slot *)at(self, self->head);
+/* Removes finished requests from the head. Not inlined, so that the callers stay short. */
+static __attribute__((noinline)) void remove_finished(cachette__pipeline *self) {
+  while (is_head_finished(self)) {
+    cachette__request_slot copy = *(cachette__request_slot *)request_at(self, self->head);
     self->head++;
     self->bytes -= copy.request.bytes;
     self->protocol->completed(self->owner, &copy.request);
   }
-  if (self->draining) do_next_turn(self);
+  if (self->draining) wake_loop(self);
 }
 
 static bool encode_request(cachette__pipeline *self, cachette__request *request) {
@@ -121,26 +121,27 @@ static void encode_all(cachette__pipeline *self) {
   if (self->draining) return;
   while (self->unsent < self->tail) {
     uint64_t number = self->unsent++;
-    cachette__request *request = at(self, number);
+    cachette__request *request = request_at(self, number);
     if (self->protocol->is_awaited(request) && !encode_request(self, request))
       fail_request(self, number, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
   }
-  if (is_head_over(self)) trim(self);
+  if (is_head_finished(self)) remove_finished(self);
 }
 
 int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
                                const char **reason) {
-  static const size_t most = CACHETTE__PIPELINE_REQUESTS, most_bytes = CACHETTE__PIPELINE_BYTES;
-  if (is_head_over(self)) trim(self);
+  static const size_t max_requests = CACHETTE__PIPELINE_REQUESTS,
+                      max_bytes = CACHETTE__PIPELINE_BYTES;
+  if (is_head_finished(self)) remove_finished(self);
   size_t used = (size_t)(self->tail - self->head);
-  if (used >= most || (used > 0 && self->bytes + bytes > most_bytes)) {
+  if (used >= max_requests || (used > 0 && self->bytes + bytes > max_bytes)) {
     snprintf(self->refusal, sizeof self->refusal,
              "Too much waits for %s already: %zu operations, of %zu bytes.", self->name, used,
              self->bytes);
     *reason = self->refusal;
     return CACHETTE_EUNAVAILABLE;
   }
-  if (grow(self) < 0) {
+  if (grow_ring(self) < 0) {
     *reason = cachette_strerror(CACHETTE_ENOMEM);
     return CACHETTE_ENOMEM;
   }
@@ -150,7 +151,7 @@ int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **sl
 
 void cachette__pipeline_push(cachette__pipeline *self, size_t bytes) {
   bool quiet = self->tail == self->head && self->last_batch <= 1;
-  at(self, self->tail)->bytes = bytes;
+  request_at(self, self->tail)->bytes = bytes;
   self->tail++;
   self->bytes += bytes;
   if (!is_ready(self)) return;
@@ -162,7 +163,7 @@ void cachette__pipeline_push(cachette__pipeline *self, size_t bytes) {
 
 void cachette__pipeline_replied(cachette__pipeline *self) {
   self->batch++;
-  if (--at(self, self->head)->replies == 0) trim(self);
+  if (--request_at(self, self->head)->replies == 0) remove_finished(self);
 }
 
 static void on_opened(void *owner) {
@@ -171,27 +172,27 @@ static void on_opened(void *owner) {
   self->protocol->opened(self->owner);
 }
 
-/* Where the bytes to come can be read to directly, if nothing stands before them; or NULL. */
-static char *find_direct(cachette__pipeline *self, size_t *size) {
-  bool can = self->protocol->direct != NULL && self->input_end == 0;
-  return can ? self->protocol->direct(self->owner, size) : NULL;
+/* The protocol's buffer for the next bytes, if no unread input precedes them; or NULL. */
+static char *direct_buffer(cachette__pipeline *self, size_t *size) {
+  bool can = self->protocol->direct_buffer != NULL && self->input_end == 0;
+  return can ? self->protocol->direct_buffer(self->owner, size) : NULL;
 }
 
-static char *on_room(void *owner, size_t *size) {
+static char *on_buffer(void *owner, size_t *size) {
   cachette__pipeline *self = owner;
-  char *direct = find_direct(self, size);
+  char *direct = direct_buffer(self, size);
   if (direct != NULL) return direct;
   *size = sizeof self->input - self->input_end;
   return self->input + self->input_end;
 }
 
-static void read_input(cachette__pipeline *self) {
+static void parse_input(cachette__pipeline *self) {
   const void *stream = self->link.stream;
   const char *reason = "an answer that does not fit what was asked";
   size_t used = 0;
   bool is_valid = self->protocol->read(self->owner, (cachette_slice){self->input, self->input_end},
                                        &used, &reason);
-  if (self->link.stream != stream) return; /* the connection was given up meanwhile */
+  if (self->link.stream != stream) return; /* the connection was closed meanwhile */
   if (!is_valid) {
     cachette__link_fail(&self->link, false, CACHETTE_EBACKEND,
                         "%s does not speak %s as expected: %s.", self->name, self->protocol->name,
@@ -206,14 +207,14 @@ static void on_received(void *owner, size_t size) {
   cachette__pipeline *self = owner;
   size_t unused;
   self->in_batch = true;
-  self->heard_ms = cachette__machine_now();
-  if (find_direct(self, &unused) != NULL) {
-    self->protocol->placed(self->owner, size);
+  self->received_ms = cachette__machine_now();
+  if (direct_buffer(self, &unused) != NULL) {
+    self->protocol->direct_received(self->owner, size);
     return;
   }
   self->input_end += size;
   bool was_ready = is_ready(self);
-  read_input(self);
+  parse_input(self);
   if (!was_ready && is_ready(self)) encode_all(self);
 }
 
@@ -227,30 +228,32 @@ static void on_paused(void *owner) {
 
 /* ---- A connection that was lost ---- */
 
-/* Takes out what nobody awaits, from the head on; nothing is on its way. */
+/* Removes requests from the head that nobody awaits. None of them is in flight. */
 static void drop_abandoned(cachette__pipeline *self) {
-  while (self->head < self->tail && !self->protocol->is_awaited(at(self, self->head)))
+  while (self->head < self->tail && !self->protocol->is_awaited(request_at(self, self->head)))
     fail_request(self, self->head++, CACHETTE_ECANCELED, "");
   self->unsent = self->head;
 }
 
-/* Decides which requests may be sent over the next connection. Returns how many those are. */
-static size_t keep_some(cachette__pipeline *self, bool resend) {
+/* Marks the requests that must fail, and resets the others to be sent over the next connection.
+ * Returns the number of the latter that a caller still awaits. */
+static size_t prepare_resend(cachette__pipeline *self, bool resend) {
   const cachette__protocol *protocol = self->protocol;
-  size_t kept = 0;
+  size_t waiting = 0;
   for (uint64_t i = self->head; i < self->tail; i++) {
-    cachette__request *request = at(self, i);
+    cachette__request *request = request_at(self, i);
     bool is_awaited = protocol->is_awaited(request);
     bool was_sent = i < self->unsent && request->position < self->link.sent;
-    bool may_go = !was_sent || (!request->resent && is_awaited && protocol->is_idempotent(request));
+    bool may_send =
+        !was_sent || (!request->resent && is_awaited && protocol->is_idempotent(request));
     bool rewound = protocol->rewind(self->owner, request, was_sent);
-    request->doomed = !resend || (is_awaited && (!may_go || !rewound));
+    request->will_fail = !resend || (is_awaited && (!may_send || !rewound));
     request->resent |= was_sent;
     request->replies = 0;
-    kept += is_awaited && !request->doomed;
+    waiting += is_awaited && !request->will_fail;
   }
   self->unsent = self->head;
-  return kept;
+  return waiting;
 }
 
 static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
@@ -258,24 +261,24 @@ static void on_lost(void *owner, bool was_ready, const cachette_error *error) {
   self->in_batch = self->silent = self->draining = false;
   self->batch = self->last_batch = self->unflushed = 0;
   bool resend = self->protocol->lost(self->owner, was_ready, error);
-  cachette_error told = *error; /* what follows may change it */
+  cachette_error failure = *error; /* a copy, because the link may overwrite its error */
   uint64_t tail = self->tail;
-  size_t kept = keep_some(self, resend);
-  /* From here on the callers' code runs, and may push, but nothing leaves the ring. */
+  size_t waiting = prepare_resend(self, resend);
+  /* The callbacks run callers' code, which may push requests; but nothing leaves the ring below. */
   for (uint64_t i = self->head; i < tail; i++)
-    if (at(self, i)->doomed) fail_request(self, i, told.code, told.message);
+    if (request_at(self, i)->will_fail) fail_request(self, i, failure.code, failure.message);
   const cachette_error *reason;
-  int code = kept > 0 ? cachette__link_want(&self->link, &reason) : 0;
+  int code = waiting > 0 ? cachette__link_connect(&self->link, &reason) : 0;
   if (code < 0) {
-    told = *reason;
-    for (uint64_t i = self->head; i < tail; i++) fail_request(self, i, code, told.message);
+    failure = *reason;
+    for (uint64_t i = self->head; i < tail; i++) fail_request(self, i, code, failure.message);
   }
   drop_abandoned(self);
 }
 
 static const cachette__link_events events = {
     .opened = on_opened,
-    .room = on_room,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .lost = on_lost,
@@ -283,17 +286,18 @@ static const cachette__link_events events = {
 
 /* ---- Giving up ---- */
 
-void cachette__pipeline_overdue(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms) {
+void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms,
+                                  int64_t waited_ms) {
   if (!is_ready(self)) return;
   int64_t now = cachette__machine_now();
   int64_t since = deadline_ms - waited_ms;
-  if (self->heard_ms > since) since = self->heard_ms;
-  if (deadline_ms > now || now - since < self->timeout_ms - TICK) return;
+  if (self->received_ms > since) since = self->received_ms;
+  if (deadline_ms > now || now - since < self->timeout_ms - TIMER_SLACK_MS) return;
   uint64_t sent = cachette__stream_sent(self->link.stream);
   bool sending = cachette__buffer_size(cachette__pipeline_output(self)) > 0;
   if (!sending || sent == self->silent_sent) {
     self->silent = true;
-    do_next_turn(self);
+    wake_loop(self);
   }
   self->silent_sent = sent;
 }
@@ -302,10 +306,10 @@ void cachette__pipeline_drain(cachette__pipeline *self, const cachette_error *re
   if (!is_ready(self)) return;
   self->draining = true;
   self->drain = *reason;
-  do_next_turn(self);
+  wake_loop(self);
 }
 
-/* ---- Its life ---- */
+/* ---- Life cycle ---- */
 
 void cachette__pipeline_init(cachette__pipeline *self, uv_loop_t *loop,
                              const cachette__target *target, const cachette__protocol *protocol,
@@ -317,23 +321,23 @@ void cachette__pipeline_init(cachette__pipeline *self, uv_loop_t *loop,
   cachette__link_init(&self->link, loop, target, &events, self);
   uv_idle_init(loop, &self->idle);
   self->idle.data = self;
-  self->open_handles = 2; /* the link's and the idle one */
+  self->open_handles = 2; /* the link's timer and the idle handle */
 }
 
-static void on_part_closed(void *owner) {
+static void on_handle_closed(void *owner) {
   cachette__pipeline *self = owner;
   if (--self->open_handles > 0) return;
   cachette__free(self->ring);
   self->closed(self->owner);
 }
 
-static void on_idle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+static void on_idle_closed(uv_handle_t *handle) { on_handle_closed(handle->data); }
 
 void cachette__pipeline_close(cachette__pipeline *self, bool forked, void (*closed)(void *owner)) {
   self->closed = closed;
   while (self->head < self->tail) fail_request(self, self->head++, CACHETTE_ECLOSED, "");
   self->unsent = self->head;
-  cachette__link_close(&self->link, forked, on_part_closed);
+  cachette__link_close(&self->link, forked, on_handle_closed);
   if (forked)
     cachette__free(self->ring);
   else

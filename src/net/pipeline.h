@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One multiplexed connection to one server: many callers' requests, answered in the order in which
- * they were sent.
+ * One connection to one server, multiplexed: it carries the requests of many callers, and the
+ * server answers them in the order in which they were sent.
  *
- * The pipeline keeps the requests in a ring and knows how many replies each still expects; a
- * protocol (its callbacks) writes the commands and reads the replies.
+ * The pipeline keeps the requests in a ring and counts the replies that each still expects. A
+ * protocol (a table of callbacks) encodes the commands and parses the replies.
  *
  *     head                unsent             tail
  *      | sent, being answered | not sent yet  |     (until the connection is ready, head == unsent)
  *
- * A request that nobody awaits any more keeps its slot, and its replies are dropped, so that no
- * caller ever gets another's reply.
+ * A request that no caller awaits any longer keeps its slot, and its replies are dropped. So no
+ * caller ever receives another's reply.
  *
- * Writes are batched. The first request of a quiet connection is sent at once; those that follow in
- * the same turn of the loop are sent at its end, or each time that 32 have gathered.
+ * Writes are batched. The first request on a quiet connection is sent at once. Those that follow in
+ * the same turn of the loop are sent at its end, or when 32 of them are pending.
  *
- * When the connection is lost, requests that were not sent, and those that are safe to resend (once
- * each), wait for the next one. The others fail.
+ * When the connection is lost, unsent requests wait for the next one. So do sent ones that are safe
+ * to resend, once each. All others fail.
  *
- * A pipeline is used on the thread of its loop. Callbacks may run the callers' code, which may push
+ * A pipeline is used on the thread of its loop. Callbacks may run callers' code, which may push
  * requests or close the pipeline.
  */
 #ifndef CACHETTE_NET_PIPELINE_H
@@ -27,19 +27,20 @@
 #include "link.h"
 
 enum {
-  CACHETTE__PIPELINE_INPUT = 1 << 16,    /* bytes of replies read at once */
-  CACHETTE__PIPELINE_REQUESTS = 1 << 16, /* that may wait at a time */
-  CACHETTE__PIPELINE_BYTES = 1 << 26,    /* of their keys and values, but for a lone request */
-  CACHETTE__PIPELINE_SLOT = 128          /* bytes that a protocol's request may have */
+  CACHETTE__PIPELINE_INPUT = 1 << 16,    /* bytes of the input buffer */
+  CACHETTE__PIPELINE_REQUESTS = 1 << 16, /* max requests in the ring */
+  CACHETTE__PIPELINE_BYTES = 1 << 26, /* max bytes of their keys and values, but for a single one */
+  CACHETTE__PIPELINE_SLOT = 128       /* max bytes of a protocol's request struct */
 };
 
-/* The head of each protocol's own request struct. A request that is all zero awaits nothing. */
+/* The first member of each protocol's request struct. In a request that is all zero, no caller
+ * waits. */
 typedef struct cachette__request {
-  uint64_t position; /* of its first byte in what is sent over this connection */
+  uint64_t position; /* of its first byte in the output of this connection */
   size_t bytes;      /* of its keys and values */
-  size_t replies;    /* still to come; 0 too while it has not been sent */
+  size_t replies;    /* still expected; also 0 while it is unsent */
   bool resent;       /* it was sent before, over a connection that was lost */
-  bool doomed;       /* it will fail once all that shall be kept is known */
+  bool will_fail;    /* set when the connection is lost: the request fails and is not resent */
 } cachette__request;
 
 typedef union cachette__request_slot {
@@ -47,48 +48,51 @@ typedef union cachette__request_slot {
   char bytes[CACHETTE__PIPELINE_SLOT];
 } cachette__request_slot;
 
-/* What a protocol does; `owner` is the pipeline's. */
+/* The callbacks of a protocol. `owner` is the pipeline's owner. */
 typedef struct cachette__protocol {
   const char *name; /* as in "HOST does not speak NAME as expected" */
 
-  /* The connection is open: starts the handshake, which ends with cachette__pipeline_ready() or
-   * with cachette__link_fail(). */
+  /* The connection is open. Start the handshake; end it with cachette__pipeline_ready() or
+   * cachette__link_fail(). */
   void (*opened)(void *owner);
 
   /*
-   * Reads replies, until what is left needs more bytes or the connection was given up. Says how
-   * many bytes it used. Returns false if this is not the protocol; then it may set `*reason`, the
-   * end of a sentence.
+   * Parses replies until the rest is incomplete or the connection is closed. Sets `*used` to the
+   * number of bytes parsed. Returns false if the input violates the protocol; it may then set
+   * `*reason` to the end of a sentence.
    */
   bool (*read)(void *owner, cachette_slice input, size_t *used, const char **reason);
 
-  /* Where the bytes that come next belong, if they can be read there directly; else NULL. `placed`
-   * tells how many came. Both NULL: the protocol never does so. */
-  char *(*direct)(void *owner, size_t *size);
-  void (*placed)(void *owner, size_t size);
+  /*
+   * Optional; both may be NULL. `direct_buffer` returns where the next bytes are to be read
+   * directly, and sets `*size`; or it returns NULL to have them in `read`. `direct_received`
+   * reports how many came.
+   */
+  char *(*direct_buffer)(void *owner, size_t *size);
+  void (*direct_received)(void *owner, size_t size);
 
-  /* The connection is gone. Returns whether the requests that may be sent again should be. */
+  /* The connection is lost. Returns whether requests may be resent over the next one. */
   bool (*lost)(void *owner, bool was_ready, const cachette_error *error);
 
   /* ---- Requests ---- */
 
-  /* Whether a caller still waits for it. */
+  /* Whether a caller still waits for the request. */
   bool (*is_awaited)(const cachette__request *request);
 
-  /* Whether it is safe to send twice. */
+  /* Whether the request is safe to resend. */
   bool (*is_idempotent)(const cachette__request *request);
 
-  /* Appends the commands to the output. Returns how many replies they have; 0: out of memory. */
+  /* Appends the commands to the output. Returns the number of their replies; 0: out of memory. */
   size_t (*encode)(void *owner, cachette__request *request, cachette__buffer *output);
 
-  /* The connection was lost: forgets what came of its replies. Returns false if it cannot be sent
-   * again for want of memory. */
+  /* The connection is lost: resets the request to the state before its first reply. Returns false
+   * if it cannot be resent, for lack of memory. */
   bool (*rewind)(void *owner, cachette__request *request, bool was_sent);
 
-  /* All replies came. The request is a copy; its slot is free. */
+  /* All replies came. `request` is a copy; its slot is free already. */
   void (*completed)(void *owner, cachette__request *request);
 
-  /* It failed. The request is a copy, and may be all zero. */
+  /* The request failed. `request` is a copy, and may be all zero. */
   void (*failed)(void *owner, cachette__request *request, int code, const char *message);
 } cachette__protocol;
 
@@ -98,57 +102,55 @@ typedef struct cachette__pipeline {
   int64_t timeout_ms;
   char name[128]; /* of the server, in messages */
   cachette__link link;
-  uv_idle_t idle; /* runs while something is due in the next turn of the loop */
+  uv_idle_t idle; /* active while on_idle() is to run in the next turn of the loop */
   int open_handles;
   void (*closed)(void *owner);
 
-  cachette__request_slot *ring; /* of `ring_size`, a power of two; indexed by growing numbers */
-  size_t ring_size;
+  cachette__request_slot *ring; /* indexed by the low bits of a request's number */
+  size_t ring_size;             /* in slots; a power of two */
   uint64_t head, unsent, tail;
   size_t bytes;      /* of all requests in the ring */
-  char refusal[256]; /* why no more is taken */
+  char refusal[256]; /* the message when cachette__pipeline_reserve() fails */
 
   size_t batch, last_batch; /* replies in this batch of input, and in the one before */
-  size_t unflushed;         /* requests encoded since output was last sent */
+  size_t unflushed;         /* requests encoded since the last send */
   bool in_batch, flush_due;
-  bool silent; /* a request ran out of time, and the server sent nothing meanwhile */
-  int64_t heard_ms;
-  uint64_t silent_sent; /* bytes that had been sent when it was last found silent */
+  bool silent; /* a request timed out, and the server sent nothing in the meantime */
+  int64_t received_ms;
+  uint64_t silent_sent; /* bytes sent when a request last timed out */
 
-  bool draining;        /* nothing more is sent over this connection, */
-  cachette_error drain; /* which ends with this once all that was sent is answered */
+  bool draining;        /* send nothing more, and close the connection */
+  cachette_error drain; /* with this reason once all that was sent is answered */
 
   size_t input_end;
   char input[CACHETTE__PIPELINE_INPUT];
 } cachette__pipeline;
 
-/*
- * `target` and `protocol` stay in place until it is closed. `timeout_ms`: how long a server may
- * stay silent while requests wait. Opens no connection yet.
- */
+/* Initializes a pipeline, without connecting. `target` and `protocol` must outlive it.
+ * `timeout_ms`: how long the server may stay silent while requests wait. */
 void cachette__pipeline_init(cachette__pipeline *self, uv_loop_t *loop,
                              const cachette__target *target, const cachette__protocol *protocol,
                              void *owner, int64_t timeout_ms);
 
 /*
- * Closes it for good. Requests that are left fail with ECLOSED, within the call. Its memory must
- * stay until `closed` was called, from inside the loop. `forked` as of a stream: then nothing is
- * called later, and the memory is free at once.
+ * Closes the pipeline for good. Requests in the ring fail with ECLOSED before it returns. Its
+ * memory must stay valid until `closed` is called, from inside the loop. `forked` means the same as
+ * for a stream: `closed` is not called, and the memory may be freed on return.
  */
 void cachette__pipeline_close(cachette__pipeline *self, bool forked, void (*closed)(void *owner));
 
 /* ---- Sending ---- */
 
 /*
- * The next free slot, for a request of `bytes` of keys and values. The caller fills it (a whole
- * struct of the protocol's) and calls cachette__pipeline_push() before anything else. The
- * connection must have been asked for by cachette__link_want(). Errors: ENOMEM; EUNAVAILABLE: too
- * much waits already. Then `*reason` says so in a sentence, until the next call.
+ * Returns the next free slot in `*slot`, for a request whose keys and values have `bytes` bytes.
+ * Call cachette__link_connect() first. Fill the slot with the protocol's request struct, then call
+ * cachette__pipeline_push() before anything else. Errors: ENOMEM; EUNAVAILABLE if too many requests
+ * or bytes are waiting. On an error `*reason` is the message, a sentence valid until the next call.
  */
 int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
                                const char **reason);
 
-/* The number that the request in the reserved slot will have. */
+/* The number that the request in the reserved slot will get. */
 static inline uint64_t cachette__pipeline_number(const cachette__pipeline *self) {
   return self->tail;
 }
@@ -156,42 +158,43 @@ static inline uint64_t cachette__pipeline_number(const cachette__pipeline *self)
 /* Appends the request in the reserved slot, and sends it if the connection is ready. */
 void cachette__pipeline_push(cachette__pipeline *self, size_t bytes);
 
-/* A request that is in the ring, by its number. */
+/* A request in the ring, by its number. */
 static inline void *cachette__pipeline_at(const cachette__pipeline *self, uint64_t number) {
   return &self->ring[number & (self->ring_size - 1)];
 }
 
-/* The request that the next reply belongs to; NULL: no reply is due. */
+/* The request that the next reply belongs to; NULL: no reply is expected. */
 static inline void *cachette__pipeline_head(const cachette__pipeline *self) {
   return self->head < self->unsent ? cachette__pipeline_at(self, self->head) : NULL;
 }
 
-/* Where a handshake appends what it says, and sends it. */
+/* The output of the connection, and its flush, for the protocol's handshake. */
 cachette__buffer *cachette__pipeline_output(cachette__pipeline *self);
 void cachette__pipeline_flush(cachette__pipeline *self);
 
 /* ---- Receiving ---- */
 
-/* The handshake is over: requests may be sent. */
+/* Ends the handshake: requests may be sent. */
 static inline void cachette__pipeline_ready(cachette__pipeline *self) {
   cachette__link_ready(&self->link);
 }
 
-/* A reply to the request at the head is complete. */
+/* Reports that a reply to the request at the head is complete. */
 void cachette__pipeline_replied(cachette__pipeline *self);
 
 /* ---- Giving up ---- */
 
 /*
- * A request that was sent ran out of time, `waited_ms` after it was made. If the server has sent
- * nothing for as long as it may stay silent, and takes nothing either, the connection is given up
- * in the next turn of the loop.
+ * Reports that a sent request timed out at `deadline_ms`, `waited_ms` after it was pushed. If the
+ * server has sent nothing for `timeout_ms` since then, and has accepted no output either, the
+ * connection is closed in the next turn of the loop.
  */
-void cachette__pipeline_overdue(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
+void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
 
 /*
- * Sends nothing more over this connection. It ends, with `reason`, once all that was sent is
- * answered; what is pushed meanwhile waits for the next one.
+ * Sends nothing more over this connection, and closes it with `reason` once all that was sent is
+ * answered. Requests that are pushed meanwhile wait for the next connection. Does nothing if the
+ * connection is not ready.
  */
 void cachette__pipeline_drain(cachette__pipeline *self, const cachette_error *reason);
 

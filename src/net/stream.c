@@ -16,19 +16,19 @@
 #include "../base/fork.h"
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
+#define MSG_NOSIGNAL 0 /* such a system has SO_NOSIGPIPE on the socket */
 #endif
 
 enum {
-  ROUNDS = 16,       /* of reading at a time, so that one peer cannot hold the loop */
-  LEAST_SHARE = 100, /* ms for an address, so that a late one gets a chance */
-  RETRY_MS = 10,     /* till a Unix socket is asked again whose queue was full */
-  IDLE_SECONDS = 60, /* of silence, till keep-alive asks whether the peer lives */
-  PROBE_SECONDS = 10,
-  PROBES = 3
+  MAX_READS = 16,        /* in a row, so that one peer cannot block the loop */
+  MIN_SHARE_MS = 100,    /* for an address */
+  RETRY_MS = 10,         /* until the next attempt when the queue of a Unix socket is full */
+  KEEPALIVE_IDLE_S = 60, /* of silence before keep-alive probes the peer */
+  KEEPALIVE_INTERVAL_S = 10,
+  KEEPALIVE_PROBES = 3
 };
 
-/* A descriptor and its watcher, which outlives it by a turn of the loop. */
+/* A descriptor and its watcher. libuv frees the watcher one turn of the loop after the close. */
 typedef struct watched_socket {
   cachette__stream *stream;
   uv_poll_t poll;
@@ -41,26 +41,26 @@ struct cachette__stream {
   const cachette__target *target;
   const cachette__stream_events *events;
   void *owner;
-  enum { RESOLVING, CONNECTING, SECURING, OPEN, FAILED, CLOSED } state;
-  unsigned generation;      /* of forks: in a child socket and loop are the parent's */
-  uv_timer_t timer;         /* for the step of opening that is under way */
-  uv_idle_t kick;           /* while the loop has to come round */
+  enum { RESOLVING, CONNECTING, HANDSHAKING, OPEN, FAILED, CLOSED } state;
+  unsigned generation;      /* of forks: in a child, socket and loop belong to the parent */
+  uv_timer_t timer;         /* limits the current step of opening */
+  uv_idle_t wakeup;         /* wakes the loop, see wake_loop() */
   uv_getaddrinfo_t resolve; /* in use while `resolving` */
   bool resolving;
-  int users; /* of this memory: handles that are not closed, and the resolver */
+  int references; /* open handles, and the resolver: the last one frees the struct */
   struct addrinfo *addresses, *next;
   uint64_t deadline; /* of opening, by the loop's clock */
-  bool retrying;     /* the timer is for another try */
-  char reason[64];   /* why an address could not be connected to: the most telling so far */
+  bool retrying;     /* the timer is for another attempt */
+  char reason[64];   /* why connecting failed: the most specific error so far */
   watched_socket *socket;
   cachette__tls_session *session;
   bool write_wants_read, read_wants_write; /* TLS only */
-  bool more;   /* there may be bytes to read that no descriptor tells of */
-  bool broken; /* sending failed, for `failure`; what has come is still to be received */
+  bool may_have_input; /* there may be input, though the descriptor does not become readable */
+  bool broken; /* sending failed because of `failure`, but there may be input to receive first */
   cachette__buffer output;
   uint64_t sent;
   bool was_open;
-  cachette_error failure; /* to be told in the next turn of the loop */
+  cachette_error failure; /* reported in the next turn of the loop */
 };
 
 void cachette__target_text(const cachette__target *target, char *text, size_t size) {
@@ -73,7 +73,7 @@ void cachette__target_text(const cachette__target *target, char *text, size_t si
 
 /* ---- The end ---- */
 
-/* Whether it is this process's own: a callback of the parent's may return in a forked child. */
+/* Whether this process opened it: in a forked child, a callback of the parent's loop may return. */
 static bool is_own(const cachette__stream *self) {
   return self->generation == cachette__fork_generation;
 }
@@ -81,7 +81,7 @@ static bool is_own(const cachette__stream *self) {
 static bool is_open(const cachette__stream *self) { return self->state == OPEN && is_own(self); }
 
 static void release(cachette__stream *self) {
-  if (--self->users > 0) return;
+  if (--self->references > 0) return;
   cachette__buffer_deinit(&self->output);
   cachette__free(self);
 }
@@ -110,22 +110,22 @@ void cachette__stream_close(cachette__stream *self, bool forked) {
     cachette__free(self);
     return;
   }
-  if (!is_own(self)) { /* in a child, inside a callback of the parent's loop that will return */
+  if (!is_own(self)) { /* in a forked child, inside a callback of the parent's loop */
     if (self->socket != NULL) close(self->socket->fd);
     self->state = CLOSED;
     return;
   }
   close_socket(self, self->state != OPEN || cachette__buffer_size(&self->output) > 0);
   self->state = CLOSED;
-  if (self->resolving) uv_cancel((uv_req_t *)&self->resolve); /* its callback comes all the same */
+  if (self->resolving) uv_cancel((uv_req_t *)&self->resolve); /* its callback runs even so */
   if (self->addresses != NULL) uv_freeaddrinfo(self->addresses);
   self->addresses = NULL;
   uv_close((uv_handle_t *)&self->timer, on_handle_closed);
-  uv_close((uv_handle_t *)&self->kick, on_handle_closed);
+  uv_close((uv_handle_t *)&self->wakeup, on_handle_closed);
 }
 
-/* Tells the owner of its failure, from inside the loop. */
-static void tell(cachette__stream *self) {
+/* Reports the failure to the owner, from inside the loop. */
+static void report_failure(cachette__stream *self) {
   const cachette__stream_events *events = self->events;
   void *owner = self->owner;
   cachette_error failure = self->failure;
@@ -135,61 +135,62 @@ static void tell(cachette__stream *self) {
 
 static void receive(cachette__stream *self);
 
-static void on_kick(uv_idle_t *kick) {
-  cachette__stream *self = kick->data;
+static void on_wakeup(uv_idle_t *wakeup) {
+  cachette__stream *self = wakeup->data;
   if (!is_own(self)) return;
-  uv_idle_stop(kick);
+  uv_idle_stop(wakeup);
   if (self->state == FAILED) {
-    tell(self);
-  } else if (self->state == OPEN && self->more) {
-    self->more = false;
+    report_failure(self);
+  } else if (self->state == OPEN && self->may_have_input) {
+    self->may_have_input = false;
     receive(self);
   }
 }
 
-/* Makes the loop come round at once: to tell a failure, or only to notice a change of watchers. */
-static void come_round(cachette__stream *self) { uv_idle_start(&self->kick, on_kick); }
+/* Keeps the loop from blocking in its next turn: to report a failure or apply a changed watcher. */
+static void wake_loop(cachette__stream *self) { uv_idle_start(&self->wakeup, on_wakeup); }
 
-/* Notes what the owner is to hear; the format is one of this file's. */
-static void note_failure(cachette__stream *self, const char *format, const char *reason) {
+/* Sets the error for the owner. `format` is one of the constants in this file. */
+static void set_failure(cachette__stream *self, const char *format, const char *reason) {
   char name[128], message[256];
   cachette__target_text(self->target, name, sizeof name);
   snprintf(message, sizeof message, format, name, reason);
   cachette__fail(&self->failure, CACHETTE_EUNAVAILABLE, NULL, "%s", message);
 }
 
-/* It is over; the owner hears of it in the next turn of the loop. */
+/* Closes the socket; the owner is notified in the next turn of the loop. */
 static void fail(cachette__stream *self) {
   uv_timer_stop(&self->timer);
   close_socket(self, true);
   self->state = FAILED;
-  come_round(self);
+  wake_loop(self);
 }
 
-static void fail_opening(cachette__stream *self, const char *reason) {
-  note_failure(self, "Cannot connect to %s: %s.", reason);
+static void fail_to_open(cachette__stream *self, const char *reason) {
+  set_failure(self, "Cannot connect to %s: %s.", reason);
   fail(self);
 }
 
-/* The TLS handshake came to nothing. `plainly`: surely because the server does not speak TLS. */
-static void fail_securing(cachette__stream *self, const char *reason, bool plainly) {
+/* The TLS handshake failed. `is_plain`: it is certain that the server does not speak TLS. */
+static void fail_handshake(cachette__stream *self, const char *reason, bool is_plain) {
   const char *advice = self->target->plain_advice;
-  fail_opening(self, reason);
+  fail_to_open(self, reason);
   size_t size = strlen(self->failure.message);
   if (advice == NULL) return;
   snprintf(self->failure.message + size, sizeof self->failure.message - size, " %s%s",
-           plainly ? "For a server without TLS, " : "If it does not speak TLS, ", advice);
+           is_plain ? "For a server without TLS, " : "If it does not speak TLS, ", advice);
 }
 
-/* `reason` NULL: the server has ended it. */
-static void note_break(cachette__stream *self, const char *reason) {
-  /* The first reason is what the others come from; but in TLS the peer may have told its own. */
+/* `reason` NULL: the server closed the connection. */
+static void set_broken(cachette__stream *self, const char *reason) {
+  /* The first reason is the cause of the later ones. But under TLS the peer may send its own
+   * reason. */
   if (self->broken && (self->session == NULL || reason == NULL)) return;
   self->broken = true;
   if (reason != NULL)
-    note_failure(self, "The connection to %s broke: %s.", reason);
+    set_failure(self, "The connection to %s broke: %s.", reason);
   else
-    note_failure(self, "The connection to %s was closed by the server.", "");
+    set_failure(self, "The connection to %s was closed by the server.", "");
 }
 
 /* ---- Watching ---- */
@@ -200,7 +201,7 @@ static void watch(cachette__stream *self, int mask) {
   if (self->socket->mask == mask) return;
   self->socket->mask = mask;
   uv_poll_start(&self->socket->poll, mask, on_poll);
-  come_round(self);
+  wake_loop(self);
 }
 
 static void watch_open(cachette__stream *self) {
@@ -223,20 +224,18 @@ static ssize_t send_some(cachette__stream *self, const char *data, size_t size) 
   }
 }
 
-/* Why reading or writing failed; NULL: the server has ended it. */
+/* Why reading or writing failed; NULL: the server closed the connection. */
 static const char *io_reason(const cachette__stream *self) {
   if (self->session != NULL) return cachette__tls_reason(self->session);
   return errno == EPIPE ? NULL : system_reason(errno);
 }
 
-/*
- * What the server said last may be at hand yet, and may tell why it does not listen any more: it is
- * received first.
- */
+/* Receives pending input before it fails: the server's last message may explain why it closed the
+ * connection. */
 static void break_sending(cachette__stream *self, const char *reason) {
-  note_break(self, reason);
-  self->more = true;
-  come_round(self);
+  set_broken(self, reason);
+  self->may_have_input = true;
+  wake_loop(self);
 }
 
 void cachette__stream_flush(cachette__stream *self) {
@@ -272,20 +271,20 @@ static ssize_t receive_some(cachette__stream *self, char *data, size_t size) {
   }
 }
 
-/* Receives what is at hand, up to a number of rounds. Returns what ended that, or 1. */
+/* Receives input, at most MAX_READS times. Returns the result of the last read, or 1. */
 static ssize_t receive_batch(cachette__stream *self, bool *received) {
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int i = 0; i < MAX_READS; i++) {
     size_t size = 0;
-    char *room = self->events->room(self->owner, &size);
+    char *buffer = self->events->buffer(self->owner, &size);
     if (!is_open(self)) return 1;
-    if (room == NULL) {
-      note_break(self, "out of memory");
+    if (buffer == NULL) {
+      set_broken(self, "out of memory");
       return CACHETTE__IO_FAILED;
     }
-    ssize_t count = receive_some(self, room, size);
+    ssize_t count = receive_some(self, buffer, size);
     if (count <= 0) {
-      if (count == CACHETTE__IO_END) note_break(self, NULL);
-      if (count == CACHETTE__IO_FAILED) note_break(self, io_reason(self));
+      if (count == CACHETTE__IO_END) set_broken(self, NULL);
+      if (count == CACHETTE__IO_FAILED) set_broken(self, io_reason(self));
       return count;
     }
     *received = true;
@@ -302,10 +301,10 @@ static void receive(cachette__stream *self) {
   if (received && is_open(self)) self->events->paused(self->owner);
   if (!is_open(self)) return;
   self->read_wants_write = last == CACHETTE__IO_WRITE;
-  /* What TLS holds makes no descriptor readable. */
-  self->more = last > 0 && (self->session != NULL || self->broken);
-  if (self->more)
-    come_round(self);
+  /* Input that OpenSSL has buffered does not make the descriptor readable. */
+  self->may_have_input = last > 0 && (self->session != NULL || self->broken);
+  if (self->may_have_input)
+    wake_loop(self);
   else if (self->broken)
     fail(self);
   else
@@ -314,8 +313,8 @@ static void receive(cachette__stream *self) {
 
 /* ---- Opening ---- */
 
-static void on_timer(uv_timer_t *timer);
-static void begin_unix(cachette__stream *self);
+static void on_timeout(uv_timer_t *timer);
+static void connect_unix(cachette__stream *self);
 static void connect_next(cachette__stream *self, const char *reason);
 
 static uint64_t time_left(const cachette__stream *self) {
@@ -324,7 +323,7 @@ static uint64_t time_left(const cachette__stream *self) {
 }
 
 static void set_option(int fd, int level, int option, int value) {
-  setsockopt(fd, level, option, &value, sizeof value); /* where it fails, it was only for speed */
+  setsockopt(fd, level, option, &value, sizeof value); /* only tuning: errors are ignored */
 }
 
 static int open_socket(int family) {
@@ -341,9 +340,9 @@ static int open_socket(int family) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 #ifdef TCP_KEEPIDLE
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_SECONDS);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_SECONDS);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 #endif
   return fd;
 }
@@ -356,7 +355,7 @@ static void become_open(cachette__stream *self) {
   self->events->opened(self->owner);
 }
 
-static void go_on_securing(cachette__stream *self) {
+static void continue_handshake(cachette__stream *self) {
   int step = cachette__tls_handshake(self->session);
   if (step == 1)
     become_open(self);
@@ -365,11 +364,12 @@ static void go_on_securing(cachette__stream *self) {
   else if (step == CACHETTE__IO_WRITE)
     watch(self, UV_WRITABLE);
   else if (step == CACHETTE__IO_END)
-    fail_securing(self, "the server ended the TLS handshake", false);
-  else if (cachette__tls_is_plain(self->session) || !cachette__tls_has_heard(self->session))
-    fail_securing(self, cachette__tls_reason(self->session), cachette__tls_is_plain(self->session));
+    fail_handshake(self, "the server ended the TLS handshake", false);
+  else if (cachette__tls_is_plain(self->session) || !cachette__tls_has_received(self->session))
+    fail_handshake(self, cachette__tls_reason(self->session),
+                   cachette__tls_is_plain(self->session));
   else
-    fail_opening(self, cachette__tls_reason(self->session));
+    fail_to_open(self, cachette__tls_reason(self->session));
 }
 
 static void on_connected(cachette__stream *self) {
@@ -379,15 +379,15 @@ static void on_connected(cachette__stream *self) {
   }
   self->session = cachette__tls_open(self->target->tls, self->socket->fd, self->target->host);
   if (self->session == NULL) {
-    fail_opening(self, "out of memory");
+    fail_to_open(self, "out of memory");
     return;
   }
-  self->state = SECURING;
-  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
-  go_on_securing(self);
+  self->state = HANDSHAKING;
+  uv_timer_start(&self->timer, on_timeout, time_left(self), 0);
+  continue_handshake(self);
 }
 
-/* The error that the system has noted on the socket, or 0; it is told once. */
+/* The pending error of the socket, or 0. Reading it clears it. */
 static int socket_error(const cachette__stream *self) {
   int code = 0;
   socklen_t size = sizeof code;
@@ -395,8 +395,8 @@ static int socket_error(const cachette__stream *self) {
   return code;
 }
 
-/* The descriptor is writable, so connect() has ended. */
-static void look_at_connect(cachette__stream *self) {
+/* The descriptor is writable, so connect() is complete. */
+static void finish_connect(cachette__stream *self) {
   int code = socket_error(self);
   if (code != 0)
     connect_next(self, system_reason(code));
@@ -408,28 +408,28 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   watched_socket *socket = poll->data;
   cachette__stream *self = socket->stream;
   if (!is_own(self)) return;
-  if (status < 0) socket->mask = 0; /* libuv has stopped watching; of any error it says EBADF */
+  if (status < 0) socket->mask = 0; /* libuv stopped it; every error is EBADF */
   if (self->state == CONNECTING) {
-    look_at_connect(self);
-  } else if (self->state == SECURING) {
-    go_on_securing(self);
+    finish_connect(self);
+  } else if (self->state == HANDSHAKING) {
+    continue_handshake(self);
   } else if (status < 0) {
-    receive(self); /* what came before the error, and then the error, as in a handshake */
+    receive(self); /* receives pending input, then the real error */
   } else {
     if (events & UV_WRITABLE || self->write_wants_read) cachette__stream_flush(self);
     if (is_open(self)) receive(self);
   }
 }
 
-/* The queue of a Unix socket is full, and the system does not tell when it no longer is. */
+/* The queue of a Unix socket is full. The system does not report when it has space again. */
 static void retry_later(cachette__stream *self) {
   uint64_t left = time_left(self);
   self->retrying = left > RETRY_MS;
-  uv_timer_start(&self->timer, on_timer, self->retrying ? RETRY_MS : left, 0);
+  uv_timer_start(&self->timer, on_timeout, self->retrying ? RETRY_MS : left, 0);
 }
 
-/* Begins to connect to an address. False: that failed at once, for `*reason`. */
-static bool begin_connect(cachette__stream *self, const struct sockaddr *address, socklen_t size,
+/* Starts to connect to an address. Returns false if that fails at once, and sets `*reason`. */
+static bool start_connect(cachette__stream *self, const struct sockaddr *address, socklen_t size,
                           const char **reason) {
   watched_socket *opened = cachette__calloc(1, sizeof *opened);
   *reason = "out of memory";
@@ -448,74 +448,72 @@ static bool begin_connect(cachette__stream *self, const struct sockaddr *address
     watch(self, UV_WRITABLE);
     return true;
   }
-  bool full = errno == EAGAIN && address->sa_family == AF_UNIX; /* of one that is not listened to */
+  bool is_queue_full = errno == EAGAIN && address->sa_family == AF_UNIX; /* see retry_later() */
   *reason = system_reason(errno);
   close_socket(self, true);
-  if (full) retry_later(self);
-  return full;
+  if (is_queue_full) retry_later(self);
+  return is_queue_full;
 }
 
-/* Whether it says more than that this machine has no way to such addresses. */
-static bool is_telling(const char *reason) {
+/* Whether the error says more than that this machine has no route to such an address. */
+static bool is_specific(const char *reason) {
   static const int silent[] = {ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT};
   for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
     if (strcmp(reason, system_reason(silent[i])) == 0) return false;
   return true;
 }
 
-static void note_reason(cachette__stream *self, const char *reason) {
-  if (self->reason[0] == '\0' || (!is_telling(self->reason) && is_telling(reason)))
+static void add_reason(cachette__stream *self, const char *reason) {
+  if (self->reason[0] == '\0' || (!is_specific(self->reason) && is_specific(reason)))
     snprintf(self->reason, sizeof self->reason, "%s", reason);
 }
 
-/*
- * Tries the next address; each gets an even share of the time that is left, so that one that
- * swallows packets leaves some for those behind it. `reason`: why the last one failed, or NULL.
- */
+/* Tries the next address, which gets an even share of the time that is left. So an address that
+ * drops packets leaves time for the others. `reason`: why the last address failed, or NULL. */
 static void connect_next(cachette__stream *self, const char *reason) {
   close_socket(self, true);
   self->state = CONNECTING;
-  if (reason != NULL) note_reason(self, reason);
+  if (reason != NULL) add_reason(self, reason);
   while (self->next != NULL) {
     const struct addrinfo *address = self->next;
-    uint64_t rest = 0;
-    for (const struct addrinfo *each = address; each != NULL; each = each->ai_next) rest++;
+    uint64_t remaining = 0;
+    for (const struct addrinfo *each = address; each != NULL; each = each->ai_next) remaining++;
     self->next = address->ai_next;
-    uint64_t share = time_left(self) / rest;
-    if (rest > 1 && share < LEAST_SHARE) share = LEAST_SHARE;
-    if (begin_connect(self, address->ai_addr, address->ai_addrlen, &reason)) {
-      uv_timer_start(&self->timer, on_timer, share, 0);
+    uint64_t share = time_left(self) / remaining;
+    if (remaining > 1 && share < MIN_SHARE_MS) share = MIN_SHARE_MS;
+    if (start_connect(self, address->ai_addr, address->ai_addrlen, &reason)) {
+      uv_timer_start(&self->timer, on_timeout, share, 0);
       return;
     }
-    note_reason(self, reason);
+    add_reason(self, reason);
   }
-  fail_opening(self, self->reason[0] != '\0' ? self->reason : "the name has no address");
+  fail_to_open(self, self->reason[0] != '\0' ? self->reason : "the name has no address");
 }
 
 bool cachette__stream_waits_for_tls(const cachette__stream *self) {
-  return self->state == SECURING && !cachette__tls_has_heard(self->session);
+  return self->state == HANDSHAKING && !cachette__tls_has_received(self->session);
 }
 
-static void on_timer(uv_timer_t *timer) {
+static void on_timeout(uv_timer_t *timer) {
   cachette__stream *self = timer->data;
   if (!is_own(self)) return;
   if (self->retrying) {
     self->retrying = false;
-    begin_unix(self);
+    connect_unix(self);
     return;
   }
   char reason[64];
   snprintf(reason, sizeof reason, "%s within %g s",
-           self->state == RESOLVING  ? "the name was not resolved"
-           : self->state == SECURING ? "no end of the TLS handshake"
-                                     : "no answer",
+           self->state == RESOLVING     ? "the name was not resolved"
+           : self->state == HANDSHAKING ? "no end of the TLS handshake"
+                                        : "no answer",
            (double)self->target->connect_timeout_ms / 1000);
   if (self->state == CONNECTING)
     connect_next(self, reason);
   else if (cachette__stream_waits_for_tls(self))
-    fail_securing(self, reason, false);
+    fail_handshake(self, reason, false);
   else
-    fail_opening(self, reason);
+    fail_to_open(self, reason);
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses) {
@@ -524,7 +522,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   if (self->state != RESOLVING || !is_own(self)) {
     if (addresses != NULL) uv_freeaddrinfo(addresses);
   } else if (status < 0) {
-    fail_opening(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "the name is not known"
+    fail_to_open(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "the name is not known"
                                                                           : uv_strerror(status));
   } else {
     self->addresses = self->next = addresses;
@@ -533,7 +531,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   release(self);
 }
 
-static int begin_resolve(cachette__stream *self, cachette_error *error) {
+static int start_resolve(cachette__stream *self, cachette_error *error) {
   const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   char port[8];
   snprintf(port, sizeof port, "%u", self->target->port);
@@ -545,13 +543,14 @@ static int begin_resolve(cachette__stream *self, cachette_error *error) {
                           "The name \"%.100s\" cannot be looked up: %s.", self->target->host,
                           uv_strerror(code));
   self->resolving = true;
-  self->users++;
-  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
+  self->references++;
+  uv_timer_start(&self->timer, on_timeout, time_left(self), 0);
   return CACHETTE_OK;
 }
 
-/* A numeric address needs no resolver, and no thread of its pool. */
-static bool begin_numeric(cachette__stream *self) {
+/* Connects to a numeric address, without the resolver and its threads. Returns false if the host is
+ * a name. */
+static bool connect_numeric(cachette__stream *self) {
   struct sockaddr_in v4;
   struct sockaddr_in6 v6;
   const struct sockaddr *address = (const struct sockaddr *)&v4;
@@ -563,21 +562,21 @@ static bool begin_numeric(cachette__stream *self) {
   }
   const char *reason;
   self->state = CONNECTING;
-  uv_timer_start(&self->timer, on_timer, time_left(self), 0);
-  if (!begin_connect(self, address, size, &reason)) fail_opening(self, reason);
+  uv_timer_start(&self->timer, on_timeout, time_left(self), 0);
+  if (!start_connect(self, address, size, &reason)) fail_to_open(self, reason);
   return true;
 }
 
-static void begin_unix(cachette__stream *self) {
+static void connect_unix(cachette__stream *self) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *reason = "the path is too long for a socket";
   self->state = CONNECTING;
   if (strlen(self->target->path) < sizeof address.sun_path) {
     memcpy(address.sun_path, self->target->path, strlen(self->target->path));
-    uv_timer_start(&self->timer, on_timer, time_left(self), 0);
-    if (begin_connect(self, (const struct sockaddr *)&address, sizeof address, &reason)) return;
+    uv_timer_start(&self->timer, on_timeout, time_left(self), 0);
+    if (start_connect(self, (const struct sockaddr *)&address, sizeof address, &reason)) return;
   }
-  fail_opening(self, reason);
+  fail_to_open(self, reason);
 }
 
 int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
@@ -591,16 +590,16 @@ int cachette__stream_open(uv_loop_t *loop, const cachette__target *target,
   self->owner = owner;
   self->generation = cachette__fork_generation;
   uv_timer_init(loop, &self->timer);
-  uv_idle_init(loop, &self->kick);
-  self->timer.data = self->kick.data = self;
-  self->users = 2;
+  uv_idle_init(loop, &self->wakeup);
+  self->timer.data = self->wakeup.data = self;
+  self->references = 2;
   uv_update_time(loop);
   self->deadline = uv_now(loop) + (uint64_t)target->connect_timeout_ms;
   int code = CACHETTE_OK;
   if (target->host == NULL)
-    begin_unix(self);
-  else if (!begin_numeric(self))
-    code = begin_resolve(self, error);
+    connect_unix(self);
+  else if (!connect_numeric(self))
+    code = start_resolve(self, error);
   if (code < 0)
     cachette__stream_close(self, false);
   else

@@ -16,26 +16,26 @@
 #include "../base/slice.h"
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* there the socket has SO_NOSIGPIPE */
+#define MSG_NOSIGNAL 0 /* such a system has SO_NOSIGPIPE on the socket */
 #endif
 
 struct cachette__tls {
   SSL_CTX *context;
-  BIO_METHOD *method; /* the descriptor, without SIGPIPE */
+  BIO_METHOD *method; /* for sockets, without SIGPIPE */
   bool verify;
 };
 
 struct cachette__tls_session {
   SSL *ssl;
   int fd;
-  bool has_heard;
+  bool has_received;
   bool is_plain; /* the peer does not speak TLS */
   char reason[128];
 };
 
 /* ---- The descriptor, as OpenSSL wants it ---- */
 
-static int after(BIO *bio, ssize_t count) {
+static int must_retry(BIO *bio, ssize_t count) {
   BIO_clear_retry_flags(bio);
   return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 1 : 0;
 }
@@ -43,15 +43,15 @@ static int after(BIO *bio, ssize_t count) {
 static int bio_write(BIO *bio, const char *data, int size) {
   const cachette__tls_session *session = BIO_get_data(bio);
   ssize_t count = send(session->fd, data, (size_t)size, MSG_NOSIGNAL);
-  if (after(bio, count)) BIO_set_retry_write(bio);
+  if (must_retry(bio, count)) BIO_set_retry_write(bio);
   return (int)count;
 }
 
 static int bio_read(BIO *bio, char *data, int size) {
   cachette__tls_session *session = BIO_get_data(bio);
   ssize_t count = recv(session->fd, data, (size_t)size, 0);
-  if (after(bio, count)) BIO_set_retry_read(bio);
-  session->has_heard |= count > 0;
+  if (must_retry(bio, count)) BIO_set_retry_read(bio);
+  session->has_received |= count > 0;
   return (int)count;
 }
 
@@ -62,7 +62,7 @@ static long bio_ctrl(BIO *bio, int command, long number, void *data) {
   return command == BIO_CTRL_FLUSH;
 }
 
-static BIO_METHOD *make_method(void) {
+static BIO_METHOD *create_method(void) {
   BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "cachette socket");
   if (method == NULL) return NULL;
   BIO_meth_set_write(method, bio_write);
@@ -73,40 +73,40 @@ static BIO_METHOD *make_method(void) {
 
 /* ---- Settings ---- */
 
-static const char *system_words(int code) { return uv_strerror(uv_translate_sys_error(code)); }
+static const char *system_reason(int code) { return uv_strerror(uv_translate_sys_error(code)); }
 
-/* The words for what went wrong first, which is what the rest follows from. */
-static const char *first_words(void) {
+/* The reason of the first error in the queue, which is the cause of the others. */
+static const char *first_reason(void) {
   unsigned long first = ERR_peek_error();
-  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return system_words(ERR_GET_REASON(first));
-  const char *words = ERR_reason_error_string(first);
-  return words != NULL ? words : "no reason given";
+  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return system_reason(ERR_GET_REASON(first));
+  const char *reason = ERR_reason_error_string(first);
+  return reason != NULL ? reason : "no reason given";
 }
 
 static int fail_file(cachette_error *error, const char *option, const char *file,
                      const char *reason) {
-  char shown[101];
-  cachette__value_text(file, shown, sizeof shown);
+  char path[101];
+  cachette__value_text(file, path, sizeof path);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" file \"%s\" cannot be used: %s.", option, shown, reason);
+                        "The \"%s\" file \"%s\" cannot be used: %s.", option, path, reason);
 }
 
-/* OpenSSL would ask at the terminal. */
-static int refuse_passphrase(char *text, int size, int writing, void *asked) {
+/* Refuses a passphrase: by default OpenSSL would ask for it at the terminal. */
+static int refuse_passphrase(char *text, int size, int writing, void *was_requested) {
   (void)writing;
   if (size > 0) *text = '\0';
-  *(bool *)asked = true;
+  *(bool *)was_requested = true;
   return -1;
 }
 
 static int load_key(SSL_CTX *context, const char *file, cachette_error *error) {
-  bool asked = false;
+  bool was_requested = false;
   SSL_CTX_set_default_passwd_cb(context, refuse_passphrase);
-  SSL_CTX_set_default_passwd_cb_userdata(context, &asked);
+  SSL_CTX_set_default_passwd_cb_userdata(context, &was_requested);
   int loaded = SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM);
   SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
   if (loaded == 1 && SSL_CTX_check_private_key(context) == 1) return CACHETTE_OK;
-  const char *reason = asked ? "it is encrypted, and must not be" : first_words();
+  const char *reason = was_requested ? "it is encrypted, and must not be" : first_reason();
   return fail_file(error, "tls_key_file", file, reason);
 }
 
@@ -115,7 +115,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
   ERR_clear_error();
   if (settings->ca_file != NULL) {
     if (SSL_CTX_load_verify_locations(context, settings->ca_file, NULL) != 1)
-      return fail_file(error, "tls_ca_file", settings->ca_file, first_words());
+      return fail_file(error, "tls_ca_file", settings->ca_file, first_reason());
   } else if (settings->verify) {
     SSL_CTX_set_default_verify_paths(context);
   }
@@ -125,7 +125,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
         error, CACHETTE_ECONFIG, settings->cert_file == NULL ? "tls_cert_file" : "tls_key_file",
         "The options \"tls_cert_file\" and \"tls_key_file\" go together; one of them is missing.");
   if (SSL_CTX_use_certificate_chain_file(context, settings->cert_file) != 1)
-    return fail_file(error, "tls_cert_file", settings->cert_file, first_words());
+    return fail_file(error, "tls_cert_file", settings->cert_file, first_reason());
   return load_key(context, settings->key_file, error);
 }
 
@@ -135,7 +135,7 @@ int cachette__tls_new(const cachette__tls_settings *settings, cachette__tls **tl
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->verify = settings->verify;
   self->context = SSL_CTX_new(TLS_client_method());
-  self->method = make_method();
+  self->method = create_method();
   int code = CACHETTE_ENOMEM;
   if (self->context == NULL || self->method == NULL ||
       SSL_CTX_set_min_proto_version(self->context, TLS1_2_VERSION) != 1) {
@@ -152,7 +152,7 @@ int cachette__tls_new(const cachette__tls_settings *settings, cachette__tls **tl
   return CACHETTE_OK;
 
 fail:
-  ERR_clear_error(); /* the queue is the thread's, and others of the program look at it */
+  ERR_clear_error(); /* the queue belongs to the thread, and other code reads it */
   cachette__tls_free(self);
   return code;
 }
@@ -171,9 +171,9 @@ static bool is_address(const char *host) {
   return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-/* Whom the peer must prove to be. */
+/* Sets the name or address that the peer's certificate must have. */
 static bool set_host(SSL *ssl, const char *host, bool verify) {
-  if (host == NULL) return true; /* a Unix socket is proof by itself */
+  if (host == NULL) return true; /* a Unix socket needs no proof of identity */
   if (is_address(host))
     return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
   if (SSL_set_tlsext_host_name(ssl, host) != 1) return false;
@@ -198,25 +198,25 @@ cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char
   return self;
 }
 
-static const char *verdict_words(long verdict) {
+static const char *describe_verdict(long verdict) {
   if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
     return "its certificate is not valid for that name or address";
   return X509_verify_cert_error_string(verdict);
 }
 
-/* Whether what came was no record of TLS. */
-static bool is_no_tls(unsigned long noted) {
-  if (ERR_GET_LIB(noted) != ERR_LIB_SSL) return false;
-  int reason = ERR_GET_REASON(noted);
+/* Whether the error means that the peer sent no TLS record. */
+static bool is_plain_error(unsigned long error) {
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return false;
+  int reason = ERR_GET_REASON(error);
   return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
          reason == SSL_R_HTTP_REQUEST;
 }
 
-/* Words for what OpenSSL noted, where its own say little to who has not read its source. */
-static const char *words_for(unsigned long noted) {
-  if (is_no_tls(noted)) return "it does not speak TLS";
-  if (ERR_GET_LIB(noted) != ERR_LIB_SSL) return ERR_reason_error_string(noted);
-  switch (ERR_GET_REASON(noted)) {
+/* Describes an error, where OpenSSL's own text helps only those who know its source. */
+static const char *describe_error(unsigned long error) {
+  if (is_plain_error(error)) return "it does not speak TLS";
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return ERR_reason_error_string(error);
+  switch (ERR_GET_REASON(error)) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
       return "it does not speak TLS 1.2 or later";
@@ -225,32 +225,32 @@ static const char *words_for(unsigned long noted) {
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
       return "it does not trust the certificate that it was shown";
     default:
-      return ERR_reason_error_string(noted);
+      return ERR_reason_error_string(error);
   }
 }
 
-static void note_reason(cachette__tls_session *self, int system) {
+static void set_reason(cachette__tls_session *self, int system) {
   long verdict = SSL_get_verify_result(self->ssl);
   unsigned long last = ERR_peek_last_error();
-  const char *words;
-  self->is_plain = is_no_tls(last);
+  const char *reason;
+  self->is_plain = is_plain_error(last);
   if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
-    words = verdict_words(verdict);
+    reason = describe_verdict(verdict);
   else
-    words = last != 0 ? words_for(last) : system_words(system);
-  snprintf(self->reason, sizeof self->reason, "%s", words != NULL ? words : "unknown");
+    reason = last != 0 ? describe_error(last) : system_reason(system);
+  snprintf(self->reason, sizeof self->reason, "%s", reason != NULL ? reason : "unknown");
 }
 
-/* Whether the peer is simply gone, without the farewell that TLS has for it. */
-static bool is_end(int error, int system) {
+/* Whether the peer closed the connection without the close_notify of TLS. */
+static bool is_disconnect(int error, int system) {
 #ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
   if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return true;
 #endif
   return error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0 && (system == 0 || system == EPIPE);
 }
 
-/* What OpenSSL's answer means. */
-static int outcome(cachette__tls_session *self, int result) {
+/* Translates a failed OpenSSL call into a `CACHETTE__IO_` code. */
+static int translate_failure(cachette__tls_session *self, int result) {
   int system = errno, error = SSL_get_error(self->ssl, result);
   switch (error) {
     case SSL_ERROR_WANT_READ:
@@ -260,8 +260,8 @@ static int outcome(cachette__tls_session *self, int result) {
     case SSL_ERROR_ZERO_RETURN:
       return CACHETTE__IO_END;
     default:
-      if (is_end(error, system)) return CACHETTE__IO_END;
-      note_reason(self, system);
+      if (is_disconnect(error, system)) return CACHETTE__IO_END;
+      set_reason(self, system);
       return CACHETTE__IO_FAILED;
   }
 }
@@ -270,30 +270,30 @@ int cachette__tls_handshake(cachette__tls_session *self) {
   ERR_clear_error();
   errno = 0;
   int result = SSL_do_handshake(self->ssl);
-  return result == 1 ? 1 : outcome(self, result);
+  return result == 1 ? 1 : translate_failure(self, result);
 }
 
 ssize_t cachette__tls_read(cachette__tls_session *self, void *data, size_t size) {
-  size_t got;
+  size_t count;
   ERR_clear_error();
   errno = 0;
-  int result = SSL_read_ex(self->ssl, data, size, &got);
-  return result == 1 ? (ssize_t)got : outcome(self, result);
+  int result = SSL_read_ex(self->ssl, data, size, &count);
+  return result == 1 ? (ssize_t)count : translate_failure(self, result);
 }
 
 ssize_t cachette__tls_write(cachette__tls_session *self, const void *data, size_t size) {
-  size_t put;
+  size_t count;
   ERR_clear_error();
   errno = 0;
-  int result = SSL_write_ex(self->ssl, data, size, &put);
-  return result == 1 ? (ssize_t)put : outcome(self, result);
+  int result = SSL_write_ex(self->ssl, data, size, &count);
+  return result == 1 ? (ssize_t)count : translate_failure(self, result);
 }
 
 const char *cachette__tls_reason(const cachette__tls_session *self) { return self->reason; }
 
 bool cachette__tls_is_plain(const cachette__tls_session *self) { return self->is_plain; }
 
-bool cachette__tls_has_heard(const cachette__tls_session *self) { return self->has_heard; }
+bool cachette__tls_has_received(const cachette__tls_session *self) { return self->has_received; }
 
 void cachette__tls_close(cachette__tls_session *self, bool silently) {
   if (self == NULL) return;

@@ -9,7 +9,7 @@
 #include "../base/alloc.h"
 #include "../base/error.h"
 
-/* A piece of the text. */
+/* A part of the text. */
 typedef struct span {
   const char *begin, *end;
 } span;
@@ -21,23 +21,23 @@ static const char out_of_memory[] = "";
 
 static size_t span_size(span text) { return (size_t)(text.end - text.begin); }
 
-static const char *find(span text, char mark) {
-  return text.begin < text.end ? memchr(text.begin, mark, span_size(text)) : NULL;
+static const char *find(span text, char delimiter) {
+  return text.begin < text.end ? memchr(text.begin, delimiter, span_size(text)) : NULL;
 }
 
-static const char *find_last(span text, char mark) {
+static const char *find_last(span text, char delimiter) {
   for (const char *at = text.end; at > text.begin; at--)
-    if (at[-1] == mark) return at - 1;
+    if (at[-1] == delimiter) return at - 1;
   return NULL;
 }
 
-/* Cuts the text at a mark: what is before stays in it, what is behind is returned. */
-static span cut(span *text, const char *mark) {
-  span behind = {text->end, text->end};
-  if (mark == NULL) return behind;
-  behind.begin = mark + 1;
-  text->end = mark;
-  return behind;
+/* Splits the text at a delimiter, or at its end if NULL. Keeps the first part, returns the rest. */
+static span split_at(span *text, const char *delimiter) {
+  span rest = {text->end, text->end};
+  if (delimiter == NULL) return rest;
+  rest.begin = delimiter + 1;
+  text->end = delimiter;
+  return rest;
 }
 
 static int hex(char digit) {
@@ -47,7 +47,7 @@ static int hex(char digit) {
   return -1;
 }
 
-/* A decoded copy into `*copy`; what is wrong with the text, or NULL. */
+/* Stores a decoded copy in `*copy`. Returns what is wrong with the text, or NULL. */
 static const char *decode(span text, char **copy) {
   char *to = cachette__malloc(span_size(text) + 1);
   if (to == NULL) return out_of_memory;
@@ -76,7 +76,7 @@ static bool is_scheme(span text) {
   return strspn(text.begin, LETTERS DIGITS "+-.") >= span_size(text);
 }
 
-static const char *read_scheme(span scheme, cachette__url *url) {
+static const char *parse_scheme(span scheme, cachette__url *url) {
   if (scheme.begin == scheme.end) return "it has no scheme";
   if (!is_scheme(scheme)) return "its scheme is not valid";
   url->scheme = cachette__strndup(scheme.begin, span_size(scheme));
@@ -86,16 +86,16 @@ static const char *read_scheme(span scheme, cachette__url *url) {
   return NULL;
 }
 
-static const char *read_user(span user, cachette__url *url) {
+static const char *parse_user(span user, cachette__url *url) {
   bool has_password = find(user, ':') != NULL;
-  span password = cut(&user, find(user, ':'));
-  const char *fault = decode(user, &url->user);
-  return fault == NULL && has_password ? decode(password, &url->password) : fault;
+  span password = split_at(&user, find(user, ':'));
+  const char *problem = decode(user, &url->user);
+  return problem == NULL && has_password ? decode(password, &url->password) : problem;
 }
 
-static const char *read_port(span port, cachette__url *url) {
+static const char *parse_port(span port, cachette__url *url) {
   int number = 0;
-  if (port.begin == port.end) return NULL; /* as if there were no colon; RFC 3986, 3.2.3 */
+  if (port.begin == port.end) return NULL; /* an empty port counts as none; RFC 3986, 3.2.3 */
   for (const char *at = port.begin; at < port.end; at++) {
     if (*at < '0' || *at > '9' || span_size(port) > 5) return "its port is not a number";
     number = number * 10 + (*at - '0');
@@ -105,7 +105,7 @@ static const char *read_port(span port, cachette__url *url) {
   return NULL;
 }
 
-static const char *read_host(span host, cachette__url *url) {
+static const char *parse_host(span host, cachette__url *url) {
   span port = {host.end, host.end};
   bool is_numeric = host.begin < host.end && *host.begin == '[';
   if (is_numeric) {
@@ -115,51 +115,51 @@ static const char *read_host(span host, cachette__url *url) {
     if (end + 1 < host.end) port.begin = end + 2;
     host = (span){host.begin + 1, end};
   } else {
-    port = cut(&host, find(host, ':'));
+    port = split_at(&host, find(host, ':'));
     if (find(port, ':') != NULL) return "an IPv6 address must stand in brackets";
   }
-  const char *fault = read_port(port, url);
-  if (fault != NULL || host.begin == host.end) return fault;
-  fault = decode(host, &url->host);
-  if (fault != NULL) return fault;
-  /* A host is shown in messages. These would deceive there, or come from a user name and password
-   * that were percent-encoded with their @; and no host has them. */
-  const char *marks = is_numeric ? "@/?#[]" : "@/?#[]:,%";
+  const char *problem = parse_port(port, url);
+  if (problem != NULL || host.begin == host.end) return problem;
+  problem = decode(host, &url->host);
+  if (problem != NULL) return problem;
+  /* The host appears in messages, so characters that no host has are refused: they could mislead,
+   * or come from credentials whose @ was percent-encoded. */
+  const char *delimiters = is_numeric ? "@/?#[]" : "@/?#[]:,%";
   for (const unsigned char *at = (unsigned char *)url->host; *at != '\0'; at++)
-    if (*at <= ' ' || *at == 0x7f || strchr(marks, *at) != NULL)
+    if (*at <= ' ' || *at == 0x7f || strchr(delimiters, *at) != NULL)
       return "its host has a character that no host has";
   return NULL;
 }
 
-static const char *read_parameters(span query, cachette__url *url) {
+static const char *parse_parameters(span query, cachette__url *url) {
   while (query.begin < query.end) {
-    span value, rest = cut(&query, find(query, '&'));
+    span value, rest = split_at(&query, find(query, '&'));
     if (url->parameter_count == CACHETTE__URL_PARAMETERS) return "it has too many parameters";
     cachette__url_parameter *parameter = &url->parameters[url->parameter_count++];
-    value = cut(&query, find(query, '='));
-    const char *fault = decode(query, &parameter->name);
-    if (fault == NULL) fault = decode(value, &parameter->value);
-    if (fault != NULL) return fault;
+    value = split_at(&query, find(query, '='));
+    const char *problem = decode(query, &parameter->name);
+    if (problem == NULL) problem = decode(value, &parameter->value);
+    if (problem != NULL) return problem;
     query = rest;
   }
   return NULL;
 }
 
-/* A URL, cut where its marks are; `user` is empty and begins nowhere if there is none. */
-typedef struct pieces {
+/* The parts of a URL, not decoded. Without credentials `user.begin` is NULL. */
+typedef struct parts {
   span scheme, user, host, path, query;
-} pieces;
+} parts;
 
-static const char *cut_apart(const char *text, pieces *to) {
+static const char *split_url(const char *text, parts *to) {
   span rest = {text, text + strlen(text)};
   for (const char *at = text; *at != '\0'; at++)
     if ((unsigned char)*at <= ' ' || *at == 0x7f) return "it contains a space or control character";
-  const char *mark = strstr(text, "://");
-  if (mark == NULL) return "it has no ://";
-  to->scheme = (span){text, mark};
-  rest.begin = mark + 3;
+  const char *delimiter = strstr(text, "://");
+  if (delimiter == NULL) return "it has no ://";
+  to->scheme = (span){text, delimiter};
+  rest.begin = delimiter + 3;
   if (find(rest, '#') != NULL) return "it contains a #; inside a password that is written %23";
-  to->query = cut(&rest, find(rest, '?'));
+  to->query = split_at(&rest, find(rest, '?'));
   if (find(to->query, '@') != NULL)
     return "it contains a ? before its @; inside a password that is written %3F";
   const char *slash = find(rest, '/');
@@ -173,33 +173,34 @@ static const char *cut_apart(const char *text, pieces *to) {
   return NULL;
 }
 
-static const char *read_all(const char *text, cachette__url *url) {
-  pieces all;
-  const char *fault = cut_apart(text, &all);
-  if (fault == NULL) fault = read_scheme(all.scheme, url);
-  if (fault == NULL && all.user.begin != NULL) fault = read_user(all.user, url);
-  if (fault == NULL) fault = read_host(all.host, url);
-  if (fault == NULL) fault = decode(all.path, &url->path);
-  return fault == NULL ? read_parameters(all.query, url) : fault;
+static const char *parse_parts(const char *text, cachette__url *url) {
+  parts url_parts;
+  const char *problem = split_url(text, &url_parts);
+  if (problem == NULL) problem = parse_scheme(url_parts.scheme, url);
+  if (problem == NULL && url_parts.user.begin != NULL) problem = parse_user(url_parts.user, url);
+  if (problem == NULL) problem = parse_host(url_parts.host, url);
+  if (problem == NULL) problem = decode(url_parts.path, &url->path);
+  return problem == NULL ? parse_parameters(url_parts.query, url) : problem;
 }
 
 int cachette__url_parse(const char *text, const char *option, const char *example,
                         cachette__url *url, cachette_error *error) {
   *url = (cachette__url){.port = -1};
-  const char *fault = read_all(text, url);
-  if (fault == NULL) return CACHETTE_OK;
+  const char *problem = parse_parts(text, url);
+  if (problem == NULL) return CACHETTE_OK;
   cachette__url_deinit(url);
-  if (fault == out_of_memory) return cachette__fail(error, CACHETTE_ENOMEM, option, NULL);
-  char shown[96];
-  cachette__url_show(text, shown, sizeof shown);
+  if (problem == out_of_memory) return cachette__fail(error, CACHETTE_ENOMEM, option, NULL);
+  char redacted[96];
+  cachette__url_redact(text, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
-                        shown, fault, example);
+                        redacted, problem, example);
 }
 
-/* ---- What may be shown ---- */
+/* ---- Redaction ---- */
 
-/* How much of the text is a host, and a port if it has one; 0 unless one of `ends` follows. */
+/* Returns the length of the host and port at the start of the text; 0 unless one of `ends` or the
+ * end of the text follows. */
 static size_t host_size(const char *text, const char *ends) {
   const char *at = text;
   if (*at == '[') {
@@ -213,45 +214,46 @@ static size_t host_size(const char *text, const char *ends) {
     if (digits > 5) return 0;
     at += 1 + digits;
   }
-  return strchr(ends, *at) != NULL ? (size_t)(at - text) : 0; /* the NUL is one of them */
+  return strchr(ends, *at) != NULL ? (size_t)(at - text) : 0; /* matches the NUL, too */
 }
 
-/* How much of a path may be shown: a number, or the name of a socket, for which there is no host.
- */
+/* How much of a path is not redacted: all of a number, or of a socket's path, for which there is no
+ * host. */
 static size_t path_size(const char *path, bool has_host) {
   size_t size = strcspn(path, "?#");
   return !has_host || size <= 1 || strspn(path + 1, DIGITS) == size - 1 ? size : 0;
 }
 
 /*
- * What is before the last @ is user name and password, and so may be anything where a mark of a URL
- * stands unescaped before it. So may be what is behind a ? or #, stands where a port should be, or
- * is no number where a database should be. So only what looks as it should is shown.
+ * Everything before the last @ is credentials. A password with an unescaped delimiter makes the URL
+ * ambiguous: then parts of it may be anywhere before the @, after a ? or #, in place of the port,
+ * or in the path. So only parts that look as they should are kept.
  */
-void cachette__url_show(const char *text, char *shown, size_t size) {
-  const char *mark = strstr(text, "://");
-  if (mark == NULL || !is_scheme((span){text, mark})) {
-    snprintf(shown, size, "***");
+void cachette__url_redact(const char *text, char *redacted, size_t size) {
+  const char *delimiter = strstr(text, "://");
+  if (delimiter == NULL || !is_scheme((span){text, delimiter})) {
+    snprintf(redacted, size, "***");
     return;
   }
-  const char *rest = mark + 3;
+  const char *rest = delimiter + 3;
   const char *at_sign = strrchr(rest, '@');
-  bool is_plain = at_sign == NULL || strpbrk(rest, "/?#@") == at_sign;
-  if (at_sign != NULL && is_plain) rest = at_sign + 1;
-  size_t visible = is_plain ? host_size(rest, "/?#") : 0;
-  bool hidden = !is_plain || (visible == 0 && *rest != '/');
-  if (!hidden) visible += path_size(rest + visible, visible > 0);
-  const char *more = hidden                  ? "***"
-                     : rest[visible] == '/'  ? "/***"
-                     : rest[visible] != '\0' ? "?***"
-                                             : "";
-  snprintf(shown, size, "%.*s%s%.*s%s", (int)(mark + 3 - text), text,
-           at_sign != NULL && is_plain ? "***@" : "", hidden ? 0 : (int)visible, rest, more);
-  for (char *at = shown; *at != '\0'; at++)
+  bool is_unambiguous = at_sign == NULL || strpbrk(rest, "/?#@") == at_sign;
+  if (at_sign != NULL && is_unambiguous) rest = at_sign + 1;
+  size_t visible = is_unambiguous ? host_size(rest, "/?#") : 0;
+  bool is_hidden = !is_unambiguous || (visible == 0 && *rest != '/');
+  if (!is_hidden) visible += path_size(rest + visible, visible > 0);
+  const char *suffix = is_hidden               ? "***"
+                       : rest[visible] == '/'  ? "/***"
+                       : rest[visible] != '\0' ? "?***"
+                                               : "";
+  snprintf(redacted, size, "%.*s%s%.*s%s", (int)(delimiter + 3 - text), text,
+           at_sign != NULL && is_unambiguous ? "***@" : "", is_hidden ? 0 : (int)visible, rest,
+           suffix);
+  for (char *at = redacted; *at != '\0'; at++)
     if (*at <= ' ' || *at > '~') *at = '?';
 }
 
-/* One of the hosts that libmongoc takes. */
+/* Checks one of the hosts of a URL for libmongoc. */
 static const char *check_host(span host) {
   static const char socket[] = "%2F";
   if (span_size(host) > 3 && strncasecmp(host.begin, socket, 3) == 0) return NULL;
@@ -260,18 +262,18 @@ static const char *check_host(span host) {
   return NULL;
 }
 
-const char *cachette__url_check_many(const char *text) {
-  pieces all;
-  const char *fault = cut_apart(text, &all);
-  if (fault != NULL) return fault;
-  if (all.user.begin != NULL && find(all.user, '@') != NULL)
+const char *cachette__url_check_multi_host(const char *text) {
+  parts url_parts;
+  const char *problem = split_url(text, &url_parts);
+  if (problem != NULL) return problem;
+  if (url_parts.user.begin != NULL && find(url_parts.user, '@') != NULL)
     return "the password holds an unescaped '@': write it as %40";
-  for (span rest; fault == NULL; all.host = rest) {
-    rest = cut(&all.host, find(all.host, ','));
-    fault = check_host(all.host);
-    if (rest.begin == rest.end && *all.host.end != ',') break;
+  for (span rest; problem == NULL; url_parts.host = rest) {
+    rest = split_at(&url_parts.host, find(url_parts.host, ','));
+    problem = check_host(url_parts.host);
+    if (rest.begin == rest.end && *url_parts.host.end != ',') break;
   }
-  return fault;
+  return problem;
 }
 
 static void wipe(char *text) {

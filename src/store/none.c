@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store that keeps nothing: caching is off, and the application runs as it is. */
+/* The store for disabled caching: every put succeeds, every fetch misses. */
 #include "none.h"
 
 static int open_none(const cachette__store_context *context, cachette__store **store,
@@ -11,7 +11,7 @@ static int open_none(const cachette__store_context *context, cachette__store **s
   return CACHETTE_OK;
 }
 
-/* All is put and nothing is there, which the items say already. */
+/* The core resets all items to a miss, which is the result of each of them. */
 static void submit(cachette__store *store, cachette_op *op) {
   (void)store;
   op->number = 0;

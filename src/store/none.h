@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store that keeps nothing. */
+/* The store for disabled caching. It stores nothing. */
 #ifndef CACHETTE_NONE_H
 #define CACHETTE_NONE_H
 

@@ -9,7 +9,7 @@
 #include "none.h"
 #include "redis/redis.h"
 
-/* A backend's store: one that is linked in, or else a module. */
+/* Each backend and its store, which is either linked in or a module. */
 static struct entry {
   const char *backend;
   const cachette__store_vtable *linked;
@@ -45,7 +45,7 @@ int cachette__store_check(const cachette_options *options, cachette_error *error
   if (cachette__options_settings(options) != NULL) return CACHETTE_OK;
   if (find(options, &vtable, NULL) < 0 || vtable->settings == NULL) return CACHETTE_OK;
   int code = vtable->settings(options, &settings, error);
-  if (code == CACHETTE_OK) cachette__options_keep(options, settings);
+  if (code == CACHETTE_OK) cachette__options_set_settings(options, settings);
   return code;
 }
 

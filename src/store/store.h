@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam between the cache and what keeps its entries. A store is a folder beside this
- * file that closes with one `const cachette__store_vtable`; a layer (src/layer/) has the same
- * vtable and a store beneath it.
+ * The interface between the core and a store, which is where entries live. Each store is a folder
+ * next to this file and defines one `const cachette__store_vtable`. A layer (src/layer/) implements
+ * the same vtable and forwards to the store or layer below it.
  *
- * Everything here runs on the thread that uses the handle.
+ * All functions here run on the handle's thread.
  */
 #ifndef CACHETTE_STORE_H
 #define CACHETTE_STORE_H
@@ -16,105 +16,107 @@
 
 typedef struct cachette__store_vtable cachette__store_vtable;
 
-/* The head of every store's own struct. */
+/* The first member of the struct of each store and layer. */
 typedef struct cachette__store {
   const cachette__store_vtable *vtable;
 } cachette__store;
 
 /*
- * What stores and layers tell the one above, without having been asked. They do so on the thread
- * that uses the handle: from inside the loop, or of a call into them but open and close. The one
- * above may read what it is given until it returns; it must not call into whom it hears.
+ * Events that a store or layer reports to the one above it. They are reported on the handle's
+ * thread, from the loop or from within a call of the vtable, except open and close. The arguments
+ * are valid during the call. A callback must not call the store or layer that reports the event.
  */
 typedef struct cachette__events cachette__events;
 struct cachette__events {
-  /* Something that an operator should read: a sentence. */
+  /* A message for the operator, one sentence. */
   void (*notice)(cachette__events *events, const char *message);
 
-  /* A server says that the entry of a key has changed or is gone. */
+  /* The server changed or removed the entry of this key. */
   void (*invalidated)(cachette__events *events, cachette_slice key);
 
-  /* A connection ended, so what a server would have told since then was not heard. */
+  /* A connection was lost, so invalidations may have been missed. */
   void (*lost)(cachette__events *events);
 };
 
-/* Who ends ops of a layer's own when their time is over, or the handle is closed: the core. */
+/* The core's service for ops that a layer starts itself: it detaches them at their deadline, or
+ * when the handle is closed. */
 typedef struct cachette__deadlines cachette__deadlines;
 struct cachette__deadlines {
-  /* Gives an op its time, and watches it until it is removed. False: out of memory, or the handle
-   * is being closed. */
+  /* Sets the op's deadline and watches the op until remove(). Returns false if out of memory, or
+   * if the handle is being closed. */
   bool (*add)(cachette__deadlines *deadlines, cachette_op *op);
   void (*remove)(cachette__deadlines *deadlines, cachette_op *op);
 };
 
-/* What a store or layer is given to open with; all but the struct itself stays in place until it is
- * closed. */
+/* The arguments for opening a store or layer. What the pointers refer to is valid until it is
+ * closed; the struct itself only during the call. */
 typedef struct cachette__store_context {
   uv_loop_t *loop;
   const cachette_options *options;
-  cachette__settings *settings; /* of the store; NULL: it has none */
+  cachette__settings *settings; /* the store's; NULL: it has none */
   cachette__events *events;
   cachette__deadlines *deadlines;
 } cachette__store_context;
 
 struct cachette__store_vtable {
-  /* Every op is complete when submit returns. */
+  /* True if submit completes every op before it returns. */
   bool immediate;
 
-  /* Reads the options that only this store understands. NULL: there are none. Errors: ECONFIG,
-   * ENOMEM. */
+  /* Reads the options of this store into new settings, which the caller owns. NULL: the store has
+   * no settings. Errors: ECONFIG, ENOMEM. */
   int (*settings)(const cachette_options *options, cachette__settings **settings,
                   cachette_error *error);
 
-  /* Looks for options that are valid but probably a mistake. Fills `warning` and returns true if
+  /* Looks for an option that is valid but probably a mistake. Returns true and fills `warning` if
    * there is one. May be NULL. */
   bool (*warn)(const cachette_options *options, cachette_error *warning);
 
-  /* Makes a store; on failure fills `error` and returns its code. No op is sent before. */
+  /* Creates a store. On failure fills `error` and returns its code. */
   int (*open)(const cachette__store_context *context, cachette__store **store,
               cachette_error *error);
 
   /*
-   * Carries out an op whose arguments have been checked: keys and times to live are in their
-   * range (put: `ttl_ms` is never 0), `count` is at least 1 where the verb has items, `now_ms` is
-   * set. Ends in exactly one cachette__op_complete(), unless detach comes first.
+   * Executes an op. The core has checked its arguments: keys and times to live are in range (for a
+   * put `ttl_ms` is never 0), `count` is at least 1 if the verb has items, `now_ms` is set. The
+   * store calls cachette__op_complete() exactly once, now or later, unless detach comes first.
    */
   void (*submit)(cachette__store *store, cachette_op *op);
 
   /*
-   * The op ends now: forget it, and do not complete it. Only who holds it is told, which is the
-   * store or layer that it was submitted to last. What was sent stays sent; its late answer is
-   * dropped. A store that has answers for some of the items marks the others with ETIMEDOUT: if the
-   * op's time is over, those answers are given. NULL for who never holds an op: an immediate store,
-   * most layers.
+   * Releases a pending op, which the store must not use or complete afterwards. Called only on the
+   * store or layer that the op was last submitted to. Commands that were sent are not recalled;
+   * their late replies are dropped. If some items have results, the store sets the status of the
+   * others to ETIMEDOUT, since the caller gets the partial results if the op timed out. NULL: it
+   * never has a pending op. That is so for immediate stores and most layers.
    */
   void (*detach)(cachette__store *store, cachette_op *op);
 
   /*
-   * Why an op has no answer, whose time is over: it fails with that. A code of ETIMEDOUT: what
-   * stands there is only said behind the usual sentence. Who holds the op is asked, before detach,
-   * and the answer stays in place until then. NULL: nothing is known. As a whole NULL: nothing ever
-   * is.
+   * Returns why an op that timed out has no result, or NULL if the reason is unknown. The op fails
+   * with this error; with code ETIMEDOUT, its message is appended to that of the time-out. Called
+   * before detach, on the store or layer that has the op; the error is valid until then. The
+   * pointer to the function may be NULL.
    */
   const cachette_error *(*reason)(cachette__store *store, const cachette_op *op);
 
-  /* The name of the server that an op waits for, or with NULL of all, for messages; in place until
-   * the store is closed. NULL: there is none. */
+  /* Returns the name of the server that an op waits for, for messages; for a NULL op, the name of
+   * all servers. Valid until the store is closed. The pointer is NULL if there is no server. */
   const char *(*server)(const cachette__store *store, const cachette_op *op);
 
-  /* Fills what the store knows of the lower half of the struct; the rest stands at -1. */
+  /* Fills those members of the lower half of the struct that the store knows. The others are -1. */
   void (*stats)(cachette__store *store, cachette_stats *stats);
 
   /*
-   * Closes and frees the store; every op has been detached. What it has on the loop it closes with
-   * uv_close(), and its memory may go in the last callback: the loop is run until
-   * nothing is left on it. If `forked`, loop and connections are the parent's: close descriptors,
-   * free memory, but touch no loop and send nothing.
+   * Closes and frees the store. All ops have been detached. The store closes its libuv handles with
+   * uv_close() and may free its memory in the last callback, as the core runs the loop until it is
+   * empty. If `forked`, the loop and the connections belong to the parent process: close
+   * descriptors and free memory, but do not use the loop, and send nothing.
    */
   void (*close)(cachette__store *store, bool forked);
 };
 
-/* Hands an op down; whoever takes it holds it until it completes or hands it on. */
+/* Submits an op to the store or layer below, which has it until it completes it or submits it to
+ * the next one. */
 static inline void cachette__store_submit(cachette__store *store, cachette_op *op) {
   op->priv.holder = store;
   store->vtable->submit(store, op);

@@ -3,27 +3,27 @@
 
 #include <string.h>
 
-enum { HEAD = 12, LONG_HEAD = 16 };
+enum { HEADER = 12, LONG_HEADER = 16 };
 
 #define LONG_VALUE (UINT32_C(1) << 31)
 
 /* ---- Bytes that others may be writing ---- */
 
 /*
- * Readers hold no lock, so what they copy may be written meanwhile; they throw it away then. C has
- * no name for such a copy yet (C++ is to get one: P1478, byte-wise atomic memcpy). Relaxed atomic
- * bytes are what it means, and what the thread sanitizer is shown; memcpy() between the version's
- * acquire and fence is what compilers make of it everywhere else.
+ * Readers hold no lock, so bytes may be written while they are copied; the copy is then discarded.
+ * C has no byte-wise atomic memcpy() yet (for C++ see P1478). Under the thread sanitizer these
+ * functions use relaxed atomic bytes, which is what is meant. Elsewhere they use memcpy(), between
+ * the acquire and the fence of the shard's version.
  */
 #if defined(__SANITIZE_THREAD__)
-#define SHOW_RACES 1
+#define ATOMIC_BYTES 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define SHOW_RACES 1
+#define ATOMIC_BYTES 1
 #endif
 #endif
 
-#ifdef SHOW_RACES
+#ifdef ATOMIC_BYTES
 
 static void read_bytes(const void *from, void *to, size_t size) {
   for (size_t i = 0; i < size; i++)
@@ -57,15 +57,15 @@ static inline bool equal_bytes(const void *racing, const void *own, size_t size)
 
 /* ---- Places ---- */
 
-/* Where a byte lies, and how many are left in its segment from there. */
-typedef struct place {
+/* The address of a byte, and the bytes left in its segment from there. */
+typedef struct cursor {
   unsigned char *byte;
   uint64_t left;
   uint32_t segment;
-} place;
+} cursor;
 
 static inline bool enter_segment(const cachette__arena *arena, uint32_t segment, uint64_t byte,
-                                 place *at) {
+                                 cursor *at) {
   if (segment >= arena->segment_count) return false;
   at->segment = segment;
   at->byte = (unsigned char *)(arena->words + ((uint64_t)segment << arena->segment_shift)) + byte;
@@ -73,14 +73,14 @@ static inline bool enter_segment(const cachette__arena *arena, uint32_t segment,
   return true;
 }
 
-static bool next_segment(const cachette__arena *arena, place *at) {
+static bool next_segment(const cachette__arena *arena, cursor *at) {
   uint32_t next = atomic_load_explicit(&arena->segments[at->segment].next, memory_order_relaxed);
   return enter_segment(arena, next, 0, at);
 }
 
-/* The place so many bytes behind a position. */
-static inline bool find_place(const cachette__arena *arena, uint64_t position, uint64_t skip,
-                              place *at) {
+/* Moves a cursor to `skip` bytes after a position. Returns false if the chain is broken. */
+static inline bool seek(const cachette__arena *arena, uint64_t position, uint64_t skip,
+                        cursor *at) {
   uint64_t byte = (position & (arena->segment_words - 1)) * 8;
   if (!enter_segment(arena, cachette__segment_of(arena, position), byte, at)) return false;
   while (skip >= at->left) {
@@ -92,21 +92,21 @@ static inline bool find_place(const cachette__arena *arena, uint64_t position, u
   return true;
 }
 
-/* How much of `size` bytes lies in the segment of a place, which moves behind it; the next segment
- * is entered when more is to come. 0: the chain is broken. */
-static size_t take_piece(const cachette__arena *arena, place *at, size_t size) {
+/* Advances a cursor by at most `size` bytes, up to the end of its segment, after entering the next
+ * one if necessary. Returns by how many: the bytes before the cursor. 0: the chain is broken. */
+static size_t next_chunk(const cachette__arena *arena, cursor *at, size_t size) {
   if (at->left == 0 && !next_segment(arena, at)) return 0;
-  size_t piece = size < at->left ? size : (size_t)at->left;
-  at->byte += piece;
-  at->left -= piece;
-  return piece;
+  size_t chunk = size < at->left ? size : (size_t)at->left;
+  at->byte += chunk;
+  at->left -= chunk;
+  return chunk;
 }
 
 /* ---- Reading ---- */
 
 bool cachette__entry_read(const cachette__arena *arena, uint64_t position, cachette__entry *entry) {
-  place at;
-  if (!find_place(arena, position, 0, &at)) return false;
+  cursor at;
+  if (!seek(arena, position, 0, &at)) return false;
   entry->position = position;
   entry->bytes = at.byte;
   entry->left = at.left;
@@ -118,49 +118,50 @@ bool cachette__entry_read(const cachette__arena *arena, uint64_t position, cache
   const uint32_t *size = (const uint32_t *)at.byte;
   entry->expires_ms = (int64_t)(first & CACHETTE__EXPIRES_MAX);
   entry->key_size = (uint32_t)(first >> 48) + 1;
-  entry->head = HEAD;
+  entry->header_size = HEADER;
   entry->value_size = __atomic_load_n(size, __ATOMIC_RELAXED);
   if (entry->value_size & LONG_VALUE) {
     uint64_t high = __atomic_load_n(size + 1, __ATOMIC_RELAXED);
-    entry->head = LONG_HEAD;
+    entry->header_size = LONG_HEADER;
     entry->value_size = (entry->value_size & ~(uint64_t)LONG_VALUE) | high << 31;
   }
   return true;
 }
 
-static bool has_key_in_pieces(const cachette__arena *arena, const cachette__entry *entry,
+static bool has_key_in_chunks(const cachette__arena *arena, const cachette__entry *entry,
                               const unsigned char *key) {
-  place at;
-  if (!find_place(arena, entry->position, entry->head, &at)) return false;
-  for (size_t left = entry->key_size, piece; left > 0; left -= piece, key += piece) {
-    piece = take_piece(arena, &at, left);
-    if (piece == 0 || !equal_bytes(at.byte - piece, key, piece)) return false;
+  cursor at;
+  if (!seek(arena, entry->position, entry->header_size, &at)) return false;
+  for (size_t left = entry->key_size, chunk; left > 0; left -= chunk, key += chunk) {
+    chunk = next_chunk(arena, &at, left);
+    if (chunk == 0 || !equal_bytes(at.byte - chunk, key, chunk)) return false;
   }
   return true;
 }
 
 bool cachette__entry_has_key(const cachette__arena *arena, const cachette__entry *entry,
                              const void *key) {
-  if (entry->head + entry->key_size > entry->left) return has_key_in_pieces(arena, entry, key);
-  return equal_bytes(entry->bytes + entry->head, key, entry->key_size);
+  if (entry->header_size + entry->key_size > entry->left)
+    return has_key_in_chunks(arena, entry, key);
+  return equal_bytes(entry->bytes + entry->header_size, key, entry->key_size);
 }
 
-static bool copy_in_pieces(const cachette__arena *arena, const cachette__entry *entry,
+static bool copy_in_chunks(const cachette__arena *arena, const cachette__entry *entry,
                            uint64_t skip, size_t size, unsigned char *data) {
-  place at;
-  if (!find_place(arena, entry->position, skip, &at)) return size == 0;
-  for (size_t piece; size > 0; size -= piece, data += piece) {
-    piece = take_piece(arena, &at, size);
-    if (piece == 0) return false;
-    read_bytes(at.byte - piece, data, piece);
+  cursor at;
+  if (!seek(arena, entry->position, skip, &at)) return size == 0;
+  for (size_t chunk; size > 0; size -= chunk, data += chunk) {
+    chunk = next_chunk(arena, &at, size);
+    if (chunk == 0) return false;
+    read_bytes(at.byte - chunk, data, chunk);
   }
   return true;
 }
 
 bool cachette__entry_copy(const cachette__arena *arena, const cachette__entry *entry, uint64_t skip,
                           size_t size, void *data) {
-  skip += entry->head;
-  if (skip + size > entry->left) return copy_in_pieces(arena, entry, skip, size, data);
+  skip += entry->header_size;
+  if (skip + size > entry->left) return copy_in_chunks(arena, entry, skip, size, data);
   if (size > 0) read_bytes(entry->bytes + skip, data, size);
   return true;
 }
@@ -168,25 +169,25 @@ bool cachette__entry_copy(const cachette__arena *arena, const cachette__entry *e
 /* ---- Writing ---- */
 
 uint64_t cachette__entry_words(size_t key_size, uint64_t value_size) {
-  uint64_t head = value_size < LONG_VALUE ? HEAD : LONG_HEAD;
-  return (head + key_size + value_size + 7) / 8;
+  uint64_t header = value_size < LONG_VALUE ? HEADER : LONG_HEADER;
+  return (header + key_size + value_size + 7) / 8;
 }
 
-static void put_bytes(const cachette__arena *arena, place *at, const void *data, size_t size) {
+static void write_chunks(const cachette__arena *arena, cursor *at, const void *data, size_t size) {
   const unsigned char *bytes = data;
-  for (size_t piece; size > 0; size -= piece, bytes += piece) {
-    piece = take_piece(arena, at, size);
-    write_bytes(at->byte - piece, bytes, piece);
+  for (size_t chunk; size > 0; size -= chunk, bytes += chunk) {
+    chunk = next_chunk(arena, at, size);
+    write_bytes(at->byte - chunk, bytes, chunk);
   }
 }
 
 void cachette__entry_write(const cachette__arena *arena, uint64_t position, int64_t expires_ms,
                            cachette_slice key, cachette_slice value) {
-  place at;
-  if (!find_place(arena, position, 0, &at)) return;
+  cursor at;
+  if (!seek(arena, position, 0, &at)) return;
   uint64_t first = (uint64_t)expires_ms | (uint64_t)(key.size - 1) << 48;
   __atomic_store_n((uint64_t *)at.byte, first, __ATOMIC_RELAXED);
-  take_piece(arena, &at, 8);
+  next_chunk(arena, &at, 8);
   uint32_t sizes[2] = {(uint32_t)value.size, 0};
   size_t count = 1;
   if (value.size >= LONG_VALUE) {
@@ -195,32 +196,32 @@ void cachette__entry_write(const cachette__arena *arena, uint64_t position, int6
     count = 2;
   }
   for (size_t i = 0; i < count; i++) {
-    size_t piece = take_piece(arena, &at, 4);
-    __atomic_store_n((uint32_t *)(at.byte - piece), sizes[i], __ATOMIC_RELAXED);
+    size_t chunk = next_chunk(arena, &at, 4);
+    __atomic_store_n((uint32_t *)(at.byte - chunk), sizes[i], __ATOMIC_RELAXED);
   }
-  put_bytes(arena, &at, key.data, key.size);
-  put_bytes(arena, &at, value.data, value.size);
+  write_chunks(arena, &at, key.data, key.size);
+  write_chunks(arena, &at, value.data, value.size);
 }
 
 void cachette__entry_move(const cachette__arena *arena, uint64_t from, uint64_t to,
                           uint64_t words) {
-  place source, target;
+  cursor source, target;
   uint64_t size = words * 8;
-  if (!find_place(arena, from, 0, &source) || !find_place(arena, to, 0, &target)) return;
+  if (!seek(arena, from, 0, &source) || !seek(arena, to, 0, &target)) return;
   while (size > 0) {
     if (source.left == 0) next_segment(arena, &source);
-    uint64_t run = source.left < size ? source.left : size;
-    put_bytes(arena, &target, source.byte, (size_t)run);
-    source.byte += run;
-    source.left -= run;
-    size -= run;
+    uint64_t chunk = source.left < size ? source.left : size;
+    write_chunks(arena, &target, source.byte, (size_t)chunk);
+    source.byte += chunk;
+    source.left -= chunk;
+    size -= chunk;
   }
 }
 
 void cachette__entry_set_expiry(const cachette__arena *arena, uint64_t position,
                                 int64_t expires_ms) {
-  place at;
-  if (!find_place(arena, position, 0, &at)) return;
+  cursor at;
+  if (!seek(arena, position, 0, &at)) return;
   uint64_t *first = (uint64_t *)at.byte;
   uint64_t key = cachette__load_word(first) & ~(uint64_t)CACHETTE__EXPIRES_MAX;
   __atomic_store_n(first, key | (uint64_t)expires_ms, __ATOMIC_RELAXED);

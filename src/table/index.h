@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The index of a shard: from a key's hash to the position of its entry.
+ * The index of a shard: maps the hash of a key to the position of its entry.
  *
  *     bucket (64 bytes): 8 slots        slot (64 bits): | position:40 | tag:16 | use:8 |
  *
- * A key may stand in either of two buckets, which lets them fill to some 85% before both of a
- * pair are full. The table grows and shrinks by one bucket at a time (linear hashing: bucket n
- * takes its share of bucket n - 2^k), so no single call pays for a rehash, and stays in its place
- * in the arena: a slot's address never becomes anything else. That is why a reader without a lock
- * may write the `use` byte of a slot: at worst it counts a use for another entry.
+ * An entry may be in either of two buckets, which allows a fill of about 85% before both are full.
+ * The table grows and shrinks by one bucket at a time (linear hashing: bucket n takes its share of
+ * bucket n - 2^k), so no single call pays for a rehash.
  *
- * A slot is empty if its position is 0. Words are read and written as relaxed atomics; a
- * reader that found nothing, or something, checks the shard's version before it believes it.
+ * The buckets never move in the arena, so the address of a slot always remains a slot. That is why
+ * a reader without a lock may write the `use` byte: at worst it counts a use for another entry.
+ *
+ * A slot with position 0 is empty. Words are read and written as relaxed atomics; after a hit or a
+ * miss a reader checks the shard's version before it trusts the result.
  */
 #ifndef CACHETTE_TABLE_INDEX_H
 #define CACHETTE_TABLE_INDEX_H
@@ -25,14 +26,14 @@ typedef struct cachette__bucket {
 } cachette__bucket;
 
 typedef struct cachette__index {
-  ptrdiff_t distance;     /* from this struct to the buckets, in bytes */
-  _Atomic uint32_t count; /* of buckets; not 0 */
-  uint32_t most;          /* that its place in the arena has room for */
+  ptrdiff_t offset;       /* bytes from this struct to the buckets */
+  _Atomic uint32_t count; /* of buckets; at least 1 */
+  uint32_t capacity;      /* max buckets */
   size_t entries;
 } cachette__index;
 
 static inline cachette__bucket *cachette__index_buckets(const cachette__index *index) {
-  return (cachette__bucket *)((unsigned char *)index + index->distance);
+  return (cachette__bucket *)((unsigned char *)index + index->offset);
 }
 
 #define CACHETTE__USE_MASK UINT64_C(0xff)
@@ -43,7 +44,7 @@ static inline uint64_t cachette__slot_make(uint64_t position, uint64_t hash, uns
 
 static inline uint64_t cachette__slot_position(uint64_t slot) { return slot >> 24; }
 
-/* Whether the slot may hold the entry of a hash: its tag is equal and it is not empty. */
+/* Whether the slot may hold the entry of a hash: it is not empty and its tag matches. */
 static inline bool cachette__slot_matches(uint64_t slot, uint64_t hash) {
   return ((slot ^ hash >> 40) & 0xffff00) == 0 && slot >> 24 != 0;
 }
@@ -52,7 +53,7 @@ static inline unsigned cachette__slot_use(uint64_t slot) {
   return (unsigned)(slot & CACHETTE__USE_MASK);
 }
 
-/* Writes the use of a slot and nothing else of it. */
+/* Writes only the use byte of a slot. */
 static inline void cachette__slot_set_use(uint64_t *slot, unsigned use) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   unsigned char *byte = (unsigned char *)slot;
@@ -66,14 +67,14 @@ static inline void cachette__slot_store(uint64_t *slot, uint64_t word) {
   __atomic_store_n(slot, word, __ATOMIC_RELEASE);
 }
 
-/* The address of a number in a table of `count` buckets. */
-static inline uint32_t cachette__index_address(uint32_t number, uint32_t count) {
+/* The bucket of a hash in a table of `count` buckets. */
+static inline uint32_t cachette__index_address(uint32_t hash, uint32_t count) {
   uint32_t mask = count > 1 ? UINT32_MAX >> __builtin_clz(count - 1) : 0;
-  uint32_t address = number & mask;
+  uint32_t address = hash & mask;
   return address < count ? address : address & mask >> 1;
 }
 
-/* The two numbers of a hash; the tag comes from its other bits. */
+/* The two buckets of a hash. The tag comes from other bits of it. */
 static inline void cachette__index_pair(const cachette__index *index, uint64_t hash, uint32_t count,
                                         cachette__bucket **first, cachette__bucket **second) {
   uint32_t low = (uint32_t)hash;
@@ -83,34 +84,36 @@ static inline void cachette__index_pair(const cachette__index *index, uint64_t h
   *second = &buckets[cachette__index_address(other, count)];
 }
 
-/* What an index asks of its owner when it moves slots: the hash of the entry at a position. */
+/* Provided by the owner of an index, which needs it to move slots: hashes the key of the entry at a
+ * position. */
 typedef struct cachette__hasher {
   uint64_t (*hash)(const void *owner, uint64_t position);
   const void *owner;
 } cachette__hasher;
 
-/* Begins with one bucket, in `size` bytes of zeros. */
+/* Initializes an index with one bucket, in `size` bytes that are all zero. */
 void cachette__index_init(cachette__index *index, void *data, size_t size);
 
-/* The slot that holds this position, or NULL. */
-uint64_t *cachette__index_slot_of(const cachette__index *index, uint64_t hash, uint64_t position);
+/* Returns the slot with this position, or NULL. */
+uint64_t *cachette__index_find_slot(const cachette__index *index, uint64_t hash, uint64_t position);
 
-/* A slot for a new entry of this hash, to be filled at once; NULL if both buckets are full. */
-uint64_t *cachette__index_room(cachette__index *index, uint64_t hash);
+/* Returns an empty slot for a new entry of this hash, to be filled at once. NULL: both buckets are
+ * full. */
+uint64_t *cachette__index_find_empty(cachette__index *index, uint64_t hash);
 
 /*
- * Makes room in one of the two full buckets of this hash, by moving entries of theirs to their
- * other bucket, and what stands in the way there to its other one, and so on (cuckoo hashing).
- * False: none was found. The caller keeps readers off.
+ * Empties a slot in one of the two full buckets of this hash: moves an entry to its other bucket,
+ * if necessary after moving an entry from there to its other one, and so on (cuckoo hashing).
+ * Returns false if it finds no such path. The caller keeps readers out.
  */
-bool cachette__index_make_room(cachette__index *index, uint64_t hash,
-                               const cachette__hasher *hasher);
+bool cachette__index_displace(cachette__index *index, uint64_t hash,
+                              const cachette__hasher *hasher);
 
-/* Whether there should be one bucket more, or one less. */
-bool cachette__index_wants_more(const cachette__index *index);
-bool cachette__index_wants_less(const cachette__index *index);
+/* Whether to add or remove a bucket. */
+bool cachette__index_should_grow(const cachette__index *index);
+bool cachette__index_should_shrink(const cachette__index *index);
 
-/* One bucket more, or one less. False: no room for it. The caller keeps readers off. */
+/* Add or remove one bucket. Return false if that is not possible. The caller keeps readers out. */
 bool cachette__index_grow(cachette__index *index, const cachette__hasher *hasher);
 bool cachette__index_shrink(cachette__index *index, const cachette__hasher *hasher);
 

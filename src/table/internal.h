@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a table is made of. */
+/* The table struct and its shards. */
 #ifndef CACHETTE_TABLE_INTERNAL_H
 #define CACHETTE_TABLE_INTERNAL_H
 

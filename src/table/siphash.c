@@ -30,7 +30,7 @@ static inline void absorb(sip *s, uint64_t word) {
   s->v0 ^= word;
 }
 
-/* Up to eight bytes as a little-endian word. */
+/* Loads up to eight bytes as a little-endian word. */
 static inline uint64_t load(const unsigned char *bytes, size_t size) {
   uint64_t word = 0;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; one round a
- * word and three at the end): a hash whose collisions cannot be found without its key.
- */
+/* SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; one round per word
+ * and three at the end): a hash whose collisions cannot be found without its key. */
 #ifndef CACHETTE_SIPHASH_H
 #define CACHETTE_SIPHASH_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table: shards over one arena. A key's hash says which shard is its own.
+ * A table: shards over one arena. The hash of a key selects its shard.
  *
- * A put that needs a segment when the arena has none left makes room in its own shard, or in the
- * largest one if its own has less than its share; so a value of a quarter of the limit finds room,
- * and shards grow and shrink with what they hold. No two locks are held at once.
+ * A put that needs a segment when the arena has none left reclaims one from its own shard, or from
+ * the largest shard if its own has less than its share. So a value of up to a quarter of the limit
+ * fits, and shards grow and shrink with their load. No two locks are held at once.
  */
 #include "table.h"
 
@@ -15,22 +15,23 @@
 #include "../base/error.h"
 #include "../base/slice.h"
 #include "internal.h"
+#include "reclaim.h"
 #include "siphash.h"
 
 enum {
-  LEAST_SHARD = 4 << 20, /* bytes; so small only while there are few shards */
-  FAIR_SHARD = 16 << 20,
+  MIN_SHARD = 4 << 20, /* bytes of a shard while there are few */
+  TYPICAL_SHARD = 16 << 20,
   FEW_SHARDS = 16,
-  MOST_SHARDS = 256,
+  MAX_SHARDS = 256,
   GROUP = 16,            /* keys that are looked up together */
-  SLICE = 32,            /* buckets visited without a pause */
-  SLICE_BYTES = 1 << 18, /* of entries that a snapshot copies without one, and one entry more */
-  PATIENCE = 3000,       /* effort without a free segment before entries are evicted unjudged */
-  SPARES_KEPT = 2        /* segments that a shard keeps for its next puts */
+  SLICE = 32,            /* buckets visited under one lock */
+  SLICE_BYTES = 1 << 18, /* of a snapshot, copied under one lock; an entry may exceed it */
+  MAX_EFFORT = 3000,     /* for a free segment, before entries are evicted without the policy */
+  SPARE_SEGMENTS = 2     /* that a shard retains for its next puts */
 };
 
-/* Time as the table counts it: from its first call on, so that it fits into an entry's 48 bits. */
-static int64_t since_epoch(cachette__table *table, int64_t now_ms) {
+/* Times in the table are relative to its first call, to fit the 48 bits in an entry. */
+static int64_t to_table_time(cachette__table *table, int64_t now_ms) {
   _Atomic int64_t *epoch = &table->arena.header->epoch_ms;
   int64_t begin = atomic_load_explicit(epoch, memory_order_relaxed);
   if (begin == CACHETTE__NO_EPOCH && atomic_compare_exchange_strong(epoch, &begin, now_ms))
@@ -48,11 +49,11 @@ static uint64_t hash_key(const cachette__table *table, cachette_slice key) {
 
 /* ---- Life cycle ---- */
 
-/* A power of two. Shards keep writers apart, but each has two segments that are not full yet. */
+/* A power of two. Shards keep writers apart, but each has two segments that are partly empty. */
 static uint32_t choose_shard_count(size_t limit) {
   uint32_t count = 1;
-  while (count < MOST_SHARDS) {
-    size_t size = count < FEW_SHARDS ? LEAST_SHARD : FAIR_SHARD;
+  while (count < MAX_SHARDS) {
+    size_t size = count < FEW_SHARDS ? MIN_SHARD : TYPICAL_SHARD;
     if (limit / (2 * count) < size) break;
     count *= 2;
   }
@@ -69,14 +70,14 @@ cachette__table *cachette__table_new(size_t limit) {
     return NULL;
   }
   uint64_t *key = table->arena.header->hash_key;
-  uint32_t made = 0;
+  uint32_t created = 0;
   if (uv_random(NULL, NULL, key, sizeof table->arena.header->hash_key, 0, NULL) < 0) goto fail;
-  for (; made < table->shard_count; made++)
-    if (cachette__shard_init(&table->arena, made) < 0) goto fail;
+  for (; created < table->shard_count; created++)
+    if (cachette__shard_init(&table->arena, created) < 0) goto fail;
   return table;
 
 fail:
-  while (made-- > 0) cachette__shard_deinit(cachette__table_shard(table, made, 0).shard);
+  while (created-- > 0) cachette__shard_deinit(cachette__table_shard(table, created, 0).shard);
   cachette__arena_deinit(&table->arena);
   cachette__free(table);
   return NULL;
@@ -104,40 +105,40 @@ void cachette__table_unlock(cachette__table *table) {
 /* ---- Fetch ---- */
 
 static inline bool fetch(cachette__table *table, cachette_item *item, uint64_t hash, int64_t now_ms,
-                         const cachette__table_places *places, void *owner) {
+                         const cachette__table_allocator *allocator, void *owner) {
   cachette__fetch fetch = {
       .arena = &table->arena,
       .shard = shard_of(table, hash, 0).shard,
       .item = item,
       .hash = hash,
-      .now_ms = since_epoch(table, now_ms),
-      .place = item->buffer,
-      .size = item->buffer != NULL ? item->buffer_size : 0,
+      .now_ms = to_table_time(table, now_ms),
+      .buffer = item->buffer,
+      .buffer_size = item->buffer != NULL ? item->buffer_size : 0,
   };
-  /* The value may have changed while its place was sought; then another place is. */
+  /* Repeats if the value has grown while a buffer was allocated. */
   for (;;) {
     enum cachette__found found = cachette__shard_fetch(&fetch);
     if (found == CACHETTE__ABSENT) {
-      places->drop(owner, item);
+      allocator->release(owner, item);
       return false;
     }
-    if (found == CACHETTE__FOUND && fetch.place != NULL) break;
-    fetch.place = places->take(owner, item, (size_t)fetch.wanted);
-    fetch.size = (size_t)fetch.wanted;
-    if (fetch.place == NULL) return false;
+    if (found == CACHETTE__FOUND && fetch.buffer != NULL) break;
+    fetch.buffer = allocator->allocate(owner, item, (size_t)fetch.value_size);
+    fetch.buffer_size = (size_t)fetch.value_size;
+    if (fetch.buffer == NULL) return false;
   }
-  item->value = (cachette_slice){fetch.place, (size_t)fetch.wanted};
+  item->value = (cachette_slice){fetch.buffer, (size_t)fetch.value_size};
   item->status = CACHETTE_HIT;
   return true;
 }
 
 bool cachette__table_fetch(cachette__table *table, cachette_item *item, int64_t now_ms,
-                           const cachette__table_places *places, void *owner) {
-  return fetch(table, item, hash_key(table, item->key), now_ms, places, owner);
+                           const cachette__table_allocator *allocator, void *owner) {
+  return fetch(table, item, hash_key(table, item->key), now_ms, allocator, owner);
 }
 
 int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items, size_t count,
-                                   int64_t now_ms, const cachette__table_places *places,
+                                   int64_t now_ms, const cachette__table_allocator *allocator,
                                    void *owner) {
   uint64_t hashes[GROUP];
   int64_t hits = 0;
@@ -150,7 +151,7 @@ int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items,
     for (size_t i = 0; i < group; i++)
       cachette__shard_prefetch_entry(shard_of(table, hashes[i], 0), hashes[i]);
     for (size_t i = 0; i < group; i++)
-      hits += fetch(table, &items[i], hashes[i], now_ms, places, owner);
+      hits += fetch(table, &items[i], hashes[i], now_ms, allocator, owner);
     items += group;
     count -= group;
   }
@@ -159,69 +160,70 @@ int64_t cachette__table_fetch_many(cachette__table *table, cachette_item *items,
 
 /* ---- Put ---- */
 
-/* The shard to take a segment from: this one if it has its share and entries, else the largest. */
+/* The shard to reclaim from: this one if it has its share and entries, else the largest. */
 static cachette__shard_ref choose_victim(cachette__table *table, cachette__shard_ref own) {
-  uint32_t share = cachette__arena_allowed(&table->arena) / table->shard_count;
-  uint32_t most = atomic_load_explicit(&own.shard->segments, memory_order_relaxed);
-  if (most == own.shard->spares.count) most = 0;
+  uint32_t share = cachette__arena_max_segments(&table->arena) / table->shard_count;
+  uint32_t max = atomic_load_explicit(&own.shard->segments, memory_order_relaxed);
+  if (max == own.shard->spares.count) max = 0;
   cachette__shard_ref victim = own;
-  for (uint32_t i = 0; i < table->shard_count && most < share; i++) {
+  for (uint32_t i = 0; i < table->shard_count && max < share; i++) {
     cachette__shard_ref other = cachette__table_shard(table, i, own.now_ms);
     uint32_t count = atomic_load_explicit(&other.shard->segments, memory_order_relaxed);
-    if (count <= most || other.shard == own.shard) continue;
-    most = count;
+    if (count <= max || other.shard == own.shard) continue;
+    max = count;
     victim = other;
   }
   return victim;
 }
 
 /*
- * Takes one step towards a free segment. The lock of `own` is held, and let go in between. Returns
- * the effort that it took, at least 1.
+ * Takes one step towards a free segment. Releases the lock of `own` meanwhile, if it reclaims from
+ * another shard. Returns the effort, at least 1.
  *
- * Where puts of large values have taken all there is and none has enough yet, no shard has entries
- * left to evict. Then what the shards behind this one have taken goes back: the first one gets its
- * room, and what it puts can be evicted for the next.
+ * Puts of large values may take all segments as spares while none of them has enough; then no shard
+ * has entries left to evict. So the shards after `own` return their spares one by one. The first
+ * shard completes its put, whose entry can be evicted for the next.
  */
-static uint64_t make_room(cachette__table *table, cachette__shard_ref own, bool force) {
+static uint64_t reclaim(cachette__table *table, cachette__shard_ref own, bool force) {
   cachette__shard_ref victim = choose_victim(table, own);
-  bool foreign = victim.shard != own.shard;
-  if (foreign) {
+  bool is_other = victim.shard != own.shard;
+  if (is_other) {
     uv_mutex_unlock(&own.shard->lock);
     uv_mutex_lock(&victim.shard->lock);
   }
-  uint64_t spent = victim.shard->spent;
+  uint64_t effort = victim.shard->effort;
   if (!cachette__shard_reclaim_locked(victim, force) && victim.shard > own.shard)
-    cachette__shard_give_spares(victim, 0, 1);
-  spent = victim.shard->spent - spent;
-  if (foreign) {
+    cachette__shard_free_spares(victim, 0, 1);
+  effort = victim.shard->effort - effort;
+  if (is_other) {
     uv_mutex_unlock(&victim.shard->lock);
     uv_mutex_lock(&own.shard->lock);
   }
-  return spent + 1;
+  return effort + 1;
 }
 
-/* Sees that the shard has the segments for an entry. The lock is held, but not throughout. */
+/* Allocates the segments for an entry as spares. The lock is held on entry and return, but not
+ * throughout. */
 static void reserve(cachette__table *table, cachette__shard_ref ref, uint64_t words) {
-  /* Segments kept back, with which entries are moved when there is nothing else. */
-  uint32_t kept = table->shard_count + 1, least = UINT32_MAX, need;
-  uint64_t spent = 0;
-  while ((need = cachette__shard_need(ref, words)) > 0) {
-    if (need < least) spent = 0; /* moves may use up what was taken; that is no progress */
-    if (need < least) least = need;
-    uint32_t segment = cachette__arena_take(&table->arena, kept);
+  /* a reserve for moving entries */
+  uint32_t reserved = table->shard_count + 1, min_need = UINT32_MAX, need;
+  uint64_t effort = 0;
+  while ((need = cachette__shard_segments_needed(ref, words)) > 0) {
+    if (need < min_need) effort = 0; /* moves have used spares: no progress */
+    if (need < min_need) min_need = need;
+    uint32_t segment = cachette__arena_alloc_segment(&table->arena, reserved);
     if (segment != CACHETTE__NO_SEGMENT)
       cachette__shard_add_spare(ref, segment);
     else
-      spent += make_room(table, ref, spent > PATIENCE);
+      effort += reclaim(table, ref, effort > MAX_EFFORT);
   }
 }
 
-/* The index may have grown into the segments' share: gives that back. */
-static void settle(cachette__table *table, cachette__shard_ref ref) {
-  uint64_t spent = 0;
-  while (cachette__arena_over(&table->arena) && spent < 2 * PATIENCE)
-    spent += make_room(table, ref, spent > PATIENCE);
+/* Reclaims segments until the table is within its limit again: its index may have grown. */
+static void shrink_to_limit(cachette__table *table, cachette__shard_ref ref) {
+  uint64_t effort = 0;
+  while (cachette__arena_is_over_limit(&table->arena) && effort < 2 * MAX_EFFORT)
+    effort += reclaim(table, ref, effort > MAX_EFFORT);
 }
 
 static int fail_size(const cachette__table *table, const cachette_item *item,
@@ -234,17 +236,17 @@ static int fail_size(const cachette__table *table, const cachette_item *item,
                         key, item->value.size, table->limit / 4);
 }
 
-/* Takes the lock of the key's shard. */
-static cachette__shard_ref enter(cachette__table *table, uint64_t hash, int64_t now_ms) {
-  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
+/* Locks the shard of a key, and removes due entries. */
+static cachette__shard_ref lock_shard(cachette__table *table, uint64_t hash, int64_t now_ms) {
+  cachette__shard_ref ref = shard_of(table, hash, to_table_time(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
-  cachette__shard_sweep_locked(ref);
+  cachette__shard_expire_locked(ref);
   return ref;
 }
 
-static void leave(cachette__table *table, cachette__shard_ref ref) {
-  cachette__shard_give_spares(ref, SPARES_KEPT, UINT32_MAX);
-  settle(table, ref);
+static void unlock_shard(cachette__table *table, cachette__shard_ref ref) {
+  cachette__shard_free_spares(ref, SPARE_SEGMENTS, UINT32_MAX);
+  shrink_to_limit(table, ref);
   uv_mutex_unlock(&ref.shard->lock);
 }
 
@@ -256,13 +258,13 @@ int cachette__table_put(cachette__table *table, const cachette_item *item, int64
   }
   uint64_t hash = hash_key(table, item->key);
   uint64_t words = cachette__entry_words(item->key.size, item->value.size);
-  cachette__shard_ref ref = enter(table, hash, now_ms);
-  if (cachette__shard_need(ref, words) > 0 &&
+  cachette__shard_ref ref = lock_shard(table, hash, now_ms);
+  if (cachette__shard_segments_needed(ref, words) > 0 &&
       !cachette__shard_overwrites_locked(ref, hash, item->key, words))
     reserve(table, ref, words);
-  bool stood = cachette__shard_put_locked(ref, hash, item);
-  leave(table, ref);
-  return stood ? CACHETTE_HIT : CACHETTE_MISS;
+  bool existed = cachette__shard_put_locked(ref, hash, item);
+  unlock_shard(table, ref);
+  return existed ? CACHETTE_HIT : CACHETTE_MISS;
 }
 
 int cachette__table_add(cachette__table *table, const cachette_item *item, int64_t now_ms,
@@ -270,15 +272,15 @@ int cachette__table_add(cachette__table *table, const cachette_item *item, int64
   uint64_t hash = hash_key(table, item->key);
   bool fits = item->value.size <= table->limit / 4;
   uint64_t words = fits ? cachette__entry_words(item->key.size, item->value.size) : 1;
-  cachette__shard_ref ref = enter(table, hash, now_ms);
+  cachette__shard_ref ref = lock_shard(table, hash, now_ms);
   reserve(table, ref, words);
   size_t size = 0;
   int64_t left_ms;
-  bool stands =
+  bool exists =
       cachette__shard_read_locked(ref, hash, item->key, NULL, &size, &left_ms) != CACHETTE__ABSENT;
-  if (!stands && fits) cachette__shard_put_locked(ref, hash, item);
-  leave(table, ref);
-  if (stands) return CACHETTE_HIT;
+  if (!exists && fits) cachette__shard_put_locked(ref, hash, item);
+  unlock_shard(table, ref);
+  if (exists) return CACHETTE_HIT;
   return fits ? CACHETTE_MISS : fail_size(table, item, error);
 }
 
@@ -286,7 +288,7 @@ int cachette__table_increment(cachette__table *table, cachette_item *item, int64
                               cachette_error *error) {
   uint64_t hash = hash_key(table, item->key);
   uint64_t words = cachette__entry_words(item->key.size, CACHETTE__COUNTER_DIGITS);
-  cachette__shard_ref ref = enter(table, hash, now_ms);
+  cachette__shard_ref ref = lock_shard(table, hash, now_ms);
   reserve(table, ref, words);
   char digits[CACHETTE__COUNTER_DIGITS] = "0";
   cachette_item counter = {.key = item->key, .ttl_ms = item->ttl_ms};
@@ -295,7 +297,7 @@ int cachette__table_increment(cachette__table *table, cachette_item *item, int64
       cachette__shard_read_locked(ref, hash, item->key, digits, &size, &counter.ttl_ms);
   if (found == CACHETTE__ABSENT) size = 1;
   int code =
-      found == CACHETTE__NO_ROOM
+      found == CACHETTE__BUFFER_TOO_SMALL
           ? cachette__counter_fail_value(item->key, error)
           : cachette__counter_add(item, (cachette_slice){digits, size}, digits, &size, error);
   if (code == CACHETTE_OK) {
@@ -303,7 +305,7 @@ int cachette__table_increment(cachette__table *table, cachette_item *item, int64
     cachette__shard_put_locked(ref, hash, &counter);
     code = found == CACHETTE__FOUND ? CACHETTE_HIT : CACHETTE_MISS;
   }
-  leave(table, ref);
+  unlock_shard(table, ref);
   return code;
 }
 
@@ -314,14 +316,14 @@ int cachette__table_exists(cachette__table *table, cachette_item *item, int64_t 
       .shard = shard_of(table, hash, 0).shard,
       .item = item,
       .hash = hash,
-      .now_ms = since_epoch(table, now_ms),
+      .now_ms = to_table_time(table, now_ms),
   };
   return cachette__shard_fetch(&fetch) != CACHETTE__ABSENT;
 }
 
 int cachette__table_touch(cachette__table *table, const cachette_item *item, int64_t now_ms) {
   uint64_t hash = hash_key(table, item->key);
-  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
+  cachette__shard_ref ref = shard_of(table, hash, to_table_time(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
   bool touched = cachette__shard_touch_locked(ref, hash, item);
   uv_mutex_unlock(&ref.shard->lock);
@@ -330,7 +332,7 @@ int cachette__table_touch(cachette__table *table, const cachette_item *item, int
 
 int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t now_ms) {
   uint64_t hash = hash_key(table, key);
-  cachette__shard_ref ref = shard_of(table, hash, since_epoch(table, now_ms));
+  cachette__shard_ref ref = shard_of(table, hash, to_table_time(table, now_ms));
   uv_mutex_lock(&ref.shard->lock);
   bool removed = cachette__shard_remove_locked(ref, hash, key);
   uv_mutex_unlock(&ref.shard->lock);
@@ -339,48 +341,48 @@ int cachette__table_clear(cachette__table *table, cachette_slice key, int64_t no
 
 /* ---- Walks ---- */
 
-/* Visits every entry, some buckets at a time, so that others get their turn at the lock. */
-static void walk(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
-  now_ms = since_epoch(table, now_ms);
+/* Visits all entries, a few buckets at a time, so that others get the lock in between. */
+static void scan_all(cachette__table *table, int64_t now_ms, cachette__visitor *visitor) {
+  now_ms = to_table_time(table, now_ms);
   for (uint32_t i = 0; i < table->shard_count; i++) {
     cachette__shard_ref ref = cachette__table_shard(table, i, now_ms);
     uv_mutex_lock(&ref.shard->lock);
-    ref.shard->walkers++;
-    for (uint32_t bucket = 0; cachette__shard_walk_locked(ref, bucket, SLICE, visitor);
+    ref.shard->scans++;
+    for (uint32_t bucket = 0; cachette__shard_scan_locked(ref, bucket, SLICE, visitor);
          bucket += SLICE) {
       uv_mutex_unlock(&ref.shard->lock);
       uv_mutex_lock(&ref.shard->lock);
     }
-    ref.shard->walkers--;
+    ref.shard->scans--;
     uv_mutex_unlock(&ref.shard->lock);
   }
 }
 
-/* Removes what is in a namespace, or everything. */
-typedef struct sweeper {
+/* Removes the entries of a namespace, or all. */
+typedef struct remover {
   cachette__visitor visitor;
-  const cachette_slice *name; /* or NULL */
+  const cachette_slice *name; /* or NULL: all */
   int64_t removed;
-} sweeper;
+} remover;
 
 static bool in_namespace(cachette__shard_ref ref, const cachette__entry *entry,
                          cachette_slice name) {
-  unsigned char piece[256];
+  unsigned char chunk[256];
   const unsigned char *bytes = name.data;
   if (entry->key_size <= name.size) return false;
   for (size_t done = 0; done < name.size;) {
-    size_t size = name.size - done < sizeof piece ? name.size - done : sizeof piece;
-    cachette__entry_copy(ref.arena, entry, done, size, piece);
-    if (memcmp(piece, bytes + done, size) != 0) return false;
+    size_t size = name.size - done < sizeof chunk ? name.size - done : sizeof chunk;
+    cachette__entry_copy(ref.arena, entry, done, size, chunk);
+    if (memcmp(chunk, bytes + done, size) != 0) return false;
     done += size;
   }
-  cachette__entry_copy(ref.arena, entry, name.size, 1, piece);
-  return piece[0] == ':';
+  cachette__entry_copy(ref.arena, entry, name.size, 1, chunk);
+  return chunk[0] == ':';
 }
 
-static bool sweep(cachette__visitor *visitor, cachette__shard_ref ref,
-                  const cachette__entry *entry) {
-  sweeper *self = (sweeper *)visitor;
+static bool remove_matching(cachette__visitor *visitor, cachette__shard_ref ref,
+                            const cachette__entry *entry) {
+  remover *self = (remover *)visitor;
   if (self->name != NULL && !in_namespace(ref, entry, *self->name)) return false;
   self->removed++;
   return true;
@@ -388,38 +390,38 @@ static bool sweep(cachette__visitor *visitor, cachette__shard_ref ref,
 
 int64_t cachette__table_clear_namespace(cachette__table *table, cachette_slice name,
                                         int64_t now_ms) {
-  sweeper self = {.visitor.visit = sweep, .name = &name};
-  walk(table, now_ms, &self.visitor);
+  remover self = {.visitor.visit = remove_matching, .name = &name};
+  scan_all(table, now_ms, &self.visitor);
   return self.removed;
 }
 
 int64_t cachette__table_flush(cachette__table *table, int64_t now_ms) {
-  sweeper self = {.visitor.visit = sweep};
-  walk(table, now_ms, &self.visitor);
+  remover self = {.visitor.visit = remove_matching};
+  scan_all(table, now_ms, &self.visitor);
   return self.removed;
 }
 
 int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms) {
   cachette__visitor visitor = {.visit = NULL};
-  walk(table, now_ms, &visitor);
+  scan_all(table, now_ms, &visitor);
   return visitor.expired;
 }
 
 /* ---- Snapshots ---- */
 
-/* What stands before the bytes of each entry in a slice. */
-typedef struct snapshot_head {
+/* Precedes the bytes of each entry in a snapshot's slice. */
+typedef struct entry_header {
   size_t key_size, value_size;
   int64_t left_ms;
-} snapshot_head;
+} entry_header;
 
-typedef struct copier {
+typedef struct snapshot_visitor {
   cachette__visitor visitor;
   cachette__snapshot *snapshot;
-} copier;
+} snapshot_visitor;
 
-/* Room for `size` bytes more in the slice. */
-static unsigned char *snapshot_room(cachette__snapshot *snapshot, size_t size) {
+/* Returns space for `size` more bytes in the slice; NULL: out of memory. */
+static unsigned char *grow_snapshot(cachette__snapshot *snapshot, size_t size) {
   if (snapshot->capacity - snapshot->size < size) {
     size_t capacity = snapshot->capacity > 0 ? snapshot->capacity : SLICE_BYTES;
     while (capacity - snapshot->size < size) capacity *= 2;
@@ -433,35 +435,36 @@ static unsigned char *snapshot_room(cachette__snapshot *snapshot, size_t size) {
 
 static bool copy_entry(cachette__visitor *visitor, cachette__shard_ref ref,
                        const cachette__entry *entry) {
-  cachette__snapshot *snapshot = ((copier *)visitor)->snapshot;
-  snapshot_head head = {entry->key_size, (size_t)entry->value_size, entry->expires_ms - ref.now_ms};
-  size_t bytes = head.key_size + head.value_size;
-  unsigned char *at = snapshot_room(snapshot, sizeof head + bytes);
+  cachette__snapshot *snapshot = ((snapshot_visitor *)visitor)->snapshot;
+  entry_header header = {entry->key_size, (size_t)entry->value_size,
+                         entry->expires_ms - ref.now_ms};
+  size_t bytes = header.key_size + header.value_size;
+  unsigned char *at = grow_snapshot(snapshot, sizeof header + bytes);
   if (at == NULL) {
     snapshot->failed = true;
     return false;
   }
-  memcpy(at, &head, sizeof head);
+  memcpy(at, &header, sizeof header);
   cachette__entry_copy(ref.arena, entry, 0, bytes,
-                       at + sizeof head); /* the value follows the key */
-  snapshot->size += sizeof head + bytes;
-  return false; /* it stays */
+                       at + sizeof header); /* the value follows the key */
+  snapshot->size += sizeof header + bytes;
+  return false; /* the entry stays */
 }
 
-/* Copies buckets of the shard that is next until there is a slice. False: that was its last. */
+/* Copies buckets of the current shard into a slice. Returns false if that was its last bucket. */
 static bool copy_slice(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms) {
-  copier self = {.visitor.visit = copy_entry, .snapshot = snapshot};
+  snapshot_visitor self = {.visitor.visit = copy_entry, .snapshot = snapshot};
   cachette__shard_ref ref =
-      cachette__table_shard(table, snapshot->shard, since_epoch(table, now_ms));
+      cachette__table_shard(table, snapshot->shard, to_table_time(table, now_ms));
   bool more = true;
   uv_mutex_lock(&ref.shard->lock);
-  ref.shard->walkers += !snapshot->walking;
-  snapshot->walking = true;
+  ref.shard->scans += !snapshot->scanning;
+  snapshot->scanning = true;
   for (int i = 0; i < SLICE && more && !snapshot->failed && snapshot->size < SLICE_BYTES; i++)
-    more = cachette__shard_walk_locked(ref, snapshot->bucket++, 1, &self.visitor);
+    more = cachette__shard_scan_locked(ref, snapshot->bucket++, 1, &self.visitor);
   if (!more) {
-    ref.shard->walkers--;
-    snapshot->walking = false;
+    ref.shard->scans--;
+    snapshot->scanning = false;
   }
   uv_mutex_unlock(&ref.shard->lock);
   return more;
@@ -469,13 +472,13 @@ static bool copy_slice(cachette__table *table, cachette__snapshot *snapshot, int
 
 static void visit_slice(const cachette__snapshot *snapshot, cachette__snapshot_visit *visit,
                         void *data) {
-  snapshot_head head;
-  for (size_t at = 0; at < snapshot->size; at += head.key_size + head.value_size) {
-    memcpy(&head, snapshot->data + at, sizeof head);
-    at += sizeof head;
+  entry_header header;
+  for (size_t at = 0; at < snapshot->size; at += header.key_size + header.value_size) {
+    memcpy(&header, snapshot->data + at, sizeof header);
+    at += sizeof header;
     const unsigned char *key = snapshot->data + at;
-    visit(data, (cachette_slice){key, head.key_size},
-          (cachette_slice){key + head.key_size, head.value_size}, head.left_ms);
+    visit(data, (cachette_slice){key, header.key_size},
+          (cachette_slice){key + header.key_size, header.value_size}, header.left_ms);
   }
 }
 
@@ -496,10 +499,10 @@ int cachette__table_snapshot(cachette__table *table, cachette__snapshot *snapsho
 }
 
 void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *snapshot) {
-  if (snapshot->walking) {
+  if (snapshot->scanning) {
     cachette__shard_ref ref = cachette__table_shard(table, snapshot->shard, 0);
     uv_mutex_lock(&ref.shard->lock);
-    ref.shard->walkers--;
+    ref.shard->scans--;
     uv_mutex_unlock(&ref.shard->lock);
   }
   cachette__free(snapshot->data);
@@ -510,13 +513,13 @@ void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *sn
 
 void cachette__table_stats(cachette__table *table, cachette_stats *stats) {
   cachette__arena_header *header = table->arena.header;
-  uint64_t evictions[CACHETTE__REASONS] = {0};
+  uint64_t evictions[CACHETTE__EVICTION_REASONS] = {0};
   stats->entries = stats->expirations = 0;
   for (uint32_t i = 0; i < table->shard_count; i++) {
     cachette__shard *shard = cachette__table_shard(table, i, 0).shard;
     uv_mutex_lock(&shard->lock);
     stats->entries += (int64_t)shard->index.entries;
-    for (int j = 0; j < CACHETTE__REASONS; j++) evictions[j] += shard->evictions[j];
+    for (int j = 0; j < CACHETTE__EVICTION_REASONS; j++) evictions[j] += shard->evictions[j];
     stats->expirations += (int64_t)shard->expirations;
     uv_mutex_unlock(&shard->lock);
   }

@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bytes[size] = '\0';
   size_t lines = 1;
   for (size_t i = 0; i < size; i++) lines += data[i] == '\n';
-  if (cachette__ini_parse(bytes, size, &ini, &position) != CACHETTE__INI_FINE) {
+  if (cachette__ini_parse(bytes, size, &ini, &position) != CACHETTE__INI_OK) {
     CHECK(position.line >= 1 && position.line <= lines);
     CHECK(ini.bytes == NULL && ini.entries == NULL && ini.sections == NULL);
     return 0;

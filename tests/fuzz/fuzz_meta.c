@@ -78,7 +78,7 @@ static struct result parse_in_pieces(const unsigned char *data, size_t size, siz
     begin += used;
     if (code < 0) return result;
     if (code == CACHETTE__META_TOKEN) continue;
-    CHECK(end - begin <= CACHETTE__BINARY_HEAD + CACHETTE__BINARY_BODY_MOST + step);
+    CHECK(end - begin <= CACHETTE__BINARY_HEAD + CACHETTE__BINARY_BODY_MAX + step);
     if (end == size) return result;
     end = end + step < size ? end + step : size;
   }

@@ -108,7 +108,7 @@ static size_t bypass(struct reader *reader, const char *bytes, size_t size) {
   CHECK(reader->parser.bulk_offset == reader->offset);
   fold(&reader->text, bytes, size);
   reader->offset += size;
-  CHECK(cachette__resp_bulk_placed(&reader->parser, size) == (size == left));
+  CHECK(cachette__resp_bulk_skip(&reader->parser, size) == (size == left));
   return size;
 }
 

@@ -446,7 +446,7 @@ def test_many_different_arguments_do_not_fill_the_memory() -> None:
   async def load(number: int) -> int:
     return number
 
-  memo = inspect.getclosurevars(load.key).nonlocals['_cachette_remembered'].__self__
+  memo = inspect.getclosurevars(load.key).nonlocals['_cachette_memo_get'].__self__
   keys = {load.key(number) for number in range(5000)}
   assert len(keys) == 5000 and 0 < len(memo) <= 1024
   load.key('x' * 10_000)

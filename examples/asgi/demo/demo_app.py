@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `make demo` serves: fastapi_app.py, and a page at `/` that shows it at work."""
+"""The demo that `make demo` serves: fastapi_app.py, with a page at `/` that uses it."""
 
 import pathlib
 import sys
@@ -30,16 +30,16 @@ async def source() -> str:
 
 @app.get('/demo/fetch/{key:path}')
 async def fetch(key: str, cachette: Cachette = Depends()) -> Dict[str, Any]:
-  """Fetches a value, with the time that it took in microseconds."""
-  begin = time.perf_counter()
+  """Fetches a value, and measures the time of the fetch in microseconds."""
+  start = time.perf_counter()
   seconds, value = await cachette.fetch_with_ttl(key)
-  taken = (time.perf_counter() - begin) * 1e6
-  return {'value': value, 'seconds': seconds, 'microseconds': taken}
+  elapsed = (time.perf_counter() - start) * 1e6
+  return {'value': value, 'seconds': seconds, 'microseconds': elapsed}
 
 
 @app.delete('/demo/clear/{key:path}')
 async def clear(key: str, cachette: Cachette = Depends()) -> Dict[str, int]:
-  """As in the example, also for keys with slashes."""
+  """Clears a key like the example, and also accepts keys with slashes."""
   return await fastapi_app.deleter(key, cachette)
 
 

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Single flight: of all who miss a key at once, one computes and the others wait for it.
+"""Single flight: of all callers that miss a key at once, one computes and the others wait for it.
 
-    get_or_set   hit: gives the value                     (in memory no line of this package runs)
-                 miss: compute()          a flight, shared by the callers of one event loop
-                 miss: compute_blocking() a flight, shared by the threads of the process
+    get_or_set   hit: returns the value      (in memory this is C code only)
+                 miss: compute()             a flight that the callers of one event loop share
+                 miss: compute_blocking()    a flight that the threads of the process share
 
-A flight is found by configuration and key. Flights of one event loop are not shared with another:
-what waits in a loop can only be woken safely by that loop. Nor are they shared with other
-processes: each computes for itself.
+A flight is identified by its configuration and key. Event loops do not share flights, because only
+the loop itself can safely wake a task that waits in it. Processes do not share them either: each
+computes for itself.
 
-What was read before a write to the key must not be stored after it. So a flight takes a lease of
-the extension (lease.c) before it computes, and stores by that. A write to the key ends the lease:
-those who wait get the value all the same, it is not stored, and who asks later begins a new flight.
+A value that was read before a write to its key must not be stored after it. So a flight takes a
+lease (lease.c of the extension) before it computes, and stores under that lease. A write to the key
+ends the lease: the callers that wait still get the value, but it is not stored, and a later caller
+starts a new flight.
 
-    _loops     flights of event loops        _circles   which of them wait for which
-    _threads   flights of threads            _order     writes that wait for the put of a flight
-    _common    what both do alike
+    _loops     flights of event loops        _cycles   which flights wait for which
+    _threads   flights of threads            _order    writes that wait for the put of a flight
+    _common    what both have in common
 """
 
 import os
@@ -23,31 +24,31 @@ import os
 from .. import _fallbacks
 from .._cachette import check_ttl, forked
 from .._returns import returns_of
-from . import _circles, _loops, _threads
-from ._common import MISSING, note_failure
+from . import _cycles, _loops, _threads
+from ._common import MISSING, record_failure
 from ._loops import compute, get_or_set, missed
-from ._order import behind, behind_now
+from ._order import wait_for_puts, write_after_puts
 from ._threads import compute_blocking, get_or_set_blocking
 
 __all__ = [
   'MISSING',
-  'behind',
-  'behind_now',
   'check_ttl',
   'compute',
   'compute_blocking',
   'get_or_set',
   'get_or_set_blocking',
   'missed',
-  'note_failure',
+  'record_failure',
   'returns_of',
+  'wait_for_puts',
+  'write_after_puts',
 ]
 
 
 def _after_fork() -> None:
-  """What computes in the parent does not land in the child."""
+  """Resets the child: flights of the parent never finish in it."""
   forked()
-  for each in (_circles, _fallbacks, _loops, _threads):
+  for each in (_cycles, _fallbacks, _loops, _threads):
     each.after_fork()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What flights of loops and of threads have in common."""
+"""What the flights of event loops and of threads have in common."""
 
 import contextlib
 from typing import Any, NoReturn, Optional, Tuple
@@ -9,47 +9,55 @@ from .._exceptions import BackendError, CachetteError, CodecError
 from .._returns import Returns
 
 MISSING = object()
-"""A default for `fetch` that no cache holds: None is a value."""
+"""A default for `fetch` that no cache can contain: None is a valid value."""
 
-Place = Tuple[Any, str]
-"""By which a flight is found: its configuration and key."""
+FlightKey = Tuple[Any, str]
+"""Identifies a flight: a configuration and a key."""
 
 
 class Job:
-  """A value that is to be computed.
+  """A value to compute.
 
-  cls: the class of the cache. calls: the Cachette, or its blocking calls. failed: the backend did
-  when it was fetched; then it is not put, so that no caller waits twice for a server that is down.
+  cls: the class of the cache.
+  calls: an instance of it, or its blocking calls.
+  failed: the backend failed when the key was fetched. Then the value is not put, so that no caller
+    waits twice for a server that is down.
   """
 
-  __slots__ = ('_lease', 'calls', 'cls', 'factory', 'failed', 'noted', 'place', 'returns', 'ttl')
+  __slots__ = (
+    *('_lease', 'calls', 'cls', 'config', 'factory', 'failed', 'flight_key', 'key', 'recorded'),
+    *('returns', 'ttl'),
+  )
 
   def __init__(
     self, cls: Any, calls: Any, key: str, factory: Any, ttl: Any, returns: Optional[Returns]
   ) -> None:
     self.cls = cls
     self.calls = calls
-    self.place: Place = (cls._config, key)
+    self.config = cls._config
+    self.key = key
+    self.flight_key: FlightKey = (self.config, key)
     self.factory = factory
     self.ttl = ttl
     self.returns = returns
     self.failed = False
-    self.noted = False  # that the call goes on without the cache
-    # A value in the place of a factory was there before the call: its lease begins with that.
-    self._lease = None if callable(factory) else self.place[0].lease(key)
+    self.recorded = False  # whether the fallback is counted already
+    # A plain value exists before the call, so its lease starts now.
+    self._lease = None if callable(factory) else self.config.lease(key)
 
   def take_lease(self) -> Any:
-    return self._lease or self.place[0].lease(self.place[1])
+    return self._lease or self.config.lease(self.key)
 
-  def note_failure(self, error: CachetteError) -> None:
-    """A fetch failed, or what it found cannot be read. What cannot be read is replaced."""
-    if not self.noted:
-      _fallbacks.note(self.cls, error)
-    self.noted = True
+  def record_failure(self, error: CachetteError) -> None:
+    """Records that a fetch failed or a value cannot be decoded. The latter is replaced."""
+    if not self.recorded:
+      _fallbacks.record(self.cls, error)
+    self.recorded = True
     self.failed = isinstance(error, BackendError)
 
 
 def check_factory(factory: Any) -> None:
+  """Raises TypeError for an awaitable, such as the result of calling a coroutine function."""
   if not callable(factory) and hasattr(type(factory), '__await__'):
     if hasattr(factory, 'close'):
       factory.close()
@@ -59,15 +67,15 @@ def check_factory(factory: Any) -> None:
     )
 
 
-class Made:
-  """What was computed, as the cache gives it back: each who takes it gets an object of its own."""
+class Result:
+  """A computed value as the cache returns it: each caller gets a separate object."""
 
   __slots__ = ('_first', '_returns', 'data')
 
   def __init__(self, job: Job, value: Any) -> None:
-    """Raises CodecError if the codec cannot hold the value or cannot read it again."""
-    config, key = job.place
-    _check_kept(config, key, value)
+    """Raises CodecError if the codec cannot encode the value or cannot decode it again."""
+    config, key = job.flight_key
+    _check_text_only(config, key, value)
     if job.returns is not None and config.textual:
       self.data, first = job.returns.convert(config, key, value)
     else:
@@ -77,15 +85,15 @@ class Made:
     self._returns = job.returns
 
   def take(self, job: Job) -> Any:
-    """Raises CodecError if who computed it had asked for another type."""
+    """Returns the value. Raises CodecError if it was computed for another type."""
     if job.returns is self._returns:
       with contextlib.suppress(IndexError):
-        return self._first.pop()  # which no two threads can do
-    return job.place[0].decode(job.place[1], self.data, job.returns)
+        return self._first.pop()  # only one thread gets it
+    return job.config.decode(job.key, self.data, job.returns)
 
 
-def _check_kept(config: Any, key: str, value: Any) -> None:
-  """Refuses what the codec "vanilla" would bring back as text, though it was none."""
+def _check_text_only(config: Any, key: str, value: Any) -> None:
+  """Rejects a value that the codec "vanilla" would return as text, although it is not text."""
   if type(value) is str or config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
     return
   raise CodecError(
@@ -95,17 +103,17 @@ def _check_kept(config: Any, key: str, value: Any) -> None:
   )
 
 
-def note_failure(cls: type, error: CachetteError) -> bool:
-  """The same where there is no job yet. Gives whether the backend failed."""
-  _fallbacks.note(cls, error)
+def record_failure(cls: type, error: CachetteError) -> bool:
+  """Records a failure when there is no Job yet. Returns whether the backend failed."""
+  _fallbacks.record(cls, error)
   return isinstance(error, BackendError)
 
 
-def raise_again(error: BaseException, traceback: Any) -> NoReturn:
-  """Raises an exception that others are given too, as the factory left it."""
+def reraise(error: BaseException, traceback: Any) -> NoReturn:
+  """Raises an exception that several callers get, with its original traceback and context."""
   context = error.__context__
   try:
     raise error.with_traceback(traceback)
   finally:
     error.__context__ = context
-    del error, context, traceback  # the frame is in the traceback, and would close a circle
+    del error, context, traceback  # the traceback has this frame: break the reference cycle

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Flights of an event loop.
 
-A flight is a task of its own, so that whoever is cancelled takes nobody along. When the last who
-waited is cancelled, so is the flight, for nobody wants its value any more; that caller goes on when
-the factory has cleaned up, just as if it had awaited the factory itself.
+A flight runs in a separate task, so cancelling one caller does not affect the others. When the last
+waiting caller is cancelled, no one wants the value, so the flight is cancelled too. That caller
+continues when the factory has cleaned up, as if it had awaited the factory itself.
 """
 
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
@@ -11,67 +11,68 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 from .. import _fallbacks
 from .._cachette import fetch_as, running_loop, store
 from .._exceptions import CachetteError, CodecError
-from . import _circles
-from ._common import MISSING, Job, Made, Place, check_factory, raise_again
+from . import _cycles
+from ._common import MISSING, FlightKey, Job, Result, check_factory, reraise
 
 if TYPE_CHECKING:
   from asyncio import AbstractEventLoop, Future, Task
 
-# ---- The call
+# ---- get_or_set
 
-# The extension has fetched already where it can at once, and calls these with a ttl that is right.
+# The extension calls these functions with a valid ttl, after it has fetched if the store answers at
+# once.
 
 
 class _Fetch:
-  """Fetches of a key that are under way in a loop."""
+  """The pending fetches of a key in a loop."""
 
   __slots__ = ('count', 'overtaken')
 
   def __init__(self) -> None:
     self.count = 0
-    self.overtaken = False  # a flight has landed since the first of them was sent
+    self.overtaken = False  # a flight has finished since the first fetch was sent
 
 
-fetches: 'Dict[Tuple[AbstractEventLoop, Place], _Fetch]' = {}
+fetches: 'Dict[Tuple[AbstractEventLoop, FlightKey], _Fetch]' = {}
 
 
 async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any, returns: Any) -> Any:
-  """What `Cachette.get_or_set` does on a backend that has to be waited for.
+  """Runs `Cachette.get_or_set` on a backend that answers later.
 
-  Where a backend has several connections, a fetch may find nothing and yet arrive after the flight
-  of another caller has put its value; it is then asked once more.
+  If the backend has several connections, a fetch may miss and yet return after the flight of
+  another caller has put the value. Then it fetches again.
   """
   job = Job(type(cache), cache, key, factory, ttl, returns)
-  place = running_loop(), job.place
-  fetch = fetches.setdefault(place, _Fetch())
+  flight_key = running_loop(), job.flight_key
+  fetch = fetches.setdefault(flight_key, _Fetch())
   fetch.count += 1
   try:
     value = await _fetch(job)
     if value is MISSING and fetch.overtaken:
       value = await _fetch(job)
   except CachetteError as error:
-    job.note_failure(error)
+    job.record_failure(error)
     value = MISSING
   finally:
     fetch.count -= 1
     if fetch.count == 0:
-      fetches.pop(place, None)
+      fetches.pop(flight_key, None)
   return value if value is not MISSING else await _compute(job)
 
 
 def _fetch(job: Job) -> Any:
   if job.returns is None:
-    return job.calls.fetch(job.place[1], MISSING)
-  return fetch_as(job.cls, job.place[1], MISSING, job.returns)
+    return job.calls.fetch(job.key, MISSING)
+  return fetch_as(job.cls, job.key, MISSING, job.returns)
 
 
 def missed(
   cache: Any, key: str, factory: Any, ttl: Any, returns: Any, error: Optional[CachetteError]
 ) -> Any:
-  """A coroutine: the same where nothing was found, or the fetch failed with an error."""
+  """Returns a coroutine that computes the value after a miss, or after a fetch failed."""
   job = Job(type(cache), cache, key, factory, ttl, returns)
   if error is not None:
-    job.note_failure(error)
+    job.record_failure(error)
   return _compute(job)
 
 
@@ -79,35 +80,36 @@ def missed(
 
 
 class _Flight:
-  __slots__ = ('computed', 'landed', 'lease', 'mark', 'task', 'traceback', 'waiting')
+  __slots__ = ('computed', 'done', 'lease', 'node', 'task', 'traceback', 'waiting')
 
   def __init__(self, lease: Any) -> None:
     self.lease = lease
-    self.computed = False  # and not to be cancelled any more, so that writes know what is being put
-    self.landed = False
-    self.mark = _circles.Mark()
-    self.waiting: Dict[Future[None], None] = {}  # in the order of their coming
-    self.task: Optional[Task[Made]] = None  # the loop itself holds tasks weakly
+    self.computed = False  # whether the put has started; from then on the task is not cancelled
+    self.done = False
+    self.node = _cycles.Node()
+    self.waiting: Dict[Future[None], None] = {}  # in order of arrival
+    self.task: Optional[Task[Result]] = None  # the loop has only a weak reference
     self.traceback: Any = None
 
-  def leave(self, turn: 'Future[None]') -> 'Tuple[Optional[Task[Made]], Any]':
-    """Ends the waiting of a caller, and gives it the task and the traceback of its exception.
+  def remove_waiter(self, waiter: 'Future[None]') -> 'Tuple[Optional[Task[Result]], Any]':
+    """Ends the wait of a caller. Returns the task and the traceback of its exception.
 
-    The last one takes them along: the exception has frames that know the flight, and a circle
-    would keep them, and what the factory used, until the garbage collector comes.
+    The last caller also removes them from the flight. The frames of the exception refer to the
+    flight, so a reference cycle would keep the flight and the factory's objects alive until the
+    garbage collector runs.
     """
     task, traceback = self.task, self.traceback
-    self.waiting.pop(turn, None)
-    if self.landed and not self.waiting:
+    self.waiting.pop(waiter, None)
+    if self.done and not self.waiting:
       self.task = self.traceback = None
     return task, traceback
 
 
-# Of each event loop that has any in the air. Those of a loop that was closed over them stay until
-# another loop has its first.
+# The flights of each event loop that has any. Those of a closed loop stay until a new loop has its
+# first flight.
 under_way: 'Dict[AbstractEventLoop, _Flights]' = {}
-# By place; those that nobody is to join any more by their mark.
-_Flights = Dict[Union[Place, _circles.Mark], _Flight]
+# By flight key. A flight that no further caller may join is stored under its node.
+_Flights = Dict[Union[FlightKey, _cycles.Node], _Flight]
 
 
 def _flights_of(loop: 'AbstractEventLoop') -> _Flights:
@@ -123,9 +125,11 @@ def _flights_of(loop: 'AbstractEventLoop') -> _Flights:
 async def compute(
   cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False, returns: Any = None
 ) -> Any:
-  """What the factory gives, which is put into the cache; or what a flight under way will give.
+  """Computes a value with the factory and puts it, or waits for the flight that does.
 
-  cache: a Cachette that has no such key. ttl: checked. failed: the backend failed at fetching.
+  cache: a Cachette that has no value for the key.
+  ttl: must be valid.
+  failed: whether the backend failed to fetch the key.
   """
   job = Job(type(cache), cache, key, factory, ttl, returns)
   job.failed = failed
@@ -133,150 +137,151 @@ async def compute(
 
 
 async def _compute(job: Job) -> Any:
-  """The same.
+  """Computes the value of a job, or waits for the flight that does.
 
-  An exception of the factory is raised to all who wait, and is the same object for all, as it is
-  with a Future: a copy would call a constructor that nobody knows. Each gets it with the
-  factory's own traceback and context, whatever the others have added to theirs.
+  All callers get the same exception object of the factory, as with a Future: a copy would need to
+  call a constructor with unknown parameters. Each caller gets it with the original traceback and
+  context of the factory.
   """
   check_factory(job.factory)
   loop = running_loop()
   flights = _flights_of(loop)
-  flight = flights.get(job.place)
+  flight = flights.get(job.flight_key)
   if flight is not None and not flight.lease.open:
-    flights[flight.mark] = flights.pop(job.place)
+    flights[flight.node] = flights.pop(job.flight_key)
     flight = None
-  fresh = flight is None
+  is_new = flight is None
   if flight is None:
     flight = _Flight(job.take_lease())
-  waits = _circles.begin_wait(flight.mark)
-  if waits is None:
-    # It would wait for itself. Without a cache it would call itself, and so it does.
+  waiting_node = _cycles.begin_wait(flight.node)
+  if waiting_node is None:
+    # It would wait for itself, so compute without sharing, as if there were no cache.
     return await _compute_unshared(job)
   try:
-    if fresh:
-      flights[job.place] = flight  # first of all, for an eager task runs inside create_task()
+    if is_new:
+      flights[job.flight_key] = flight  # before create_task(), which runs an eager task at once
       _start(loop, job, flight)
-    made = await _wait_for(loop, job, flight)
+    result = await _wait_for(loop, job, flight)
   finally:
-    _circles.end_wait(waits, flight.mark)
+    _cycles.end_wait(waiting_node, flight.node)
   try:
-    return made.take(job)
+    return result.take(job)
   except CodecError as error:
-    # It is not of the type that is asked for here. A fetch would have said so too.
-    job.note_failure(error)
+    # The value is not of the type that this caller wants. A fetch would have failed in the same
+    # way.
+    job.record_failure(error)
     return await _compute_unshared(job)
 
 
 async def _compute_unshared(job: Job) -> Any:
   lease = job.take_lease()
-  made = await _make(job)
-  await _store(job, lease, made)
-  return made.take(job)
+  result = await _run_factory(job)
+  await _store(job, lease, result)
+  return result.take(job)
 
 
-async def _wait_for(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> Made:
+async def _wait_for(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> Result:
   from asyncio import CancelledError, wait
 
-  turn: Future[None] = loop.create_future()
-  flight.waiting[turn] = None
+  waiter: Future[None] = loop.create_future()
+  flight.waiting[waiter] = None
   try:
-    await turn
+    await waiter
   except CancelledError:
-    task, _ = flight.leave(turn)
+    task, _ = flight.remove_waiter(waiter)
     if not (task is None or task.done() or flight.waiting or flight.computed):
-      _remove(loop, job.place, flight)
-      # At the end of asyncio.run() it has been cancelled, and may be cleaning up.
+      _remove(loop, job.flight_key, flight)
+      # At the end of asyncio.run() the task is cancelled already, and may be cleaning up.
       if getattr(task, 'cancelling', int)() == 0:
         task.cancel()
       await wait([task])
     raise
   except BaseException:
-    flight.leave(turn)
+    flight.remove_waiter(waiter)
     raise
-  return _give(*flight.leave(turn))
+  return _take_result(*flight.remove_waiter(waiter))
 
 
 def _start(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> None:
   """Starts a flight in a copy of the caller's context."""
-  running, place = _run(job, flight), job.place
+  running, flight_key = _run(job, flight), job.flight_key
   try:
     flight.task = loop.create_task(running)
   except BaseException:
     running.close()
-    _remove(loop, place, flight)
+    _remove(loop, flight_key, flight)
     raise
 
-  def land(task: 'Task[Made]') -> None:
-    # Not in the task itself: one that is cancelled before it began never runs.
-    _remove(loop, place, flight)
+  def finish(task: 'Task[Result]') -> None:
+    # This is not done in the task: a task that is cancelled before it starts never runs.
+    _remove(loop, flight_key, flight)
     error = None if task.cancelled() else task.exception()
     flight.traceback = error.__traceback__ if error is not None else None
-    flight.landed = True
-    fetch = fetches.get((loop, place))
+    flight.done = True
+    fetch = fetches.get((loop, flight_key))
     if fetch is not None:
       fetch.overtaken = True
-    for turn in flight.waiting:
-      if not turn.done():
-        turn.set_result(None)
+    for waiter in flight.waiting:
+      if not waiter.done():
+        waiter.set_result(None)
     if not flight.waiting:
       flight.task = flight.traceback = None
 
-  flight.task.add_done_callback(land)
+  flight.task.add_done_callback(finish)
 
 
-def _remove(loop: 'AbstractEventLoop', place: Place, flight: _Flight) -> None:
+def _remove(loop: 'AbstractEventLoop', flight_key: FlightKey, flight: _Flight) -> None:
   flights = under_way.get(loop)
   if flights is None:
     return
-  for key in (place, flight.mark):
+  for key in (flight_key, flight.node):
     if flights.get(key) is flight:
       del flights[key]
   if not flights:
     under_way.pop(loop, None)
 
 
-async def _run(job: Job, flight: _Flight) -> Made:
-  _circles.enter(flight.mark)
-  made = await _make(job)
+async def _run(job: Job, flight: _Flight) -> Result:
+  _cycles.enter(flight.node)
+  result = await _run_factory(job)
   flight.computed = True
-  await _store(job, flight.lease, made)
-  return made
+  await _store(job, flight.lease, result)
+  return result
 
 
-async def _make(job: Job) -> Made:
+async def _run_factory(job: Job) -> Result:
   value: Any = job.factory() if callable(job.factory) else job.factory
   if hasattr(type(value), '__await__'):
     value = await value
-  return Made(job, value)
+  return Result(job, value)
 
 
-async def _store(job: Job, lease: Any, made: Made) -> None:
+async def _store(job: Job, lease: Any, result: Result) -> None:
   if job.failed:
     return
   try:
-    await store(job.cls, lease, made.data, job.ttl)
+    await store(job.cls, lease, result.data, job.ttl)
     if lease.overtaken:
-      await job.calls.clear(key=job.place[1])
+      await job.calls.clear(key=job.key)
   except CachetteError as error:
-    _fallbacks.note(job.cls, error)
+    _fallbacks.record(job.cls, error)
 
 
-def _give(task: 'Optional[Task[Made]]', traceback: Any) -> Made:
-  """The result of a flight that has landed."""
+def _take_result(task: 'Optional[Task[Result]]', traceback: Any) -> Result:
+  """Returns the result of a finished flight, or raises its exception."""
   from asyncio import CancelledError
 
   assert task is not None
   error = None if task.cancelled() else task.exception()
-  # KeyboardInterrupt and SystemExit have left the loop already, and are not to do so again for
-  # each who waited.
+  # KeyboardInterrupt and SystemExit have left the loop already, and must not leave it again for
+  # each caller.
   if task.cancelled() or isinstance(error, (KeyboardInterrupt, SystemExit)):
     raise CancelledError('What computed the value was cancelled.')
   if error is None:
     return task.result()
   del task
   try:
-    raise_again(error, traceback)
+    reraise(error, traceback)
   finally:
     del error, traceback
 
@@ -286,5 +291,5 @@ def after_fork() -> None:
   fetches.clear()
 
 
-# As tracebacks, warnings and tasks name them.
+# The name that tracebacks, warnings and tasks show.
 get_or_set.__qualname__ = _compute.__qualname__ = 'Cachette.get_or_set'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Flights of threads: the thread that missed first computes, and the others wait for it."""
+"""Flights of threads: the first thread that misses computes, and the others wait for it."""
 
 import threading
 from typing import Any, Dict, Optional, Tuple
@@ -7,118 +7,121 @@ from typing import Any, Dict, Optional, Tuple
 from .. import _fallbacks
 from .._cachette import check_ttl, fetch_as_now, store_now
 from .._exceptions import CachetteError, CodecError
-from . import _circles
-from ._common import MISSING, Job, Made, Place, check_factory, raise_again
+from . import _cycles
+from ._common import MISSING, FlightKey, Job, Result, check_factory, reraise
 
-_lock = threading.RLock()  # what the garbage collector runs inside may come here too
+_lock = threading.RLock()  # reentrant: the garbage collector may run code that comes here again
 
 
 class _BlockingFlight:
-  __slots__ = ('error', 'found', 'landed', 'lease', 'made', 'mark', 'traceback', 'waiting')
+  __slots__ = ('done', 'error', 'found', 'lease', 'node', 'result', 'traceback', 'waiting')
 
   def __init__(self, lease: Any) -> None:
     self.lease = lease
-    self.mark = _circles.Mark()
-    self.landed = threading.Event()
+    self.node = _cycles.Node()
+    self.done = threading.Event()
     self.waiting = 0
-    # At most one of these; none if the thread that computed was stopped, so that another may try.
-    self.made: Optional[Made] = None
+    # At most one of these is set. None is set if the computing thread was interrupted; then another
+    # one tries.
+    self.result: Optional[Result] = None
     self.error: Optional[Exception] = None
-    self.found = False  # the value was in the cache already
+    self.found = False  # whether the value was in the cache
     self.traceback: Any = None
 
 
-under_way: Dict[Place, _BlockingFlight] = {}
-_landings = 0  # flights that have put a value
+under_way: Dict[FlightKey, _BlockingFlight] = {}
+_puts = 0  # the number of flights that have put a value
 
 
 def get_or_set_blocking(
   cls: type, sync: Any, key: str, factory: Any, ttl: Any, returns: Any = None
 ) -> Any:
-  """What `Cachette.get_or_set` does, for a thread; see compute_blocking()."""
+  """Runs `Cachette.get_or_set` for a thread; see compute_blocking()."""
   check_ttl(ttl)
   job = Job(cls, sync, key, factory, ttl, returns)
-  seen = _landings
+  puts_before = _puts
   value = _fetch(job)
-  return value if value is not MISSING else _compute(job, seen)
+  return value if value is not MISSING else _compute(job, puts_before)
 
 
 def _fetch(job: Job) -> Any:
-  """The value, or MISSING: also if the fetch fails."""
+  """Returns the value, or MISSING on a miss or if the fetch fails."""
   try:
     if job.returns is None:
-      return job.calls.fetch(job.place[1], MISSING)
-    return fetch_as_now(job.cls, job.place[1], MISSING, job.returns)
+      return job.calls.fetch(job.key, MISSING)
+    return fetch_as_now(job.cls, job.key, MISSING, job.returns)
   except CachetteError as error:
-    job.note_failure(error)
+    job.record_failure(error)
     return MISSING
 
 
 def _fetch_again(job: Job) -> Any:
-  """The same after a miss, which is not counted twice."""
+  """Fetches again after a miss, without counting a second miss."""
   try:
-    return _fetch(job) if job.calls.exists(job.place[1]) else MISSING
+    return _fetch(job) if job.calls.exists(job.key) else MISSING
   except CachetteError as error:
-    job.note_failure(error)
+    job.record_failure(error)
     return MISSING
 
 
 def compute_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> Any:
-  """The same as compute() for a thread, which waits for the flight of another thread.
+  """Computes a value with the factory and puts it, or waits for the thread that does.
 
-  cls: the class of the cache. sync: its blocking calls, of which this uses fetch, exists and
-  clear. The factory is a value or a function, and runs in the thread that missed first. If a
-  KeyboardInterrupt or its like ends it there, the next who waits computes.
+  cls: the class of the cache.
+  sync: its blocking calls, of which this uses fetch, exists and clear.
+  factory: a value or a function. It runs in the first thread that misses. If a KeyboardInterrupt or
+    the like interrupts it there, the next waiting thread computes.
   """
   return _compute(Job(cls, sync, key, factory, ttl, None))
 
 
-def _compute(job: Job, seen: Optional[int] = None) -> Any:
-  """seen: the landings before it was fetched; None: unknown."""
+def _compute(job: Job, puts_before: Optional[int] = None) -> Any:
+  """Computes the value of a job. `puts_before`: the value of `_puts` before the fetch, if known."""
   check_factory(job.factory)
   while True:
     with _lock:
-      flight = under_way.get(job.place)
-      fresh = flight is None or not flight.lease.open
-      if flight is None or fresh:
-        flight = under_way[job.place] = _BlockingFlight(job.take_lease())
-      waits = _circles.begin_wait(flight.mark)
-      flight.waiting += waits is not None and not fresh
-    if waits is None:
-      return _make(job, job.take_lease()).take(job)
+      flight = under_way.get(job.flight_key)
+      is_new = flight is None or not flight.lease.open
+      if flight is None or is_new:
+        flight = under_way[job.flight_key] = _BlockingFlight(job.take_lease())
+      waiting_node = _cycles.begin_wait(flight.node)
+      flight.waiting += waiting_node is not None and not is_new
+    if waiting_node is None:
+      return _run_factory(job, job.take_lease()).take(job)
     try:
-      if fresh:
-        return _lead(job, flight, seen)
+      if is_new:
+        return _lead(job, flight, puts_before)
       error, traceback = _wait_for(flight)
     finally:
-      _circles.end_wait(waits, flight.mark)
+      _cycles.end_wait(waiting_node, flight.node)
     if error is not None:
       try:
-        raise_again(error, traceback)
+        reraise(error, traceback)
       finally:
         del error, traceback
-    if flight.made is not None:
-      return _take(job, flight.made)
+    if flight.result is not None:
+      return _take(job, flight.result)
     value = _fetch(job) if flight.found else MISSING
     if value is not MISSING:
       return value
 
 
-def _take(job: Job, made: Made) -> Any:
+def _take(job: Job, result: Result) -> Any:
   try:
-    return made.take(job)
+    return result.take(job)
   except CodecError as error:
-    # It is not of the type that is asked for here. A fetch would have said so too.
-    job.note_failure(error)
-    return _make(job, job.take_lease()).take(job)
+    # The value is not of the type that this caller wants. A fetch would have failed in the same
+    # way.
+    job.record_failure(error)
+    return _run_factory(job, job.take_lease()).take(job)
 
 
 def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
-  """Waits for the flight of another thread. Gives its exception, with the traceback."""
+  """Waits for the flight of another thread. Returns its exception, or None, and the traceback."""
   try:
-    flight.landed.wait()
+    flight.done.wait()
   finally:
-    # The last one takes the exception along, as in the flights of a loop.
+    # The last caller removes the exception from the flight, as in _loops.py.
     with _lock:
       error, traceback = flight.error, flight.traceback
       flight.waiting -= 1
@@ -127,51 +130,51 @@ def _wait_for(flight: _BlockingFlight) -> Tuple[Optional[Exception], Any]:
   return error, traceback
 
 
-def _lead(job: Job, flight: _BlockingFlight, seen: Optional[int]) -> Any:
-  global _landings
-  token = _circles.enter(flight.mark)
+def _lead(job: Job, flight: _BlockingFlight, puts_before: Optional[int]) -> Any:
+  global _puts
+  token = _cycles.enter(flight.node)
   try:
-    # Between this thread's miss and now the flight of another may have landed.
-    value = _fetch_again(job) if not job.failed and seen != _landings else MISSING
+    # A flight of another thread may have finished after this thread's miss.
+    value = _fetch_again(job) if not job.failed and puts_before != _puts else MISSING
     flight.found = value is not MISSING
     if flight.found:
       return value
-    flight.made = _make(job, flight.lease)
-    return flight.made.take(job)
+    flight.result = _run_factory(job, flight.lease)
+    return flight.result.take(job)
   except Exception as error:
     flight.error = error
     flight.traceback = error.__traceback__
     raise
   finally:
-    _circles.leave(token)
+    _cycles.leave(token)
     with _lock:
-      if under_way.get(job.place) is flight:
-        del under_way[job.place]
+      if under_way.get(job.flight_key) is flight:
+        del under_way[job.flight_key]
       if flight.waiting == 0:
         flight.error = flight.traceback = None
-      _landings += flight.made is not None
-    flight.landed.set()
+      _puts += flight.result is not None
+    flight.done.set()
 
 
-def _make(job: Job, lease: Any) -> Made:
+def _run_factory(job: Job, lease: Any) -> Result:
   value: Any = job.factory() if callable(job.factory) else job.factory
   if hasattr(type(value), '__await__'):
     if hasattr(value, 'close'):
       value.close()
     raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
-  made = Made(job, value)
+  result = Result(job, value)
   if not job.failed:
     try:
-      store_now(job.cls, lease, made.data, job.ttl)
+      store_now(job.cls, lease, result.data, job.ttl)
       if lease.overtaken:
-        job.calls.clear(key=job.place[1])
+        job.calls.clear(key=job.key)
     except CachetteError as error:
-      _fallbacks.note(job.cls, error)
-  return made
+      _fallbacks.record(job.cls, error)
+  return result
 
 
 def after_fork() -> None:
-  """Another thread of the parent may have held the lock."""
+  """Replaces the lock, which another thread of the parent may have held."""
   global _lock
   _lock = threading.RLock()
   under_way.clear()

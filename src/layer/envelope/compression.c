@@ -4,9 +4,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#define VALUE_MAX (UINT64_C(1) << 31) /* bytes of a value that is compressed */
+#define VALUE_MAX (UINT64_C(1) << 31) /* bytes; larger values are not compressed */
 
-/* How many times larger than its payload a value can be. */
+/* The maximum ratio of a value's size to the size of its payload. */
 enum {
   ZLIB_RATIO_MAX = 1100,
   ZSTD_RATIO_MAX = 32768 /* a block of 128 KiB takes at least 4 bytes */

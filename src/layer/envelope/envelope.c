@@ -11,20 +11,20 @@ typedef struct envelope {
   cachette__wrapper *wrapper;
 } envelope;
 
-/* A fetch or a put that is below the layer, and what it had before. */
+/* A fetch or put that was passed down, with the members to restore when it comes back. */
 typedef struct pending {
-  cachette__frame frame; /* must be first: a frame is cast to its pending op */
+  cachette__frame frame; /* must be first: a frame is cast to its `pending` */
   envelope *layer;
   cachette_item *items; /* the caller's */
   void *(*alloc)(cachette_op *op, cachette_item *item, size_t size);
-  cachette_item stored[]; /* what goes down: their values are envelopes */
+  cachette_item stored[]; /* the items that go down; their values are envelopes */
 } pending;
 
-enum { SPARE_ITEMS = 1 }; /* an op with more of them gets a block of its own */
+enum { FRAME_ITEMS = 1 }; /* items in a reused frame; an op with more allocates its own memory */
 
 static void pending_free(pending *self, size_t count) {
-  if (count <= SPARE_ITEMS)
-    cachette__layer_give(&self->layer->layer, self);
+  if (count <= FRAME_ITEMS)
+    cachette__layer_free_frame(&self->layer->layer, self);
   else
     cachette__free(self);
 }
@@ -77,13 +77,14 @@ static void open_values(envelope *self, cachette_op *op, const cachette_item *st
   }
 }
 
-static void on_back(cachette__frame *frame, cachette_op *op) {
+static void on_returned(cachette__frame *frame, cachette_op *op) {
   pending *self = (pending *)frame;
   op->items = self->items;
   op->alloc = self->alloc;
   bool has_values = op->verb == CACHETTE_FETCH && op->status == CACHETTE_OK;
   for (size_t i = 0; i < op->count; i++) {
     int status = self->stored[i].status;
+    /* If the whole op failed, a value that was found is not delivered. */
     bool is_lost = op->verb == CACHETTE_FETCH && status == CACHETTE_HIT && !has_values;
     op->items[i].status = is_lost ? CACHETTE_MISS : status;
   }
@@ -96,11 +97,11 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
 
 static pending *pending_new(envelope *layer, cachette_op *op) {
   if (op->count > (SIZE_MAX - sizeof(pending)) / sizeof *op->items) return NULL;
-  pending *self = op->count <= SPARE_ITEMS
-                      ? cachette__layer_take(&layer->layer)
+  pending *self = op->count <= FRAME_ITEMS
+                      ? cachette__layer_alloc_frame(&layer->layer)
                       : cachette__malloc(sizeof *self + op->count * sizeof *op->items);
   if (self == NULL) return NULL;
-  self->frame = (cachette__frame){.done = on_back, .drop = on_drop};
+  self->frame = (cachette__frame){.done = on_returned, .drop = on_drop};
   self->layer = layer;
   self->items = op->items;
   self->alloc = op->alloc;
@@ -133,7 +134,7 @@ static void send_down(envelope *layer, cachette_op *op) {
     return;
   }
   op->items = self->stored;
-  op->alloc = NULL; /* the library allocates what is stored */
+  op->alloc = NULL; /* the library allocates the envelopes */
   cachette__op_push(op, &self->frame);
   cachette__layer_pass(&layer->layer, op);
 }
@@ -161,7 +162,7 @@ static void deinit(cachette__layer *layer) { cachette__wrapper_free(((envelope *
 const cachette__layer_kind cachette__envelope_layer = {
     .vtable = {.submit = submit},
     .size = sizeof(envelope),
-    .frame_size = sizeof(pending) + SPARE_ITEMS * sizeof(cachette_item),
+    .frame_size = sizeof(pending) + FRAME_ITEMS * sizeof(cachette_item),
     .check = cachette__wrapper_check,
     .wanted = cachette__wrapper_wanted,
     .init = init,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The layer that signs and compresses values: it stores them in envelopes.
+ * The layer that signs and compresses values. It stores each value in an envelope.
  *
- * A put goes down with items of the layer's own, whose values are the envelopes. A fetch goes down
- * with items of its own too, so that the store allocates memory for the envelopes; when it comes
- * back, the layer writes each value to the caller's buffer. All other ops pass.
+ * Puts and fetches go down with copies of the caller's items. In a put, their values are envelopes.
+ * In a fetch, the library allocates memory for the envelopes; when the op comes back, the layer
+ * checks them and writes the values to the caller's buffers. Other ops are passed on.
  *
  *     envelope.c       the layer
- *     wrap.c           a value to an envelope, and back, as the options ask
- *     fields.c         the bytes of an envelope
- *     version1.c       the bytes of envelopes that Cachette 1.0 wrote
+ *     wrap.c           turns values into envelopes and back, as the options say
+ *     fields.c         reads and writes the bytes of an envelope
+ *     version1.c       reads the envelopes that Cachette 1.0 wrote
  *     compression.c    zlib and zstd
  *     signature.c      HMAC-SHA256
  */

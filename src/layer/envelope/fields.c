@@ -11,7 +11,7 @@ static const unsigned char signed_head[SIGNED_HEAD] = {
 
 /* ---- Reading ---- */
 
-/* The bytes from an offset on. */
+/* Returns the bytes from an offset on. */
 static cachette_slice after(cachette_slice bytes, size_t offset) {
   return (cachette_slice){(const unsigned char *)bytes.data + offset, bytes.size - offset};
 }
@@ -31,7 +31,7 @@ void cachette__envelope_split(cachette_slice stored, cachette__signed_parts *env
   envelope->parts[1] = after(stored, head + (is_signed ? CACHETTE__SIGNATURE_SIZE : 0));
 }
 
-/* Takes a length from the front of the bytes. */
+/* Parses a length and removes it from the front of the bytes. False: it is damaged. */
 static bool read_length(cachette_slice *bytes, uint64_t *length) {
   uint64_t sum = 0;
   for (size_t i = 0; i < bytes->size && i < LENGTH_MAX; i++) {
@@ -45,7 +45,7 @@ static bool read_length(cachette_slice *bytes, uint64_t *length) {
   return false;
 }
 
-/* Takes a field from the front of the fields. False: it is damaged. */
+/* Parses a field and removes it from the front of the fields. False: it is damaged. */
 static bool next_field(cachette_slice *fields, unsigned *type, cachette_slice *content) {
   uint64_t length;
   *type = *(const unsigned char *)fields->data;

@@ -9,12 +9,12 @@
 
 struct cachette__signer {
   char *codec;
-  EVP_MD_CTX *context; /* of the signature being computed */
+  EVP_MD_CTX *context; /* for the signature being computed */
   size_t count;
-  EVP_MD_CTX *keys[]; /* each ready to sign, to be copied */
+  EVP_MD_CTX *keys[]; /* initialized contexts, which sign() copies */
 };
 
-/* A context that signs with a key, or NULL. */
+/* Creates a context that signs with a key. NULL: out of memory. */
 static EVP_MD_CTX *key_new(const char *bytes, size_t size) {
   EVP_PKEY *key =
       EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)bytes, size);
@@ -65,13 +65,14 @@ static bool add_bytes(EVP_MD_CTX *context, cachette_slice bytes) {
   return EVP_DigestSignUpdate(context, bytes.data, bytes.size) == 1;
 }
 
+/* Adds the size first, so that the border between two parts is signed, too. */
 static bool add_sized(EVP_MD_CTX *context, cachette_slice bytes) {
   unsigned char size[8];
   for (int i = 0; i < 8; i++) size[i] = (unsigned char)((uint64_t)bytes.size >> 8 * i);
   return add_bytes(context, (cachette_slice){size, sizeof size}) && add_bytes(context, bytes);
 }
 
-/* Signs with the key of that index. */
+/* Signs with the key at an index. */
 static bool sign(cachette__signer *signer, size_t index, cachette_slice key,
                  const cachette_slice parts[2], unsigned char *signature) {
   EVP_MD_CTX *context = signer->context;

@@ -10,9 +10,9 @@
 #include "version1.h"
 
 enum {
-  COMPRESSION_SIZE = 5, /* bytes of the field's content */
+  COMPRESSION_SIZE = 5, /* bytes of the content of a compression field */
   HEAD_MAX = CACHETTE__ENVELOPE_MAGIC + 3 * CACHETTE__FIELD_HEAD_MAX + CACHETTE__SIGNATURE_SIZE +
-             COMPRESSION_SIZE /* bytes of an envelope before the value, at most */
+             COMPRESSION_SIZE /* maximum bytes of an envelope before the payload */
 };
 
 static const char damaged[] = "is damaged; clear it";
@@ -20,7 +20,7 @@ static const char damaged[] = "is damaged; clear it";
 struct cachette__wrapper {
   cachette__signer *signer; /* NULL: values are not signed */
   enum cachette__compression compression;
-  size_t threshold; /* bytes of a value from which on it is compressed */
+  size_t threshold; /* values of at least this many bytes are compressed */
   bool accept_plain;
   cachette__compressor compressor;
 };
@@ -40,7 +40,7 @@ bool cachette__wrapper_wanted(const cachette_options *options) {
 
 int cachette__wrapper_check(const cachette_options *options, cachette_error *error) {
   const char *secret = cachette__options_text(options, CACHETTE__OPTION_secret);
-  if (secret == NULL) return CACHETTE_OK; /* an empty one is an error, not the same as none */
+  if (secret == NULL) return CACHETTE_OK; /* but an empty secret is an error */
   for (;; secret++) {
     size_t size = strcspn(secret, ",");
     if (size < CACHETTE__SECRET_KEY_MIN)
@@ -100,7 +100,7 @@ static unsigned char *write_compression(unsigned char *bytes, enum cachette__com
   return bytes;
 }
 
-/* Compresses a value into the buffer if it becomes smaller. Returns the bytes to store. */
+/* Compresses a value into the buffer if that makes it smaller. Returns the payload to store. */
 static cachette_slice compress(cachette__wrapper *wrapper, cachette_slice value,
                                unsigned char *buffer) {
   if (value.size < wrapper->threshold) return value;
@@ -110,7 +110,7 @@ static cachette_slice compress(cachette__wrapper *wrapper, cachette_slice value,
 
 size_t cachette__wrapper_wrap(cachette__wrapper *wrapper, cachette_slice key, cachette_slice value,
                               unsigned char *buffer) {
-  /* The fields before the value are not written beyond HEAD_MAX. */
+  /* The fields before the payload end before HEAD_MAX, so they do not overwrite it. */
   cachette_slice payload = compress(wrapper, value, buffer + HEAD_MAX);
   unsigned char *fields = cachette__envelope_begin(buffer);
   if (wrapper->signer != NULL)
@@ -129,19 +129,19 @@ size_t cachette__wrapper_wrap(cachette__wrapper *wrapper, cachette_slice key, ca
   return is_signed ? (size_t)(end - buffer) : 0;
 }
 
-/* ---- Reading one ---- */
+/* ---- Reading an envelope ---- */
 
-static int refuse(const char **reason, const char *words) {
-  *reason = words;
+static int refuse(const char **reason, const char *text) {
+  *reason = text;
   return CACHETTE_ECODEC;
 }
 
-/* What has no envelope. A counter never has one, because the server counts it. Where values are
- * signed it is refused all the same: otherwise whoever writes to the server could replace any value
- * by a number. */
+/* Reads a value without an envelope. Counters never have one, because the server increments them.
+ * If values are signed, counters are refused too: otherwise anyone who can write to the server
+ * could replace any value by a number. */
 static int open_plain(const cachette__wrapper *wrapper, cachette_slice stored,
                       cachette__compressed *value, const char **reason) {
-  bool is_counter = cachette__counter_is(stored);
+  bool is_counter = cachette__is_counter(stored);
   *value = (cachette__compressed){CACHETTE__UNCOMPRESSED, stored.size, stored};
   if (wrapper->accept_plain || (is_counter && wrapper->signer == NULL)) return CACHETTE_OK;
   if (wrapper->signer == NULL)
@@ -154,7 +154,7 @@ static int open_plain(const cachette__wrapper *wrapper, cachette_slice stored,
                             : "is not signed; clear it, or set \"accept_plain\" for a while");
 }
 
-/* Checks that an envelope is signed if and only if there is a secret, and by one of its keys. */
+/* Checks that an envelope is signed if there is a secret, by one of its keys, and only then. */
 static int verify(cachette__wrapper *wrapper, cachette_slice key,
                   const cachette__signed_parts *envelope, const char **reason) {
   bool is_signed = envelope->signature != NULL;

@@ -22,8 +22,8 @@ static const cachette__module_table table = {
 
 /* ---- Finding its file ---- */
 
-/* Finds the folder that the core was loaded from. Returns its length with the last '/', or 0. */
-static size_t own_folder(const char **folder) {
+/* Finds the folder of the file that contains the core. Returns its length with the '/', or 0. */
+static size_t core_folder(const char **folder) {
   Dl_info info;
   if (dladdr(&table, &info) == 0 || info.dli_fname == NULL) return 0;
   const char *slash = strrchr(info.dli_fname, '/');
@@ -32,24 +32,25 @@ static size_t own_folder(const char **folder) {
   return (size_t)(slash + 1 - info.dli_fname);
 }
 
-/* Makes a path. Returns whether there is such a file. */
-static bool try_path(char *path, const char *folder, size_t size, const char *below,
+/* Fills `path`, which has PATH_MAX bytes. Returns whether the file exists. */
+static bool try_path(char *path, const char *folder, size_t size, const char *subfolder,
                      const char *name) {
-  int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, below, name);
+  int length = snprintf(path, PATH_MAX, "%.*s%scachette-%s.so", (int)size, folder, subfolder, name);
   return length < PATH_MAX && access(path, R_OK) == 0;
 }
 
 static bool find_file(const char *name, char *path) {
   const char *folder = cachette__module_folder;
   if (folder != NULL && try_path(path, folder, strlen(folder), "/", name)) return true;
-  size_t size = own_folder(&folder);
+  size_t size = core_folder(&folder);
   if (size == 0) return false;
   return try_path(path, folder, size, "", name) || try_path(path, folder, size, "cachette/", name);
 }
 
 /* ---- Opening it ---- */
 
-static int fail_absent(const cachette__module *module, const char *backend, cachette_error *error) {
+static int fail_missing(const cachette__module *module, const char *backend,
+                        cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend is not part of this build of cachette. Install %s (on "
                         "Debian %s), then build cachette anew with -D%s=enabled.",
@@ -65,26 +66,27 @@ static int fail_load(const cachette__module *module, const char *backend, cachet
                         reason != NULL ? reason : "nothing");
 }
 
-static int fail_stamp(const cachette__module *module, const char *backend, cachette_error *error) {
+static int fail_mismatch(const cachette__module *module, const char *backend,
+                         cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend's module, cachette-%s.so, is not of the same build as "
                         "cachette " CACHETTE_VERSION ". Install both anew.",
                         backend, module->name);
 }
 
-/* Threads that come here at the same time all open the module, with the same result. So no lock is
- * needed, and no fork can leave one locked. */
+/* Several threads may open the module at the same time, with the same result. So no lock is needed,
+ * which a fork could leave locked in the child. */
 static int load(cachette__module *module, const char *backend, cachette_error *error) {
   char path[PATH_MAX];
-  if (!find_file(module->name, path)) return fail_absent(module, backend, error);
+  if (!find_file(module->name, path)) return fail_missing(module, backend, error);
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return fail_load(module, backend, error);
-  /* ISO C cannot convert a void * to a function; POSIX says that this works. */
+  /* ISO C does not allow to convert a void * to a function pointer; POSIX does. */
   cachette__module_entry *entry;
   *(void **)&entry = dlsym(object, CACHETTE__MODULE_ENTRY);
   if (entry == NULL) return fail_load(module, backend, error);
   const cachette__store_vtable *store = entry(&stamp, &table);
-  if (store == NULL) return fail_stamp(module, backend, error);
+  if (store == NULL) return fail_mismatch(module, backend, error);
   atomic_store(&module->store, store);
   return CACHETTE_OK;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores with a heavy client library are modules: shared objects `cachette-NAME.so`, opened when
- * their backend is first used, so that other programs do not load the library.
+ * Modules: stores with a large client library, each a shared object `cachette-NAME.so`. A module is
+ * opened when its backend is first used, so other programs do not load the library.
  *
  *     core     cachette__module_open() -> dlopen -> cachette_module(stamp, table) -+
  *     module   <- its vtable --------------------------------------------------------+
  *
- * The core may be a shared library, or linked into a program or the Python extension with its
- * symbols hidden. So a module does not link to the core, but gets a table of the core's functions.
- * Each module is linked with module_core.c, which defines the same functions and forwards them to
- * that table. So the sources of a module are written like those of any other store.
+ * The core may be a shared library, or it may be linked into a program or the Python extension with
+ * hidden symbols. So a module does not link to the core but gets a table of its functions. Each
+ * module contains module_core.c, which defines the same functions and forwards them to the table.
+ * The sources of a module are therefore written like those of any other store.
  *
- * Core and module must come from one build of one version; the stamp tells.
+ * Core and module must be of the same build. cachette__module_stamp verifies that.
  *
- * Modules are searched for in the folder of the file that contains the core (a Python package, a
- * build tree), then in `cachette/` there (an installed library: LIBDIR/cachette). No environment
- * variable changes that, so whoever runs a program cannot make it load something else. A program
- * that contains the core sets cachette__module_folder, as our tests do.
+ * The core looks for modules in the folder of the file that contains it (a Python package, a build
+ * tree), then in the subfolder `cachette/` (an installed library: LIBDIR/cachette). No environment
+ * variable changes this, so it cannot be used to load other code. A program that is linked with the
+ * core, such as a test, sets cachette__module_folder.
  *
  * A module is never closed, because its library may have threads.
  */
@@ -32,7 +32,8 @@
 #include "../store.h"
 #include "pool.h"
 
-/* What modules may call: type, name, parameters, arguments; functions that return nothing below. */
+/* The functions that modules may call: type, name, parameters, arguments. Those that return void
+ * are in CACHETTE__MODULE_PROCEDURES. */
 #define CACHETTE__MODULE_FUNCTIONS(X)                                                              \
   X(void *, cachette__malloc, (size_t size), (size))                                               \
   X(void *, cachette__calloc, (size_t count, size_t size), (count, size))                          \
@@ -61,30 +62,30 @@
     (const cachette_options *options, enum cachette__option option), (options, option))            \
   X(cachette__clock, cachette__options_clock, (const cachette_options *options), (options))        \
   X(const char *, cachette__options_folder, (const cachette_options *options), (options))          \
-  X(char *, cachette__path_from, (const char *folder, const char *path), (folder, path))           \
+  X(char *, cachette__path_join, (const char *folder, const char *path), (folder, path))           \
   X(int, cachette__url_parse,                                                                      \
     (const char *text, const char *option, const char *example, cachette__url *url,                \
      cachette_error *error),                                                                       \
     (text, option, example, url, error))                                                           \
-  X(const char *, cachette__url_check_many, (const char *text), (text))                            \
+  X(const char *, cachette__url_check_multi_host, (const char *text), (text))                      \
   X(int, cachette__pool_new,                                                                       \
-    (uv_loop_t * loop, unsigned most_threads, const cachette__pool_kind *kind, void *shared,       \
+    (uv_loop_t * loop, unsigned max_threads, const cachette__pool_kind *kind, void *shared,        \
      cachette__pool **pool),                                                                       \
-    (loop, most_threads, kind, shared, pool))                                                      \
+    (loop, max_threads, kind, shared, pool))                                                       \
   X(int, cachette__pool_submit, (cachette__pool * pool, cachette__job * job), (pool, job))         \
   X(bool, cachette__pool_cancel, (cachette__pool * pool, cachette__job * job), (pool, job))
 
-#define CACHETTE__MODULE_PROCEDURES(X)                                                       \
-  X(cachette__free, (void *data), (data))                                                    \
-  X(cachette__wipe, (void *data, size_t size), (data, size))                                 \
-  X(cachette__op_complete, (cachette_op * op, int status), (op, status))                     \
-  X(cachette__item_drop, (const cachette_op *op, cachette_item *item), (op, item))           \
-  X(cachette__key_text, (cachette_slice key, char *text, size_t size), (key, text, size))    \
-  X(cachette__value_text, (const char *value, char *text, size_t size), (value, text, size)) \
-  X(cachette__url_show, (const char *text, char *shown, size_t size), (text, shown, size))   \
-  X(cachette__url_deinit, (cachette__url * url), (url))                                      \
-  X(cachette__pool_close, (cachette__pool * pool, int64_t patience_ms, bool forked),         \
-    (pool, patience_ms, forked))
+#define CACHETTE__MODULE_PROCEDURES(X)                                                             \
+  X(cachette__free, (void *data), (data))                                                          \
+  X(cachette__wipe, (void *data, size_t size), (data, size))                                       \
+  X(cachette__op_complete, (cachette_op * op, int status), (op, status))                           \
+  X(cachette__item_drop, (const cachette_op *op, cachette_item *item), (op, item))                 \
+  X(cachette__key_text, (cachette_slice key, char *text, size_t size), (key, text, size))          \
+  X(cachette__value_text, (const char *value, char *text, size_t size), (value, text, size))       \
+  X(cachette__url_redact, (const char *text, char *redacted, size_t size), (text, redacted, size)) \
+  X(cachette__url_deinit, (cachette__url * url), (url))                                            \
+  X(cachette__pool_close, (cachette__pool * pool, int64_t timeout_ms, bool forked),                \
+    (pool, timeout_ms, forked))
 
 typedef struct cachette__module_table {
 #define X(type, name, parameters, arguments) type(*name) parameters;
@@ -95,7 +96,7 @@ typedef struct cachette__module_table {
 #undef X
 } cachette__module_table;
 
-/* What must be the same in core and module. */
+/* The values that must be equal in core and module. */
 typedef struct cachette__module_stamp {
   size_t stamp, table, op, item, error, store, context, options;
   const char *version;
@@ -109,29 +110,28 @@ typedef struct cachette__module_stamp {
   }
 
 /*
- * The only function that a module exports. Keeps `table`, which must outlive the module, and
- * returns the store; NULL if the stamp differs from the module's own. Any thread, any number of
- * times.
+ * The only function that a module exports. Saves `table`, which must outlive the module. Returns
+ * the store, or NULL if the stamp differs from the module's. Any thread; may be called repeatedly.
  */
 typedef const cachette__store_vtable *cachette__module_entry(const cachette__module_stamp *stamp,
                                                              const cachette__module_table *table);
 
-#define CACHETTE__MODULE_ENTRY "cachette_module" /* its name */
+#define CACHETTE__MODULE_ENTRY "cachette_module" /* the name of the function */
 
 /* ---- The core's side (module.c) ---- */
 
-/* A folder that is searched for modules before the others, or NULL. Set it before use. */
+/* The first folder to look for modules in, or NULL. Set it before any handle is opened. */
 extern const char *cachette__module_folder;
 
 typedef struct cachette__module {
-  const char *name;              /* of the module, and of its build option */
-  const char *library, *package; /* that it needs: the library's name, and Debian's package */
+  const char *name;                              /* of the module and its build option */
+  const char *library, *package;                 /* the client library, and its Debian package */
   _Atomic(const cachette__store_vtable *) store; /* NULL: not open */
 } cachette__module;
 
 /*
- * Opens a module, if it is not open, for a backend. Any thread. Errors: EUNSUPPORTED: there is no
- * such module or it cannot be loaded; the message says what to do.
+ * Opens the module of a backend, if it is not open. Any thread. Errors: EUNSUPPORTED if the module
+ * does not exist or cannot be loaded; the message says what to do.
  */
 int cachette__module_open(cachette__module *module, const char *backend,
                           const cachette__store_vtable **store, cachette_error *error);

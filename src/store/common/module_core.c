@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core as a module sees it. It is linked into each module in the place of the core, and
- * forwards to the table that the module got. CACHETTE__MODULE_STORE names the module's vtable.
+ * The core's functions for a module. Linked into each module instead of the core; forwards each
+ * call to the table that the module got. CACHETTE__MODULE_STORE is the name of the module's vtable.
  */
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 #include "../../base/alloc.h"
 
-/* The text between a namespace and the rest of a key. */
+/* The separator after a namespace. */
 static const char *separator_of(const cachette_op *op) {
   return op->verb == CACHETTE_CLEAR_NAMESPACE ? ":" : "";
 }
@@ -63,28 +63,28 @@ void cachette__op_copy_deinit(cachette__op_copy *copy) {
 
 /* ---- Results ---- */
 
-static void give_value(const cachette__item_copy *copy, cachette_op *op, cachette_item *item) {
+static void deliver_value(const cachette__item_copy *copy, cachette_op *op, cachette_item *item) {
   void *buffer = cachette__item_alloc(op, item, copy->found_size);
   if (buffer == NULL) return;
   memcpy(buffer, copy->found, copy->found_size);
   if (op->flags & CACHETTE_WITH_TTL) item->ttl_ms = copy->ttl_ms;
 }
 
-static void give_item(const cachette__item_copy *copy, cachette_op *op, cachette_item *item) {
+static void deliver_item(const cachette__item_copy *copy, cachette_op *op, cachette_item *item) {
   item->status = copy->status;
   if (op->verb == CACHETTE_INCREMENT && item->status >= 0) item->amount = copy->sum;
-  if (op->verb == CACHETTE_FETCH && item->status == CACHETTE_HIT) give_value(copy, op, item);
+  if (op->verb == CACHETTE_FETCH && item->status == CACHETTE_HIT) deliver_value(copy, op, item);
   if (op->verb != CACHETTE_CLEAR_NAMESPACE) op->number += cachette__item_counts(op, item);
 }
 
-cachette_op *cachette__op_copy_give(const cachette__op_copy *copy) {
+cachette_op *cachette__op_copy_deliver(const cachette__op_copy *copy) {
   cachette_op *op = copy->original;
   if (op == NULL) return NULL;
   if (copy->error.code < 0)
     cachette__fail(op->error, copy->error.code, copy->error.subject, "%s", copy->error.message);
   if (copy->code != CACHETTE_OK) return op;
   op->number = copy->number;
-  for (size_t i = 0; i < copy->count; i++) give_item(&copy->items[i], op, &op->items[i]);
+  for (size_t i = 0; i < copy->count; i++) deliver_item(&copy->items[i], op, &op->items[i]);
   return op;
 }
 

@@ -6,33 +6,33 @@
 
 #include "../../base/alloc.h"
 
-enum { QUEUED, AT_WORK, FINISHED };
+enum { QUEUED, RUNNING, FINISHED };
 
-enum { STACK_SIZE = 1 << 20 }; /* musl's own is too small for most libraries */
+enum { STACK_SIZE = 1 << 20 }; /* musl's default is too small for most libraries */
 
 typedef struct worker {
   cachette__pool *pool;
   pthread_t id;
-  bool gone; /* it touches the pool no more, but to release it */
+  bool exited; /* it no longer uses the pool, except to release it */
 } worker;
 
 struct cachette__pool {
   const cachette__pool_kind *kind;
   void *shared;
-  unsigned most_threads;
+  unsigned max_threads;
 
-  /* For the handle's thread alone. */
+  /* Used by the handle's thread only. */
   uv_async_t wake;
-  cachette__job all; /* the head of a ring of all jobs */
+  cachette__job all; /* the head of the ring of all jobs */
 
-  uv_mutex_t mutex; /* guards what follows */
-  uv_cond_t work, gone;
+  uv_mutex_t mutex; /* guards the members below */
+  uv_cond_t job_queued, thread_exited;
   cachette__job *queue, **queue_tail;
   cachette__job *finished, **finished_tail;
   size_t queued;
-  unsigned threads, idle; /* started; waiting for work */
-  unsigned parted;        /* threads that do not use `shared` any more */
-  unsigned uses;          /* threads, and one for the handle */
+  unsigned threads, idle;   /* started; waiting for a job */
+  unsigned released_shared; /* threads that no longer use `shared` */
+  unsigned references;      /* one for each thread, and one for the handle */
   bool closed;
   worker workers[];
 };
@@ -72,7 +72,7 @@ static void remove_from_all(cachette__job *job) {
   job->priv.older->priv.newer = job->priv.newer;
 }
 
-static void drop_list(cachette__job *job) {
+static void drop_jobs(cachette__job *job) {
   while (job != NULL) {
     cachette__job *next = job->priv.next;
     job->drop(job);
@@ -83,15 +83,15 @@ static void drop_list(cachette__job *job) {
 /* ---- Memory ---- */
 
 static void free_pool(cachette__pool *pool) {
-  uv_cond_destroy(&pool->gone);
-  uv_cond_destroy(&pool->work);
+  uv_cond_destroy(&pool->thread_exited);
+  uv_cond_destroy(&pool->job_queued);
   uv_mutex_destroy(&pool->mutex);
   cachette__free(pool);
 }
 
 static void release(cachette__pool *pool) {
   uv_mutex_lock(&pool->mutex);
-  bool last = --pool->uses == 0;
+  bool last = --pool->references == 0;
   uv_mutex_unlock(&pool->mutex);
   if (last) free_pool(pool);
 }
@@ -100,21 +100,22 @@ static void free_shared(cachette__pool *pool) {
   if (pool->kind->free_shared != NULL) pool->kind->free_shared(pool->shared);
 }
 
-/* A thread does not use `shared` any more. The pool is closed, so no thread will be started. */
+/* Called by a thread that no longer uses `shared`. The pool is closed, so no thread is started
+ * meanwhile. */
 static void release_shared(cachette__pool *pool) {
   uv_mutex_lock(&pool->mutex);
-  bool last = ++pool->parted == pool->threads;
+  bool last = ++pool->released_shared == pool->threads;
   uv_mutex_unlock(&pool->mutex);
   if (last) free_shared(pool);
 }
 
 /* ---- On a thread ---- */
 
-/* Carries out one job, with the lock released meanwhile. */
-static void carry_out_locked(cachette__pool *pool, void **thread) {
+/* Runs one job. Releases the lock while the job runs. */
+static void run_job_locked(cachette__pool *pool, void **thread) {
   const cachette__pool_kind *kind = pool->kind;
   cachette__job *job = take_queued_locked(pool);
-  atomic_store(&job->priv.state, AT_WORK);
+  atomic_store(&job->priv.state, RUNNING);
   uv_mutex_unlock(&pool->mutex);
   if (*thread == NULL && kind->thread_init != NULL) *thread = kind->thread_init(pool->shared);
   job->work(job, *thread);
@@ -130,11 +131,11 @@ static void carry_out_locked(cachette__pool *pool, void **thread) {
   uv_mutex_lock(&pool->mutex);
 }
 
-static void leave(cachette__pool *pool, worker *self) {
+static void exit_thread(cachette__pool *pool, worker *self) {
   release_shared(pool);
   uv_mutex_lock(&pool->mutex);
-  self->gone = true;
-  uv_cond_signal(&pool->gone);
+  self->exited = true;
+  uv_cond_signal(&pool->thread_exited);
   uv_mutex_unlock(&pool->mutex);
   release(pool);
 }
@@ -147,41 +148,42 @@ static void *run_thread(void *data) {
   uv_mutex_lock(&pool->mutex);
   while (!pool->closed) {
     if (pool->queued > 0) {
-      carry_out_locked(pool, &thread);
+      run_job_locked(pool, &thread);
     } else {
       pool->idle++;
-      uv_cond_wait(&pool->work, &pool->mutex);
+      uv_cond_wait(&pool->job_queued, &pool->mutex);
       pool->idle--;
     }
   }
   uv_mutex_unlock(&pool->mutex);
   if (kind->thread_fini != NULL) kind->thread_fini(pool->shared, thread);
-  leave(pool, self);
+  exit_thread(pool, self);
   return NULL;
 }
 
-/* Creates a thread that blocks all signals but those that it raises itself. */
-static bool create_thread(worker *fresh) {
-  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+/* Creates a thread that blocks all signals except those that the thread itself may raise. */
+static bool create_thread(worker *created) {
+  static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
   sigset_t blocked, before;
   sigfillset(&blocked);
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+  for (size_t i = 0; i < sizeof synchronous / sizeof *synchronous; i++)
+    sigdelset(&blocked, synchronous[i]);
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setstacksize(&attributes, STACK_SIZE);
   pthread_sigmask(SIG_SETMASK, &blocked, &before);
-  int code = pthread_create(&fresh->id, &attributes, run_thread, fresh);
+  int code = pthread_create(&created->id, &attributes, run_thread, created);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
   return code == 0;
 }
 
 static bool start_thread_locked(cachette__pool *pool) {
-  worker *fresh = &pool->workers[pool->threads];
-  *fresh = (worker){.pool = pool};
-  if (!create_thread(fresh)) return false;
+  worker *created = &pool->workers[pool->threads];
+  *created = (worker){.pool = pool};
+  if (!create_thread(created)) return false;
   pool->threads++;
-  pool->uses++;
+  pool->references++;
   return true;
 }
 
@@ -202,23 +204,23 @@ static void on_wake(uv_async_t *wake) {
 
 static int init_parts(cachette__pool *pool, uv_loop_t *loop) {
   if (uv_mutex_init(&pool->mutex) != 0) return CACHETTE_EBACKEND;
-  if (uv_cond_init(&pool->work) != 0) goto fail_work;
-  if (uv_cond_init(&pool->gone) != 0) goto fail_gone;
+  if (uv_cond_init(&pool->job_queued) != 0) goto fail_job_queued;
+  if (uv_cond_init(&pool->thread_exited) != 0) goto fail_thread_exited;
   if (uv_async_init(loop, &pool->wake, on_wake) != 0) goto fail_wake;
   return CACHETTE_OK;
 
 fail_wake:
-  uv_cond_destroy(&pool->gone);
-fail_gone:
-  uv_cond_destroy(&pool->work);
-fail_work:
+  uv_cond_destroy(&pool->thread_exited);
+fail_thread_exited:
+  uv_cond_destroy(&pool->job_queued);
+fail_job_queued:
   uv_mutex_destroy(&pool->mutex);
   return CACHETTE_EBACKEND;
 }
 
-int cachette__pool_new(uv_loop_t *loop, unsigned most_threads, const cachette__pool_kind *kind,
-                       void *shared, cachette__pool **made) {
-  cachette__pool *pool = cachette__calloc(1, sizeof *pool + most_threads * sizeof *pool->workers);
+int cachette__pool_new(uv_loop_t *loop, unsigned max_threads, const cachette__pool_kind *kind,
+                       void *shared, cachette__pool **result) {
+  cachette__pool *pool = cachette__calloc(1, sizeof *pool + max_threads * sizeof *pool->workers);
   if (pool == NULL) return CACHETTE_ENOMEM;
   int code = init_parts(pool, loop);
   if (code < 0) {
@@ -227,19 +229,19 @@ int cachette__pool_new(uv_loop_t *loop, unsigned most_threads, const cachette__p
   }
   pool->kind = kind;
   pool->shared = shared;
-  pool->most_threads = most_threads;
+  pool->max_threads = max_threads;
   pool->wake.data = pool;
   pool->all.priv.newer = pool->all.priv.older = &pool->all;
   pool->queue_tail = &pool->queue;
   pool->finished_tail = &pool->finished;
-  pool->uses = 1;
-  *made = pool;
+  pool->references = 1;
+  *result = pool;
   return CACHETTE_OK;
 }
 
 int cachette__pool_submit(cachette__pool *pool, cachette__job *job) {
   uv_mutex_lock(&pool->mutex);
-  bool wanted = pool->queued >= pool->idle && pool->threads < pool->most_threads;
+  bool wanted = pool->queued >= pool->idle && pool->threads < pool->max_threads;
   if (wanted && !start_thread_locked(pool) && pool->threads == 0) {
     uv_mutex_unlock(&pool->mutex);
     return CACHETTE_EBACKEND;
@@ -247,7 +249,7 @@ int cachette__pool_submit(cachette__pool *pool, cachette__job *job) {
   atomic_store(&job->priv.state, QUEUED);
   append(&pool->queue_tail, job);
   pool->queued++;
-  uv_cond_signal(&pool->work);
+  uv_cond_signal(&pool->job_queued);
   uv_mutex_unlock(&pool->mutex);
   add_to_all(pool, job);
   return CACHETTE_OK;
@@ -270,17 +272,17 @@ bool cachette__pool_cancel(cachette__pool *pool, cachette__job *job) {
 
 /* ---- Closing ---- */
 
-static unsigned count_gone_locked(const cachette__pool *pool) {
+static unsigned count_exited_locked(const cachette__pool *pool) {
   unsigned count = 0;
-  for (unsigned i = 0; i < pool->threads; i++) count += pool->workers[i].gone;
+  for (unsigned i = 0; i < pool->threads; i++) count += pool->workers[i].exited;
   return count;
 }
 
-static void await_threads_locked(cachette__pool *pool, int64_t patience_ms) {
+static void await_threads_locked(cachette__pool *pool, int64_t timeout_ms) {
   uint64_t now = uv_hrtime();
-  uint64_t until = now + (uint64_t)patience_ms * 1000000;
-  while (count_gone_locked(pool) < pool->threads && now < until) {
-    uv_cond_timedwait(&pool->gone, &pool->mutex, until - now);
+  uint64_t until = now + (uint64_t)timeout_ms * 1000000;
+  while (count_exited_locked(pool) < pool->threads && now < until) {
+    uv_cond_timedwait(&pool->thread_exited, &pool->mutex, until - now);
     now = uv_hrtime();
   }
 }
@@ -289,9 +291,9 @@ static void await_threads_locked(cachette__pool *pool, int64_t patience_ms) {
 static void join_threads(cachette__pool *pool) {
   for (unsigned i = 0; i < pool->threads; i++) {
     uv_mutex_lock(&pool->mutex);
-    bool gone = pool->workers[i].gone;
+    bool exited = pool->workers[i].exited;
     uv_mutex_unlock(&pool->mutex);
-    if (gone)
+    if (exited)
       pthread_join(pool->workers[i].id, NULL);
     else
       pthread_detach(pool->workers[i].id);
@@ -300,8 +302,8 @@ static void join_threads(cachette__pool *pool) {
 
 static void on_closed(uv_handle_t *wake) { release(wake->data); }
 
-/* A thread that does not exist here may hold the lock. So this uses only what is for the handle's
- * thread alone, and jobs that no thread had begun. */
+/* The lock may be locked by a thread that does not exist in this process. So this uses only the
+ * members of the handle's thread, and jobs that no thread had started. */
 static void close_forked(cachette__pool *pool) {
   cachette__job *job = pool->all.priv.newer;
   while (job != &pool->all) {
@@ -314,25 +316,25 @@ static void close_forked(cachette__pool *pool) {
   free_pool(pool);
 }
 
-void cachette__pool_close(cachette__pool *pool, int64_t patience_ms, bool forked) {
+void cachette__pool_close(cachette__pool *pool, int64_t timeout_ms, bool forked) {
   if (forked) {
     close_forked(pool);
     return;
   }
-  /* The jobs are dropped before a thread can exit, so that the last thread frees `shared`, which
-   * may take long. This thread frees it only if there is no other. */
+  /* Drops the jobs before a thread can exit, so that the last thread frees `shared`, which may take
+   * long. This thread frees it only if no other was started. */
   uv_mutex_lock(&pool->mutex);
   pool->closed = true;
-  drop_list(pool->queue);
-  drop_list(take_finished_locked(pool));
+  drop_jobs(pool->queue);
+  drop_jobs(take_finished_locked(pool));
   pool->queue = NULL;
   pool->queued = 0;
-  uv_cond_broadcast(&pool->work);
+  uv_cond_broadcast(&pool->job_queued);
   uv_mutex_unlock(&pool->mutex);
   uv_close((uv_handle_t *)&pool->wake, on_closed);
   if (pool->threads == 0) free_shared(pool);
   uv_mutex_lock(&pool->mutex);
-  await_threads_locked(pool, patience_ms);
+  await_threads_locked(pool, timeout_ms);
   uv_mutex_unlock(&pool->mutex);
   join_threads(pool);
 }

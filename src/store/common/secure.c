@@ -3,8 +3,8 @@
 
 #include "../../base/error.h"
 
-int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
-                           cachette_error *error) {
+int cachette__store_tls_new(const cachette_options *options, cachette__tls **tls,
+                            cachette_error *error) {
   const cachette__tls_settings settings = {
       .ca_file = cachette__options_text(options, CACHETTE__OPTION_tls_ca_file),
       .cert_file = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file),
@@ -14,8 +14,8 @@ int cachette__store_secure(const cachette_options *options, cachette__tls **tls,
   return cachette__tls_new(&settings, tls, error);
 }
 
-bool cachette__store_warn_plain(const cachette_options *options, const char *remedy,
-                                cachette_error *warning) {
+bool cachette__store_warn_unused_tls(const cachette_options *options, const char *remedy,
+                                     cachette_error *warning) {
   static const enum cachette__option files[] = {
       CACHETTE__OPTION_tls_ca_file, CACHETTE__OPTION_tls_cert_file, CACHETTE__OPTION_tls_key_file};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -3,25 +3,25 @@
  * Clears a namespace, the whole cache, or the expired entries: scans the table page by page, and
  * deletes the keys of a page while the next page loads.
  *
- * Expired entries are deleted one by one, on the condition that they are still expired. A batch
- * takes no conditions and could delete entries that were put meanwhile.
+ * Expired entries are deleted by one call each, on the condition that they are still expired. A
+ * batch supports no conditions, and could delete entries that were put meanwhile.
  */
 #include <stdlib.h>
 
 #include "internal.h"
 
-enum { BATCH_LIMIT = 25, CONCURRENCY = 8 };
+enum { BATCH_MAX = 25, CONCURRENCY = 8 };
 
-/* What the keys to delete begin with: the current namespace, or the prefix. */
+/* Returns the head of the keys to delete: the current namespace, or the key prefix. */
 static cachette_slice head_of(const cachette__dynamo_job *job) {
   if (job->op->verb == CACHETTE_CLEAR_NAMESPACE) return job->entries[job->next].key.raw;
-  return cachette_str(job->client->settings->prefix);
+  return cachette_str(job->store->settings->prefix);
 }
 
-/* The part of it that the stored form of every such key begins with. */
+/* Returns the part of a head that the stored form of every such key begins with. */
 static cachette_slice stored_head(cachette_slice head) {
-  size_t size = head.size < CACHETTE__DYNAMO_HEAD ? head.size : CACHETTE__DYNAMO_HEAD;
-  return (cachette_slice){head.data, cachette__dynamo_key_valid(head.data, size)};
+  size_t size = head.size < CACHETTE__DYNAMO_HEAD_MAX ? head.size : CACHETTE__DYNAMO_HEAD_MAX;
+  return (cachette_slice){head.data, cachette__dynamo_valid_utf8(head.data, size)};
 }
 
 /* ---- Scanning ---- */
@@ -68,8 +68,8 @@ static size_t items_left(const cachette__dynamo_job *job) {
   return job->items != NULL ? json_array_size(job->items) - job->next_item : 0;
 }
 
-/* Whether the key of an item, in its original form, begins with the whole head. */
-static bool is_wanted(const cachette__dynamo_job *job, json_t *item) {
+/* Whether the original key of an item begins with the whole head. */
+static bool has_head(const cachette__dynamo_job *job, json_t *item) {
   cachette_slice head = head_of(job), key, raw;
   size_t size = 0;
   if (!cachette__dynamo_attribute(item, "key", "S", &key)) return false;
@@ -77,29 +77,29 @@ static bool is_wanted(const cachette__dynamo_job *job, json_t *item) {
     return key.size >= head.size && (head.size == 0 || memcmp(key.data, head.data, head.size) == 0);
   if (!cachette__dynamo_decoded_size(raw, &size) || size < head.size) return false;
   char *bytes = cachette__malloc(size + 1);
-  bool wanted = bytes != NULL && cachette__dynamo_decode(raw, bytes) &&
-                (head.size == 0 || memcmp(bytes, head.data, head.size) == 0);
+  bool matches = bytes != NULL && cachette__dynamo_decode(raw, bytes) &&
+                 (head.size == 0 || memcmp(bytes, head.data, head.size) == 0);
   cachette__free(bytes);
-  return wanted;
+  return matches;
 }
 
-/* Keeps the items of a page that are to be deleted. False: out of memory. */
-static bool keep_items(cachette__dynamo_job *job, json_t *page) {
+/* Collects the items of a page to delete in the job's `items`. False: out of memory. */
+static bool collect_items(cachette__dynamo_job *job, json_t *page) {
   json_decref(job->items);
   job->items = json_array();
   job->next_item = 0;
-  job->items_index = job->next;
-  bool fine = job->items != NULL;
-  for (size_t i = 0; fine && page != NULL && i < json_array_size(page); i++) {
+  job->items_entry = job->next;
+  bool ok = job->items != NULL;
+  for (size_t i = 0; ok && page != NULL && i < json_array_size(page); i++) {
     json_t *item = json_array_get(page, i);
-    if (!is_wanted(job, item)) continue;
-    fine = json_array_append(job->items, item) == 0;
+    if (!has_head(job, item)) continue;
+    ok = json_array_append(job->items, item) == 0;
   }
-  return fine;
+  return ok;
 }
 
 static void take_page(cachette__dynamo_job *job, json_t *json) {
-  if (!keep_items(job, cachette__json_member(json, "Items", JSON_ARRAY)))
+  if (!collect_items(job, cachette__json_member(json, "Items", JSON_ARRAY)))
     cachette__dynamo_fail_no_memory(job);
   json_decref(job->position);
   job->position = json_incref(cachette__json_member(json, "LastEvaluatedKey", JSON_OBJECT));
@@ -115,14 +115,14 @@ static json_t *take_item(cachette__dynamo_job *job, cachette_slice *key) {
   return item;
 }
 
-/* Writes a batch of deletes; `step` counts the live entries. */
+/* Writes a batch of deletes. The call's `step` is the number of live entries in it. */
 static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_slice key;
   cachette__text *body = &call->body;
   call->action = "BatchWriteItem";
-  call->index = job->items_index;
-  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->client->settings->table);
-  for (int i = 0; i < BATCH_LIMIT && items_left(job) > 0; i++) {
+  call->index = job->items_entry;
+  cachette__text_printf(body, "{\"RequestItems\":{\"%s\":[", job->store->settings->table);
+  for (int i = 0; i < BATCH_MAX && items_left(job) > 0; i++) {
     call->step += cachette__dynamo_is_live(take_item(job, &key));
     cachette__text_puts(body,
                         i > 0 ? ",{\"DeleteRequest\":{\"Key\":" : "{\"DeleteRequest\":{\"Key\":");
@@ -132,7 +132,7 @@ static void write_batch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
   cachette__text_puts(body, "]}}");
 }
 
-/* Writes the delete of one entry, if it is still expired. */
+/* Writes the delete of one entry, on the condition that it is still expired. */
 static void write_expired(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_slice key;
   take_item(job, &key);
@@ -145,10 +145,10 @@ static void write_expired(cachette__dynamo_job *job, cachette__dynamo_call *call
   cachette__text_puts(&call->body, "}}");
 }
 
-/* Sends the deletes again that the server did not process. */
+/* Sends the unprocessed deletes again. */
 static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                            json_t *undone) {
-  char *rest = json_dumps(undone, JSON_COMPACT);
+                                            json_t *unprocessed) {
+  char *rest = json_dumps(unprocessed, JSON_COMPACT);
   if (rest == NULL) {
     cachette__dynamo_fail_no_memory(job);
     return CACHETTE__DYNAMO_DONE;
@@ -156,23 +156,23 @@ static enum cachette__dynamo_outcome resend(cachette__dynamo_job *job, cachette_
   cachette__text_clear(&call->body);
   cachette__text_printf(&call->body, "{\"RequestItems\":%s}", rest);
   free(rest);
-  job->client->retries++;
-  call->pause_ms = cachette__dynamo_backoff(job->client, call->conflicts++);
+  job->store->retries++;
+  call->pause_ms = cachette__dynamo_back_off(job->store, call->conflicts++);
   return CACHETTE__DYNAMO_RESEND;
 }
 
 /* ---- The calls ---- */
 
-enum { SCAN = -1 }; /* a step */
+enum { SCAN = -1 }; /* a value of `step` */
 
-/* While a page loads, only the items of the page before are left. */
+/* While a page loads, calls may delete the items of the previous page. */
 static bool has_next(const cachette__dynamo_job *job) {
   size_t scans = job->op->verb == CACHETTE_CLEAR_NAMESPACE ? job->count : 1;
   return items_left(job) > 0 || (!job->is_scanning && job->next < scans);
 }
 
 static void write_call(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->is_safe = true;
+  call->is_idempotent = true;
   if (items_left(job) == 0) {
     call->step = SCAN;
     write_scan(job, call);
@@ -185,13 +185,13 @@ static void write_call(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static enum cachette__dynamo_outcome take(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                           const cachette__dynamo_reply *reply) {
-  json_t *undone = cachette__json_member(reply->json, "UnprocessedItems", JSON_OBJECT);
+  json_t *unprocessed = cachette__json_member(reply->json, "UnprocessedItems", JSON_OBJECT);
   if (call->step == SCAN) {
     take_page(job, reply->json);
   } else if (job->op->verb == CACHETTE_FLUSH_EXPIRED) {
     job->op->number += reply->code == CACHETTE_OK;
-  } else if (undone != NULL && json_object_size(undone) > 0) {
-    return resend(job, call, undone);
+  } else if (unprocessed != NULL && json_object_size(unprocessed) > 0) {
+    return resend(job, call, unprocessed);
   } else {
     job->op->number += call->step;
     if (job->op->verb == CACHETTE_CLEAR_NAMESPACE && call->step > 0)

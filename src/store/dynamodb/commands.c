@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands of one key, and what all commands write. Conditions make them atomic: one that fails
- * comes back as an error of its own.
+ * Commands of one key, and the parts of bodies that all commands write. Conditions make the
+ * commands atomic; the reply to a failed condition is ConditionalCheckFailedException.
  */
 #include <inttypes.h>
 
@@ -17,7 +17,7 @@ void cachette__dynamo_begin(cachette__dynamo_job *job, cachette__dynamo_call *ca
                             const char *action) {
   call->action = action;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->client->settings->table);
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"", job->store->settings->table);
 }
 
 void cachette__dynamo_add_key(cachette__text *body, cachette_slice key) {
@@ -34,14 +34,14 @@ void cachette__dynamo_add_now(cachette__text *body) {
                         now / 1000, now);
 }
 
-/* Adds the time when an entry expires, as two values of these names. */
+/* Adds the expiry of an entry as two values with these names. */
 static void add_times(cachette__text *body, const char *seconds, const char *ms, int64_t ttl_ms) {
   int64_t time = cachette__epoch_now() + ttl_ms;
   cachette__text_printf(body, "\"%s\":{\"N\":\"%" PRId64 "\"},\"%s\":{\"N\":\"%" PRId64 "\"}",
                         seconds, (time + 999) / 1000, ms, time);
 }
 
-/* Begins an item; the value and a brace must follow. */
+/* Begins an item. The value and a closing brace must follow. */
 static void begin_item(cachette__dynamo_job *job, cachette__text *body, size_t index) {
   const cachette__dynamo_key *key = &job->entries[index].key;
   cachette__text_puts(body, "{\"key\":{\"S\":");
@@ -75,9 +75,9 @@ void cachette__dynamo_begin_key(cachette__dynamo_job *job, cachette__dynamo_call
 
 static void write_get(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   bool wants_value = job->op->verb == CACHETTE_FETCH;
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "GetItem", job->next++);
-  if (job->client->settings->consistent_read)
+  if (job->store->settings->consistent_read)
     cachette__text_puts(&call->body, ",\"ConsistentRead\":true");
   if (!wants_value)
     cachette__text_puts(
@@ -100,10 +100,10 @@ void cachette__dynamo_add_if_absent(cachette__text *body) {
   cachette__text_puts(body, "}");
 }
 
-/* The old entry is deleted all the same; IF_ABSENT deletes only an expired one. */
-void cachette__dynamo_write_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call,
-                                    size_t index) {
-  call->is_safe = true;
+/* Deletes the old entry, so that no fetch finds it; with IF_ABSENT, only if it has expired. */
+void cachette__dynamo_write_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call,
+                                      size_t index) {
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "DeleteItem", index);
   if (job->op->flags & CACHETTE_IF_ABSENT) {
     cachette__text_puts(&call->body, ",\"ConditionExpression\":\"" CACHETTE__DYNAMO_IS_EXPIRED
@@ -116,11 +116,11 @@ void cachette__dynamo_write_too_big(cachette__dynamo_job *job, cachette__dynamo_
 
 static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   size_t index = call->index = job->next++;
-  if (job->entries[index].too_big) {
-    cachette__dynamo_write_too_big(job, call, index);
+  if (job->entries[index].too_large) {
+    cachette__dynamo_write_too_large(job, call, index);
     return;
   }
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin(job, call, "PutItem");
   cachette__text_puts(&call->body, ",\"Item\":");
   cachette__dynamo_add_item(job, &call->body, index);
@@ -129,8 +129,8 @@ static void write_put(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   size_t index = call->index = job->next++;
-  if (job->entries[index].too_big) {
-    cachette__dynamo_write_too_big(job, call, index);
+  if (job->entries[index].too_large) {
+    cachette__dynamo_write_too_large(job, call, index);
     return;
   }
   cachette__dynamo_begin(job, call, "PutItem");
@@ -143,7 +143,7 @@ static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 /* ---- Touch ---- */
 
 static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "UpdateItem", job->next++);
   cachette__text_puts(&call->body,
                       ",\"UpdateExpression\":\"SET #e = :end, #a = :end_ms\","
@@ -157,9 +157,9 @@ static void write_touch(cachette__dynamo_job *job, cachette__dynamo_call *call) 
 
 /* ---- Delete ---- */
 
-/* A resend may not find the entry, so the count may be too low. */
+/* After a resend the entry may be gone already, so the count may be too low. */
 static void write_delete(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->is_safe = true;
+  call->is_idempotent = true;
   cachette__dynamo_begin_key(job, call, "DeleteItem", job->next++);
   cachette__text_puts(&call->body, ",\"ReturnValues\":\"ALL_OLD\"}");
 }

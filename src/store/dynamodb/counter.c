@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Increments. A counter is stored as a number, so that the server can add to it:
+ * Increments. A counter is stored as a number, so that the server can add to it. The steps:
  *
- *     COUNT   adds, if there is a live number. Otherwise the old item comes back:
- *     MAKE    no live entry: puts the amount
- *     CONVERT the value is bytes, from a put: replaces them by the sum as a number
+ *     ADD      adds the amount, if a live number exists. If not, the reply contains the old item:
+ *     CREATE   there is no live entry: puts the amount
+ *     CONVERT  the value is bytes, from a put: replaces them by the sum as a number
  *
- * If the condition of MAKE or CONVERT fails, another client was faster: COUNT again.
+ * If the condition of CREATE or CONVERT fails, another client was faster, and ADD is tried again.
  */
 #include <inttypes.h>
 
@@ -14,17 +14,17 @@
 
 enum { CONCURRENCY = 16 };
 
-enum { COUNT, MAKE, CONVERT }; /* steps */
+enum { ADD, CREATE, CONVERT }; /* values of `step` */
 
 #define NAMES "\"ExpressionAttributeNames\":"
-#define KEEPS_OLD ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\""
+#define RETURN_OLD ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\""
 
-/* Begins an UpdateItem of the counter, up to the condition on its value. */
-static void begin_count(cachette__dynamo_job *job, cachette__dynamo_call *call, int step,
-                        const char *update) {
+/* Begins an UpdateItem of the counter, up to the condition on the value. */
+static void begin_update(cachette__dynamo_job *job, cachette__dynamo_call *call, int step,
+                         const char *update) {
   call->step = step;
   cachette__dynamo_begin_key(job, call, "UpdateItem", call->index);
-  cachette__text_puts(&call->body, ",\"ReturnValues\":\"UPDATED_NEW\"" KEEPS_OLD "," NAMES
+  cachette__text_puts(&call->body, ",\"ReturnValues\":\"UPDATED_NEW\"" RETURN_OLD "," NAMES
                                    "{" CACHETTE__DYNAMO_TIMES ",\"#v\":\"value\"}");
   cachette__text_printf(
       &call->body,
@@ -33,21 +33,22 @@ static void begin_count(cachette__dynamo_job *job, cachette__dynamo_call *call, 
       update);
 }
 
-/* The condition: the sum fits into 64 bits. */
-static void write_count(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  int64_t by = job->op->items[call->index].amount;
-  int64_t least = by < 0 ? INT64_MIN - by : INT64_MIN, most = by > 0 ? INT64_MAX - by : INT64_MAX;
-  begin_count(job, call, COUNT, "#v + :by");
+/* Adds the amount, on the condition that the sum fits into 64 bits. */
+static void write_add(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  int64_t amount = job->op->items[call->index].amount;
+  int64_t min = amount < 0 ? INT64_MIN - amount : INT64_MIN,
+          max = amount > 0 ? INT64_MAX - amount : INT64_MAX;
+  begin_update(job, call, ADD, "#v + :by");
   cachette__text_puts(&call->body, "BETWEEN :least AND :most\"");
   cachette__dynamo_add_now(&call->body);
   cachette__text_printf(&call->body,
                         ",\":by\":{\"N\":\"%" PRId64 "\"},\":least\":{\"N\":\"%" PRId64
                         "\"},\":most\":{\"N\":\"%" PRId64 "\"}}}",
-                        by, least, most);
+                        amount, min, max);
 }
 
-static void write_make(cachette__dynamo_job *job, cachette__dynamo_call *call) {
-  call->step = MAKE;
+static void write_create(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+  call->step = CREATE;
   cachette__dynamo_begin_put(job, call);
   cachette__text_printf(&call->body, "{\"N\":\"%" PRId64 "\"}}",
                         job->op->items[call->index].amount);
@@ -57,7 +58,7 @@ static void write_make(cachette__dynamo_job *job, cachette__dynamo_call *call) {
 
 static void write_convert(cachette__dynamo_job *job, cachette__dynamo_call *call, int64_t sum,
                           cachette_slice old) {
-  begin_count(job, call, CONVERT, ":sum");
+  begin_update(job, call, CONVERT, ":sum");
   cachette__text_puts(&call->body, "= :old\"");
   cachette__dynamo_add_now(&call->body);
   cachette__text_printf(&call->body, ",\":sum\":{\"N\":\"%" PRId64 "\"},\":old\":{\"B\":\"", sum);
@@ -67,7 +68,7 @@ static void write_convert(cachette__dynamo_job *job, cachette__dynamo_call *call
 
 static void write_increment(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   call->index = job->next++;
-  write_count(job, call);
+  write_add(job, call);
 }
 
 static enum cachette__dynamo_outcome fail_counter(cachette__dynamo_job *job,
@@ -77,7 +78,7 @@ static enum cachette__dynamo_outcome fail_counter(cachette__dynamo_job *job,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* Replaces bytes that are a counter by the sum. */
+/* Replaces a counter in bytes by the sum. */
 static enum cachette__dynamo_outcome convert(cachette__dynamo_job *job, cachette__dynamo_call *call,
                                              cachette_slice old) {
   char bytes[CACHETTE__COUNTER_DIGITS + 3], digits[CACHETTE__COUNTER_DIGITS];
@@ -102,7 +103,7 @@ static enum cachette__dynamo_outcome take_sum(cachette__dynamo_job *job,
   json_t *attributes = cachette__json_member(json, "Attributes", JSON_OBJECT);
   cachette_slice digits;
   cachette_error error;
-  if (call->step == MAKE) return CACHETTE__DYNAMO_DONE; /* the sum is the amount */
+  if (call->step == CREATE) return CACHETTE__DYNAMO_DONE; /* the sum is the amount */
   item->status = CACHETTE_HIT;
   if (cachette__dynamo_attribute(attributes, "value", "N", &digits) &&
       cachette__counter_read(digits, &item->amount))
@@ -118,8 +119,8 @@ static enum cachette__dynamo_outcome take_increment(cachette__dynamo_job *job,
   json_t *old = cachette__json_member(reply->json, "Item", JSON_OBJECT);
   cachette_slice key = job->op->items[call->index].key, value;
   cachette_error error;
-  call->pause_ms = call->conflicts++ > 1 ? cachette__dynamo_backoff(job->client, 0) : 0;
-  if (call->step == COUNT && cachette__dynamo_is_live(old)) {
+  call->pause_ms = call->conflicts++ > 1 ? cachette__dynamo_back_off(job->store, 0) : 0;
+  if (call->step == ADD && cachette__dynamo_is_live(old)) {
     if (cachette__dynamo_attribute(old, "value", "B", &value)) return convert(job, call, value);
     if (cachette__dynamo_attribute(old, "value", "N", &value))
       cachette__counter_fail_range(key, &error);
@@ -127,10 +128,10 @@ static enum cachette__dynamo_outcome take_increment(cachette__dynamo_job *job,
       cachette__counter_fail_value(key, &error);
     return fail_counter(job, call, &error);
   }
-  if (call->step == COUNT)
-    write_make(job, call);
+  if (call->step == ADD)
+    write_create(job, call);
   else
-    write_count(job, call);
+    write_add(job, call);
   return CACHETTE__DYNAMO_RESEND;
 }
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What went wrong with a call, from libcurl's result, the HTTP status and the server's error type.
- */
+/* Converts libcurl's result, the HTTP status and the server's error type. */
 #include <stdio.h>
 #include <zlib.h>
 
 #include "internal.h"
 
 enum {
-  TRIES_LIMIT = 12, /* if the server says to try again */
-  TRIES_BROKEN = 3  /* if the connection or the response broke */
+  TRIES_MAX = 12,      /* of a call that the server throttles or cannot serve now */
+  TRIES_BROKEN_MAX = 3 /* of a call whose connection broke or whose response is malformed */
 };
 
 /* ---- Error types ---- */
@@ -31,7 +30,7 @@ static bool is_throttling(const char *type) {
   return is_among(type, types);
 }
 
-static bool is_about_time(const char *type) {
+static bool is_clock_error(const char *type) {
   static const char *const types[] = {"InvalidSignatureException",
                                       "SignatureDoesNotMatch",
                                       "RequestTimeTooSkewed",
@@ -42,7 +41,7 @@ static bool is_about_time(const char *type) {
   return is_among(type, types);
 }
 
-static bool is_about_keys(const char *type) {
+static bool is_key_error(const char *type) {
   static const char *const types[] = {"ExpiredTokenException",       "ExpiredToken",
                                       "UnrecognizedClientException", "InvalidClientTokenId",
                                       "InvalidAccessKeyId",          NULL};
@@ -61,8 +60,8 @@ static void read_type(json_t *json, char *type, size_t size) {
   type[strcspn(type, ":")] = '\0';
 }
 
-/* Copies the first line of the server's message. Later lines may show the canonical request, whose
- * headers have the token in them. */
+/* Copies the first line of the server's message. Later lines may contain the canonical request,
+ * with the session token in its headers. */
 static void read_message(json_t *json, char *message, size_t size) {
   json_t *member = cachette__json_member(json, "message", JSON_STRING);
   if (member == NULL) member = cachette__json_member(json, "Message", JSON_STRING);
@@ -70,7 +69,7 @@ static void read_message(json_t *json, char *message, size_t size) {
   cachette__key_text((cachette_slice){text, strcspn(text, "\r\n")}, message, size);
 }
 
-/* Parses an object. NULL: it is not one, or memory ran out, as `error` tells. */
+/* Parses a JSON object. NULL: it is not one, or out of memory according to `error`. */
 static json_t *parse(const cachette__text *response, json_error_t *error) {
   const char *bytes = response->bytes != NULL ? response->bytes : "";
   json_t *json = json_loadb(bytes, response->size, JSON_ALLOW_NUL, error);
@@ -79,7 +78,7 @@ static json_t *parse(const cachette__text *response, json_error_t *error) {
   return NULL;
 }
 
-static bool has_right_sum(const cachette__http_request *request) {
+static bool checksum_matches(const cachette__http_request *request) {
   if (!request->has_crc32) return true;
   uLong sum = crc32(0, NULL, 0);
   for (size_t at = 0; at < request->response.size;) {
@@ -93,32 +92,31 @@ static bool has_right_sum(const cachette__http_request *request) {
 
 /* ---- Connections ---- */
 
-/* Whether OpenSSL's message, of which there are several, says that the server does not speak TLS.
- */
+/* Whether a message of OpenSSL means that the server does not speak TLS. */
 static bool says_no_tls(const char *reason) {
   return strstr(reason, "wrong version number") != NULL ||
          strstr(reason, "packet length too long") != NULL || strstr(reason, "http request") != NULL;
 }
 
-/* Writes advice if only one of both sides speaks TLS; else "". */
+/* Writes advice if probably only one side speaks TLS; else "". */
 static void advise_on_tls(const cachette__dynamo_call *call, const char *reason, char *advice,
                           size_t size) {
-  const cachette__dynamo *client = call->client;
+  const cachette__dynamo *store = call->store;
   *advice = '\0';
-  const char *where = client->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
+  const char *url_name = store->settings->url != NULL ? "\"dynamodb_url\"" : "its URL";
   CURLcode result = call->request.result;
-  bool is_odd = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
-                result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
+  bool is_unexpected = result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+                       result == CURLE_SEND_ERROR || result == CURLE_UNSUPPORTED_PROTOCOL;
   if (result == CURLE_SSL_CONNECT_ERROR && says_no_tls(reason))
-    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", where);
-  else if (is_odd && strncmp(client->endpoint.url, "http://", 7) == 0)
-    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", where);
+    snprintf(advice, size, " It does not speak TLS; begin %s with \"http://\".", url_name);
+  else if (is_unexpected && strncmp(store->endpoint.url, "http://", 7) == 0)
+    snprintf(advice, size, " If it expects TLS, begin %s with \"https://\".", url_name);
 }
 
 static enum cachette__dynamo_remedy read_failure(const cachette__dynamo_call *call,
                                                  cachette__dynamo_reply *reply) {
   const cachette__http_request *request = &call->request;
-  const char *name = call->client->name;
+  const char *name = call->store->name;
   const char *reason =
       request->reason[0] != '\0' ? request->reason : curl_easy_strerror(request->result);
   if (request->result == CURLE_ABORTED_BY_CALLBACK) reason = "it closed without an answer";
@@ -141,19 +139,21 @@ static enum cachette__dynamo_remedy read_failure(const cachette__dynamo_call *ca
       &reply->error, CACHETTE_EUNAVAILABLE, NULL,
       unsent ? "%s cannot be reached: %.120s.%s" : "The connection to %s broke: %.120s.%s", name,
       reason, advice);
-  return unsent || !call->is_safe || call->tries >= TRIES_BROKEN ? CACHETTE__DYNAMO_GIVE_UP
-                                                                 : CACHETTE__DYNAMO_BACK_OFF;
+  return unsent || !call->is_idempotent || call->tries >= TRIES_BROKEN_MAX
+             ? CACHETTE__DYNAMO_GIVE_UP
+             : CACHETTE__DYNAMO_BACK_OFF;
 }
 
-static enum cachette__dynamo_remedy read_garbled(const cachette__dynamo_call *call,
-                                                 cachette__dynamo_reply *reply, const char *what) {
+static enum cachette__dynamo_remedy read_malformed(const cachette__dynamo_call *call,
+                                                   cachette__dynamo_reply *reply,
+                                                   const char *what) {
   reply->code =
       cachette__fail(&reply->error, CACHETTE_EBACKEND, NULL,
                      "%s answered to %s with %s (HTTP status %ld, request id %s).",
-                     call->client->name, call->action, what, call->request.status,
+                     call->store->name, call->action, what, call->request.status,
                      call->request.request_id[0] != '\0' ? call->request.request_id : "unknown");
-  return call->is_safe && call->tries < TRIES_BROKEN ? CACHETTE__DYNAMO_BACK_OFF
-                                                     : CACHETTE__DYNAMO_GIVE_UP;
+  return call->is_idempotent && call->tries < TRIES_BROKEN_MAX ? CACHETTE__DYNAMO_BACK_OFF
+                                                               : CACHETTE__DYNAMO_GIVE_UP;
 }
 
 /* ---- Replies ---- */
@@ -162,11 +162,11 @@ static void explain_error(const cachette__dynamo_call *call, cachette__dynamo_re
   char message[120], tries[32] = "";
   read_message(reply->json, message, sizeof message);
   if (call->tries > 1) snprintf(tries, sizeof tries, ", after %u tries", call->tries);
-  bool too_big = strcmp(reply->type, "ValidationException") == 0 &&
-                 strstr(message, "size has exceeded") != NULL;
+  bool too_large = strcmp(reply->type, "ValidationException") == 0 &&
+                   strstr(message, "size has exceeded") != NULL;
   reply->code = cachette__fail(
-      &reply->error, too_big ? CACHETTE_ETOOBIG : CACHETTE_EBACKEND, NULL,
-      "%s answered to %s: %s (%s, request id %s%s).", call->client->name, call->action, message,
+      &reply->error, too_large ? CACHETTE_ETOOBIG : CACHETTE_EBACKEND, NULL,
+      "%s answered to %s: %s (%s, request id %s%s).", call->store->name, call->action, message,
       reply->type[0] != '\0' ? reply->type : "no type",
       call->request.request_id[0] != '\0' ? call->request.request_id : "unknown", tries);
 }
@@ -175,11 +175,12 @@ static enum cachette__dynamo_remedy read_error(const cachette__dynamo_call *call
                                                cachette__dynamo_reply *reply) {
   explain_error(call, reply);
   bool is_temporary = is_throttling(reply->type) || call->request.status == 503 ||
-                      call->request.status == 429 || (call->request.status >= 500 && call->is_safe);
+                      call->request.status == 429 ||
+                      (call->request.status >= 500 && call->is_idempotent);
   if (is_temporary)
-    return call->tries < TRIES_LIMIT ? CACHETTE__DYNAMO_BACK_OFF : CACHETTE__DYNAMO_GIVE_UP;
-  if (is_about_time(reply->type)) return CACHETTE__DYNAMO_SET_CLOCK;
-  if (is_about_keys(reply->type)) return CACHETTE__DYNAMO_RENEW_KEYS;
+    return call->tries < TRIES_MAX ? CACHETTE__DYNAMO_BACK_OFF : CACHETTE__DYNAMO_GIVE_UP;
+  if (is_clock_error(reply->type)) return CACHETTE__DYNAMO_SET_CLOCK;
+  if (is_key_error(reply->type)) return CACHETTE__DYNAMO_RENEW_KEYS;
   if (strcmp(reply->type, "ResourceNotFoundException") == 0) return CACHETTE__DYNAMO_CHECK_TABLE;
   return CACHETTE__DYNAMO_GIVE_UP;
 }
@@ -189,7 +190,7 @@ enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_
   const cachette__http_request *request = &call->request;
   *reply = (cachette__dynamo_reply){.code = CACHETTE_OK};
   if (request->result != CURLE_OK) return read_failure(call, reply);
-  if (!has_right_sum(request)) return read_garbled(call, reply, "a body of a wrong checksum");
+  if (!checksum_matches(request)) return read_malformed(call, reply, "a body of a wrong checksum");
   json_error_t error = {.text = ""};
   reply->json = parse(&request->response, &error);
   if (reply->json == NULL && json_error_code(&error) == json_error_out_of_memory) {
@@ -200,6 +201,6 @@ enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_
     read_type(reply->json, reply->type, sizeof reply->type);
     return read_error(call, reply);
   }
-  if (reply->json == NULL) return read_garbled(call, reply, "something that is no JSON");
+  if (reply->json == NULL) return read_malformed(call, reply, "something that is no JSON");
   return CACHETTE__DYNAMO_GIVE_UP;
 }

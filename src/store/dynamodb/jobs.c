@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a job: makes the calls of its command until all is done, then completes the op. */
+/* Runs a job: makes the calls of its command until none is left, then completes the op. */
 #include <stdlib.h>
 
 #include "internal.h"
 
-/* Bytes of an item, names of its attributes included: 400 KB minus what two numbers may take. */
+/* Bytes of an item, with the names of its attributes: 400 KB minus the size of two numbers. */
 enum {
-  ITEM_LIMIT = 400 * 1024 - 2 * 21,
-  NAMES = sizeof "keyvalueexpiresexpires_at" - 1,
-  RAW = sizeof "raw" - 1
+  ITEM_MAX = 400 * 1024 - 2 * 21,
+  NAMES_SIZE = sizeof "keyvalueexpiresexpires_at" - 1,
+  RAW_SIZE = sizeof "raw" - 1
 };
 
 /* ---- Errors ---- */
@@ -57,7 +57,7 @@ static int compare(const void *left_data, const void *right_data) {
   return left->index < right->index ? -1 : 1;
 }
 
-/* Finds the last entry of each key. False: out of memory. */
+/* Sets `same_as` of each entry to the last entry with its key. False: out of memory. */
 static bool find_duplicates(cachette__dynamo_job *job) {
   sorted *all = cachette__malloc(job->count * sizeof *all);
   if (all == NULL) return false;
@@ -106,7 +106,7 @@ void cachette__dynamo_job_free(cachette__dynamo_job *job) {
   cachette__free(job);
 }
 
-/* Completes the op; the job is freed. */
+/* Frees the job and completes the op. */
 static void finish(cachette__dynamo_job *job) {
   cachette_op *op = job->op;
   int code = job->code;
@@ -123,7 +123,7 @@ bool cachette__dynamo_has_next_entry(const cachette__dynamo_job *job) {
   return job->next < job->count;
 }
 
-/* Whether a reply is for the command: a success, or an error that it expects. */
+/* Whether the command takes the reply: a success, or an error that it expects. */
 static bool is_expected(const cachette__dynamo_reply *reply) {
   return reply->code == CACHETTE_OK || reply->code == CACHETTE_ETOOBIG ||
          strcmp(reply->type, "ConditionalCheckFailedException") == 0;
@@ -145,11 +145,11 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
   return CACHETTE__DYNAMO_DONE;
 }
 
-/* Makes the calls that may be made now; finishes the job if none is open. */
+/* Starts the calls that may run now. Finishes the job if it failed or no call is open. */
 static void advance(cachette__dynamo_job *job) {
   size_t limit = job->in_order ? 1 : job->command->concurrency;
   while (job->code == CACHETTE_OK && job->open_calls < limit && job->command->has_next(job)) {
-    cachette__dynamo_call *call = cachette__dynamo_call_new(job->client, "");
+    cachette__dynamo_call *call = cachette__dynamo_call_new(job->store, "");
     if (call == NULL) {
       cachette__dynamo_fail_no_memory(job);
       break;
@@ -166,14 +166,14 @@ static void advance(cachette__dynamo_job *job) {
 
 /* ---- Start ---- */
 
-/* The key of an entry. A ping reads a key, too. */
+/* Returns the key of an entry. A ping has one, too. */
 static cachette_slice key_of(const cachette_op *op, size_t index) {
   return op->verb == CACHETTE_PING ? cachette_str("ping") : op->items[index].key;
 }
 
-/* For a namespace: puts what its keys begin with into `raw`. */
-static char *make_head(cachette_slice prefix, cachette_slice name, char *at,
-                       cachette__dynamo_key *head) {
+/* Writes the head of a namespace's keys to `at`, as `raw` of `head`. Returns its end. */
+static char *write_head(cachette_slice prefix, cachette_slice name, char *at,
+                        cachette__dynamo_key *head) {
   char *end = at + prefix.size + name.size + 1;
   if (prefix.size > 0) memcpy(at, prefix.data, prefix.size);
   memcpy(at + prefix.size, name.data, name.size);
@@ -182,12 +182,13 @@ static char *make_head(cachette_slice prefix, cachette_slice name, char *at,
   return end;
 }
 
-static bool is_too_big(const cachette__dynamo_key *key, const cachette_item *item) {
-  size_t size = NAMES + key->text.size + (key->raw.size > 0 ? RAW + key->raw.size : 0);
-  return item->value.size > ITEM_LIMIT || size + item->value.size > ITEM_LIMIT;
+static bool is_too_large(const cachette__dynamo_key *key, const cachette_item *item) {
+  size_t size = NAMES_SIZE + key->text.size + (key->raw.size > 0 ? RAW_SIZE + key->raw.size : 0);
+  return item->value.size > ITEM_MAX || size + item->value.size > ITEM_MAX;
 }
 
-/* A batch has a key that appears twice only once; otherwise the calls go one after another. */
+/* If a key appears twice, a batch sends its last entry only. Other commands make a call for each
+ * entry, one after another. */
 static void set_order(cachette__dynamo_job *job) {
   for (size_t i = 0; i < job->count && !job->command->is_batch; i++) {
     if (job->entries[i].same_as == i) continue;
@@ -196,17 +197,17 @@ static void set_order(cachette__dynamo_job *job) {
   }
 }
 
-static bool make_entries(cachette__dynamo_job *job, char *at) {
+static bool init_entries(cachette__dynamo_job *job, char *at) {
   const cachette_op *op = job->op;
-  cachette_slice prefix = cachette_str(job->client->settings->prefix);
+  cachette_slice prefix = cachette_str(job->store->settings->prefix);
   bool is_name = op->verb == CACHETTE_CLEAR_NAMESPACE;
   for (size_t i = 0; i < job->count && at != NULL; i++) {
     cachette__dynamo_entry *entry = &job->entries[i];
     entry->same_as = i;
-    at = is_name ? make_head(prefix, key_of(op, i), at, &entry->key)
+    at = is_name ? write_head(prefix, key_of(op, i), at, &entry->key)
                  : cachette__dynamo_key_make(prefix, key_of(op, i), at, &entry->key);
     if (at != NULL && op->verb == CACHETTE_PUT)
-      entry->too_big = is_too_big(&entry->key, &op->items[i]);
+      entry->too_large = is_too_large(&entry->key, &op->items[i]);
   }
   if (at == NULL) return false;
   if (is_name || job->count < 2) return true;
@@ -215,9 +216,9 @@ static bool make_entries(cachette__dynamo_job *job, char *at) {
   return true;
 }
 
-static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op,
+static cachette__dynamo_job *new_job(cachette__dynamo *store, cachette_op *op,
                                      const cachette__dynamo_command *command) {
-  cachette_slice prefix = cachette_str(client->settings->prefix);
+  cachette_slice prefix = cachette_str(store->settings->prefix);
   size_t count = op->verb == CACHETTE_PING ? 1 : cachette__has_items(op->verb) ? op->count : 0;
   size_t capacity = 0;
   for (size_t i = 0; i < count; i++)
@@ -225,18 +226,18 @@ static cachette__dynamo_job *new_job(cachette__dynamo *client, cachette_op *op,
   cachette__dynamo_job *job =
       cachette__calloc(1, sizeof *job + count * sizeof *job->entries + capacity);
   if (job == NULL) return NULL;
-  job->client = client;
+  job->store = store;
   job->op = op;
   job->command = command;
   job->count = count;
-  if (make_entries(job, (char *)&job->entries[count])) return job;
+  if (init_entries(job, (char *)&job->entries[count])) return job;
   cachette__free(job);
   return NULL;
 }
 
-void cachette__dynamo_job_start(cachette__dynamo *client, cachette_op *op,
+void cachette__dynamo_job_start(cachette__dynamo *store, cachette_op *op,
                                 const cachette__dynamo_command *command) {
-  cachette__dynamo_job *job = new_job(client, op, command);
+  cachette__dynamo_job *job = new_job(store, op, command);
   if (job == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;

@@ -4,12 +4,12 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-enum { DIGEST = 32 };
+enum { DIGEST_SIZE = 32 };
 
-/* The length of the UTF-8 character that begins here (RFC 3629); 0 if it is not one. */
-static size_t measure(const unsigned char *at, size_t left) {
+/* Returns the size of the UTF-8 character at `at` (RFC 3629); 0: it is malformed or NUL. */
+static size_t utf8_size(const unsigned char *at, size_t left) {
   static const struct {
-    unsigned char first, last, low, high; /* of the first byte, and of the second */
+    unsigned char first, last, low, high; /* range of the first byte, and of the second */
     size_t size;
   } forms[] = {
       {0x01, 0x7f, 0, 0xff, 1},    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
@@ -28,27 +28,27 @@ static size_t measure(const unsigned char *at, size_t left) {
   return 0;
 }
 
-size_t cachette__dynamo_key_valid(const char *bytes, size_t size) {
+size_t cachette__dynamo_valid_utf8(const char *bytes, size_t size) {
   size_t at = 0, length;
-  while (at < size && (length = measure((const unsigned char *)bytes + at, size - at)) > 0)
+  while (at < size && (length = utf8_size((const unsigned char *)bytes + at, size - at)) > 0)
     at += length;
   return at;
 }
 
 size_t cachette__dynamo_key_capacity(cachette_slice prefix, cachette_slice key) {
   size_t size = prefix.size + key.size;
-  bool plain = size <= CACHETTE__DYNAMO_KEY &&
-               cachette__dynamo_key_valid(prefix.data, prefix.size) == prefix.size &&
-               cachette__dynamo_key_valid(key.data, key.size) == key.size;
-  return plain ? size : size + CACHETTE__DYNAMO_KEY;
+  bool plain = size <= CACHETTE__DYNAMO_KEY_MAX &&
+               cachette__dynamo_valid_utf8(prefix.data, prefix.size) == prefix.size &&
+               cachette__dynamo_valid_utf8(key.data, key.size) == key.size;
+  return plain ? size : size + CACHETTE__DYNAMO_KEY_MAX;
 }
 
-static char *write_digest(cachette_slice whole, char *at) {
+static char *write_digest(cachette_slice full, char *at) {
   static const char digits[] = "0123456789abcdef";
   unsigned char digest[EVP_MAX_MD_SIZE];
-  if (EVP_Digest(whole.data, whole.size, digest, NULL, EVP_sha256(), NULL) != 1) return NULL;
+  if (EVP_Digest(full.data, full.size, digest, NULL, EVP_sha256(), NULL) != 1) return NULL;
   *at++ = '~';
-  for (int i = 0; i < DIGEST; i++) {
+  for (int i = 0; i < DIGEST_SIZE; i++) {
     *at++ = digits[digest[i] >> 4];
     *at++ = digits[digest[i] & 15];
   }
@@ -56,19 +56,20 @@ static char *write_digest(cachette_slice whole, char *at) {
 }
 
 char *cachette__dynamo_key_make(cachette_slice prefix, cachette_slice key, char *at,
-                                cachette__dynamo_key *made) {
-  char *whole = at;
+                                cachette__dynamo_key *result) {
+  char *full = at;
   if (prefix.size > 0) memcpy(at, prefix.data, prefix.size);
   if (key.size > 0) memcpy(at + prefix.size, key.data, key.size);
-  size_t size = prefix.size + key.size, valid = cachette__dynamo_key_valid(whole, size);
-  *made = (cachette__dynamo_key){.text = {whole, size}};
+  size_t size = prefix.size + key.size, valid = cachette__dynamo_valid_utf8(full, size);
+  *result = (cachette__dynamo_key){.text = {full, size}};
   at += size;
-  if (valid == size && size <= CACHETTE__DYNAMO_KEY) return at;
+  if (valid == size && size <= CACHETTE__DYNAMO_KEY_MAX) return at;
   size_t head = valid;
-  if (head > CACHETTE__DYNAMO_HEAD) head = cachette__dynamo_key_valid(whole, CACHETTE__DYNAMO_HEAD);
-  memcpy(at, whole, head);
-  char *end = write_digest((cachette_slice){whole, size}, at + head);
+  if (head > CACHETTE__DYNAMO_HEAD_MAX)
+    head = cachette__dynamo_valid_utf8(full, CACHETTE__DYNAMO_HEAD_MAX);
+  memcpy(at, full, head);
+  char *end = write_digest((cachette_slice){full, size}, at + head);
   if (end == NULL) return NULL;
-  *made = (cachette__dynamo_key){.text = {at, (size_t)(end - at)}, .raw = {whole, size}};
+  *result = (cachette__dynamo_key){.text = {at, (size_t)(end - at)}, .raw = {full, size}};
   return end;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies become results: attributes in DynamoDB's JSON, and what each command makes of them. */
+/* Converts replies to results: attributes in DynamoDB's JSON, then the replies of each command. */
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@ bool cachette__dynamo_attribute(json_t *item, const char *name, const char *type
   return true;
 }
 
-/* Reads a number, which DynamoDB may write in any form; 0 if it is missing or not positive. */
+/* Reads a number, which DynamoDB may write in any format. Returns 0 if it is missing or not
+ * positive. */
 static int64_t read_number(json_t *item, const char *name) {
   cachette_slice digits;
   if (!cachette__dynamo_attribute(item, name, "N", &digits)) return 0;
@@ -25,7 +26,8 @@ static int64_t read_number(json_t *item, const char *name) {
   return number > 0 ? (int64_t)(number < 1e15 ? number : 1e15) : 0;
 }
 
-/* `expires` counts; `expires_at` refines it within the second. See add_times() in commands.c. */
+/* `expires_at` refines `expires` if it lies within the second before. See add_times() in
+ * commands.c. */
 int64_t cachette__dynamo_time_left(json_t *item) {
   int64_t expires_ms = read_number(item, "expires") * 1000;
   int64_t early_ms = expires_ms - read_number(item, "expires_at");
@@ -49,7 +51,7 @@ bool cachette__dynamo_decoded_size(cachette_slice text, size_t *size) {
   return true;
 }
 
-/* OpenSSL writes whole groups of three bytes, so the last group needs a buffer of its own. */
+/* OpenSSL writes whole groups of three bytes, so the last group goes through a buffer. */
 bool cachette__dynamo_decode(cachette_slice text, void *bytes) {
   const unsigned char *from = text.data;
   unsigned char *to = bytes, last[3];
@@ -72,11 +74,11 @@ static void fail_value(cachette__dynamo_job *job, size_t index) {
   cachette__fail(&error, CACHETTE_EBACKEND, text,
                  "The item \"%s\" in the table \"%.100s\" is none of a cache: it has no binary "
                  "\"value\".",
-                 text, job->client->settings->table);
+                 text, job->store->settings->table);
   cachette__dynamo_fail_item(job, index, &error);
 }
 
-/* An incremented counter is stored as a number; its value is the digits. */
+/* A counter that was incremented is stored as a number; its value is the digits. */
 static void take_value(cachette__dynamo_job *job, size_t index, json_t *item) {
   cachette_item *to = &job->op->items[index];
   cachette_slice value;
@@ -97,7 +99,7 @@ static void take_value(cachette__dynamo_job *job, size_t index, json_t *item) {
 }
 
 void cachette__dynamo_take_item(cachette__dynamo_job *job, size_t index, json_t *item) {
-  if (!cachette__dynamo_is_live(item)) return; /* it stays a miss */
+  if (!cachette__dynamo_is_live(item)) return; /* the item remains a miss */
   if (job->op->verb == CACHETTE_FETCH)
     take_value(job, index, item);
   else
@@ -112,7 +114,7 @@ enum cachette__dynamo_outcome cachette__dynamo_take_get(cachette__dynamo_job *jo
   return CACHETTE__DYNAMO_DONE;
 }
 
-void cachette__dynamo_take_too_big(cachette__dynamo_job *job, cachette__dynamo_call *call) {
+void cachette__dynamo_take_too_large(cachette__dynamo_job *job, cachette__dynamo_call *call) {
   cachette_error error;
   char text[32];
   cachette__key_text(job->op->items[call->index].key, text, sizeof text);
@@ -126,16 +128,16 @@ void cachette__dynamo_take_too_big(cachette__dynamo_job *job, cachette__dynamo_c
 enum cachette__dynamo_outcome cachette__dynamo_take_put(cachette__dynamo_job *job,
                                                         cachette__dynamo_call *call,
                                                         const cachette__dynamo_reply *reply) {
-  if (job->entries[call->index].too_big || reply->code == CACHETTE_ETOOBIG)
-    cachette__dynamo_take_too_big(job, call);
+  if (job->entries[call->index].too_large || reply->code == CACHETTE_ETOOBIG)
+    cachette__dynamo_take_too_large(job, call);
   return CACHETTE__DYNAMO_DONE;
 }
 
 enum cachette__dynamo_outcome cachette__dynamo_take_add(cachette__dynamo_job *job,
                                                         cachette__dynamo_call *call,
                                                         const cachette__dynamo_reply *reply) {
-  if (job->entries[call->index].too_big || reply->code == CACHETTE_ETOOBIG)
-    cachette__dynamo_take_too_big(job, call);
+  if (job->entries[call->index].too_large || reply->code == CACHETTE_ETOOBIG)
+    cachette__dynamo_take_too_large(job, call);
   else if (reply->code < 0)
     job->op->items[call->index].status = CACHETTE_HIT;
   return CACHETTE__DYNAMO_DONE;

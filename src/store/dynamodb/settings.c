@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads and checks the options. The environment and AWS's files fill in later what these leave
- * open; see aws/endpoint.h and aws/credentials.h. */
+/* Reads and checks the options. What they leave out is read later from the environment and AWS's
+ * files; see aws/endpoint.h and aws/credentials.h. */
 #include "../../net/url.h"
 #include "internal.h"
 
-static int fail(const char *option, const char *shown, const char *rule, cachette_error *error) {
+static int fail(const char *option, const char *redacted, const char *rule, cachette_error *error) {
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, rule);
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, redacted, rule);
 }
 
 static int fail_value(const char *option, const char *value, const char *rule,
                       cachette_error *error) {
-  char shown[110];
-  cachette__value_text(value, shown, sizeof shown);
-  return fail(option, shown, rule, error);
+  char redacted[110];
+  cachette__value_text(value, redacted, sizeof redacted);
+  return fail(option, redacted, rule, error);
 }
 
 /* ---- Checks ---- */
@@ -31,12 +31,12 @@ static bool is_table_name(const char *text) {
   return size >= 3 && size <= 255;
 }
 
-/* Small letters and digits in at least three parts, the last of which is a number. */
+/* A region has at least three parts of lower-case letters and digits; the last is a number. */
 static bool is_region(const char *text) {
   size_t parts = 1, digits = 0;
   for (const char *at = text; *at != '\0'; at++) {
-    bool small = *at >= 'a' && *at <= 'z';
-    if (!small && !is_digit(*at) && *at != '-') return false;
+    bool lower = *at >= 'a' && *at <= 'z';
+    if (!lower && !is_digit(*at) && *at != '-') return false;
     if (*at == '-' && (at == text || at[-1] == '-')) return false;
     parts += *at == '-';
     digits = is_digit(*at) ? digits + 1 : 0;
@@ -49,12 +49,12 @@ static int check_url(const char *text, cachette_error *error) {
   int code = cachette__url_parse(text, "dynamodb_url", "http://localhost:8000", &url, error);
   if (code < 0) return code;
   bool web = strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0;
-  bool fine = web && url.host != NULL && url.host[0] != '\0' && url.user == NULL;
+  bool ok = web && url.host != NULL && url.host[0] != '\0' && url.user == NULL;
   cachette__url_deinit(&url);
-  if (fine) return CACHETTE_OK;
-  char shown[64];
-  cachette__url_show(text, shown, sizeof shown);
-  return fail("dynamodb_url", shown,
+  if (ok) return CACHETTE_OK;
+  char redacted[64];
+  cachette__url_redact(text, redacted, sizeof redacted);
+  return fail("dynamodb_url", redacted,
               "it must be http://host[:port] or https://host[:port], without user name and "
               "password",
               error);
@@ -62,16 +62,16 @@ static int check_url(const char *text, cachette_error *error) {
 
 static int check_keys(const cachette__dynamo_settings *settings, cachette_error *error) {
   bool id = settings->access_key_id != NULL, secret = settings->secret_access_key != NULL;
-  const char *absent = secret && !id                            ? "aws_access_key_id"
-                       : id && !secret                          ? "aws_secret_access_key"
-                       : settings->session_token != NULL && !id ? "aws_access_key_id"
-                                                                : NULL;
-  if (absent == NULL) return CACHETTE_OK;
-  return cachette__fail(error, CACHETTE_ECONFIG, absent,
+  const char *missing = secret && !id                            ? "aws_access_key_id"
+                        : id && !secret                          ? "aws_secret_access_key"
+                        : settings->session_token != NULL && !id ? "aws_access_key_id"
+                                                                 : NULL;
+  if (missing == NULL) return CACHETTE_OK;
+  return cachette__fail(error, CACHETTE_ECONFIG, missing,
                         "The \"%s\" is missing: \"aws_access_key_id\" and "
                         "\"aws_secret_access_key\" are given together, or neither of them and "
                         "\"aws_session_token\" neither.",
-                        absent);
+                        missing);
 }
 
 static int check(const cachette__dynamo_settings *settings, cachette_error *error) {
@@ -87,7 +87,7 @@ static int check(const cachette__dynamo_settings *settings, cachette_error *erro
 
 /* ---- Reading ---- */
 
-/* Copies a text, or leaves `to` NULL if it is not given or empty. False: out of memory. */
+/* Copies a text; leaves `to` unchanged if the text is NULL or empty. False: out of memory. */
 static bool copy_text(const char *text, char **to) {
   if (text == NULL || *text == '\0') return true;
   *to = cachette__strndup(text, strlen(text));
@@ -99,22 +99,22 @@ static bool copy(const cachette_options *options, enum cachette__option option, 
 }
 
 static bool read_texts(const cachette_options *options, cachette__dynamo_settings *settings) {
-  bool fine = copy(options, CACHETTE__OPTION_dynamodb_url, &settings->url) &&
-              copy(options, CACHETTE__OPTION_region, &settings->region) &&
-              copy(options, CACHETTE__OPTION_table_name, &settings->table) &&
-              copy(options, CACHETTE__OPTION_key_prefix, &settings->prefix) &&
-              copy(options, CACHETTE__OPTION_aws_access_key_id, &settings->access_key_id) &&
-              copy(options, CACHETTE__OPTION_aws_secret_access_key, &settings->secret_access_key) &&
-              copy(options, CACHETTE__OPTION_aws_session_token, &settings->session_token) &&
-              copy(options, CACHETTE__OPTION_tls_ca_file, &settings->ca_file) &&
-              copy(options, CACHETTE__OPTION_tls_cert_file, &settings->cert_file) &&
-              copy(options, CACHETTE__OPTION_tls_key_file, &settings->key_file) &&
-              copy_text(cachette__options_folder(options), &settings->folder);
-  if (fine && settings->prefix == NULL) settings->prefix = cachette__strndup("", 0);
-  return fine && settings->prefix != NULL;
+  bool ok = copy(options, CACHETTE__OPTION_dynamodb_url, &settings->url) &&
+            copy(options, CACHETTE__OPTION_region, &settings->region) &&
+            copy(options, CACHETTE__OPTION_table_name, &settings->table) &&
+            copy(options, CACHETTE__OPTION_key_prefix, &settings->prefix) &&
+            copy(options, CACHETTE__OPTION_aws_access_key_id, &settings->access_key_id) &&
+            copy(options, CACHETTE__OPTION_aws_secret_access_key, &settings->secret_access_key) &&
+            copy(options, CACHETTE__OPTION_aws_session_token, &settings->session_token) &&
+            copy(options, CACHETTE__OPTION_tls_ca_file, &settings->ca_file) &&
+            copy(options, CACHETTE__OPTION_tls_cert_file, &settings->cert_file) &&
+            copy(options, CACHETTE__OPTION_tls_key_file, &settings->key_file) &&
+            copy_text(cachette__options_folder(options), &settings->folder);
+  if (ok && settings->prefix == NULL) settings->prefix = cachette__strndup("", 0);
+  return ok && settings->prefix != NULL;
 }
 
-static void wipe(char *secret) {
+static void wipe_and_free(char *secret) {
   if (secret != NULL) cachette__wipe(secret, strlen(secret));
   cachette__free(secret);
 }
@@ -125,9 +125,9 @@ static void free_settings(cachette__settings *base) {
   cachette__free(settings->region);
   cachette__free(settings->table);
   cachette__free(settings->prefix);
-  wipe(settings->access_key_id);
-  wipe(settings->secret_access_key);
-  wipe(settings->session_token);
+  wipe_and_free(settings->access_key_id);
+  wipe_and_free(settings->secret_access_key);
+  wipe_and_free(settings->session_token);
   cachette__free(settings->ca_file);
   cachette__free(settings->cert_file);
   cachette__free(settings->key_file);
@@ -137,18 +137,18 @@ static void free_settings(cachette__settings *base) {
 
 int cachette__dynamo_settings_new(const cachette_options *options, cachette__settings **settings,
                                   cachette_error *error) {
-  cachette__dynamo_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  made->verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0;
-  made->consistent_read = cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0;
-  made->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  made->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
-  int code = read_texts(options, made) ? check(made, error)
+  cachette__dynamo_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  self->verify = cachette__options_number(options, CACHETTE__OPTION_tls_verify) != 0;
+  self->consistent_read = cachette__options_number(options, CACHETTE__OPTION_consistent_read) != 0;
+  self->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
+  self->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
+  int code = read_texts(options, self) ? check(self, error)
                                        : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (code < 0)
-    free_settings(&made->base);
+    free_settings(&self->base);
   else
-    *settings = &made->base;
+    *settings = &self->base;
   return code;
 }

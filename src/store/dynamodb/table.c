@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets up the table before the first op: checks its schema, makes it if it is missing, and switches
- * its time to live on. All of it is one call that is resent with one body after another:
+ * Sets up the table before the first op: checks its schema, creates it if it does not exist, and
+ * enables its time to live. The set-up is one call, which is resent with one body after another:
  *
  *     DescribeTable -+-> (CreateTable -> DescribeTable ... until it is ACTIVE) -+-> ops continue
  *                    |                                                          |
@@ -10,7 +10,7 @@
  */
 #include "internal.h"
 
-enum { DESCRIBE, CREATE, DESCRIBE_TIME, UPDATE_TIME };
+enum { DESCRIBE, CREATE, DESCRIBE_TTL, UPDATE_TTL };
 
 enum { POLL_MS = 100 };
 
@@ -18,26 +18,26 @@ static void write_step(cachette__dynamo_call *call, int step) {
   static const char *const actions[] = {
       [DESCRIBE] = "DescribeTable",
       [CREATE] = "CreateTable",
-      [DESCRIBE_TIME] = "DescribeTimeToLive",
-      [UPDATE_TIME] = "UpdateTimeToLive",
+      [DESCRIBE_TTL] = "DescribeTimeToLive",
+      [UPDATE_TTL] = "UpdateTimeToLive",
   };
-  static const char *const rests[] = {
+  static const char *const suffixes[] = {
       [DESCRIBE] = "",
       [CREATE] =
           ",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":[{\"AttributeName\":"
           "\"key\",\"AttributeType\":\"S\"}],\"KeySchema\":[{\"AttributeName\":\"key\","
           "\"KeyType\":\"HASH\"}]",
-      [DESCRIBE_TIME] = "",
-      [UPDATE_TIME] =
+      [DESCRIBE_TTL] = "",
+      [UPDATE_TTL] =
           ",\"TimeToLiveSpecification\":{\"AttributeName\":\"expires\",\"Enabled\":true}",
   };
   call->step = step;
   call->action = actions[step];
   call->pause_ms = 0;
-  call->deadline_ms = cachette__machine_now() + call->client->settings->timeout_ms;
+  call->deadline_ms = cachette__machine_now() + call->store->settings->timeout_ms;
   cachette__text_clear(&call->body);
-  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->client->settings->table,
-                        rests[step]);
+  cachette__text_printf(&call->body, "{\"TableName\":\"%s\"%s}", call->store->settings->table,
+                        suffixes[step]);
 }
 
 static enum cachette__dynamo_outcome send_step(cachette__dynamo_call *call, int step) {
@@ -47,22 +47,22 @@ static enum cachette__dynamo_outcome send_step(cachette__dynamo_call *call, int 
 
 /* ---- The end of the set-up ---- */
 
-static enum cachette__dynamo_outcome end_setup(cachette__dynamo *client) {
-  client->table_call = NULL;
+static enum cachette__dynamo_outcome end_setup(cachette__dynamo *store) {
+  store->table_call = NULL;
   return CACHETTE__DYNAMO_DONE;
 }
 
-static void resume_ops(cachette__dynamo *client) {
-  client->table = CACHETTE__DYNAMO_READY;
-  cachette__dynamo_calls_resume(client, NULL);
+static void resume_ops(cachette__dynamo *store) {
+  store->table = CACHETTE__DYNAMO_READY;
+  cachette__dynamo_calls_resume(store, NULL);
 }
 
-/* The next op starts it again. */
-static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *client,
+/* Fails the waiting calls. The next op starts the set-up again. */
+static enum cachette__dynamo_outcome fail_setup(cachette__dynamo *store,
                                                 const cachette_error *error) {
-  client->table = CACHETTE__DYNAMO_UNKNOWN;
-  cachette__dynamo_calls_resume(client, error);
-  return end_setup(client);
+  store->table = CACHETTE__DYNAMO_UNKNOWN;
+  cachette__dynamo_calls_resume(store, error);
+  return end_setup(store);
 }
 
 /* ---- Descriptions ---- */
@@ -72,8 +72,8 @@ static const char *text_of(json_t *object, const char *name) {
   return member != NULL ? json_string_value(member) : "";
 }
 
-/* Whether the only key is `key`, of type text. */
-static bool has_our_schema(json_t *table) {
+/* Whether the table's only key is `key`, of type text. */
+static bool has_expected_schema(json_t *table) {
   json_t *schema = cachette__json_member(table, "KeySchema", JSON_ARRAY);
   json_t *types = cachette__json_member(table, "AttributeDefinitions", JSON_ARRAY);
   if (schema == NULL || json_array_size(schema) != 1) return false;
@@ -87,14 +87,14 @@ static bool has_our_schema(json_t *table) {
   return false;
 }
 
-static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *client) {
+static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *store) {
   cachette_error error;
   cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
                  "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
                  "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
                  "if it is missing.",
-                 client->settings->table, client->name);
-  return fail_setup(client, &error);
+                 store->settings->table, store->name);
+  return fail_setup(store, &error);
 }
 
 static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, json_t *json) {
@@ -106,9 +106,9 @@ static enum cachette__dynamo_outcome take_table(cachette__dynamo_call *call, jso
     call->pause_ms = POLL_MS;
     return CACHETTE__DYNAMO_RESEND;
   }
-  if (!has_our_schema(table)) return fail_schema(call->client);
-  resume_ops(call->client);
-  return send_step(call, DESCRIBE_TIME);
+  if (!has_expected_schema(table)) return fail_schema(call->store);
+  resume_ops(call->store);
+  return send_step(call, DESCRIBE_TTL);
 }
 
 /* ---- Refusals ---- */
@@ -118,30 +118,30 @@ static bool is_refusal(const cachette__dynamo_reply *reply) {
          strcmp(reply->type, "UnknownOperationException") == 0;
 }
 
-static enum cachette__dynamo_outcome fail_create(cachette__dynamo *client) {
+static enum cachette__dynamo_outcome fail_create(cachette__dynamo *store) {
   cachette_error error;
   cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
                  "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
                  "it, with a HASH key of type S (text) named \"key\", or allow "
                  "dynamodb:CreateTable.",
-                 client->settings->table, client->name);
-  return fail_setup(client, &error);
+                 store->settings->table, store->name);
+  return fail_setup(store, &error);
 }
 
 static enum cachette__dynamo_outcome take_failure(cachette__dynamo_call *call,
                                                   const cachette__dynamo_reply *reply) {
-  cachette__dynamo *client = call->client;
+  cachette__dynamo *store = call->store;
   bool is_missing = strcmp(reply->type, "ResourceNotFoundException") == 0;
-  bool is_made = strcmp(reply->type, "ResourceInUseException") == 0;
+  bool exists = strcmp(reply->type, "ResourceInUseException") == 0;
   if (call->step == DESCRIBE && is_missing) return send_step(call, CREATE);
-  if (call->step == CREATE && is_made) return send_step(call, DESCRIBE);
-  if (call->step == CREATE && is_refusal(reply)) return fail_create(client);
+  if (call->step == CREATE && exists) return send_step(call, DESCRIBE);
+  if (call->step == CREATE && is_refusal(reply)) return fail_create(store);
   if (call->step == DESCRIBE && is_refusal(reply)) {
-    resume_ops(client); /* they may be allowed to use the table */
-    return end_setup(client);
+    resume_ops(store); /* the user may still be allowed to use the table */
+    return end_setup(store);
   }
-  /* Without time to live the table keeps expired entries, which are misses all the same. */
-  return call->step < DESCRIBE_TIME ? fail_setup(client, &reply->error) : end_setup(client);
+  /* Without time to live the table keeps expired entries, but they are still misses. */
+  return call->step < DESCRIBE_TTL ? fail_setup(store, &reply->error) : end_setup(store);
 }
 
 static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
@@ -152,26 +152,25 @@ static enum cachette__dynamo_outcome on_reply(cachette__dynamo_call *call,
     case DESCRIBE:
     case CREATE:
       return take_table(call, reply->json);
-    case DESCRIBE_TIME:
+    case DESCRIBE_TTL:
       if (strcmp(text_of(time, "TimeToLiveStatus"), "DISABLED") == 0)
-        return send_step(call, UPDATE_TIME);
+        return send_step(call, UPDATE_TTL);
       break;
   }
-  return end_setup(call->client);
+  return end_setup(call->store);
 }
 
-bool cachette__dynamo_table_is_ready(cachette__dynamo *client) {
-  if (client->table == CACHETTE__DYNAMO_READY) return true;
-  if (client->table == CACHETTE__DYNAMO_CHECKING) return false;
-  cachette__dynamo_call *call = client->table_call;
+bool cachette__dynamo_table_is_ready(cachette__dynamo *store) {
+  if (store->table == CACHETTE__DYNAMO_READY) return true;
+  if (store->table == CACHETTE__DYNAMO_CHECKING) return false;
+  cachette__dynamo_call *call = store->table_call;
   if (call != NULL)
-    cachette__dynamo_call_abandon(call); /* it is about the time to live of a table that is gone */
-  call = cachette__dynamo_call_new(client, "");
-  if (call == NULL)
-    return true; /* then the op's call reports that memory, or the table, is missing */
-  client->table_call = call;
-  client->table = CACHETTE__DYNAMO_CHECKING;
-  call->is_safe = true;
+    cachette__dynamo_call_abandon(call); /* it sets the time to live of a table that was deleted */
+  call = cachette__dynamo_call_new(store, "");
+  if (call == NULL) return true; /* the op's call will report that memory or the table is missing */
+  store->table_call = call;
+  store->table = CACHETTE__DYNAMO_CHECKING;
+  call->is_idempotent = true;
   call->done = on_reply;
   write_step(call, DESCRIBE);
   cachette__dynamo_call_submit(call);

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps the file to its limit, which counts pages in use: expired entries go first, then the CLOCK
- * algorithm evicts entries. Also gives free pages back to the system.
+ * Keeps the pages in use below the file's limit: removes expired entries first, then evicts entries
+ * by the CLOCK algorithm. Also returns free pages to the system.
  */
 #include "../../base/clock.h"
 #include "internal.h"
 
 enum {
-  SCAN = 64,         /* entries that the hand passes at once */
-  EXPIRED = 64,      /* expired entries, removed at once */
-  OVERHEAD = 65536,  /* bytes of a file that are not for entries, at most */
-  SLICE_PAGES = 512, /* given back in one transaction */
-  ENFORCE_MS = 25,   /* for enforcing the limit, if the transaction took no time */
-  MEASURE_MS = 1000  /* between two measurements by a thread that only reads */
+  SCAN_MAX = 64,        /* entries that the hand passes in one step */
+  EXPIRED_MAX = 64,     /* expired entries that are removed in one step */
+  OVERHEAD_MAX = 65536, /* bytes of a file that hold no entries */
+  SHRINK_PAGES = 512,   /* free pages returned to the system in one transaction */
+  ENFORCE_MS = 25,      /* base of the time to enforce the limit */
+  MEASURE_MS = 1000     /* between two measurements by a thread that only reads */
 };
 
 static int64_t limit_pages(const cachette__file_thread *thread) {
-  return thread->shared->settings->limit / CACHETTE__FILE_PAGE;
+  return thread->shared->settings->limit / CACHETTE__FILE_PAGE_SIZE;
 }
 
 int64_t cachette__file_entry_max(const cachette__file_settings *settings) {
-  return settings->limit - settings->limit / 64 - OVERHEAD;
+  return settings->limit - settings->limit / 64 - OVERHEAD_MAX;
 }
 
-/* Other processes may have filled the file. */
-void cachette__file_measure_again(cachette__file_thread *thread) {
+/* Other processes may have filled the file since. */
+void cachette__file_measure_if_due(cachette__file_thread *thread) {
   int64_t pages, free_pages;
   if (thread->db == NULL || cachette__machine_now() < thread->measured_ms + MEASURE_MS) return;
   cachette__file_measure(thread, &pages, &free_pages);
@@ -58,7 +58,7 @@ int cachette__file_store_hits(cachette__file_thread *thread) {
   int64_t ids[CACHETTE__FILE_HITS];
   unsigned count = take_hits(thread->shared, ids);
   if (count == 0) return SQLITE_OK;
-  sqlite3_stmt *use = cachette__file_statement(thread, CACHETTE__FILE_USE);
+  sqlite3_stmt *use = cachette__file_statement(thread, CACHETTE__FILE_MARK_USED);
   if (use == NULL) return sqlite3_extended_errcode(thread->db);
   int code = SQLITE_OK;
   for (unsigned i = 0; i < count && code == SQLITE_OK; i++) {
@@ -77,37 +77,37 @@ void cachette__file_drop_idle_work(cachette__file_shared *shared) {
 
 /* ---- CLOCK ---- */
 
-/* Until when the limit may be enforced now. */
-static int64_t find_end(const cachette__file_thread *thread, int64_t now) {
-  int64_t others_ms = now - thread->transaction.begun_ms - thread->transaction.enforce_ms;
+/* Returns when to stop enforcing the limit. See cachette__file_enforce_limit(). */
+static int64_t find_deadline(const cachette__file_thread *thread, int64_t now) {
+  int64_t others_ms = now - thread->transaction.start_ms - thread->transaction.enforce_ms;
   int64_t max_ms = ENFORCE_MS + 2 * others_ms - thread->transaction.enforce_ms;
   int64_t left_ms = (thread->stop_ms - now) / 2;
   return now + (max_ms < left_ms ? max_ms : left_ms);
 }
 
-/* The entries that the hand passes. */
+/* One step of the hand. */
 struct scan {
-  int64_t end_ms;        /* when its time is over */
-  int64_t from, to;      /* where the hand was, and is */
-  int64_t goal;          /* the last entry of its revolution */
-  int64_t evicted[SCAN]; /* those that were not used */
-  int count, seen;
+  int64_t deadline_ms;       /* when to stop */
+  int64_t from, to;          /* the hand's old and new position */
+  int64_t goal;              /* the last entry of the revolution */
+  int64_t victims[SCAN_MAX]; /* the entries that were not used */
+  int victim_count, entry_count;
 };
 
 /* Reads the next entries. */
-static int read_next(cachette__file_thread *thread, struct scan *scan) {
+static int read_entries(cachette__file_thread *thread, struct scan *scan) {
   sqlite3_stmt *next = cachette__file_statement(thread, CACHETTE__FILE_SCAN);
   if (next == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(next, 1, scan->from);
-  sqlite3_bind_int(next, 2, SCAN);
+  sqlite3_bind_int(next, 2, SCAN_MAX);
   sqlite3_bind_int64(next, 3, scan->goal);
   scan->to = scan->from;
-  scan->count = scan->seen = 0;
+  scan->victim_count = scan->entry_count = 0;
   int code;
   while ((code = sqlite3_step(next)) == SQLITE_ROW) {
     scan->to = sqlite3_column_int64(next, 0);
-    scan->seen++;
-    if (sqlite3_column_type(next, 1) == SQLITE_NULL) scan->evicted[scan->count++] = scan->to;
+    scan->entry_count++;
+    if (sqlite3_column_type(next, 1) == SQLITE_NULL) scan->victims[scan->victim_count++] = scan->to;
   }
   sqlite3_reset(next);
   return code == SQLITE_DONE ? SQLITE_OK : code;
@@ -120,29 +120,31 @@ static int check_limit(cachette__file_thread *thread, bool *over) {
   return code;
 }
 
-static bool is_late(const struct scan *scan) { return cachette__machine_now() >= scan->end_ms; }
+static bool is_out_of_time(const struct scan *scan) {
+  return cachette__machine_now() >= scan->deadline_ms;
+}
 
-/* Evicts entries until the file is below its limit or the time is over. Then the hand stops at the
- * last entry that it evicted. */
+/* Evicts entries until the file is below its limit or the time is up. The hand then stops at the
+ * last evicted entry. */
 static int evict(cachette__file_thread *thread, struct scan *scan, bool *over) {
   int code = SQLITE_OK;
   sqlite3_stmt *remove = cachette__file_statement(thread, CACHETTE__FILE_EVICT);
   if (remove == NULL) return sqlite3_extended_errcode(thread->db);
-  bool on = true;
-  for (int i = 0; i < scan->count && on && code == SQLITE_OK; i++) {
-    sqlite3_bind_int64(remove, 1, scan->evicted[i]);
+  bool proceed = true;
+  for (int i = 0; i < scan->victim_count && proceed && code == SQLITE_OK; i++) {
+    sqlite3_bind_int64(remove, 1, scan->victims[i]);
     code = cachette__file_step(remove);
     thread->transaction.evicted++;
     if (code == SQLITE_OK) code = check_limit(thread, over);
-    on = *over && !is_late(scan);
-    if (!on) scan->to = scan->evicted[i];
+    proceed = *over && !is_out_of_time(scan);
+    if (!proceed) scan->to = scan->victims[i];
   }
   return code;
 }
 
 /* Marks the entries that the hand passed as unused. */
-static int pass(cachette__file_thread *thread, const struct scan *scan) {
-  sqlite3_stmt *unuse = cachette__file_statement(thread, CACHETTE__FILE_UNUSE);
+static int mark_unused(cachette__file_thread *thread, const struct scan *scan) {
+  sqlite3_stmt *unuse = cachette__file_statement(thread, CACHETTE__FILE_MARK_UNUSED);
   if (unuse == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(unuse, 1, scan->from);
   sqlite3_bind_int64(unuse, 2, scan->to);
@@ -150,7 +152,7 @@ static int pass(cachette__file_thread *thread, const struct scan *scan) {
 }
 
 static int get_hand(cachette__file_thread *thread, struct scan *scan) {
-  sqlite3_stmt *get = cachette__file_statement(thread, CACHETTE__FILE_HAND);
+  sqlite3_stmt *get = cachette__file_statement(thread, CACHETTE__FILE_GET_HAND);
   if (get == NULL) return sqlite3_extended_errcode(thread->db);
   int code = sqlite3_step(get);
   scan->from = sqlite3_column_int64(get, 0);
@@ -167,32 +169,32 @@ static int set_hand(cachette__file_thread *thread, const struct scan *scan) {
   return cachette__file_step(set);
 }
 
-/* Begins a revolution over all entries, but those that this transaction puts. */
+/* Starts a revolution over all entries except those that this transaction puts. */
 static int begin_revolution(cachette__file_thread *thread, struct scan *scan) {
   scan->to = 0;
   int64_t first_new = thread->transaction.first_new;
-  if (first_new == 0) return cachette__file_run(thread, CACHETTE__FILE_LAST, &scan->goal);
+  if (first_new == 0) return cachette__file_run(thread, CACHETTE__FILE_LAST_ID, &scan->goal);
   scan->goal = first_new - 1;
   return SQLITE_OK;
 }
 
 /*
- * Moves the hand until the file is below its limit. It ends its current revolution. The next
- * revolution marks all entries as unused, and one more evicts all of them. If that is not enough,
- * the entries that this transaction put have to go, too.
+ * Moves the hand until the file is below its limit. First it completes the current revolution. The
+ * next one marks all entries as unused, and one more evicts all of them. The last one also evicts
+ * the entries that this transaction put.
  */
-static int move_hand(cachette__file_thread *thread, int64_t end_ms) {
+static int move_hand(cachette__file_thread *thread, int64_t deadline_ms) {
   enum { REVOLUTIONS = 4 };
-  struct scan scan = {.end_ms = end_ms};
+  struct scan scan = {.deadline_ms = deadline_ms};
   bool over = true;
   int code = get_hand(thread, &scan);
   for (int revolutions = 0;
-       code == SQLITE_OK && over && revolutions <= REVOLUTIONS && !is_late(&scan);
+       code == SQLITE_OK && over && revolutions <= REVOLUTIONS && !is_out_of_time(&scan);
        scan.from = scan.to) {
-    code = read_next(thread, &scan);
+    code = read_entries(thread, &scan);
     if (code == SQLITE_OK) code = evict(thread, &scan, &over);
-    if (code == SQLITE_OK) code = pass(thread, &scan);
-    if (scan.seen > 0 || code != SQLITE_OK) continue;
+    if (code == SQLITE_OK) code = mark_unused(thread, &scan);
+    if (scan.entry_count > 0 || code != SQLITE_OK) continue;
     if (++revolutions == REVOLUTIONS) thread->transaction.first_new = 0;
     code = begin_revolution(thread, &scan);
   }
@@ -201,13 +203,15 @@ static int move_hand(cachette__file_thread *thread, int64_t end_ms) {
 
 /* ---- The limit ---- */
 
-static int remove_expired(cachette__file_thread *thread, int64_t now_ms, int64_t end_ms,
+static int remove_expired(cachette__file_thread *thread, int64_t now_ms, int64_t deadline_ms,
                           bool *over) {
-  int64_t count = EXPIRED;
+  int64_t count = EXPIRED_MAX;
   int code = SQLITE_OK;
-  while (code == SQLITE_OK && *over && count == EXPIRED && cachette__machine_now() < end_ms) {
+  while (code == SQLITE_OK && *over && count == EXPIRED_MAX &&
+         cachette__machine_now() < deadline_ms) {
     count = 0;
-    code = cachette__file_clear_expired(thread, now_ms, (cachette_slice){NULL, 0}, EXPIRED, &count);
+    code = cachette__file_clear_expired(thread, now_ms, (cachette_slice){NULL, 0}, EXPIRED_MAX,
+                                        &count);
     if (code == SQLITE_OK) code = check_limit(thread, over);
   }
   return code;
@@ -215,52 +219,52 @@ static int remove_expired(cachette__file_thread *thread, int64_t now_ms, int64_t
 
 int cachette__file_enforce_limit(cachette__file_thread *thread, int64_t now_ms) {
   bool over = false;
-  int64_t begin_ms = cachette__machine_now(), end_ms = find_end(thread, begin_ms);
+  int64_t start_ms = cachette__machine_now(), deadline_ms = find_deadline(thread, start_ms);
   thread->transaction.unchecked = 0;
   int code = check_limit(thread, &over);
   if (code == SQLITE_OK && over) code = cachette__file_store_hits(thread);
-  if (code == SQLITE_OK && over) code = remove_expired(thread, now_ms, end_ms, &over);
-  if (code == SQLITE_OK && over) code = move_hand(thread, end_ms);
-  thread->transaction.enforce_ms += cachette__machine_now() - begin_ms;
+  if (code == SQLITE_OK && over) code = remove_expired(thread, now_ms, deadline_ms, &over);
+  if (code == SQLITE_OK && over) code = move_hand(thread, deadline_ms);
+  thread->transaction.enforce_ms += cachette__machine_now() - start_ms;
   return code;
 }
 
 /* ---- Idle work ---- */
 
-/* Whether idle work has to stop. */
+/* Whether idle work must stop. */
 static bool must_stop(cachette__file_thread *thread) {
   cachette__file_shared *shared = thread->shared;
   uv_mutex_lock(&shared->mutex);
-  bool waits = shared->writes.waiting.first != NULL;
+  bool job_waits = shared->writes.waiting.first != NULL;
   uv_mutex_unlock(&shared->mutex);
-  return waits || atomic_load(&shared->closing) || cachette__file_forking();
+  return job_waits || atomic_load(&shared->closing) || cachette__file_forking();
 }
 
-/* A clock in the options is for the handle's thread alone. */
+/* The time, or 0: only the handle's thread may read a clock in the options. */
 static int64_t idle_now(const cachette__file_settings *settings) {
   return settings->clock.now == NULL ? cachette__epoch_now() : 0;
 }
 
-int cachette__file_enforce_limit_idly(cachette__file_thread *thread) {
+int cachette__file_enforce_limit_when_idle(cachette__file_thread *thread) {
   cachette__file_shared *shared = thread->shared;
   int code = SQLITE_OK;
-  bool on = true;
-  while (code == SQLITE_OK && on && atomic_load(&shared->over_limit) && !must_stop(thread)) {
+  bool proceed = true;
+  while (code == SQLITE_OK && proceed && atomic_load(&shared->over_limit) && !must_stop(thread)) {
     thread->stop_ms = cachette__machine_now() + MEASURE_MS;
     code = cachette__file_begin(thread);
     if (code == SQLITE_OK) code = cachette__file_enforce_limit(thread, idle_now(shared->settings));
-    on = thread->transaction.evicted + thread->transaction.expired > 0;
+    proceed = thread->transaction.evicted + thread->transaction.expired > 0;
     if (code == SQLITE_OK) code = cachette__file_commit(thread);
   }
-  if (!on) atomic_store(&shared->over_limit, false); /* there is nothing left to remove */
+  if (!proceed) atomic_store(&shared->over_limit, false); /* nothing is left to remove */
   return code;
 }
 
-/* If giving back fails, a later call tries again. */
+/* If this fails, a later call tries again. */
 void cachette__file_shrink(cachette__file_thread *thread) {
   int64_t pages = 0, free_pages = 0;
   char text[48];
-  sqlite3_snprintf(sizeof text, text, "PRAGMA incremental_vacuum(%d)", SLICE_PAGES);
+  sqlite3_snprintf(sizeof text, text, "PRAGMA incremental_vacuum(%d)", SHRINK_PAGES);
   while (!must_stop(thread) && atomic_load(&thread->shared->can_shrink)) {
     if (sqlite3_exec(thread->db, text, NULL, NULL, NULL) != SQLITE_OK) break;
     if (cachette__file_measure(thread, &pages, &free_pages) != SQLITE_OK) break;

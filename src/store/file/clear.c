@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clears many entries in slices. Each slice is in a transaction with the other jobs that wait, so
- * that no job waits for long. Entries put after a clear began stay; otherwise it might never end
- * while others put.
+ * Clears many entries in chunks. Each chunk shares a transaction with the other jobs that wait, so
+ * that no job waits long. Entries put after the clear started stay; otherwise the clear might never
+ * end while other clients put.
  */
 #include <string.h>
 
 #include "internal.h"
 
-enum { SLICE = 256 }; /* entries */
+enum { CHUNK = 256 }; /* entries */
 
 /*
- * Binds the end of a range: the least bytes that come after all keys that begin with `head`, or
- * after all keys if each byte of it is 0xff. Returns SQLite's code.
+ * Binds the exclusive end of the range of keys that begin with `head`: the smallest key after that
+ * range. If each byte of `head` is 0xff, the range has no such end, and a key longer than any other
+ * is bound. Returns SQLite's code.
  */
 static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
   const unsigned char *bytes = head.data;
@@ -32,9 +33,9 @@ static int bind_end(sqlite3_stmt *statement, int index, cachette_slice head) {
   return code;
 }
 
-/* Clears a slice of the entries whose keys begin with `head`, which may be empty. Adds how many
- * they were to `count`, and how many were live to `live`. */
-static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
+/* Clears a chunk of the entries whose keys begin with `head`, which may be empty. Adds the number
+ * of cleared entries to `count`, and of those that had not expired to `live`. */
+static int clear_chunk(cachette__file_thread *thread, cachette__file_job *job, cachette_slice head,
                        int *count, int *live) {
   int code = SQLITE_OK;
   bool all = head.size == 0;
@@ -42,7 +43,7 @@ static int clear_slice(cachette__file_thread *thread, cachette__file_job *job, c
       cachette__file_statement(thread, all ? CACHETTE__FILE_CLEAR_ALL : CACHETTE__FILE_CLEAR_RANGE);
   if (clear == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(clear, 1, job->last_id);
-  sqlite3_bind_int(clear, 2, SLICE);
+  sqlite3_bind_int(clear, 2, CHUNK);
   sqlite3_bind_int64(clear, 3, job->now_ms);
   if (!all) {
     cachette__file_bind(clear, 4, head);
@@ -74,42 +75,42 @@ int cachette__file_clear_expired(cachette__file_thread *thread, int64_t now_ms,
   return SQLITE_OK;
 }
 
-/* Continues with the next item, if there is one. */
-static void end_item(cachette__file_job *job) {
+/* Moves on to the next item, if any. */
+static void finish_item(cachette__file_job *job) {
   job->index++;
   job->more = job->index < job->op.count;
 }
 
 static int clear_keys(cachette__file_thread *thread, cachette__file_job *job) {
   int count = 0, live = 0;
-  bool of_item = job->op.verb == CACHETTE_CLEAR_NAMESPACE;
-  cachette__item_copy *item = of_item ? &job->op.items[job->index] : NULL;
-  cachette_slice head = of_item ? item->key : cachette_str(thread->shared->settings->prefix);
-  int code = clear_slice(thread, job, head, &count, &live);
+  bool is_namespace = job->op.verb == CACHETTE_CLEAR_NAMESPACE;
+  cachette__item_copy *item = is_namespace ? &job->op.items[job->index] : NULL;
+  cachette_slice head = is_namespace ? item->key : cachette_str(thread->shared->settings->prefix);
+  int code = clear_chunk(thread, job, head, &count, &live);
   if (code != SQLITE_OK) return code;
   job->op.number += live;
-  if (of_item && live > 0) item->status = CACHETTE_HIT;
+  if (is_namespace && live > 0) item->status = CACHETTE_HIT;
   job->more = true;
-  if (count < SLICE) end_item(job);
+  if (count < CHUNK) finish_item(job);
   return SQLITE_OK;
 }
 
 static int clear_expired(cachette__file_thread *thread, cachette__file_job *job) {
   int64_t count = 0;
   cachette_slice prefix = cachette_str(thread->shared->settings->prefix);
-  int code = cachette__file_clear_expired(thread, job->now_ms, prefix, SLICE, &count);
+  int code = cachette__file_clear_expired(thread, job->now_ms, prefix, CHUNK, &count);
   job->op.number += count;
-  job->more = count == SLICE;
+  job->more = count == CHUNK;
   return code;
 }
 
 int cachette__file_clear(cachette__file_thread *thread, cachette__file_job *job) {
   if (job->op.verb == CACHETTE_FLUSH_EXPIRED) return clear_expired(thread, job);
   if (job->last_id == 0) {
-    int code = cachette__file_run(thread, CACHETTE__FILE_LAST, &job->last_id);
+    int code = cachette__file_run(thread, CACHETTE__FILE_LAST_ID, &job->last_id);
     if (code != SQLITE_OK) return code;
   }
-  if (job->last_id == 0) { /* there are no entries */
+  if (job->last_id == 0) { /* the file has no entries */
     job->more = false;
     return SQLITE_OK;
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs become statements, item by item. */
+/* Runs the verbs, one statement or more for each item. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ static int end_find(sqlite3_stmt *statement, int code) {
 
 static void take_value(cachette__file_job *job, cachette__item_copy *item, sqlite3_stmt *row) {
   cachette_slice value = column_bytes(row, 2);
-  if (value.data == NULL && value.size > 0) { /* SQLite has no memory for it */
+  if (value.data == NULL && value.size > 0) { /* SQLite is out of memory */
     item->status = cachette__fail(&job->op.error, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
@@ -62,7 +62,8 @@ static int exists(cachette__file_thread *thread, cachette__file_job *job,
 
 int cachette__file_read(cachette__file_thread *thread, cachette__file_job *job) {
   int code = SQLITE_OK;
-  if (job->op.verb == CACHETTE_PING) return cachette__file_run(thread, CACHETTE__FILE_HAND, NULL);
+  if (job->op.verb == CACHETTE_PING)
+    return cachette__file_run(thread, CACHETTE__FILE_GET_HAND, NULL);
   for (size_t i = 0; i < job->op.count && code == SQLITE_OK; i++)
     code = job->op.verb == CACHETTE_FETCH ? fetch(thread, job, &job->op.items[i])
                                           : exists(thread, job, &job->op.items[i]);
@@ -71,17 +72,18 @@ int cachette__file_read(cachette__file_thread *thread, cachette__file_job *job) 
 
 /* ---- Writing ---- */
 
-/* Puts a value. The limit is enforced before the transaction puts much more than it permits. */
+/* Puts a value. Also enforces the limit each time the transaction has put UNCHECKED_MAX bytes, so
+ * that the file does not grow far beyond it. */
 static int put_value(cachette__file_thread *thread, cachette__file_job *job,
                      const cachette__item_copy *item, cachette_slice value,
-                     enum cachette__file_statement how) {
+                     enum cachette__file_statement which) {
   enum { UNCHECKED_MAX = 1 << 18 };
-  sqlite3_stmt *statement = cachette__file_statement(thread, how);
+  sqlite3_stmt *statement = cachette__file_statement(thread, which);
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   cachette__file_bind(statement, 1, item->key);
   sqlite3_bind_int64(statement, 2, job->now_ms + item->ttl_ms);
   int code = cachette__file_bind(statement, 3, value);
-  if (how == CACHETTE__FILE_ADD) sqlite3_bind_int64(statement, 4, job->now_ms);
+  if (which == CACHETTE__FILE_ADD) sqlite3_bind_int64(statement, 4, job->now_ms);
   if (code == SQLITE_OK) code = cachette__file_step(statement);
   if (code != SQLITE_OK || sqlite3_changes(thread->db) == 0) return code;
   thread->transaction.unchecked += (int64_t)(item->key.size + value.size) + 1;
@@ -89,8 +91,8 @@ static int put_value(cachette__file_thread *thread, cachette__file_job *job,
   return cachette__file_enforce_limit(thread, job->now_ms);
 }
 
-/* Fails an item that is too large. Its old value is removed all the same, but not by a put if
- * absent. */
+/* Fails an item that is too large. Removes its old value, so that no fetch finds it; a put if
+ * absent leaves it. */
 static int fail_too_large(cachette__file_thread *thread, cachette__file_job *job,
                           cachette__item_copy *item, int64_t max) {
   char text[32];
@@ -113,16 +115,16 @@ static int put(cachette__file_thread *thread, cachette__file_job *job, cachette_
   bool add = job->op.flags & CACHETTE_IF_ABSENT;
   if ((int64_t)(item->key.size + item->value.size) > max)
     return fail_too_large(thread, job, item, max);
-  int64_t before = sqlite3_total_changes(thread->db);
+  int64_t saved = sqlite3_total_changes(thread->db);
   int code =
       put_value(thread, job, item, item->value, add ? CACHETTE__FILE_ADD : CACHETTE__FILE_PUT);
-  bool done = sqlite3_total_changes(thread->db) != before;
+  bool done = sqlite3_total_changes(thread->db) != saved;
   item->status = add && !done ? CACHETTE_HIT : CACHETTE_MISS;
   return code;
 }
 
-static int change(cachette__file_thread *thread, cachette__item_copy *item,
-                  sqlite3_stmt *statement) {
+static int run_change(cachette__file_thread *thread, cachette__item_copy *item,
+                      sqlite3_stmt *statement) {
   int code = cachette__file_step(statement);
   if (code == SQLITE_OK)
     item->status = sqlite3_changes(thread->db) > 0 ? CACHETTE_HIT : CACHETTE_MISS;
@@ -136,7 +138,7 @@ static int touch(cachette__file_thread *thread, cachette__file_job *job,
   cachette__file_bind(statement, 1, item->key);
   sqlite3_bind_int64(statement, 2, job->now_ms + item->ttl_ms);
   sqlite3_bind_int64(statement, 3, job->now_ms);
-  return change(thread, item, statement);
+  return run_change(thread, item, statement);
 }
 
 static int clear(cachette__file_thread *thread, cachette__file_job *job,
@@ -145,23 +147,23 @@ static int clear(cachette__file_thread *thread, cachette__file_job *job,
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   cachette__file_bind(statement, 1, item->key);
   sqlite3_bind_int64(statement, 2, job->now_ms);
-  return change(thread, item, statement);
+  return run_change(thread, item, statement);
 }
 
-/* Adds to a counter that is there. */
-static int add_up(cachette__file_thread *thread, cachette__file_job *job, cachette__item_copy *item,
-                  int64_t id, cachette_slice value) {
+/* Adds to an existing counter. */
+static int add_to_counter(cachette__file_thread *thread, cachette__file_job *job,
+                          cachette__item_copy *item, int64_t id, cachette_slice value) {
   char digits[CACHETTE__COUNTER_DIGITS];
-  cachette_slice fresh = {digits, 0};
+  cachette_slice new_value = {digits, 0};
   cachette_item counter = {.key = cachette__op_copy_key(&job->op, item), .amount = item->amount};
-  item->status = cachette__counter_add(&counter, value, digits, &fresh.size, &job->op.error);
+  item->status = cachette__counter_add(&counter, value, digits, &new_value.size, &job->op.error);
   if (item->status < 0) return SQLITE_OK;
   item->sum = counter.amount;
   item->status = CACHETTE_HIT;
   sqlite3_stmt *set = cachette__file_statement(thread, CACHETTE__FILE_SET);
   if (set == NULL) return sqlite3_extended_errcode(thread->db);
   sqlite3_bind_int64(set, 1, id);
-  cachette__file_bind(set, 2, fresh);
+  cachette__file_bind(set, 2, new_value);
   return cachette__file_step(set);
 }
 
@@ -171,8 +173,8 @@ static int increment(cachette__file_thread *thread, cachette__file_job *job,
   if (statement == NULL) return sqlite3_extended_errcode(thread->db);
   int code = find(statement, job, item);
   if (code == SQLITE_ROW) {
-    code =
-        add_up(thread, job, item, sqlite3_column_int64(statement, 0), column_bytes(statement, 2));
+    code = add_to_counter(thread, job, item, sqlite3_column_int64(statement, 0),
+                          column_bytes(statement, 2));
     sqlite3_reset(statement);
     return code;
   }

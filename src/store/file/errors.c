@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors of SQLite and the system become ours. */
+/* Converts errors of SQLite and the system. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ int cachette__file_fail_system(const cachette__file_settings *settings, int numb
                         settings->name, strerror(number));
 }
 
-/* Finds why the file cannot be written, when SQLite does not know the reason. */
+/* Finds the errno for a file that cannot be opened or written, if SQLite does not know it. */
 static int find_reason(const cachette__file_settings *settings) {
   if (access(settings->folder, R_OK | W_OK | X_OK) != 0) return errno;
   if (access(settings->path, R_OK | W_OK) != 0 && errno != ENOENT) return errno;

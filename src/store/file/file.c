@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, batches take jobs to threads, and jobs that are done complete ops. */
+/* The vtable: open, submit, detach, close. An op becomes a job, a batch of jobs runs on a thread,
+ * and each finished job completes its op. */
 #include <stdio.h>
 
 #include "../../base/clock.h"
@@ -8,18 +9,18 @@
 extern const cachette__store_vtable cachette__file_store;
 
 enum {
-  CLOSE_PATIENCE_MS = 250, /* for threads to notice `closing`; see also database.c */
-  READS_MAX = 64,          /* jobs in a batch, so that other readers get some, too; */
-  WRITES_MAX = 1000,       /* the writer takes all */
-  HITS_DUE = 256           /* recorded hits that make a batch by themselves */
+  CLOSE_TIMEOUT_MS = 250, /* the threads notice `closing` within this time; see also database.c */
+  READ_BATCH_MAX = 64,    /* jobs in a batch, so that all readers get work */
+  WRITE_BATCH_MAX = 1000, /* the writer takes all that wait */
+  HITS_DUE = 256          /* recorded hits that start a batch even if no job waits */
 };
 
 typedef struct file {
   cachette__store base;
-  cachette__file_shared *shared; /* owned by its pool */
+  cachette__file_shared *shared; /* owned by the pool */
 } file;
 
-/* ---- What jobs share ---- */
+/* ---- Shared state ---- */
 
 static void free_shared(void *data) {
   cachette__file_shared *shared = data;
@@ -50,7 +51,7 @@ static void init_queue(cachette__file_shared *shared, cachette__file_queue *queu
   }
 }
 
-static int new_shared(const cachette__store_context *context, cachette__file_shared **made,
+static int new_shared(const cachette__store_context *context, cachette__file_shared **created,
                       cachette_error *error) {
   cachette__file_shared *shared = cachette__calloc(1, sizeof *shared);
   if (shared == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
@@ -60,9 +61,9 @@ static int new_shared(const cachette__store_context *context, cachette__file_sha
   }
   shared->settings = (const cachette__file_settings *)cachette__settings_retain(context->settings);
   shared->events = context->events;
-  init_queue(shared, &shared->reads, CACHETTE__FILE_READERS, READS_MAX);
-  init_queue(shared, &shared->writes, 1, WRITES_MAX);
-  *made = shared;
+  init_queue(shared, &shared->reads, CACHETTE__FILE_READERS, READ_BATCH_MAX);
+  init_queue(shared, &shared->writes, 1, WRITE_BATCH_MAX);
+  *created = shared;
   return CACHETTE_OK;
 }
 
@@ -90,7 +91,7 @@ static const cachette__pool_kind kind = {init_thread, fini_thread, free_shared};
 
 /* ---- Batches ---- */
 
-/* Fails the jobs of a batch whose thread could not be initialised. */
+/* Fails the jobs of a batch if its thread could not be initialised. */
 static void fail_batch(cachette__file_batch *batch) {
   cachette__file_queue_take(batch);
   for (cachette__file_job *job = batch->jobs.first; job != NULL; job = job->next) {
@@ -117,8 +118,8 @@ static cachette__file_batch *find_idle(cachette__file_queue *queue) {
   return NULL;
 }
 
-/* Whether there is anything to do. */
-static bool is_due(cachette__file_shared *shared, cachette__file_queue *queue) {
+/* Whether jobs wait in the queue or, for writes, idle work is due. */
+static bool has_work(cachette__file_shared *shared, cachette__file_queue *queue) {
   uv_mutex_lock(&shared->mutex);
   bool hits = queue == &shared->writes && shared->hit_count >= HITS_DUE;
   bool due = queue->waiting.first != NULL || hits;
@@ -141,10 +142,10 @@ static void fail_waiting(cachette__file_shared *shared, cachette__file_queue *qu
   }
 }
 
-/* Submits a batch to the pool, if there is anything for one to do. */
+/* Submits an idle batch to the pool if the queue has work. */
 static void submit_batch(cachette__file_shared *shared, cachette__file_queue *queue) {
   cachette__file_batch *batch = find_idle(queue);
-  if (batch == NULL || !is_due(shared, queue)) return;
+  if (batch == NULL || !has_work(shared, queue)) return;
   batch->busy = true;
   if (cachette__pool_submit(shared->pool, &batch->job) == CACHETTE_OK) return;
   batch->busy = false;
@@ -154,7 +155,7 @@ static void submit_batch(cachette__file_shared *shared, cachette__file_queue *qu
 
 static void complete(cachette__file_job *job) {
   int code = job->op.code;
-  cachette_op *op = cachette__op_copy_give(&job->op);
+  cachette_op *op = cachette__op_copy_deliver(&job->op);
   cachette__file_job_free(job);
   if (op != NULL) cachette__op_complete(op, code);
 }
@@ -181,20 +182,20 @@ static void done(cachette__job *base) {
       complete(job);
     job = next;
   }
-  cachette__file_queue_put_back(shared, batch->queue, &more);
+  cachette__file_queue_prepend(shared, batch->queue, &more);
   submit_batch(shared, batch->queue);
   if (batch->queue == &shared->reads) submit_batch(shared, &shared->writes);
 }
 
 /* ---- Jobs ---- */
 
-/* The time by the clock that entries expire by. */
+/* The current time of the clock that expires entries. */
 static int64_t entry_now(const cachette__file_settings *settings, const cachette_op *op) {
   return settings->clock.now != NULL ? op->priv.now_ms : cachette__epoch_now();
 }
 
-/* A job gives up a little before its op times out, so that the op fails for the job's reason. */
-static int64_t find_stop(const cachette__file_settings *settings, const cachette_op *op) {
+/* A job gives up shortly before its op times out, so that the op fails with the job's error. */
+static int64_t find_stop_time(const cachette__file_settings *settings, const cachette_op *op) {
   enum { EARLY_MAX_MS = 50 };
   int64_t timeout_ms = op->timeout_ms > 0 ? op->timeout_ms : settings->timeout_ms;
   int64_t early_ms = timeout_ms / 8 < EARLY_MAX_MS ? timeout_ms / 8 : EARLY_MAX_MS;
@@ -207,7 +208,7 @@ static cachette__file_job *new_job(cachette__file_shared *shared, cachette_op *o
   cachette__file_job *job = cachette__malloc(size);
   if (job == NULL) return NULL;
   *job = (cachette__file_job){
-      .stop_ms = find_stop(settings, op),
+      .stop_ms = find_stop_time(settings, op),
       .now_ms = entry_now(settings, op),
       .size = size,
   };
@@ -217,9 +218,9 @@ static cachette__file_job *new_job(cachette__file_shared *shared, cachette_op *o
 
 /* ---- The vtable ---- */
 
-static int open_file(const cachette__store_context *context, cachette__store **store,
+static int file_open(const cachette__store_context *context, cachette__store **store,
                      cachette_error *error) {
-  int code = cachette__file_watch_forks();
+  int code = cachette__file_register_fork_handlers();
   if (code < 0) return cachette__fail(error, code, NULL, NULL);
   file *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
@@ -241,7 +242,7 @@ fail:
   return code;
 }
 
-static void submit(cachette__store *store, cachette_op *op) {
+static void file_submit(cachette__store *store, cachette_op *op) {
   cachette__file_shared *shared = ((file *)store)->shared;
   cachette__file_queue *queue = cachette__is_read(op->verb) ? &shared->reads : &shared->writes;
   cachette__file_job *job = new_job(shared, op);
@@ -256,41 +257,41 @@ static void submit(cachette__store *store, cachette_op *op) {
   submit_batch(shared, queue);
 }
 
-/* The threads skip the job from now on, and done() frees it. */
-static void detach(cachette__store *store, cachette_op *op) {
+/* From now on the threads skip the job; done() frees it. */
+static void file_detach(cachette__store *store, cachette_op *op) {
   cachette__file_job *job = (cachette__file_job *)op->priv.below;
   (void)store;
   job->op.original = NULL;
   atomic_store(&job->detached, true);
 }
 
-static const char *server(const cachette__store *store, const cachette_op *op) {
+static const char *file_server(const cachette__store *store, const cachette_op *op) {
   (void)op;
   return ((const file *)store)->shared->settings->name;
 }
 
-static void stats(cachette__store *store, cachette_stats *stats) {
+static void file_stats(cachette__store *store, cachette_stats *stats) {
   const cachette__file_shared *shared = ((const file *)store)->shared;
   int64_t bytes = atomic_load(&shared->bytes);
-  if (bytes > 0) stats->bytes = bytes; /* else the file was not opened yet */
+  if (bytes > 0) stats->bytes = bytes; /* 0: the file was not opened yet */
   stats->limit = shared->settings->limit;
   stats->evictions = atomic_load(&shared->evictions);
   stats->expirations = atomic_load(&shared->expirations);
 }
 
-static void close_file(cachette__store *store, bool forked) {
+static void file_close(cachette__store *store, bool forked) {
   file *self = (file *)store;
   if (!forked) atomic_store(&self->shared->closing, true);
-  cachette__pool_close(self->shared->pool, CLOSE_PATIENCE_MS, forked);
+  cachette__pool_close(self->shared->pool, CLOSE_TIMEOUT_MS, forked);
   cachette__free(self);
 }
 
 const cachette__store_vtable cachette__file_store = {
     .settings = cachette__file_settings_new,
-    .open = open_file,
-    .submit = submit,
-    .detach = detach,
-    .server = server,
-    .stats = stats,
-    .close = close_file,
+    .open = file_open,
+    .submit = file_submit,
+    .detach = file_detach,
+    .server = file_server,
+    .stats = file_stats,
+    .close = file_close,
 };

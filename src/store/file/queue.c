@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of jobs, and the queues in which they wait for a batch. */
+/* Lists of jobs, and the queues where jobs wait for a batch. */
 #include "internal.h"
 
-enum { BATCH_BYTES = 8 << 20 }; /* of the jobs in a batch, unless it has only one */
+enum { BATCH_BYTES = 8 << 20 }; /* of the jobs in a batch, unless it has a single job */
 
 /* ---- Lists ---- */
 
@@ -52,8 +52,8 @@ void cachette__file_queue_take(cachette__file_batch *batch) {
   uv_mutex_unlock(&batch->shared->mutex);
 }
 
-void cachette__file_queue_put_back(cachette__file_shared *shared, cachette__file_queue *queue,
-                                   const cachette__file_list *jobs) {
+void cachette__file_queue_prepend(cachette__file_shared *shared, cachette__file_queue *queue,
+                                  const cachette__file_list *jobs) {
   cachette__file_list *waiting = &queue->waiting;
   if (jobs->first == NULL) return;
   uv_mutex_lock(&shared->mutex);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The options: the file, as an absolute path without links, and its limit. */
+/* Reads and checks the options: the file's path, made absolute with its links resolved, and its
+ * limit. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,15 +9,15 @@
 
 #include "internal.h"
 
-enum { SUFFIX = 32 }; /* bytes that other files append to the path, at most */
+enum { SUFFIX_MAX = 32 }; /* bytes that the names of other files append to the path */
 
-/* ---- The path as it was given ---- */
+/* ---- The path in the options ---- */
 
 static int fail_path(const char *path, const char *rule, cachette_error *error) {
-  char shown[110];
-  cachette__value_text(path, shown, sizeof shown);
+  char redacted[110];
+  cachette__value_text(path, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, "pickle_path",
-                        "The \"pickle_path\" value \"%s\" is not valid: %s.", shown, rule);
+                        "The \"pickle_path\" value \"%s\" is not valid: %s.", redacted, rule);
 }
 
 static int check_path(const char *path, cachette_error *error) {
@@ -35,13 +36,14 @@ static int check_path(const char *path, cachette_error *error) {
   return exists ? CACHETTE_OK : fail_path(path, "its folder does not exist", error);
 }
 
-/* ---- The file that it names ---- */
+/* ---- The absolute path ---- */
 
-/* A path relative to a folder, of whose text `size` bytes count. NULL: `error` says why. */
+/* Joins a path to the folder in the first `size` bytes of `folder`. Returns a new string; NULL on
+ * failure, with `error` filled. */
 static char *join(const char *folder, size_t size, const char *path, cachette_error *error) {
   if (path[0] == '/') size = 0;
   size_t length = size + 1 + strlen(path) + 1;
-  if (length + SUFFIX > PATH_MAX) {
+  if (length + SUFFIX_MAX > PATH_MAX) {
     cachette__fail(error, CACHETTE_ECONFIG, "pickle_path", "The \"pickle_path\" is too long.");
     return NULL;
   }
@@ -55,8 +57,8 @@ static char *join(const char *folder, size_t size, const char *path, cachette_er
 
 static size_t folder_size(const char *path) { return (size_t)(strrchr(path, '/') - path); }
 
-/* What the path leads to if it is a link, whether that exists or not. Frees `path`. NULL: `error`
- * says why. */
+/* Resolves `path` while it is a link; the target need not exist. Frees `path`. Returns a new
+ * string; NULL on failure, with `error` filled. */
 static char *follow_links(char *path, cachette_error *error) {
   enum { LINKS_MAX = 40 };
   char target[PATH_MAX];
@@ -80,15 +82,15 @@ static char *find_file(const char *path, cachette_error *error) {
   return absolute != NULL ? follow_links(absolute, error) : NULL;
 }
 
-/* ---- All settings ---- */
+/* ---- Settings ---- */
 
 static char *copy(const char *text) { return cachette__strndup(text, strlen(text)); }
 
-/* `The file "NAME"`, with which messages begin. */
+/* Returns `The file "NAME"`, the start of messages. */
 static char *make_name(const char *path) {
-  char text[160], shown[128];
-  cachette__value_text(path, shown, sizeof shown);
-  snprintf(text, sizeof text, "The file \"%s\"", shown);
+  char text[160], redacted[128];
+  cachette__value_text(path, redacted, sizeof redacted);
+  snprintf(text, sizeof text, "The file \"%s\"", redacted);
   return copy(text);
 }
 
@@ -101,15 +103,15 @@ static void free_settings(cachette__settings *base) {
   cachette__free(settings);
 }
 
-static int read_settings(const cachette_options *options, cachette__file_settings *settings,
-                         cachette_error *error) {
+static int read_options(cachette__file_settings *settings, const cachette_options *options,
+                        cachette_error *error) {
   const char *path = cachette__options_text(options, CACHETTE__OPTION_pickle_path);
   const char *prefix = cachette__options_text(options, CACHETTE__OPTION_key_prefix);
   settings->limit = cachette__options_number(options, CACHETTE__OPTION_file_limit);
   settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
   settings->clock = cachette__options_clock(options);
   cachette_error local;
-  if (error == NULL) error = &local; /* its code is needed */
+  if (error == NULL) error = &local; /* read_options() needs the code */
   if (check_path(path, error) < 0) return error->code;
   settings->path = find_file(path, error);
   if (settings->path == NULL) return error->code;
@@ -124,14 +126,14 @@ static int read_settings(const cachette_options *options, cachette__file_setting
 
 int cachette__file_settings_new(const cachette_options *options, cachette__settings **settings,
                                 cachette_error *error) {
-  cachette__file_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_settings(options, made, error);
+  cachette__file_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, error);
   if (code < 0) {
-    free_settings(&made->base);
+    free_settings(&self->base);
     return code;
   }
-  *settings = &made->base;
+  *settings = &self->base;
   return CACHETTE_OK;
 }

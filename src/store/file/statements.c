@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The statements of a connection, prepared when they are first used, and its transactions. */
+/* A connection's statements, each prepared when first used, and its transactions. */
 #include <string.h>
 
 #include "../../base/clock.h"
@@ -19,7 +19,7 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_TOUCH] = "UPDATE entry SET expires = ?2 WHERE key = ?1 AND expires > ?3",
     [CACHETTE__FILE_CLEAR] = "DELETE FROM entry WHERE key = ?1 AND expires > ?2",
     [CACHETTE__FILE_REMOVE] = "DELETE FROM entry WHERE key = ?1",
-    [CACHETTE__FILE_LAST] = "SELECT max(id) FROM entry",
+    [CACHETTE__FILE_LAST_ID] = "SELECT max(id) FROM entry",
     [CACHETTE__FILE_COUNT] = "SELECT count(*) FROM entry WHERE expires > ?1",
     [CACHETTE__FILE_CLEAR_ALL] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE id <= ?1 ORDER BY id LIMIT ?2) "
@@ -27,20 +27,20 @@ static const char *const texts[CACHETTE__FILE_STATEMENTS] = {
     [CACHETTE__FILE_CLEAR_RANGE] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE key >= ?4 AND key < ?5 "
         "AND id <= ?1 LIMIT ?2) RETURNING expires > ?3",
-    /* The plus keeps SQLite from using the index on the key. */
+    /* The plus stops SQLite from using the index on the key. */
     [CACHETTE__FILE_CLEAR_EXPIRED] =
         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ?3 "
         "AND (?4 IS NULL OR substr(+key, 1, length(?4)) = ?4) LIMIT ?2)",
     [CACHETTE__FILE_PAGES] = "PRAGMA page_count",
     [CACHETTE__FILE_FREE_PAGES] = "PRAGMA freelist_count",
-    [CACHETTE__FILE_HAND] = "SELECT hand, goal FROM state",
+    [CACHETTE__FILE_GET_HAND] = "SELECT hand, goal FROM state",
     [CACHETTE__FILE_SET_HAND] = "UPDATE state SET hand = ?1, goal = ?2",
     [CACHETTE__FILE_SCAN] =
         "SELECT entry.id, used.id FROM entry LEFT JOIN used ON used.id = entry.id "
         "WHERE entry.id > ?1 AND entry.id <= ?3 ORDER BY entry.id LIMIT ?2",
     [CACHETTE__FILE_EVICT] = "DELETE FROM entry WHERE id = ?1",
-    [CACHETTE__FILE_USE] = "INSERT OR IGNORE INTO used (id) VALUES (?1)",
-    [CACHETTE__FILE_UNUSE] = "DELETE FROM used WHERE id > ?1 AND id <= ?2",
+    [CACHETTE__FILE_MARK_USED] = "INSERT OR IGNORE INTO used (id) VALUES (?1)",
+    [CACHETTE__FILE_MARK_UNUSED] = "DELETE FROM used WHERE id > ?1 AND id <= ?2",
 };
 
 sqlite3_stmt *cachette__file_statement(cachette__file_thread *thread,
@@ -55,7 +55,7 @@ int cachette__file_step(sqlite3_stmt *statement) {
   int code;
   do code = sqlite3_step(statement);
   while (code == SQLITE_ROW);
-  /* The reset repeats the code of the step. */
+  /* sqlite3_reset() would only return the same code. */
   sqlite3_reset(statement);
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }
@@ -78,7 +78,7 @@ int cachette__file_bind(sqlite3_stmt *statement, int index, cachette_slice bytes
 int cachette__file_begin(cachette__file_thread *thread) {
   int code = cachette__file_run(thread, CACHETTE__FILE_BEGIN_WRITE, NULL);
   memset(&thread->transaction, 0, sizeof thread->transaction);
-  thread->transaction.begun_ms = cachette__machine_now();
+  thread->transaction.start_ms = cachette__machine_now();
   return code;
 }
 

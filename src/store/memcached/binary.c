@@ -20,7 +20,7 @@ enum {
   STATUS_NO_MEMORY = 0x82
 };
 
-/* In the words that the text protocol has for them. */
+/* The messages of the text protocol for these. */
 static const struct {
   unsigned status;
   const char *words;
@@ -95,7 +95,7 @@ static void set_line(cachette__binary *parser, cachette__meta_token *token, cons
   token->line = cachette_str(parser->text);
 }
 
-/* Reads the next part of a value. False: none of it has arrived. */
+/* Reads the next part of a value. Returns false if no byte of it has arrived. */
 static bool read_value(cachette__binary *parser, cachette_slice bytes, size_t *used,
                        cachette__meta_token *token) {
   size_t left = parser->size - parser->offset;
@@ -117,7 +117,7 @@ static int begin_value(cachette__binary *parser, const header *head, cachette_sl
   static const size_t flags = 4;
   const char *text = bytes.data;
   if (head->extras != flags || head->key > 0) return fail(reason, "a value without its flags");
-  if (head->body - flags > CACHETTE__META_VALUE_MOST) return fail(reason, "a value is too large");
+  if (head->body - flags > CACHETTE__META_VALUE_MAX) return fail(reason, "a value is too large");
   if (bytes.size < CACHETTE__BINARY_HEAD + flags) return CACHETTE__META_MORE;
   *used = CACHETTE__BINARY_HEAD + flags;
   token->has_flags = true;
@@ -130,7 +130,7 @@ static int begin_value(cachette__binary *parser, const header *head, cachette_sl
   return CACHETTE__META_TOKEN;
 }
 
-/* A counter of 8 bytes becomes digits. */
+/* Converts a counter of 8 bytes to digits. */
 static int take_counter(cachette__binary *parser, const header *head, const char *body,
                         cachette__meta_token *token, const char **reason) {
   if (head->body != 8 || head->extras + head->key > 0) return fail(reason, "a counter is none");
@@ -141,8 +141,8 @@ static int take_counter(cachette__binary *parser, const header *head, const char
   return CACHETTE__META_TOKEN;
 }
 
-/* A statistic becomes a line as of `stats`; one that is too long to be of interest, an empty one.
- */
+/* Converts a statistic to a line of `stats`, or to an empty line if it is too long. None of the
+ * statistics that are used is so long. */
 static int take_statistic(cachette__binary *parser, const header *head, const char *body,
                           cachette__meta_token *token) {
   const char *name = body + head->extras, *value = name + head->key;
@@ -169,7 +169,7 @@ static int take_error(cachette__binary *parser, const header *head, cachette__me
   return CACHETTE__META_TOKEN;
 }
 
-/* A reply that has arrived as a whole. */
+/* Takes a reply that has arrived completely. */
 static int take(cachette__binary *parser, const header *head, const char *body,
                 cachette__meta_token *token, const char **reason) {
   token->end = true;
@@ -218,7 +218,7 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   bool is_get = head.verb == CACHETTE__BINARY_GET || head.verb == CACHETTE__BINARY_TOUCH_GET;
   if (is_get && head.status == STATUS_OK)
     return begin_value(parser, &head, bytes, used, token, reason);
-  if (head.body > CACHETTE__BINARY_BODY_MOST) return fail(reason, "an answer is too long");
+  if (head.body > CACHETTE__BINARY_BODY_MAX) return fail(reason, "an answer is too long");
   if (bytes.size < CACHETTE__BINARY_HEAD + head.body) return CACHETTE__META_MORE;
   *used = CACHETTE__BINARY_HEAD + head.body;
   return take(parser, &head, text + CACHETTE__BINARY_HEAD, token, reason);

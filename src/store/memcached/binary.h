@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcached's binary protocol, the only one that a server with SASL (`-S`) speaks.
+ * memcached's binary protocol, the only one that a server with SASL (`-S`) supports.
  * https://github.com/memcached/memcached/wiki/BinaryProtocolRevamped
  *
- * A writer, and a parser that does no I/O. The parser makes the same tokens as that of meta
- * commands, so that one piece of code handles the replies of both. A value comes in parts; any
- * other reply is one token, with a `line` as a meta command would have got it.
+ * An encoder, and a parser that does no I/O. The parser returns the same tokens as that of the meta
+ * commands, so the same code handles the replies of both. A value comes in parts; any other reply
+ * is one token, whose `line` is what the text protocol would have sent.
  */
 #ifndef CACHETTE_MEMCACHED_BINARY_H
 #define CACHETTE_MEMCACHED_BINARY_H
@@ -28,8 +28,8 @@ enum cachette__binary_verb {
 
 enum {
   CACHETTE__BINARY_HEAD = 24,
-  CACHETTE__BINARY_EXTRAS = 20,     /* at most */
-  CACHETTE__BINARY_BODY_MOST = 8192 /* of a reply that is not a value */
+  CACHETTE__BINARY_EXTRAS = 20,    /* max bytes */
+  CACHETTE__BINARY_BODY_MAX = 8192 /* max bytes of a reply that is not a value */
 };
 
 /* A command. The extras are numbers that come before the key. */
@@ -52,7 +52,7 @@ char *cachette__binary_write(const cachette__binary_command *command, char *at);
 typedef struct cachette__binary {
   size_t size, offset; /* of the value that is being read */
   bool value;          /* one is being read */
-  char text[96];       /* the line of the last token, where the server sent none */
+  char text[96];       /* the line of the last token, if it is ours */
 } cachette__binary;
 
 void cachette__binary_init(cachette__binary *parser);

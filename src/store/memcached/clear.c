@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clearing by what the server lists. `lru_crawler metadump hash` names every item (`all` would miss
- * those that move between the server's queues meanwhile). The keys that match are collected, then
- * deleted a batch at a time, so that other ops are served in between.
+ * Clears by listing. `lru_crawler metadump hash` lists all keys of a server (`all` would miss items
+ * that move between the server's LRU queues meanwhile). The keys that match are collected, then
+ * deleted in batches, so that other ops run in between.
  *
- * A server makes one such listing at a time and says BUSY meanwhile; then the clear waits and asks
- * again, as long as the op has time. What is put during a clear may stay.
+ * A server runs one listing at a time and replies BUSY to others. Then the clear waits and tries
+ * again, until the op times out. A key that is put during the clear may or may not be removed.
  * https://github.com/memcached/memcached/blob/master/doc/protocol.txt
  */
 #include <string.h>
@@ -16,22 +16,22 @@
 
 enum {
   BATCH = 500,       /* deletes in a request */
-  BUSY_MS = 20,      /* after which a busy server is asked again */
-  REQUEST_BYTES = 64 /* that a request counts for in the pipeline */
+  BUSY_MS = 20,      /* before the next try at a busy server */
+  REQUEST_BYTES = 64 /* the size that a request counts with in the pipeline */
 };
 
 struct cachette__mc_clear {
   cachette__mc_part *part;
-  bool deleting;         /* its request deletes; else it lists */
-  bool busy;             /* the server is listing for another client */
-  cachette__buffer keys; /* to delete, each after its key_head */
-  size_t left, batch;    /* keys in the buffer; those that the request deletes */
-  int code;              /* it fails with it when the listing is complete, or 0 */
+  bool deleting;         /* the request in flight deletes; else it lists */
+  bool busy;             /* the server runs a listing for another client */
+  cachette__buffer keys; /* the keys to delete, each after its key_head */
+  size_t left, batch;    /* the number of keys in the buffer, and in the request */
+  int code;              /* 0, or the error to fail with when the listing is complete */
   char message[256];
-  cachette__mc_clear *next; /* among those that wait */
+  cachette__mc_clear *next; /* in the list of waiting clears */
 };
 
-/* Before each key in `keys`: the op's item that it belongs to, and its size. */
+/* Precedes each key in `keys`: the index of the op's item that it belongs to, and its size. */
 typedef struct key_head {
   size_t item, size;
 } key_head;
@@ -40,14 +40,14 @@ static cachette__memcached *store_of(const cachette__mc_clear *clear) {
   return clear->part->fanout->store;
 }
 
-/* ---- Ops that can be served ---- */
+/* ---- Which ops ---- */
 
 bool cachette__mc_clears(const cachette__memcached *store, const cachette_op *op) {
   return op->verb == CACHETTE_CLEAR_NAMESPACE ||
          (op->verb == CACHETTE_FLUSH && store->settings->prefix.size > 0);
 }
 
-/* The command that lists keys belongs to the text protocol. */
+/* Only the text protocol has a command that lists keys. */
 static void refuse_sasl(const cachette__memcached *store, cachette_op *op) {
   bool flush = op->verb == CACHETTE_FLUSH;
   cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
@@ -56,27 +56,27 @@ static void refuse_sasl(const cachette__memcached *store, cachette_op *op) {
                     store->name, flush ? "clear what has the \"key_prefix\"" : "clear a namespace");
 }
 
-/* The server lists only the first bytes of a long key, so a longer name cannot be found there. */
+/* A long key has only its first bytes on the server, so a longer namespace cannot be recognized. */
 static bool refuse_long_name(const cachette__memcached *store, cachette_op *op) {
-  static const size_t most = CACHETTE__MEMCACHED_SHOWN;
+  static const size_t max = CACHETTE__MEMCACHED_KEY_HEAD;
   size_t prefix = store->settings->prefix.size;
   char name[32];
-  if (op->verb == CACHETTE_FLUSH && prefix > most) {
+  if (op->verb == CACHETTE_FLUSH && prefix > max) {
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
                       "%s cannot clear what has the \"key_prefix\": of long keys memcached lists "
                       "the first %zu bytes, and the prefix has %zu. Choose a shorter one.",
-                      store->name, most, prefix);
+                      store->name, max, prefix);
     return true;
   }
   for (size_t i = 0; op->verb == CACHETTE_CLEAR_NAMESPACE && i < op->count; i++) {
     size_t size = prefix + op->items[i].key.size + 1;
-    if (size <= most) continue;
+    if (size <= max) continue;
     cachette__key_text(op->items[i].key, name, sizeof name);
     cachette__op_fail(
         op, CACHETTE_EINVAL, name,
         "The namespace \"%s...\" is too long to be cleared: of long keys memcached "
         "lists the first %zu bytes, and \"key_prefix\", namespace and colon have %zu.",
-        name, most, size);
+        name, max, size);
     return true;
   }
   return false;
@@ -88,12 +88,12 @@ bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op
   return true;
 }
 
-/* ---- Waiting and ending ---- */
+/* ---- Waiting and completing ---- */
 
 static void on_timer(uv_timer_t *timer);
 
-/* Ends a clear; those that wait are tried at once. */
-static void end(cachette__mc_clear *clear) {
+/* Completes and frees a clear, and tries the waiting ones at once. */
+static void finish(cachette__mc_clear *clear) {
   cachette__memcached *store = store_of(clear);
   cachette__mc_fanout *fanout = clear->part->fanout;
   if (store->waiting != NULL) uv_timer_start(&store->timer, on_timer, 0, 0);
@@ -106,7 +106,7 @@ static void end(cachette__mc_clear *clear) {
 void cachette__mc_clear_fail(cachette__mc_clear *clear, int code, const char *message) {
   cachette__mc_fanout *fanout = clear->part->fanout;
   if (fanout->op != NULL) cachette__mc_fail(fanout, NULL, code, "%s", message);
-  end(clear);
+  finish(clear);
 }
 
 static void push(cachette__mc_clear *clear) {
@@ -115,7 +115,7 @@ static void push(cachette__mc_clear *clear) {
   if (code < 0) cachette__mc_clear_fail(clear, code, cachette_strerror(code));
 }
 
-/* Goes to the end of the queue, so that each that waits has its turn. */
+/* Appends the clear to the queue, so that each waiting clear gets its turn. */
 static void wait(cachette__mc_clear *clear) {
   cachette__memcached *store = store_of(clear);
   cachette__mc_clear **last = &store->waiting;
@@ -126,22 +126,22 @@ static void wait(cachette__mc_clear *clear) {
   uv_timer_start(&store->timer, on_timer, BUSY_MS, 0);
 }
 
-/* Whether a clear may begin: none is in progress at its node, and none waits for it. */
-static bool is_quiet(const cachette__mc_clear *clear) {
+/* Returns whether no other clear runs on the node or waits for it. */
+static bool is_idle(const cachette__mc_clear *clear) {
   const cachette__mc_node *node = clear->part->node;
   for (const cachette__mc_clear *each = store_of(clear)->waiting; each != NULL; each = each->next)
     if (each->part->node == node) return false;
   return node->pipeline.head == node->pipeline.tail;
 }
 
-static void begin(cachette__mc_clear *clear) {
-  if (is_quiet(clear))
+static void start(cachette__mc_clear *clear) {
+  if (is_idle(clear))
     push(clear);
   else
     wait(clear);
 }
 
-void cachette__mc_clear_begin(cachette__mc_part *part) {
+void cachette__mc_clear_start(cachette__mc_part *part) {
   cachette__mc_clear *clear = cachette__calloc(1, sizeof *clear);
   if (clear == NULL) {
     cachette__mc_fail(part->fanout, NULL, CACHETTE_ENOMEM, "%s",
@@ -151,10 +151,10 @@ void cachette__mc_clear_begin(cachette__mc_part *part) {
   clear->part = part;
   part->clear = clear;
   part->fanout->references++;
-  begin(clear);
+  start(clear);
 }
 
-/* Tries those that wait again. */
+/* Tries all waiting clears again. */
 static void on_timer(uv_timer_t *timer) {
   cachette__memcached *store = timer->data;
   cachette__mc_clear *clear = store->waiting;
@@ -164,11 +164,11 @@ static void on_timer(uv_timer_t *timer) {
     const cachette_error *reason = NULL;
     int code = clear->part->fanout->op == NULL
                    ? CACHETTE_ECANCELED
-                   : cachette__link_want(&clear->part->node->pipeline.link, &reason);
+                   : cachette__link_connect(&clear->part->node->pipeline.link, &reason);
     if (code < 0)
       cachette__mc_clear_fail(clear, code, reason != NULL ? reason->message : "");
     else
-      begin(clear);
+      start(clear);
     clear = next;
   }
 }
@@ -181,9 +181,9 @@ void cachette__mc_clear_close(cachette__memcached *store) {
   }
 }
 
-void cachette__mc_clear_next(cachette__mc_clear *clear) {
+void cachette__mc_clear_continue(cachette__mc_clear *clear) {
   if (clear->part->fanout->op == NULL) {
-    end(clear);
+    finish(clear);
   } else if (clear->code < 0) {
     cachette__mc_clear_fail(clear, clear->code, clear->message);
   } else if (clear->busy) {
@@ -192,7 +192,7 @@ void cachette__mc_clear_next(cachette__mc_clear *clear) {
     clear->deleting = true;
     push(clear);
   } else {
-    end(clear);
+    finish(clear);
   }
 }
 
@@ -202,7 +202,7 @@ size_t cachette__mc_clear_replies(const cachette__mc_clear *clear) {
   return clear->deleting ? clear->batch : 1;
 }
 
-/* The key at an offset of `keys`. */
+/* Reads the key at an offset in `keys`. */
 static void peek(const cachette__mc_clear *clear, size_t offset, key_head *head,
                  cachette__memcached_key *key) {
   const char *bytes = clear->keys.data + clear->keys.begin + offset;
@@ -228,7 +228,7 @@ bool cachette__mc_clear_encode(cachette__mc_clear *clear) {
 
 /* ---- Replies ---- */
 
-/* The op's item that wants a key to be deleted; SIZE_MAX: none. */
+/* Returns the index of the op's item that a key matches, or SIZE_MAX. */
 static size_t find_item(const cachette__mc_clear *clear, cachette_slice key) {
   const cachette_op *op = clear->part->fanout->op;
   cachette_slice prefix = store_of(clear)->settings->prefix;
@@ -248,7 +248,7 @@ static void fail_later(cachette__mc_clear *clear, int code, const char *message)
   memcpy(clear->message, message, strnlen(message, sizeof clear->message - 1));
 }
 
-/* A line of the listing: "key=NAME exp=... ..." */
+/* Takes a line of the listing: "key=NAME exp=... ..." */
 static void take_listed(cachette__mc_clear *clear, cachette_slice line) {
   const char *text = line.data;
   cachette__memcached_key key;
@@ -289,7 +289,7 @@ bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_tok
   if (clear->deleting) {
     take_deleted(clear, token);
   } else if (token->type == CACHETTE__META_ERROR) {
-    int code = cachette__mc_server_error(clear->part->node, token->line, message, sizeof message);
+    int code = cachette__mc_explain_error(clear->part->node, token->line, message, sizeof message);
     fail_later(clear, code, message);
   } else if (cachette__begins(token->line, 0, cachette_str("BUSY"))) {
     clear->busy = true;

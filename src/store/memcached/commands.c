@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The text protocol: a part becomes mg, ms, md and ma, each with a number that its reply repeats.
- */
+/* The text protocol: a part becomes the meta commands mg, ms, md and ma, each with a number that
+ * its reply repeats. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "internal.h"
 
 enum {
-  HEAD_SIZE = 160,                  /* most bytes of a command beside its key and value */
-  ABSOLUTE_FROM = 30 * 24 * 60 * 60 /* memcached takes more seconds than these for a date */
+  HEAD_SIZE = 160,                  /* max bytes of a command without its key and value */
+  ABSOLUTE_FROM = 30 * 24 * 60 * 60 /* more seconds are a UNIX time */
 };
 
 /* ---- Writing ---- */
@@ -30,7 +30,7 @@ bool cachette__mc_encode_line(cachette__mc_node *node, const char *line) {
   return true;
 }
 
-/* Rounded up. A long time becomes a date, which has 31 bits in the server. */
+/* Rounds up. A UNIX time has 31 bits in the server. */
 int64_t cachette__mc_seconds(int64_t ttl_ms) {
   int64_t seconds = ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   if (seconds <= ABSOLUTE_FROM) return seconds;
@@ -38,12 +38,12 @@ int64_t cachette__mc_seconds(int64_t ttl_ms) {
   return end < INT32_MAX ? end : INT32_MAX;
 }
 
-/* A command with its number. `value`, which may be empty, is NULL if the command takes none. */
+/* Encodes a command with its number. `value` is NULL if the command has none. */
 static bool encode(cachette__mc_node *node, const char *word, const cachette__memcached_key *key,
                    const char *flags, const cachette_slice *value) {
   cachette__buffer *output = cachette__pipeline_output(&node->pipeline);
   size_t size = value != NULL ? value->size : 0;
-  char *at = cachette__buffer_reserve(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY + size + 2);
+  char *at = cachette__buffer_reserve(output, HEAD_SIZE + CACHETTE__MEMCACHED_KEY_MAX + size + 2);
   if (at == NULL) return false;
   at = append(append(at, word, strlen(word)), " ", 1);
   at = cachette__memcached_key_write(key, at);
@@ -81,26 +81,26 @@ static bool encode_read(cachette__mc_node *node, const cachette_item *item, bool
 }
 
 static bool encode_write(cachette__mc_node *node, const cachette_item *item,
-                         const cachette__mc_count *count) {
+                         const cachette__mc_counter *counter) {
   cachette__memcached_key key;
   char flags[80], digits[24];
-  bool down = count->target < count->sum;
+  bool down = counter->target < counter->sum;
   if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &key)) return false;
-  if (cachette__mc_count_is_beyond(count)) {
-    const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, count->target)};
-    snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, count->version,
-             cachette__mc_seconds(1000 * count->ttl));
+  if (cachette__mc_counter_is_out_of_range(counter)) {
+    const cachette_slice value = {digits, (size_t)sprintf(digits, "%" PRIu64, counter->target)};
+    snprintf(flags, sizeof flags, " C%" PRIu64 " T%" PRId64, counter->version,
+             cachette__mc_seconds(1000 * counter->ttl));
     return encode(node, "ms", &key, flags, &value);
   }
-  uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
-  snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", count->version, delta,
+  uint64_t delta = down ? counter->sum - counter->target : counter->target - counter->sum;
+  snprintf(flags, sizeof flags, " C%" PRIu64 " D%" PRIu64 "%s", counter->version, delta,
            down ? " MD" : "");
   return encode(node, "ma", &key, flags, NULL);
 }
 
 /*
- * The first command creates the counter if it does not exist, so that its reply tells which was the
- * case. If the counter expires in between, the second command creates it anew.
+ * The first command creates the counter if it does not exist; its reply shows whether it existed.
+ * If the counter expires in between, the second command creates it again.
  */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              const cachette__memcached_key *key) {
@@ -108,7 +108,7 @@ static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
   int64_t ttl = cachette__mc_seconds(item->ttl_ms);
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
-  if (cachette__mc_count_is_large(item)) return encode_read(node, item, true);
+  if (cachette__mc_counter_is_large(item)) return encode_read(node, item, true);
   if (!encode_zero(node, item, key)) return false;
   snprintf(flags, sizeof flags, " N%" PRId64 " J%" PRIu64 " D%" PRIu64 "%s v", ttl,
            down ? (uint64_t)0 : delta, delta, down ? " MD" : "");
@@ -144,9 +144,9 @@ static int read_token(cachette__mc_node *node, cachette_slice input, size_t *use
 }
 
 /*
- * The first "set" of a connection, whatever its key, carries the user name and the password. A
- * server that does not ask for them stores it as an entry; so its key is nobody else's, and it
- * expires at once.
+ * The first "set" of a connection contains the user name and the password; its key is ignored. A
+ * server without authentication stores it as an entry. So its key is our own, and it expires at
+ * once.
  */
 static bool encode_login(cachette__mc_node *node) {
   const cachette__memcached_settings *settings = node->store->settings;
@@ -162,7 +162,7 @@ static bool encode_login(cachette__mc_node *node) {
   return true;
 }
 
-static bool encode_hello(cachette__mc_node *node) {
+static bool encode_setup(cachette__mc_node *node) {
   return cachette__mc_encode_line(node, "version") &&
          cachette__mc_encode_line(node, "stats settings");
 }
@@ -181,7 +181,7 @@ static bool encode_part(cachette__mc_part *part) {
 const cachette__mc_protocol cachette__mc_text_protocol = {
     .read = read_token,
     .encode_login = encode_login,
-    .encode_hello = encode_hello,
+    .encode_setup = encode_setup,
     .after_login = CACHETTE__MC_VERSION,
     .encode = encode_part,
     .encode_read = encode_read,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's error line becomes a code and a sentence of ours. */
+/* A server's error reply becomes a code and a sentence of ours. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "../../base/slice.h"
 #include "internal.h"
 
-/* The errors that we explain: words of the line, the code, and the rest of the sentence. */
+/* The errors that we explain: words of the line, the code, the rest of the sentence. */
 static const struct {
   const char *words;
   int code;
@@ -31,16 +31,16 @@ static bool contains(cachette_slice line, const char *words) {
   return false;
 }
 
-int cachette__mc_server_error(const cachette__mc_node *node, cachette_slice line, char *message,
-                              size_t size) {
+int cachette__mc_explain_error(const cachette__mc_node *node, cachette_slice line, char *message,
+                               size_t size) {
   const char *name = node->pipeline.name;
   if (contains(line, "object too large")) {
-    char most[64] = "does not take a value of this size";
+    char limit[64] = "does not take a value of this size";
     if (node->item_size_max > 0)
-      snprintf(most, sizeof most, "takes at most %" PRId64 " bytes for an item",
+      snprintf(limit, sizeof limit, "takes at most %" PRId64 " bytes for an item",
                node->item_size_max);
     snprintf(message, size, "%s %s, its key included; memcached's setting -I raises that.", name,
-             most);
+             limit);
     return CACHETTE_ETOOBIG;
   }
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -54,15 +54,17 @@ int cachette__mc_server_error(const cachette__mc_node *node, cachette_slice line
   return CACHETTE_EBACKEND;
 }
 
-bool cachette__mc_is_no_number(cachette_slice line) { return contains(line, "non-numeric"); }
+bool cachette__mc_error_is_not_a_number(cachette_slice line) {
+  return contains(line, "non-numeric");
+}
 
 void cachette__mc_take_error(cachette__mc_part *part, cachette_item *item, cachette_slice line) {
   char message[256];
   if (item != NULL && item->status < 0) return;
-  if (item != NULL && cachette__mc_is_no_number(line)) {
+  if (item != NULL && cachette__mc_error_is_not_a_number(line)) {
     item->status = cachette__counter_fail_value(item->key, cachette__mc_first_error(part->fanout));
     return;
   }
-  int code = cachette__mc_server_error(part->node, line, message, sizeof message);
+  int code = cachette__mc_explain_error(part->node, line, message, sizeof message);
   cachette__mc_fail(part->fanout, item, code, "%s", message);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An op fans out to the nodes that have its keys, and gathers what comes back. */
+/* The fan-out of an op: its parts, its failures, and its completion. */
 #include <stdarg.h>
 
 #include "../../base/alloc.h"
@@ -15,7 +15,7 @@ static size_t find_node(const cachette__memcached_settings *settings, cachette_s
   return cachette__memcached_choose(&settings->hosts, (cachette_slice){made.raw, made.size});
 }
 
-/* Sorts the items by node. `order` and `nodes` have an entry for each item. */
+/* Sorts the items by node. `order` and `nodes` have space for one entry per item. */
 static void divide(cachette__mc_fanout *fanout, size_t *order, size_t *nodes) {
   const cachette_op *op = fanout->op;
   for (size_t i = 0; i < op->count; i++) {
@@ -68,7 +68,7 @@ int cachette__mc_push(cachette__mc_part *part, size_t bytes, const char **reason
   int code = cachette__pipeline_reserve(pipeline, bytes, &slot, reason);
   if (code < 0) return code;
   *(cachette__mc_request *)slot = (cachette__mc_request){.part = part};
-  part->waits = true;
+  part->pending = true;
   part->fanout->references++;
   cachette__pipeline_push(pipeline, bytes);
   return CACHETTE_OK;
@@ -77,8 +77,8 @@ int cachette__mc_push(cachette__mc_part *part, size_t bytes, const char **reason
 /* ---- Failing ---- */
 
 cachette_error *cachette__mc_first_error(cachette__mc_fanout *fanout) {
-  cachette_error *error = fanout->has_reason ? NULL : fanout->op->error;
-  fanout->has_reason = true;
+  cachette_error *error = fanout->has_error ? NULL : fanout->op->error;
+  fanout->has_error = true;
   return error;
 }
 
@@ -107,10 +107,10 @@ void cachette__mc_fail_part(cachette__mc_part *part, int code, const char *messa
   }
 }
 
-/* ---- Ending ---- */
+/* ---- Completing ---- */
 
-/* The status of the op. It is that of a part that failed, if every item failed. */
-static int sum_up(const cachette__mc_fanout *fanout) {
+/* Returns the status of the op. If every item failed, it is the error of a part that failed. */
+static int final_status(const cachette__mc_fanout *fanout) {
   cachette_op *op = fanout->op;
   size_t failed = 0;
   if (fanout->everywhere) return fanout->code;
@@ -132,10 +132,10 @@ void cachette__mc_touched_free(cachette__mc_part *part) {
 void cachette__mc_fanout_release(cachette__mc_fanout *fanout) {
   if (--fanout->references > 0) return;
   cachette_op *op = fanout->op;
-  int status = op != NULL ? sum_up(fanout) : CACHETTE_OK;
+  int status = op != NULL ? final_status(fanout) : CACHETTE_OK;
   for (size_t i = 0; i < fanout->part_count; i++) {
     cachette__mc_touched_free(&fanout->parts[i]);
-    cachette__free(fanout->parts[i].counts);
+    cachette__free(fanout->parts[i].counters);
   }
   cachette__free(fanout);
   if (op != NULL) cachette__op_complete(op, status);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshake of a new connection:
+ * The handshake of a new connection: the login, the version and the settings of the server:
  *
  *     LOGIN --> VERSION --> SETTINGS --> ready
  *       '------- SASL --------^
  *
- * LOGIN only with a user name. The first step has at least 24 bytes, the size of a binary command's
- * header: a server that expects one finds an error and hangs up; with fewer bytes it would wait.
+ * LOGIN is skipped without a user name. The first step has at least 24 bytes, the size of a binary
+ * header: a server that expects the binary protocol then closes the connection; with fewer bytes it
+ * would wait for more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 static void send_step(cachette__mc_node *node) {
   bool is_encoded = node->step == CACHETTE__MC_LOGIN ? node->protocol->encode_login(node)
-                                                     : node->protocol->encode_hello(node);
+                                                     : node->protocol->encode_setup(node);
   if (is_encoded)
     cachette__pipeline_flush(&node->pipeline);
   else
@@ -25,7 +26,7 @@ static void send_step(cachette__mc_node *node) {
                         cachette_strerror(CACHETTE_ENOMEM));
 }
 
-void cachette__mc_handshake_begin(cachette__mc_node *node) {
+void cachette__mc_handshake_start(cachette__mc_node *node) {
   bool has_user = node->store->settings->username != NULL;
   node->step = has_user ? CACHETTE__MC_LOGIN : node->protocol->after_login;
   send_step(node);
@@ -52,18 +53,18 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
                       node->pipeline.name, version);
 }
 
-/* Only the setting of the largest item matters. A server may refuse to list its settings. */
+/* Reads the only setting that is used. A server may refuse to list its settings. */
 static void take_setting(cachette__mc_node *node, const cachette__meta_token *token) {
-  static const char most[] = "STAT item_size_max ";
+  static const char name[] = "STAT item_size_max ";
   char digits[24] = "";
   if (token->type == CACHETTE__META_ERROR ||
       cachette__begins(token->line, 0, cachette_str("END"))) {
     node->step = CACHETTE__MC_IDLE;
     cachette__pipeline_ready(&node->pipeline);
-  } else if (cachette__begins(token->line, 0, cachette_str(most))) {
-    size_t size = token->line.size - (sizeof most - 1);
+  } else if (cachette__begins(token->line, 0, cachette_str(name))) {
+    size_t size = token->line.size - (sizeof name - 1);
     if (size >= sizeof digits) return;
-    memcpy(digits, (const char *)token->line.data + sizeof most - 1, size);
+    memcpy(digits, (const char *)token->line.data + sizeof name - 1, size);
     node->item_size_max = strtoll(digits, NULL, 10);
   }
 }
@@ -73,7 +74,7 @@ void cachette__mc_handshake_take(cachette__mc_node *node, const cachette__meta_t
   if (node->step == CACHETTE__MC_SETTINGS) {
     take_setting(node, token);
   } else if (token->type == CACHETTE__META_ERROR) {
-    int code = cachette__mc_server_error(node, token->line, message, sizeof message);
+    int code = cachette__mc_explain_error(node, token->line, message, sizeof message);
     cachette__link_fail(&node->pipeline.link, true, code, "%s", message);
   } else if (node->step == CACHETTE__MC_VERSION) {
     take_version(node, token->line);

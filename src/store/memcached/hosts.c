@@ -9,30 +9,30 @@
 #include "../../base/error.h"
 #include "../../base/slice.h"
 
-enum { DEFAULT_PORT = 11211, WEIGHT_MOST = 1000 };
+enum { DEFAULT_PORT = 11211, WEIGHT_MAX = 1000 };
 
 /* ---- Reading ---- */
 
-/* `all` is the whole option, which may have a password with a comma in it. */
+/* `all` is the value of the option. If it contains a password, no part of it is displayed. */
 static int fail(const char *all, const char *text, size_t size, const char *problem,
                 cachette_error *error) {
-  char shown[64];
-  cachette__value_text(all, shown, sizeof shown);
-  if (strcmp(shown, "***") != 0)
-    cachette__key_text((cachette_slice){text, size}, shown, sizeof shown);
+  char redacted[64];
+  cachette__value_text(all, redacted, sizeof redacted);
+  if (strcmp(redacted, "***") != 0)
+    cachette__key_text((cachette_slice){text, size}, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, "memcached_host",
                         "The \"memcached_host\" value \"%s\" is not valid: %s. It looks like "
                         "host[:port[:weight]], [v6]:port or /path/of/a/socket.",
-                        shown, problem);
+                        redacted, problem);
 }
 
-/* Reads a number from 1 to `most`, and moves `at` behind it. 0: there is none. */
-static unsigned read_number(const char **at, const char *end, unsigned most) {
+/* Reads a number from 1 to `max`, and moves `at` after it. Returns 0 if it is not valid. */
+static unsigned read_number(const char **at, const char *end, unsigned max) {
   unsigned number = 0;
   const char *begin = *at;
-  for (; *at < end && **at >= '0' && **at <= '9' && number <= most; (*at)++)
+  for (; *at < end && **at >= '0' && **at <= '9' && number <= max; (*at)++)
     number = number * 10 + (unsigned)(**at - '0');
-  return *at > begin && number <= most ? number : 0;
+  return *at > begin && number <= max ? number : 0;
 }
 
 static bool is_name(const char *text, size_t size) {
@@ -50,13 +50,13 @@ static const char *read_tail(const char *at, const char *end, cachette__memcache
   }
   if (at < end) {
     if (*at++ != ':') return "its port is not a number from 1 to 65535";
-    host->weight = read_number(&at, end, WEIGHT_MOST);
+    host->weight = read_number(&at, end, WEIGHT_MAX);
     if (host->weight == 0 || at < end) return "its weight is not a number from 1 to 1000";
   }
   return NULL;
 }
 
-/* Reads one server. Returns what is wrong with it, or NULL; "": out of memory. */
+/* Reads one server. Returns NULL; or what is wrong with it; or "" if out of memory. */
 static const char *read_host(const char *text, size_t size, cachette__memcached_host *host) {
   const char *end = text + size, *after;
   *host = (cachette__memcached_host){.port = DEFAULT_PORT, .weight = 1};
@@ -85,7 +85,7 @@ static const char *read_host(const char *text, size_t size, cachette__memcached_
 
 /* ---- Hashing ---- */
 
-static uint64_t add(uint64_t hash, const void *data, size_t size) {
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t size) {
   const unsigned char *bytes = data;
   for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
   return hash;
@@ -97,31 +97,31 @@ static uint64_t mix(uint64_t x) {
   return x ^ x >> 31;
 }
 
-static const uint64_t begin = UINT64_C(0xcbf29ce484222325);
+static const uint64_t fnv_offset = UINT64_C(0xcbf29ce484222325);
 
 static uint64_t hash_name(const cachette__memcached_host *host) {
   char port[8];
-  if (host->path != NULL) return add(begin, host->path, strlen(host->path));
+  if (host->path != NULL) return fnv1a(fnv_offset, host->path, strlen(host->path));
   snprintf(port, sizeof port, ":%u", host->port);
-  return add(add(begin, host->host, strlen(host->host)), port, strlen(port));
+  return fnv1a(fnv1a(fnv_offset, host->host, strlen(host->host)), port, strlen(port));
 }
 
 size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachette_slice key) {
   if (hosts->count == 1) return 0;
-  uint64_t hash = mix(add(begin, key.data, key.size));
+  uint64_t hash = mix(fnv1a(fnv_offset, key.data, key.size));
   size_t best = 0;
-  double most = -1;
+  double best_score = -1;
   for (size_t i = 0; i < hosts->count; i++) {
     double u = ((double)mix(hosts->list[i].hash ^ hash) + 0.5) / 18446744073709551616.0;
     double score = u < 1 ? hosts->list[i].weight / -log(u) : INFINITY;
-    if (score <= most) continue;
-    most = score;
+    if (score <= best_score) continue;
+    best_score = score;
     best = i;
   }
   return best;
 }
 
-/* ---- All of them ---- */
+/* ---- The list ---- */
 
 static bool is_listed(const cachette__memcached_hosts *hosts, uint64_t hash) {
   for (size_t i = 0; i < hosts->count; i++)
@@ -131,9 +131,9 @@ static bool is_listed(const cachette__memcached_hosts *hosts, uint64_t hash) {
 
 int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts *hosts,
                                     cachette_error *error) {
-  size_t most = 1;
-  for (const char *at = text; *at != '\0'; at++) most += *at == ',';
-  *hosts = (cachette__memcached_hosts){.list = cachette__calloc(most, sizeof *hosts->list)};
+  size_t capacity = 1;
+  for (const char *at = text; *at != '\0'; at++) capacity += *at == ',';
+  *hosts = (cachette__memcached_hosts){.list = cachette__calloc(capacity, sizeof *hosts->list)};
   if (hosts->list == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   for (const char *at = text;; at++) {
     while (*at == ' ') at++;

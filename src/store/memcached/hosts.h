@@ -20,7 +20,7 @@ typedef struct cachette__memcached_host {
   char *path;
   uint16_t port;
   unsigned weight;
-  uint64_t hash; /* of the name */
+  uint64_t hash; /* of the name, see above */
 } cachette__memcached_host;
 
 typedef struct cachette__memcached_hosts {
@@ -28,13 +28,13 @@ typedef struct cachette__memcached_hosts {
   size_t count;
 } cachette__memcached_hosts;
 
-/* Errors: ECONFIG (the message shows the forms above), ENOMEM. */
+/* Parses the option. Errors: ECONFIG (the message lists the forms above), ENOMEM. */
 int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts *hosts,
                                     cachette_error *error);
 
 void cachette__memcached_hosts_deinit(cachette__memcached_hosts *hosts);
 
-/* The index of the server that has the key. */
+/* Returns the index of the server that has the key. */
 size_t cachette__memcached_choose(const cachette__memcached_hosts *hosts, cachette_slice key);
 
 #endif

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the memcached store, shared by the files of this folder.
+ * The internal header of the memcached store.
  *
  * An op fans out to the nodes (the servers) that have its keys. The keys of one node are a part,
- * and a part has at most one request at a time in the pipeline of its node. Each reply carries back
- * the number of its command, so that none is ever taken for another's.
+ * and a part has at most one request at a time in the pipeline of its node. Each reply repeats the
+ * number of its command, so a reply cannot be taken for another's.
  *
  * A file calls only those below it:
  *
  *     memcached.c             the vtable: open, submit, detach, close
  *     node.c                  one server: the callbacks of its pipeline
- *     handshake.c             login, version and settings of a new connection
+ *     handshake.c             the first commands on a new connection
  *     replies.c               replies become results
- *     clear.c                 clearing by what `metadump` lists
+ *     clear.c                 clears the keys that `metadump` lists
  *     counter.c               increments that read the counter before they write it
  *     sasl.c                  a part becomes commands of the binary protocol
  *     commands.c              a part becomes commands of the text protocol
  *     touch.c                 the second round of a touch under SASL
  *     errors.c                a server's error becomes ours
- *     fanout.c                the parts of an op, and what failed of it
+ *     fanout.c                the parts of an op, and its failures
  *     settings.c              the options
  *     binary.c  meta.c        parsers of the two protocols
- *     key.c  hosts.c          keys as the server accepts them; which server has a key
+ *     key.c  hosts.c          keys on the wire; which server has a key
  */
 #ifndef CACHETTE_MEMCACHED_INTERNAL_H
 #define CACHETTE_MEMCACHED_INTERNAL_H
@@ -40,8 +40,7 @@ typedef struct cachette__mc_clear cachette__mc_clear;
 
 /* ---- settings.c ---- */
 
-/* What the store reads of the options. It does not change once it is made, so threads and handles
- * may share it. */
+/* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__memcached_settings {
   cachette__settings base;
   cachette__memcached_hosts hosts;
@@ -53,11 +52,11 @@ typedef struct cachette__memcached_settings {
   int64_t timeout_ms, connect_timeout_ms;
 } cachette__memcached_settings;
 
-/* Errors: ECONFIG, ENOMEM, and those of reading the files of TLS. */
+/* Reads the options. Errors: ECONFIG, ENOMEM, and those of cachette__tls_new(). */
 int cachette__memcached_settings_new(const cachette_options *options, cachette__settings **settings,
                                      cachette_error *error);
 
-/* Warns of files for TLS that nothing uses; as `warn` of a store. */
+/* Warns if a TLS file is given but not used. The vtable's `warn`. */
 bool cachette__memcached_warn(const cachette_options *options, cachette_error *warning);
 
 /* ---- fanout.c ---- */
@@ -71,18 +70,18 @@ enum cachette__mc_round {
 };
 
 /* An item of an increment whose counter is read before it is written. */
-typedef struct cachette__mc_count {
+typedef struct cachette__mc_counter {
   size_t index; /* in its part */
   enum cachette__mc_round state;
-  uint64_t sum, version; /* as they were read */
-  int64_t ttl;           /* seconds left when it was read; 0: it does not expire */
+  uint64_t sum, version; /* when it was read */
+  int64_t ttl;           /* remaining TTL in seconds when it was read; 0: none */
   uint64_t target;       /* the sum to write */
-  bool is_number;        /* what was read so far is a number */
-  bool overshot;         /* its amount was added already, and went beyond the limit */
-  bool fails;            /* with a range error, once the target is written */
-} cachette__mc_count;
+  bool is_number;        /* the digits read so far are a number */
+  bool overshot;         /* the amount was added already, and the sum exceeded the limit */
+  bool fails;            /* fail with a range error after the target is written */
+} cachette__mc_counter;
 
-/* An item that was touched under SASL, until its flags are; see touch.c. */
+/* An item that was touched under SASL and whose flags must be updated; see touch.c. */
 typedef struct cachette__mc_touched {
   size_t index; /* in its part */
   uint64_t cas;
@@ -94,38 +93,38 @@ typedef struct cachette__mc_touched {
 typedef struct cachette__mc_part {
   cachette__mc_fanout *fanout;
   cachette__mc_node *node;
-  size_t *indexes; /* of its items, among the op's */
+  size_t *indexes; /* of its items in the op */
   size_t count;
-  bool waits; /* it has a request in the node's pipeline */
+  bool pending; /* it has a request in the node's pipeline */
 
-  cachette__mc_clear *clear; /* NULL: it clears nothing by listing */
+  cachette__mc_clear *clear; /* NULL: not a clear by listing */
 
-  cachette__mc_touched *touched; /* NULL: it touches nothing under SASL */
+  cachette__mc_touched *touched; /* NULL: not a touch under SASL */
   size_t touched_count;
-  bool storing; /* the second round of a touch */
+  bool storing; /* it is in the second round of a touch */
 
-  cachette__mc_count *counts; /* of an increment: the items to read first */
-  size_t count_count;
+  cachette__mc_counter *counters; /* of an increment: the items whose counters are read first */
+  size_t counter_count;
   enum cachette__mc_round round;
-  size_t cursor, step; /* the next reply: which of `counts`, and which of its commands */
+  size_t cursor, step; /* of the next reply: the index in `counters`, and the command */
 } cachette__mc_part;
 
-/* An op on its way to its nodes. It completes when the last reference to the fan-out goes: one for
- * each request, one for each clear, and one while the op is being submitted. */
+/* An op that fans out to its nodes. The op completes when the last reference is released: there is
+ * one for each request, one for each clear, and one while the op is being submitted. */
 struct cachette__mc_fanout {
   cachette__memcached *store;
-  cachette_op *op; /* NULL: abandoned */
+  cachette_op *op; /* NULL: detached */
   enum cachette_verb verb;
-  bool everywhere; /* the op goes to every node, whatever its items are */
+  bool everywhere; /* the op goes to every node, regardless of its keys */
   size_t references;
-  int code;        /* an op that goes everywhere failed with it, or 0 */
-  int part_code;   /* a whole part failed with it, or 0 */
-  bool has_reason; /* the op's error struct is filled */
+  int code;       /* 0, or the error of an op that goes to every node */
+  int part_code;  /* 0, or the error of a part that failed as a whole */
+  bool has_error; /* the op's error struct is filled */
   size_t part_count;
   cachette__mc_part parts[];
 };
 
-/* A part's commands, which wait for their replies. */
+/* A request in the pipeline: the commands of a part. */
 typedef struct cachette__mc_request {
   cachette__request base;
   cachette__mc_part *part; /* NULL: it has failed */
@@ -133,24 +132,24 @@ typedef struct cachette__mc_request {
 
 _Static_assert(sizeof(cachette__mc_request) <= CACHETTE__PIPELINE_SLOT, "it fits into a slot");
 
-/* Divides an op among the nodes, of which there is one for each host. NULL: out of memory. */
+/* Creates the parts of an op. `nodes` has one node for each host. Returns NULL if out of memory. */
 cachette__mc_fanout *cachette__mc_fanout_new(cachette__memcached *store, cachette_op *op,
                                              cachette__mc_node **nodes);
 
-/* Gives up a reference; the last one completes the op. */
+/* Releases a reference. The last one completes the op and frees the fan-out. */
 void cachette__mc_fanout_release(cachette__mc_fanout *fanout);
 
-/* The op's error struct for its first failure; NULL for those that follow. */
+/* Returns the op's error struct for the first failure, and NULL for later ones. */
 cachette_error *cachette__mc_first_error(cachette__mc_fanout *fanout);
 
-/* Fails one item, or with NULL the op. */
+/* Fails an item, or the op if `item` is NULL. */
 void cachette__mc_fail(cachette__mc_fanout *fanout, cachette_item *item, int code,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Fails a part as a whole, but for the items that have their result. */
+/* Fails all items of a part that have no result yet. */
 void cachette__mc_fail_part(cachette__mc_part *part, int code, const char *message);
 
-/* Whether the op goes to the part's node. */
+/* Returns whether the op goes to the part's node. */
 static inline bool cachette__mc_part_is_used(const cachette__mc_part *part) {
   return part->fanout->everywhere || part->count > 0;
 }
@@ -160,42 +159,45 @@ static inline cachette_item *cachette__mc_item(const cachette__mc_part *part, si
 }
 
 /*
- * Sends a request for a part, of `bytes` of keys and values, through its node's pipeline, which
- * encodes it. The link was asked for already. Errors as cachette__pipeline_reserve().
+ * Appends a request for a part to its node's pipeline. `bytes` is the size of its keys and values.
+ * Call cachette__link_connect() first. Errors, with `*reason`: as cachette__pipeline_reserve().
  */
 int cachette__mc_push(cachette__mc_part *part, size_t bytes, const char **reason);
 
-/* The bytes of a part's keys and values. */
+/* Returns the size of a part's keys and values in bytes. */
 size_t cachette__mc_part_bytes(const cachette__mc_part *part);
 
+/* Frees the saved values of a touch. */
 void cachette__mc_touched_free(cachette__mc_part *part);
 
 /* ---- errors.c ---- */
 
-/* The code and the sentence for a server's error line. */
-int cachette__mc_server_error(const cachette__mc_node *node, cachette_slice line, char *message,
-                              size_t size);
+/* Explains an error line of the server. Returns our error code and writes a sentence to `message`,
+ * of `size` bytes. */
+int cachette__mc_explain_error(const cachette__mc_node *node, cachette_slice line, char *message,
+                               size_t size);
 
-/* Whether the line says that an increment found no number. */
-bool cachette__mc_is_no_number(cachette_slice line);
+/* Returns whether an increment failed because the value is not a number. */
+bool cachette__mc_error_is_not_a_number(cachette_slice line);
 
-/* A server's error fails an item of the part, or with NULL the op. */
+/* Handles an error reply: fails an item of the part, or the op if `item` is NULL. */
 void cachette__mc_take_error(cachette__mc_part *part, cachette_item *item, cachette_slice line);
 
 /* ---- touch.c ---- */
 
-/* Before the first round is encoded. False: out of memory. */
+/* Call before encoding the first round. Returns false if out of memory. */
 bool cachette__mc_touch_prepare(cachette__mc_part *part);
 
-/* Stores a part of the value of a touched item. False: it does not belong here. */
+/* Saves a part of the value of a touched item. Returns false if the reply does not match the
+ * command. */
 bool cachette__mc_touch_take(cachette__mc_part *part, size_t index,
                              const cachette__meta_token *token);
 
-/* The item of one of those that were touched. */
+/* Returns the item of an entry of `touched`. */
 cachette_item *cachette__mc_touch_item(const cachette__mc_part *part, size_t index);
 
-/* All replies of a round came. Begins the second round, if there is one. */
-void cachette__mc_touch_next(cachette__mc_part *part);
+/* Called after all replies of a round. Starts the second round, if needed. */
+void cachette__mc_touch_continue(cachette__mc_part *part);
 
 /* ---- commands.c and sasl.c ---- */
 
@@ -206,7 +208,7 @@ enum cachette__mc_step {
   CACHETTE__MC_SETTINGS
 };
 
-/* A protocol that a server speaks. The encoders append to the pipeline's output; false: out of
+/* A protocol. The encoders append to the output of the node's pipeline; they return false if out of
  * memory. */
 typedef struct cachette__mc_protocol {
   /* Reads one token of a reply, as cachette__meta_read(). */
@@ -215,80 +217,85 @@ typedef struct cachette__mc_protocol {
 
   bool (*encode_login)(cachette__mc_node *node);
 
-  /* What follows the login, and the step that takes the first reply to it. */
-  bool (*encode_hello)(cachette__mc_node *node);
+  /* Encodes the commands after the login. `after_login` is the step of the first reply to them. */
+  bool (*encode_setup)(cachette__mc_node *node);
   enum cachette__mc_step after_login;
 
-  /* A part's commands, but those of the rounds that follow in an increment. */
+  /* Encodes a part's commands; for an increment, those of the first round. */
   bool (*encode)(cachette__mc_part *part);
 
-  /* Reads a counter, after creating it if it does not exist; writes one that was read. */
+  /* Encode reading a counter, after creating it with 0 if `create` and it does not exist; and
+   * writing a counter that was read. */
   bool (*encode_read)(cachette__mc_node *node, const cachette_item *item, bool create);
   bool (*encode_write)(cachette__mc_node *node, const cachette_item *item,
-                       const cachette__mc_count *count);
+                       const cachette__mc_counter *counter);
 } cachette__mc_protocol;
 
 extern const cachette__mc_protocol cachette__mc_text_protocol, cachette__mc_binary_protocol;
 
-/* A time to live as the server takes it. */
+/* Converts a TTL to the format of the server: seconds, or a UNIX time if it is long. */
 int64_t cachette__mc_seconds(int64_t ttl_ms);
 
-/* Append a line of the text protocol, and a delete. */
+/* Append a line, and a delete, of the text protocol. False: out of memory. */
 bool cachette__mc_encode_line(cachette__mc_node *node, const char *line);
 bool cachette__mc_encode_delete(cachette__mc_node *node, const cachette__memcached_key *key);
 
-/* The time to live that an item's flags tell in the binary protocol; 0: another writer's flags. */
+/* Returns the remaining TTL in milliseconds from an item's flags in the binary protocol; 0 if
+ * another client has set the flags. */
 int64_t cachette__mc_flags_ttl(uint32_t flags);
 
 /* ---- counter.c ---- */
 
-/* From here on an amount is added only to a counter that was read. */
+/* From this amount on, a counter is read before the amount is added. */
 #define CACHETTE__MC_LARGE (INT64_C(1) << 32)
 
-static inline bool cachette__mc_count_is_large(const cachette_item *item) {
+static inline bool cachette__mc_counter_is_large(const cachette_item *item) {
   return item->amount >= CACHETTE__MC_LARGE || item->amount <= -CACHETTE__MC_LARGE;
 }
 
-/* Whether a number is beyond our range, in which case the server may not read it. */
-static inline bool cachette__mc_count_is_beyond(const cachette__mc_count *count) {
-  return count->sum > INT64_MAX;
+/* Returns whether the counter exceeds our range. Then the server may fail to parse it. */
+static inline bool cachette__mc_counter_is_out_of_range(const cachette__mc_counter *counter) {
+  return counter->sum > INT64_MAX;
 }
 
-/* Before the first round is encoded. False: out of memory. */
-bool cachette__mc_count_prepare(cachette__mc_part *part);
+/* Call before encoding the first round. Returns false if out of memory. */
+bool cachette__mc_counter_prepare(cachette__mc_part *part);
 
-/* The server refused a small amount, as it finds no number there. */
-void cachette__mc_count_refused(cachette__mc_part *part, size_t index,
-                                const cachette__meta_token *token);
+/* Handles an error reply to a small amount. */
+void cachette__mc_counter_refused(cachette__mc_part *part, size_t index,
+                                  const cachette__meta_token *token);
 
-/* A part of the sum after a small amount was added. False: it is no number. */
-bool cachette__mc_count_take(cachette__mc_part *part, size_t index,
-                             const cachette__meta_token *token);
+/* Takes a part of the sum after a small amount was added. Returns false if it is not a number. */
+bool cachette__mc_counter_take(cachette__mc_part *part, size_t index,
+                               const cachette__meta_token *token);
 
-/* A token of a reply about a counter that is read first. False: it does not belong here. */
-bool cachette__mc_count_step(cachette__mc_part *part, const cachette__meta_token *token);
+/* Takes a token of a reply for a counter that is read first. Returns false if the reply does not
+ * match the command. */
+bool cachette__mc_counter_step(cachette__mc_part *part, const cachette__meta_token *token);
 
-/* The rounds after the first one. */
-size_t cachette__mc_count_replies(const cachette__mc_part *part);
-bool cachette__mc_count_encode(cachette__mc_part *part);
+/* The number of replies, and the commands, of the rounds after the first one. */
+size_t cachette__mc_counter_replies(const cachette__mc_part *part);
+bool cachette__mc_counter_encode(cachette__mc_part *part);
 
-/* Such a round failed: fails its items. */
-void cachette__mc_count_fail(cachette__mc_part *part, int code, const char *message);
+/* Fails the items of such a round. */
+void cachette__mc_counter_fail(cachette__mc_part *part, int code, const char *message);
 
-/* All replies of a round came. Begins the next round, if there is one. */
-void cachette__mc_count_next(cachette__mc_part *part);
+/* Called after all replies of a round. Starts the next round, if needed. */
+void cachette__mc_counter_continue(cachette__mc_part *part);
 
 /* ---- clear.c ---- */
 
-/* Whether an op clears what a listing shows. */
+/* Returns whether an op needs a clear by listing. */
 bool cachette__mc_clears(const cachette__memcached *store, const cachette_op *op);
 
-/* Completes an op that no listing can serve, with an error. False: it can be served. */
+/* Fails an op that a listing cannot serve. Returns false if it can. */
 bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op);
 
-/* Begins to clear the part's node, which serves clears alone; its link was asked for. */
-void cachette__mc_clear_begin(cachette__mc_part *part);
+/* Starts to clear the part's node, which must be one for clears. Call cachette__link_connect()
+ * first. */
+void cachette__mc_clear_start(cachette__mc_part *part);
 
+/* Encodes the next commands; the number of their replies. */
 size_t cachette__mc_clear_replies(const cachette__mc_clear *clear);
 bool cachette__mc_clear_encode(cachette__mc_clear *clear);
 
@@ -296,36 +303,40 @@ bool cachette__mc_clear_encode(cachette__mc_clear *clear);
 bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_token *token,
                              bool *complete);
 
-/* All replies to its commands came: goes on, or ends. */
-void cachette__mc_clear_next(cachette__mc_clear *clear);
+/* Called after all replies: sends the next commands, or completes. */
+void cachette__mc_clear_continue(cachette__mc_clear *clear);
 
-/* Ends it with an error; it has no request. */
+/* Fails the clear, which must have no request in flight, and frees it. */
 void cachette__mc_clear_fail(cachette__mc_clear *clear, int code, const char *message);
 
-/* Ends all that wait for a busy server. */
+/* Fails all clears that wait for a busy server. */
 void cachette__mc_clear_close(cachette__memcached *store);
 
 /* ---- replies.c ---- */
 
-/* How many replies the commands of a part have. */
+/* Returns the number of replies to the commands of a part. */
 size_t cachette__mc_replies(const cachette__mc_part *part);
 
 /*
- * Takes a token of the reply number `done` to a part's commands. `*complete`: it was the reply's
- * last. False: the reply does not fit the command.
+ * Takes a token of a reply to a part's commands; `done` is the number of replies before it. Sets
+ * `*complete` if it is the last token of the reply. Returns false if the reply does not match the
+ * command.
  */
 bool cachette__mc_take(cachette__mc_part *part, size_t done, const cachette__meta_token *token,
                        bool *complete);
 
-/* The op of a part that waits is being detached: items without a result have timed out. */
-void cachette__mc_abandon(cachette__mc_part *part);
+/* Called when the op of a pending part is detached. Items without a result get ETIMEDOUT. */
+void cachette__mc_mark_timed_out(cachette__mc_part *part);
 
 /* ---- handshake.c ---- */
 
-void cachette__mc_handshake_begin(cachette__mc_node *node);
+/* Starts the handshake on a connection that was opened. */
+void cachette__mc_handshake_start(cachette__mc_node *node);
+
+/* Takes a token of a reply. After the last one the pipeline is ready, or the connection fails. */
 void cachette__mc_handshake_take(cachette__mc_node *node, const cachette__meta_token *token);
 
-/* The connection was lost. Adds to its error why a server may not have answered. */
+/* Called after the connection was lost. Appends the probable cause to its error. */
 void cachette__mc_handshake_lost(cachette__mc_node *node, bool was_ready);
 
 /* ---- node.c ---- */
@@ -335,20 +346,21 @@ struct cachette__mc_node {
   const cachette__mc_protocol *protocol;
   cachette__target target;
 
-  uint32_t next_command, next_reply; /* their numbers, over this connection */
+  uint32_t next_command, next_reply; /* numbers, per connection */
   enum cachette__mc_step step;       /* of the handshake */
-  int64_t item_size_max;             /* bytes, from the server's settings; 0: not known */
+  int64_t item_size_max;             /* bytes, from the server's settings; 0: unknown */
 
-  cachette__meta meta; /* the parsers, of which one is used */
+  cachette__meta meta; /* the parsers; only one is used */
   cachette__binary binary;
-  cachette_item *item; /* whose value is being read, or NULL */
-  char *value;         /* its buffer; NULL: the value is dropped */
-  uint64_t sum;        /* the digits so far of a counter that is being read */
+  cachette_item *item; /* the item whose value is being read, or NULL */
+  char *value;         /* its buffer; NULL: drop the value */
+  uint64_t sum;        /* the counter being read, from its digits so far */
 
   cachette__pipeline pipeline;
 };
 
-/* NULL: out of memory. Nothing of it is on the loop until it is started. */
+/* Creates a node, without libuv handles until cachette__mc_node_start(). Returns NULL if out of
+ * memory. Free it with cachette__free() after its pipeline is closed. */
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
                                          const cachette__memcached_host *host);
 void cachette__mc_node_start(cachette__mc_node *node);
@@ -360,8 +372,8 @@ struct cachette__memcached {
   uv_loop_t *loop;
   cachette__events *events;
   const cachette__memcached_settings *settings;
-  cachette__mc_node **nodes; /* one for each host, then one more for each, for clears */
-  char name[160];            /* of the servers, in messages */
+  cachette__mc_node **nodes; /* one for each host, then one more for each host, for clears */
+  char name[160];            /* of the servers, for messages */
   uv_timer_t timer;          /* runs while clears wait for a busy server */
   cachette__mc_clear *waiting;
   size_t open_handles;

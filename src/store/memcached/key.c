@@ -5,12 +5,12 @@
 #include <string.h>
 
 enum {
-  BASE64_MOST = 186, /* bytes that become at most 250 in base64 */
+  BASE64_MAX = 186, /* max bytes that fit into 250 in base64 */
   DIGEST = 32,
   TAIL = 1 + 2 * DIGEST
 };
 
-_Static_assert(BASE64_MOST - TAIL == CACHETTE__MEMCACHED_SHOWN, "the shorter of the two cuts");
+_Static_assert(BASE64_MAX - TAIL == CACHETTE__MEMCACHED_KEY_HEAD, "the shorter of the two cuts");
 
 static bool is_plain(cachette_slice bytes) {
   const unsigned char *at = bytes.data;
@@ -22,38 +22,38 @@ static bool is_plain(cachette_slice bytes) {
 static bool write_tail(cachette_slice prefix, cachette_slice key, char *at) {
   static const char digits[] = "0123456789abcdef";
   unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-  EVP_MD_CTX *work = EVP_MD_CTX_new();
-  bool fine = work != NULL && EVP_DigestInit_ex(work, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(work, prefix.data, prefix.size) == 1 &&
-              EVP_DigestUpdate(work, key.data, key.size) == 1 &&
-              EVP_DigestFinal_ex(work, digest, NULL) == 1;
-  EVP_MD_CTX_free(work);
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+            EVP_DigestUpdate(context, prefix.data, prefix.size) == 1 &&
+            EVP_DigestUpdate(context, key.data, key.size) == 1 &&
+            EVP_DigestFinal_ex(context, digest, NULL) == 1;
+  EVP_MD_CTX_free(context);
   *at++ = '~';
   for (int i = 0; i < DIGEST; i++) {
     *at++ = digits[digest[i] >> 4];
     *at++ = digits[digest[i] & 15];
   }
-  return fine;
+  return ok;
 }
 
 bool cachette__memcached_key_make(cachette_slice prefix, cachette_slice key,
-                                  cachette__memcached_key *made) {
+                                  cachette__memcached_key *result) {
   size_t size = prefix.size + key.size;
   bool plain = is_plain(prefix) && is_plain(key);
-  size_t most = plain ? CACHETTE__MEMCACHED_KEY : BASE64_MOST;
-  size_t head = size <= most ? size : most - TAIL;
+  size_t max = plain ? CACHETTE__MEMCACHED_KEY_MAX : BASE64_MAX;
+  size_t head = size <= max ? size : max - TAIL;
   size_t first = prefix.size < head ? prefix.size : head;
-  if (first > 0) memcpy(made->raw, prefix.data, first);
-  if (head > first) memcpy(made->raw + first, key.data, head - first);
-  made->size = head;
-  made->base64 = !plain;
-  if (size <= most) return true;
-  made->size += TAIL;
-  return write_tail(prefix, key, made->raw + head);
+  if (first > 0) memcpy(result->raw, prefix.data, first);
+  if (head > first) memcpy(result->raw + first, key.data, head - first);
+  result->size = head;
+  result->base64 = !plain;
+  if (size <= max) return true;
+  result->size += TAIL;
+  return write_tail(prefix, key, result->raw + head);
 }
 
 char *cachette__memcached_key_write(const cachette__memcached_key *key, char *at) {
-  unsigned char encoded[(CACHETTE__MEMCACHED_KEY + 2) / 3 * 4 + 1];
+  unsigned char encoded[(CACHETTE__MEMCACHED_KEY_MAX + 2) / 3 * 4 + 1];
   if (!key->base64) {
     memcpy(at, key->raw, key->size);
     return at + key->size;

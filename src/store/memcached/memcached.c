@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops go to the nodes that have their keys. */
+/* The store: ops fan out to the nodes that have their keys. */
 #include "memcached.h"
 
 #include <stdio.h>
@@ -13,11 +13,11 @@
 static void send_part(cachette__mc_part *part, bool clears) {
   const cachette_error *error;
   const char *reason;
-  int code = cachette__link_want(&part->node->pipeline.link, &error);
+  int code = cachette__link_connect(&part->node->pipeline.link, &error);
   if (code < 0) {
     cachette__mc_fail_part(part, code, error->message);
   } else if (clears) {
-    cachette__mc_clear_begin(part);
+    cachette__mc_clear_start(part);
   } else {
     code = cachette__mc_push(part, cachette__mc_part_bytes(part), &reason);
     if (code < 0) cachette__mc_fail_part(part, code, reason);
@@ -50,19 +50,19 @@ static void memcached_detach(cachette__store *store, cachette_op *op) {
   int64_t waited_ms = op->timeout_ms > 0 ? op->timeout_ms : self->settings->timeout_ms;
   for (size_t i = 0; i < fanout->part_count; i++) {
     cachette__mc_part *part = &fanout->parts[i];
-    if (!part->waits) continue;
-    cachette__mc_abandon(part);
-    cachette__pipeline_overdue(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
+    if (!part->pending) continue;
+    cachette__mc_mark_timed_out(part);
+    cachette__pipeline_timed_out(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
   }
   fanout->op = NULL;
 }
 
 static void memcached_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
-  (void)stats; /* a server's own figures would take a command, and they count all its clients */
+  (void)stats; /* a server's statistics need a command, and they count all its clients */
 }
 
-/* Any of the op's servers may be the one that keeps it waiting. */
+/* Any of the op's servers may be the one that it waits for. */
 static const cachette_error *memcached_reason(cachette__store *store, const cachette_op *op) {
   const cachette__mc_fanout *fanout = (const cachette__mc_fanout *)op->priv.below;
   const cachette_error *hint = NULL;
@@ -76,7 +76,7 @@ static const cachette_error *memcached_reason(cachette__store *store, const cach
 static const char *memcached_server(const cachette__store *store, const cachette_op *op) {
   const cachette__mc_fanout *fanout = op != NULL ? (cachette__mc_fanout *)op->priv.below : NULL;
   for (size_t i = 0; fanout != NULL && i < fanout->part_count; i++)
-    if (fanout->parts[i].waits) return fanout->parts[i].node->pipeline.name;
+    if (fanout->parts[i].pending) return fanout->parts[i].node->pipeline.name;
   return ((const cachette__memcached *)store)->name;
 }
 
@@ -112,7 +112,7 @@ static void memcached_close(cachette__store *store, bool forked) {
     uv_close((uv_handle_t *)&self->timer, on_timer_closed);
 }
 
-static bool make_nodes(cachette__memcached *self) {
+static bool create_nodes(cachette__memcached *self) {
   const cachette__memcached_hosts *hosts = &self->settings->hosts;
   self->nodes = cachette__calloc(node_count(self), sizeof *self->nodes);
   for (size_t i = 0; self->nodes != NULL && i < node_count(self); i++) {
@@ -122,7 +122,7 @@ static bool make_nodes(cachette__memcached *self) {
   return self->nodes != NULL;
 }
 
-/* Names the servers, for messages that concern them all. */
+/* Sets the name for messages about all servers. */
 static void name_servers(cachette__memcached *self) {
   const char *first = self->nodes[0]->pipeline.name;
   size_t others = self->settings->hosts.count - 1;
@@ -140,7 +140,7 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
   self->loop = context->loop;
   self->events = context->events;
   self->settings = (const cachette__memcached_settings *)context->settings;
-  if (!make_nodes(self)) {
+  if (!create_nodes(self)) {
     free_store(self);
     return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memcached store: one multiplexed connection to each server, with meta commands. */
+/* The memcached store: one multiplexed, pipelined connection to each server. */
 #ifndef CACHETTE_MEMCACHED_H
 #define CACHETTE_MEMCACHED_H
 

@@ -36,15 +36,15 @@ static enum cachette__meta_type type_of(cachette_slice line) {
   return CACHETTE__META_LINE;
 }
 
-/* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `most`. */
-static bool read_number(const char *text, size_t size, bool sign, int64_t most, int64_t *number) {
+/* Reads digits, after a minus sign if `sign` allows it. False: not a number, or above `max`. */
+static bool read_number(const char *text, size_t size, bool sign, int64_t max, int64_t *number) {
   size_t at = sign && size > 0 && text[0] == '-';
   int64_t value = 0;
   if (at == size) return false;
   for (size_t i = at; i < size; i++) {
     if (text[i] < '0' || text[i] > '9') return false;
     value = value * 10 + (text[i] - '0');
-    if (value > most) return false;
+    if (value > max) return false;
   }
   *number = at > 0 ? -value : value;
   return true;
@@ -107,7 +107,7 @@ static int begin_value(cachette__meta *parser, cachette_slice rest, size_t *used
   const char *text = token->line.data;
   int64_t size;
   size_t digits = token->line.size > 3 ? word_size(token->line, 3) : 0;
-  if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MOST, &size))
+  if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MAX, &size))
     return fail(reason, "the size of a value is not one");
   if (!read_flags(token, 3 + digits + 1)) return fail(reason, "a flag is no number");
   parser->size = (size_t)size;
@@ -125,12 +125,12 @@ int cachette__meta_read(cachette__meta *parser, cachette_slice bytes, size_t *us
   if (parser->tail > 0) return read_value(parser, bytes, used, token, reason);
   const char *end = bytes.size > 0 ? memchr(text, '\n', bytes.size) : NULL;
   if (end == NULL) {
-    if (bytes.size > CACHETTE__META_LINE_MOST) return fail(reason, "a line has no end");
+    if (bytes.size > CACHETTE__META_LINE_MAX) return fail(reason, "a line has no end");
     return CACHETTE__META_MORE;
   }
   size_t size = (size_t)(end - text);
   *used = size + 1;
-  if (size > CACHETTE__META_LINE_MOST) return fail(reason, "a line is too long");
+  if (size > CACHETTE__META_LINE_MAX) return fail(reason, "a line is too long");
   if (size > 0 && text[size - 1] == '\r') size--;
   token->line = (cachette_slice){text, size};
   token->type = type_of(token->line);

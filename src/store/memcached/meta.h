@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A parser of memcached's replies to meta commands, and to the few others that this store sends. It
- * does no I/O. https://docs.memcached.org/protocols/meta/
+ * The parser of memcached's replies to meta commands, and to the few others that this store sends.
+ * It does no I/O. https://docs.memcached.org/protocols/meta/
  *
- * Bytes go in as they arrive; tokens, which are views into those bytes, come out. A line is one
- * token. The value after a `VA` comes in parts, so the parser buffers none of it.
+ * The input is bytes as they arrive; the output is tokens, which are views into those bytes. A line
+ * is one token. The value after a `VA` is returned in parts, so the parser has no buffer.
  */
 #ifndef CACHETTE_MEMCACHED_META_H
 #define CACHETTE_MEMCACHED_META_H
@@ -22,8 +22,8 @@ enum cachette__meta_type {
 };
 
 enum {
-  CACHETTE__META_LINE_MOST = 8192,     /* bytes of a line, at most */
-  CACHETTE__META_VALUE_MOST = 1 << 30, /* of a value; memcached's own limit */
+  CACHETTE__META_LINE_MAX = 8192,     /* max bytes of a line */
+  CACHETTE__META_VALUE_MAX = 1 << 30, /* max bytes of a value, as in memcached */
   CACHETTE__META_MORE = 0,
   CACHETTE__META_TOKEN = 1
 };
@@ -32,26 +32,26 @@ typedef struct cachette__meta_token {
   enum cachette__meta_type type;
   cachette_slice line;  /* without its line end; for VALUE only with the first part */
   cachette_slice bytes; /* VALUE: the part that has arrived */
-  size_t size, offset;  /* VALUE: the size of all of it, and where this part begins */
-  bool end;             /* VALUE: this is the last part; true for all other types */
+  size_t size, offset;  /* VALUE: the total size, and the offset of this part */
+  bool end;             /* VALUE: this is the last part; other types: true */
   bool has_opaque, has_ttl, has_flags;
   uint32_t opaque;
-  int64_t ttl;    /* seconds left; -1: it does not expire */
-  uint32_t flags; /* of the item; only the binary protocol sends them */
+  int64_t ttl;    /* remaining seconds; -1: it does not expire */
+  uint32_t flags; /* of the item; in the binary protocol only */
   uint64_t cas;   /* the item's version, if the command asked for it */
 } cachette__meta_token;
 
 typedef struct cachette__meta {
-  size_t size, offset; /* of the value that is being read */
-  unsigned tail;       /* bytes of its line end still to come; 0: no value is being read */
+  size_t size, offset; /* of the current value */
+  unsigned tail;       /* missing bytes of the CR LF after the value; 0: no value is being read */
 } cachette__meta;
 
 void cachette__meta_init(cachette__meta *parser);
 
 /*
- * Reads one token. `used`: how many bytes it consumed; the caller passes the others again, with
- * what arrives after them. Returns TOKEN, MORE, or EBACKEND with `reason` set: this is not the
- * protocol.
+ * Reads one token from `bytes`. Sets `*used` to the number of bytes consumed; pass the other bytes
+ * again in the next call, followed by new ones. Returns TOKEN; MORE: call again with more bytes; or
+ * EBACKEND with `*reason` set to a static phrase: the input is not this protocol.
  */
 int cachette__meta_read(cachette__meta *parser, cachette_slice bytes, size_t *used,
                         cachette__meta_token *token, const char **reason);

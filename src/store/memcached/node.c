@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: the requests in its pipeline are encoded, and its replies go where they belong. */
+/* One server: the callbacks of its pipeline. */
 #include "../../base/alloc.h"
 #include "internal.h"
 
@@ -22,8 +22,8 @@ static bool is_idempotent(const cachette__request *request) {
 
 static bool encode_part(cachette__mc_part *part) {
   if (part->clear != NULL) return cachette__mc_clear_encode(part->clear);
-  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_count_encode(part);
-  if (part->fanout->verb == CACHETTE_INCREMENT && !cachette__mc_count_prepare(part)) return false;
+  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_counter_encode(part);
+  if (part->fanout->verb == CACHETTE_INCREMENT && !cachette__mc_counter_prepare(part)) return false;
   return part->node->protocol->encode(part);
 }
 
@@ -35,7 +35,7 @@ static size_t encode(void *owner, cachette__request *request, cachette__buffer *
   cachette__mc_node *node = owner;
   cachette__mc_part *part = part_of(request);
   uint32_t number = node->next_command;
-  (void)output; /* the encoders, which serve handshakes too, find it by the node */
+  (void)output; /* the encoders get it from the node, as they are used in handshakes too */
   if (encode_part(part)) return count_replies(part);
   node->next_command = number;
   return 0;
@@ -43,7 +43,7 @@ static size_t encode(void *owner, cachette__request *request, cachette__buffer *
 
 /* ---- Receiving ---- */
 
-/* Whether a token has the number of the command that it replies to. */
+/* Returns whether a token has the number of the command that comes next. */
 static bool is_in_order(cachette__mc_node *node, const cachette__mc_part *part,
                         const cachette__meta_token *token) {
   bool numbered = part->clear != NULL ? token->has_opaque : cachette__has_items(part->fanout->verb);
@@ -53,7 +53,7 @@ static bool is_in_order(cachette__mc_node *node, const cachette__mc_part *part,
   return token->has_opaque && token->opaque == expected;
 }
 
-/* False: it does not fit what was sent. */
+/* Returns false if the reply does not match what was sent. */
 static bool take(cachette__mc_node *node, const cachette__meta_token *token) {
   bool complete;
   if (node->step != CACHETTE__MC_IDLE) {
@@ -72,7 +72,7 @@ static bool take(cachette__mc_node *node, const cachette__meta_token *token) {
   return fits;
 }
 
-static bool read_tokens(void *owner, cachette_slice input, size_t *used, const char **reason) {
+static bool on_read(void *owner, cachette_slice input, size_t *used, const char **reason) {
   cachette__mc_node *node = owner;
   const void *stream = node->pipeline.link.stream;
   const char *bytes = input.data;
@@ -90,31 +90,31 @@ static bool read_tokens(void *owner, cachette_slice input, size_t *used, const c
 
 /* ---- What becomes of a request ---- */
 
-static void completed(void *owner, cachette__request *request) {
+static void on_completed(void *owner, cachette__request *request) {
   cachette__mc_part *part = part_of(request);
   (void)owner;
   if (part == NULL) return;
   cachette__mc_fanout *fanout = part->fanout;
-  part->waits = false;
+  part->pending = false;
   if (part->clear != NULL)
-    cachette__mc_clear_next(part->clear);
+    cachette__mc_clear_continue(part->clear);
   else if (fanout->verb == CACHETTE_TOUCH)
-    cachette__mc_touch_next(part);
+    cachette__mc_touch_continue(part);
   else if (fanout->verb == CACHETTE_INCREMENT)
-    cachette__mc_count_next(part);
+    cachette__mc_counter_continue(part);
   cachette__mc_fanout_release(fanout);
 }
 
-static void failed(void *owner, cachette__request *request, int code, const char *message) {
+static void on_failed(void *owner, cachette__request *request, int code, const char *message) {
   cachette__mc_part *part = part_of(request);
   (void)owner;
   if (part == NULL) return;
   cachette__mc_fanout *fanout = part->fanout;
-  part->waits = false;
+  part->pending = false;
   if (part->clear != NULL)
     cachette__mc_clear_fail(part->clear, code, message);
   else if (part->round != CACHETTE__MC_FIRST)
-    cachette__mc_count_fail(part, code, message);
+    cachette__mc_counter_fail(part, code, message);
   else
     cachette__mc_fail_part(part, code, message);
   cachette__mc_fanout_release(fanout);
@@ -122,15 +122,15 @@ static void failed(void *owner, cachette__request *request, int code, const char
 
 /* ---- Connections ---- */
 
-static void opened(void *owner) {
+static void on_opened(void *owner) {
   cachette__mc_node *node = owner;
   cachette__meta_init(&node->meta);
   cachette__binary_init(&node->binary);
   node->next_command = node->next_reply = 0;
-  cachette__mc_handshake_begin(node);
+  cachette__mc_handshake_start(node);
 }
 
-static bool lost(void *owner, bool was_ready, const cachette_error *error) {
+static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__mc_node *node = owner;
   cachette__events *events = node->store->events;
   (void)error;
@@ -139,8 +139,8 @@ static bool lost(void *owner, bool was_ready, const cachette_error *error) {
   return was_ready;
 }
 
-/* Drops the value of which only a part came. */
-static bool rewind_request(void *owner, cachette__request *request, bool was_sent) {
+/* Drops an incomplete value. */
+static bool on_rewind(void *owner, cachette__request *request, bool was_sent) {
   cachette__mc_node *node = owner;
   (void)was_sent;
   if (request != cachette__pipeline_head(&node->pipeline)) return true;
@@ -155,18 +155,18 @@ static bool rewind_request(void *owner, cachette__request *request, bool was_sen
 
 static const cachette__protocol protocol = {
     .name = "memcached's protocol",
-    .opened = opened,
-    .read = read_tokens,
-    .lost = lost,
+    .opened = on_opened,
+    .read = on_read,
+    .lost = on_lost,
     .is_awaited = is_awaited,
     .is_idempotent = is_idempotent,
     .encode = encode,
-    .rewind = rewind_request,
-    .completed = completed,
-    .failed = failed,
+    .rewind = on_rewind,
+    .completed = on_completed,
+    .failed = on_failed,
 };
 
-/* ---- Its life ---- */
+/* ---- Creating ---- */
 
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
                                          const cachette__memcached_host *host) {

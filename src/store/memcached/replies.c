@@ -8,7 +8,7 @@
 
 /* ---- Values ---- */
 
-/* The first part of a value finds its buffer; each part is copied there. */
+/* The first part of a value allocates the buffer; each part is copied there. */
 static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *item,
                        const cachette__meta_token *token) {
   if (token->offset == 0 && node->item == NULL) {
@@ -29,9 +29,10 @@ static void take_value(cachette__mc_node *node, cachette_op *op, cachette_item *
 
 /* ---- Items ---- */
 
-/* `is_hit`: a command that succeeded found an entry. False: the reply does not fit. */
+/* Sets the status of an item. `is_hit`: success means that an entry was found. Returns false if the
+ * reply does not match the command. */
 static bool take_status(cachette_item *item, const cachette__meta_token *token, bool is_hit) {
-  if (token->type == CACHETTE__META_VALUE) /* of an exists, which does not want the value */
+  if (token->type == CACHETTE__META_VALUE) /* an exists under SASL; the value is dropped */
     item->status = CACHETTE_HIT;
   else if (token->type == CACHETTE__META_HEADER)
     item->status = is_hit ? CACHETTE_HIT : CACHETTE_MISS;
@@ -44,20 +45,20 @@ static bool take_status(cachette_item *item, const cachette__meta_token *token, 
   return true;
 }
 
-/* An increment has two replies: that the counter was created or existed, and its new value. */
+/* An increment has two replies: whether the counter was created, and its new value. */
 static bool take_count(cachette__mc_part *part, size_t done, const cachette__meta_token *token) {
   size_t index = done / 2;
-  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_count_step(part, token);
+  if (part->round != CACHETTE__MC_FIRST) return cachette__mc_counter_step(part, token);
   cachette_item *item = cachette__mc_item(part, index);
-  if (cachette__mc_count_is_large(item)) return cachette__mc_count_step(part, token);
+  if (cachette__mc_counter_is_large(item)) return cachette__mc_counter_step(part, token);
   if (token->type == CACHETTE__META_ERROR && done % 2 == 0)
     cachette__mc_take_error(part, item, token->line);
   else if (token->type == CACHETTE__META_ERROR)
-    cachette__mc_count_refused(part, index, token);
+    cachette__mc_counter_refused(part, index, token);
   else if (done % 2 == 0)
     return take_status(item, token, false);
   else if (item->status >= 0)
-    return cachette__mc_count_take(part, index, token);
+    return cachette__mc_counter_take(part, index, token);
   return true;
 }
 
@@ -74,7 +75,8 @@ static bool take_item(cachette__mc_part *part, size_t done, const cachette__meta
     take_value(part->node, op, item, token);
     return true;
   }
-  if (part->storing) return token->type != CACHETTE__META_VALUE; /* it was touched in any case */
+  if (part->storing)
+    return token->type != CACHETTE__META_VALUE; /* the item was touched in the first round */
   if (op->verb == CACHETTE_TOUCH && token->type == CACHETTE__META_VALUE)
     return cachette__mc_touch_take(part, done, token);
   return take_status(item, token, op->verb != CACHETTE_PUT);
@@ -82,7 +84,7 @@ static bool take_item(cachette__mc_part *part, size_t done, const cachette__meta
 
 /* ---- Ops ---- */
 
-/* Reads `STAT curr_items 7`, one of the lines of `stats` that END ends. */
+/* Reads `STAT curr_items 7`, a line of the reply to `stats`; END is its last line. */
 static void take_flushed(cachette__mc_part *part, size_t done, const cachette__meta_token *token) {
   static const char items[] = "STAT curr_items ";
   char digits[64];
@@ -103,13 +105,14 @@ size_t cachette__mc_replies(const cachette__mc_part *part) {
     case CACHETTE_PING:
       return 1;
     case CACHETTE_INCREMENT:
-      return part->round == CACHETTE__MC_FIRST ? 2 * part->count : cachette__mc_count_replies(part);
+      return part->round == CACHETTE__MC_FIRST ? 2 * part->count
+                                               : cachette__mc_counter_replies(part);
     default:
       return part->storing ? part->touched_count : part->count;
   }
 }
 
-/* Whether a token is the last of its reply. */
+/* Returns whether a token is the last of its reply. */
 static bool is_last(const cachette__mc_part *part, size_t done, const cachette__meta_token *token) {
   bool is_list = part->fanout->verb == CACHETTE_FLUSH && done == 0;
   if (!is_list || token->type == CACHETTE__META_ERROR) return token->end;
@@ -127,20 +130,20 @@ bool cachette__mc_take(cachette__mc_part *part, size_t done, const cachette__met
   return true;
 }
 
-/* ---- Ops that are detached ---- */
+/* ---- Detaching ---- */
 
-/* Whether an item of a part that waits has its result. */
+/* Returns whether an item of a pending part has its result. */
 static bool has_result(const cachette__mc_part *part, size_t index, const cachette_item *item) {
   enum cachette_verb verb = part->fanout->verb;
   if (verb == CACHETTE_FETCH) return item->status != CACHETTE_MISS && item != part->node->item;
   if (verb == CACHETTE_TOUCH && part->storing && item->status == CACHETTE_MISS) return true;
   if (verb != CACHETTE_INCREMENT || part->round == CACHETTE__MC_FIRST) return item->status < 0;
-  for (size_t i = 0; i < part->count_count; i++)
-    if (part->counts[i].index == index) return part->counts[i].state == CACHETTE__MC_DONE;
+  for (size_t i = 0; i < part->counter_count; i++)
+    if (part->counters[i].index == index) return part->counters[i].state == CACHETTE__MC_DONE;
   return true;
 }
 
-void cachette__mc_abandon(cachette__mc_part *part) {
+void cachette__mc_mark_timed_out(cachette__mc_part *part) {
   cachette__mc_node *node = part->node;
   const cachette__mc_request *head = cachette__pipeline_head(&node->pipeline);
   for (size_t i = 0; i < part->count; i++) {

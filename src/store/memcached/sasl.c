@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The binary protocol, which servers with SASL speak: a part becomes commands. */
+/* The binary protocol, for servers with SASL: a part becomes commands. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,15 +11,15 @@
 #define DO_NOT_CREATE UINT32_MAX /* as the time to live of an increment */
 
 enum {
-  CLOCKS_DIFFER = 60,   /* most seconds between the server's clock and this one */
-  LINE_END = 0x0d0a0d0a /* ends a line, for a server that expects the text protocol */
+  CLOCK_SKEW_MAX = 60,  /* max seconds between the server's clock and ours */
+  LINE_END = 0x0d0a0d0a /* ends the line for a server that expects the text protocol */
 };
 
 /* ---- Flags ---- */
 
 static int64_t epoch_seconds(void) { return cachette__epoch_now() / 1000; }
 
-/* The second in which an item expires; see touch.c. */
+/* Returns the flags of an item: the UNIX time at which it expires; see touch.c. */
 static uint32_t flags_of(int64_t ttl_ms) {
   int64_t end = epoch_seconds() + ttl_ms / 1000 + (ttl_ms % 1000 != 0);
   return (uint32_t)(end < INT32_MAX ? end : INT32_MAX);
@@ -27,7 +27,7 @@ static uint32_t flags_of(int64_t ttl_ms) {
 
 int64_t cachette__mc_flags_ttl(uint32_t flags) {
   int64_t left = (int64_t)flags - epoch_seconds();
-  if (flags > INT32_MAX || left < -CLOCKS_DIFFER) return 0;
+  if (flags > INT32_MAX || left < -CLOCK_SKEW_MAX) return 0;
   return left > 0 ? left * 1000 : 1;
 }
 
@@ -70,19 +70,19 @@ static bool encode_read(cachette__mc_node *node, const cachette_item *item, bool
   return append(node, &command);
 }
 
-/* A number that is out of range cannot be incremented, so it is replaced. */
-static bool encode_replace(cachette__mc_node *node, const cachette__mc_count *count,
+/* A counter that is out of range cannot be incremented, so it is replaced. */
+static bool encode_replace(cachette__mc_node *node, const cachette__mc_counter *counter,
                            cachette_slice key) {
   char digits[24];
-  const size_t size = (size_t)sprintf(digits, "%" PRIu64, count->target);
+  const size_t size = (size_t)sprintf(digits, "%" PRIu64, counter->target);
   cachette__binary_command command = {.verb = CACHETTE__BINARY_SET,
                                       .opaque = node->next_command++,
-                                      .cas = count->version,
+                                      .cas = counter->version,
                                       .key = key,
                                       .value = {digits, size}};
-  if (count->ttl > 0) {
-    add_times(&command, 1000 * count->ttl);
-  } else { /* another writer's, so its time to live is not known */
+  if (counter->ttl > 0) {
+    add_times(&command, 1000 * counter->ttl);
+  } else { /* set by another client, so its TTL is unknown */
     cachette__binary_extra(&command, 0, 4);
     cachette__binary_extra(&command, 0, 4);
   }
@@ -90,17 +90,17 @@ static bool encode_replace(cachette__mc_node *node, const cachette__mc_count *co
 }
 
 static bool encode_write(cachette__mc_node *node, const cachette_item *item,
-                         const cachette__mc_count *count) {
+                         const cachette__mc_counter *counter) {
   cachette__memcached_key made;
-  bool down = count->target < count->sum;
+  bool down = counter->target < counter->sum;
   if (!cachette__memcached_key_make(node->store->settings->prefix, item->key, &made)) return false;
   const cachette_slice key = {made.raw, made.size};
-  if (cachette__mc_count_is_beyond(count)) return encode_replace(node, count, key);
-  uint64_t delta = down ? count->sum - count->target : count->target - count->sum;
+  if (cachette__mc_counter_is_out_of_range(counter)) return encode_replace(node, counter, key);
+  uint64_t delta = down ? counter->sum - counter->target : counter->target - counter->sum;
   cachette__binary_command command = {
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
       .opaque = node->next_command++,
-      .cas = count->version,
+      .cas = counter->version,
       .key = key};
   cachette__binary_extra(&command, delta, 8);
   cachette__binary_extra(&command, 0, 8);
@@ -108,12 +108,12 @@ static bool encode_write(cachette__mc_node *node, const cachette_item *item,
   return append(node, &command);
 }
 
-/* As in the text protocol a first command creates the counter; here it also gives it its flags. */
+/* As in the text protocol, the first command creates the counter; here it sets the flags too. */
 static bool encode_increment(cachette__mc_node *node, const cachette_item *item,
                              cachette_slice key) {
   bool down = item->amount < 0;
   uint64_t delta = down ? 0 - (uint64_t)item->amount : (uint64_t)item->amount;
-  if (cachette__mc_count_is_large(item)) return encode_read(node, item, true);
+  if (cachette__mc_counter_is_large(item)) return encode_read(node, item, true);
   if (!encode_zero(node, item, key)) return false;
   cachette__binary_command command = {
       .verb = down ? CACHETTE__BINARY_DECREMENT : CACHETTE__BINARY_INCREMENT,
@@ -144,7 +144,7 @@ static bool encode_item(cachette__mc_node *node, const cachette_op *op, const ca
     case CACHETTE_CLEAR:
       command.verb = CACHETTE__BINARY_DELETE;
       break;
-    default: /* there is no command that asks only whether an item exists */
+    default: /* there is no command for exists alone */
       command.verb = CACHETTE__BINARY_GET;
   }
   return append(node, &command);
@@ -194,13 +194,13 @@ static bool encode_login(cachette__mc_node *node) {
       .key = cachette_str("PLAIN"),
       .value = {secret, size},
   };
-  bool fine = append(node, &command);
+  bool ok = append(node, &command);
   cachette__wipe(secret, size);
   cachette__free(secret);
-  return fine;
+  return ok;
 }
 
-static bool encode_hello(cachette__mc_node *node) {
+static bool encode_setup(cachette__mc_node *node) {
   const cachette__binary_command command = {.verb = CACHETTE__BINARY_STAT,
                                             .key = cachette_str("settings")};
   return append(node, &command);
@@ -222,7 +222,7 @@ static bool encode_part(cachette__mc_part *part) {
 const cachette__mc_protocol cachette__mc_binary_protocol = {
     .read = read_token,
     .encode_login = encode_login,
-    .encode_hello = encode_hello,
+    .encode_setup = encode_setup,
     .after_login = CACHETTE__MC_SETTINGS,
     .encode = encode_part,
     .encode_read = encode_read,

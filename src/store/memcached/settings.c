@@ -40,7 +40,7 @@ static int read_all(cachette__memcached_settings *self, const cachette_options *
   int code = cachette__memcached_hosts_parse(hosts, &self->hosts, error);
   if (code == CACHETTE_OK) code = read_user(self, options, error);
   if (code == CACHETTE_OK && cachette__options_number(options, CACHETTE__OPTION_memcached_tls) != 0)
-    code = cachette__store_secure(options, &self->tls, error);
+    code = cachette__store_tls_new(options, &self->tls, error);
   if (code < 0) return code;
   if (is_given(prefix)) {
     self->key_prefix = cachette__strndup(prefix, strlen(prefix));
@@ -78,5 +78,5 @@ int cachette__memcached_settings_new(const cachette_options *options, cachette__
 
 bool cachette__memcached_warn(const cachette_options *options, cachette_error *warning) {
   return cachette__options_number(options, CACHETTE__OPTION_memcached_tls) == 0 &&
-         cachette__store_warn_plain(options, "Set \"memcached_tls\" to true", warning);
+         cachette__store_warn_unused_tls(options, "Set \"memcached_tls\" to true", warning);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Touches under SASL. The binary protocol cannot ask for the time to live of an item, so the item's
- * flags hold it: the second of the epoch in which it expires. A touch has to change them too, so it
- * has two rounds:
+ * Touches under SASL. The binary protocol has no command that returns the TTL of an item. So we
+ * save the expiry in the item's flags, as a UNIX time in seconds. A touch must update the flags
+ * too, so it has two rounds:
  *
  *     TOUCH_GET  sets the expiry, and fetches the value and its version
- *     SET        stores the same value with new flags, if the version is still the same
+ *     SET        stores the same value with new flags, if the version is unchanged
  *
  * If the version has changed, another client has put a new value, with its own expiry.
  */
@@ -15,7 +15,7 @@
 #include "internal.h"
 
 bool cachette__mc_touch_prepare(cachette__mc_part *part) {
-  cachette__mc_touched_free(part); /* the first round may be a resend */
+  cachette__mc_touched_free(part); /* left from before, if the first round is resent */
   part->touched = cachette__calloc(part->count, sizeof *part->touched);
   return part->touched != NULL;
 }
@@ -41,7 +41,7 @@ cachette_item *cachette__mc_touch_item(const cachette__mc_part *part, size_t ind
   return cachette__mc_item(part, part->touched[index].index);
 }
 
-void cachette__mc_touch_next(cachette__mc_part *part) {
+void cachette__mc_touch_continue(cachette__mc_part *part) {
   const char *reason;
   size_t bytes = 0;
   if (part->storing || part->fanout->op == NULL || part->touched_count == 0) return;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The in-memory store as the cache sees it: each op is carried out item by item, at once. */
+/* The in-memory store. Each op completes within submit. */
 #include "memory.h"
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../../table/table.h"
-#include "registry.h"
+#include "shared.h"
 
 typedef struct memory_store {
   cachette__store store;
@@ -19,7 +19,7 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   memory_store *memory = cachette__malloc(sizeof *memory);
   if (memory == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   memory->store.vtable = &cachette__memory_store;
-  int code = cachette__registry_acquire(name, limit, &memory->table, error);
+  int code = cachette__shared_acquire(name, limit, &memory->table, error);
   if (code < 0) {
     cachette__free(memory);
     return code;
@@ -28,17 +28,17 @@ static int open_memory(const cachette__store_context *context, cachette__store *
   return CACHETTE_OK;
 }
 
-static void *take_place(void *op, cachette_item *item, size_t size) {
+static void *allocate_value(void *op, cachette_item *item, size_t size) {
   return cachette__item_alloc(op, item, size);
 }
 
-static void drop_place(void *op, cachette_item *item) { cachette__item_drop(op, item); }
+static void release_value(void *op, cachette_item *item) { cachette__item_drop(op, item); }
 
-static const cachette__table_places places = {take_place, drop_place};
+static const cachette__table_allocator allocator = {allocate_value, release_value};
 
-/* Carries out an op of one item, and says how it fared: CACHETTE_HIT, CACHETTE_MISS or an error. */
-static int carry_out(cachette__table *table, const cachette_op *op, cachette_item *item,
-                     cachette_error *error) {
+/* Executes an op for one item. Returns CACHETTE_HIT, CACHETTE_MISS or an error. */
+static int execute(cachette__table *table, const cachette_op *op, cachette_item *item,
+                   cachette_error *error) {
   int64_t now_ms = op->priv.now_ms;
   switch (op->verb) {
     case CACHETTE_PUT:
@@ -55,12 +55,12 @@ static int carry_out(cachette__table *table, const cachette_op *op, cachette_ite
   }
 }
 
-static void carry_out_all(cachette__table *table, cachette_op *op) {
+static void execute_items(cachette__table *table, cachette_op *op) {
   cachette_error *error = op->error;
   for (size_t i = 0; i < op->count; i++) {
     cachette_item *item = &op->items[i];
-    item->status = carry_out(table, op, item, error);
-    if (item->status < 0) error = NULL; /* the first reason stands */
+    item->status = execute(table, op, item, error);
+    if (item->status < 0) error = NULL; /* report the first error only */
     op->number += cachette__item_counts(op, item);
   }
 }
@@ -75,16 +75,16 @@ static void submit(cachette__store *store, cachette_op *op) {
   switch (op->verb) {
     case CACHETTE_FETCH:
       op->number = op->count == 1
-                       ? cachette__table_fetch(table, op->items, op->priv.now_ms, &places, op)
+                       ? cachette__table_fetch(table, op->items, op->priv.now_ms, &allocator, op)
                        : cachette__table_fetch_many(table, op->items, op->count, op->priv.now_ms,
-                                                    &places, op);
+                                                    &allocator, op);
       break;
     case CACHETTE_PUT:
     case CACHETTE_EXISTS:
     case CACHETTE_TOUCH:
     case CACHETTE_INCREMENT:
     case CACHETTE_CLEAR:
-      carry_out_all(table, op);
+      execute_items(table, op);
       break;
     case CACHETTE_CLEAR_NAMESPACE:
       clear_namespaces(table, op);
@@ -106,8 +106,8 @@ static void stats(cachette__store *store, cachette_stats *stats) {
 }
 
 static void close_memory(cachette__store *store, bool forked) {
-  (void)forked; /* the table is this process's own copy */
-  cachette__registry_release(((memory_store *)store)->table);
+  (void)forked; /* a fork copies the table, so both processes free their own */
+  cachette__shared_release(((memory_store *)store)->table);
   cachette__free(store);
 }
 

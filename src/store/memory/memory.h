@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The in-memory store: tables of this process that handles share by name. */
+/* The in-memory store: tables in this process, which handles share by name. */
 #ifndef CACHETTE_MEMORY_H
 #define CACHETTE_MEMORY_H
 

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clears all entries whose keys begin with `head`: a namespace or the key prefix. Among keys that
- * are text, those are a range of the index. Keys that are bytes are ordered by their length first,
- * so those, which are rare, are all read and compared here.
+ * Clears all entries whose keys begin with `head`, which is a namespace or the key prefix. For text
+ * keys this is a range of the index. MongoDB sorts keys that are bytes by length first, so the
+ * store reads all of these, which are rare, and compares them itself.
  */
 #include <string.h>
 
 #include "internal.h"
 
 /*
- * Finds the end of the range: the least text that comes after all texts that begin with `head`. It
- * is `head` up to its last character that has a successor, with that character replaced by its
- * successor. Returns its size in `end`, which has space for 8 more bytes; 0: there is no
- * such text.
+ * Writes the exclusive end of the range of texts that begin with `head`: the smallest text after
+ * that range. It is `head`, cut after its last character that has a successor, with that character
+ * replaced by its successor. `end` has space for `size` + 8 bytes. Returns the size of the end; 0:
+ * the range has none.
  */
 static size_t find_end(const char *head, size_t size, char *end) {
   while (size > 0) {
     do size--;
     while (size > 0 && ((unsigned char)head[size] & 0xc0) == 0x80);
     bson_unichar_t next = bson_utf8_get_char(head + size) + 1;
-    if (next == 0xd800) next = 0xe000; /* surrogates are no characters */
+    if (next == 0xd800) next = 0xe000; /* skip the surrogates, which are not characters */
     if (next > 0x10ffff) continue;
     uint32_t width;
     memcpy(end, head, size);
@@ -29,7 +29,7 @@ static size_t find_end(const char *head, size_t size, char *end) {
   return 0;
 }
 
-/* Appends the condition that a key is text and begins with `head`. False: out of memory. */
+/* Appends the condition that the key is text and begins with `head`. False: out of memory. */
 static bool append_range(bson_t *filter, cachette_slice head) {
   enum { EXTRA = 8 };
   char *end = cachette__malloc(head.size + EXTRA);
@@ -65,7 +65,7 @@ static bool clear_text(cachette__mongo_job *job, mongoc_collection_t *collection
   return done;
 }
 
-/* Keys to delete together. */
+/* Keys to delete by one command. */
 struct batch {
   bson_t list;
   uint32_t count;
@@ -73,11 +73,11 @@ struct batch {
 
 static bool delete_batch(cachette__mongo_job *job, mongoc_collection_t *collection,
                          struct batch *batch, enum which which, int64_t *count) {
-  bson_t filter = BSON_INITIALIZER, among;
+  bson_t filter = BSON_INITIALIZER, condition;
   if (batch->count == 0) return true;
-  BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &among);
-  BSON_APPEND_ARRAY(&among, "$in", &batch->list);
-  bson_append_document_end(&filter, &among);
+  BSON_APPEND_DOCUMENT_BEGIN(&filter, "key", &condition);
+  BSON_APPEND_ARRAY(&condition, "$in", &batch->list);
+  bson_append_document_end(&filter, &condition);
   append_which(&filter, which, job->now_ms);
   bool done = !cachette__mongo_out_of_time(job) &&
               cachette__mongo_delete(job, collection, &filter, false, count);
@@ -87,7 +87,7 @@ static bool delete_batch(cachette__mongo_job *job, mongoc_collection_t *collecti
   return done;
 }
 
-/* Adds the document's key to the batch, if it begins with `head`. */
+/* Adds the document's key to the batch if it begins with `head`. */
 static void add_key(struct batch *batch, const bson_t *document, cachette_slice head) {
   cachette_slice key;
   char buffer[16];
@@ -115,7 +115,7 @@ static bool clear_bytes(cachette__mongo_job *job, mongoc_collection_t *collectio
   }
   bson_error_t error;
   if (done && mongoc_cursor_error(cursor, &error)) {
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
     done = false;
   }
   if (done) done = delete_batch(job, collection, &batch, which, count);
@@ -142,7 +142,7 @@ void cachette__mongo_clear_namespace(cachette__mongo_job *job, mongoc_collection
   job->op.number += count;
 }
 
-/* The live entries are cleared first, because the op counts only those. */
+/* Clears the live entries first, because the op counts only those. */
 void cachette__mongo_flush(cachette__mongo_job *job, mongoc_collection_t *collection) {
   int64_t rest = 0;
   cachette_slice prefix = cachette_str(job->shared->settings->prefix);

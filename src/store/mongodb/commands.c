@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* Verbs become commands, on a thread of the pool, where waiting for the server is fine. */
+/* Sends the commands of each verb and waits for the replies. On a thread of the pool. */
 #include "internal.h"
 
 enum {
-  BATCH_KEYS = 1000,    /* in one query, at most, */
-  BATCH_BYTES = 4 << 20 /* and bytes of them: a query is a document, too */
+  BATCH_KEYS_MAX = 1000,    /* in one query */
+  BATCH_BYTES_MAX = 4 << 20 /* of keys in one query, which is a document, too */
 };
 
-/* Appends the condition that a key is that of one of the items. */
+/* Appends the condition that the key is one of the items'. */
 static void append_keys(bson_t *filter, cachette__item_copy *const *items, size_t count) {
   if (count == 1) {
     cachette__mongo_append_key(filter, "key", items[0]->key);
     return;
   }
-  bson_t among, list;
-  BSON_APPEND_DOCUMENT_BEGIN(filter, "key", &among);
-  BSON_APPEND_ARRAY_BEGIN(&among, "$in", &list);
+  bson_t condition, list;
+  BSON_APPEND_DOCUMENT_BEGIN(filter, "key", &condition);
+  BSON_APPEND_ARRAY_BEGIN(&condition, "$in", &list);
   for (size_t i = 0; i < count; i++) {
     char buffer[16];
     const char *index;
     bson_uint32_to_string((uint32_t)i, &index, buffer, sizeof buffer);
     cachette__mongo_append_key(&list, index, items[i]->key);
   }
-  bson_append_array_end(&among, &list);
-  bson_append_document_end(filter, &among);
+  bson_append_array_end(&condition, &list);
+  bson_append_document_end(filter, &condition);
 }
 
-/* How many of the items go into one query. */
+/* Returns how many of the items fit into one query. */
 static size_t count_batch(cachette__item_copy *const *items, size_t count) {
   size_t bytes = items[0]->key.size, batch = 1;
-  while (batch < count && batch < BATCH_KEYS) {
+  while (batch < count && batch < BATCH_KEYS_MAX) {
     bytes += items[batch]->key.size;
-    if (bytes > BATCH_BYTES) break;
+    if (bytes > BATCH_BYTES_MAX) break;
     batch++;
   }
   return batch;
@@ -39,7 +39,7 @@ static size_t count_batch(cachette__item_copy *const *items, size_t count) {
 
 /* ---- Reading ---- */
 
-/* Finds a batch of the items in one query. False: the job failed. */
+/* Finds a batch of items by one query. False: the job failed. */
 static bool find_batch(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette__item_copy **items, size_t count) {
   bson_t filter = BSON_INITIALIZER;
@@ -57,7 +57,7 @@ static bool find_batch(cachette__mongo_job *job, mongoc_collection_t *collection
     cachette__mongo_take_document(job, items, count, document);
   bson_error_t error;
   bool failed = mongoc_cursor_error(cursor, &error);
-  if (failed) cachette__mongo_fail(job, &error);
+  if (failed) cachette__mongo_fail_job(job, &error);
   mongoc_cursor_destroy(cursor);
   bson_destroy(&options);
   bson_destroy(&filter);
@@ -79,17 +79,17 @@ void cachette__mongo_find(cachette__mongo_job *job, mongoc_collection_t *collect
 static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
                       const cachette__item_copy *item) {
   bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER, fields;
-  bool puts = job->op.verb == CACHETTE_PUT;
+  bool is_put = job->op.verb == CACHETTE_PUT;
   cachette__mongo_append_key(&query, "key", item->key);
-  if (!puts) cachette__mongo_append_live(&query, job->now_ms);
+  if (!is_put) cachette__mongo_append_live(&query, job->now_ms);
   BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &fields);
-  if (puts)
+  if (is_put)
     BSON_APPEND_BINARY(&fields, "value", BSON_SUBTYPE_BINARY, item->value.data,
                        (uint32_t)item->value.size);
   cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
   bson_append_document_end(&update, &fields);
-  bson_t *options = BCON_NEW("upsert", BCON_BOOL(puts));
-  /* A collection without the unique index may have a key twice; then both are updated. */
+  bson_t *options = BCON_NEW("upsert", BCON_BOOL(is_put));
+  /* Without the unique index a key may be stored twice. Then both documents are updated. */
   if (job->shared->unique)
     mongoc_bulk_operation_update_one_with_opts(bulk, &query, &update, options, NULL);
   else
@@ -99,7 +99,7 @@ static void add_write(cachette__mongo_job *job, mongoc_bulk_operation_t *bulk,
   bson_destroy(&query);
 }
 
-/* Puts or touches the items in one bulk. */
+/* Puts or touches the items by one bulk write. */
 static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection,
                        cachette__item_copy *const *items, size_t count) {
   bson_t *options = BCON_NEW("ordered", BCON_BOOL(false));
@@ -110,22 +110,22 @@ static void write_bulk(cachette__mongo_job *job, mongoc_collection_t *collection
   bson_error_t error = {0};
   bool done = mongoc_bulk_operation_execute(bulk, &reply, &error) != 0;
   if (!done && !cachette__mongo_take_write_errors(job, items, count, &reply))
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
   bson_destroy(&reply);
   mongoc_bulk_operation_destroy(bulk);
   bson_destroy(options);
 }
 
 /*
- * How many of the items go into one bulk. The bulk must fit into one command: if libmongoc splits
- * it into several, and the server refuses items of one, libmongoc does not say that another failed.
- * A server takes 100,000 writes and 48 MB in a command.
+ * Returns how many of the items fit into one bulk write. It must fit into one command: if libmongoc
+ * splits it and the server rejects items of one command, libmongoc does not report that another
+ * command failed. A server accepts 100,000 writes and 48 MB per command.
  */
 static size_t count_writes(cachette__item_copy *const *items, size_t count) {
   enum { WRITES_MAX = 10000, BYTES_MAX = 32 << 20 };
   size_t bytes = 0, writes = 0;
   while (writes < count && writes < WRITES_MAX) {
-    bytes += items[writes]->key.size + items[writes]->value.size + CACHETTE__MONGO_FIELDS;
+    bytes += items[writes]->key.size + items[writes]->value.size + CACHETTE__MONGO_OVERHEAD_MAX;
     if (writes > 0 && bytes > BYTES_MAX) break;
     writes++;
   }
@@ -140,18 +140,18 @@ static void write_all(cachette__mongo_job *job, mongoc_collection_t *collection,
   }
 }
 
-/* Moves the items that have to be tried again to the front; returns how many they are. */
-static size_t keep_retries(cachette__item_copy **items, size_t count) {
-  size_t kept = 0;
+/* Moves the items to retry to the front. Returns their number. */
+static size_t collect_retries(cachette__item_copy **items, size_t count) {
+  size_t retries = 0;
   for (size_t i = 0; i < count; i++) {
     if (!items[i]->retry) continue;
     items[i]->retry = false;
-    items[kept++] = items[i];
+    items[retries++] = items[i];
   }
-  return kept;
+  return retries;
 }
 
-/* Clears the entries whose new value is too large, so that no fetch finds the old value. */
+/* Clears the entries whose new values are too large, so that no fetch finds the old values. */
 static void clear_too_large(cachette__mongo_job *job, mongoc_collection_t *collection,
                             cachette__item_copy *const *items, size_t count) {
   int64_t cleared = 0;
@@ -170,7 +170,7 @@ void cachette__mongo_put(cachette__mongo_job *job, mongoc_collection_t *collecti
     cachette__op_copy_fail_memory(&job->op);
     return;
   }
-  /* Items to write are at the front, those that are too large at the back. */
+  /* Items to write go to the front, items that are too large to the back. */
   size_t left = 0, large = job->op.count;
   for (size_t i = 0; i < job->op.count; i++) {
     cachette__item_copy *item = &job->op.items[i];
@@ -180,8 +180,8 @@ void cachette__mongo_put(cachette__mongo_job *job, mongoc_collection_t *collecti
   job->tries = 0;
   while (left > 0 && job->op.code == CACHETTE_OK) {
     write_all(job, collection, items, left);
-    left = keep_retries(items, left);
-    if (left > 0 && !cachette__mongo_try_again(job)) break;
+    left = collect_retries(items, left);
+    if (left > 0 && !cachette__mongo_retry(job)) break;
   }
   cachette__free(items);
 }
@@ -197,11 +197,11 @@ static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection)
   cachette__mongo_append_expiry(&fields, job->now_ms, item->ttl_ms);
   bson_append_document_end(&update, &fields);
   bool done =
-      job->shared->unique /* libmongoc itself retries an update of one */
+      job->shared->unique /* libmongoc retries an update of one by itself */
           ? mongoc_collection_update_one(collection, &query, &update, NULL, &reply, &error)
           : mongoc_collection_update_many(collection, &query, &update, NULL, &reply, &error);
   if (!done)
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
   else
     cachette__mongo_take_count(&reply, "matchedCount", &count);
   if (count > 0) item->status = CACHETTE_HIT;
@@ -210,7 +210,8 @@ static void touch_one(cachette__mongo_job *job, mongoc_collection_t *collection)
   bson_destroy(&query);
 }
 
-/* Many items are found first, because the reply to a bulk does not tell which matched. */
+/* Several items are first found by a query, because the reply to a bulk write does not tell which
+ * items matched. */
 void cachette__mongo_touch(cachette__mongo_job *job, mongoc_collection_t *collection) {
   if (job->op.count == 1) {
     touch_one(job, collection);
@@ -221,7 +222,7 @@ void cachette__mongo_touch(cachette__mongo_job *job, mongoc_collection_t *collec
     cachette__op_copy_fail_memory(&job->op);
     return;
   }
-  int64_t *ttls = (int64_t *)(items + job->op.count); /* a find overwrites those of the items */
+  int64_t *ttls = (int64_t *)(items + job->op.count); /* the find overwrites the items' own */
   for (size_t i = 0; i < job->op.count; i++) ttls[i] = job->op.items[i].ttl_ms;
   cachette__mongo_find(job, collection);
   size_t live = 0;
@@ -242,7 +243,7 @@ bool cachette__mongo_delete(cachette__mongo_job *job, mongoc_collection_t *colle
   bool done = one ? mongoc_collection_delete_one(collection, filter, NULL, &reply, &error)
                   : mongoc_collection_delete_many(collection, filter, NULL, &reply, &error);
   if (!done)
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
   else
     cachette__mongo_take_count(&reply, "deletedCount", count);
   bson_destroy(&reply);
@@ -260,7 +261,7 @@ static bool clear_batch(cachette__mongo_job *job, mongoc_collection_t *collectio
   return done;
 }
 
-/* An expired entry is a miss, even while the server still has it. */
+/* An expired entry is a miss, even if the server still has it. */
 void cachette__mongo_clear(cachette__mongo_job *job, mongoc_collection_t *collection) {
   int64_t cleared = 0;
   if (job->op.count == 1) {
@@ -284,6 +285,6 @@ void cachette__mongo_ping(cachette__mongo_job *job, mongoc_client_t *client) {
   bson_error_t error;
   if (!mongoc_client_command_simple(client, job->shared->settings->database, command, NULL, NULL,
                                     &error))
-    cachette__mongo_fail(job, &error);
+    cachette__mongo_fail_job(job, &error);
   bson_destroy(command);
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread's clients of libmongoc, and whether there is a server for them. */
+/* Each thread's libmongoc clients, and the availability of servers. */
 #include "../../base/clock.h"
 #include "internal.h"
 
-enum { BACK_OFF_MIN_MS = 250, BACK_OFF_MAX_MS = 4000 }; /* doubled each time */
+enum { BACK_OFF_MIN_MS = 250, BACK_OFF_MAX_MS = 4000 }; /* doubled after each failed probe */
 
-/* ---- What libmongoc reports, on threads of its own ---- */
+/* ---- Callbacks of libmongoc, on its threads ---- */
 
 static bool has_server(const mongoc_topology_description_t *servers) {
   return mongoc_topology_description_has_readable_server(servers, NULL) ||
          mongoc_topology_description_has_writable_server(servers);
 }
 
-static void on_answer(const mongoc_apm_server_heartbeat_succeeded_t *event) {
+static void on_heartbeat(const mongoc_apm_server_heartbeat_succeeded_t *event) {
   cachette__mongo_shared *shared = mongoc_apm_server_heartbeat_succeeded_get_context(event);
-  shared->responded = true;
+  shared->has_responded = true;
 }
 
-static void on_failure(const mongoc_apm_server_heartbeat_failed_t *event) {
+static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
   cachette__mongo_shared *shared = mongoc_apm_server_heartbeat_failed_get_context(event);
-  shared->responded = true;
+  shared->has_responded = true;
 }
 
 static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
@@ -31,8 +31,8 @@ static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
 
 static void watch(cachette__mongo_shared *shared, mongoc_client_pool_t *clients) {
   mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
-  mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_answer);
-  mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_failure);
+  mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_heartbeat);
+  mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_heartbeat_failed);
   mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
   mongoc_client_pool_set_apm_callbacks(clients, callbacks, shared);
   mongoc_apm_callbacks_destroy(callbacks);
@@ -40,8 +40,8 @@ static void watch(cachette__mongo_shared *shared, mongoc_client_pool_t *clients)
 
 /* ---- Clients ---- */
 
-/* Makes the pool of clients. That may ask the name service, for a mongodb+srv:// URL, so a thread
- * does it. */
+/* Returns the pool of clients, and creates it first if needed. Runs on a thread of the pool,
+ * because a mongodb+srv:// URL needs a DNS look-up, which blocks. */
 static mongoc_client_pool_t *get_clients(cachette__mongo_shared *shared, bson_error_t *error) {
   uv_mutex_lock(&shared->clients_mutex);
   mongoc_client_pool_t *clients = shared->clients;
@@ -69,45 +69,45 @@ bool cachette__mongo_connect(cachette__mongo_shared *shared, cachette__mongo_thr
   return true;
 }
 
-static void disconnect_patient(cachette__mongo_thread *thread) {
-  if (thread->patient.client == NULL) return;
-  mongoc_collection_destroy(thread->patient.collection);
-  mongoc_client_destroy(thread->patient.client);
-  thread->patient.client = NULL;
+static void disconnect_unpooled(cachette__mongo_thread *thread) {
+  if (thread->unpooled.client == NULL) return;
+  mongoc_collection_destroy(thread->unpooled.collection);
+  mongoc_client_destroy(thread->unpooled.client);
+  thread->unpooled.client = NULL;
 }
 
 /*
- * Clients of the pool wait for an answer as long as the options say. For an op with a longer
- * time-out, such as one that clears a large collection, the thread makes a client of its own. It
- * keeps that client until an op has an even longer time-out.
+ * A pooled client waits for a reply as long as the time-out in the options. For an op with a longer
+ * time-out, such as a clear of a large collection, the thread creates an unpooled client. It reuses
+ * that client until an op has an even longer time-out.
  */
-static bool connect_patient(cachette__mongo_job *job, cachette__mongo_thread *thread,
-                            bson_error_t *error) {
+static bool connect_unpooled(cachette__mongo_job *job, cachette__mongo_thread *thread,
+                             bson_error_t *error) {
   const cachette__mongo_settings *settings = job->shared->settings;
-  cachette__mongo_client *patient = &thread->patient;
-  if (patient->client != NULL && job->timeout_ms <= thread->patient_ms) return true;
-  disconnect_patient(thread);
+  cachette__mongo_client *unpooled = &thread->unpooled;
+  if (unpooled->client != NULL && job->timeout_ms <= thread->unpooled_timeout_ms) return true;
+  disconnect_unpooled(thread);
   mongoc_uri_t *uri = mongoc_uri_copy(settings->uri);
   int64_t ms = job->timeout_ms < INT32_MAX ? job->timeout_ms : INT32_MAX;
   mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, (int32_t)ms);
-  patient->client = mongoc_client_new_from_uri_with_error(uri, error);
+  unpooled->client = mongoc_client_new_from_uri_with_error(uri, error);
   mongoc_uri_destroy(uri);
-  if (patient->client == NULL) return false;
-  mongoc_client_set_error_api(patient->client, MONGOC_ERROR_API_VERSION_2);
-  patient->collection =
-      mongoc_client_get_collection(patient->client, settings->database, settings->collection);
-  thread->patient_ms = job->timeout_ms;
+  if (unpooled->client == NULL) return false;
+  mongoc_client_set_error_api(unpooled->client, MONGOC_ERROR_API_VERSION_2);
+  unpooled->collection =
+      mongoc_client_get_collection(unpooled->client, settings->database, settings->collection);
+  thread->unpooled_timeout_ms = job->timeout_ms;
   return true;
 }
 
 const cachette__mongo_client *cachette__mongo_connect_for(cachette__mongo_job *job,
                                                           cachette__mongo_thread *thread) {
   bson_error_t error = {0};
-  bool patient = job->timeout_ms > job->shared->settings->timeout_ms;
-  if (patient ? connect_patient(job, thread, &error)
-              : cachette__mongo_connect(job->shared, thread, &error))
-    return patient ? &thread->patient : &thread->pooled;
-  cachette__mongo_fail(job, &error);
+  bool unpooled = job->timeout_ms > job->shared->settings->timeout_ms;
+  if (unpooled ? connect_unpooled(job, thread, &error)
+               : cachette__mongo_connect(job->shared, thread, &error))
+    return unpooled ? &thread->unpooled : &thread->pooled;
+  cachette__mongo_fail_job(job, &error);
   return NULL;
 }
 
@@ -116,10 +116,10 @@ void cachette__mongo_disconnect(cachette__mongo_shared *shared, cachette__mongo_
     mongoc_collection_destroy(thread->pooled.collection);
     mongoc_client_pool_push(shared->clients, thread->pooled.client);
   }
-  disconnect_patient(thread);
+  disconnect_unpooled(thread);
 }
 
-/* ---- Whether there is a server ---- */
+/* ---- Availability ---- */
 
 cachette__mongo_availability *cachette__mongo_availability_of(cachette__mongo_shared *shared,
                                                               enum cachette_verb verb) {
@@ -136,7 +136,7 @@ bool cachette__mongo_is_unavailable(const cachette__mongo_shared *shared,
 static void back_off(cachette__mongo_availability *availability, const cachette__mongo_job *job) {
   availability->error = job->op.error;
   availability->recoveries = job->recoveries;
-  availability->back_off_ms = job->probes ? availability->back_off_ms * 2 : BACK_OFF_MIN_MS;
+  availability->back_off_ms = job->is_probe ? availability->back_off_ms * 2 : BACK_OFF_MIN_MS;
   if (availability->back_off_ms > BACK_OFF_MAX_MS) availability->back_off_ms = BACK_OFF_MAX_MS;
   availability->retry_ms = cachette__machine_now() + availability->back_off_ms;
 }
@@ -144,9 +144,9 @@ static void back_off(cachette__mongo_availability *availability, const cachette_
 void cachette__mongo_update_availability(const cachette__mongo_job *job) {
   cachette__mongo_availability *availability =
       cachette__mongo_availability_of(job->shared, job->op.verb);
-  if (job->probes) availability->probing = false;
-  /* Before the first response of a server it may only be slow to connect. */
-  if (job->no_server && job->shared->responded)
+  if (job->is_probe) availability->probing = false;
+  /* Until a server has responded once, it may only be slow to connect. */
+  if (job->no_server && job->shared->has_responded)
     back_off(availability, job);
   else if (!job->no_server && job->op.code != CACHETTE_ETIMEDOUT)
     availability->error.code = CACHETTE_OK;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The fields of a stored document; see internal.h. */
+/* Reads and writes the fields of a stored document. internal.h describes them. */
 #include "internal.h"
 
 enum { SECOND = 1000 };
 
-/* Seconds, rounded up; `ms` is not negative. */
+/* Converts to seconds, rounded up; `ms` is not negative. */
 static int64_t round_up(int64_t ms) { return (ms + SECOND - 1) / SECOND; }
 
 void cachette__mongo_append_key(bson_t *document, const char *name, cachette_slice key) {
@@ -14,8 +14,7 @@ void cachette__mongo_append_key(bson_t *document, const char *name, cachette_sli
     bson_append_binary(document, name, -1, BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.size);
 }
 
-/* An entry expires within the second before `expires`. If that is the current second, `expires_at`
- * decides. */
+/* An entry expires within the second before `expires`. In that second `expires_at` decides. */
 void cachette__mongo_append_live(bson_t *filter, int64_t now_ms) {
   int64_t second = now_ms / SECOND;
   BCON_APPEND(filter, "$or", "[", /* */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors of libmongoc and the server become ours. */
+/* Converts errors of libmongoc and the server. */
 #include <string.h>
 
 #include "../../base/clock.h"
@@ -43,7 +43,8 @@ static int explain_server(const char *name, const bson_error_t *source, const ch
   }
 }
 
-/* libmongoc's own message does not suggest that only one side may speak TLS. */
+/* Returns advice for the case that only one side speaks TLS, which libmongoc's message does not
+ * mention; or "". */
 static const char *tls_advice(const cachette__mongo_settings *settings, const char *message) {
   if (mongoc_uri_get_tls(settings->uri))
     return " If it does not speak TLS, leave \"tls=true\" out of \"mongodb_url\".";
@@ -79,7 +80,7 @@ static int explain(const cachette__mongo_settings *settings, const bson_error_t 
   return cachette__fail(error, CACHETTE_EBACKEND, subject, "%s: %.180s", name, source->message);
 }
 
-void cachette__mongo_fail(cachette__mongo_job *job, const bson_error_t *source) {
+void cachette__mongo_fail_job(cachette__mongo_job *job, const bson_error_t *source) {
   job->op.code = explain(job->shared->settings, source, NULL, &job->op.error);
   job->no_server = source->domain == MONGOC_ERROR_SERVER_SELECTION;
   job->disconnected = source->domain == MONGOC_ERROR_STREAM && !cachette__mongo_out_of_time(job);
@@ -93,7 +94,8 @@ void cachette__mongo_fail_item(cachette__mongo_job *job, cachette__item_copy *it
 }
 
 bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy *item) {
-  if (item->key.size + item->value.size + CACHETTE__MONGO_FIELDS <= CACHETTE__MONGO_DOCUMENT)
+  if (item->key.size + item->value.size + CACHETTE__MONGO_OVERHEAD_MAX <=
+      CACHETTE__MONGO_DOCUMENT_MAX)
     return false;
   char text[32];
   cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
@@ -104,13 +106,13 @@ bool cachette__mongo_is_too_large(cachette__mongo_job *job, cachette__item_copy 
   return true;
 }
 
-bool cachette__mongo_is_race(const cachette__mongo_job *job, const bson_error_t *source) {
+bool cachette__mongo_is_conflict(const cachette__mongo_job *job, const bson_error_t *source) {
   enum { TRIES_MAX = 8 };
   return source->domain == MONGOC_ERROR_SERVER && source->code == DUPLICATE_KEY &&
          job->tries < TRIES_MAX;
 }
 
-bool cachette__mongo_try_again(cachette__mongo_job *job) {
+bool cachette__mongo_retry(cachette__mongo_job *job) {
   enum { BACK_OFF_MAX_LOG = 5 };
   if (job->tries > 0) {
     unsigned max_ms = 1U << (job->tries < BACK_OFF_MAX_LOG ? job->tries : BACK_OFF_MAX_LOG);

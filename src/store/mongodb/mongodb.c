@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: ops become jobs, and jobs that are done complete their ops. */
+/* The vtable: open, submit, detach, close. An op becomes a job, which runs on a thread; the
+ * finished job completes the op. */
 #include "../../base/clock.h"
 #include "internal.h"
 
 extern const cachette__store_vtable cachette__mongodb_store;
 
-enum { CLOSE_PATIENCE_MS = 250 }; /* threads whose server responds need a few of them */
+enum { CLOSE_TIMEOUT_MS = 250 }; /* enough for threads whose server responds */
 
 typedef struct mongodb {
   cachette__store base;
-  cachette__mongo_shared *shared; /* owned by its pool */
+  cachette__mongo_shared *shared; /* owned by the pool */
 } mongodb;
 
-/* ---- What jobs share ---- */
+/* ---- Shared state ---- */
 
 static void free_shared(void *data) {
   cachette__mongo_shared *shared = data;
@@ -37,7 +38,7 @@ fail_indexes:
   return false;
 }
 
-static int new_shared(const cachette__store_context *context, cachette__mongo_shared **made,
+static int new_shared(const cachette__store_context *context, cachette__mongo_shared **created,
                       cachette_error *error) {
   cachette__mongo_shared *shared = cachette__calloc(1, sizeof *shared);
   if (shared == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
@@ -47,7 +48,7 @@ static int new_shared(const cachette__store_context *context, cachette__mongo_sh
   }
   shared->settings = (const cachette__mongo_settings *)cachette__settings_retain(context->settings);
   shared->events = context->events;
-  *made = shared;
+  *created = shared;
   return CACHETTE_OK;
 }
 
@@ -84,7 +85,7 @@ static void done(cachette__job *base) {
   cachette__mongo_job *job = (cachette__mongo_job *)base;
   int code = job->op.code;
   cachette__mongo_update_availability(job);
-  cachette_op *op = cachette__op_copy_give(&job->op);
+  cachette_op *op = cachette__op_copy_deliver(&job->op);
   free_job(base);
   if (op != NULL) cachette__op_complete(op, code);
 }
@@ -108,7 +109,7 @@ static cachette__mongo_job *new_job(cachette__mongo_shared *shared, cachette_op 
 
 /* ---- The vtable ---- */
 
-static int open_mongodb(const cachette__store_context *context, cachette__store **store,
+static int mongodb_open(const cachette__store_context *context, cachette__store **store,
                         cachette_error *error) {
   mongodb *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
@@ -130,7 +131,7 @@ fail:
   return code;
 }
 
-static void submit(cachette__store *store, cachette_op *op) {
+static void mongodb_submit(cachette__store *store, cachette_op *op) {
   cachette__mongo_shared *shared = ((mongodb *)store)->shared;
   cachette__mongo_availability *availability = cachette__mongo_availability_of(shared, op->verb);
   if (cachette__mongo_is_unavailable(shared, availability)) {
@@ -144,9 +145,9 @@ static void submit(cachette__store *store, cachette_op *op) {
   }
   if (cachette__mongo_inserts(op->verb)) cachette__mongo_indexes_submit(shared);
   op->priv.below = (uintptr_t)job;
-  job->probes = availability->error.code < 0;
+  job->is_probe = availability->error.code < 0;
   if (cachette__pool_submit(shared->pool, &job->job) == CACHETTE_OK) {
-    if (job->probes) availability->probing = true;
+    if (job->is_probe) availability->probing = true;
     return;
   }
   free_job(&job->job);
@@ -154,42 +155,42 @@ static void submit(cachette__store *store, cachette_op *op) {
                     "No thread could be started for the MongoDB backend.");
 }
 
-static void detach(cachette__store *store, cachette_op *op) {
+static void mongodb_detach(cachette__store *store, cachette_op *op) {
   cachette__mongo_shared *shared = ((mongodb *)store)->shared;
   cachette__mongo_job *job = (cachette__mongo_job *)op->priv.below;
   if (cachette__pool_cancel(shared->pool, &job->job)) {
-    if (job->probes) cachette__mongo_availability_of(shared, job->op.verb)->probing = false;
+    if (job->is_probe) cachette__mongo_availability_of(shared, job->op.verb)->probing = false;
     free_job(&job->job);
   } else {
     job->op.original = NULL;
   }
 }
 
-static const char *server(const cachette__store *store, const cachette_op *op) {
+static const char *mongodb_server(const cachette__store *store, const cachette_op *op) {
   (void)op;
   return ((const mongodb *)store)->shared->settings->name;
 }
 
-/* Only the server knows what it holds. */
-static void stats(cachette__store *store, cachette_stats *stats) {
+/* Only the server knows its numbers. */
+static void mongodb_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
   (void)stats;
 }
 
-static void close_mongodb(cachette__store *store, bool forked) {
+static void mongodb_close(cachette__store *store, bool forked) {
   mongodb *self = (mongodb *)store;
-  int64_t patience_ms = self->shared->settings->timeout_ms;
-  if (patience_ms > CLOSE_PATIENCE_MS) patience_ms = CLOSE_PATIENCE_MS;
-  cachette__pool_close(self->shared->pool, patience_ms, forked);
+  int64_t timeout_ms = self->shared->settings->timeout_ms;
+  if (timeout_ms > CLOSE_TIMEOUT_MS) timeout_ms = CLOSE_TIMEOUT_MS;
+  cachette__pool_close(self->shared->pool, timeout_ms, forked);
   cachette__free(self);
 }
 
 const cachette__store_vtable cachette__mongodb_store = {
     .settings = cachette__mongo_settings_new,
-    .open = open_mongodb,
-    .submit = submit,
-    .detach = detach,
-    .server = server,
-    .stats = stats,
-    .close = close_mongodb,
+    .open = mongodb_open,
+    .submit = mongodb_submit,
+    .detach = mongodb_detach,
+    .server = mongodb_server,
+    .stats = mongodb_stats,
+    .close = mongodb_close,
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies of the server become results of the job's items. */
+/* Converts the server's replies to results of the job's items. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* ---- Items by key ---- */
+/* ---- Sorted items ---- */
 
 static int compare_keys(cachette_slice a, cachette_slice b) {
   int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
@@ -28,7 +28,7 @@ cachette__item_copy **cachette__mongo_sort_items(cachette__mongo_job *job) {
   return sorted;
 }
 
-/* The first of `count` that has the key, or NULL. */
+/* Returns the first of `count` sorted items that has the key, or NULL. */
 static cachette__item_copy **find_items(cachette__item_copy **sorted, size_t count,
                                         cachette_slice key) {
   size_t low = 0, high = count;
@@ -57,7 +57,7 @@ static void take_value(cachette__mongo_job *job, cachette__item_copy *item,
   cachette__op_copy_found(&job->op, item, value);
 }
 
-/* If a key is there twice, the first live document counts. */
+/* If a key is stored twice, the first live document counts. */
 void cachette__mongo_take_document(cachette__mongo_job *job, cachette__item_copy **sorted,
                                    size_t count, const bson_t *document) {
   cachette_slice key;
@@ -74,7 +74,7 @@ void cachette__mongo_take_document(cachette__mongo_job *job, cachette__item_copy
 
 /* ---- Writes ---- */
 
-/* Takes an element of a reply's writeErrors. */
+/* Takes an element of `writeErrors` in a reply. */
 static void take_write_error(cachette__mongo_job *job, cachette__item_copy *const *items,
                              size_t count, const bson_iter_t *element) {
   bson_iter_t field;
@@ -89,7 +89,7 @@ static void take_write_error(cachette__mongo_job *job, cachette__item_copy *cons
       bson_strncpy(error.message, bson_iter_utf8(&field, NULL), sizeof error.message);
   }
   if (index >= count) return;
-  if (cachette__mongo_is_race(job, &error))
+  if (cachette__mongo_is_conflict(job, &error))
     items[index]->retry = true;
   else
     cachette__mongo_fail_item(job, items[index], &error);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The options: the server's URL, the names of database and collection, the key prefix. */
+/* Reads and checks the options: the server's URL, the names of database and collection, the key
+ * prefix. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "internal.h"
 
-enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes: limits of MongoDB */
+enum { DATABASE_MAX = 63, NAMESPACE_MAX = 255 }; /* bytes; MongoDB's limits */
 
 static const char example[] = "mongodb://[user:password@]host[:port]";
 
@@ -14,10 +15,10 @@ static const char example[] = "mongodb://[user:password@]host[:port]";
 
 static int fail_name(const char *option, const char *name, const char *problem,
                      cachette_error *error) {
-  char shown[64];
-  cachette__value_text(name, shown, sizeof shown);
+  char redacted[64];
+  cachette__value_text(name, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
-                        "The \"%s\" value \"%s\" is not valid: %s.", option, shown, problem);
+                        "The \"%s\" value \"%s\" is not valid: %s.", option, redacted, problem);
 }
 
 static int check_database(const char *name, cachette_error *error) {
@@ -54,19 +55,19 @@ static bool begins_with(const char *text, const char *head) {
   return strncasecmp(text, head, strlen(head)) == 0;
 }
 
-/* Whether the options of a URL may hold a secret, such as the password of a key file. */
+/* Whether the options in a URL may contain a secret, such as the password of a key file. */
 static bool may_hold_secret(const char *rest) {
-  static const char *const words[] = {"password", "token", "secret", "properties", "%"};
+  static const char *const secrets[] = {"password", "token", "secret", "properties", "%"};
   for (const char *at = strchr(rest, '?'); at != NULL && *at != '\0'; at++)
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-      if (begins_with(at, words[i])) return true;
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+      if (begins_with(at, secrets[i])) return true;
   return false;
 }
 
 /*
- * Why libmongoc rejects a URL. Its message may repeat parts of the URL, secrets included. So
- * libmongoc parses the URL again without user name and password, and its message is used only if no
- * other part of the URL may be a secret.
+ * Returns why libmongoc rejects a URL. libmongoc's message may repeat parts of the URL, including
+ * secrets. So libmongoc parses the URL again without user name and password, and its message is
+ * used only if no other part of the URL may be a secret.
  */
 static const char *find_reason(const char *url, char *reason, size_t size) {
   static const char unknown[] = "libmongoc does not understand it";
@@ -89,22 +90,22 @@ static const char *find_reason(const char *url, char *reason, size_t size) {
   return reason;
 }
 
-/* What is wrong that libmongoc need not tell, or NULL. */
+/* Returns what is wrong with the URL, as far as that is visible without libmongoc; or NULL. */
 static const char *find_problem(const char *url) {
   if (!begins_with(url, "mongodb://") && !begins_with(url, "mongodb+srv://"))
     return "it must begin with mongodb:// or mongodb+srv://";
-  return cachette__url_check_many(url);
+  return cachette__url_check_multi_host(url);
 }
 
 static int fail_url(const char *url, const char *problem, cachette_error *error) {
-  char shown[64];
-  cachette__url_show(url, shown, sizeof shown);
+  char redacted[64];
+  cachette__url_redact(url, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, "mongodb_url",
                         "The \"mongodb_url\" value \"%s\" is not valid: %s. It looks like %s.",
-                        shown, problem, example);
+                        redacted, problem, example);
 }
 
-/* An option in the URL takes precedence over ours. */
+/* An option in the URL takes precedence over the store's. */
 static void default_ms(mongoc_uri_t *uri, const char *name, int64_t ms) {
   if (!mongoc_uri_has_option(uri, name)) mongoc_uri_set_option_as_int32(uri, name, (int32_t)ms);
 }
@@ -114,13 +115,14 @@ static void default_text(mongoc_uri_t *uri, const char *name, const char *text) 
     mongoc_uri_set_option_as_utf8(uri, name, text);
 }
 
-/* Makes the paths in the URL absolute, from the options' folder. False: out of memory. */
+/* Makes relative paths in the URL absolute; they start at the options' folder. False: out of
+ * memory. */
 static bool resolve_paths(mongoc_uri_t *uri, const cachette_options *options) {
   static const char *const names[] = {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *path = mongoc_uri_get_option_as_utf8(uri, names[i], NULL);
     if (path == NULL || *path == '\0') continue;
-    char *absolute = cachette__path_from(cachette__options_folder(options), path);
+    char *absolute = cachette__path_join(cachette__options_folder(options), path);
     if (absolute == NULL) return false;
     mongoc_uri_set_option_as_utf8(uri, names[i], absolute);
     cachette__free(absolute);
@@ -153,7 +155,7 @@ static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cach
   mongoc_uri_t *uri = mongoc_uri_new(url);
   if (uri == NULL) return fail_url(url, find_reason(url, reason, sizeof reason), error);
   int64_t timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
-  /* Less than the op's, so that the reason arrives before the op times out. */
+  /* Shorter than the op's, so that libmongoc's error arrives before the op times out. */
   default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout_ms - timeout_ms / 4);
   default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout_ms);
   default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS,
@@ -169,7 +171,7 @@ static int read_url(const cachette_options *options, mongoc_uri_t **parsed, cach
   return CACHETTE_OK;
 }
 
-static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
+static void write_server_name(const mongoc_uri_t *uri, char *name, size_t size) {
   const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri);
   if (host == NULL)
     snprintf(name, size, "MongoDB at %.80s", mongoc_uri_get_srv_hostname(uri));
@@ -180,7 +182,7 @@ static void name_server(const mongoc_uri_t *uri, char *name, size_t size) {
 
 /* ---- libmongoc ---- */
 
-/* libmongoc would print warnings; its errors come back to us anyway. */
+/* Stops libmongoc from printing warnings. Its functions return errors anyway. */
 static void ignore_message(mongoc_log_level_t level, const char *domain, const char *message,
                            void *data) {
   (void)level;
@@ -194,7 +196,7 @@ static void init_libmongoc(void) {
   mongoc_init();
 }
 
-/* ---- All settings ---- */
+/* ---- Settings ---- */
 
 static char *copy(const char *text) {
   return text != NULL ? cachette__strndup(text, strlen(text)) : cachette__strndup("", 0);
@@ -209,15 +211,15 @@ static void free_settings(cachette__settings *base) {
   cachette__free(settings);
 }
 
-static int read_settings(const cachette_options *options, cachette__mongo_settings *settings,
-                         cachette_error *error) {
+static int read_options(cachette__mongo_settings *settings, const cachette_options *options,
+                        cachette_error *error) {
   const char *database = cachette__options_text(options, CACHETTE__OPTION_database_name);
   const char *collection = cachette__options_text(options, CACHETTE__OPTION_table_name);
   int code = check_database(database, error);
   if (code == CACHETTE_OK) code = check_collection(database, collection, error);
   if (code == CACHETTE_OK) code = read_url(options, &settings->uri, error);
   if (code < 0) return code;
-  name_server(settings->uri, settings->name, sizeof settings->name);
+  write_server_name(settings->uri, settings->name, sizeof settings->name);
   settings->threads =
       (unsigned)cachette__options_number(options, CACHETTE__OPTION_mongodb_pool_size);
   settings->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
@@ -229,20 +231,20 @@ static int read_settings(const cachette_options *options, cachette__mongo_settin
   return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
-/* libmongoc is initialised here because the store's first use of it is to parse the URL. That
- * happens once in a process, so a program that sets a log handler of its own later keeps it. */
+/* Initialises libmongoc, because parsing the URL is the store's first use of it. This happens once
+ * per process, so a log handler that the program sets later stays. */
 int cachette__mongo_settings_new(const cachette_options *options, cachette__settings **settings,
                                  cachette_error *error) {
   static uv_once_t once = UV_ONCE_INIT;
   uv_once(&once, init_libmongoc);
-  cachette__mongo_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_settings(options, made, error);
+  cachette__mongo_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, error);
   if (code < 0) {
-    free_settings(&made->base);
+    free_settings(&self->base);
     return code;
   }
-  *settings = &made->base;
+  *settings = &self->base;
   return CACHETTE_OK;
 }

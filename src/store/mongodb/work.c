@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A job on its thread: connects, carries out the job's verb, and retries where that is safe. */
+/* Runs a job on a thread of the pool: connects, runs the verb, and retries where that is safe. */
 #include "internal.h"
 
-typedef void each(cachette__mongo_job *job, mongoc_collection_t *collection,
-                  cachette__item_copy *item);
+typedef void item_function(cachette__mongo_job *job, mongoc_collection_t *collection,
+                           cachette__item_copy *item);
 
-static void do_each(cachette__mongo_job *job, mongoc_collection_t *collection, each *act) {
+static void for_each_item(cachette__mongo_job *job, mongoc_collection_t *collection,
+                          item_function *function) {
   for (size_t i = 0; i < job->op.count && job->op.code == CACHETTE_OK; i++)
-    act(job, collection, &job->op.items[i]);
+    function(job, collection, &job->op.items[i]);
 }
 
-static void carry_out(cachette__mongo_job *job, const cachette__mongo_client *client) {
+static void run_verb(cachette__mongo_job *job, const cachette__mongo_client *client) {
   mongoc_collection_t *collection = client->collection;
   switch (job->op.verb) {
     case CACHETTE_FETCH:
@@ -19,7 +20,7 @@ static void carry_out(cachette__mongo_job *job, const cachette__mongo_client *cl
       break;
     case CACHETTE_PUT:
       if (job->op.flags & CACHETTE_IF_ABSENT)
-        do_each(job, collection, cachette__mongo_add);
+        for_each_item(job, collection, cachette__mongo_add);
       else
         cachette__mongo_put(job, collection);
       break;
@@ -27,13 +28,13 @@ static void carry_out(cachette__mongo_job *job, const cachette__mongo_client *cl
       cachette__mongo_touch(job, collection);
       break;
     case CACHETTE_INCREMENT:
-      do_each(job, collection, cachette__mongo_increment);
+      for_each_item(job, collection, cachette__mongo_increment);
       break;
     case CACHETTE_CLEAR:
       cachette__mongo_clear(job, collection);
       break;
     case CACHETTE_CLEAR_NAMESPACE:
-      do_each(job, collection, cachette__mongo_clear_namespace);
+      for_each_item(job, collection, cachette__mongo_clear_namespace);
       break;
     case CACHETTE_FLUSH:
       cachette__mongo_flush(job, collection);
@@ -58,12 +59,12 @@ static void reset_results(cachette__mongo_job *job) {
   }
 }
 
-static void carry_out_with_retry(cachette__mongo_job *job, const cachette__mongo_client *client) {
-  carry_out(job, client);
-  /* The server may have closed an idle connection. The second try makes a new one. */
+static void run_with_retry(cachette__mongo_job *job, const cachette__mongo_client *client) {
+  run_verb(job, client);
+  /* The server may have closed an idle connection. The retry opens a new one. */
   if (job->disconnected && cachette__is_idempotent(job->op.verb, job->op.flags)) {
     reset_results(job);
-    carry_out(job, client);
+    run_verb(job, client);
   }
 }
 
@@ -72,5 +73,5 @@ void cachette__mongo_work(cachette__mongo_job *job, cachette__mongo_thread *thre
   const cachette__mongo_client *client = cachette__mongo_connect_for(job, thread);
   if (client == NULL) return;
   if (cachette__mongo_inserts(job->op.verb) && !cachette__mongo_indexes_await(job)) return;
-  carry_out_with_retry(job, client);
+  run_with_retry(job, client);
 }

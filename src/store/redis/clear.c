@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clears by pattern: SCAN, then UNLINK of the keys that it found, one batch after another, so that
- * neither the server nor its other clients wait long. One command is in flight at a time; other ops
- * go between.
+ * Clears by pattern: SCAN, then UNLINK of the keys found, one batch after another, so that other
+ * clients do not wait long. Only one command of a clear is in flight; other ops run in between.
  *
  *     SCAN cursor -> keys? -> UNLINK keys -> cursor 0? -> next pattern, or done
  *
- * SCAN promises to find the keys that exist from its first command to its last. A key that is put
- * meanwhile may stay or go. https://redis.io/docs/latest/commands/scan/
+ * SCAN finds all keys that exist from its first command to its last. A key that is put during the
+ * clear may or may not be removed. https://redis.io/docs/latest/commands/scan/
  */
 #include <string.h>
 
@@ -27,7 +26,7 @@ static void begin_batch(cachette__redis_clear *clear) {
   clear->in_keys = clear->in_key = false;
 }
 
-/* The pattern of the next namespace, or of all keys of the prefix. */
+/* Starts with the pattern of the current namespace, or of all keys with the prefix. */
 static bool begin_item(cachette__redis_clear *clear) {
   const cachette_op *op = clear->op;
   const cachette_slice none = {"", 0};
@@ -59,7 +58,7 @@ void cachette__redis_clear_detach(cachette_op *op) {
 
 void cachette__redis_clear_fail(cachette__redis_clear *clear, int code, const char *message) {
   if (clear->op != NULL) cachette__op_fail(clear->op, code, NULL, "%s", message);
-  free_clear(clear); /* last, since the message may be in it */
+  free_clear(clear); /* last, since `message` may point into it */
 }
 
 static void finish(cachette__redis_clear *clear) {
@@ -68,7 +67,7 @@ static void finish(cachette__redis_clear *clear) {
   if (op != NULL) cachette__op_complete(op, CACHETTE_OK);
 }
 
-/* While the next command is in the pipeline, its request owns the clear. */
+/* Sends the next command. Its request owns the clear while it is in the pipeline. */
 static void push(cachette__redis_node *node, cachette__redis_clear *clear) {
   const char *reason;
   int code = cachette__redis_push(node, NULL, clear, clear->pattern.end, &reason);
@@ -97,9 +96,9 @@ size_t cachette__redis_clear_encode(cachette__redis_node *node, cachette__redis_
   cachette_slice cursor = {clear->cursor, clear->cursor_size};
   if (!clear->unlinking) return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
   size_t size = cachette__buffer_size(&clear->keys);
-  clear->plain = node->has_no_unlink;
+  clear->legacy = node->unlink_refused;
   if (!cachette__redis_head(output, clear->key_count + 1,
-                            cachette_str(node->has_no_unlink ? "DEL" : "UNLINK")))
+                            cachette_str(node->unlink_refused ? "DEL" : "UNLINK")))
     return 0;
   char *at = cachette__buffer_reserve(output, size);
   if (at == NULL) return 0;
@@ -126,13 +125,13 @@ static bool take_cursor(cachette__redis_clear *clear, const cachette__resp_token
   return true;
 }
 
-/* A key, written as a bulk string of the command to come. */
+/* Appends a key as a bulk string of the next UNLINK. */
 static bool take_key(cachette__redis_clear *clear, const cachette__resp_token *token) {
   if (token->type != CACHETTE__RESP_BULK) return false;
   if (clear->code < 0) return true;
   cachette__buffer *keys = &clear->keys;
   if (!clear->in_key) {
-    /* Reserves the whole key; its bytes are copied as they come. */
+    /* Reserves space for the whole key; its bytes are copied as they arrive. */
     char *at = cachette__buffer_reserve(keys, token->size + 32);
     if (at == NULL) {
       fail_later(clear, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
@@ -140,13 +139,13 @@ static bool take_key(cachette__redis_clear *clear, const cachette__resp_token *t
     }
     at = cachette__redis_bulk_head(at, token->size);
     keys->end = (size_t)(at - keys->data) + token->size + 2;
-    clear->key_begin = (size_t)(at - keys->data) - keys->begin;
+    clear->key_start = (size_t)(at - keys->data) - keys->begin;
     memcpy(at + token->size, "\r\n", 2);
     clear->key_count++;
     clear->in_key = true;
   }
   if (token->bytes.size > 0)
-    memcpy(keys->data + keys->begin + clear->key_begin + token->offset, token->bytes.data,
+    memcpy(keys->data + keys->begin + clear->key_start + token->offset, token->bytes.data,
            token->bytes.size);
   if (token->end) clear->in_key = false;
   return true;
@@ -176,14 +175,14 @@ static void take_error(cachette__redis_node *node, cachette__redis_request *requ
     return;
   }
   clear->answered = true;
-  clear->refused = clear->unlinking && !clear->plain && cachette__redis_error_is_refusal(node);
+  clear->refused = clear->unlinking && !clear->legacy && cachette__redis_error_is_refusal(node);
   if (clear->refused) {
-    node->has_no_unlink = true;
+    node->unlink_refused = true;
     return;
   }
-  const char *command = !clear->unlinking ? "SCAN" : clear->plain ? "DEL" : "UNLINK";
-  int code =
-      cachette__redis_explain(node, command, (cachette_slice){NULL, 0}, message, sizeof message);
+  const char *command = !clear->unlinking ? "SCAN" : clear->legacy ? "DEL" : "UNLINK";
+  int code = cachette__redis_explain_error(node, command, (cachette_slice){NULL, 0}, message,
+                                           sizeof message);
   fail_later(clear, code, message);
 }
 
@@ -198,7 +197,7 @@ bool cachette__redis_clear_take(cachette__redis_node *node, cachette__redis_requ
   return clear->unlinking ? take_unlinked(clear, token) : take_scanned(clear, token);
 }
 
-/* Goes on to the next batch, or the next namespace. Returns false when all is done. */
+/* Moves on to the next batch or namespace. Returns false after the last one. */
 static bool advance(cachette__redis_clear *clear) {
   bool scanned = clear->cursor_size == 1 && clear->cursor[0] == '0';
   if (!scanned) {
@@ -218,7 +217,7 @@ void cachette__redis_clear_continue(cachette__redis_node *node, cachette__redis_
     return;
   }
   if (clear->refused)
-    clear->refused = false; /* the same keys, with the old command */
+    clear->refused = false; /* resends the same keys with DEL */
   else if (!clear->unlinking && clear->key_count > 0)
     clear->unlinking = true;
   else

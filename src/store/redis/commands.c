@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* An op becomes commands. */
 #include "internal.h"
 
 static bool encode_item(cachette__redis_node *node, cachette__buffer *output, const cachette_op *op,
@@ -16,16 +17,16 @@ static bool encode_item(cachette__redis_node *node, cachette__buffer *output, co
     case CACHETTE_TOUCH:
       return cachette__redis_pexpire(output, key, item->ttl_ms);
     default:
-      return cachette__redis_unlink(output, key, node->has_no_unlink);
+      return cachette__redis_unlink(output, key, node->unlink_refused);
   }
 }
 
-/* DBSIZE tells how many keys there were, then FLUSHDB removes them. */
+/* DBSIZE counts the keys, then FLUSHDB removes them. */
 static bool encode_flush(const cachette__redis_node *node, cachette__buffer *output) {
   const cachette_slice size = cachette_str("DBSIZE");
   const cachette_slice flush[] = {cachette_str("FLUSHDB"), cachette_str("ASYNC")};
   return cachette__redis_words(output, &size, 1) &&
-         cachette__redis_words(output, flush, node->has_no_async_flush ? 1 : 2);
+         cachette__redis_words(output, flush, node->async_flush_refused ? 1 : 2);
 }
 
 static size_t encode_items(cachette__redis_node *node, cachette__buffer *output,
@@ -33,14 +34,14 @@ static size_t encode_items(cachette__redis_node *node, cachette__buffer *output,
   const cachette_op *op = request->op;
   size_t count = 0;
   for (size_t i = op->count; i-- > 0;)
-    if (cachette__redis_asks(request, i)) request->item = i; /* the first */
+    if (cachette__redis_includes(request, i)) request->item = i; /* ends at the first one */
   for (size_t i = request->item; i < op->count; i++) {
-    if (!cachette__redis_asks(request, i)) continue;
+    if (!cachette__redis_includes(request, i)) continue;
     if (!encode_item(node, output, op, &op->items[i])) return 0;
     count++;
   }
-  cachette__redis_begin_item(request);
-  return count * cachette__redis_replies(op);
+  cachette__redis_reset_item(request);
+  return count * cachette__redis_item_replies(op);
 }
 
 static size_t encode_op(cachette__redis_node *node, cachette__buffer *output,
@@ -48,12 +49,12 @@ static size_t encode_op(cachette__redis_node *node, cachette__buffer *output,
   const cachette_op *op = request->op;
   bool flush = op->verb == CACHETTE_FLUSH;
   request->step = 0;
-  request->plain = flush ? node->has_no_async_flush : node->has_no_unlink;
+  request->legacy = flush ? node->async_flush_refused : node->unlink_refused;
   if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_encode(node, request, output);
   if (cachette__has_items(op->verb)) return encode_items(node, output, request);
-  bool fine =
+  bool ok =
       flush ? encode_flush(node, output) : cachette__redis_head(output, 1, cachette_str("PING"));
-  return fine ? cachette__redis_replies(op) : 0;
+  return ok ? cachette__redis_item_replies(op) : 0;
 }
 
 size_t cachette__redis_encode(void *owner, cachette__request *base, cachette__buffer *output) {

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting: INCRBY, of a counter that is made with its time to live where there is none.
+ * Increments: INCRBY, after a SET that creates the counter with its TTL if it does not exist.
  *
- * Best is a transaction, in which all of it happens or nothing, in one round trip:
+ * The preferred form is a transaction, which is atomic and takes one round trip:
  *
- *     WHOLE        [MULTI] [SET key 0 PX ttl NX] [INCRBY key amount] [EXEC]
+ *     TRANSACTION  [MULTI] [SET key 0 PX ttl NX] [INCRBY key amount] [EXEC]
  *
- * A server that refuses MULTI would carry out the commands behind it one by one, some of them
- * perhaps; one that refuses EXEC would hold back all that follows on the connection. So the first
- * increment of a connection finds out whether the server permits both, and changes nothing:
+ * A server that refuses MULTI would execute the commands after it one by one. A server that refuses
+ * EXEC would queue all later commands of the connection. So the first increment on a connection
+ * tests whether both are permitted, without changing anything:
  *
- *     PROBE_EXEC   [EXEC]          "EXEC without MULTI": it is permitted. Anything else: it is not.
+ *     PROBE_EXEC   [EXEC]          permitted if the error is "EXEC without MULTI"
  *     PROBE_MULTI  [MULTI] [EXEC]  an empty transaction
  *
- * Where they are not permitted (by an ACL, a renamed command, a proxy), each command waits for the
- * answer to the one before, so that a refused one leaves the counter as it was:
+ * If they are not permitted (by an ACL, a renamed command, a proxy), each command is sent after the
+ * reply to the one before, so that a refused command does not change the counter:
  *
- *     BEGIN        [SET key amount PX ttl NX]  it was made: that is its sum. It is there: ADD
+ *     CREATE       [SET key amount PX ttl NX]      created: done; it exists: ADD
  *     ADD          [PTTL key] [INCRBY key amount]
- *     LOOK         [PTTL key]          if INCRBY may have made it (its sum is the amount)
- *     BOUND        [PEXPIRE key ttl]   if it did, for then it has no end
+ *     READ_TTL     [PTTL key]          if INCRBY may have created the counter (sum == amount)
+ *     SET_TTL      [PEXPIRE key ttl]   if so, since the counter would never expire
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,18 +27,18 @@
 
 #include "internal.h"
 
-enum { START, WHOLE, PROBE_EXEC, PROBE_MULTI, BEGIN, ADD, LOOK, BOUND };
+enum { START, TRANSACTION, PROBE_EXEC, PROBE_MULTI, CREATE, ADD, READ_TTL, SET_TTL };
 
-/* What PTTL answers of a key without an end; and, of ours, that it did not answer. */
-enum { ENDLESS = -1, UNTOLD = -3 };
+/* The TTL that PTTL returns for a key that does not expire; and our value if PTTL failed. */
+enum { NO_EXPIRY = -1, UNKNOWN = -3 };
 
 static cachette_item *item_of(const cachette__redis_request *request) {
   return &request->op->items[request->item];
 }
 
-/* The first item from one on that is still to be counted; the op's count: none is. */
-static size_t find_due(const cachette__redis_request *request, size_t item) {
-  while (item < request->op->count && !cachette__redis_asks(request, item)) item++;
+/* Returns the index of the first item of the request from `item` on; the op's count if none. */
+static size_t next_item(const cachette__redis_request *request, size_t item) {
+  while (item < request->op->count && !cachette__redis_includes(request, item)) item++;
   return item;
 }
 
@@ -50,42 +50,42 @@ static unsigned choose_phase(const cachette__redis_node *node,
   switch (node->multi) {
     case CACHETTE__MULTI_UNKNOWN:
       return PROBE_EXEC;
-    case CACHETTE__MULTI_HALF_KNOWN:
+    case CACHETTE__MULTI_EXEC_PERMITTED:
       return PROBE_MULTI;
-    case CACHETTE__MULTI_FINE:
-      return WHOLE;
+    case CACHETTE__MULTI_PERMITTED:
+      return TRANSACTION;
     default:
-      return BEGIN;
+      return CREATE;
   }
 }
 
-static size_t encode_whole(cachette__redis_node *node, cachette__buffer *output,
-                           const cachette__redis_request *request) {
+static size_t encode_transaction(cachette__redis_node *node, cachette__buffer *output,
+                                 const cachette__redis_request *request) {
   size_t replies = 0;
   for (size_t i = request->item; i < request->op->count; i++) {
     const cachette_item *item = &request->op->items[i];
-    if (!cachette__redis_asks(request, i)) continue;
+    if (!cachette__redis_includes(request, i)) continue;
     cachette__redis_key key = {node->settings->prefix, item->key};
     if (!cachette__redis_increment(output, key, item->amount, item->ttl_ms)) return 0;
     replies += 4;
   }
-  cachette__redis_begin_item(request);
+  cachette__redis_reset_item(request);
   return replies;
 }
 
-static bool encode_begin(cachette__buffer *output, cachette__redis_key key,
-                         const cachette__redis_request *request) {
+static bool encode_create(cachette__buffer *output, cachette__redis_key key,
+                          const cachette__redis_request *request) {
   const cachette_item *item = item_of(request);
   char digits[24];
   snprintf(digits, sizeof digits, "%" PRId64, item->amount);
-  cachette__redis_begin_item(request);
+  cachette__redis_reset_item(request);
   return cachette__redis_set(output, key, cachette_str(digits), item->ttl_ms, true);
 }
 
 size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redis_request *request,
                                       cachette__buffer *output) {
   request->phase = choose_phase(node, request);
-  if (request->phase <= BEGIN) request->item = find_due(request, request->item);
+  if (request->phase <= CREATE) request->item = next_item(request, request->item);
   const cachette_item *item = item_of(request);
   cachette__redis_key key = {node->settings->prefix, item->key};
   switch (request->phase) {
@@ -96,15 +96,15 @@ size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redi
                      cachette__redis_head(output, 1, cachette_str("EXEC"))
                  ? 2
                  : 0;
-    case WHOLE:
-      return encode_whole(node, output, request);
-    case BEGIN:
-      return encode_begin(output, key, request) ? 1 : 0;
+    case TRANSACTION:
+      return encode_transaction(node, output, request);
+    case CREATE:
+      return encode_create(output, key, request) ? 1 : 0;
     case ADD:
       return cachette__redis_pttl(output, key) && cachette__redis_incrby(output, key, item->amount)
                  ? 2
                  : 0;
-    case LOOK:
+    case READ_TTL:
       return cachette__redis_pttl(output, key) ? 1 : 0;
     default:
       return cachette__redis_pexpire(output, key, item->ttl_ms) ? 1 : 0;
@@ -113,9 +113,9 @@ size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redi
 
 /* ---- Replies ---- */
 
-/* Of what EXEC answers with, that to SET tells whether the counter stood, that to INCRBY its sum.
- */
-static bool take_executed(cachette_item *item, const cachette__resp_token *token) {
+/* Takes a token of the reply to EXEC: the reply to SET, whether the counter existed, and the reply
+ * to INCRBY, the sum. */
+static bool take_exec_reply(cachette_item *item, const cachette__resp_token *token) {
   switch (token->type) {
     case CACHETTE__RESP_ARRAY:
       return token->depth == 0 && token->number == 2;
@@ -130,15 +130,15 @@ static bool take_executed(cachette_item *item, const cachette__resp_token *token
   }
 }
 
-/* MULTI may have been refused since it was last permitted: then each command was carried out. */
-static bool take_whole(cachette__redis_request *request, const cachette__resp_token *token) {
+/* If MULTI is refused although it was permitted before, the commands were executed one by one. */
+static bool take_transaction(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   bool is_word = token->type == CACHETTE__RESP_SIMPLE && token->depth == 0;
   if (request->step == 0) {
     request->in_multi = is_word;
     return is_word;
   }
-  if (request->step == 3) return request->in_multi && take_executed(item, token);
+  if (request->step == 3) return request->in_multi && take_exec_reply(item, token);
   if (request->in_multi) return is_word;
   if (request->step == 2) {
     item->amount = token->number;
@@ -148,25 +148,26 @@ static bool take_whole(cachette__redis_request *request, const cachette__resp_to
   return is_word || token->type == CACHETTE__RESP_NULL;
 }
 
-/* EXEC was permitted in vain if it does not answer so. */
+/* Transactions are permitted only if EXEC returns an empty array after MULTI. */
 static bool take_probed(cachette__redis_node *node, cachette__redis_request *request,
                         const cachette__resp_token *token) {
   if (request->phase == PROBE_MULTI && request->step == 0) {
     request->in_multi = token->type == CACHETTE__RESP_SIMPLE;
     return true;
   }
-  bool is_fine = request->in_multi && token->type == CACHETTE__RESP_ARRAY && token->number == 0;
-  node->multi = is_fine ? CACHETTE__MULTI_FINE : CACHETTE__MULTI_REFUSED;
+  bool is_permitted =
+      request->in_multi && token->type == CACHETTE__RESP_ARRAY && token->number == 0;
+  node->multi = is_permitted ? CACHETTE__MULTI_PERMITTED : CACHETTE__MULTI_REFUSED;
   return true;
 }
 
-static bool take_begun(cachette__redis_request *request, const cachette__resp_token *token) {
-  item_of(request)->status =
-      token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS; /* made, with its sum */
+static bool take_created(cachette__redis_request *request, const cachette__resp_token *token) {
+  /* A counter that was created has the amount as its sum, which the item has already. */
+  item_of(request)->status = token->type == CACHETTE__RESP_NULL ? CACHETTE_HIT : CACHETTE_MISS;
   return token->type == CACHETTE__RESP_NULL || token->type == CACHETTE__RESP_SIMPLE;
 }
 
-/* A counter that stood at 0, and one that INCRBY made, have the amount as their sum. */
+/* If the sum is the amount, the counter was 0, or INCRBY has created it. */
 static bool take_added(cachette__redis_request *request, const cachette__resp_token *token) {
   cachette_item *item = item_of(request);
   if (token->type != CACHETTE__RESP_INTEGER) return false;
@@ -174,7 +175,7 @@ static bool take_added(cachette__redis_request *request, const cachette__resp_to
     request->ttl_ms = token->number;
     return true;
   }
-  request->made = token->number == item->amount && request->ttl_ms != ENDLESS;
+  request->may_lack_ttl = token->number == item->amount && request->ttl_ms != NO_EXPIRY;
   item->amount = token->number;
   return true;
 }
@@ -182,13 +183,13 @@ static bool take_added(cachette__redis_request *request, const cachette__resp_to
 bool cachette__redis_counter_take(cachette__redis_node *node, cachette__redis_request *request,
                                   const cachette__resp_token *token) {
   switch (request->phase) {
-    case WHOLE:
-      return take_whole(request, token);
+    case TRANSACTION:
+      return take_transaction(request, token);
     case PROBE_EXEC:
     case PROBE_MULTI:
       return take_probed(node, request, token);
-    case BEGIN:
-      return take_begun(request, token);
+    case CREATE:
+      return take_created(request, token);
     case ADD:
       return take_added(request, token);
     default:
@@ -200,15 +201,15 @@ bool cachette__redis_counter_take(cachette__redis_node *node, cachette__redis_re
 /* ---- Errors ---- */
 
 /*
- * The server has begun a transaction and does not end it: all that is said on this connection would
- * be held back. Nothing was carried out, so it may be said again on another one.
+ * The server has started a transaction and refuses to end it, so it would queue all later commands
+ * of this connection. Nothing was executed, so the request is safe to resend on a new connection.
  */
-static void give_up(cachette__redis_node *node, cachette__redis_request *request) {
+static void abandon_connection(cachette__redis_node *node, cachette__redis_request *request) {
   request->phase = START;
   cachette__link_fail(&node->pipeline.link, false, CACHETTE_EBACKEND,
                       "%s refused EXEC behind MULTI; the connection was given up.",
                       node->pipeline.name);
-  node->multi = CACHETTE__MULTI_REFUSED; /* of the next connection */
+  node->multi = CACHETTE__MULTI_REFUSED; /* the next connection starts with this */
 }
 
 static void take_probe_error(cachette__redis_node *node, cachette__redis_request *request) {
@@ -216,23 +217,24 @@ static void take_probe_error(cachette__redis_node *node, cachette__redis_request
     request->postponed = true;
   } else if (request->phase == PROBE_EXEC) {
     bool is_permitted = strstr(node->error, "without MULTI") != NULL;
-    node->multi = is_permitted ? CACHETTE__MULTI_HALF_KNOWN : CACHETTE__MULTI_REFUSED;
+    node->multi = is_permitted ? CACHETTE__MULTI_EXEC_PERMITTED : CACHETTE__MULTI_REFUSED;
   } else {
     node->multi = CACHETTE__MULTI_REFUSED;
   }
 }
 
-/* The transaction of an item did not take place, and none of its commands was at fault. */
-static void count_plainly(cachette__redis_node *node, cachette__redis_request *request) {
+/* The transaction of an item was aborted, although none of its commands failed. */
+static void retry_without_transaction(cachette__redis_node *node,
+                                      cachette__redis_request *request) {
   cachette_item *item = item_of(request);
   if (item->status < 0) return;
   node->multi = CACHETTE__MULTI_REFUSED;
-  item->status = CACHETTE__REDIS_DUE;
+  item->status = CACHETTE__REDIS_RESEND;
   request->refused = true;
 }
 
-static void take_whole_error(cachette__redis_node *node, cachette__redis_request *request,
-                             unsigned depth) {
+static void take_transaction_error(cachette__redis_node *node, cachette__redis_request *request,
+                                   unsigned depth) {
   cachette_item *item = item_of(request);
   if (request->step == 0) {
     request->in_multi = false;
@@ -241,9 +243,9 @@ static void take_whole_error(cachette__redis_node *node, cachette__redis_request
     cachette__redis_item_error(node, request, item, request->step == 1 ? "SET" : "INCRBY");
   } else if (request->in_multi) {
     if (cachette__redis_error_is(node, "EXECABORT"))
-      count_plainly(node, request);
+      retry_without_transaction(node, request);
     else
-      give_up(node, request);
+      abandon_connection(node, request);
   }
 }
 
@@ -251,44 +253,44 @@ void cachette__redis_counter_error(cachette__redis_node *node, cachette__redis_r
                                    unsigned depth) {
   cachette_item *item = item_of(request);
   switch (request->phase) {
-    case WHOLE:
-      take_whole_error(node, request, depth);
+    case TRANSACTION:
+      take_transaction_error(node, request, depth);
       return;
     case PROBE_EXEC:
       take_probe_error(node, request);
       return;
     case PROBE_MULTI:
       if (request->step == 1 && request->in_multi && !cachette__redis_error_is(node, "EXECABORT"))
-        give_up(node, request);
+        abandon_connection(node, request);
       else
         take_probe_error(node, request);
       return;
-    case BEGIN:
+    case CREATE:
       cachette__redis_item_error(node, request, item, "SET");
       return;
     case ADD:
       if (request->step == 0)
-        request->ttl_ms = UNTOLD;
+        request->ttl_ms = UNKNOWN;
       else
         cachette__redis_item_error(node, request, item, "INCRBY");
       return;
-    case LOOK:
-      request->ttl_ms = ENDLESS; /* for all that is known */
+    case READ_TTL:
+      request->ttl_ms = NO_EXPIRY; /* unknown: set the TTL to be safe */
       return;
     default:
-      return; /* it was counted all the same */
+      return; /* the counter was incremented in any case */
   }
 }
 
-/* ---- What comes next ---- */
+/* ---- The next phase ---- */
 
-/* The phase that follows for the same item; START: none. */
+/* Returns the next phase for the same item; START: it is done. */
 static unsigned next_phase(const cachette__redis_request *request) {
   const cachette_item *item = item_of(request);
   if (item->status < 0) return START;
-  if (request->phase == BEGIN) return item->status == CACHETTE_HIT ? ADD : START;
-  if (request->phase == ADD) return request->made ? LOOK : START;
-  return request->phase == LOOK && request->ttl_ms == ENDLESS ? BOUND : START;
+  if (request->phase == CREATE) return item->status == CACHETTE_HIT ? ADD : START;
+  if (request->phase == ADD) return request->may_lack_ttl ? READ_TTL : START;
+  return request->phase == READ_TTL && request->ttl_ms == NO_EXPIRY ? SET_TTL : START;
 }
 
 bool cachette__redis_counter_continues(cachette__redis_request *request) {
@@ -297,41 +299,43 @@ bool cachette__redis_counter_continues(cachette__redis_request *request) {
     request->phase = START;
     return true;
   }
-  if (phase == WHOLE) return request->refused;
+  if (phase == TRANSACTION) return request->refused;
   request->phase = next_phase(request);
-  if (request->phase == BOUND) item_of(request)->status = CACHETTE_MISS; /* it had gone */
+  if (request->phase == SET_TTL)
+    item_of(request)->status = CACHETTE_MISS; /* it had expired, and INCRBY created it */
   if (request->phase != START) return true;
-  request->item = find_due(request, request->item + 1);
+  request->item = next_item(request, request->item + 1);
   return request->item < request->op->count;
 }
 
-/* Of a transaction each item that is due is asked again; else those from this one on. */
+/* Transactions are resent for each item with status RESEND; the other forms continue at the current
+ * item. */
 void cachette__redis_counter_rewind(cachette__redis_request *request) {
-  if (request->phase == WHOLE) {
+  if (request->phase == TRANSACTION) {
     request->partial = true;
     request->item = 0;
   }
-  if (request->phase == WHOLE || (request->postponed && request->phase < LOOK))
+  if (request->phase == TRANSACTION || (request->postponed && request->phase < READ_TTL))
     request->phase = START;
 }
 
 bool cachette__redis_counter_is_transaction(const cachette__redis_request *request) {
-  return request->phase == WHOLE;
+  return request->phase == TRANSACTION;
 }
 
-bool cachette__redis_counter_probes(const cachette__redis_request *request) {
+bool cachette__redis_counter_is_probe(const cachette__redis_request *request) {
   return request->phase == PROBE_EXEC || request->phase == PROBE_MULTI;
 }
 
-bool cachette__redis_counter_adds(const cachette__redis_request *request) {
+bool cachette__redis_counter_is_adding(const cachette__redis_request *request) {
   return request->phase >= ADD;
 }
 
 bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request) {
-  return request->phase == START || request->phase >= LOOK ||
-         cachette__redis_counter_probes(request);
+  return request->phase == START || request->phase >= READ_TTL ||
+         cachette__redis_counter_is_probe(request);
 }
 
-bool cachette__redis_counter_is_over(const cachette__redis_request *request) {
-  return request->phase >= LOOK && find_due(request, request->item + 1) == request->op->count;
+bool cachette__redis_counter_is_done(const cachette__redis_request *request) {
+  return request->phase >= READ_TTL && next_item(request, request->item + 1) == request->op->count;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A server's error reply becomes a code and a sentence of ours. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,22 +8,23 @@
 #include "../../base/slice.h"
 #include "internal.h"
 
-/* What may help against an error. */
-enum cure {
+/* What may resolve an error. */
+enum remedy {
   NONE,
-  WAIT, /* waiting */
-  MOVE  /* a new connection: the name may stand for another server by now, or soon */
+  WAIT,
+  RECONNECT /* the host name may resolve to another server, now or soon */
 };
 
-/* Errors with a sentence of our own: how they begin, a code, the sentence. */
+/* The errors that we explain: the start of the reply, the code, the rest of the sentence. */
 static const struct known {
   const char *words;
   int code;
-  enum cure cure;
-  const char *sentence; /* behind the server's name */
+  enum remedy remedy;
+  const char *sentence; /* follows the server's name */
 } known[] = {
-    {"LOADING", CACHETTE_EUNAVAILABLE, MOVE, "is still loading its data; try again in a while"},
-    {"READONLY", CACHETTE_EBACKEND, MOVE, "is a read-only replica; name the primary instead"},
+    {"LOADING", CACHETTE_EUNAVAILABLE, RECONNECT,
+     "is still loading its data; try again in a while"},
+    {"READONLY", CACHETTE_EBACKEND, RECONNECT, "is a read-only replica; name the primary instead"},
     {"OOM", CACHETTE_EBACKEND, NONE,
      "has reached its \"maxmemory\" and evicts nothing; give it more, or a \"maxmemory-policy\""},
     {"NOAUTH", CACHETTE_EBACKEND, NONE, "asks for a password; put it into the URL"},
@@ -40,10 +42,11 @@ static const struct known {
     {"CLUSTERDOWN", CACHETTE_EUNSUPPORTED, WAIT,
      "is a node of a Redis Cluster, which is not supported"},
     {"TRYAGAIN", CACHETTE_EUNAVAILABLE, WAIT, "is moving the keys to another node"},
-    {"MASTERDOWN", CACHETTE_EUNAVAILABLE, MOVE, "is a replica that has lost its primary"},
+    {"MASTERDOWN", CACHETTE_EUNAVAILABLE, RECONNECT, "is a replica that has lost its primary"},
     {"MISCONF", CACHETTE_EBACKEND, NONE, "accepts no writes, for it cannot save them to its disk"},
     {"BUSY", CACHETTE_EUNAVAILABLE, WAIT, "is busy with a script"},
-    {"NOREPLICAS", CACHETTE_EUNAVAILABLE, MOVE, "accepts no writes, for it has too few replicas"},
+    {"NOREPLICAS", CACHETTE_EUNAVAILABLE, RECONNECT,
+     "accepts no writes, for it has too few replicas"},
     {"DENIED", CACHETTE_EBACKEND, NONE,
      "serves its own machine only (protected mode); give it a password, or an address to \"bind\""},
     {"ERR max number of clients", CACHETTE_EUNAVAILABLE, NONE,
@@ -56,15 +59,15 @@ static bool begins_with(const char *text, const char *words) {
 }
 
 /*
- * The server's words. Some servers repeat the command; its arguments are left out, since a password
- * may be among them, or keys and values.
+ * Copies the server's message without secrets. Some servers repeat the command; its arguments are
+ * removed, since they may contain a password, keys or values.
  */
-static void copy_words(const cachette__redis_node *node, char *words, size_t size) {
+static void copy_redacted(const cachette__redis_node *node, char *words, size_t size) {
   snprintf(words, size, "%s", node->error);
   char *arguments = strstr(words, ", with args beginning with");
   if (arguments != NULL) *arguments = '\0';
-  cachette__hide_text(words, node->settings->password);
-  cachette__hide_text(words, node->settings->user);
+  cachette__redact(words, node->settings->password);
+  cachette__redact(words, node->settings->user);
 }
 
 static const struct known *find_known(const cachette__redis_node *node) {
@@ -73,8 +76,8 @@ static const struct known *find_known(const cachette__redis_node *node) {
   return NULL;
 }
 
-/* Whether a NOPERM is about a key; else it is about the command. */
-static bool is_of_key(const cachette__redis_node *node) {
+/* Returns whether a NOPERM is about a key; else it is about the command. */
+static bool is_about_key(const cachette__redis_node *node) {
   return strstr(node->error, " key") != NULL;
 }
 
@@ -85,7 +88,7 @@ static void explain_permission(const cachette__redis_node *node, const char *wor
   for (; length < sizeof rule - 1 && command[length] != '\0'; length++)
     rule[length] = (char)tolower((unsigned char)command[length]);
   rule[length] = '\0';
-  if (is_of_key(node))
+  if (is_about_key(node))
     snprintf(message, size,
              "%s does not permit this user %s of the key \"%s\" (%.100s); a rule such as \"~*\" in "
              "its ACL would.",
@@ -97,8 +100,8 @@ static void explain_permission(const cachette__redis_node *node, const char *wor
              node->pipeline.name, command, words, rule);
 }
 
-int cachette__redis_explain(const cachette__redis_node *node, const char *command,
-                            cachette_slice key, char *message, size_t size) {
+int cachette__redis_explain_error(const cachette__redis_node *node, const char *command,
+                                  cachette_slice key, char *message, size_t size) {
   char text[32] = "";
   if (key.size > 0) cachette__key_text(key, text, sizeof text);
   const struct known *found = find_known(node);
@@ -110,7 +113,7 @@ int cachette__redis_explain(const cachette__redis_node *node, const char *comman
     return found->code;
   }
   char words[sizeof node->error];
-  copy_words(node, words, sizeof words);
+  copy_redacted(node, words, sizeof words);
   if (begins_with(node->error, "NOPERM"))
     explain_permission(node, words, command, text, message, size);
   else
@@ -124,22 +127,22 @@ bool cachette__redis_error_is(const cachette__redis_node *node, const char *word
 }
 
 bool cachette__redis_error_is_refusal(const cachette__redis_node *node) {
-  return begins_with(node->error, "NOPERM") ? !is_of_key(node) : find_known(node) == NULL;
+  return begins_with(node->error, "NOPERM") ? !is_about_key(node) : find_known(node) == NULL;
 }
 
 bool cachette__redis_error_is_transient(cachette__redis_node *node, const char *command) {
   const struct known *found = find_known(node);
   char message[256];
-  if (found == NULL || found->cure == NONE) return false;
-  int code =
-      cachette__redis_explain(node, command, (cachette_slice){NULL, 0}, message, sizeof message);
+  if (found == NULL || found->remedy == NONE) return false;
+  int code = cachette__redis_explain_error(node, command, (cachette_slice){NULL, 0}, message,
+                                           sizeof message);
   cachette__fail(&node->retry.reason, code, NULL, "%s", message);
-  node->retry.move |= found->cure == MOVE;
+  node->retry.reconnect |= found->remedy == RECONNECT;
   node->retry.fails_fast = !begins_with(node->error, "READONLY");
   return true;
 }
 
-bool cachette__redis_error_is_no_number(const cachette__redis_node *node) {
+bool cachette__redis_error_is_not_a_number(const cachette__redis_node *node) {
   return begins_with(node->error, "WRONGTYPE") || strstr(node->error, "not an integer") != NULL;
 }
 

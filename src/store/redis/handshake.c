@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshake: user and password, the connection's name, the database. All of it is sent at once:
+ * The handshake of a new connection: user and password, the connection's name, the database. All
+ * commands are sent at once. There are three forms:
  *
- *     HELLO   [HELLO 3 AUTH user password] [CLIENT SETNAME] [SELECT]
- *     PLAIN   [AUTH user password] [CLIENT SETNAME] [SELECT]
- *     BARE    [AUTH password] [SELECT], or else [PING]
+ *     HELLO     HELLO 3 [AUTH user password], CLIENT SETNAME, [SELECT]
+ *     RESP2     [AUTH user password], CLIENT SETNAME, [SELECT]
+ *     MINIMAL   [AUTH user password], [SELECT]; PING if there is neither
  *
- * HELLO is new in Redis 6, and many proxies have none. If they answer it with an error, other than
- * that the password is wrong or that nobody is served, the handshake goes on in version 2 of the
- * protocol (PLAIN). Some proxies close the connection at a command that they do not know. Then the
- * next connection opens at once and sends only what it must (BARE). This is remembered for a while
- * only, since a server that closes connections may also be one that is shutting down. The name is a
- * courtesy: it does not matter whether the server takes it.
+ * HELLO is new in Redis 6, and many proxies do not support it. If the server refuses the command
+ * itself (not the password or the client), the handshake continues with version 2 of the protocol
+ * (RESP2). Some proxies close the connection at an unknown command. Then the next connection is
+ * opened at once, with MINIMAL. MINIMAL is used for a limited time only, since a server that is
+ * shutting down closes connections too. The name is optional: an error of CLIENT SETNAME is
+ * ignored.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 
 enum { HELLO, AUTH, SETNAME, SELECT, PING };
 
-enum { BARE_MS = 60 * 1000 }; /* how long HELLO is not tried again */
+enum { MINIMAL_MS = 60 * 1000 }; /* after which HELLO is tried again */
 
 #define TEXT(text) ((cachette_slice){text, sizeof text - 1})
 
@@ -30,7 +31,7 @@ enum { BARE_MS = 60 * 1000 }; /* how long HELLO is not tried again */
 static const char *const names[] = {
     [HELLO] = "HELLO", [AUTH] = "AUTH", [SETNAME] = "CLIENT", [SELECT] = "SELECT", [PING] = "PING"};
 
-/* The words of a step. Returns how many there are. */
+/* Fills the words of a step's command, one of which may be in `digits`. Returns their number. */
 static size_t choose_words(const cachette__redis_node *node, int step, cachette_slice *words,
                            char digits[16]) {
   const cachette__redis_settings *settings = node->settings;
@@ -43,7 +44,7 @@ static size_t choose_words(const cachette__redis_node *node, int step, cachette_
     words[count++] = user;
     words[count++] = cachette_str(settings->password);
   } else if (step == AUTH) {
-    if (settings->user != NULL && !node->no_user) words[count++] = user;
+    if (settings->user != NULL && !node->omits_user) words[count++] = user;
     words[count++] = cachette_str(settings->password);
   } else if (step == SETNAME) {
     words[count++] = TEXT("SETNAME");
@@ -63,19 +64,19 @@ static bool add_step(cachette__redis_node *node, int step) {
   return cachette__redis_words(cachette__pipeline_output(&node->pipeline), words, count);
 }
 
-/* Sends all steps of a handshake. */
+/* Sends all steps of the handshake. */
 static void send_steps(cachette__redis_node *node) {
-  bool fine = true;
+  bool ok = true;
   node->step_count = node->answered = 0;
-  node->starts_over = false;
+  node->restarts = false;
   if (node->handshake == CACHETTE__REDIS_HELLO)
-    fine = add_step(node, HELLO);
+    ok = add_step(node, HELLO);
   else if (node->settings->password != NULL)
-    fine = add_step(node, AUTH);
-  if (node->handshake != CACHETTE__REDIS_BARE) fine = fine && add_step(node, SETNAME);
-  if (node->settings->database != 0) fine = fine && add_step(node, SELECT);
-  if (node->step_count == 0) fine = add_step(node, PING);
-  if (fine)
+    ok = add_step(node, AUTH);
+  if (node->handshake != CACHETTE__REDIS_MINIMAL) ok = ok && add_step(node, SETNAME);
+  if (node->settings->database != 0) ok = ok && add_step(node, SELECT);
+  if (node->step_count == 0) ok = add_step(node, PING);
+  if (ok)
     cachette__pipeline_flush(&node->pipeline);
   else
     cachette__link_fail(&node->pipeline.link, false, CACHETTE_ENOMEM, "%s",
@@ -83,13 +84,13 @@ static void send_steps(cachette__redis_node *node) {
 }
 
 void cachette__redis_handshake_start(cachette__redis_node *node) {
-  bool is_bare = node->handshake == CACHETTE__REDIS_BARE;
-  if (is_bare && cachette__machine_now() >= node->bare_until) is_bare = false;
-  node->handshake = is_bare ? CACHETTE__REDIS_BARE : CACHETTE__REDIS_HELLO;
-  /* It closes the connection at commands that it does not know, so send it none of those. */
-  node->has_no_unlink = node->has_no_async_flush = is_bare;
-  if (is_bare) node->multi = CACHETTE__MULTI_REFUSED;
-  node->no_user = false;
+  bool is_minimal = node->handshake == CACHETTE__REDIS_MINIMAL;
+  if (is_minimal && cachette__machine_now() >= node->minimal_until_ms) is_minimal = false;
+  node->handshake = is_minimal ? CACHETTE__REDIS_MINIMAL : CACHETTE__REDIS_HELLO;
+  /* The server closes the connection at an unknown command, so avoid all new commands. */
+  node->unlink_refused = node->async_flush_refused = is_minimal;
+  if (is_minimal) node->multi = CACHETTE__MULTI_REFUSED;
+  node->omits_user = false;
   send_steps(node);
 }
 
@@ -97,40 +98,41 @@ void cachette__redis_handshake_start(cachette__redis_node *node) {
 
 static void refuse(cachette__redis_node *node, int step) {
   char message[256];
-  int code = cachette__redis_explain(node, names[step], (cachette_slice){NULL, 0}, message,
-                                     sizeof message);
+  int code = cachette__redis_explain_error(node, names[step], (cachette_slice){NULL, 0}, message,
+                                           sizeof message);
   cachette__link_fail(&node->pipeline.link, true, code, "%s", message);
 }
 
-/* Whether the handshake can go on although HELLO was refused. */
-static bool may_be_plain(const cachette__redis_node *node) {
+/* Returns whether to continue with RESP2 after an error of HELLO. */
+static bool can_fall_back(const cachette__redis_node *node) {
   bool knows_password = node->settings->password != NULL;
   if (cachette__redis_error_is(node, "NOAUTH")) return knows_password;
   return cachette__redis_error_is(node, "NOPERM") || cachette__redis_error_is_refusal(node);
 }
 
-/* Before Redis 6 there were no users. */
-static bool may_leave_user(const cachette__redis_node *node) {
+/* Returns whether to retry AUTH without the user: before Redis 6 there were no users. */
+static bool can_omit_user(const cachette__redis_node *node) {
   const char *user = node->settings->user;
-  return user != NULL && strcmp(user, "default") == 0 && !node->no_user &&
+  return user != NULL && strcmp(user, "default") == 0 && !node->omits_user &&
          strstr(node->error, "wrong number of arguments") != NULL;
 }
 
-/* An error reply to a step. False: it ends the handshake. */
+/* Handles an error reply to a step. Returns false if the handshake has failed. */
 static bool take_error(cachette__redis_node *node, int step) {
-  if (step == HELLO && may_be_plain(node)) {
-    node->handshake = CACHETTE__REDIS_PLAIN;
-    node->starts_over = node->settings->password != NULL; /* else the other steps are the same */
+  if (step == HELLO && can_fall_back(node)) {
+    node->handshake = CACHETTE__REDIS_RESP2;
+    node->restarts = node->settings->password != NULL; /* else the remaining steps are the same */
     return true;
   }
-  if (node->starts_over) return true; /* it will be sent again */
-  if (step == AUTH && may_leave_user(node)) {
-    node->no_user = node->starts_over = true;
+  if (node->restarts) return true; /* the step is sent again */
+  if (step == AUTH && can_omit_user(node)) {
+    node->omits_user = node->restarts = true;
     return true;
   }
   bool is_minor = step == SETNAME || step == PING;
   if (is_minor && cachette__redis_error_is_refusal(node)) return true;
-  if (step == PING && cachette__redis_error_is(node, "MISCONF")) return true; /* it can be read */
+  if (step == PING && cachette__redis_error_is(node, "MISCONF"))
+    return true; /* it still serves reads */
   refuse(node, step);
   return false;
 }
@@ -140,18 +142,18 @@ void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__
   bool is_error = token->type == CACHETTE__RESP_ERROR && token->depth == 0;
   if (is_error && !take_error(node, node->steps[node->answered])) return;
   if (++node->answered < node->step_count) return;
-  if (node->starts_over)
+  if (node->restarts)
     send_steps(node);
   else
     cachette__pipeline_ready(&node->pipeline);
 }
 
 bool cachette__redis_handshake_lost(cachette__redis_node *node) {
-  bool was_bare = node->handshake == CACHETTE__REDIS_BARE;
-  bool hung_up = node->answered < node->step_count && node->pipeline.link.ended;
+  bool was_minimal = node->handshake == CACHETTE__REDIS_MINIMAL;
+  bool was_closed = node->answered < node->step_count && node->pipeline.link.disconnected;
   node->answered = node->step_count = 0;
-  if (!hung_up) return false;
-  node->handshake = was_bare ? CACHETTE__REDIS_HELLO : CACHETTE__REDIS_BARE;
-  node->bare_until = cachette__machine_now() + BARE_MS;
-  return !was_bare;
+  if (!was_closed) return false;
+  node->handshake = was_minimal ? CACHETTE__REDIS_HELLO : CACHETTE__REDIS_MINIMAL;
+  node->minimal_until_ms = cachette__machine_now() + MINIMAL_MS;
+  return !was_minimal;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: the Redis protocol over its pipeline. */
+/* One server: the callbacks of its pipeline. */
 #include <string.h>
 
 #include "internal.h"
 
-enum { DIRECT = 4096 }; /* bytes still to come of a value, from which on they are read directly */
+/* If at least this many bytes of a value are missing, they are read directly into its buffer. */
+enum { DIRECT = 4096 };
 
-static const cachette__redis_request *view(const cachette__request *base) {
+static const cachette__redis_request *request_of(const cachette__request *base) {
   return (const cachette__redis_request *)base;
 }
 
@@ -18,7 +19,7 @@ static void on_opened(void *owner) {
   cachette__redis_handshake_start(node);
 }
 
-/* Gathers the text of an error reply, which may come in parts. */
+/* Collects the text of an error reply, which may arrive in parts. */
 static void gather_error(cachette__redis_node *node, const cachette__resp_token *token) {
   if (token->offset == 0) node->error_size = 0;
   size_t left = sizeof node->error - 1 - node->error_size;
@@ -28,7 +29,7 @@ static void gather_error(cachette__redis_node *node, const cachette__resp_token 
   node->error[node->error_size] = '\0';
 }
 
-/* False: the server sent what nothing asked for. */
+/* Returns false if the reply does not match what was sent. */
 static bool take(cachette__redis_node *node, const cachette__resp_token *token) {
   if (token->type == CACHETTE__RESP_ERROR) gather_error(node, token);
   if (token->push || token->attribute) return true;
@@ -53,16 +54,16 @@ static bool on_read(void *owner, cachette_slice input, size_t *used, const char 
   return true;
 }
 
-static char *on_direct(void *owner, size_t *size) {
+static char *on_direct_buffer(void *owner, size_t *size) {
   cachette__redis_node *node = owner;
   if (node->value == NULL) return NULL;
   *size = cachette__resp_bulk_left(&node->parser);
   return *size >= DIRECT ? node->value + node->parser.bulk_offset : NULL;
 }
 
-static void on_placed(void *owner, size_t size) {
+static void on_direct_received(void *owner, size_t size) {
   cachette__redis_node *node = owner;
-  cachette__resp_bulk_placed(&node->parser, size);
+  cachette__resp_bulk_skip(&node->parser, size);
 }
 
 static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
@@ -79,27 +80,28 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
 /* ---- Requests ---- */
 
 static bool is_awaited(const cachette__request *base) {
-  return cachette__redis_op(view(base)) != NULL;
+  return cachette__redis_op(request_of(base)) != NULL;
 }
 
 static bool is_idempotent(const cachette__request *base) {
-  const cachette__redis_request *request = view(base);
+  const cachette__redis_request *request = request_of(base);
   const cachette_op *op = request->op;
   if (request->clear != NULL) return !request->clear->answered;
   if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_is_idempotent(request);
   return cachette__is_idempotent(op->verb, op->flags);
 }
 
-/* What was received of it counts no more, but for the items that it did not ask for. */
+/* Resets a request to be resent. Items that it does not include retain their results. */
 static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
   cachette__redis_node *node = owner;
   cachette__redis_request *request = (cachette__redis_request *)base;
   cachette_op *op = request->op;
   bool counts = op != NULL && op->verb == CACHETTE_INCREMENT;
-  if (counts && was_sent && cachette__redis_counter_probes(request))
+  if (counts && was_sent && cachette__redis_counter_is_probe(request))
     node->multi = CACHETTE__MULTI_REFUSED;
-  if (op != NULL && request->partial && base->replies > 0 && !cachette__redis_counter_adds(request))
-    op->items[request->item].status = CACHETTE__REDIS_DUE; /* its reply had begun */
+  if (op != NULL && request->partial && base->replies > 0 &&
+      !cachette__redis_counter_is_adding(request))
+    op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply was incomplete */
   request->refused = request->postponed = request->in_multi = false;
   request->code = CACHETTE_OK;
   bool restarts = request->clear != NULL && request->clear->op != NULL && !was_sent;
@@ -112,7 +114,7 @@ static void complete_op(cachette__redis_node *node, cachette__redis_request *req
   bool counts = op->verb == CACHETTE_INCREMENT;
   if (!(counts ? cachette__redis_counter_continues(request) : request->refused))
     cachette__redis_complete(op, request->code);
-  else if ((code = cachette__redis_push_again(node, request)) < 0)
+  else if ((code = cachette__redis_resend(node, request)) < 0)
     cachette__redis_fail(op, code, cachette_strerror(code));
 }
 
@@ -124,7 +126,7 @@ static void on_completed(void *owner, cachette__request *base) {
     cachette__redis_retry_add(node, request);
     return;
   }
-  if (request->was_postponed) cachette__redis_retry_settle(node);
+  if (request->was_postponed) cachette__redis_retry_reset(node);
   if (request->clear != NULL)
     cachette__redis_clear_continue(node, request->clear);
   else if (request->op != NULL)
@@ -132,13 +134,13 @@ static void on_completed(void *owner, cachette__request *base) {
 }
 
 static void on_failed(void *owner, cachette__request *base, int code, const char *message) {
-  const cachette__redis_request *request = view(base);
+  const cachette__redis_request *request = request_of(base);
   cachette_op *op = request->op;
   (void)owner;
   if (request->clear != NULL)
     cachette__redis_clear_fail(request->clear, code, message);
-  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_over(request))
-    cachette__redis_complete(op, CACHETTE_OK); /* only its time to live was looked after */
+  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
+    cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
   else if (op != NULL)
     cachette__redis_fail(op, code, message);
 }
@@ -147,8 +149,8 @@ static const cachette__protocol protocol = {
     .name = "the Redis protocol",
     .opened = on_opened,
     .read = on_read,
-    .direct = on_direct,
-    .placed = on_placed,
+    .direct_buffer = on_direct_buffer,
+    .direct_received = on_direct_received,
     .lost = on_lost,
     .is_awaited = is_awaited,
     .is_idempotent = is_idempotent,
@@ -158,7 +160,7 @@ static const cachette__protocol protocol = {
     .failed = on_failed,
 };
 
-/* ---- Its life ---- */
+/* ---- Init and close ---- */
 
 void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
                                const cachette__redis_settings *settings, cachette__events *events) {

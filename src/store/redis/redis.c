@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The store: ops become requests of its node. */
 #include "redis.h"
 
 #include <string.h>
@@ -24,12 +25,12 @@ static size_t count_bytes(const cachette_op *op) {
 
 static void redis_submit(cachette__store *store, cachette_op *op) {
   cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server does that by itself */
+  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server removes expired entries itself */
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
   const cachette_error *reason;
-  int code = cachette__link_want(&node->pipeline.link, &reason);
+  int code = cachette__link_connect(&node->pipeline.link, &reason);
   if (code < 0) {
     cachette__op_fail(op, code, NULL, "%s", reason->message);
     return;
@@ -43,26 +44,26 @@ static void redis_submit(cachette__store *store, cachette_op *op) {
   if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
 }
 
-/* Whether an item has no result: the one whose reply comes next, those behind it that were asked
- * for, and those that were to be asked for again. */
-static bool is_late(const cachette__redis_request *request, const cachette_op *op, size_t item) {
-  if (op->items[item].status == CACHETTE__REDIS_DUE || item == request->item) return true;
+/* Returns whether an item has no result: it is the one whose reply comes next, a later one that the
+ * request includes, or one to be resent. */
+static bool is_pending(const cachette__redis_request *request, const cachette_op *op, size_t item) {
+  if (op->items[item].status == CACHETTE__REDIS_RESEND || item == request->item) return true;
   return item > request->item && !request->partial;
 }
 
-static void mark_late(const cachette__redis_request *request, cachette_op *op) {
+static void mark_timed_out(const cachette__redis_request *request, cachette_op *op) {
   if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT) return;
   for (size_t i = 0; i < op->count; i++) {
-    if (!is_late(request, op, i)) continue;
+    if (!is_pending(request, op, i)) continue;
     if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, &op->items[i]);
     op->items[i].status = CACHETTE_ETIMEDOUT;
   }
 }
 
-/* Whether its server is silent. */
+/* Closes the connection if the server is silent. */
 static void check_silence(cachette__redis_node *node, const cachette_op *op) {
   int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
-  cachette__pipeline_overdue(&node->pipeline, op->priv.deadline_ms, waited);
+  cachette__pipeline_timed_out(&node->pipeline, op->priv.deadline_ms, waited);
 }
 
 static void redis_detach(cachette__store *store, cachette_op *op) {
@@ -77,8 +78,8 @@ static void redis_detach(cachette__store *store, cachette_op *op) {
   if (request == cachette__pipeline_head(&node->pipeline)) node->value = NULL;
   bool was_sent = request->base.replies > 0;
   request->op = NULL;
-  if (was_sent) mark_late(request, op);
-  cachette__redis_forget_due(op);
+  if (was_sent) mark_timed_out(request, op);
+  cachette__redis_forget_resends(op);
   if (was_sent || node->pipeline.draining) check_silence(node, op);
 }
 
@@ -90,7 +91,7 @@ static const cachette_error *redis_reason(cachette__store *store, const cachette
 
 static void redis_stats(cachette__store *store, cachette_stats *stats) {
   (void)store;
-  (void)stats; /* the server's own figures count all its clients, and are another command away */
+  (void)stats; /* a server's statistics need a command, and they count all its clients */
 }
 
 static const char *redis_server(const cachette__store *store, const cachette_op *op) {
@@ -106,13 +107,13 @@ static void redis_close(cachette__store *store, bool forked) {
   if (forked) cachette__free(self);
 }
 
-static int read_redis(const cachette_options *options, cachette__settings **settings,
-                      cachette_error *error) {
+static int redis_settings(const cachette_options *options, cachette__settings **settings,
+                          cachette_error *error) {
   return cachette__redis_settings_new(options, CACHETTE__OPTION_redis_url, settings, error);
 }
 
-static int read_valkey(const cachette_options *options, cachette__settings **settings,
-                       cachette_error *error) {
+static int valkey_settings(const cachette_options *options, cachette__settings **settings,
+                           cachette_error *error) {
   return cachette__redis_settings_new(options, CACHETTE__OPTION_valkey_url, settings, error);
 }
 
@@ -127,20 +128,20 @@ static int open_store(const cachette__store_context *context, const cachette__st
   return CACHETTE_OK;
 }
 
-static int open_redis(const cachette__store_context *context, cachette__store **store,
+static int redis_open(const cachette__store_context *context, cachette__store **store,
                       cachette_error *error) {
   return open_store(context, &cachette__redis_store, store, error);
 }
 
-static int open_valkey(const cachette__store_context *context, cachette__store **store,
+static int valkey_open(const cachette__store_context *context, cachette__store **store,
                        cachette_error *error) {
   return open_store(context, &cachette__valkey_store, store, error);
 }
 
 const cachette__store_vtable cachette__redis_store = {
-    .settings = read_redis,
+    .settings = redis_settings,
     .warn = cachette__redis_warn,
-    .open = open_redis,
+    .open = redis_open,
     .submit = redis_submit,
     .detach = redis_detach,
     .reason = redis_reason,
@@ -150,9 +151,9 @@ const cachette__store_vtable cachette__redis_store = {
 };
 
 const cachette__store_vtable cachette__valkey_store = {
-    .settings = read_valkey,
+    .settings = valkey_settings,
     .warn = cachette__valkey_warn,
-    .open = open_valkey,
+    .open = valkey_open,
     .submit = redis_submit,
     .detach = redis_detach,
     .reason = redis_reason,

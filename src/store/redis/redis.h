@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The stores that keep entries in a Redis or Valkey server. */
+/* The Redis and Valkey stores: one multiplexed, pipelined connection to one server. */
 #ifndef CACHETTE_REDIS_H
 #define CACHETTE_REDIS_H
 

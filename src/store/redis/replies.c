@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* Replies become the results of an op and its items. */
 #include <string.h>
 
 #include "internal.h"
 
-/* ---- What a reply says to an op ---- */
+/* ---- Results ---- */
 
 static bool is_text(enum cachette__resp_type type) {
   return type == CACHETTE__RESP_BULK || type == CACHETTE__RESP_VERBATIM;
 }
 
-/* The first part of a value makes its buffer. */
+/* The first part of a value allocates the buffer; each part is copied there. */
 static void take_value(cachette__redis_node *node, cachette_op *op, cachette_item *item,
                        const cachette__resp_token *token) {
   if (token->offset == 0 && node->value == NULL) {
@@ -23,7 +24,7 @@ static void take_value(cachette__redis_node *node, cachette_op *op, cachette_ite
 
 static void take_ttl(const cachette_op *op, cachette_item *item, int64_t left) {
   if (item->status != CACHETTE_HIT) return;
-  if (left < -1) { /* it went between the two commands */
+  if (left < -1) { /* the entry expired or was removed between GET and PTTL */
     cachette__item_drop(op, item);
     item->status = CACHETTE_MISS;
   } else {
@@ -41,7 +42,7 @@ static bool take_fetched(cachette__redis_node *node, cachette_op *op, cachette_i
   if (is_text(token->type))
     take_value(node, op, item, token);
   else
-    return token->type == CACHETTE__RESP_NULL; /* the item says MISS from the start */
+    return token->type == CACHETTE__RESP_NULL; /* the item was reset to MISS */
   return true;
 }
 
@@ -57,10 +58,10 @@ static bool take_count(cachette_item *item, const cachette__resp_token *token) {
   return token->type == CACHETTE__RESP_INTEGER;
 }
 
-/* The replies to DBSIZE and FLUSHDB. */
+/* Takes the replies to DBSIZE and FLUSHDB. */
 static bool take_flushed(cachette__redis_request *request, const cachette__resp_token *token) {
   if (request->step == 1) {
-    request->postponed = false; /* only the counting was */
+    request->postponed = false; /* if DBSIZE was refused, do not resend FLUSHDB */
     return token->type == CACHETTE__RESP_SIMPLE;
   }
   request->op->number = token->number;
@@ -87,7 +88,7 @@ static bool take(cachette__redis_node *node, cachette__redis_request *request,
 
 /* ---- Errors ---- */
 
-/* A server that answers, if only that it permits no PING, is one that is there. */
+/* A server that does not know or permit PING is available all the same. */
 static void take_ping_error(cachette__redis_node *node, cachette__redis_request *request) {
   bool answers = cachette__redis_error_is(node, "NOPERM") ||
                  cachette__redis_error_is(node, "ERR unknown command");
@@ -95,11 +96,11 @@ static void take_ping_error(cachette__redis_node *node, cachette__redis_request 
     request->code = cachette__redis_op_error(node, request->op, (cachette_slice){NULL, 0}, "PING");
 }
 
-/* How many keys there were is not known if DBSIZE is refused; FLUSHDB is what counts. */
+/* If DBSIZE is refused, the number of keys is unknown. Only FLUSHDB decides the result. */
 static void take_flush_error(cachette__redis_node *node, cachette__redis_request *request) {
   if (request->step == 0) return;
-  if (!request->plain && cachette__redis_error_is_refusal(node))
-    node->has_no_async_flush = request->refused = true;
+  if (!request->legacy && cachette__redis_error_is_refusal(node))
+    node->async_flush_refused = request->refused = true;
   else
     request->code =
         cachette__redis_op_error(node, request->op, (cachette_slice){NULL, 0}, "FLUSHDB");
@@ -120,11 +121,11 @@ static const char *command_of(const cachette__redis_request *request) {
     case CACHETTE_PING:
       return "PING";
     default:
-      return request->plain ? "DEL" : "UNLINK";
+      return request->legacy ? "DEL" : "UNLINK";
   }
 }
 
-/* An error reply came, whole. */
+/* Handles a complete error reply. */
 static void take_error(cachette__redis_node *node, cachette__redis_request *request,
                        unsigned depth) {
   cachette_op *op = request->op;
@@ -141,42 +142,42 @@ static void take_error(cachette__redis_node *node, cachette__redis_request *requ
   }
 }
 
-/* ---- Whose reply it is ---- */
+/* ---- Dispatch ---- */
 
-static bool read_op(cachette__redis_node *node, cachette__redis_request *request,
-                    const cachette__resp_token *token) {
+static bool take_op_reply(cachette__redis_node *node, cachette__redis_request *request,
+                          const cachette__resp_token *token) {
   bool counts = request->op->verb == CACHETTE_INCREMENT;
   if (token->type != CACHETTE__RESP_ERROR) return take(node, request, token);
   if (token->end) take_error(node, request, token->depth);
   return token->depth == 0 || counts;
 }
 
-/* A reply is complete: the next one is for the same item, or for the next one that was asked for.
- */
+/* A reply is complete. Moves on to the next reply for the item, or to the next item. */
 static void advance(cachette__redis_request *request) {
   const cachette_op *op = request->op;
   request->step++;
-  if (!cachette__has_items(op->verb) || request->step < cachette__redis_replies(op)) return;
+  if (!cachette__has_items(op->verb) || request->step < cachette__redis_item_replies(op)) return;
   if (op->verb == CACHETTE_INCREMENT && !cachette__redis_counter_is_transaction(request)) return;
   request->step = 0;
   do {
     request->item++;
-  } while (request->item < op->count && !cachette__redis_asks(request, request->item));
-  cachette__redis_begin_item(request);
+  } while (request->item < op->count && !cachette__redis_includes(request, request->item));
+  cachette__redis_reset_item(request);
 }
 
 bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token *token) {
   cachette__pipeline *pipeline = &node->pipeline;
   const void *stream = pipeline->link.stream;
   cachette__redis_request *request = cachette__pipeline_head(pipeline);
-  if (request == NULL) return false; /* no reply is due */
-  bool fine = true;
+  if (request == NULL) return false; /* no reply is expected */
+  bool ok = true;
   if (request->clear != NULL)
-    fine = cachette__redis_clear_take(node, request, token);
+    ok = cachette__redis_clear_take(node, request, token);
   else if (request->op != NULL)
-    fine = read_op(node, request, token);
-  if (pipeline->link.stream != stream) return true; /* given up, and the ring with it */
-  if (!fine || !token->last) return fine;
+    ok = take_op_reply(node, request, token);
+  if (pipeline->link.stream != stream)
+    return true; /* the connection was closed, so the request is gone */
+  if (!ok || !token->last) return ok;
   if (request->op != NULL) advance(request);
   cachette__pipeline_replied(pipeline);
   return true;

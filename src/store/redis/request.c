@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Requests: pushing, completing and failing them. */
 #include "../../base/counter.h"
 #include "../../base/error.h"
 #include "../../base/slice.h"
@@ -6,9 +7,9 @@
 
 _Static_assert(sizeof(cachette__redis_request) <= CACHETTE__PIPELINE_SLOT, "it fits into a slot");
 
-void cachette__redis_forget_due(cachette_op *op) {
+void cachette__redis_forget_resends(cachette_op *op) {
   for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
-    if (op->items[i].status == CACHETTE__REDIS_DUE) op->items[i].status = CACHETTE_MISS;
+    if (op->items[i].status == CACHETTE__REDIS_RESEND) op->items[i].status = CACHETTE_MISS;
 }
 
 int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
@@ -22,7 +23,7 @@ int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__
   return CACHETTE_OK;
 }
 
-/* ---- Ends ---- */
+/* ---- Completing ---- */
 
 void cachette__redis_complete(cachette_op *op, int code) {
   if (cachette__has_items(op->verb)) {
@@ -33,7 +34,7 @@ void cachette__redis_complete(cachette_op *op, int code) {
 }
 
 void cachette__redis_fail(cachette_op *op, int code, const char *message) {
-  cachette__redis_forget_due(op);
+  cachette__redis_forget_resends(op);
   cachette__op_fail(op, code, NULL, "%s", message);
 }
 
@@ -43,11 +44,11 @@ int cachette__redis_op_error(const cachette__redis_node *node, const cachette_op
                              cachette_slice key, const char *command) {
   char message[256], subject[64];
   bool counts = op->verb == CACHETTE_INCREMENT;
-  if (counts && cachette__redis_error_is_no_number(node))
+  if (counts && cachette__redis_error_is_not_a_number(node))
     return cachette__counter_fail_value(key, op->error);
   if (counts && cachette__redis_error_is_overflow(node))
     return cachette__counter_fail_range(key, op->error);
-  int code = cachette__redis_explain(node, command, key, message, sizeof message);
+  int code = cachette__redis_explain_error(node, command, key, message, sizeof message);
   cachette__key_text(key, subject, sizeof subject);
   return cachette__fail(op->error, code, subject, "%s", message);
 }
@@ -55,15 +56,15 @@ int cachette__redis_op_error(const cachette__redis_node *node, const cachette_op
 void cachette__redis_item_error(cachette__redis_node *node, cachette__redis_request *request,
                                 cachette_item *item, const char *command) {
   cachette_op *op = request->op;
-  if (item->status < 0) return; /* the first error stands */
+  if (item->status < 0) return; /* keep the first error */
   if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
   if (cachette__redis_error_is_transient(node, command)) {
     request->postponed = true;
-    item->status = CACHETTE__REDIS_DUE;
-  } else if (op->verb == CACHETTE_CLEAR && !request->plain &&
+    item->status = CACHETTE__REDIS_RESEND;
+  } else if (op->verb == CACHETTE_CLEAR && !request->legacy &&
              cachette__redis_error_is_refusal(node)) {
-    node->has_no_unlink = request->refused = true;
-    item->status = CACHETTE__REDIS_DUE;
+    node->unlink_refused = request->refused = true;
+    item->status = CACHETTE__REDIS_RESEND;
   } else {
     item->status = cachette__redis_op_error(node, op, item->key, command);
   }

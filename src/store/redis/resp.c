@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of the Redis protocol. A call reads one token: a whole line, or a part of a bulk.
+ * The parser of the Redis protocol. Each call reads one token: a line, or a part of a bulk.
  *
- *     $ 1 0 0 CR LF  payload ...  CR LF     between two calls the parser stands either before a
- *     ^              ^            ^         type byte (tail == 0), or in a bulk (tail > 0): in its
- *     tail 0         tail 2       tail 2    payload, or before what is left of the CR LF behind it
+ *     $ 1 0 0 CR LF  payload ...  CR LF     Between two calls, the next byte is either a type byte
+ *     ^              ^            ^         (tail == 0) or in a bulk (tail > 0): in its payload, or
+ *     tail 0         tail 2       tail 2    in the CR LF after it.
  *
- * A line is taken once all of it is there, and else read again from its first byte; so nothing is
- * kept of half a line, and what comes of some bytes does not depend on how they were cut. Numbers
- * are as strict as in hiredis: no plus, no leading zero, no minus before zero. Redis sends none of
- * these, and a peer that does is more likely no Redis than a generous one.
+ * An incomplete line is not consumed but read again from its first byte. So the parser saves no
+ * part of a line, and the result does not depend on how the input is split. Numbers are as strict
+ * as in hiredis: no plus, no leading zero, no minus before zero. Redis never sends these, so a peer
+ * that does is probably not Redis.
  */
 #include "resp.h"
 
@@ -18,7 +18,7 @@
 
 enum { MORE = CACHETTE__RESP_MORE, TOKEN = CACHETTE__RESP_TOKEN };
 
-/* What one call reads from, and where it puts what it found. */
+/* The input and the results of one call. */
 typedef struct input {
   const char *begin, *end;
   size_t *used;
@@ -28,12 +28,12 @@ typedef struct input {
 
 void cachette__resp_init(cachette__resp *parser) { memset(parser, 0, sizeof *parser); }
 
-static int refuse(const input *in, const char *reason) {
+static int fail(const input *in, const char *reason) {
   *in->reason = reason;
   return CACHETTE_EBACKEND;
 }
 
-/* A blank token but for what and where it is. */
+/* Initializes a token with its type and its position in the reply. */
 static inline void begin_token(const cachette__resp *parser, enum cachette__resp_type type,
                                cachette__resp_token *token) {
   unsigned depth = parser->depth;
@@ -44,7 +44,7 @@ static inline void begin_token(const cachette__resp *parser, enum cachette__resp
   }
 }
 
-/* The bytes before `after` are taken for a token. */
+/* Consumes the bytes before `after` for a token. */
 static cachette__resp_token *take_token(const cachette__resp *parser, const input *in,
                                         const char *after, enum cachette__resp_type type) {
   *in->used = (size_t)(after - in->begin);
@@ -52,33 +52,33 @@ static cachette__resp_token *take_token(const cachette__resp *parser, const inpu
   return in->token;
 }
 
-/* A value is complete, and with it the aggregates that it is the last of. True: the reply is. */
+/* Ends a value, and each aggregate whose last value it is. Returns whether this ends the reply. */
 static bool end_value(cachette__resp *parser) {
   while (parser->depth > 0) {
     if (--parser->levels[parser->depth - 1].left > 0) return false;
     parser->depth--;
-    if (parser->levels[parser->depth].is_attribute) return false; /* its value is to come */
+    if (parser->levels[parser->depth].is_attribute) return false; /* its value follows */
   }
   return true;
 }
 
 /* ---- Lines ---- */
 
-/* The end of the line that begins with the type byte. */
+/* Finds the end of the line that starts at the type byte. */
 static int find_line(const input *in, const char **line_end) {
   size_t size = (size_t)(in->end - in->begin);
   const char *limit = size > CACHETTE__RESP_LINE ? in->begin + CACHETTE__RESP_LINE + 1 : in->end;
   const char *at = in->begin + 1;
   while (at < limit && *at != '\r' && *at != '\n') at++;
-  if (at == limit) return size > CACHETTE__RESP_LINE ? refuse(in, "a line without an end") : MORE;
-  if (*at == '\n') return refuse(in, "a line feed without a carriage return");
+  if (at == limit) return size > CACHETTE__RESP_LINE ? fail(in, "a line without an end") : MORE;
+  if (*at == '\n') return fail(in, "a line feed without a carriage return");
   if (at + 1 == in->end) return MORE;
-  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  if (at[1] != '\n') return fail(in, "a carriage return without a line feed");
   *line_end = at;
   return TOKEN;
 }
 
-/* Reads the number behind the type byte and its CR LF, in one pass; `after` is behind them. */
+/* Reads the number after the type byte, and the CR LF, in one pass. `*after`: the next byte. */
 static int read_number(const input *in, int64_t *number, const char **after) {
   const char *at = in->begin + 1;
   bool negative = at < in->end && *at == '-';
@@ -88,17 +88,17 @@ static int read_number(const input *in, int64_t *number, const char **after) {
   for (; at < in->end; at++) {
     unsigned digit = (unsigned)(unsigned char)*at - '0';
     if (digit > 9) break;
-    if (sum > INT64_MAX / 10) return refuse(in, "a number too large");
-    if (sum == 0 && at > first) return refuse(in, "a number with leading zeros");
+    if (sum > INT64_MAX / 10) return fail(in, "a number too large");
+    if (sum == 0 && at > first) return fail(in, "a number with leading zeros");
     sum = sum * 10 + digit; /* at most INT64_MAX + 2 */
   }
   if (at == in->end) return MORE;
-  if (at == first && *at == '?') return refuse(in, "a streamed type, which was not asked for");
-  if (at == first || *at != '\r') return refuse(in, "a number that is none");
-  if (sum > (uint64_t)INT64_MAX + negative) return refuse(in, "a number too large");
-  if (sum == 0 && negative) return refuse(in, "a number that is none");
+  if (at == first && *at == '?') return fail(in, "a streamed type, which was not asked for");
+  if (at == first || *at != '\r') return fail(in, "a number that is none");
+  if (sum > (uint64_t)INT64_MAX + negative) return fail(in, "a number too large");
+  if (sum == 0 && negative) return fail(in, "a number that is none");
   if (at + 1 == in->end) return MORE;
-  if (at[1] != '\n') return refuse(in, "a carriage return without a line feed");
+  if (at[1] != '\n') return fail(in, "a carriage return without a line feed");
   *number = negative ? (int64_t)(0 - sum) : (int64_t)sum;
   *after = at + 2;
   return TOKEN;
@@ -118,7 +118,7 @@ static const char *skip_sign(const char *at, const char *end) {
   return at < end && (*at == '-' || *at == '+') ? at + 1 : at;
 }
 
-/* Behind the digits at `at`; NULL if there are none. */
+/* Returns the end of the digits at `at`, or NULL if there are none. */
 static const char *skip_digits(const char *at, const char *end) {
   const char *begin = at;
   while (at < end && *at >= '0' && *at <= '9') at++;
@@ -133,7 +133,7 @@ static bool is_text(const char *at, const char *end, const char *text) {
   return (size_t)(end - at) == strlen(text) && memcmp(at, text, strlen(text)) == 0;
 }
 
-/* Redis before 7.2 prints a NaN as the C library does, which may be with a sign. */
+/* Redis before 7.2 formats a NaN as the C library does, maybe with a sign. */
 static bool is_double(const char *at, const char *end) {
   if (is_text(at, end, "inf") || is_text(at, end, "-inf")) return true;
   if (is_text(at, end, "nan") || is_text(at, end, "-nan")) return true;
@@ -144,8 +144,8 @@ static bool is_double(const char *at, const char *end) {
   return at == end;
 }
 
-/* What is wrong with the text of a line, or NULL. */
-static const char *find_fault(enum cachette__resp_type type, const char *at, const char *end) {
+/* Returns what is wrong with the text of a line, or NULL. */
+static const char *find_error(enum cachette__resp_type type, const char *at, const char *end) {
   switch (type) {
     case CACHETTE__RESP_NULL:
       return at == end ? NULL : "a null that holds something";
@@ -164,8 +164,8 @@ static int read_line(cachette__resp *parser, const input *in, enum cachette__res
   const char *text = in->begin + 1, *line_end;
   int status = find_line(in, &line_end);
   if (status != TOKEN) return status;
-  const char *fault = find_fault(type, text, line_end);
-  if (fault != NULL) return refuse(in, fault);
+  const char *problem = find_error(type, text, line_end);
+  if (problem != NULL) return fail(in, problem);
   cachette__resp_token *token = take_token(parser, in, line_end + 2, type);
   if (type == CACHETTE__RESP_BOOLEAN) {
     token->number = *text == 't';
@@ -178,7 +178,7 @@ static int read_line(cachette__resp *parser, const input *in, enum cachette__res
   return TOKEN;
 }
 
-/* The nulls of version 2. */
+/* Reads a null of version 2. */
 static int read_null(cachette__resp *parser, const input *in, const char *after) {
   take_token(parser, in, after, CACHETTE__RESP_NULL)->last = end_value(parser);
   return TOKEN;
@@ -186,21 +186,21 @@ static int read_null(cachette__resp *parser, const input *in, const char *after)
 
 /* ---- Bulks ---- */
 
-/* The fourth byte of a verbatim string ends its format, if it is in this part. */
+/* The fourth byte of a verbatim string must be a colon. Checks it if it is in this part. */
 static bool lacks_format(const cachette__resp *parser, const char *at, size_t size) {
   return parser->bulk_type == CACHETTE__RESP_VERBATIM && parser->bulk_offset <= 3 &&
          size > 3 - parser->bulk_offset && at[3 - parser->bulk_offset] != ':';
 }
 
-/* Reads on in the bulk under way from `at`. Its first token comes even if it has no bytes. */
+/* Reads the next part of the current bulk, at `at`. The first part may be an empty token. */
 static int read_part(cachette__resp *parser, const input *in, const char *at, bool first) {
   size_t here = (size_t)(in->end - at), left = cachette__resp_bulk_left(parser);
   size_t size = here < left ? here : left;
-  if (lacks_format(parser, at, size)) return refuse(in, "a verbatim string without a format");
+  if (lacks_format(parser, at, size)) return fail(in, "a verbatim string without a format");
   const char *after = at + size;
   if (size == left) {
     for (; parser->tail > 0 && after < in->end; after++, parser->tail--)
-      if (*after != (parser->tail == 2 ? '\r' : '\n')) return refuse(in, "a bulk without an end");
+      if (*after != (parser->tail == 2 ? '\r' : '\n')) return fail(in, "a bulk without an end");
   }
   *in->used = (size_t)(after - in->begin);
   if (size == 0 && parser->tail > 0 && !first) return MORE;
@@ -216,7 +216,7 @@ static int read_part(cachette__resp *parser, const input *in, const char *at, bo
   return TOKEN;
 }
 
-static int begin_part(cachette__resp *parser, const input *in, const char *at, size_t size,
+static int start_bulk(cachette__resp *parser, const input *in, const char *at, size_t size,
                       enum cachette__resp_type type) {
   parser->bulk_type = type;
   parser->bulk_size = size;
@@ -231,19 +231,19 @@ static int read_bulk(cachette__resp *parser, const input *in, enum cachette__res
   int status = read_number(in, &number, &at);
   if (status != TOKEN) return status;
   if (number == -1 && type == CACHETTE__RESP_BULK) return read_null(parser, in, at);
-  if (number < 0 || number > CACHETTE__RESP_BULK_MAX) return refuse(in, "a length out of range");
+  if (number < 0 || number > CACHETTE__RESP_BULK_MAX) return fail(in, "a length out of range");
   if (number < 4 && type == CACHETTE__RESP_VERBATIM)
-    return refuse(in, "a verbatim string without a format");
-  return begin_part(parser, in, at, (size_t)number, type);
+    return fail(in, "a verbatim string without a format");
+  return start_bulk(parser, in, at, (size_t)number, type);
 }
 
 /*
- * A bulk that is here with all of its bytes, as nearly all are: in one pass, with few branches and
- * none of the state of one under way. False: it is none such, and nothing has changed.
+ * The fast path for a bulk that has arrived completely, as nearly all have: reads it in one pass,
+ * without using the parser's state. Returns false, without side effects, if this is not one.
  */
 static inline bool read_whole_bulk(cachette__resp *parser, cachette_slice bytes, size_t *used,
                                    cachette__resp_token *token) {
-  enum { HEAD = 12 }; /* bytes of the longest: the type, nine digits, CR LF */
+  enum { HEAD = 12 }; /* max bytes of the head: the type, nine digits, CR LF */
   const char *begin = bytes.data, *at = begin + 1;
   if (bytes.size < HEAD || *begin != '$' || *at == '0') return false;
   size_t size = 0;
@@ -264,7 +264,7 @@ static inline bool read_whole_bulk(cachette__resp *parser, cachette_slice bytes,
   return true;
 }
 
-bool cachette__resp_bulk_placed(cachette__resp *parser, size_t size) {
+bool cachette__resp_bulk_skip(cachette__resp *parser, size_t size) {
   assert(size <= cachette__resp_bulk_left(parser));
   parser->bulk_offset += size;
   return cachette__resp_bulk_left(parser) == 0;
@@ -280,9 +280,9 @@ static int read_aggregate(cachette__resp *parser, const input *in, enum cachette
   if (number == -1 && type == CACHETTE__RESP_ARRAY) return read_null(parser, in, after);
   bool is_attribute = type == CACHETTE__RESP_ATTRIBUTE;
   int64_t each = is_attribute || type == CACHETTE__RESP_MAP ? 2 : 1;
-  if (number < 0 || number > CACHETTE__RESP_COUNT / each) return refuse(in, "a count out of range");
-  if (type == CACHETTE__RESP_PUSH && parser->depth > 0) return refuse(in, "a push inside a reply");
-  if (parser->depth == CACHETTE__RESP_DEPTH) return refuse(in, "aggregates nested too deeply");
+  if (number < 0 || number > CACHETTE__RESP_COUNT / each) return fail(in, "a count out of range");
+  if (type == CACHETTE__RESP_PUSH && parser->depth > 0) return fail(in, "a push inside a reply");
+  if (parser->depth == CACHETTE__RESP_DEPTH) return fail(in, "aggregates nested too deeply");
 
   cachette__resp_token *token = take_token(parser, in, after, type);
   token->number = number;
@@ -336,9 +336,9 @@ static int read_typed(cachette__resp *parser, const input *in) {
       return read_aggregate(parser, in, CACHETTE__RESP_ATTRIBUTE);
     case ';':
     case '.':
-      return refuse(in, "a streamed type, which was not asked for");
+      return fail(in, "a streamed type, which was not asked for");
     default:
-      return refuse(in, "a type that is none");
+      return fail(in, "a type that is none");
   }
 }
 

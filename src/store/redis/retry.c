@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that the server refused for now: because it is no longer a primary, still loads its
- * data, or the like. A refused command was not carried out, so everything may be sent again, even
- * an increment.
+ * Requests that the server refused temporarily, as it is no longer the primary or is still loading
+ * its data. A refused command was not executed, so it is safe to resend, even an increment.
  *
- *     refused --> waits (a pause with jitter) --> is sent again --> its reply
- *                    '--> its deadline is before the next try: it fails, with the reason
+ *     refused --> waits (back-off with jitter) --> is resent --> its reply
+ *                    '--> the next try is after its deadline: it fails with the reason
  *
- * After a failover the server's name often stands for another machine. So the next try opens a new
- * connection, which resolves the name again; the old connection drains. One timer serves all that
- * waits. The pause grows up to the time that a call may take, so a server that simply is a replica
- * sees few connections, yet each call has its try. A server that loads or is busy shows by any
- * command when that is over: once it has lasted as long as a call may take, calls fail at once.
+ * After a failover the host name often resolves to another server. So the next try opens a new
+ * connection, which resolves the name again, and drains the old one. One timer serves all waiting
+ * requests. The back-off grows up to the time-out of an op, so a server that is a replica for good
+ * gets few connections. After LOADING, BUSY and the like, any command shows when the server has
+ * recovered: if that takes longer than the time-out, ops fail at once.
  */
 #include <string.h>
 
@@ -23,40 +22,40 @@
 
 /* ---- Failing ---- */
 
-/* Of an increment the items from its current one on are due, for it may take them one by one. */
-static bool is_due(const cachette__redis_request *request, size_t item) {
+/* An increment may process its items one by one; then all from the current one on are resent. */
+static bool needs_resend(const cachette__redis_request *request, size_t item) {
   const cachette_op *op = request->op;
   if (op->verb == CACHETTE_INCREMENT)
-    return item >= request->item && cachette__redis_asks(request, item);
-  return op->items[item].status == CACHETTE__REDIS_DUE;
+    return item >= request->item && cachette__redis_includes(request, item);
+  return op->items[item].status == CACHETTE__REDIS_RESEND;
 }
 
 static void fail_items(const cachette__redis_request *request, const cachette_error *reason) {
   cachette_op *op = request->op;
   char subject[64];
   for (size_t i = 0; i < op->count; i++) {
-    if (!is_due(request, i)) continue;
+    if (!needs_resend(request, i)) continue;
     cachette__key_text(op->items[i].key, subject, sizeof subject);
     op->items[i].status = cachette__fail(op->error, reason->code, subject, "%s", reason->message);
   }
 }
 
 static void fail(const cachette__redis_request *request, const cachette_error *reason) {
-  cachette_error told = *reason; /* the caller's code may change it */
+  cachette_error copy = *reason; /* a completion callback may change the original */
   cachette_op *op = request->op;
   if (request->clear != NULL) {
-    cachette__redis_clear_fail(request->clear, told.code, told.message);
+    cachette__redis_clear_fail(request->clear, copy.code, copy.message);
   } else if (op != NULL && cachette__has_items(op->verb)) {
-    fail_items(request, &told);
+    fail_items(request, &copy);
     cachette__redis_complete(op, CACHETTE_OK);
   } else if (op != NULL) {
-    cachette__op_fail(op, told.code, NULL, "%s", told.message);
+    cachette__op_fail(op, copy.code, NULL, "%s", copy.message);
   }
 }
 
-/* ---- Sending again ---- */
+/* ---- Resending ---- */
 
-/* Makes a request ready to be sent again. False: out of memory. */
+/* Prepares a request to be resent. Returns false if out of memory. */
 static bool prepare(cachette__redis_request *request) {
   cachette_op *op = request->op;
   if (op != NULL && op->verb == CACHETTE_INCREMENT)
@@ -73,7 +72,7 @@ static bool prepare(cachette__redis_request *request) {
   return true;
 }
 
-int cachette__redis_push_again(cachette__redis_node *node, const cachette__redis_request *request) {
+int cachette__redis_resend(cachette__redis_node *node, const cachette__redis_request *request) {
   cachette__redis_request next = *request, *slot;
   const char *reason;
   size_t bytes = request->base.bytes;
@@ -104,17 +103,17 @@ static bool append(cachette__redis_retry *retry, const cachette__redis_request *
 
 static void on_timer(uv_timer_t *timer);
 
-/* Plans the next try, unless one is planned. */
-static void plan(cachette__redis_node *node, int64_t now) {
+/* Schedules the next try, unless one is scheduled. */
+static void schedule(cachette__redis_node *node, int64_t now) {
   cachette__redis_retry *retry = &node->retry;
   if (retry->due_ms != 0) return;
-  int64_t pause = cachette__link_pause(++retry->tries, node->settings->timeout_ms);
+  int64_t pause = cachette__link_backoff(++retry->tries, node->settings->timeout_ms);
   retry->due_ms = now + pause;
   uv_update_time(retry->timer.loop);
   uv_timer_start(&retry->timer, on_timer, (uint64_t)pause, 0);
 }
 
-/* Whether the next try comes before its deadline. */
+/* Returns whether the next try is before the deadline of the request. */
 static bool may_wait(const cachette__redis_node *node, const cachette__redis_request *request,
                      int64_t now) {
   const cachette__redis_retry *retry = &node->retry;
@@ -126,7 +125,7 @@ void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_reque
   cachette__redis_retry *retry = &node->retry;
   int64_t now = cachette__machine_now();
   if (cachette__redis_op(request) == NULL) {
-    fail(request, &retry->reason); /* frees a clear that was given up */
+    fail(request, &retry->reason); /* frees the clear if there is one */
     return;
   }
   if (request->op != NULL && request->op->verb == CACHETTE_INCREMENT)
@@ -136,23 +135,23 @@ void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_reque
     retry->tries = 0;
   }
   retry->last_ms = now;
-  if (node->pipeline.draining && cachette__redis_push_again(node, request) == CACHETTE_OK) return;
-  plan(node, now);
+  if (node->pipeline.draining && cachette__redis_resend(node, request) == CACHETTE_OK) return;
+  schedule(node, now);
   if (!may_wait(node, request, now) || !append(retry, request)) fail(request, &retry->reason);
 }
 
-void cachette__redis_retry_settle(cachette__redis_node *node) {
+void cachette__redis_retry_reset(cachette__redis_node *node) {
   node->retry.tries = 0;
   node->retry.since_ms = 0;
 }
 
-/* Sends all that waits, or fails it with `reason`. The callers' code may run in here. */
-static void send_all(cachette__redis_node *node, const cachette_error *reason) {
+/* Resends all waiting requests, or fails them with `reason`. May run completion callbacks. */
+static void resend_all(cachette__redis_node *node, const cachette_error *reason) {
   cachette__redis_retry *retry = &node->retry;
   while (retry->begin < retry->end) {
     cachette__redis_request request = retry->waiting[retry->begin++];
     if (cachette__redis_op(&request) == NULL || reason != NULL ||
-        cachette__redis_push_again(node, &request) < 0)
+        cachette__redis_resend(node, &request) < 0)
       fail(&request, reason != NULL ? reason : &retry->reason);
   }
   retry->begin = retry->end = 0;
@@ -162,24 +161,25 @@ static void on_timer(uv_timer_t *timer) {
   cachette__redis_node *node = timer->data;
   cachette__redis_retry *retry = &node->retry;
   const cachette_error *reason;
-  cachette_error told;
+  cachette_error copy;
   bool is_down = false;
   retry->due_ms = 0;
-  if (retry->move) cachette__pipeline_drain(&node->pipeline, &retry->reason);
-  retry->move = false;
-  if (retry->begin < retry->end) is_down = cachette__link_want(&node->pipeline.link, &reason) < 0;
-  if (is_down) told = *reason;
-  send_all(node, is_down ? &told : NULL);
+  if (retry->reconnect) cachette__pipeline_drain(&node->pipeline, &retry->reason);
+  retry->reconnect = false;
+  if (retry->begin < retry->end)
+    is_down = cachette__link_connect(&node->pipeline.link, &reason) < 0;
+  if (is_down) copy = *reason;
+  resend_all(node, is_down ? &copy : NULL);
 }
 
-/* ---- Its life ---- */
+/* ---- Init and close ---- */
 
 void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop) {
   uv_timer_init(loop, &node->retry.timer);
   node->retry.timer.data = node;
 }
 
-static bool waits(const cachette__redis_retry *retry, const cachette_op *op) {
+static bool is_waiting(const cachette__redis_retry *retry, const cachette_op *op) {
   size_t index = (size_t)op->priv.below;
   return index >= retry->begin && index < retry->end && retry->waiting[index].op == op;
 }
@@ -192,15 +192,15 @@ const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *n
     was_postponed = ((const cachette__redis_clear *)below)->postponed;
   } else {
     const cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, below);
-    was_postponed = waits(&node->retry, op) || request->was_postponed;
+    was_postponed = is_waiting(&node->retry, op) || request->was_postponed;
   }
   return was_postponed ? &node->retry.reason : NULL;
 }
 
 bool cachette__redis_retry_detach(cachette__redis_node *node, cachette_op *op) {
-  if (!waits(&node->retry, op)) return false;
+  if (!is_waiting(&node->retry, op)) return false;
   node->retry.waiting[op->priv.below].op = NULL;
-  cachette__redis_forget_due(op);
+  cachette__redis_forget_resends(op);
   return true;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "settings.h"
-
+/* Reads the options of the store, once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "../common/secure.h"
+#include "internal.h"
 
 enum { DEFAULT_PORT = 6379, DATABASE_MAX = 1 << 20 };
 
@@ -20,7 +20,7 @@ static bool is_one_of(const char *text, const char *a, const char *b) {
   return strcmp(text, a) == 0 || strcmp(text, b) == 0;
 }
 
-/* A whole number from 0 to DATABASE_MAX, or -1. */
+/* Parses a number from 0 to DATABASE_MAX. Returns -1 if it is not valid. */
 static int read_database(const char *text) {
   char *end;
   if (*text < '0' || *text > '9') return -1;
@@ -28,7 +28,7 @@ static int read_database(const char *text) {
   return *end == '\0' && number <= DATABASE_MAX ? (int)number : -1;
 }
 
-/* Reads the database from the path and from `?db=`. Returns what is wrong, or NULL. */
+/* Reads the database from the path and from `?db=`. Returns what is wrong with it, or NULL. */
 static const char *find_database(const cachette__url *url, bool in_path, int *database) {
   static const char not_a_number[] = "its database is not a number";
   int found = -1;
@@ -52,7 +52,7 @@ static bool speaks_tls(const cachette__redis_settings *settings) {
   return is_one_of(settings->url.scheme, "rediss", "valkeys");
 }
 
-/* Fills the address from the parts of the URL. Returns what is wrong, or NULL. */
+/* Fills the address from the parts of the URL. Returns what is wrong with it, or NULL. */
 static const char *read_parts(cachette__redis_settings *settings) {
   const cachette__url *url = &settings->url;
   cachette__target *target = &settings->target;
@@ -79,18 +79,18 @@ static int read_url(cachette__redis_settings *settings, const char *text, const 
                     cachette_error *error) {
   int code = cachette__url_parse(text, option, example, &settings->url, error);
   if (code < 0) return code;
-  const char *wrong = read_parts(settings);
-  if (wrong == NULL) return CACHETTE_OK;
-  char shown[96];
-  cachette__url_show(text, shown, sizeof shown);
+  const char *problem = read_parts(settings);
+  if (problem == NULL) return CACHETTE_OK;
+  char redacted[96];
+  cachette__url_redact(text, redacted, sizeof redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
-                        shown, wrong, example);
+                        redacted, problem, example);
 }
 
-/* ---- The rest ---- */
+/* ---- The other options ---- */
 
-/* What to do where one side speaks TLS and the other does not. */
+/* Writes what to do if only one side uses TLS. */
 static void add_advice(cachette__redis_settings *settings) {
   const char *scheme = settings->url.scheme;
   snprintf(settings->plain_advice, sizeof settings->plain_advice,
@@ -108,7 +108,7 @@ static int read_options(cachette__redis_settings *settings, const cachette_optio
   int code = read_url(settings, cachette__options_text(options, url),
                       cachette_option_table(NULL)[url].name, error);
   if (code == CACHETTE_OK && speaks_tls(settings))
-    code = cachette__store_secure(options, &settings->tls, error);
+    code = cachette__store_tls_new(options, &settings->tls, error);
   if (code < 0) return code;
   if (prefix != NULL && *prefix != '\0') {
     settings->key_prefix = cachette__strndup(prefix, strlen(prefix));
@@ -133,23 +133,23 @@ static void free_settings(cachette__settings *base) {
 
 int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
                                  cachette__settings **settings, cachette_error *error) {
-  cachette__redis_settings *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
-  made->base.free = free_settings;
-  int code = read_options(made, options, url, error);
+  cachette__redis_settings *self = cachette__calloc(1, sizeof *self);
+  if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  self->base.free = free_settings;
+  int code = read_options(self, options, url, error);
   if (code == CACHETTE_OK)
-    *settings = &made->base;
+    *settings = &self->base;
   else
-    free_settings(&made->base);
+    free_settings(&self->base);
   return code;
 }
 
-/* Warns of files for TLS if the URL begins with `plain`, which is a scheme without TLS. */
+/* Warns of unused TLS files if the URL begins with `plain`, a scheme without TLS. */
 static bool warn_of_scheme(const cachette_options *options, enum cachette__option url,
                            const char *plain, const char *remedy, cachette_error *warning) {
   const char *text = cachette__options_text(options, url);
   return text != NULL && strncasecmp(text, plain, strlen(plain)) == 0 &&
-         cachette__store_warn_plain(options, remedy, warning);
+         cachette__store_warn_unused_tls(options, remedy, warning);
 }
 
 bool cachette__redis_warn(const cachette_options *options, cachette_error *warning) {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { HEAD_MOST = 24 }; /* bytes of "$18446744073709551615\r\n", at most */
+enum { HEAD_MAX = 24 }; /* bytes of "$18446744073709551615\r\n", rounded up */
 
 #define TEXT(text) ((cachette_slice){text, sizeof text - 1})
 
@@ -12,7 +12,7 @@ static char *append(char *at, const void *data, size_t size) {
   return at + size;
 }
 
-/* The digits of a number. */
+/* Appends the digits of a number. */
 static char *append_number(char *at, uint64_t number) {
   char digits[20];
   size_t begin = sizeof digits;
@@ -40,19 +40,19 @@ static char *append_bulk(char *at, cachette_slice first, cachette_slice second) 
   return at;
 }
 
-static size_t key_most(cachette__redis_key key) {
-  return key.prefix.size + key.key.size + HEAD_MOST + 2;
+static size_t max_key_size(cachette__redis_key key) {
+  return key.prefix.size + key.key.size + HEAD_MAX + 2;
 }
 
-/* Says that the bytes from the last room up to `end` are in the buffer. */
+/* Commits the bytes up to `end`, which were written to reserved space. */
 static bool finish(cachette__buffer *output, const char *end) {
   output->end = (size_t)(end - output->data);
   return true;
 }
 
-/* A command of one word, whose head is written out, and a key. */
+/* Appends the literal head of a command, and a key. */
 static bool append_keyed(cachette__buffer *output, cachette_slice head, cachette__redis_key key) {
-  char *at = cachette__buffer_reserve(output, head.size + key_most(key));
+  char *at = cachette__buffer_reserve(output, head.size + max_key_size(key));
   if (at == NULL) return false;
   at = append(at, head.data, head.size);
   return finish(output, append_bulk(at, key.prefix, key.key));
@@ -70,7 +70,7 @@ bool cachette__redis_exists(cachette__buffer *output, cachette__redis_key key) {
   return append_keyed(output, TEXT("*2\r\n$6\r\nEXISTS\r\n"), key);
 }
 
-/* A signed number as a bulk string. */
+/* Appends a signed number as a bulk string. */
 static bool append_signed(cachette__buffer *output, int64_t number) {
   char digits[21];
   char *at = digits;
@@ -100,8 +100,8 @@ bool cachette__redis_increment(cachette__buffer *output, cachette__redis_key key
          cachette__redis_head(output, 1, TEXT("EXEC"));
 }
 
-bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool old) {
-  return append_keyed(output, old ? TEXT("*2\r\n$3\r\nDEL\r\n") : TEXT("*2\r\n$6\r\nUNLINK\r\n"),
+bool cachette__redis_unlink(cachette__buffer *output, cachette__redis_key key, bool legacy) {
+  return append_keyed(output, legacy ? TEXT("*2\r\n$3\r\nDEL\r\n") : TEXT("*2\r\n$6\r\nUNLINK\r\n"),
                       key);
 }
 
@@ -111,8 +111,8 @@ bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cach
   const cachette_slice px = TEXT("$2\r\nPX\r\n"), nx = TEXT("$2\r\nNX\r\n");
   char digits[20];
   cachette_slice ttl = {digits, (size_t)(append_number(digits, (uint64_t)ttl_ms) - digits)};
-  char *at = cachette__buffer_reserve(output, head.size + key_most(key) + value.size + px.size +
-                                                  nx.size + sizeof digits + 2 * HEAD_MOST + 4);
+  char *at = cachette__buffer_reserve(output, head.size + max_key_size(key) + value.size + px.size +
+                                                  nx.size + sizeof digits + 2 * HEAD_MAX + 4);
   if (at == NULL) return false;
   at = append(at, head.data, head.size);
   at = append_bulk(at, key.prefix, key.key);
@@ -126,22 +126,22 @@ bool cachette__redis_set(cachette__buffer *output, cachette__redis_key key, cach
 char *cachette__redis_bulk_head(char *at, size_t size) { return append_head(at, '$', size); }
 
 bool cachette__redis_bulk(cachette__buffer *output, cachette_slice word) {
-  char *at = cachette__buffer_reserve(output, word.size + HEAD_MOST + 2);
+  char *at = cachette__buffer_reserve(output, word.size + HEAD_MAX + 2);
   return at != NULL && finish(output, append_bulk(at, word, TEXT("")));
 }
 
 bool cachette__redis_head(cachette__buffer *output, size_t count, cachette_slice word) {
-  char *at = cachette__buffer_reserve(output, word.size + 2 * HEAD_MOST + 2);
+  char *at = cachette__buffer_reserve(output, word.size + 2 * HEAD_MAX + 2);
   if (at == NULL) return false;
   return finish(output, append_bulk(append_head(at, '*', count), word, TEXT("")));
 }
 
 bool cachette__redis_words(cachette__buffer *output, const cachette_slice *words, size_t count) {
   size_t before = output->end - output->begin;
-  bool fine = cachette__redis_head(output, count, words[0]);
-  for (size_t i = 1; i < count && fine; i++) fine = cachette__redis_bulk(output, words[i]);
-  if (!fine) output->end = output->begin + before;
-  return fine;
+  bool ok = cachette__redis_head(output, count, words[0]);
+  for (size_t i = 1; i < count && ok; i++) ok = cachette__redis_bulk(output, words[i]);
+  if (!ok) output->end = output->begin + before;
+  return ok;
 }
 
 bool cachette__redis_scan(cachette__buffer *output, cachette_slice cursor, cachette_slice pattern) {

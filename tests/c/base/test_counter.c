@@ -24,7 +24,7 @@ static void a_counter_is_a_decimal_number_of_64_bits(void **state) {
     int64_t number = 42;
     assert_true(cachette__counter_read(cachette_str(cases[i].text), &number));
     assert_int_equal(number, cases[i].number);
-    assert_true(cachette__counter_is(cachette_str(cases[i].text)));
+    assert_true(cachette__is_counter(cachette_str(cases[i].text)));
   }
 }
 
@@ -57,7 +57,7 @@ static void other_texts_are_not_counters(void **state) {
   for (size_t i = 0; i < LENGTH(texts); i++) {
     int64_t number = 42;
     if (cachette__counter_read(cachette_str(texts[i]), &number)) fail_msg("\"%s\"", texts[i]);
-    if (cachette__counter_is(cachette_str(texts[i]))) fail_msg("\"%s\"", texts[i]);
+    if (cachette__is_counter(cachette_str(texts[i]))) fail_msg("\"%s\"", texts[i]);
     assert_int_equal(number, 42);
   }
   int64_t number;
@@ -69,11 +69,11 @@ static void other_texts_are_not_counters(void **state) {
 static void spaces_may_follow_a_counter(void **state) {
   (void)state;
   int64_t number;
-  assert_true(cachette__counter_is(cachette_str("9 ")));
-  assert_true(cachette__counter_is(cachette_str("9                   "))); /* 20 bytes */
-  assert_false(cachette__counter_is(cachette_str("9                    ")));
-  assert_false(cachette__counter_is(cachette_str(" ")));
-  assert_false(cachette__counter_is(cachette_str(" 9")));
+  assert_true(cachette__is_counter(cachette_str("9 ")));
+  assert_true(cachette__is_counter(cachette_str("9                   "))); /* 20 bytes */
+  assert_false(cachette__is_counter(cachette_str("9                    ")));
+  assert_false(cachette__is_counter(cachette_str(" ")));
+  assert_false(cachette__is_counter(cachette_str(" 9")));
   assert_false(cachette__counter_read(cachette_str("9 "), &number));
 }
 

@@ -34,7 +34,7 @@ static void a_relative_path_is_resolved_against_its_folder(void **state) {
       {NULL, "", ""},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    char *path = cachette__path_from(cases[i].folder, cases[i].path);
+    char *path = cachette__path_join(cases[i].folder, cases[i].path);
     assert_non_null(path);
     assert_string_equal(path, cases[i].expected);
     cachette__free(path);
@@ -69,7 +69,7 @@ static int make_paths(void *data) {
   errno = 0;
   char *current = cachette__path_current();
   if (current == NULL) assert_int_equal(errno, ENOMEM);
-  char *relative = cachette__path_from("/a", "b"), *absolute = cachette__path_from("/a", "/b");
+  char *relative = cachette__path_join("/a", "b"), *absolute = cachette__path_join("/a", "/b");
   int failed = (current == NULL) + (relative == NULL) + (absolute == NULL);
   cachette__free(current);
   cachette__free(relative);

@@ -87,7 +87,7 @@ static void a_known_secret_is_redacted_in_messages_of_servers(void **state) {
   for (size_t i = 0; i < LENGTH(words); i++) {
     char text[64];
     snprintf(text, sizeof text, "%s", words[i].text);
-    cachette__hide_text(text, words[i].secret);
+    cachette__redact(text, words[i].secret);
     assert_string_equal(text, words[i].left);
   }
 }

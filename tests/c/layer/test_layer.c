@@ -60,7 +60,7 @@ static void on_delay_over(uv_timer_t *timer) {
     call *first = self->delayed;
     cachette_op *op = first->op;
     self->delayed = first->next;
-    cachette__layer_give(&self->layer, first);
+    cachette__layer_free_frame(&self->layer, first);
     pass_up(self, op);
   }
 }
@@ -74,7 +74,7 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
     self->delayed = returned;
     uv_timer_start(&self->timer, on_delay_over, behaviour.delay_ms, 0);
   } else {
-    cachette__layer_give(&self->layer, returned);
+    cachette__layer_free_frame(&self->layer, returned);
     pass_up(self, op);
   }
 }
@@ -83,7 +83,7 @@ static void on_drop(cachette__frame *frame, cachette_op *op) {
   call *dropped = (call *)frame;
   (void)op;
   record(dropped->layer, "x");
-  cachette__layer_give(&dropped->layer->layer, dropped);
+  cachette__layer_free_frame(&dropped->layer->layer, dropped);
 }
 
 static void trace_submit(cachette__store *store, cachette_op *op) {
@@ -95,7 +95,7 @@ static void trace_submit(cachette__store *store, cachette_op *op) {
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
-  call *created = cachette__layer_take(&self->layer);
+  call *created = cachette__layer_alloc_frame(&self->layer);
   if (created == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
@@ -114,14 +114,14 @@ static void trace_detach(cachette__store *store, cachette_op *op) {
   call *removed = *link;
   *link = removed->next;
   record(self, "-");
-  cachette__layer_give(&self->layer, removed);
+  cachette__layer_free_frame(&self->layer, removed);
 }
 
 static void on_closed(uv_handle_t *timer) { cachette__layer_free(timer->data); }
 
 static void trace_close(cachette__store *store, bool forked) {
   tracer *self = (tracer *)store;
-  self->layer.beneath->vtable->close(self->layer.beneath, forked);
+  self->layer.below->vtable->close(self->layer.below, forked);
   self->timer.data = self;
   uv_close((uv_handle_t *)&self->timer, on_closed);
 }
@@ -475,7 +475,7 @@ static void on_child(cachette__child *child) {
   if (status == CACHETTE_OK) set_value(op, text);
   cachette_error error = fetch->error;
   self->waiting = NULL;
-  cachette__layer_give(&self->layer, fetch);
+  cachette__layer_free_frame(&self->layer, fetch);
   if (status < 0)
     cachette__op_fail(op, status, NULL, "%s", error.message);
   else
@@ -484,7 +484,7 @@ static void on_child(cachette__child *child) {
 
 static void fetch_both(custom *self, cachette_op *op) {
   static const char *const keys[] = {"h1", "h2"};
-  pair *created = self->waiting = cachette__layer_take(&self->layer);
+  pair *created = self->waiting = cachette__layer_alloc_frame(&self->layer);
   *created = (pair){.layer = self, .op = op, .open = 2};
   for (int i = 0; i < 2; i++) {
     created->items[i].key = cachette_str(keys[i]);
@@ -497,7 +497,7 @@ static void fetch_both(custom *self, cachette_op *op) {
 
 static void on_stale(cachette__frame *frame, cachette_op *op) {
   pair *returned = (pair *)frame;
-  cachette__layer_give(&returned->layer->layer, returned);
+  cachette__layer_free_frame(&returned->layer->layer, returned);
   if (op->status == CACHETTE_ETIMEDOUT) {
     set_value(op, "older");
     op->status = CACHETTE_OK;
@@ -507,7 +507,7 @@ static void on_stale(cachette__frame *frame, cachette_op *op) {
 
 static void drop_stale(cachette__frame *frame, cachette_op *op) {
   (void)op;
-  cachette__layer_give(&((pair *)frame)->layer->layer, frame);
+  cachette__layer_free_frame(&((pair *)frame)->layer->layer, frame);
 }
 
 typedef struct refresh {
@@ -528,7 +528,7 @@ static void send_refresh(custom *self) {
   created->child.op =
       (cachette_op){.verb = CACHETTE_FETCH, .items = &created->item, .count = 1, .timeout_ms = 30};
   created->child.done = on_refreshed;
-  if (!cachette__child_send(&self->layer, &created->child)) cachette__free(created);
+  if (!cachette__child_submit_background(&self->layer, &created->child)) cachette__free(created);
 }
 
 static void custom_submit(cachette__store *store, cachette_op *op) {
@@ -539,7 +539,7 @@ static void custom_submit(cachette__store *store, cachette_op *op) {
   } else if (fetches_key(op, "both")) {
     fetch_both(self, op);
   } else if (fetches_key(op, "hold")) {
-    pair *created = cachette__layer_take(&self->layer);
+    pair *created = cachette__layer_alloc_frame(&self->layer);
     *created = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
     cachette__op_push(op, &created->frame);
     cachette__layer_pass(&self->layer, op);
@@ -559,7 +559,7 @@ static void custom_detach(cachette__store *store, cachette_op *op) {
     cachette_op_deinit(&removed->children[i].op);
   }
   self->waiting = NULL;
-  cachette__layer_give(&self->layer, removed);
+  cachette__layer_free_frame(&self->layer, removed);
 }
 
 static const cachette__layer_kind custom_layer = {

@@ -234,7 +234,7 @@ static void secrets_are_redacted(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(redactions); i++) {
     char redacted[128];
-    cachette__url_show(redactions[i].text, redacted, sizeof redacted);
+    cachette__url_redact(redactions[i].text, redacted, sizeof redacted);
     if (strcmp(redacted, redactions[i].redacted) != 0)
       fail_msg("%s is shown as %s", redactions[i].text, redacted);
     assert_null(strstr(redacted, "secret"));
@@ -271,7 +271,7 @@ static const struct {
 static void a_url_with_several_hosts_is_checked(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(multi_host_urls); i++) {
-    const char *error = cachette__url_check_many(multi_host_urls[i].text);
+    const char *error = cachette__url_check_multi_host(multi_host_urls[i].text);
     bool expected = multi_host_urls[i].words == NULL
                         ? error == NULL
                         : error != NULL && strstr(error, multi_host_urls[i].words) != NULL;
@@ -294,10 +294,10 @@ static void a_redacted_url_is_truncated_to_fit(void **state) {
   (void)state;
   static const char text[] = "redis://user:secret@host:6379/0?a=b";
   char whole[64];
-  cachette__url_show(text, whole, sizeof whole);
+  cachette__url_redact(text, whole, sizeof whole);
   for (size_t size = 1; size <= sizeof whole; size++) {
     char *redacted = test_malloc(size); /* detects writes beyond its ends */
-    cachette__url_show(text, redacted, size);
+    cachette__url_redact(text, redacted, size);
     assert_int_equal(strlen(redacted), size > strlen(whole) ? strlen(whole) : size - 1);
     assert_memory_equal(redacted, whole, strlen(redacted));
     test_free(redacted);

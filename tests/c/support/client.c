@@ -65,7 +65,7 @@ static void on_closed(void *owner, bool was_open, const cachette_error *error) {
 
 const cachette__stream_events client_events = {
     .opened = on_opened,
-    .room = on_buffer,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .closed = on_closed,

@@ -139,7 +139,7 @@ const char *table_check(cachette__table *table) {
 uint64_t table_effort(cachette__table *table) {
   uint64_t spent = 0;
   for (uint32_t i = 0; i < table->shard_count; i++)
-    spent += cachette__table_shard(table, i, 0).shard->spent;
+    spent += cachette__table_shard(table, i, 0).shard->effort;
   return spent;
 }
 
@@ -156,6 +156,6 @@ static void drop_none(void *owner, cachette_item *item) {
 }
 
 void table_fetch_one(cachette__table *table, cachette_item *item, int64_t now_ms) {
-  static const cachette__table_places none = {take_none, drop_none};
+  static const cachette__table_allocator none = {take_none, drop_none};
   cachette__table_fetch(table, item, now_ms, &none, NULL);
 }

@@ -13,25 +13,25 @@ static const char *get(const cachette__aws_chain *chain, const cachette__aws_pro
   return cachette__aws_get(&chain->files, profile, key);
 }
 
-static const char *show(const char *text, char *shown, size_t size) {
-  cachette__value_text(text, shown, size);
-  return shown;
+static const char *redact(const char *text, char *redacted, size_t size) {
+  cachette__value_text(text, redacted, size);
+  return redacted;
 }
 
 /* ---- Sources of a profile ---- */
 
-/* Whether a file has keys for the profile: 1, 0, or an error if it has only one half. */
+/* Returns 1 if a file has keys for the profile, 0 if not, or an error if it has only one half. */
 static int has_keys(const cachette__aws_chain *chain, const cachette__aws_file *file,
                     size_t section, const cachette__aws_profile *profile, cachette_error *error) {
   bool id = cachette__aws_get_in(file, section, "aws_access_key_id") != NULL;
   bool secret = cachette__aws_get_in(file, section, "aws_secret_access_key") != NULL;
   if (id == secret) return id;
-  const char *there = id ? "aws_access_key_id" : "aws_secret_access_key";
+  const char *present = id ? "aws_access_key_id" : "aws_secret_access_key";
   const char *missing = id ? "aws_secret_access_key" : "aws_access_key_id";
   return cachette__aws_profile_fail(&chain->files, profile, missing, error,
                                     "it has only one of \"%s\" and \"%s\" in %s. Add the other "
                                     "one there.",
-                                    there, missing, file->shown);
+                                    present, missing, file->display_path);
 }
 
 static int fail_login(const cachette__aws_chain *chain, const cachette__aws_profile *profile,
@@ -78,7 +78,8 @@ static bool has_role(const cachette__aws_chain *chain, const cachette__aws_profi
          get(chain, profile, "web_identity_token_file") == NULL;
 }
 
-static bool has_static(const cachette__aws_chain *chain, const cachette__aws_profile *profile) {
+static bool has_static_keys(const cachette__aws_chain *chain,
+                            const cachette__aws_profile *profile) {
   return get(chain, profile, "aws_access_key_id") != NULL ||
          get(chain, profile, "aws_secret_access_key") != NULL;
 }
@@ -89,7 +90,7 @@ static bool is_visited(const cachette__aws_chain *chain, const char *name) {
   return false;
 }
 
-/* Adds a profile's role at the front: it is assumed before the others. */
+/* Adds a profile's role to the front, because it is assumed before the others. */
 static int add_role(cachette__aws_chain *chain, const cachette__aws_profile *profile,
                     cachette_error *error) {
   cachette__aws_role *role = cachette__malloc(sizeof *role);
@@ -125,7 +126,7 @@ static int find_named_source(cachette__aws_chain *chain, const cachette__aws_pro
                  {"EcsContainer", CACHETTE__AWS_CONTAINER},
                  {"Ec2InstanceMetadata", CACHETTE__AWS_METADATA}};
   const char *name = get(chain, profile, "credential_source");
-  char shown[40];
+  char redacted[40];
   chain->profile = *profile;
   for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
     if (strcmp(sources[i].name, name) != 0) continue;
@@ -135,31 +136,31 @@ static int find_named_source(cachette__aws_chain *chain, const cachette__aws_pro
   return cachette__aws_profile_fail(&chain->files, profile, "credential_source", error,
                                     "\"credential_source\" is \"%s\"; it must be Environment, "
                                     "EcsContainer or Ec2InstanceMetadata.",
-                                    show(name, shown, sizeof shown));
+                                    redact(name, redacted, sizeof redacted));
 }
 
-/* Finds the `source_profile` of a role's profile. It may be the profile itself if that has keys. */
+/* Finds the `source_profile` of a role's profile. A profile with keys may name itself. */
 static int find_source_profile(const cachette__aws_chain *chain,
                                const cachette__aws_profile *profile, cachette__aws_profile *source,
                                cachette_error *error) {
   const char *name = get(chain, profile, "source_profile");
-  char shown[40];
-  show(name, shown, sizeof shown);
+  char redacted[40];
+  redact(name, redacted, sizeof redacted);
   if (!cachette__aws_find_profile(&chain->files, name, source))
     return cachette__aws_profile_fail(&chain->files, profile, "source_profile", error,
                                       "\"source_profile\" is \"%s\", which is in neither %s nor "
                                       "%s.",
-                                      shown, chain->files.config.shown,
-                                      chain->files.credentials.shown);
+                                      redacted, chain->files.config.display_path,
+                                      chain->files.credentials.display_path);
   if (!is_visited(chain, name)) return CACHETTE_OK;
   bool is_own = strcmp(name, profile->name) == 0;
-  if (is_own && has_static(chain, source)) return CACHETTE_OK;
+  if (is_own && has_static_keys(chain, source)) return CACHETTE_OK;
   return cachette__aws_profile_fail(
       &chain->files, profile, "source_profile", error,
       is_own ? "\"source_profile\" is \"%s\", itself, which has no keys. Add keys, or name another."
              : "\"source_profile\" is \"%s\", whose role needs this profile: a circle. Name "
                "another.",
-      shown);
+      redacted);
 }
 
 /* Follows the roles from a profile to the source of the first keys. */
@@ -174,7 +175,7 @@ static int follow_roles(cachette__aws_chain *chain, cachette__aws_profile profil
       return find_named_source(chain, &profile, error);
     code = find_source_profile(chain, &profile, &source, error);
     if (code < 0) return code;
-    if (has_static(chain, &source) || !has_role(chain, &source)) {
+    if (has_static_keys(chain, &source) || !has_role(chain, &source)) {
       code = find_source(chain, &source, error);
       if (code != 0) return code < 0 ? code : CACHETTE_OK;
       return cachette__aws_profile_fail(&chain->files, &source, "source_profile", error,

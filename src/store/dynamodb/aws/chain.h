@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A chain: the source that the first keys come from, and the roles to assume with them, one after
+ * A credential chain: the source of the first keys, and the roles to assume with them, one after
  * another. It is found in the shared files and the environment, in botocore's order:
  *
  *     role_arn with its source_profile or credential_source -> web identity -> SSO
@@ -21,7 +21,7 @@ enum cachette__aws_source {
   CACHETTE__AWS_PROCESS,
   CACHETTE__AWS_CONTAINER,
   CACHETTE__AWS_METADATA,
-  CACHETTE__AWS_ROLE /* not the start of a chain, but where keys in use may come from */
+  CACHETTE__AWS_ROLE /* not the source of a chain, but of keys in use */
 };
 
 /* A role that a profile names. */
@@ -34,15 +34,15 @@ typedef struct cachette__aws_chain {
   cachette__aws_files files;
   enum cachette__aws_source source;
   cachette__aws_profile profile; /* of the source */
-  bool is_chosen;                /* it is the chosen one, so the environment counts, too */
-  cachette__aws_role *roles;     /* still to be assumed */
+  bool is_chosen;            /* `profile` is the chosen profile, so the environment applies, too */
+  cachette__aws_role *roles; /* to be assumed, in this order */
 } cachette__aws_chain;
 
 /* Reads the files and finds the chain. `folder` is the base of relative paths. Errors: ENOMEM,
  * EBACKEND. */
 int cachette__aws_chain_init(cachette__aws_chain *chain, const char *folder, cachette_error *error);
 
-/* Wipes and frees; a zeroed chain is empty. */
+/* Wipes and frees a chain; a zeroed one is empty. */
 void cachette__aws_chain_deinit(cachette__aws_chain *chain);
 
 #endif

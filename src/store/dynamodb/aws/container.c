@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys from the endpoint that a container has for its credentials. */
+/* Fetches keys from the credentials endpoint of a container (ECS, EKS). */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,8 @@ static void on_container(cachette__http_request *request) {
   cachette__aws_fetch_take_local(cachette__aws_fetch_of(request), "the container's endpoint");
 }
 
-/* Plain HTTP is allowed only on this machine and to the addresses that AWS has for it. */
+/* Whether a URL is https://, or http:// on this machine or at an address that AWS reserves for
+ * this. */
 static bool is_allowed(const char *text) {
   static const char *const hosts[] = {"localhost",     "127.0.0.1",      "::1",
                                       "169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
@@ -28,8 +29,8 @@ static bool is_allowed(const char *text) {
   return allowed;
 }
 
-/* The value of the Authorization header, to be freed; "" if there is none. NULL: `error` is filled.
- */
+/* Returns the value of the Authorization header, which the caller frees; "" for no header. NULL:
+ * `error` is filled. */
 static char *read_authorization(const cachette__aws_fetch *fetch, cachette_error *error) {
   const char *path = cachette__env_get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (path != NULL)
@@ -67,11 +68,11 @@ enum cachette__aws_result cachette__aws_fetch_container(cachette__aws_fetch *fet
                    "has more than one line, and so cannot be sent. Correct it.");
     return CACHETTE__AWS_FAILED;
   }
-  bool fine =
+  bool ok =
       cachette__aws_fetch_begin_local(fetch, url, on_container) &&
       (*token == '\0' || cachette__http_secret_header(&fetch->request, "Authorization", token)) &&
       cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_LOCAL_MS);
   cachette__wipe(token, strlen(token));
   cachette__free(token);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }

@@ -17,7 +17,7 @@
 #include "shell_words.h"
 #include "timestamp.h"
 
-enum { LIMIT_MS = 60 * 1000 }; /* it may have to ask a server, or a person in a window */
+enum { TIMEOUT_MS = 60 * 1000 }; /* the program may query a server, or ask the user */
 
 static const char *const key = "credential_process";
 
@@ -29,26 +29,26 @@ static void fail(cachette__aws_fetch *fetch, const char *what) {
   fetch->failed(fetch, &error);
 }
 
-/* Copies the last line that is not blank, where programs usually say why they failed. */
-static void show_complaint(const cachette__text *text, char *shown, size_t size) {
+/* Copies the last line that is not blank; programs usually print there why they failed. */
+static void copy_last_line(const cachette__text *text, char *display, size_t size) {
   size_t end = text->size, begin;
   while (end > 0 && strchr(" \t\r\n", text->bytes[end - 1]) != NULL) end--;
   for (begin = end; begin > 0 && text->bytes[begin - 1] != '\n';) begin--;
-  cachette__key_text((cachette_slice){end > 0 ? text->bytes + begin : "", end - begin}, shown,
+  cachette__key_text((cachette_slice){end > 0 ? text->bytes + begin : "", end - begin}, display,
                      size);
 }
 
 static void fail_end(cachette__aws_fetch *fetch, const cachette__process_result *result) {
-  char complaint[90], what[160];
-  show_complaint(result->complaints, complaint, sizeof complaint);
+  char last_line[90], what[160];
+  copy_last_line(result->error_output, last_line, sizeof last_line);
   switch (result->end) {
     case CACHETTE__PROCESS_NO_MEMORY:
       cachette__aws_fetch_fail_no_memory(fetch);
       return;
-    case CACHETTE__PROCESS_LATE:
-      snprintf(what, sizeof what, "did not end within %d s and was stopped.", LIMIT_MS / 1000);
+    case CACHETTE__PROCESS_TIMED_OUT:
+      snprintf(what, sizeof what, "did not end within %d s and was stopped.", TIMEOUT_MS / 1000);
       break;
-    case CACHETTE__PROCESS_LOUD:
+    case CACHETTE__PROCESS_TOO_MUCH_OUTPUT:
       snprintf(what, sizeof what, "printed more than 64 KB and was stopped.");
       break;
     case CACHETTE__PROCESS_KILLED:
@@ -56,13 +56,13 @@ static void fail_end(cachette__aws_fetch *fetch, const cachette__process_result 
       break;
     case CACHETTE__PROCESS_EXITED:
       snprintf(what, sizeof what, "ended with exit status %d%s%s.", result->status,
-               *complaint != '\0' ? ": " : "", complaint);
+               *last_line != '\0' ? ": " : "", last_line);
       break;
   }
   fail(fetch, what);
 }
 
-/* Reads the keys. Returns what is wrong with the output; NULL if nothing is. */
+/* Reads the keys. Returns what is wrong with the output, or NULL. */
 static const char *read_keys(json_t *json, cachette__aws_keys *keys) {
   const char *end = cachette__json_text(json, "Expiration");
   json_t *version = json_object_get(json, "Version");
@@ -81,7 +81,7 @@ static const char *read_keys(json_t *json, cachette__aws_keys *keys) {
   return NULL;
 }
 
-static void on_end(const cachette__process_result *result, void *data) {
+static void on_process_end(const cachette__process_result *result, void *data) {
   cachette__aws_fetch *fetch = data;
   cachette__aws_keys keys;
   json_error_t parse_error = {.text = ""};
@@ -92,11 +92,11 @@ static void on_end(const cachette__process_result *result, void *data) {
   }
   const cachette__text *output = result->output;
   json_t *json = output->size > 0 ? json_loadb(output->bytes, output->size, 0, &parse_error) : NULL;
-  const char *wrong = read_keys(json, &keys);
+  const char *problem = read_keys(json, &keys);
   if (json == NULL && json_error_code(&parse_error) == json_error_out_of_memory && output->size > 0)
     cachette__aws_fetch_fail_no_memory(fetch);
-  else if (wrong != NULL)
-    fail(fetch, wrong);
+  else if (problem != NULL)
+    fail(fetch, problem);
   else
     fetch->done(fetch, &keys);
   json_decref(json);
@@ -105,13 +105,14 @@ static void on_end(const cachette__process_result *result, void *data) {
 static enum cachette__aws_result fail_start(cachette__aws_fetch *fetch, const char *program,
                                             int reason, cachette_error *error) {
   const cachette__aws_chain *chain = &fetch->chain;
-  char shown[60];
+  char display[60];
   if (reason == ENOMEM) return cachette__aws_no_memory(error);
-  /* A colon means that this is the start of a URL, which may hold a secret. */
-  cachette__env_show_path(strchr(program, ':') == NULL ? program : "***", shown, sizeof shown);
+  /* With a colon it may be a URL, which may contain a secret. */
+  cachette__env_display_path(strchr(program, ':') == NULL ? program : "***", display,
+                             sizeof display);
   cachette__aws_profile_fail(&chain->files, &chain->profile, key, error,
                              "its \"%s\" cannot be run: %s (%s). Name a program with its path.",
-                             key, shown, strerror(reason));
+                             key, display, strerror(reason));
   return CACHETTE__AWS_FAILED;
 }
 
@@ -130,8 +131,8 @@ enum cachette__aws_result cachette__aws_fetch_process(cachette__aws_fetch *fetch
         code < 0 ? "a quote is not closed, or it ends with a backslash" : "it names no program");
     return CACHETTE__AWS_FAILED;
   }
-  int reason =
-      cachette__process_start(fetch->context.loop, words, LIMIT_MS, on_end, fetch, &fetch->process);
+  int reason = cachette__process_start(fetch->context.loop, words, TIMEOUT_MS, on_process_end,
+                                       fetch, &fetch->process);
   enum cachette__aws_result found =
       reason == 0 ? CACHETTE__AWS_PENDING : fail_start(fetch, words[0], reason, error);
   cachette__shell_words_free(words);

@@ -12,22 +12,22 @@
 #include "timestamp.h"
 
 enum {
-  RENEW_MS = 5 * 60 * 1000, /* before keys expire, a fetch of new ones starts; */
-  MARGIN_MS = 60 * 1000,    /* from then on calls wait for it */
-  PAUSE_MS = 5000           /* between the end of a fetch and the next one */
+  RENEW_MS = 5 * 60 * 1000, /* a fetch starts when the keys expire within this time */
+  WAIT_MS = 60 * 1000,      /* calls wait for the fetch when the keys expire within this time */
+  RETRY_MS = 5000           /* between the end of a fetch and the next one */
 };
 
 /* ---- The keys in use ---- */
 
-static void wipe(char *secret) {
+static void wipe_and_free(char *secret) {
   if (secret != NULL) cachette__wipe(secret, strlen(secret));
   cachette__free(secret);
 }
 
 static void free_keys(cachette__aws_keys *keys) {
-  wipe(keys->id);
-  wipe(keys->secret);
-  wipe(keys->token);
+  wipe_and_free(keys->id);
+  wipe_and_free(keys->secret);
+  wipe_and_free(keys->token);
   keys->id = keys->secret = keys->token = NULL;
 }
 
@@ -35,7 +35,7 @@ static char *copy(const char *text) {
   return text != NULL ? cachette__strndup(text, strlen(text)) : NULL;
 }
 
-/* Replaces the keys by copies of the given ones. */
+/* Replaces the keys by copies of `given`. */
 static enum cachette__aws_result set_keys(cachette__aws_credentials *credentials,
                                           enum cachette__aws_source source,
                                           const cachette__aws_keys *given, cachette_error *error) {
@@ -72,7 +72,7 @@ static enum cachette__aws_result fail_variable(const char *name, const char *rul
   return CACHETTE__AWS_FAILED;
 }
 
-/* The texts belong to the environment. */
+/* Reads the keys without copying; the texts belong to the environment. */
 static enum cachette__aws_result read_environment(cachette__aws_keys *keys, cachette_error *error) {
   const char *end = cachette__env_get("AWS_CREDENTIAL_EXPIRATION");
   *keys =
@@ -102,13 +102,13 @@ static enum cachette__aws_result take_environment(cachette__aws_credentials *cre
   return set_keys(credentials, CACHETTE__AWS_ENVIRONMENT, &keys, error);
 }
 
-/* ---- Sources that answer at once ---- */
+/* ---- Sources without waiting ---- */
 
 static cachette__aws_credentials *credentials_of(cachette__aws_fetch *fetch) {
   return (cachette__aws_credentials *)((char *)fetch - offsetof(cachette__aws_credentials, fetch));
 }
 
-/* Takes keys of a source or a role: assumes the next role with them, or sets copies of them.
+/* Takes the keys of a source or a role: assumes the next role with them, or sets copies of them.
  * Returns FOUND, PENDING or FAILED. */
 static enum cachette__aws_result take_keys(cachette__aws_credentials *credentials,
                                            const cachette__aws_keys *keys, cachette_error *error) {
@@ -127,7 +127,7 @@ static enum cachette__aws_result take_keys(cachette__aws_credentials *credential
   return result;
 }
 
-/* A profile has the environment as its `credential_source`. */
+/* Starts a chain whose `credential_source` is the environment. */
 static enum cachette__aws_result start_environment(cachette__aws_fetch *fetch,
                                                    cachette_error *error) {
   cachette__aws_keys keys;
@@ -135,7 +135,8 @@ static enum cachette__aws_result start_environment(cachette__aws_fetch *fetch,
   return result == CACHETTE__AWS_FOUND ? take_keys(credentials_of(fetch), &keys, error) : result;
 }
 
-/* One of the files has both halves: the chain has made sure of it. */
+/* Starts a chain whose source is a file. The chain checked that one file has both parts of the
+ * keys. */
 static enum cachette__aws_result start_files(cachette__aws_fetch *fetch, cachette_error *error) {
   const cachette__aws_chain *chain = &fetch->chain;
   const cachette__aws_file *file = &chain->files.credentials;
@@ -156,7 +157,7 @@ static enum cachette__aws_result start_files(cachette__aws_fetch *fetch, cachett
 
 /* ---- Fetches ---- */
 
-/* Cancels a request, and wipes and frees what the fetch has. */
+/* Cancels the request, and wipes and frees the fetch's state. */
 static void clear_fetch(cachette__aws_fetch *fetch) {
   cachette__text_wipe(&fetch->request.response);
   cachette__http_cancel(&fetch->request);
@@ -172,7 +173,7 @@ static void clear_fetch(cachette__aws_fetch *fetch) {
 
 static void fail_none(const cachette__aws_chain *chain, cachette_error *error) {
   const cachette__aws_role *role = chain->roles;
-  char shown[40];
+  char redacted[40];
   if (role != NULL) {
     const char *named = cachette__aws_get(&chain->files, &role->profile, "credential_source");
     cachette__aws_profile_fail(&chain->files, &role->profile, "credential_source", error,
@@ -181,17 +182,17 @@ static void fail_none(const cachette__aws_chain *chain, cachette_error *error) {
                                named);
     return;
   }
-  cachette__value_text(chain->files.name, shown, sizeof shown);
+  cachette__value_text(chain->files.name, redacted, sizeof redacted);
   cachette__fail(error, CACHETTE_EBACKEND, "aws_access_key_id",
                  "No AWS credentials were found: not in the options (\"aws_access_key_id\"), the "
                  "environment, the shared files (profile \"%s\"), as web identity token, from a "
                  "container's endpoint, or from instance metadata.",
-                 shown);
+                 redacted);
 }
 
 static enum cachette__aws_result start_chain(cachette__aws_credentials *credentials,
                                              cachette_error *error) {
-  static cachette__aws_start *const sources[] = {
+  static cachette__aws_fetch_start *const sources[] = {
       [CACHETTE__AWS_ENVIRONMENT] = start_environment,
       [CACHETTE__AWS_IDENTITY] = cachette__aws_fetch_identity,
       [CACHETTE__AWS_SSO] = cachette__aws_fetch_sso,
@@ -212,47 +213,48 @@ static enum cachette__aws_result start_chain(cachette__aws_credentials *credenti
   return result;
 }
 
-/* Keeps the result of a fetch (code 0: success) and delays the next one. */
-static int end_try(cachette__aws_credentials *credentials, const cachette_error *error) {
+/* Saves the result of a fetch (code 0: success) and delays the next one. Returns the code. */
+static int finish_try(cachette__aws_credentials *credentials, const cachette_error *error) {
   credentials->error = *error;
-  credentials->next_try_ms = cachette__machine_now() + PAUSE_MS;
+  credentials->next_fetch_ms = cachette__machine_now() + RETRY_MS;
   return error->code;
 }
 
-/* Tries one source after another. Returns 0, 1 if a fetch is pending, or an error. */
+/* Tries one source after another. Returns 0; 1 if a fetch is pending; or an error. */
 static int start_fetch(cachette__aws_credentials *credentials) {
   cachette_error error = {.code = CACHETTE_OK};
   enum cachette__aws_result result = take_options(credentials, &error);
   if (result == CACHETTE__AWS_NONE) result = take_environment(credentials, &error);
   if (result == CACHETTE__AWS_NONE) result = start_chain(credentials, &error);
   credentials->is_fetching = result == CACHETTE__AWS_PENDING;
-  return credentials->is_fetching ? 1 : end_try(credentials, &error);
+  return credentials->is_fetching ? 1 : finish_try(credentials, &error);
 }
 
-/* Ends a fetch that was pending; code 0: success. */
-static void end_fetch(cachette__aws_credentials *credentials, const cachette_error *error) {
+/* Ends a pending fetch; code 0: success. */
+static void finish_fetch(cachette__aws_credentials *credentials, const cachette_error *error) {
   credentials->is_fetching = false;
   clear_fetch(&credentials->fetch);
-  end_try(credentials, error);
-  /* New keys are used even if they expire soon, or have expired by our clock: their source has no
-   * others yet, and the server decides. */
+  finish_try(credentials, error);
+  /* New keys are used even if they expire soon or have expired by this machine's clock: their
+   * source has no newer ones, and the server decides. */
   int64_t left = credentials->keys.expires_ms - cachette__epoch_now();
-  bool usable = credentials->keys.id != NULL && !credentials->is_refused && left > 0;
+  bool is_usable = credentials->keys.id != NULL && !credentials->is_refused && left > 0;
   const cachette__aws_context *context = &credentials->fetch.context;
   context->resume(context->owner,
-                  error->code == CACHETTE_OK || usable ? NULL : &credentials->error);
+                  error->code == CACHETTE_OK || is_usable ? NULL : &credentials->error);
 }
 
 static void on_done(cachette__aws_fetch *fetch, const cachette__aws_keys *keys) {
   cachette__aws_credentials *credentials = credentials_of(fetch);
   cachette_error error = {.code = CACHETTE_OK};
-  if (take_keys(credentials, keys, &error) != CACHETTE__AWS_PENDING) end_fetch(credentials, &error);
+  if (take_keys(credentials, keys, &error) != CACHETTE__AWS_PENDING)
+    finish_fetch(credentials, &error);
 }
 
 static void on_failed(cachette__aws_fetch *fetch, const cachette_error *error) {
   cachette_error reason = *error;
   if (reason.code == CACHETTE_OK) fail_none(&fetch->chain, &reason);
-  end_fetch(credentials_of(fetch), &reason);
+  finish_fetch(credentials_of(fetch), &reason);
 }
 
 /* ---- What the store calls ---- */
@@ -261,20 +263,20 @@ static bool has_keys(const cachette__aws_credentials *credentials) {
   return credentials->keys.id != NULL && !credentials->is_refused;
 }
 
-static bool can_fetch(const cachette__aws_credentials *credentials) {
-  return !credentials->is_fetching && cachette__machine_now() >= credentials->next_try_ms;
+static bool may_fetch(const cachette__aws_credentials *credentials) {
+  return !credentials->is_fetching && cachette__machine_now() >= credentials->next_fetch_ms;
 }
 
 int cachette__aws_credentials_get(cachette__aws_credentials *credentials,
                                   const cachette__aws_keys **keys, cachette_error *error) {
-  bool known = has_keys(credentials);
-  int64_t left = known ? credentials->keys.expires_ms - cachette__epoch_now() : 0;
+  bool has_valid_keys = has_keys(credentials);
+  int64_t left = has_valid_keys ? credentials->keys.expires_ms - cachette__epoch_now() : 0;
   *keys = &credentials->keys;
   if (left > RENEW_MS) return CACHETTE_OK;
-  int code = credentials->is_fetching ? 1 : credentials->error.code; /* 0: they are new */
-  if (can_fetch(credentials)) code = start_fetch(credentials);
+  int code = credentials->is_fetching ? 1 : credentials->error.code; /* 0: the keys are new */
+  if (may_fetch(credentials)) code = start_fetch(credentials);
   /* While the old keys are valid, no call waits for new ones or fails without them. */
-  if (left > MARGIN_MS || (left > 0 && code < 0)) return CACHETTE_OK;
+  if (left > WAIT_MS || (left > 0 && code < 0)) return CACHETTE_OK;
   if (code < 0) *error = credentials->error;
   return code;
 }
@@ -290,16 +292,16 @@ const char *cachette__aws_credentials_awaited(cachette__aws_credentials *credent
       [CACHETTE__AWS_METADATA] = "Instance metadata",
   };
   const cachette__aws_fetch *fetch = &credentials->fetch;
-  char shown[40];
+  char redacted[40];
   if (!credentials->is_fetching) return NULL;
   if (has_keys(credentials) && credentials->keys.expires_ms > cachette__epoch_now()) return NULL;
-  cachette__value_text(fetch->chain.files.name, shown, sizeof shown);
+  cachette__value_text(fetch->chain.files.name, redacted, sizeof redacted);
   snprintf(credentials->awaited, sizeof credentials->awaited, "%s for the AWS profile \"%s\"",
-           names[fetch->role != NULL ? CACHETTE__AWS_IDENTITY : fetch->chain.source], shown);
+           names[fetch->role != NULL ? CACHETTE__AWS_IDENTITY : fetch->chain.source], redacted);
   return credentials->awaited;
 }
 
-/* The options do not change; the environment may have other keys now. */
+/* Whether the source may have other keys by now. The options never change; the environment may. */
 static bool may_have_others(const cachette__aws_credentials *credentials) {
   if (credentials->source != CACHETTE__AWS_ENVIRONMENT)
     return credentials->source != CACHETTE__AWS_OPTIONS;
@@ -311,7 +313,7 @@ bool cachette__aws_credentials_renew(cachette__aws_credentials *credentials, uns
   if (refused != credentials->keys.generation) return true;
   if (!may_have_others(credentials)) return false;
   credentials->is_refused = true;
-  credentials->next_try_ms = 0;
+  credentials->next_fetch_ms = 0;
   return true;
 }
 

@@ -17,7 +17,7 @@ static char *copy(const char *text) { return cachette__strndup(text, strlen(text
 
 /* ---- AWS's own endpoints ---- */
 
-/* The domain of the partition of AWS that a region belongs to. */
+/* Returns the domain of the AWS partition that contains a region. */
 static const char *domain_of(const char *region) {
   static const struct {
     const char *head, *domain;
@@ -31,7 +31,7 @@ static const char *domain_of(const char *region) {
   return "amazonaws.com";
 }
 
-/* Finds the region in one of AWS's host names, such as dynamodb.eu-central-1.amazonaws.com. */
+/* Finds the region in a host name of AWS, such as dynamodb.eu-central-1.amazonaws.com. */
 static bool find_region(const char *host, char *region, size_t size) {
   static const char *const services[] = {"dynamodb.", "dynamodb-fips.", ".ddb."};
   const char *at = NULL;
@@ -54,7 +54,7 @@ static bool find_region(const char *host, char *region, size_t size) {
 typedef struct source {
   const char *value; /* NULL: not set */
   const char *variable, *key;
-  const char *inside; /* a key of the section that `key` names; or NULL */
+  const char *inside; /* a key in the section that `key` names; or NULL */
 } source;
 
 static source from_variable(const char *name) {
@@ -67,41 +67,41 @@ static source from_profile(const cachette__aws_files *files, const char *key) {
   return (source){.value = value, .key = key};
 }
 
-static int fail(const cachette__aws_files *files, source from, const char *shown, const char *rule,
-                cachette_error *error) {
+static int fail(const cachette__aws_files *files, source from, const char *redacted,
+                const char *rule, cachette_error *error) {
   if (from.variable == NULL)
-    return cachette__aws_profile_fail(files, &files->chosen, from.key, error,
-                                      "\"%s\"%s is \"%s\"; %s.",
-                                      from.inside != NULL ? from.inside : from.key,
-                                      from.inside != NULL ? " of its services" : "", shown, rule);
+    return cachette__aws_profile_fail(
+        files, &files->chosen, from.key, error, "\"%s\"%s is \"%s\"; %s.",
+        from.inside != NULL ? from.inside : from.key, from.inside != NULL ? " of its services" : "",
+        redacted, rule);
   return cachette__fail(error, CACHETTE_EBACKEND, from.variable,
-                        "The variable %s of the environment is \"%s\"; %s.", from.variable, shown,
-                        rule);
+                        "The variable %s of the environment is \"%s\"; %s.", from.variable,
+                        redacted, rule);
 }
 
 static int check_url(const cachette__aws_files *files, source from, cachette_error *error) {
   cachette__url url;
-  char shown[64];
+  char redacted[64];
   int code = cachette__url_parse(from.value, "endpoint_url", "http://localhost:8000", &url, NULL);
   if (code == CACHETTE_ENOMEM) return cachette__fail(error, code, NULL, NULL);
-  bool fine = code == CACHETTE_OK && url.host != NULL && url.user == NULL &&
-              (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0);
+  bool ok = code == CACHETTE_OK && url.host != NULL && url.user == NULL &&
+            (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0);
   if (code == CACHETTE_OK) cachette__url_deinit(&url);
-  if (fine) return CACHETTE_OK;
-  cachette__url_show(from.value, shown, sizeof shown);
-  return fail(files, from, shown, RULE, error);
+  if (ok) return CACHETTE_OK;
+  cachette__url_redact(from.value, redacted, sizeof redacted);
+  return fail(files, from, redacted, RULE, error);
 }
 
-/* A region becomes part of a host name. */
+/* Checks a region, because it becomes part of a host name. */
 static int check_region(const cachette__aws_files *files, source from, cachette_error *error) {
   size_t size = strlen(from.value), digits = strspn(from.value, "0123456789");
-  bool fine = size <= 63 && digits < size && from.value[0] != '-' && from.value[size - 1] != '-';
+  bool ok = size <= 63 && digits < size && from.value[0] != '-' && from.value[size - 1] != '-';
   for (size_t i = 0; i < size; i++)
-    fine = fine && (isalnum((unsigned char)from.value[i]) || from.value[i] == '-');
-  if (fine) return CACHETTE_OK;
-  char shown[40];
-  cachette__value_text(from.value, shown, sizeof shown);
-  return fail(files, from, shown, "an AWS region is named like eu-central-1", error);
+    ok = ok && (isalnum((unsigned char)from.value[i]) || from.value[i] == '-');
+  if (ok) return CACHETTE_OK;
+  char redacted[40];
+  cachette__value_text(from.value, redacted, sizeof redacted);
+  return fail(files, from, redacted, "an AWS region is named like eu-central-1", error);
 }
 
 /* ---- Configured endpoints ---- */
@@ -112,21 +112,21 @@ static bool ignores_endpoints(const cachette__aws_files *files) {
   return cachette__env_is_true(from.value);
 }
 
-/* Copies a service's URL from the `services` section that the profile names, to be freed; NULL if
- * there is none. */
+/* Copies a service's URL from the `services` section that the profile names. The caller frees
+ * `url`; NULL: none. */
 static int find_service(const cachette__aws_files *files, const char *service, char **url,
                         cachette_error *error) {
   const char *name = cachette__aws_get(files, &files->chosen, "services"), *found;
   *url = NULL;
   if (name == NULL) return CACHETTE_OK;
-  char shown[40];
-  cachette__value_text(name, shown, sizeof shown);
+  char redacted[40];
+  cachette__value_text(name, redacted, sizeof redacted);
   size_t section = cachette__aws_find_section(files, "services", name);
-  if (section == CACHETTE__AWS_NOWHERE)
+  if (section == CACHETTE__AWS_NO_SECTION)
     return cachette__aws_profile_fail(
         files, &files->chosen, "services", error,
-        "\"services\" is \"%s\", but there is no section [services %s] in %s.", shown, shown,
-        files->config.shown);
+        "\"services\" is \"%s\", but there is no section [services %s] in %s.", redacted, redacted,
+        files->config.display_path);
   const char *block = cachette__ini_get(&files->config.ini, section, service);
   size_t size = block != NULL ? cachette__ini_nested(block, "endpoint_url", &found) : 0;
   if (size == 0) return CACHETTE_OK;
@@ -134,7 +134,7 @@ static int find_service(const cachette__aws_files *files, const char *service, c
   return *url != NULL ? CACHETTE_OK : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
-/* Copies the endpoint that is configured for a service, to be freed; NULL if there is none. */
+/* Copies the endpoint that is configured for a service. The caller frees `url`; NULL: none. */
 static int find_endpoint(const cachette__aws_files *files, const char *service, char **url,
                          cachette_error *error) {
   char variable[64] = "AWS_ENDPOINT_URL_", *own = NULL;
@@ -181,7 +181,7 @@ int cachette__aws_service_url(const cachette__aws_files *files, const char *serv
 
 /* ---- DynamoDB's endpoint ---- */
 
-void cachette__aws_name(const char *url, const char *region, char *name, size_t size) {
+void cachette__aws_server_name(const char *url, const char *region, char *name, size_t size) {
   cachette__url parts;
   if (url != NULL && cachette__url_parse(url, "dynamodb_url", "", &parts, NULL) == CACHETTE_OK) {
     if (parts.port > 0)
@@ -203,10 +203,10 @@ static int fail_no_region(const cachette__aws_files *files, cachette_error *erro
                         "No AWS region for DynamoDB was found. Give the option \"region\" or "
                         "\"dynamodb_url\", or set AWS_REGION, or \"region\" in the profile "
                         "\"%s\" in %s.",
-                        name, files->config.shown);
+                        name, files->config.display_path);
 }
 
-/* Reads the region in the URL's host if it is AWS's; else "". */
+/* Reads the region in the URL's host if that is AWS's; else "". */
 static int read_host_region(const char *url, char *region, size_t size, cachette_error *error) {
   cachette__url parts;
   region[0] = '\0';
@@ -239,21 +239,22 @@ static int fill(const char *url, const char *region, cachette__aws_endpoint *end
   else
     cachette__text_printf(&own, "https://dynamodb.%s.%s", region, domain_of(region));
   cachette__text_printf(&signature, "aws:amz:%s:dynamodb", region);
-  char *kept = copy(region);
-  if (kept != NULL && !own.failed && !signature.failed) {
+  char *region_copy = copy(region);
+  if (region_copy != NULL && !own.failed && !signature.failed) {
     *endpoint =
-        (cachette__aws_endpoint){own.bytes, kept, signature.bytes, url == NULL && !is_local};
+        (cachette__aws_endpoint){own.bytes, region_copy, signature.bytes, url == NULL && !is_local};
     return CACHETTE_OK;
   }
-  cachette__free(kept);
+  cachette__free(region_copy);
   cachette__text_deinit(&own);
   cachette__text_deinit(&signature);
   return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
-/* `files` may be NULL if URL and region are known without them. */
-static int locate(const cachette__aws_files *files, const char *url, const char *region,
-                  cachette__aws_endpoint *endpoint, cachette_error *error) {
+/* Finds DynamoDB's endpoint in the files and the environment. `files` may be NULL if URL and region
+ * are known without them. */
+static int find_endpoint_from(const cachette__aws_files *files, const char *url, const char *region,
+                              cachette__aws_endpoint *endpoint, cachette_error *error) {
   char *configured = NULL, in_host[64];
   source from;
   int code = url == NULL ? find_endpoint(files, "dynamodb", &configured, error) : CACHETTE_OK;
@@ -270,19 +271,19 @@ static int locate(const cachette__aws_files *files, const char *url, const char 
   return code;
 }
 
-int cachette__aws_locate(const char *url, const char *region, const char *folder,
-                         cachette__aws_endpoint *endpoint, cachette_error *error) {
+int cachette__aws_endpoint_find(const char *url, const char *region, const char *folder,
+                                cachette__aws_endpoint *endpoint, cachette_error *error) {
   char in_host[64];
   int code = read_host_region(url, in_host, sizeof in_host, error);
   if (code < 0) return code;
   bool has_region = region != NULL || in_host[0] != '\0' ||
                     cachette__env_get("AWS_REGION") != NULL ||
                     cachette__env_get("AWS_DEFAULT_REGION") != NULL;
-  if (url != NULL && has_region) return locate(NULL, url, region, endpoint, error);
+  if (url != NULL && has_region) return find_endpoint_from(NULL, url, region, endpoint, error);
   cachette__aws_files files;
   code = cachette__aws_files_read(&files, folder, error);
   if (code < 0) return code;
-  code = locate(&files, url, region, endpoint, error);
+  code = find_endpoint_from(&files, url, region, endpoint, error);
   cachette__aws_files_deinit(&files);
   return code;
 }

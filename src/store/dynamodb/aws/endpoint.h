@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where requests go, and which region they are signed for. The options come first, then the
- * environment, then the profile, then AWS's default for the region:
+ * Finds the URL that requests go to and the region that they are signed for. The order is: options,
+ * environment, profile, AWS's default for the region.
  *
  *     endpoint    dynamodb_url -> AWS_ENDPOINT_URL_DYNAMODB -> AWS_ENDPOINT_URL
  *                 -> the profile's `services` -> its `endpoint_url` -> AWS's default
@@ -17,26 +17,26 @@
 /* Zeroed: not known yet. */
 typedef struct cachette__aws_endpoint {
   char *url, *region;
-  char *signature; /* the value of libcurl's CURLOPT_AWS_SIGV4 */
-  bool is_aws;     /* it is AWS's default for the region */
+  char *signature; /* for libcurl's CURLOPT_AWS_SIGV4 */
+  bool is_aws;     /* the URL is AWS's default for the region */
 } cachette__aws_endpoint;
 
 void cachette__aws_endpoint_deinit(cachette__aws_endpoint *endpoint);
 
 /*
  * Finds DynamoDB's endpoint. `url` and `region` are the options, or NULL. Reads the environment and
- * the files only for what these leave open; `folder` is the base of relative paths. Errors: ENOMEM,
+ * the files only if these do not suffice; `folder` is the base of relative paths. Errors: ENOMEM,
  * EBACKEND.
  */
-int cachette__aws_locate(const char *url, const char *region, const char *folder,
-                         cachette__aws_endpoint *endpoint, cachette_error *error);
+int cachette__aws_endpoint_find(const char *url, const char *region, const char *folder,
+                                cachette__aws_endpoint *endpoint, cachette_error *error);
 
-/* Writes the server's name for messages. URL and region may each be NULL. */
-void cachette__aws_name(const char *url, const char *region, char *name, size_t size);
+/* Writes the server's name for messages. `url` and `region` may be NULL. */
+void cachette__aws_server_name(const char *url, const char *region, char *name, size_t size);
 
 /*
- * Writes the URL of another service: "sts", "sso" or "sso_oidc". Sets `is_named` if the environment
- * or the profile configures it. Errors: ENOMEM, EBACKEND.
+ * Writes the URL of another service: "sts", "sso" or "sso_oidc". `is_named`: set to whether the
+ * environment or the profile configures it. Errors: ENOMEM, EBACKEND.
  */
 int cachette__aws_service_url(const cachette__aws_files *files, const char *service,
                               const char *region, cachette__text *url, bool *is_named,

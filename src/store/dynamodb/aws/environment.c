@@ -28,7 +28,7 @@ static bool find_home(char *home, size_t size) {
   return (size_t)snprintf(home, size, "%s", named) < size;
 }
 
-/* Adds the value of the variable at a `$`. Returns how many bytes of `text` that was. */
+/* Adds the value of the variable at a `$`. Returns the bytes of `text` that it consumed. */
 static size_t add_variable(cachette__text *path, const char *text) {
   bool has_brace = text[1] == '{';
   const char *begin = text + 1 + has_brace, *end = begin;
@@ -66,12 +66,12 @@ char *cachette__env_expand(const char *folder, const char *text) {
     text += plain;
     if (*text == '$') text += add_variable(&path, text);
   }
-  char *whole = path.failed ? NULL : cachette__path_from(folder, path.bytes);
+  char *whole = path.failed ? NULL : cachette__path_join(folder, path.bytes);
   cachette__text_deinit(&path);
   return whole;
 }
 
-void cachette__env_show_path(const char *path, char *shown, size_t size) {
+void cachette__env_display_path(const char *path, char *display, size_t size) {
   char home[4096];
   size_t length = find_home(home, sizeof home) ? strlen(home) : 0;
   bool inside = length > 1 && strncmp(path, home, length) == 0 && path[length] == '/';
@@ -79,12 +79,12 @@ void cachette__env_show_path(const char *path, char *shown, size_t size) {
   cachette__text_printf(&text, "%s%s", inside ? "~" : "", inside ? path + length : path);
   const char *whole = text.failed ? "a file" : text.bytes;
   size_t whole_size = strlen(whole);
-  cachette__value_text(whole, shown, size); /* hides a URL that was given by mistake */
-  if (whole_size >= size && strcmp(shown, "***") != 0) {
+  cachette__value_text(whole, display, size); /* redacts a URL that was given by mistake */
+  if (whole_size >= size && strcmp(display, "***") != 0) {
     size_t tail = (size - 4) * 2 / 3, head = size - 4 - tail;
-    cachette__key_text((cachette_slice){whole, head}, shown, size);
-    memcpy(shown + head, "...", 3);
-    cachette__key_text((cachette_slice){whole + whole_size - tail, tail}, shown + head + 3,
+    cachette__key_text((cachette_slice){whole, head}, display, size);
+    memcpy(display + head, "...", 3);
+    cachette__key_text((cachette_slice){whole + whole_size - tail, tail}, display + head + 3,
                        size - head - 3);
   }
   cachette__text_deinit(&text);

@@ -58,10 +58,10 @@ void cachette__aws_add_encoded(cachette__text *text, const char *plain) {
 char *cachette__aws_read_token(const cachette__aws_fetch *fetch, const char *path,
                                const char *named, cachette_error *error) {
   size_t size;
-  char shown[80], *expanded = cachette__env_expand(fetch->context.folder, path);
+  char display[80], *expanded = cachette__env_expand(fetch->context.folder, path);
   char *text = expanded != NULL ? cachette__aws_read_file(expanded, &size) : NULL;
   int reason = expanded != NULL ? errno : ENOMEM;
-  if (expanded != NULL) cachette__env_show_path(expanded, shown, sizeof shown);
+  if (expanded != NULL) cachette__env_display_path(expanded, display, sizeof display);
   cachette__free(expanded);
   if (text == NULL && reason == ENOMEM)
     cachette__aws_no_memory(error);
@@ -69,14 +69,14 @@ char *cachette__aws_read_token(const cachette__aws_fetch *fetch, const char *pat
     cachette__fail(error, CACHETTE_EBACKEND, named,
                    "The file %s with the token for AWS credentials, which \"%s\" names, cannot be "
                    "read: %s.",
-                   shown, named, strerror(reason));
+                   display, named, strerror(reason));
   while (text != NULL && size > 0 && isspace((unsigned char)text[size - 1])) text[--size] = '\0';
   return text;
 }
 
-enum cachette__aws_result cachette__aws_fetch_started(cachette__aws_fetch *fetch, bool fine,
+enum cachette__aws_result cachette__aws_fetch_started(cachette__aws_fetch *fetch, bool ok,
                                                       cachette_error *error) {
-  if (fine) return CACHETTE__AWS_PENDING;
+  if (ok) return CACHETTE__AWS_PENDING;
   cachette__http_cancel(&fetch->request);
   return cachette__aws_no_memory(error);
 }
@@ -85,8 +85,9 @@ void cachette__aws_fetch_fail_response(cachette__aws_fetch *fetch, const char *s
                                        const char *message) {
   const cachette__http_request *request = &fetch->request;
   cachette_error error;
-  char shown[101];
-  cachette__key_text((cachette_slice){message, strcspn(message, "\r\n")}, shown, sizeof shown);
+  char printable[101];
+  cachette__key_text((cachette_slice){message, strcspn(message, "\r\n")}, printable,
+                     sizeof printable);
   if (request->result == CURLE_OUT_OF_MEMORY || request->response.failed)
     cachette__aws_no_memory(&error);
   else if (request->status == 0)
@@ -98,7 +99,7 @@ void cachette__aws_fetch_fail_response(cachette__aws_fetch *fetch, const char *s
     cachette__fail(&error, CACHETTE_EBACKEND, NULL,
                    "AWS credentials could not be fetched from %s: it answered with HTTP status "
                    "%ld%s%s.",
-                   server, request->status, *shown != '\0' ? ": " : "", shown);
+                   server, request->status, *printable != '\0' ? ": " : "", printable);
   fetch->failed(fetch, &error);
 }
 

@@ -11,9 +11,9 @@
 #include "../../../base/alloc.h"
 #include "text.h"
 
-enum { SIZE_LIMIT = 1 << 20 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
-/* Reads until the end, because the file may have grown. Sets `errno` if it fails. */
+/* Reads to the end, because the file may have grown. Sets `errno` on failure. */
 static bool read_all(int fd, char *bytes, size_t capacity, size_t *size) {
   *size = 0;
   for (;;) {
@@ -29,7 +29,7 @@ static bool read_all(int fd, char *bytes, size_t capacity, size_t *size) {
 static char *read_open(int fd, size_t *size) {
   struct stat found;
   if (fstat(fd, &found) < 0) return NULL;
-  if (!S_ISREG(found.st_mode) || found.st_size > SIZE_LIMIT) {
+  if (!S_ISREG(found.st_mode) || found.st_size > FILE_SIZE_MAX) {
     errno = S_ISREG(found.st_mode) ? EFBIG : EINVAL;
     return NULL;
   }
@@ -51,7 +51,7 @@ static char *read_open(int fd, size_t *size) {
 }
 
 char *cachette__aws_read_file(const char *path, size_t *size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not wait for a pipe */
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not block on a pipe */
   if (fd < 0) return NULL;
   char *bytes = read_open(fd, size);
   int reason = errno;
@@ -75,7 +75,7 @@ int cachette__aws_write_file(const char *path, const char *bytes, size_t size) {
   cachette__text name = {0};
   cachette__text_printf(&name, "%s.XXXXXX", path);
   if (name.failed) return ENOMEM;
-  int fd = mkstemp(name.bytes); /* of mode 0600 */
+  int fd = mkstemp(name.bytes); /* mode 0600 */
   int reason = fd < 0 ? errno : write_all(fd, bytes, size);
   if (fd >= 0 && close(fd) < 0 && reason == 0) reason = errno;
   if (reason == 0 && rename(name.bytes, path) < 0) reason = errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and writes small files that the environment names. The calls block: the files are local, so
- * no call waits for a network.
+ * Reads and writes small files. The calls block, but the files are local, so no call waits for a
+ * network.
  */
 #ifndef CACHETTE_STORE_DYNAMODB_AWS_FILES_H
 #define CACHETTE_STORE_DYNAMODB_AWS_FILES_H
@@ -9,8 +9,8 @@
 #include "cachette.h"
 
 /*
- * Reads a whole regular file and adds a NUL. Returns the bytes, to be freed, and sets `size`; NULL
- * with `errno` set (ENOMEM; EFBIG: over 1 MB) if it cannot be read.
+ * Reads a whole regular file and appends a NUL. Returns the bytes, which the caller frees, and sets
+ * `size`. NULL: failed, with `errno` set (ENOMEM; EFBIG: over 1 MB).
  */
 char *cachette__aws_read_file(const char *path, size_t *size);
 

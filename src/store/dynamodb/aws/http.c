@@ -11,21 +11,21 @@
 #include "../../../base/alloc.h"
 
 enum {
-  CONNECTION_LIMIT = 32,
-  IDLE_LIMIT = 8,                   /* libcurl handles kept for later requests */
-  RESPONSE_LIMIT = 64 * 1024 * 1024 /* bytes; a response of DynamoDB has at most 16 MB, in base64 */
+  CONNECTIONS_MAX = 32,
+  IDLE_MAX = 8,                        /* libcurl handles cached for later requests */
+  RESPONSE_SIZE_MAX = 64 * 1024 * 1024 /* a response of DynamoDB has at most 16 MB, before base64 */
 };
 
 /*
- * A socket of libcurl that libuv watches. The watch of a connection is made together with its
- * socket and lives as long, because libcurl cannot handle a failure later. Any other exists only
- * while libcurl wants it.
+ * A socket of libcurl that libuv watches. The watch of a connection is created and freed together
+ * with its socket, because libcurl cannot handle a later failure. Other watches exist only while
+ * libcurl needs them.
  */
 typedef struct watch {
   uv_poll_t poll;
   cachette__http *http;
   curl_socket_t socket;
-  bool is_temporary;  /* not the socket of a connection */
+  bool is_temporary;  /* the socket is not a connection */
   struct watch *next; /* in the list of connections */
 } watch;
 
@@ -35,7 +35,7 @@ struct cachette__http {
   uv_loop_t *loop;
   size_t open_handles; /* of libuv: the timer and the watches */
   watch *connections;
-  CURL *idle[IDLE_LIMIT];
+  CURL *idle[IDLE_MAX];
   size_t idle_count;
   bool closing, forked;
   void (*closed)(void *owner);
@@ -50,8 +50,8 @@ static void on_handle_closed(cachette__http *http) {
 
 /* ---- Completed requests ---- */
 
-static void put_idle(cachette__http *http, CURL *easy) {
-  if (http->idle_count < IDLE_LIMIT)
+static void release_easy(cachette__http *http, CURL *easy) {
+  if (http->idle_count < IDLE_MAX)
     http->idle[http->idle_count++] = easy;
   else
     curl_easy_cleanup(easy);
@@ -59,14 +59,14 @@ static void put_idle(cachette__http *http, CURL *easy) {
 
 static void detach_easy(cachette__http_request *request) {
   curl_multi_remove_handle(request->http->multi, request->easy);
-  put_idle(request->http, request->easy);
+  release_easy(request->http, request->easy);
   request->easy = NULL;
   curl_slist_free_all(request->headers);
   request->headers = NULL;
 }
 
-/* Whether the environment names a proxy with user and password, which libcurl's message may show.
- */
+/* Whether the environment names a proxy with a user name and password, which libcurl's message may
+ * contain. */
 static bool has_secret_proxy(void) {
   static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                       "ALL_PROXY"};
@@ -77,8 +77,8 @@ static bool has_secret_proxy(void) {
   return false;
 }
 
-/* libcurl shows the URL of a proxy that it cannot parse. */
-static void hide_proxy(cachette__http_request *request) {
+/* libcurl's message contains the URL of a proxy that it cannot parse. */
+static void redact_proxy(cachette__http_request *request) {
   if (strcasestr(request->reason, "proxy") != NULL || has_secret_proxy())
     snprintf(request->reason, sizeof request->reason, "%s", curl_easy_strerror(request->result));
 }
@@ -92,13 +92,13 @@ static void complete_requests(cachette__http *http) {
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
     request->result = message->data.result;
     curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
-    if (request->reason[0] != '\0') hide_proxy(request);
+    if (request->reason[0] != '\0') redact_proxy(request);
     detach_easy(request);
     request->done(request);
   }
 }
 
-static void drive(cachette__http *http, curl_socket_t socket, int events) {
+static void perform(cachette__http *http, curl_socket_t socket, int events) {
   int running;
   curl_multi_socket_action(http->multi, socket, events, &running);
   complete_requests(http);
@@ -106,9 +106,9 @@ static void drive(cachette__http *http, curl_socket_t socket, int events) {
 
 /* ---- Watches ---- */
 
-static void on_timer(uv_timer_t *timer) { drive(timer->data, CURL_SOCKET_TIMEOUT, 0); }
+static void on_timer(uv_timer_t *timer) { perform(timer->data, CURL_SOCKET_TIMEOUT, 0); }
 
-static int want_timer(CURLM *multi, long delay_ms, void *data) {
+static int timer_callback(CURLM *multi, long delay_ms, void *data) {
   (void)multi;
   cachette__http *http = data;
   if (http->closing) return 0;
@@ -125,7 +125,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
   int ready = status < 0 ? CURL_CSELECT_ERR : 0;
   if (events & UV_READABLE) ready |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE) ready |= CURL_CSELECT_OUT;
-  drive(self->http, self->socket, ready);
+  perform(self->http, self->socket, ready);
 }
 
 static void on_watch_closed(uv_handle_t *handle) {
@@ -160,9 +160,10 @@ static watch *find_watch(const cachette__http *http, curl_socket_t socket) {
   return each;
 }
 
-/* A socket that is not a connection's signals the end of a name look-up. libcurl polls for that,
- * too, so it does not matter if a watch cannot be made. */
-static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *socket_data) {
+/* A socket that is not a connection signals the end of a name look-up. libcurl also polls for that,
+ * so a watch that cannot be created does not matter. */
+static int socket_callback(CURL *easy, curl_socket_t socket, int what, void *data,
+                           void *socket_data) {
   (void)easy;
   cachette__http *http = data;
   watch *self = socket_data != NULL ? socket_data : find_watch(http, socket);
@@ -186,47 +187,46 @@ static int want_socket(CURL *easy, curl_socket_t socket, int what, void *data, v
 
 /* ---- Connections ---- */
 
-/* libcurl does not report that it closes the socket of a cancelled attempt to connect (seen
- * in 7.88), so a watch may be left over. It is dropped when the socket's number is used again, or
- * at the end. */
+/* libcurl does not report that it closes the socket of a cancelled connect (seen in 7.88), so a
+ * watch may be left over. It is removed when the descriptor is reused, or at the close. */
 
-static void drop_watch(cachette__http *http, curl_socket_t socket) {
+static void remove_watch(cachette__http *http, curl_socket_t socket) {
   watch **at = &http->connections;
   while (*at != NULL && (*at)->socket != socket) at = &(*at)->next;
   if (*at == NULL) return;
-  watch *gone = *at;
-  *at = gone->next;
-  stop_watch(http, gone);
+  watch *removed = *at;
+  *at = removed->next;
+  stop_watch(http, removed);
 }
 
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)purpose;
   cachette__http *http = data;
   int fd = socket(address->family, address->socktype, address->protocol);
-  if (fd >= 0) drop_watch(http, fd);
-  watch *made = fd < 0 ? NULL : start_watch(http, fd, false);
-  if (made == NULL) {
+  if (fd >= 0) remove_watch(http, fd);
+  watch *created = fd < 0 ? NULL : start_watch(http, fd, false);
+  if (created == NULL) {
     if (fd >= 0) close(fd);
     return CURL_SOCKET_BAD;
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC);
-  made->next = http->connections;
-  http->connections = made;
+  created->next = http->connections;
+  http->connections = created;
   return fd;
 }
 
 static int close_socket(void *data, curl_socket_t socket) {
-  drop_watch(data, socket);
+  remove_watch(data, socket);
   return close(socket);
 }
 
-/* Redirects the sockets to /dev/null, because the connections belong to the parent and libcurl
- * writes to them while it cleans up. */
-static void silence(cachette__http *http) {
-  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (watch *each = http->connections; nowhere >= 0 && each != NULL; each = each->next)
-    dup2(nowhere, each->socket);
-  if (nowhere >= 0) close(nowhere);
+/* Redirects the sockets to /dev/null: the connections belong to the parent, and libcurl writes to
+ * them during its clean-up. */
+static void disconnect_sockets(cachette__http *http) {
+  int null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (watch *each = http->connections; null_device >= 0 && each != NULL; each = each->next)
+    dup2(null_device, each->socket);
+  if (null_device >= 0) close(null_device);
 }
 
 /* ---- Open and close ---- */
@@ -241,13 +241,13 @@ cachette__http *cachette__http_open(uv_loop_t *loop, void (*closed)(void *owner)
     cachette__free(http);
     return NULL;
   }
-  curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+  curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_callback);
   curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-  curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+  curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timer_callback);
   curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
   curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-  curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTION_LIMIT);
-  curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTION_LIMIT);
+  curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
+  curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
   uv_timer_init(loop, &http->timer);
   http->timer.data = http;
   return http;
@@ -258,13 +258,13 @@ static void on_timer_closed(uv_handle_t *handle) { on_handle_closed(handle->data
 void cachette__http_stop(cachette__http *http, bool forked) {
   http->closing = true;
   http->forked = forked;
-  if (forked) silence(http);
+  if (forked) disconnect_sockets(http);
 }
 
 void cachette__http_close(cachette__http *http) {
   for (size_t i = 0; i < http->idle_count; i++) curl_easy_cleanup(http->idle[i]);
   curl_multi_cleanup(http->multi);
-  while (http->connections != NULL) drop_watch(http, http->connections->socket);
+  while (http->connections != NULL) remove_watch(http, http->connections->socket);
   if (http->forked) {
     http->closed(http->owner);
     cachette__free(http);
@@ -282,7 +282,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
   return request->response.failed ? 0 : size * count;
 }
 
-/* Copies the trimmed value of a header if it has that name. */
+/* Copies the trimmed value of a header, if it has this name. */
 static bool take_value(const char *line, size_t size, const char *name, char *value,
                        size_t capacity) {
   size_t length = strlen(name);
@@ -313,15 +313,15 @@ static size_t take_header(char *line, size_t size, size_t count, void *data) {
   return size;
 }
 
-static int before_sending(void *data, char *address, char *own_address, int port, int own_port) {
+static int on_prerequest(void *data, char *address, char *own_address, int port, int own_port) {
   cachette__http_request *request = data;
   (void)address, (void)own_address, (void)port, (void)own_port;
-  bool again = request->is_started;
+  bool is_resend = request->is_started;
   request->is_started = true;
-  return again && request->send_once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  return is_resend && request->send_once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-static CURL *take_easy(cachette__http *http) {
+static CURL *acquire_easy(cachette__http *http) {
   if (http->idle_count == 0) return curl_easy_init();
   CURL *easy = http->idle[--http->idle_count];
   curl_easy_reset(easy);
@@ -335,17 +335,17 @@ static void clear_response(cachette__http_request *request) {
   request->reason[0] = request->request_id[0] = '\0';
   request->has_crc32 = request->is_started = false;
   request->server_ms = 0;
-  request->response_limit = RESPONSE_LIMIT;
+  request->response_limit = RESPONSE_SIZE_MAX;
 }
 
 bool cachette__http_begin(cachette__http *http, cachette__http_request *request, const char *url) {
   clear_response(request);
-  CURL *easy = take_easy(http);
+  CURL *easy = acquire_easy(http);
   if (easy == NULL) return false;
   request->easy = easy;
   request->http = http;
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for name look-ups at the end */
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for name look-ups at the close */
   curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->reason);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -356,7 +356,7 @@ bool cachette__http_begin(cachette__http *http, cachette__http_request *request,
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_prerequest);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   if (curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK) return true;
@@ -374,10 +374,10 @@ bool cachette__http_secret_header(cachette__http_request *request, const char *n
                                   const char *value) {
   cachette__text line = {0};
   cachette__text_printf(&line, "%s: %s", name, value);
-  bool fine = !line.failed && cachette__http_header(request, line.bytes);
+  bool ok = !line.failed && cachette__http_header(request, line.bytes);
   if (line.bytes != NULL) cachette__wipe(line.bytes, line.size);
   cachette__text_deinit(&line);
-  return fine;
+  return ok;
 }
 
 bool cachette__http_send(cachette__http_request *request, const cachette__text *body,

@@ -8,16 +8,16 @@
 #include "../../../base/alloc.h"
 #include "../../../base/slice.h"
 
-/* The state of the parser. Values that are joined move to the front of the buffer, never past the
- * bytes that are still to be read. */
+/* The state of the parser. Joined values are moved towards the start of the buffer, so they never
+ * overwrite unread bytes. */
 struct reader {
   cachette__ini *ini;
-  char *at, *end; /* still to be read */
+  char *at, *end; /* the unread bytes */
   size_t line;
-  size_t indent;    /* of the line that the value or the section began on */
+  size_t indent;    /* of the first line of the current value or section */
   char *value_end;  /* of a value that may continue; or NULL */
-  size_t section;   /* that lines belong to, */
-  bool has_section; /* if it is set */
+  size_t section;   /* the current section, */
+  bool has_section; /* if there is one */
 };
 
 static bool is_blank(char byte) { return isspace((unsigned char)byte); }
@@ -33,13 +33,13 @@ static char *cut_blanks(const char *begin, char *end) {
 }
 
 static enum cachette__ini_error grow(void **data, size_t *capacity, size_t count, size_t width) {
-  if (count < *capacity) return CACHETTE__INI_FINE;
+  if (count < *capacity) return CACHETTE__INI_OK;
   size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
   void *grown = cachette__realloc(*data, wanted * width);
   if (grown == NULL) return CACHETTE__INI_NO_MEMORY;
   *data = grown;
   *capacity = wanted;
-  return CACHETTE__INI_FINE;
+  return CACHETTE__INI_OK;
 }
 
 /* ---- Sections ---- */
@@ -49,14 +49,14 @@ static enum cachette__ini_error begin_section(struct reader *reader, char *name,
   *end = '\0';
   for (size_t i = 0; i < ini->section_count; i++)
     if (strcmp(ini->sections[i], name) == 0 && strcmp(name, "DEFAULT") != 0)
-      return CACHETTE__INI_SECTION_TWICE;
+      return CACHETTE__INI_DUPLICATE_SECTION;
   enum cachette__ini_error error = grow((void **)&ini->sections, &ini->section_capacity,
                                         ini->section_count, sizeof *ini->sections);
-  if (error != CACHETTE__INI_FINE) return error;
+  if (error != CACHETTE__INI_OK) return error;
   reader->section = ini->section_count++;
   reader->has_section = true;
   ini->sections[reader->section] = name;
-  return CACHETTE__INI_FINE;
+  return CACHETTE__INI_OK;
 }
 
 /* ---- Values ---- */
@@ -84,13 +84,13 @@ static enum cachette__ini_error begin_value(struct reader *reader, char *line, c
   *name_end = '\0';
   for (char *at = line; at < name_end; at++) *at = (char)tolower((unsigned char)*at);
   for (size_t i = ini->entry_count; i-- > 0 && ini->entries[i].section == reader->section;)
-    if (strcmp(ini->entries[i].name, line) == 0) return CACHETTE__INI_KEY_TWICE;
+    if (strcmp(ini->entries[i].name, line) == 0) return CACHETTE__INI_DUPLICATE_KEY;
   enum cachette__ini_error error =
       grow((void **)&ini->entries, &ini->entry_capacity, ini->entry_count, sizeof *ini->entries);
-  if (error != CACHETTE__INI_FINE) return error;
+  if (error != CACHETTE__INI_OK) return error;
   ini->entries[ini->entry_count++] = (cachette__ini_entry){line, value, reader->section};
   reader->value_end = end;
-  return CACHETTE__INI_FINE;
+  return CACHETTE__INI_OK;
 }
 
 /* ---- Lines ---- */
@@ -100,19 +100,19 @@ static enum cachette__ini_error take_line(struct reader *reader, char *begin, ch
   char *line = skip_blanks(begin, end);
   end = cut_blanks(line, end);
   *name = line;
-  if (line < end && (*line == '#' || *line == ';')) return CACHETTE__INI_FINE;
+  if (line < end && (*line == '#' || *line == ';')) return CACHETTE__INI_OK;
   if (line == end) {
     if (reader->value_end != NULL) continue_value(reader, line, 0);
-    return CACHETTE__INI_FINE;
+    return CACHETTE__INI_OK;
   }
   size_t indent = (size_t)(line - begin);
   if (reader->value_end != NULL && indent > reader->indent) {
     continue_value(reader, line, (size_t)(end - line));
-    return CACHETTE__INI_FINE;
+    return CACHETTE__INI_OK;
   }
   end_value(reader);
   reader->indent = indent;
-  char *bracket = end; /* end of the last closing one */
+  char *bracket = end; /* the end of the last closing bracket */
   while (bracket > line && bracket[-1] != ']') bracket--;
   if (*line == '[' && bracket > line + 2) {
     *name = line + 1;
@@ -130,25 +130,25 @@ static enum cachette__ini_error read_lines(struct reader *reader,
     reader->at = newline != NULL ? newline + 1 : reader->end;
     reader->line++;
     enum cachette__ini_error error = take_line(reader, begin, end, &name);
-    if (error == CACHETTE__INI_FINE) continue;
+    if (error == CACHETTE__INI_OK) continue;
     position->line = reader->line;
     position->name[0] = '\0';
-    if (error == CACHETTE__INI_SECTION_TWICE || error == CACHETTE__INI_KEY_TWICE)
+    if (error == CACHETTE__INI_DUPLICATE_SECTION || error == CACHETTE__INI_DUPLICATE_KEY)
       cachette__value_text(name, position->name, sizeof position->name);
     return error;
   }
   end_value(reader);
-  return CACHETTE__INI_FINE;
+  return CACHETTE__INI_OK;
 }
 
 enum cachette__ini_error cachette__ini_parse(char *bytes, size_t size, cachette__ini *ini,
                                              cachette__ini_position *position) {
-  static const char mark[] = "\xef\xbb\xbf"; /* byte order mark of some editors */
+  static const char mark[] = "\xef\xbb\xbf"; /* byte order mark, which some editors write */
   *ini = (cachette__ini){.bytes = bytes, .size = size};
   struct reader reader = {.ini = ini, .at = bytes, .end = bytes + size};
   if (size >= 3 && memcmp(bytes, mark, 3) == 0) reader.at += 3;
   enum cachette__ini_error error = read_lines(&reader, position);
-  if (error != CACHETTE__INI_FINE) cachette__ini_deinit(ini);
+  if (error != CACHETTE__INI_OK) cachette__ini_deinit(ini);
   return error;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses AWS's shared files as botocore does (with Python's RawConfigParser). Does no I/O. Names of
- * keys become lower case. A value may continue on lines below that are indented more; they are
- * joined with newlines:
+ * Parses AWS's shared files like botocore (Python's RawConfigParser). Does no I/O. Names of keys
+ * become lower case. A value may continue on the following lines if they are indented more; the
+ * lines are joined with newlines:
  *
  *     [services mine]        section "services mine"
  *     dynamodb =             key "dynamodb", value "\nendpoint_url = http://localhost:8000"
  *       endpoint_url = http://localhost:8000
  *
- * Keys of [DEFAULT] apply to every other section that does not have them itself.
+ * A key in [DEFAULT] applies to every section that does not have it.
  */
 #ifndef CACHETTE_STORE_DYNAMODB_AWS_INI_H
 #define CACHETTE_STORE_DYNAMODB_AWS_INI_H
@@ -20,43 +20,42 @@ typedef struct cachette__ini_entry {
   size_t section; /* index of its section */
 } cachette__ini_entry;
 
-/* Zeroed is empty. All texts point into `bytes`, which it owns. */
+/* Zeroed is empty. Owns `bytes`, into which all texts point. */
 typedef struct cachette__ini {
   char *bytes;
   size_t size;
-  char **sections; /* their names */
+  char **sections; /* names */
   size_t section_count, section_capacity;
   cachette__ini_entry *entries;
   size_t entry_count, entry_capacity;
 } cachette__ini;
 
 enum cachette__ini_error {
-  CACHETTE__INI_FINE,
+  CACHETTE__INI_OK,
   CACHETTE__INI_NO_MEMORY,
-  CACHETTE__INI_NO_SECTION,    /* a key before the first section */
-  CACHETTE__INI_NO_VALUE,      /* a line is neither a section nor `key = value` */
-  CACHETTE__INI_SECTION_TWICE, /* a section appears twice */
-  CACHETTE__INI_KEY_TWICE
+  CACHETTE__INI_NO_SECTION, /* a key before the first section */
+  CACHETTE__INI_NO_VALUE,   /* a line is neither a section nor `key = value` */
+  CACHETTE__INI_DUPLICATE_SECTION,
+  CACHETTE__INI_DUPLICATE_KEY
 };
 
-/* Where an error is. It has no values in it, because they may be secrets. */
+/* The position of an error. Contains no values, because they may be secrets. */
 typedef struct cachette__ini_position {
   size_t line;   /* from 1 */
-  char name[48]; /* of the section or key that appears twice; or "" */
+  char name[48]; /* of the duplicate section or key; or "" */
 } cachette__ini_position;
 
 /*
- * Takes ownership of `bytes`, which end with a NUL and come from cachette__malloc(); after an error
- * they are wiped and freed.
+ * Parses `size` bytes and takes ownership of them; a NUL must follow, and they must come from
+ * cachette__malloc(). On failure wipes and frees them, and fills `position`.
  */
 enum cachette__ini_error cachette__ini_parse(char *bytes, size_t size, cachette__ini *ini,
                                              cachette__ini_position *position);
 
-/* The value of a key in a section, or else in [DEFAULT]; NULL if it is missing or empty. */
+/* Returns the value of a key in a section, or else in [DEFAULT]; NULL if it is missing or empty. */
 const char *cachette__ini_get(const cachette__ini *ini, size_t section, const char *name);
 
-/* Finds the value of a key inside a value of several lines. Returns its size; 0 if there is none.
- */
+/* Finds the value of a key inside a value of several lines. Returns its size; 0: none. */
 size_t cachette__ini_nested(const char *value, const char *name, const char **found);
 
 /* Wipes and frees. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys from the metadata service of an instance, version 2 (IMDSv2): a token, the name of the
- * instance's role, then the role's keys. */
+/* Fetches keys from an instance's metadata service, version 2 (IMDSv2): first a token, then the
+ * name of the instance's role, then the role's keys. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,14 +10,14 @@
 #include "environment.h"
 #include "fetch.h"
 
-/* Steps. */
+/* The values of `step`. */
 enum { GET_TOKEN, GET_ROLE, GET_KEYS };
 
 #define METADATA_PATH "/latest/meta-data/iam/security-credentials/"
 
 static void on_metadata(cachette__http_request *request);
 
-/* A setting from the environment, or else from the chosen profile; NULL if neither has it. */
+/* Returns a setting from the environment, or else from the chosen profile; NULL: none. */
 static const char *setting(const cachette__aws_fetch *fetch, const char *variable,
                            const char *key) {
   const cachette__aws_files *files = &fetch->chain.files;
@@ -68,14 +68,15 @@ static void take_role(cachette__aws_fetch *fetch) {
   next_step(fetch, GET_KEYS, path);
 }
 
-/* Without metadata, or a role in it, this is no instance of AWS: then the source has no keys. */
+/* Without metadata, or without a role in it, this machine is not an AWS instance with keys. Then
+ * the fetch fails with code 0: the source has no keys. */
 static void on_metadata(cachette__http_request *request) {
   static const cachette_error none = {.code = CACHETTE_OK};
   cachette__aws_fetch *fetch = cachette__aws_fetch_of(request);
-  bool fine = request->result == CURLE_OK && request->status == 200 && request->response.size > 0;
+  bool ok = request->result == CURLE_OK && request->status == 200 && request->response.size > 0;
   if (fetch->step == GET_KEYS) {
     cachette__aws_fetch_take_local(fetch, "instance metadata");
-  } else if (!fine) {
+  } else if (!ok) {
     fetch->failed(fetch, &none);
   } else if (fetch->step == GET_TOKEN) {
     cachette__text_clear(&fetch->token);

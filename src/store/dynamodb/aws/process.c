@@ -18,30 +18,29 @@
 #endif
 
 enum {
-  OUTPUT_LIMIT = 64 * 1024,
-  COMPLAINTS_LIMIT = 4096, /* the rest is dropped */
-  POLL_MS = 5              /* of waitpid(), once the output has ended */
+  OUTPUT_MAX = 64 * 1024,
+  ERRORS_MAX = 4096, /* bytes of stderr; the rest is dropped */
+  POLL_MS = 5        /* between calls of waitpid() after the output has ended */
 };
 
 /* One of the two pipes that the program writes to. */
-typedef struct outlet {
+typedef struct output_pipe {
   uv_pipe_t pipe;
   cachette__text text;
   size_t limit;
   bool is_open;
-} outlet;
+} output_pipe;
 
 struct cachette__process {
-  outlet output, complaints;
+  output_pipe output, error_output;
   uv_timer_t timer;
   uv_loop_t *loop;
   size_t open_handles;
-  pid_t pid; /* 0: it has ended and was waited for */
+  pid_t pid; /* 0: it has ended and was reaped */
   int64_t deadline_ms;
   cachette__process_result result;
-  bool is_ending; /* the result is final */
-  void (*done)(const cachette__process_result *result,
-               void *data); /* NULL: called, or not wanted */
+  bool is_ending;                                                   /* the result is final */
+  void (*done)(const cachette__process_result *result, void *data); /* NULL: called or cancelled */
   void *data;
   char buffer[4096];
 };
@@ -50,7 +49,7 @@ struct cachette__process {
 
 static void free_process(cachette__process *process) {
   cachette__text_wipe(&process->output.text);
-  cachette__text_wipe(&process->complaints.text);
+  cachette__text_wipe(&process->error_output.text);
   cachette__wipe(process->buffer, sizeof process->buffer);
   cachette__free(process);
 }
@@ -60,7 +59,7 @@ static void on_closed(uv_handle_t *handle) {
   if (--process->open_handles == 0) free_process(process);
 }
 
-static void close_outlet(outlet *from) {
+static void close_pipe(output_pipe *from) {
   if (from->is_open) uv_close((uv_handle_t *)&from->pipe, on_closed);
   from->is_open = false;
 }
@@ -72,7 +71,8 @@ static void set_timer(cachette__process *process, int64_t delay_ms) {
   uv_timer_start(&process->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
 }
 
-/* Whether it has ended. Its status is lost if the host waits for all children and was first. */
+/* Whether the program has ended; reaps it. Its status is lost if the host reaps all children and
+ * was faster. */
 static bool has_ended(cachette__process *process) {
   int status = 0;
   if (process->pid == 0) return true;
@@ -86,7 +86,7 @@ static bool has_ended(cachette__process *process) {
   return true;
 }
 
-static void kill_it(cachette__process *process) {
+static void kill_process(cachette__process *process) {
   if (!has_ended(process)) kill(process->pid, SIGKILL);
 }
 
@@ -95,14 +95,14 @@ static void call_done(cachette__process *process) {
   process->done = NULL;
   if (done == NULL) return;
   process->result.output = &process->output.text;
-  process->result.complaints = &process->complaints.text;
+  process->result.error_output = &process->error_output.text;
   done(&process->result, process->data);
 }
 
-/* Reports the result. The memory is freed once the program has been waited for. */
-static void end(cachette__process *process) {
-  close_outlet(&process->output);
-  close_outlet(&process->complaints);
+/* Reports the result. The memory is freed when the program was reaped. */
+static void finish(cachette__process *process) {
+  close_pipe(&process->output);
+  close_pipe(&process->error_output);
   call_done(process);
   process->is_ending = true;
   if (has_ended(process))
@@ -112,20 +112,20 @@ static void end(cachette__process *process) {
 }
 
 static void stop(cachette__process *process, enum cachette__process_end reason) {
-  kill_it(process);
+  kill_process(process);
   process->result.end = reason;
-  end(process);
+  finish(process);
 }
 
 static void on_timer(uv_timer_t *timer) {
   cachette__process *process = timer->data;
-  bool is_silent = !process->output.is_open && !process->complaints.is_open;
-  if (process->is_ending || (is_silent && has_ended(process)))
-    end(process);
+  bool is_closed = !process->output.is_open && !process->error_output.is_open;
+  if (process->is_ending || (is_closed && has_ended(process)))
+    finish(process);
   else if (cachette__machine_now() >= process->deadline_ms)
-    stop(process, CACHETTE__PROCESS_LATE);
+    stop(process, CACHETTE__PROCESS_TIMED_OUT);
   else
-    set_timer(process, is_silent ? POLL_MS : process->deadline_ms - cachette__machine_now());
+    set_timer(process, is_closed ? POLL_MS : process->deadline_ms - cachette__machine_now());
 }
 
 /* ---- Output ---- */
@@ -139,15 +139,15 @@ static void provide_buffer(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
   cachette__process *process = stream->data;
   bool is_output = stream == (uv_stream_t *)&process->output.pipe;
-  outlet *from = is_output ? &process->output : &process->complaints;
+  output_pipe *from = is_output ? &process->output : &process->error_output;
   if (got < 0) {
-    close_outlet(from);
-    if (!process->output.is_open && !process->complaints.is_open) set_timer(process, 0);
+    close_pipe(from);
+    if (!process->output.is_open && !process->error_output.is_open) set_timer(process, 0);
     return;
   }
   size_t capacity = from->limit - from->text.size;
   if ((size_t)got > capacity && is_output)
-    stop(process, CACHETTE__PROCESS_LOUD);
+    stop(process, CACHETTE__PROCESS_TOO_MUCH_OUTPUT);
   else
     cachette__text_add(&from->text, buffer->base, (size_t)got < capacity ? (size_t)got : capacity);
   cachette__wipe(process->buffer, sizeof process->buffer);
@@ -167,26 +167,27 @@ static int make_pipe(int ends[2]) {
 #endif
 }
 
-/* stdin is empty, because nobody can type. Signals are set back to their defaults. */
-static int spawn(pid_t *pid, char *const *words, int output, int complaints) {
+/* Starts the program with an empty stdin, because there is no terminal, and with default signal
+ * handlers. */
+static int spawn(pid_t *pid, char *const *words, int output, int error_output) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  sigset_t none, usual;
+  sigset_t none, defaults;
   sigemptyset(&none);
-  sigemptyset(&usual);
-  sigaddset(&usual, SIGPIPE);
-  sigaddset(&usual, SIGXFSZ);
-  sigaddset(&usual, SIGCHLD);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
+  sigaddset(&defaults, SIGCHLD);
   int reason = posix_spawn_file_actions_init(&actions);
   if (reason != 0) return reason;
   reason = posix_spawnattr_init(&attributes);
   if (reason == 0) {
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &usual);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     reason = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (reason == 0) reason = posix_spawn_file_actions_adddup2(&actions, output, 1);
-    if (reason == 0) reason = posix_spawn_file_actions_adddup2(&actions, complaints, 2);
+    if (reason == 0) reason = posix_spawn_file_actions_adddup2(&actions, error_output, 2);
     if (reason == 0) reason = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
     posix_spawnattr_destroy(&attributes);
   }
@@ -194,8 +195,9 @@ static int spawn(pid_t *pid, char *const *words, int output, int complaints) {
   return reason;
 }
 
-/* Spawns it with both pipes and gives our ends of them. Returns 0 or an errno. */
-static int spawn_with_pipes(pid_t *pid, char *const *words, int *output, int *complaints) {
+/* Starts the program with both pipes, and returns the read ends in `output` and `error_output`.
+ * Returns 0 or an errno. */
+static int spawn_with_pipes(pid_t *pid, char *const *words, int *output, int *error_output) {
   int out[2], err[2];
   int reason = make_pipe(out);
   if (reason != 0) return reason;
@@ -208,45 +210,45 @@ static int spawn_with_pipes(pid_t *pid, char *const *words, int *output, int *co
   close(out[1]);
   if (reason != 0) close(out[0]);
   *output = out[0];
-  *complaints = err[0];
+  *error_output = err[0];
   return reason;
 }
 
-static void open_outlet(cachette__process *process, outlet *from, int fd, size_t limit) {
+static void open_pipe(cachette__process *process, output_pipe *from, int fd, size_t limit) {
   uv_pipe_init(process->loop, &from->pipe, 0);
   from->pipe.data = process;
   from->limit = limit;
   from->is_open = true;
   if (uv_pipe_open(&from->pipe, fd) < 0) close(fd);
-  if (uv_read_start((uv_stream_t *)&from->pipe, provide_buffer, on_read) < 0) close_outlet(from);
+  if (uv_read_start((uv_stream_t *)&from->pipe, provide_buffer, on_read) < 0) close_pipe(from);
 }
 
 int cachette__process_start(uv_loop_t *loop, char *const *words, int64_t timeout_ms,
                             void (*done)(const cachette__process_result *result, void *data),
                             void *data, cachette__process **process) {
-  int output, complaints;
-  cachette__process *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return ENOMEM;
-  int reason = spawn_with_pipes(&made->pid, words, &output, &complaints);
+  int output, error_output;
+  cachette__process *created = cachette__calloc(1, sizeof *created);
+  if (created == NULL) return ENOMEM;
+  int reason = spawn_with_pipes(&created->pid, words, &output, &error_output);
   if (reason != 0) {
-    cachette__free(made);
+    cachette__free(created);
     return reason;
   }
-  made->loop = loop;
-  made->done = done;
-  made->data = data;
-  made->deadline_ms = cachette__machine_now() + timeout_ms;
-  made->open_handles = 3;
-  uv_timer_init(loop, &made->timer);
-  made->timer.data = made;
-  open_outlet(made, &made->output, output, OUTPUT_LIMIT);
-  open_outlet(made, &made->complaints, complaints, COMPLAINTS_LIMIT);
-  set_timer(made, timeout_ms);
-  *process = made;
+  created->loop = loop;
+  created->done = done;
+  created->data = data;
+  created->deadline_ms = cachette__machine_now() + timeout_ms;
+  created->open_handles = 3;
+  uv_timer_init(loop, &created->timer);
+  created->timer.data = created;
+  open_pipe(created, &created->output, output, OUTPUT_MAX);
+  open_pipe(created, &created->error_output, error_output, ERRORS_MAX);
+  set_timer(created, timeout_ms);
+  *process = created;
   return 0;
 }
 
-static void close_inherited(outlet *from) {
+static void close_inherited(output_pipe *from) {
   uv_os_fd_t fd;
   if (from->is_open && uv_fileno((uv_handle_t *)&from->pipe, &fd) == 0) close(fd);
 }
@@ -255,10 +257,10 @@ void cachette__process_stop(cachette__process *process, bool forked) {
   process->done = NULL;
   if (forked) {
     close_inherited(&process->output);
-    close_inherited(&process->complaints);
+    close_inherited(&process->error_output);
     free_process(process);
   } else {
-    kill_it(process);
-    end(process);
+    kill_process(process);
+    finish(process);
   }
 }

@@ -7,8 +7,8 @@
 
 static const char blanks[] = " \t\r\n";
 
-/* Copies the word at `text` without its quotes. Returns the text behind it; NULL if the word does
- * not end. */
+/* Copies the word at `text` without its quotes. Returns the text after it; NULL if a quote or
+ * escape is incomplete. */
 static const char *copy_word(const char *text, char **to) {
   char quote = '\0';
   for (; *text != '\0' && (quote != '\0' || strchr(blanks, *text) == NULL); text++) {
@@ -32,22 +32,22 @@ static const char *copy_word(const char *text, char **to) {
 }
 
 int cachette__shell_words_split(const char *text, char ***words, size_t *count) {
-  size_t size = strlen(text), most = size / 2 + 2; /* words, with the NULL */
-  char **made = cachette__malloc(most * sizeof *made + size + 1);
-  if (made == NULL) return CACHETTE_ENOMEM;
-  char *to = (char *)(made + most);
+  size_t size = strlen(text), words_max = size / 2 + 2; /* words, with the NULL */
+  char **result = cachette__malloc(words_max * sizeof *result + size + 1);
+  if (result == NULL) return CACHETTE_ENOMEM;
+  char *to = (char *)(result + words_max);
   *count = 0;
   for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
-    made[(*count)++] = to;
+    result[(*count)++] = to;
     text = copy_word(text, &to);
     if (text == NULL) {
-      cachette__free(made);
+      cachette__free(result);
       return CACHETTE_ECONFIG;
     }
     *to++ = '\0';
   }
-  made[*count] = NULL;
-  *words = made;
+  result[*count] = NULL;
+  *words = result;
   return CACHETTE_OK;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys from AWS's single sign-on (IAM Identity Center). `aws sso login` writes a token to a file in
- * ~/.aws/sso/cache; the portal gives a role's keys for it. A token of a session that expires soon
- * is refreshed first, and the new one replaces it in the file:
+ * Fetches keys by AWS's single sign-on (IAM Identity Center). `aws sso login` writes a token to a
+ * file in ~/.aws/sso/cache; the portal exchanges it for a role's keys. If the token belongs to a
+ * session and expires soon, it is refreshed first, and the file is updated:
  *
  *     profile -> [sso-session] -> cached token -(expires soon)-> OIDC: CreateToken -> file
  *                                      |                                                |
@@ -27,7 +27,7 @@ enum { REFRESH_MS = 15 * 60 * 1000 };
 
 /* ---- The profile ---- */
 
-/* The value of a key of the profile or of its session; or NULL. */
+/* Returns the value of a key of the profile or of its session; or NULL. */
 static const char *get(const cachette__aws_chain *chain, const char *key) {
   const char *value = cachette__aws_get(&chain->files, &chain->profile, key);
   const char *session = cachette__aws_get(&chain->files, &chain->profile, "sso_session");
@@ -45,13 +45,13 @@ static int fail(const cachette__aws_chain *chain, const char *key, const char *r
 static int check_session(const cachette__aws_chain *chain, cachette_error *error) {
   static const char *const keys[] = {"sso_start_url", "sso_region"};
   const char *name = cachette__aws_get(&chain->files, &chain->profile, "sso_session");
-  char rule[140], shown[40];
+  char rule[140], redacted[40];
   if (name == NULL) return CACHETTE_OK;
   size_t section = cachette__aws_find_section(&chain->files, "sso-session", name);
-  cachette__value_text(name, shown, sizeof shown);
-  snprintf(rule, sizeof rule, "names \"%s\", but there is no section [sso-session %s].", shown,
-           shown);
-  if (section == CACHETTE__AWS_NOWHERE) return fail(chain, "sso_session", rule, error);
+  cachette__value_text(name, redacted, sizeof redacted);
+  snprintf(rule, sizeof rule, "names \"%s\", but there is no section [sso-session %s].", redacted,
+           redacted);
+  if (section == CACHETTE__AWS_NO_SECTION) return fail(chain, "sso_session", rule, error);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const char *own = cachette__aws_get(&chain->files, &chain->profile, keys[i]);
     const char *other = cachette__aws_get_in(&chain->files.config, section, keys[i]);
@@ -85,7 +85,7 @@ static void fail_login(const cachette__aws_chain *chain, const char *why, cachet
                              "its SSO login %s. Run: aws sso login --profile %s.", why, name);
 }
 
-/* The path of the token's file, to be freed; NULL: out of memory. */
+/* Returns the path of the token's file, which the caller frees; NULL: out of memory. */
 static char *cache_path(const cachette__aws_chain *chain) {
   const char *name = get(chain, "sso_session");
   if (name == NULL) name = get(chain, "sso_start_url");
@@ -101,7 +101,7 @@ static char *cache_path(const cachette__aws_chain *chain) {
   return path;
 }
 
-/* Reads the token into `fetch->login`. */
+/* Reads the cached token into `fetch->login`. */
 static int read_login(cachette__aws_fetch *fetch, cachette_error *error) {
   size_t size;
   json_error_t parse_error = {.text = ""};
@@ -124,7 +124,7 @@ static int read_login(cachette__aws_fetch *fetch, cachette_error *error) {
   return CACHETTE_EBACKEND;
 }
 
-/* Milliseconds until a time in the login; 0 or less if it is past or missing. */
+/* Milliseconds until a time in the login; 0 or less if it has passed or is missing. */
 static int64_t time_left(json_t *login, const char *name) {
   const char *text = cachette__json_text(login, name);
   return text != NULL ? cachette__timestamp_read(text) - cachette__epoch_now() : 0;
@@ -144,12 +144,12 @@ static void on_keys(cachette__http_request *request) {
       .token = (char *)cachette__json_text(given, "sessionToken"),
       .expires_ms = end != NULL ? (int64_t)json_integer_value(end) : INT64_MAX,
   };
-  const char *said = cachette__json_text(json, "message");
+  const char *message = cachette__json_text(json, "message");
   if (request->status == 401) {
     fail_login(&fetch->chain, "is not valid any more", &error);
     fetch->failed(fetch, &error);
   } else if (request->status != 200 || keys.id == NULL || keys.secret == NULL) {
-    cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", said != NULL ? said : "");
+    cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", message != NULL ? message : "");
   } else {
     fetch->done(fetch, &keys);
   }
@@ -168,10 +168,10 @@ static enum cachette__aws_result send_to_portal(cachette__aws_fetch *fetch, cons
   cachette__aws_add_encoded(url, get(chain, "sso_role_name"));
   cachette__text_puts(url, "&account_id=");
   cachette__aws_add_encoded(url, get(chain, "sso_account_id"));
-  bool fine = !url->failed && cachette__aws_fetch_begin(fetch, url->bytes, on_keys) &&
-              cachette__http_secret_header(&fetch->request, "x-amz-sso_bearer_token", token) &&
-              cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_SERVICE_MS);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !url->failed && cachette__aws_fetch_begin(fetch, url->bytes, on_keys) &&
+            cachette__http_secret_header(&fetch->request, "x-amz-sso_bearer_token", token) &&
+            cachette__http_send(&fetch->request, NULL, CACHETTE__AWS_SERVICE_MS);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }
 
 /* ---- Refreshing ---- */
@@ -192,8 +192,8 @@ static void add_member(cachette__text *text, const char *name, const char *value
   cachette__text_string(text, cachette_str(value));
 }
 
-/* Writes the refreshed token to the file, as botocore does. If that fails it is used all the same;
- * the next process refreshes again, or needs a login. */
+/* Writes the refreshed token to the file, as botocore does. If that fails, this process uses the
+ * token anyway; the next process refreshes again or needs a login. */
 static void write_login(cachette__aws_fetch *fetch, json_t *given, int64_t end_ms) {
   const cachette__aws_chain *chain = &fetch->chain;
   json_t *login = fetch->login;
@@ -222,11 +222,11 @@ static void on_token(cachette__http_request *request) {
   cachette__aws_fetch *fetch = cachette__aws_fetch_of(request);
   cachette_error error;
   json_t *json = cachette__aws_fetch_json(fetch);
-  json_t *lasts = cachette__json_member(json, "expiresIn", JSON_INTEGER);
+  json_t *expires_in = cachette__json_member(json, "expiresIn", JSON_INTEGER);
   const char *token = cachette__json_text(json, "accessToken");
   enum cachette__aws_result found;
-  if (request->status == 200 && token != NULL && lasts != NULL) {
-    int64_t end_ms = cachette__epoch_now() + (int64_t)json_integer_value(lasts) * 1000;
+  if (request->status == 200 && token != NULL && expires_in != NULL) {
+    int64_t end_ms = cachette__epoch_now() + (int64_t)json_integer_value(expires_in) * 1000;
     write_login(fetch, json, end_ms);
     found = send_to_portal(fetch, token, &error);
   } else {
@@ -236,7 +236,7 @@ static void on_token(cachette__http_request *request) {
   if (found != CACHETTE__AWS_PENDING) fetch->failed(fetch, &error);
 }
 
-/* Only a token of a session can be refreshed, and only until the registration expires. */
+/* Whether the token can be refreshed: it has a session whose registration has not expired. */
 static bool can_refresh(const cachette__aws_fetch *fetch) {
   json_t *login = fetch->login;
   return get(&fetch->chain, "sso_session") != NULL &&
@@ -261,11 +261,11 @@ static enum cachette__aws_result refresh(cachette__aws_fetch *fetch, cachette_er
   add_member(body, "clientSecret", cachette__json_text(login, "clientSecret"));
   add_member(body, "refreshToken", cachette__json_text(login, "refreshToken"));
   cachette__text_puts(body, "}");
-  bool fine = !url->failed && !body->failed &&
-              cachette__aws_fetch_begin(fetch, url->bytes, on_token) &&
-              cachette__http_header(&fetch->request, "Content-Type: application/json") &&
-              cachette__http_send(&fetch->request, body, CACHETTE__AWS_SERVICE_MS);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !url->failed && !body->failed &&
+            cachette__aws_fetch_begin(fetch, url->bytes, on_token) &&
+            cachette__http_header(&fetch->request, "Content-Type: application/json") &&
+            cachette__http_send(&fetch->request, body, CACHETTE__AWS_SERVICE_MS);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }
 
 enum cachette__aws_result cachette__aws_fetch_sso(cachette__aws_fetch *fetch,

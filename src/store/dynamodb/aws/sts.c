@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of a role from AWS's token service (STS), for other keys or for a web identity token. */
-#include <errno.h>
+/* Fetches keys of a role from AWS's token service (STS), in exchange for other keys or a web
+ * identity token. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@
 
 /* ---- Responses ---- */
 
-/* Copies the text of the first element of that name; entities are not decoded. */
+/* Copies the text of the first element with this name. Does not decode entities. */
 static bool read_element(const char *xml, const char *name, char *text, size_t size) {
   char opening[40];
   snprintf(opening, sizeof opening, "<%s>", name);
@@ -29,14 +29,15 @@ static bool read_element(const char *xml, const char *name, char *text, size_t s
   return true;
 }
 
-/* Names the profile whose role STS refuses. */
+/* Fails with an error that names the profile whose role STS refuses. */
 static void fail_role(cachette__aws_fetch *fetch, const char *message) {
   cachette_error error;
-  char shown[101];
-  cachette__key_text((cachette_slice){message, strcspn(message, "\r\n")}, shown, sizeof shown);
+  char printable[101];
+  cachette__key_text((cachette_slice){message, strcspn(message, "\r\n")}, printable,
+                     sizeof printable);
   cachette__aws_profile_fail(&fetch->chain.files, &fetch->role->profile, "role_arn", &error,
                              "STS refuses its \"role_arn\" (HTTP status %ld): %s.",
-                             fetch->request.status, *shown != '\0' ? shown : "no reason");
+                             fetch->request.status, *printable != '\0' ? printable : "no reason");
   fetch->failed(fetch, &error);
 }
 
@@ -54,12 +55,12 @@ static void on_keys(cachette__http_request *request) {
   cachette__aws_fetch *fetch = cachette__aws_fetch_of(request);
   char id[160], secret[256], token[8192], end[40];
   const char *xml = request->response.bytes;
-  bool whole = request->status == 200 && read_element(xml, "AccessKeyId", id, sizeof id) &&
-               read_element(xml, "SecretAccessKey", secret, sizeof secret) &&
-               read_element(xml, "SessionToken", token, sizeof token) &&
-               read_element(xml, "Expiration", end, sizeof end);
+  bool is_complete = request->status == 200 && read_element(xml, "AccessKeyId", id, sizeof id) &&
+                     read_element(xml, "SecretAccessKey", secret, sizeof secret) &&
+                     read_element(xml, "SessionToken", token, sizeof token) &&
+                     read_element(xml, "Expiration", end, sizeof end);
   cachette__aws_keys keys = {.id = id, .secret = secret, .token = token};
-  if (whole) keys.expires_ms = cachette__timestamp_read(end);
+  if (is_complete) keys.expires_ms = cachette__timestamp_read(end);
   if (keys.expires_ms > 0)
     fetch->done(fetch, &keys);
   else
@@ -82,33 +83,33 @@ static bool is_legacy(const char *region) {
   return false;
 }
 
-/* Whether `legacy` endpoints are configured: 1, 0, or an error. */
-static int wants_legacy(const cachette__aws_files *files, cachette_error *error) {
+/* Returns 1 if `legacy` endpoints are configured, 0 if not, or an error. */
+static int find_legacy(const cachette__aws_files *files, cachette_error *error) {
   const char *variable = cachette__env_get("AWS_STS_REGIONAL_ENDPOINTS");
   const char *wanted = variable;
   if (wanted == NULL) wanted = cachette__aws_get(files, &files->chosen, "sts_regional_endpoints");
   if (wanted == NULL || strcmp(wanted, "regional") == 0) return 0;
   if (strcmp(wanted, "legacy") == 0) return 1;
-  char shown[40];
-  cachette__value_text(wanted, shown, sizeof shown);
+  char redacted[40];
+  cachette__value_text(wanted, redacted, sizeof redacted);
   if (variable == NULL)
     return cachette__aws_profile_fail(files, &files->chosen, "sts_regional_endpoints", error,
                                       "\"sts_regional_endpoints\" is \"%s\"; it must be regional "
                                       "or legacy.",
-                                      shown);
+                                      redacted);
   return cachette__fail(error, CACHETTE_EBACKEND, "AWS_STS_REGIONAL_ENDPOINTS",
                         "The variable AWS_STS_REGIONAL_ENDPOINTS of the environment is \"%s\"; it "
                         "must be regional or legacy.",
-                        shown);
+                        redacted);
 }
 
-/* Writes the endpoint to `fetch->url` and gives the region to sign for. */
+/* Writes the endpoint to `fetch->url`, and sets the region to sign for. */
 static int find_sts(cachette__aws_fetch *fetch, const char **region, cachette_error *error) {
   const cachette__aws_files *files = &fetch->chain.files;
   bool is_named;
   *region = fetch->context.endpoint->region;
   int code = cachette__aws_service_url(files, "sts", *region, &fetch->url, &is_named, error);
-  int legacy = code == CACHETTE_OK ? wants_legacy(files, error) : code;
+  int legacy = code == CACHETTE_OK ? find_legacy(files, error) : code;
   if (legacy < 0) return legacy;
   if (is_named || legacy == 0 || !is_legacy(*region)) return CACHETTE_OK;
   *region = "us-east-1";
@@ -157,12 +158,12 @@ static int check_duration(const cachette__aws_files *files, const cachette__aws_
   const char *text = cachette__aws_get(files, profile, "duration_seconds");
   if (text == NULL || (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10))
     return CACHETTE_OK;
-  char shown[40];
-  cachette__value_text(text, shown, sizeof shown);
+  char redacted[40];
+  cachette__value_text(text, redacted, sizeof redacted);
   return cachette__aws_profile_fail(files, profile, "duration_seconds", error,
                                     "\"duration_seconds\" is \"%s\"; it must be a number of whole "
                                     "seconds.",
-                                    shown);
+                                    redacted);
 }
 
 enum cachette__aws_result cachette__aws_fetch_role(cachette__aws_fetch *fetch,
@@ -177,15 +178,15 @@ enum cachette__aws_result cachette__aws_fetch_role(cachette__aws_fetch *fetch,
              cachette__aws_get(files, profile, "role_session_name"));
   add_field(&fetch->body, "ExternalId", cachette__aws_get(files, profile, "external_id"));
   add_field(&fetch->body, "DurationSeconds", cachette__aws_get(files, profile, "duration_seconds"));
-  bool fine = !fetch->url.failed && cachette__aws_fetch_begin(fetch, fetch->url.bytes, on_keys) &&
-              sign(&fetch->request, region, keys) && send_body(fetch);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !fetch->url.failed && cachette__aws_fetch_begin(fetch, fetch->url.bytes, on_keys) &&
+            sign(&fetch->request, region, keys) && send_body(fetch);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }
 
 /* ---- Web identity ---- */
 
-/* A setting from the environment, if that counts, or else from the profile; `named` is the variable
- * or the key. */
+/* Returns a setting from the environment, if that applies, or else from the profile. Sets `named`
+ * to the variable or the key. */
 static const char *find(const cachette__aws_chain *chain, const char *variable, const char *key,
                         const char **named) {
   const char *value = chain->is_chosen ? cachette__env_get(variable) : NULL;
@@ -220,7 +221,7 @@ enum cachette__aws_result cachette__aws_fetch_identity(cachette__aws_fetch *fetc
   add_field(&fetch->body, "WebIdentityToken", token);
   cachette__wipe(token, strlen(token));
   cachette__free(token);
-  bool fine = !fetch->url.failed && cachette__aws_fetch_begin(fetch, fetch->url.bytes, on_keys) &&
-              send_body(fetch);
-  return cachette__aws_fetch_started(fetch, fine, error);
+  bool ok = !fetch->url.failed && cachette__aws_fetch_begin(fetch, fetch->url.bytes, on_keys) &&
+            send_body(fetch);
+  return cachette__aws_fetch_started(fetch, ok, error);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Reads by how many seconds a time zone is ahead of UTC. False: it is not a time zone. */
+/* Reads how many seconds a time zone is ahead of UTC. False: it is not a time zone. */
 static bool read_zone(const char *text, int *seconds) {
   int hours, minutes, used = 0;
   *seconds = 0;

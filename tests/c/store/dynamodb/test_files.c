@@ -34,7 +34,7 @@ static enum cachette__ini_error parse(const char *text, cachette__ini *ini,
 static void expect_key(const char *text, const char *value) {
   cachette__ini ini;
   cachette__ini_position position;
-  if (parse(text, &ini, &position) != CACHETTE__INI_FINE) fail_msg("%s", text);
+  if (parse(text, &ini, &position) != CACHETTE__INI_OK) fail_msg("%s", text);
   const char *found = ini.section_count > 0 ? cachette__ini_get(&ini, 0, "key") : NULL;
   if (value == NULL && found != NULL) fail_msg("%s: %s", text, found);
   if (value != NULL && (found == NULL || strcmp(found, value) != 0))
@@ -87,8 +87,8 @@ static void malformed_files_are_refused_with_the_line(void **state) {
       {"[a]\n= value", CACHETTE__INI_NO_VALUE, 2, ""},
       {"[]", CACHETTE__INI_NO_SECTION, 1, ""},
       {"[a]\n[a", CACHETTE__INI_NO_VALUE, 2, ""},
-      {"[a]\n[b]\n[a]", CACHETTE__INI_SECTION_TWICE, 3, "a"},
-      {"[a]\nb=1\n B = 1\nb: 1", CACHETTE__INI_KEY_TWICE, 4, "b"},
+      {"[a]\n[b]\n[a]", CACHETTE__INI_DUPLICATE_SECTION, 3, "a"},
+      {"[a]\nb=1\n B = 1\nb: 1", CACHETTE__INI_DUPLICATE_KEY, 4, "b"},
   };
   (void)state;
   for (size_t i = 0; i < LENGTH(malformed); i++) {
@@ -214,7 +214,7 @@ static void paths_are_expanded(void **state) {
 
 static void expect_short_path(const char *path, size_t size, const char *expected) {
   char shown[64];
-  cachette__env_show_path(path, shown, size);
+  cachette__env_display_path(path, shown, size);
   assert_string_equal(shown, expected);
 }
 
@@ -313,11 +313,11 @@ static int parse_all(void *data) {
   char *bytes = cachette__strndup(text, strlen(text));
   if (bytes == NULL) return 1;
   enum cachette__ini_error error = cachette__ini_parse(bytes, strlen(text), &ini, &position);
-  if (error == CACHETTE__INI_FINE)
+  if (error == CACHETTE__INI_OK)
     cachette__ini_deinit(&ini);
   else
     assert_int_equal(error, CACHETTE__INI_NO_MEMORY);
-  int failed = error != CACHETTE__INI_FINE;
+  int failed = error != CACHETTE__INI_OK;
   int code = cachette__shell_words_split("a b c", &words, &count);
   if (code == CACHETTE_OK) cachette__shell_words_free(words);
   char *path = cachette__env_expand("/a", "b/$HOME");

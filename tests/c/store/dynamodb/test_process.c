@@ -19,8 +19,8 @@ struct outcome {
   int calls;
   enum cachette__process_end end;
   int status;
-  char output[256], complaints[256];
-  size_t output_size, complaints_size;
+  char output[256], error_output[256];
+  size_t output_size, error_size;
 };
 
 static void copy(const cachette__text *text, char *to, size_t size, size_t *text_size) {
@@ -34,8 +34,8 @@ static void on_end(const cachette__process_result *result, void *data) {
   outcome->end = result->end;
   outcome->status = result->status;
   copy(result->output, outcome->output, sizeof outcome->output, &outcome->output_size);
-  copy(result->complaints, outcome->complaints, sizeof outcome->complaints,
-       &outcome->complaints_size);
+  copy(result->error_output, outcome->error_output, sizeof outcome->error_output,
+       &outcome->error_size);
 }
 
 static int start(struct outcome *outcome, cachette__process **process, const char *program,
@@ -64,7 +64,7 @@ static void output_and_exit_status_are_reported(void **state) {
   assert_int_equal(outcome.end, CACHETTE__PROCESS_EXITED);
   assert_int_equal(outcome.status, 0);
   assert_string_equal(outcome.output, "out\n");
-  assert_string_equal(outcome.complaints, "err\n");
+  assert_string_equal(outcome.error_output, "err\n");
   outcome = run("exit 7", LONG_MS);
   assert_int_equal(outcome.status, 7);
   assert_string_equal(outcome.output, "");
@@ -90,19 +90,19 @@ static void output_is_limited(void **state) {
   struct outcome outcome = run("head -c 65536 /dev/zero | tr '\\0' x", LONG_MS);
   assert_int_equal(outcome.end, CACHETTE__PROCESS_EXITED);
   assert_int_equal(outcome.output_size, 65536);
-  assert_int_equal(run("yes", LONG_MS).end, CACHETTE__PROCESS_LOUD);
+  assert_int_equal(run("yes", LONG_MS).end, CACHETTE__PROCESS_TOO_MUCH_OUTPUT);
   outcome = run("head -c 100000 /dev/zero | tr '\\0' x >&2; echo out", LONG_MS);
   assert_int_equal(outcome.end, CACHETTE__PROCESS_EXITED);
-  assert_int_equal(outcome.complaints_size, 4096);
+  assert_int_equal(outcome.error_size, 4096);
   assert_string_equal(outcome.output, "out\n");
 }
 
 static void a_program_that_exceeds_the_timeout_is_killed(void **state) {
   (void)state;
-  assert_int_equal(run("exec sleep 600", 20).end, CACHETTE__PROCESS_LATE);
-  assert_int_equal(run("exec >&- 2>&-; exec sleep 600", 20).end, CACHETTE__PROCESS_LATE);
+  assert_int_equal(run("exec sleep 600", 20).end, CACHETTE__PROCESS_TIMED_OUT);
+  assert_int_equal(run("exec >&- 2>&-; exec sleep 600", 20).end, CACHETTE__PROCESS_TIMED_OUT);
   /* A grandchild that keeps the pipe open does not delay the timeout. */
-  assert_int_equal(run("sleep 1 & echo out", 20).end, CACHETTE__PROCESS_LATE);
+  assert_int_equal(run("sleep 1 & echo out", 20).end, CACHETTE__PROCESS_TIMED_OUT);
 }
 
 static void a_program_that_cannot_be_run_is_reported_at_once(void **state) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "registry.h"
+#include "shared.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -10,10 +10,10 @@
 
 typedef struct entry {
   struct entry *next;
-  char *name; /* or NULL: of one handle only */
+  char *name; /* NULL: private to one handle */
   cachette__table *table;
   size_t limit;
-  unsigned holders;
+  unsigned references;
 } entry;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards `entries` */
@@ -47,23 +47,23 @@ static entry *find(const char *name) {
   return NULL;
 }
 
-/* A new entry for a table of its own; NULL when out of memory. */
-static entry *make(const char *name, size_t limit) {
-  entry *made = cachette__calloc(1, sizeof *made);
-  if (made == NULL) return NULL;
-  made->limit = limit;
-  made->holders = 1;
+/* Creates an entry with a new table. Returns NULL if out of memory. */
+static entry *create(const char *name, size_t limit) {
+  entry *created = cachette__calloc(1, sizeof *created);
+  if (created == NULL) return NULL;
+  created->limit = limit;
+  created->references = 1;
   if (name != NULL) {
-    made->name = cachette__strndup(name, strlen(name));
-    if (made->name == NULL) goto fail;
+    created->name = cachette__strndup(name, strlen(name));
+    if (created->name == NULL) goto fail;
   }
-  made->table = cachette__table_new(limit);
-  if (made->table == NULL) goto fail;
-  return made;
+  created->table = cachette__table_new(limit);
+  if (created->table == NULL) goto fail;
+  return created;
 
 fail:
-  cachette__free(made->name);
-  cachette__free(made);
+  cachette__free(created->name);
+  cachette__free(created);
   return NULL;
 }
 
@@ -71,17 +71,17 @@ static int acquire_locked(const char *name, size_t limit, cachette__table **tabl
                           cachette_error *error) {
   entry *found = name != NULL ? find(name) : NULL;
   if (found != NULL && found->limit != limit) {
-    char shown[65];
-    cachette__value_text(name, shown, sizeof shown);
+    char redacted[65];
+    cachette__value_text(name, redacted, sizeof redacted);
     return cachette__fail(error, CACHETTE_ECONFIG, "memory_limit",
                           "The in-memory store \"%s\" is open with a \"memory_limit\" of %zu "
                           "bytes; all that share it must give the same.",
-                          shown, found->limit);
+                          redacted, found->limit);
   }
   if (found != NULL) {
-    found->holders++;
+    found->references++;
   } else {
-    found = make(name, limit);
+    found = create(name, limit);
     if (found == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
     found->next = entries;
     entries = found;
@@ -90,8 +90,8 @@ static int acquire_locked(const char *name, size_t limit, cachette__table **tabl
   return CACHETTE_OK;
 }
 
-int cachette__registry_acquire(const char *name, size_t limit, cachette__table **table,
-                               cachette_error *error) {
+int cachette__shared_acquire(const char *name, size_t limit, cachette__table **table,
+                             cachette_error *error) {
   pthread_once(&once, watch_forks);
   if (watch_status < 0) return cachette__fail(error, watch_status, NULL, NULL);
   if (name != NULL && *name == '\0') name = NULL;
@@ -101,16 +101,16 @@ int cachette__registry_acquire(const char *name, size_t limit, cachette__table *
   return code;
 }
 
-void cachette__registry_release(cachette__table *table) {
+void cachette__shared_release(cachette__table *table) {
   pthread_mutex_lock(&lock);
   entry **link = &entries;
   while ((*link)->table != table) link = &(*link)->next;
-  entry *held = *link;
-  bool last = --held->holders == 0;
-  if (last) *link = held->next;
+  entry *released = *link;
+  bool last = --released->references == 0;
+  if (last) *link = released->next;
   pthread_mutex_unlock(&lock);
   if (!last) return;
-  cachette__table_free(held->table);
-  cachette__free(held->name);
-  cachette__free(held);
+  cachette__table_free(released->table);
+  cachette__free(released->name);
+  cachette__free(released);
 }
