@@ -7,7 +7,7 @@ from typing import Any, Awaitable, Callable, Dict, Tuple
 import pandas
 import pytest
 from cachette import Cachette
-from conftest import Make, counted
+from conftest import MakeClass, expected_counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -54,8 +54,10 @@ def codec(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=['awaited', 'sync'])
-def call(request: pytest.FixtureRequest, make: Make, codec: str) -> Callable[[str], Call]:
-  return calls_of(make(codec=codec)(), request.param)
+def call(
+  request: pytest.FixtureRequest, make_class: MakeClass, codec: str
+) -> Callable[[str], Call]:
+  return calls_of(make_class(codec=codec)(), request.param)
 
 
 def test_put_fetch_and_clear(call: Callable[[str], Call], codec: str) -> None:
@@ -120,7 +122,7 @@ def test_a_counter_is_counted_whatever_the_codec(
   async def main() -> None:
     assert await call('increment')('counter') == 1
     assert await call('increment')('counter', 5) == 6
-    assert await call('increment')('counter', by=-7) == counted(backend, -1)
+    assert await call('increment')('counter', by=-7) == expected_counter(backend, -1)
 
   asyncio.run(main())
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 from cachette import Cachette, CodecError
-from conftest import Make, about, run_python
+from conftest import MakeClass, about, run_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -88,17 +88,17 @@ def configured(codec: str, backend: Dict[str, Any]) -> Cachette:
   return _configured[codec, backend['backend']]
 
 
-def put_raw(make: Make, codec: str, raw: bytes) -> Cachette:
+def put_raw(make_class: MakeClass, codec: str, raw: bytes) -> Cachette:
   """A cache of the codec that holds bytes of another's making under "key"."""
   name = next(names)
   Cachette.register_codec(name, lambda value: value, bytes)
-  writer = make(codec=name, memory_name=name)()
-  reader = make(codec=codec, memory_name=name)()
+  writer = make_class(codec=name, memory_name=name)()
+  reader = make_class(codec=codec, memory_name=name)()
   asyncio.run(writer.put('key', raw))
   return reader
 
 
-def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
+def test_what_is_stored_is_exactly_what_the_codec_gave(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, lambda value: value, bytes)
   for codec, value, raw in [
@@ -107,7 +107,10 @@ def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
     ('pickle', (1, 2), pickle.dumps((1, 2))),
   ]:
     shared = next(names)
-    writer, reader = make(codec=codec, memory_name=shared)(), make(codec=name, memory_name=shared)()
+    writer, reader = (
+      make_class(codec=codec, memory_name=shared)(),
+      make_class(codec=name, memory_name=shared)(),
+    )
     asyncio.run(writer.put('key', value))
     assert asyncio.run(reader.fetch('key')) == raw
 
@@ -124,9 +127,9 @@ def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
   ],
 )
 def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
-  make: Make, codec: str, raw: bytes, cause: type
+  make_class: MakeClass, codec: str, raw: bytes, cause: type
 ) -> None:
-  cache = put_raw(make, codec, raw)
+  cache = put_raw(make_class, codec, raw)
   for awaitable in (cache.fetch('key', default=1), cache.fetch_with_ttl('key')):
     with pytest.raises(CodecError) as caught:
       asyncio.run(awaitable)
@@ -147,9 +150,9 @@ def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
   ids=['vanilla', 'json-set', 'json-object', 'pickle'],
 )
 def test_a_value_that_the_codec_does_not_take_is_a_codec_error_with_its_cause(
-  make: Make, codec: str, value: Any, cause: type
+  make_class: MakeClass, codec: str, value: Any, cause: type
 ) -> None:
-  cache = make(codec=codec)()
+  cache = make_class(codec=codec)()
   asyncio.run(cache.put('key', 'before'))
   with pytest.raises(CodecError) as caught:
     asyncio.run(cache.put('key', value))
@@ -159,7 +162,7 @@ def test_a_value_that_the_codec_does_not_take_is_a_codec_error_with_its_cause(
   assert asyncio.run(cache.fetch('key')) == 'before'
 
 
-def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make: Make) -> None:
+def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make_class: MakeClass) -> None:
   class Silent(Exception):
     def __str__(self) -> str:
       raise RuntimeError
@@ -174,7 +177,7 @@ def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make: Make) 
       raise raised
 
     Cachette.register_codec('failing', dumps, bytes)
-    cls = make(codec='failing')
+    cls = make_class(codec='failing')
     with pytest.raises(CodecError) as caught:
       cls.sync.put('key', 'value')
     assert str(caught.value) == f'The "failing" codec cannot encode the value of "key": {told}'
@@ -209,43 +212,43 @@ def test_what_is_no_fault_of_the_value_is_not_made_a_codec_error(
 # ---- Codecs of the application's own
 
 
-def test_a_registered_codec_encodes_and_decodes(make: Make) -> None:
+def test_a_registered_codec_encodes_and_decodes(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, lambda value: repr(value).encode(), lambda raw: eval(raw))
-  cache = make(codec=name.upper())()
+  cache = make_class(codec=name.upper())()
   assert there_and_back(cache, {1, 2}) == {1, 2}
   assert f"codec='{name}'" in repr(cache)
 
 
 @pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
-def test_a_codec_may_give_any_object_that_holds_bytes(make: Make, kind: Any) -> None:
+def test_a_codec_may_give_any_object_that_holds_bytes(make_class: MakeClass, kind: Any) -> None:
   name = next(names)
   Cachette.register_codec(name, kind, lambda raw: (type(raw), raw))
-  cache = make(codec=name)()
+  cache = make_class(codec=name)()
   for value in (b'', b'short', b'long' * 2000):
     assert there_and_back(cache, value) == (bytes, value)
 
 
-def test_a_codec_that_gives_no_bytes_is_a_codec_error(make: Make) -> None:
+def test_a_codec_that_gives_no_bytes_is_a_codec_error(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, str, str)
   with pytest.raises(CodecError) as caught:
-    asyncio.run(make(codec=name)().put('key', 'value'))
+    asyncio.run(make_class(codec=name)().put('key', 'value'))
   assert isinstance(caught.value.__cause__, TypeError)
 
 
-def test_a_stop_iteration_of_a_codec_is_a_codec_error(make: Make) -> None:
+def test_a_stop_iteration_of_a_codec_is_a_codec_error(make_class: MakeClass) -> None:
   def stop(_: Any) -> Any:
     raise StopIteration('value')
 
   name = next(names)
   Cachette.register_codec(name, stop, stop)
   with pytest.raises(CodecError) as caught:
-    asyncio.run(make(codec=name)().put('key', 'value'))
+    asyncio.run(make_class(codec=name)().put('key', 'value'))
   assert isinstance(caught.value.__cause__, StopIteration)
 
 
-def test_a_codec_may_replace_one_of_the_package(make: Make) -> None:
+def test_a_codec_may_replace_one_of_the_package(make_class: MakeClass) -> None:
   told = run_python("""
     import asyncio
     from cachette import Cachette
@@ -261,7 +264,7 @@ def test_a_codec_may_replace_one_of_the_package(make: Make) -> None:
   )
 
 
-def test_a_codec_may_use_and_reconfigure_caches(make: Make) -> None:
+def test_a_codec_may_use_and_reconfigure_caches(make_class: MakeClass) -> None:
   name = next(names)
   made: List[Any] = []
 
@@ -272,7 +275,7 @@ def test_a_codec_may_use_and_reconfigure_caches(make: Make) -> None:
     return bytes(value)
 
   Cachette.register_codec(name, dumps, bytes)
-  made.append(make(codec=name))
+  made.append(make_class(codec=name))
 
   async def main() -> None:
     for _ in range(10):

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List
 import pandas
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, at_once
+from conftest import MakeClass, inmemory_only
 from services.process import find_free_port
 
 
@@ -51,8 +51,10 @@ def same(one: Any, other: Any) -> bool:
 
 
 @cases
-def test_a_miss_gives_what_a_hit_gives(make: Make, codec: str, made: Any, given: Any) -> None:
-  cls: Any = make(codec=codec)
+def test_a_miss_gives_what_a_hit_gives(
+  make_class: MakeClass, codec: str, made: Any, given: Any
+) -> None:
+  cls: Any = make_class(codec=codec)
 
   async def compute() -> Any:
     return made
@@ -74,8 +76,8 @@ def test_a_miss_gives_what_a_hit_gives(make: Make, codec: str, made: Any, given:
 
 
 @cases
-def test_a_blocking_miss_does_too(make: Make, codec: str, made: Any, given: Any) -> None:
-  cls: Any = make(codec=codec)
+def test_a_blocking_miss_does_too(make_class: MakeClass, codec: str, made: Any, given: Any) -> None:
+  cls: Any = make_class(codec=codec)
 
   @cls.cached(key='cached')
   def load():  # type: ignore[no-untyped-def]
@@ -86,10 +88,12 @@ def test_a_blocking_miss_does_too(make: Make, codec: str, made: Any, given: Any)
     assert same(load(), given)
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['json', 'pickle', 'msgpack', 'orjson'])
-def test_a_value_in_the_place_of_a_factory_is_not_given_itself(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_a_value_in_the_place_of_a_factory_is_not_given_itself(
+  make_class: MakeClass, codec: str
+) -> None:
+  cls: Any = make_class(codec=codec)
   value: List[Any] = [1, {'a': [2]}]
   found = run(cls().get_or_set('key', value))
   assert found == value and found is not value and found[1]['a'] is not value[1]['a']
@@ -99,8 +103,8 @@ def test_a_value_in_the_place_of_a_factory_is_not_given_itself(make: Make, codec
   assert found == value and found is not value
 
 
-def test_no_two_callers_of_a_flight_share_an_object(make: Make) -> None:
-  cls: Any = make(codec='json')
+def test_no_two_callers_of_a_flight_share_an_object(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   made: List[Any] = []
 
   async def main() -> None:
@@ -128,8 +132,8 @@ def test_no_two_callers_of_a_flight_share_an_object(make: Make) -> None:
   run(main())
 
 
-def test_no_two_threads_share_an_object(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_no_two_threads_share_an_object(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   go, made, values = threading.Event(), [{'count': 0}], []
 
   def compute() -> Any:
@@ -171,19 +175,19 @@ def test_without_its_backend_the_result_is_of_the_same_type(blocking: bool) -> N
     get(object)
 
 
-@at_once
-def test_a_value_that_the_backend_does_not_take_is_converted_too(make: Make) -> None:
-  cls: Any = make(codec='json', memory_limit='1M')
+@inmemory_only
+def test_a_value_that_the_backend_does_not_take_is_converted_too(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json', memory_limit='1M')
   large = 'v' * (1 << 20)
   assert run(cls().get_or_set('key', lambda: (large,))) == [large]
   assert cls.sync.get_or_set('key', lambda: (large,)) == [large]
   assert cls.stats().fallbacks == 2
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_frames_come_as_a_hit_brings_them(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_frames_come_as_a_hit_brings_them(make_class: MakeClass, codec: str) -> None:
+  cls: Any = make_class(codec=codec)
   frame = pandas.DataFrame({'number': [1, 2], 'name': ['a', 'b']})
   miss = run(cls().get_or_set('key', lambda: frame))
   hit = run(cls().fetch('key'))
@@ -193,20 +197,22 @@ def test_frames_come_as_a_hit_brings_them(make: Make, codec: str) -> None:
   pandas.testing.assert_frame_equal(blocking, hit)
 
 
-@at_once
-def test_a_codec_of_the_applications_own_converts_too(make: Make) -> None:
+@inmemory_only
+def test_a_codec_of_the_applications_own_converts_too(make_class: MakeClass) -> None:
   Cachette.register_codec(
     'shouting', lambda value: memoryview(str(value).encode()), lambda data: data.decode().upper()
   )
-  cls: Any = make(codec='shouting')
+  cls: Any = make_class(codec='shouting')
   assert run(cls().get_or_set('key', lambda: 'quiet')) == 'QUIET'
   assert cls.sync.get_or_set('other', 'quiet') == 'QUIET' == cls.sync.fetch('key')
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
-def test_what_cannot_be_read_again_is_told_and_not_stored(make: Make, blocking: bool) -> None:
-  cls: Any = make(codec='msgpack')
+def test_what_cannot_be_read_again_is_told_and_not_stored(
+  make_class: MakeClass, blocking: bool
+) -> None:
+  cls: Any = make_class(codec='msgpack')
 
   def get() -> Any:
     if blocking:
@@ -218,8 +224,8 @@ def test_what_cannot_be_read_again_is_told_and_not_stored(make: Make, blocking: 
   assert not cls.sync.exists('key')
 
 
-@at_once
-def test_a_value_that_is_encoded_is_encoded_once(make: Make) -> None:
+@inmemory_only
+def test_a_value_that_is_encoded_is_encoded_once(make_class: MakeClass) -> None:
   calls: List[str] = []
 
   def dumps(value: Any) -> bytes:
@@ -231,24 +237,24 @@ def test_a_value_that_is_encoded_is_encoded_once(make: Make) -> None:
     return data.decode()
 
   Cachette.register_codec('counting', dumps, loads)
-  cls: Any = make(codec='counting')
+  cls: Any = make_class(codec='counting')
   assert run(cls().get_or_set('key', lambda: 5)) == '5'
   assert calls == ['dumps', 'loads']
 
 
-def test_decimals_and_the_like_keep_their_type_where_the_codec_does(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_decimals_and_the_like_keep_their_type_where_the_codec_does(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   value = {decimal.Decimal('1.10'): UUID, NOW: {1, 2}}
   for _ in range(2):
     assert run(cls().get_or_set('key', lambda: value)) == value
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
 def test_a_codec_that_is_configured_meanwhile_is_not_used_for_it(
-  make: Make, blocking: bool
+  make_class: MakeClass, blocking: bool
 ) -> None:
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   def compute() -> Any:
     cls.load_config(lambda: {'codec': 'pickle'})

@@ -17,7 +17,7 @@ from typing import Any, Awaitable, Callable, Iterator, List
 import httpx
 import pytest
 from cachette import Cachette
-from conftest import Make
+from conftest import MakeClass
 
 CALLS = [
   *('add', 'clear', 'clear_many', 'delete', 'exists', 'fetch', 'fetch_many', 'fetch_with_ttl'),
@@ -127,8 +127,8 @@ def test_a_call_on_the_class_says_how_it_is_made(name: str) -> None:
       getattr(type(Cachette.sync), name)('key')
 
 
-def test_a_call_on_the_class_with_an_instance_is_made(make: Make) -> None:
-  cls = make()
+def test_a_call_on_the_class_with_an_instance_is_made(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     await Cachette.put(cls(), 'key', 'value')
@@ -301,7 +301,7 @@ def test_asgiref_refuses_to_run_one_in_a_thread(cache: Cachette) -> None:
   assert async_to_sync(cache.fetch)('key') == 'value'
 
 
-def test_decorators_that_ask_await_one(make: Make) -> None:
+def test_decorators_that_ask_await_one(make_class: MakeClass) -> None:
   """Retries, metrics and the like wrap a coroutine function another way than a function."""
 
   def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -316,7 +316,7 @@ def test_decorators_that_ask_await_one(make: Make) -> None:
     return wrapper
 
   made: List[str] = []
-  own = make()
+  own = make_class()
 
   async def main() -> None:
     put: Callable[..., Awaitable[None]] = counted(own().put)

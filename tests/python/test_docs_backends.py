@@ -71,7 +71,7 @@ def ways_of_a_server(server: Server, cache: Any) -> Ways:
 
   def hangs() -> None:
     cache.put('key', 'value')
-    server.stop()
+    server.pause()
     cache.fetch('key')
 
   def hangs_on() -> None:
@@ -143,7 +143,7 @@ def redis_with(port: int, tls: bool) -> Any:
 
 def refusals_of_redis(server: RedisServer, ask: Callable[..., Any]) -> Ways:
   def say(*words: str) -> None:
-    server.say('-a', 'right', '--no-auth-warning', *words)
+    server.execute('-a', 'right', '--no-auth-warning', *words)
 
   def replica() -> None:
     say('replicaof', '127.0.0.1', '1')

@@ -371,7 +371,7 @@ def test_an_increment_is_not_sent_twice(proxy: HttpServer, table: str, fault: An
     def count_and_break(request: Request) -> Optional[Answer]:
       if action_of(request) != 'UpdateItem':
         return None
-      proxy.pass_on(request)
+      proxy.forward(request)
       return fault
 
     proxy.answer = count_and_break
@@ -443,7 +443,7 @@ def test_what_is_left_undone_is_asked_for_again(proxy: HttpServer, table: str) -
       name = 'UnprocessedItems'
     else:
       return None
-    answer = proxy.pass_on(
+    answer = proxy.forward(
       request._replace(
         body=json.dumps(asked).encode(),
         headers={**request.headers, 'content-length': str(len(json.dumps(asked)))},
@@ -475,14 +475,14 @@ def test_a_server_that_hangs_is_told_of_and_used_when_it_is_back() -> None:
     async def main() -> None:
       await recover(cache)  # a server of Java's is slow at first
       await cache.put('key', 'value', ttl=100)
-      server.stop()
+      server.pause()
       before = time.monotonic()
       waiting = [asyncio.ensure_future(cache.fetch('key')) for _ in range(50)]
       for each in waiting:
         with pytest.raises(BackendTimeout, match='DynamoDB at 127.0.0.1'):
           await each
       assert time.monotonic() - before < 10
-      server.go_on()
+      server.resume()
       await recover(cache)
       assert await cache.fetch('key') == 'value'
       server.kill()
@@ -491,7 +491,7 @@ def test_a_server_that_hangs_is_told_of_and_used_when_it_is_back() -> None:
           await cache.fetch('key')
       server.start()
       await recover(cache)
-      server.stop()
+      server.pause()
       last = [asyncio.ensure_future(cache.fetch('key')) for _ in range(3)]
       await asyncio.sleep(0)
       for each in last:
@@ -532,8 +532,8 @@ def test_calls_that_are_given_up_mix_nothing_up(dynamodb: str, table: str) -> No
   async def main() -> None:
     load = Load(own(dynamodb, table_name=table, timeout=10)())
     await load.run()
-    assert load.wrong == [] and load.errors == set()
-    assert load.counts['fine'] > 5000 and load.counts['given up'] > 500
+    assert load.wrong_values == [] and load.errors == set()
+    assert load.counts['ok'] > 5000 and load.counts['cancelled'] > 500
 
   asyncio.run(main())
 

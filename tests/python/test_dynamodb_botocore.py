@@ -15,7 +15,7 @@ import pytest
 from cachette import BackendError, Cachette
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from services.aws import Aws, end_in, keys_of, scope_of
+from services.aws import Aws, expiry_in, make_keys, scope_of
 
 botocore = pytest.importorskip('botocore.session')
 
@@ -50,11 +50,11 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     'session': 7200,
     'https://old.test': -9,
   }.items():
-    text = json.dumps({'accessToken': 'token', 'expiresAt': end_in(seconds)})
+    text = json.dumps({'accessToken': 'token', 'expiresAt': expiry_in(seconds)})
     (cache / f'{hashlib.sha1(name.encode()).hexdigest()}.json').write_text(text)
   (tmp_path / 'identity').write_text('of the identity')
-  for name, end in {'lasting': None, 'brief': end_in(3000)}.items():
-    keys = keys_of(name)
+  for name, end in {'lasting': None, 'brief': expiry_in(3000)}.items():
+    keys = make_keys(name)
     names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'SessionToken': keys.token}
     names.update({'Expiration': end} if end else {})
     (tmp_path / f'{name}.json').write_text(json.dumps({'Version': 1, **names}))
@@ -119,7 +119,7 @@ def ask(aws: Aws) -> Tuple[Optional[Asked], str]:
       told = str(error)
 
   asyncio.run(main())
-  assert aws.faults == [], told
+  assert aws.errors == [], told
   seen = [each for each in aws.requests if each.headers.get('x-amz-target')]
   if seen:
     scope = scope_of(seen[-1])
@@ -212,7 +212,7 @@ def test_dynamodb_is_asked_where_botocore_would_ask_it(
   aws: Aws, home: pathlib.Path, config: Sections, shared: Sections, more: Sections, env: Values
 ) -> None:
   write(home, config, shared, more)
-  keys = keys_of('key', with_token=False)
+  keys = make_keys('key', with_token=False)
   with_keys = {'AWS_ACCESS_KEY_ID': keys.id, 'AWS_SECRET_ACCESS_KEY': keys.secret, **env}
   with environment(aws, home, with_keys):
     expected = oracle_of_place(env)
@@ -233,7 +233,7 @@ def test_dynamodb_is_asked_where_botocore_would_ask_it(
 
 
 def keys_in_file(name: str, with_token: bool) -> Values:
-  keys = keys_of(name, with_token)
+  keys = make_keys(name, with_token)
   named = {'aws_access_key_id': keys.id, 'aws_secret_access_key': keys.secret}
   return {**named, **({'aws_session_token': keys.token} if keys.token else {})}
 
@@ -296,18 +296,18 @@ key_variables = st.builds(
   st.sampled_from(
     [
       *[{}] * 6,
-      {'AWS_ACCESS_KEY_ID': 'e', 'AWS_SECRET_ACCESS_KEY': keys_of('e').secret},
+      {'AWS_ACCESS_KEY_ID': 'e', 'AWS_SECRET_ACCESS_KEY': make_keys('e').secret},
       {
         'AWS_ACCESS_KEY_ID': 'e',
-        'AWS_SECRET_ACCESS_KEY': keys_of('e').secret,
-        'AWS_SESSION_TOKEN': keys_of('e').token,
+        'AWS_SECRET_ACCESS_KEY': make_keys('e').secret,
+        'AWS_SESSION_TOKEN': make_keys('e').token,
         'AWS_CREDENTIAL_EXPIRATION': '2099-01-31T12:34:56Z',
       },
       {
         'AWS_ACCESS_KEY_ID': 'e',
-        'AWS_SECRET_ACCESS_KEY': keys_of('e').secret,
+        'AWS_SECRET_ACCESS_KEY': make_keys('e').secret,
         'AWS_SESSION_TOKEN': 'other',
-        'AWS_SECURITY_TOKEN': keys_of('e').token,
+        'AWS_SECURITY_TOKEN': make_keys('e').token,
       },
       {'AWS_ACCESS_KEY_ID': 'e'},
       {'AWS_SECRET_ACCESS_KEY': 's'},

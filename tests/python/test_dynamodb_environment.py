@@ -12,16 +12,16 @@ from typing import Any, Dict, Iterator, Optional
 
 import pytest
 from cachette import BackendError, Cachette
-from services.aws import Aws, keys_of, scope_of
+from services.aws import Aws, make_keys, scope_of
 
-KEYS = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': keys_of('env').secret}
+KEYS = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': make_keys('env').secret}
 
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
   with Aws() as server:
     yield server
-  assert server.faults == []
+  assert server.errors == []
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
 from conftest import ROOT, run_python
-from services.aws import Aws, end_in, keys_of, scope_of, stamp
+from services.aws import Aws, digest, expiry_in, make_keys, scope_of
 from services.http_fault import Answer, HttpServer, Request
 
 SECRETS = ('hunter2', 'swordfish')
@@ -27,7 +27,7 @@ SECRETS = ('hunter2', 'swordfish')
 def aws() -> Iterator[Aws]:
   with Aws() as server:
     yield server
-  assert server.faults == []
+  assert server.errors == []
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def signed_by(aws: Aws) -> List[str]:
 
 
 def keys_in(name: str, section: str = 'default') -> str:
-  keys = keys_of(name, with_token=False)
+  keys = make_keys(name, with_token=False)
   return f'[{section}]\naws_access_key_id={keys.id}\naws_secret_access_key={keys.secret}\n'
 
 
@@ -95,7 +95,7 @@ def script(folder: pathlib.Path, text: str) -> str:
 
 
 def printed(name: str, end: Optional[str] = None, **more: Any) -> str:
-  keys = keys_of(name)
+  keys = make_keys(name)
   names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'SessionToken': keys.token}
   return json.dumps({'Version': 1, **names, **({'Expiration': end} if end else {}), **more})
 
@@ -195,7 +195,7 @@ def test_a_program_is_run_anew_when_its_keys_are_refused_and_not_before(
 ) -> None:
   """Keys that are about to end are all that it has, and are not asked for at every call."""
   log = tmp_path / 'log'
-  first, second = printed('first', end_in(30)), printed('second', end_in(30))
+  first, second = printed('first', expiry_in(30)), printed('second', expiry_in(30))
   text = (
     f"echo >> '{log}'; if [ $(wc -l < '{log}') = 1 ]; then echo '{first}'; else echo '{second}'; fi"
   )
@@ -342,15 +342,15 @@ def test_roles_are_assumed_one_with_the_keys_of_another(
   form = parse_qs(first.body.decode())
   assert form['ExternalId'] == ['x&y z'] and form['DurationSeconds'] == ['900']
   assert form['RoleSessionName'] == ['me'] and form['Action'] == ['AssumeRole']
-  assert first.headers['x-amz-security-token'] == keys_of(scope_of(first).id).token
+  assert first.headers['x-amz-security-token'] == make_keys(scope_of(first).id).token
   assert len(signed_by(aws)) == 1 and signed_by(aws) != [scope_of(first).id]
 
 
 def test_a_role_of_a_container(aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
   write(tmp_path, '[default]\nrole_arn = arn:r\ncredential_source = EcsContainer')
-  keys = keys_of('container')
+  keys = make_keys('container')
   names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'Token': keys.token}
-  answer = json.dumps({**names, 'Expiration': end_in(3600)}).encode()
+  answer = json.dumps({**names, 'Expiration': expiry_in(3600)}).encode()
   with HttpServer(lambda request: Answer(200, answer)) as server:
     env.setenv('AWS_CONTAINER_CREDENTIALS_FULL_URI', server.url)
     assert fetch() is None
@@ -462,7 +462,7 @@ def log_in(folder: pathlib.Path, name: str, **more: Any) -> pathlib.Path:
   """Leaves what `aws sso login` leaves."""
   path = cache_file(folder, name)
   token = {'startUrl': 'https://start.test', 'region': 'us-east-2', 'accessToken': 'token'}
-  path.write_text(json.dumps({**token, 'expiresAt': end_in(3600), **more}))
+  path.write_text(json.dumps({**token, 'expiresAt': expiry_in(3600), **more}))
   return path
 
 
@@ -470,10 +470,10 @@ REGISTERED = {
   'refreshToken': 'swordfish/refresh',
   'clientId': 'client',
   'clientSecret': 'hunter2',
-  'registrationExpiresAt': end_in(86400),
+  'registrationExpiresAt': expiry_in(86400),
 }
-ROLE = stamp('token', 'reader', '123456789012')
-NEWER = stamp('newer', 'reader', '123456789012')
+ROLE = digest('token', 'reader', '123456789012')
+NEWER = digest('newer', 'reader', '123456789012')
 REFRESHED = {'accessToken': 'newer', 'expiresIn': 3600, 'refreshToken': 'swordfish/next'}
 
 
@@ -500,7 +500,7 @@ def test_without_a_login_it_is_told_how_to_log_in(
   write(tmp_path, config)
   env.setenv('AWS_PROFILE', 'it')
   if state != 'none':
-    end = end_in(-5) if state == 'old' else end_in(3600)
+    end = expiry_in(-5) if state == 'old' else expiry_in(3600)
     for name in ('my session', 'https://start.test'):
       log_in(tmp_path, name, accessToken='swordfish', expiresAt=end)
   told = fetch()
@@ -523,14 +523,14 @@ def test_a_login_that_ends_soon_is_refreshed_as_botocore_does(
   )
   aws.refresh = REFRESHED
   aws.tokens = {'newer'}
-  path = log_in(tmp_path, 'my session', expiresAt=end_in(seconds), **REGISTERED)
+  path = log_in(tmp_path, 'my session', expiresAt=expiry_in(seconds), **REGISTERED)
   assert fetch() is None
   assert signed_by(aws) == [NEWER]
   asked, ours = aws.requests[0], json.loads(path.read_text())
   assert stat.S_IMODE(path.stat().st_mode) == 0o600
   assert [each.name for each in path.parent.iterdir()] == [path.name]
 
-  log_in(tmp_path, 'my session', expiresAt=end_in(seconds), **REGISTERED)
+  log_in(tmp_path, 'my session', expiresAt=expiry_in(seconds), **REGISTERED)
   aws.requests.clear()
   found = botocore.tokens.SSOTokenProvider(botocore.session.get_session()).load_token()
   assert found.get_frozen_token().token == 'newer'
@@ -551,7 +551,7 @@ def botocore_time(text: str) -> float:
   ('name', 'config', 'more', 'refresh'),
   [
     ('my session', SESSION, REGISTERED, None),
-    ('my session', SESSION, {**REGISTERED, 'registrationExpiresAt': end_in(-5)}, REFRESHED),
+    ('my session', SESSION, {**REGISTERED, 'registrationExpiresAt': expiry_in(-5)}, REFRESHED),
     ('my session', SESSION, {**REGISTERED, 'clientSecret': ''}, REFRESHED),
     ('https://start.test', LEGACY, REGISTERED, REFRESHED),
   ],
@@ -570,7 +570,7 @@ def test_a_login_that_cannot_be_refreshed_is_used_while_it_holds(
   write(tmp_path, config)
   env.setenv('AWS_PROFILE', 'it')
   aws.refresh = refresh
-  log_in(tmp_path, name, expiresAt=end_in(seconds), **more)
+  log_in(tmp_path, name, expiresAt=expiry_in(seconds), **more)
   told = fetch()
   if seconds > 0:
     assert told is None and signed_by(aws) == [ROLE]
@@ -584,9 +584,9 @@ def test_a_logins_time_may_be_written_in_several_ways(
 ) -> None:
   write(tmp_path, LEGACY)
   env.setenv('AWS_PROFILE', 'it')
-  log_in(tmp_path, 'https://start.test', expiresAt=end_in(600)[:-1] + ending)
+  log_in(tmp_path, 'https://start.test', expiresAt=expiry_in(600)[:-1] + ending)
   assert fetch() is None
-  log_in(tmp_path, 'https://start.test', expiresAt=end_in(-600)[:-1] + ending)
+  log_in(tmp_path, 'https://start.test', expiresAt=expiry_in(-600)[:-1] + ending)
   assert 'has expired' in str(fetch())
 
 
@@ -650,7 +650,7 @@ def test_the_portal_is_the_one_of_the_logins_region(
   env.setenv('AWS_PROFILE', 'it')
   env.delenv('AWS_ENDPOINT_URL')
   env.setenv('https_proxy', aws.url)
-  log_in(tmp_path, name, expiresAt=end_in(600), **REGISTERED)
+  log_in(tmp_path, name, expiresAt=expiry_in(600), **REGISTERED)
   assert "AWS's SSO portal" in str(fetch())
   assert aws.hosts() == hosts
 
@@ -672,7 +672,7 @@ def test_keys_of_the_environment_that_are_refused_are_read_anew(
   aws: Aws, env: pytest.MonkeyPatch
 ) -> None:
   def set_keys(name: str) -> None:
-    keys = keys_of(name)
+    keys = make_keys(name)
     env.setenv('AWS_ACCESS_KEY_ID', keys.id)
     env.setenv('AWS_SECRET_ACCESS_KEY', keys.secret)
     env.setenv('AWS_SESSION_TOKEN', str(keys.token))

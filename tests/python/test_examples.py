@@ -12,7 +12,7 @@ from typing import Any, Set
 
 import pytest
 from cachette import BackendUnavailable, Cachette
-from conftest import ROOT, Make
+from conftest import ROOT, MakeClass
 from servers import request, serve
 from services.redis import RedisServer
 
@@ -55,8 +55,8 @@ def test_the_example_answers_on_redis_and_outlives_it(
     with serve(f'{app}:app', EXAMPLES, logged='connection refused') as port:
       exercise(port)
       request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
-      assert server.say('get', 'greeting') == 'hello'
-      assert 50 < int(server.say('ttl', 'greeting')) <= 60
+      assert server.execute('get', 'greeting') == 'hello'
+      assert 50 < int(server.execute('ttl', 'greeting')) <= 60
       server.kill()
       begun = time.monotonic()
       assert request(port, 'GET', '/greeting')[0] == 500
@@ -75,14 +75,14 @@ def test_the_example_puts_in_the_background(app: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
     with serve(f'{app}:app', EXAMPLES) as port:
       for key, value in [('first', 'hello'), ('second', 'grüß dich')]:
-        assert server.say('exists', key) == '0'
+        assert server.execute('exists', key) == '0'
         assert request(port, 'POST', '/later', {'key': key, 'value': value}) == (202, b'OK')
         deadline = time.monotonic() + 20
-        while server.say('exists', key) != '1':
+        while server.execute('exists', key) != '1':
           assert time.monotonic() < deadline, f'{key} was never stored'
           time.sleep(0.02)
         assert request(port, 'GET', f'/{key}') == (200, value.encode())
-        assert 30 < int(server.say('ttl', key)) <= 60
+        assert 30 < int(server.execute('ttl', key)) <= 60
 
 
 def test_the_example_has_its_values_after_a_restart(
@@ -121,7 +121,7 @@ def test_the_example_answers_on_dynamodb(dynamodb: str, monkeypatch: pytest.Monk
 def find_clients(redis: RedisServer) -> Set[str]:
   """The connections of caches that a server has, by their numbers."""
   return set(
-    re.findall('^id=([0-9]+) .* name=cachette ', redis.say('client', 'list'), re.MULTILINE)
+    re.findall('^id=([0-9]+) .* name=cachette ', redis.execute('client', 'list'), re.MULTILINE)
   )
 
 
@@ -172,19 +172,19 @@ def test_what_waits_at_the_end_of_a_lifespan_is_told(redis: RedisServer) -> None
   async def main() -> None:
     try:
       async with Own.lifespan():
-        redis.stop()
+        redis.pause()
         late = asyncio.ensure_future(Own().fetch('late'))
         await asyncio.sleep(0.05)
     finally:
-      redis.go_on()
+      redis.resume()
     with pytest.raises(BackendUnavailable, match='closed'):
       await late
 
   asyncio.run(main())
 
 
-def test_in_memory_a_lifespan_does_nothing(make: Make) -> None:
-  cls = make()
+def test_in_memory_a_lifespan_does_nothing(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     async with cls.lifespan():

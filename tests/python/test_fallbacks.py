@@ -9,7 +9,7 @@ from typing import Any, Iterator, List
 
 import pytest
 from cachette import Cachette, CodecError, _fallbacks
-from conftest import Make, at_once, run_python
+from conftest import MakeClass, inmemory_only, run_python
 from services.process import find_free_port
 
 
@@ -106,15 +106,15 @@ def test_each_configuration_has_its_own(clock: Time, caplog: pytest.LogCaptureFi
   assert len(told(caplog)) == 3
 
 
-@at_once
+@inmemory_only
 def test_a_put_that_fails_and_bytes_that_cannot_be_read_are_logged_too(
-  make: Make, clock: Time, caplog: pytest.LogCaptureFixture
+  make_class: MakeClass, clock: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
   name = f'shared-{os.urandom(8).hex()}'
-  small: Any = make(memory_limit='1M')
+  small: Any = make_class(memory_limit='1M')
   run(small().get_or_set('key', 'v' * (1 << 20)))
-  writer: Any = make(memory_name=name)
-  reader: Any = make(memory_name=name, codec='json')
+  writer: Any = make_class(memory_name=name)
+  reader: Any = make_class(memory_name=name, codec='json')
   run(writer().put('key', 'no JSON'))
   with pytest.raises(CodecError):
     run(reader().fetch('key'))

@@ -16,7 +16,7 @@ import pandas
 import pytest
 from cachette import Cachette, CodecError
 from cachette._codecs import find
-from conftest import Make
+from conftest import MakeClass
 from pandas import DataFrame, Series
 from pandas.testing import assert_frame_equal
 
@@ -111,8 +111,8 @@ def test_a_plain_frame_comes_back_and_its_bytes_are_those_of_pandas(codec: str, 
 
 
 @pytest.mark.parametrize('codec', CODECS)
-def test_a_plain_frame_comes_back_on_each_backend(make: Make, codec: str) -> None:
-  cache = make(codec=codec)()
+def test_a_plain_frame_comes_back_on_each_backend(make_class: MakeClass, codec: str) -> None:
+  cache = make_class(codec=codec)()
   frame = PLAIN['text']()
 
   async def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Callable, List, Type
 import pytest
 from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks
 from cachette._flights import _loops, _threads
-from conftest import Make, at_once, on_pythons, run_python
+from conftest import MakeClass, inmemory_only, on_pythons, run_python
 from services.process import find_free_port
 
 
@@ -107,8 +107,8 @@ def test_a_hit_runs_no_factory(cache: Cachette) -> None:
   run(main())
 
 
-def test_none_is_a_value(make: Make) -> None:
-  cache = make(codec='pickle')()
+def test_none_is_a_value(make_class: MakeClass) -> None:
+  cache = make_class(codec='pickle')()
   runs = []
   for _ in range(2):
     assert run(cache.get_or_set('key', lambda: runs.append(1))) is None
@@ -126,8 +126,8 @@ def test_the_vanilla_codec_is_refused_for_what_would_come_back_as_text(cache: Ca
   assert run(cache.fetch('key', 'nothing')) == 'nothing'
 
 
-def test_the_ttl_is_that_of_the_call_or_the_configured_one(make: Make) -> None:
-  cache = make(ttl=3600)()
+def test_the_ttl_is_that_of_the_call_or_the_configured_one(make_class: MakeClass) -> None:
+  cache = make_class(ttl=3600)()
 
   async def main() -> None:
     await cache.get_or_set('own', 'value', 5)
@@ -208,8 +208,8 @@ def test_callers_who_come_one_after_another_run_the_factory_once(cache: Cachette
   assert len(runs) == 1
 
 
-def test_each_key_and_each_configuration_has_its_own_flight(make: Make) -> None:
-  one, two = make()(), make()()
+def test_each_key_and_each_configuration_has_its_own_flight(make_class: MakeClass) -> None:
+  one, two = make_class()(), make_class()()
 
   async def main() -> None:
     factories = [Factory('a'), Factory('b'), Factory('c')]
@@ -225,8 +225,8 @@ def test_each_key_and_each_configuration_has_its_own_flight(make: Make) -> None:
   run(main())
 
 
-def test_a_class_that_inherits_its_configuration_shares_the_flight(make: Make) -> None:
-  base = make()
+def test_a_class_that_inherits_its_configuration_shares_the_flight(make_class: MakeClass) -> None:
+  base = make_class()
 
   class Sub(base):  # type: ignore[misc, valid-type]
     pass
@@ -602,18 +602,18 @@ def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cache
   assert _fallbacks.count(Down) == 1000
 
 
-@at_once
-def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make: Make) -> None:
-  cache = make(memory_limit='1M')()
+@inmemory_only
+def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make_class: MakeClass) -> None:
+  cache = make_class(memory_limit='1M')()
   large = 'v' * (1 << 20)
   assert run(cache.get_or_set('key', large)) == large
   assert _fallbacks.count(type(cache)) == 1
 
 
-def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -> None:
+def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make_class: MakeClass) -> None:
   name = f'shared-{os.urandom(8).hex()}'
-  writer = make(memory_name=name)()
-  reader = make(memory_name=name, codec='json')()
+  writer = make_class(memory_name=name)()
+  reader = make_class(memory_name=name, codec='json')()
 
   async def main() -> None:
     await writer.put('key', 'no JSON')
@@ -627,8 +627,8 @@ def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -
   assert _fallbacks.count(type(writer)) == 0
 
 
-def test_a_value_that_the_codec_cannot_encode_is_told(make: Make) -> None:
-  cache = make(codec='json')()
+def test_a_value_that_the_codec_cannot_encode_is_told(make_class: MakeClass) -> None:
+  cache = make_class(codec='json')()
   with pytest.raises(CodecError, match='cannot encode the value of "key"'):
     run(cache.get_or_set('key', object))
   assert _fallbacks.count(type(cache)) == 0
@@ -649,7 +649,7 @@ def test_an_error_of_another_cache_in_the_factory_is_the_factorys(
 # ---- Loops, threads, forks
 
 
-def test_event_loops_in_threads_share_values_and_not_flights(make: Make) -> None:
+def test_event_loops_in_threads_share_values_and_not_flights(make_class: MakeClass) -> None:
   async def compute() -> str:
     await asyncio.sleep(0.01)
     return 'value'
@@ -670,7 +670,7 @@ def test_event_loops_in_threads_share_values_and_not_flights(make: Make) -> None
     return results
 
   for _ in range(20):
-    assert race(make()) == [['value'] * 50] * 4
+    assert race(make_class()) == [['value'] * 50] * 4
   assert nothing_is_left()
 
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
-from conftest import CHOSEN, Make
+from conftest import CHOSEN_BACKENDS, MakeClass
 from services.gate import Gate
 
 Call = Callable[[Cachette], Any]
@@ -47,27 +47,29 @@ async def put_and_fetch(cache: Cachette, key: str = 'next') -> Any:
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_first_call_given_up_leaves_the_next_its_answer(make: Make, name: str) -> None:
+def test_a_first_call_given_up_leaves_the_next_its_answer(make_class: MakeClass, name: str) -> None:
   async def main(cache: Cachette) -> Any:
     await give_up(CALLS[name](cache))
     return await put_and_fetch(cache)
 
-  assert asyncio.run(main(make()())) == 'value'
+  assert asyncio.run(main(make_class()())) == 'value'
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_first_call_never_awaited_leaves_the_next_its_answer(make: Make, name: str) -> None:
+def test_a_first_call_never_awaited_leaves_the_next_its_answer(
+  make_class: MakeClass, name: str
+) -> None:
   async def main(cache: Cachette) -> Any:
     with warnings.catch_warnings():
       warnings.simplefilter('ignore', RuntimeWarning)
       CALLS[name](cache)
     return await put_and_fetch(cache)
 
-  assert asyncio.run(main(make()())) == 'value'
+  assert asyncio.run(main(make_class()())) == 'value'
 
 
-def test_a_first_blocking_call_after_one_given_up(make: Make) -> None:
-  cls = make()
+def test_a_first_blocking_call_after_one_given_up(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     await give_up(cls().fetch('given'))
@@ -80,7 +82,7 @@ def test_a_first_blocking_call_after_one_given_up(make: Make) -> None:
 # ---- Behind a gate
 
 
-SERVERS = [name for name in CHOSEN if name not in ('inmemory', 'pickle')]
+SERVERS = [name for name in CHOSEN_BACKENDS if name not in ('inmemory', 'pickle')]
 
 
 class Front:
@@ -161,10 +163,10 @@ def test_a_call_given_up_after_the_server_ended_the_connection(front: Front, nam
 
   async def main() -> Any:
     await put_and_fetch(cache, 'first')
-    front.gate.cut()
+    front.gate.close_connections()
     await give_up(CALLS[name](cache))
     answers = [await put_and_fetch(cache)]
-    front.gate.cut()
+    front.gate.close_connections()
     await asyncio.sleep(0.05)
     await give_up(CALLS[name](cache))
     return [*answers, await put_and_fetch(cache)]
@@ -190,7 +192,7 @@ def test_calls_given_up_at_random_while_connections_end_at_random(front: Front, 
           await cache.put(key, value)
           assert await cache.fetch(key) == value
       if chance.random() < 0.02:
-        front.gate.cut()
+        front.gate.close_connections()
 
   async def main() -> List[Any]:
     await asyncio.gather(*(use(number) for number in range(10)))

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List
 import pytest
 from cachette import BackendError, Cachette, testing
 from cachette._flights import _loops, _threads
-from conftest import Make, at_once, linux_only, run_python
+from conftest import MakeClass, inmemory_only, linux_only, run_python
 from services.gate import Gate
 from services.redis import RedisServer
 
@@ -121,8 +121,8 @@ def test_what_was_read_before_a_write_is_not_stored_after_it(
 
 
 @pytest.mark.parametrize('name', [*WRITES, *COUNTS])
-def test_the_same_for_a_flight_of_threads(make: Make, name: str) -> None:
-  cls = make()
+def test_the_same_for_a_flight_of_threads(make_class: MakeClass, name: str) -> None:
+  cls = make_class()
   write, stands = {**WRITES, **COUNTS}[name]
   read, go, data, runs, results = threading.Event(), threading.Event(), ['old'], [], []
 
@@ -153,8 +153,8 @@ def test_the_same_for_a_flight_of_threads(make: Make, name: str) -> None:
   assert str(cls.sync.fetch(KEY)) == (stands or 'new')
 
 
-def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   data, reads, go = ['old'], [], []
 
   @cls.cached(namespace='ns', key='{number}')
@@ -186,8 +186,8 @@ def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make: Make) 
   run(main())
 
 
-def test_a_plain_function_that_is_decorated_ends_too(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_a_plain_function_that_is_decorated_ends_too(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   data, read, go = ['old'], threading.Event(), threading.Event()
 
   @cls.cached(namespace='ns')
@@ -209,9 +209,9 @@ def test_a_plain_function_that_is_decorated_ends_too(make: Make) -> None:
 
 
 def test_a_class_that_inherits_the_configuration_ends_the_flight_and_another_does_not(
-  make: Make,
+  make_class: MakeClass,
 ) -> None:
-  base, other = make(), make()
+  base, other = make_class(), make_class()
 
   class Sub(base):  # type: ignore[misc, valid-type]
     pass
@@ -256,8 +256,12 @@ def test_what_changes_no_value_ends_no_flight(cache: Cachette) -> None:
 
 
 @pytest.mark.parametrize('key', ['ns:\N{SNOWMAN}', 'ns:' + 'k' * 200, 'ns:a*[b]?', 'ns:a b'])
-def test_keys_of_all_kinds_are_found(make: Make, backend: Dict[str, Any], key: str) -> None:
-  cache = make(key_prefix=f'{uuid.uuid4()}:')() if backend['backend'] == 'redis' else make()()
+def test_keys_of_all_kinds_are_found(
+  make_class: MakeClass, backend: Dict[str, Any], key: str
+) -> None:
+  cache = (
+    make_class(key_prefix=f'{uuid.uuid4()}:')() if backend['backend'] == 'redis' else make_class()()
+  )
 
   class Text(str):
     __slots__ = ()
@@ -330,10 +334,10 @@ def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
       source = Source()
       first = asyncio.create_task(Own().get_or_set(KEY, source))
       await source.read.wait()
-      server.stop()
+      server.pause()
       with pytest.raises(BackendError):
         await Own().clear(key=KEY)
-      server.go_on()
+      server.resume()
       while True:
         with contextlib.suppress(BackendError):
           await Own().ping()
@@ -369,8 +373,8 @@ def test_a_write_that_is_cancelled_ends_the_flight_all_the_same(cache: Cachette)
   run(main())
 
 
-def test_a_wrong_write_ends_no_flight(make: Make) -> None:
-  cache: Any = make(codec='json')()
+def test_a_wrong_write_ends_no_flight(make_class: MakeClass) -> None:
+  cache: Any = make_class(codec='json')()
 
   async def main() -> None:
     source = Source()
@@ -394,9 +398,11 @@ def test_a_wrong_write_ends_no_flight(make: Make) -> None:
 # ---- Another configuration
 
 
-@at_once
-def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(make: Make) -> None:
-  cls = make()
+@inmemory_only
+def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(
+  make_class: MakeClass,
+) -> None:
+  cls = make_class()
 
   async def main() -> None:
     source = Source()
@@ -413,9 +419,11 @@ def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(make: M
   run(main())
 
 
-@at_once
-def test_an_isolated_cache_and_the_real_one_do_not_get_each_others_values(make: Make) -> None:
-  cls = make()
+@inmemory_only
+def test_an_isolated_cache_and_the_real_one_do_not_get_each_others_values(
+  make_class: MakeClass,
+) -> None:
+  cls = make_class()
 
   async def main() -> None:
     source = Source()
@@ -664,7 +672,7 @@ def test_a_child_of_a_fork_is_not_bound_by_the_writes_and_puts_of_its_parent() -
     program.start()
     run(until(lambda: gate.waiting == 4 or not program.is_alive()))
     gate.hold_request = None
-    server.say('SET', 'go', '1')
+    server.execute('SET', 'go', '1')
     program.join(100)
     assert told == ['child 1\n' * 4 + 'done\n']
 
@@ -773,10 +781,10 @@ def live_in_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
 
 @pytest.mark.parametrize('seed', range(2))
 def test_no_fetch_gives_what_was_read_before_a_write_that_was_answered(
-  make: Make, seed: int
+  make_class: MakeClass, seed: int
 ) -> None:
   """Tasks of two loops, and threads, at random."""
-  cls, truth = make(timeout=60), Truth()
+  cls, truth = make_class(timeout=60), Truth()
   deadline = time.monotonic() + SECONDS
   faults: List[BaseException] = []
 

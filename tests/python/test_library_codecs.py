@@ -16,7 +16,7 @@ import pandas
 import pytest
 from cachette import Cachette, CodecError
 from cachette._codecs import find
-from conftest import Make, run_python
+from conftest import MakeClass, run_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -44,11 +44,11 @@ def there_and_back(cache: Cachette, value: Any) -> Any:
   return asyncio.run(main())
 
 
-def stored(make: Make, codec: str, value: Any) -> bytes:
+def stored(make_class: MakeClass, codec: str, value: Any) -> bytes:
   """The bytes that a codec stores."""
   Cachette.register_codec('raw', bytes, bytes)
-  asyncio.run(make(codec=codec, memory_name='shared')().put('key', value))
-  raw: bytes = asyncio.run(make(codec='raw', memory_name='shared')().fetch('key'))
+  asyncio.run(make_class(codec=codec, memory_name='shared')().put('key', value))
+  raw: bytes = asyncio.run(make_class(codec='raw', memory_name='shared')().fetch('key'))
   return raw
 
 
@@ -82,32 +82,32 @@ def test_msgpack_holds_bytes_and_keys_that_are_numbers(value: Any) -> None:
   assert loads(dumps(value)) == value
 
 
-def test_the_bytes_are_those_of_the_library(make: Make) -> None:
+def test_the_bytes_are_those_of_the_library(make_class: MakeClass) -> None:
   value = {'a': [1, None, 'ü'], 'b': 1.5}
-  assert stored(make, 'orjson', value) == orjson.dumps(value)
-  assert stored(make, 'msgpack', value) == msgpack.packb(value)
-  assert stored(make, 'csv', frame()) == frame().to_csv().encode()
+  assert stored(make_class, 'orjson', value) == orjson.dumps(value)
+  assert stored(make_class, 'msgpack', value) == msgpack.packb(value)
+  assert stored(make_class, 'csv', frame()) == frame().to_csv().encode()
 
 
 @pytest.mark.parametrize('codec', ['orjson', 'msgpack'])
 @pytest.mark.parametrize('value', [None, True, 0, '', [], {}, {'a': [1, {'b': None}]}, 2**63])
-def test_values_come_back_on_each_backend(make: Make, codec: str, value: Any) -> None:
-  assert there_and_back(make(codec=codec)(), value) == value
+def test_values_come_back_on_each_backend(make_class: MakeClass, codec: str, value: Any) -> None:
+  assert there_and_back(make_class(codec=codec)(), value) == value
 
 
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_a_frame_comes_back_on_each_backend(make: Make, codec: str) -> None:
-  assert_frame_equal(there_and_back(make(codec=codec)(), frame()), frame(), check_exact=True)
+def test_a_frame_comes_back_on_each_backend(make_class: MakeClass, codec: str) -> None:
+  assert_frame_equal(there_and_back(make_class(codec=codec)(), frame()), frame(), check_exact=True)
 
 
 @pytest.mark.parametrize('codec', ['csv', 'parquet'])
-def test_csv_and_parquet_keep_the_index(make: Make, codec: str) -> None:
+def test_csv_and_parquet_keep_the_index(make_class: MakeClass, codec: str) -> None:
   indexed = frame().set_index('name').iloc[:3]
-  assert_frame_equal(there_and_back(make(codec=codec)(), indexed), indexed)
+  assert_frame_equal(there_and_back(make_class(codec=codec)(), indexed), indexed)
 
 
 @pytest.mark.parametrize('codec', ['feather', 'parquet'])
-def test_types_are_kept_by_feather_and_parquet(make: Make, codec: str) -> None:
+def test_types_are_kept_by_feather_and_parquet(make_class: MakeClass, codec: str) -> None:
   typed = pandas.DataFrame(
     {
       'when': pandas.to_datetime(['2024-01-01T12:00:00', None]),
@@ -117,7 +117,7 @@ def test_types_are_kept_by_feather_and_parquet(make: Make, codec: str) -> None:
       'small': pandas.array([1, None], dtype='Int8'),
     }
   )
-  assert_frame_equal(there_and_back(make(codec=codec)(), typed), typed)
+  assert_frame_equal(there_and_back(make_class(codec=codec)(), typed), typed)
 
 
 def test_orjson_takes_what_json_does_not() -> None:
@@ -160,8 +160,10 @@ REFUSED: List[Tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(('codec', 'value'), REFUSED)
-def test_what_a_codec_does_not_hold_is_a_codec_error(make: Make, codec: str, value: Any) -> None:
-  cache = make(codec=codec)()
+def test_what_a_codec_does_not_hold_is_a_codec_error(
+  make_class: MakeClass, codec: str, value: Any
+) -> None:
+  cache = make_class(codec=codec)()
   with pytest.raises(CodecError, match=f'"{codec}" codec cannot encode the value of "key"') as info:
     asyncio.run(cache.put('key', value))
   assert info.value.__cause__ is not None
@@ -169,14 +171,14 @@ def test_what_a_codec_does_not_hold_is_a_codec_error(make: Make, codec: str, val
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack', 'pickle'])
-def test_what_is_nested_without_end_is_a_codec_error(make: Make, codec: str) -> None:
+def test_what_is_nested_without_end_is_a_codec_error(make_class: MakeClass, codec: str) -> None:
   value: List[Any] = []
   inner = value
   for _ in range(100_000):
     inner.append([])
     inner = inner[0]
   with pytest.raises(CodecError):
-    asyncio.run(make(codec=codec)().put('key', value))
+    asyncio.run(make_class(codec=codec)().put('key', value))
   while value:  # or freeing it would need as deep a stack
     value = value.pop()
 
@@ -210,9 +212,9 @@ KEPT: List[Tuple[str, Any]] = [
   ('codec', 'value', 'fetched'), CHANGED + [(codec, value, value) for codec, value in KEPT]
 )
 def test_odd_values_come_back_as_documented(
-  make: Make, codec: str, value: Any, fetched: Any
+  make_class: MakeClass, codec: str, value: Any, fetched: Any
 ) -> None:
-  assert repr(there_and_back(make(codec=codec)(), value)) == repr(fetched)
+  assert repr(there_and_back(make_class(codec=codec)(), value)) == repr(fetched)
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack', 'pickle'])
@@ -474,7 +476,7 @@ def test_a_library_is_imported_when_its_codec_is_first_used() -> None:
   assert run_python(program) == '1\n'
 
 
-def test_json_and_orjson_read_each_other(make: Make) -> None:
+def test_json_and_orjson_read_each_other(make_class: MakeClass) -> None:
   value = {'a': [1, None, 'ü']}
-  assert json.loads(stored(make, 'orjson', value)) == value
-  assert orjson.loads(stored(make, 'json', value)) == value
+  assert json.loads(stored(make_class, 'orjson', value)) == value
+  assert orjson.loads(stored(make_class, 'json', value)) == value

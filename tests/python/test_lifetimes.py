@@ -16,7 +16,7 @@ from typing import Any, List, Type
 import cachette as package
 import pytest
 from cachette import Cachette
-from conftest import ROOT, Make, at_once, count_descriptors, linux_only, run_python
+from conftest import ROOT, MakeClass, count_descriptors, inmemory_only, linux_only, run_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = 100_000
@@ -114,8 +114,8 @@ def test_entries_outlive_the_event_loop(cache: Cachette) -> None:
 # ---- Threads
 
 
-def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
-  cls = make(memory_limit='64M')
+def test_threads_with_a_loop_each_share_the_entries(make_class: MakeClass) -> None:
+  cls = make_class(memory_limit='64M')
   failures: List[BaseException] = []
   begin = threading.Barrier(8)
 
@@ -147,7 +147,9 @@ def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
   assert asyncio.run(cls().flush()) == 3501
 
 
-def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: Make) -> None:
+def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(
+  make_class: MakeClass,
+) -> None:
   failures: List[BaseException] = []
   interval = sys.getswitchinterval()
 
@@ -165,7 +167,7 @@ def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: 
   sys.setswitchinterval(1e-6)
   try:
     for _ in range(20):
-      cls, begin = make(), threading.Barrier(8)
+      cls, begin = make_class(), threading.Barrier(8)
       threads = [threading.Thread(target=run, args=(cls, begin, number)) for number in range(8)]
       for thread in threads:
         thread.start()
@@ -176,8 +178,8 @@ def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: 
   assert not failures, failures
 
 
-def test_a_load_config_while_other_threads_work_breaks_nothing(make: Make) -> None:
-  cls = make()
+def test_a_load_config_while_other_threads_work_breaks_nothing(make_class: MakeClass) -> None:
+  cls = make_class()
   stop = threading.Event()
   failures: List[BaseException] = []
 
@@ -212,7 +214,7 @@ forks = pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system has no fo
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-@at_once
+@inmemory_only
 def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache: Cachette) -> None:
   async def main() -> None:
     await cache.put('before', 'value')
@@ -253,7 +255,7 @@ def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache:
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-@at_once
+@inmemory_only
 def test_a_grandchild_sees_what_its_parent_put(cache: Cachette) -> None:
   asyncio.run(cache.put('key', '0'))
 
@@ -434,7 +436,7 @@ def test_a_subinterpreter_has_its_own_or_refuses() -> None:
   run_python(code, env={'PYTHONMALLOC': 'debug'})
 
 
-def test_a_class_that_is_no_longer_used_is_collected(make: Make) -> None:
+def test_a_class_that_is_no_longer_used_is_collected(make_class: MakeClass) -> None:
   def count() -> int:
     gc.collect()
     return sum(1 for each in gc.get_objects() if type(each).__name__ == 'Config')

@@ -6,7 +6,7 @@ import random
 from typing import Any, Dict, List, Tuple
 
 import pytest
-from conftest import Make
+from conftest import MakeClass
 
 OPERATIONS = 20_000
 ROUND_TRIPS = 5_000  # where each is one to a server, or to a file
@@ -68,13 +68,13 @@ async def compare(cache: Any, rng: random.Random, operations: int) -> None:
 @pytest.mark.parametrize('codec', ['vanilla', 'json', 'pickle'])
 @pytest.mark.parametrize('seed', [1, 2])
 def test_random_calls_agree_with_a_dictionary(
-  backend: Dict[str, Any], make: Make, codec: str, seed: int
+  backend: Dict[str, Any], make_class: MakeClass, codec: str, seed: int
 ) -> None:
   operations = OPERATIONS if backend['backend'] == 'inmemory' else ROUND_TRIPS
-  asyncio.run(compare(make(codec=codec)(), random.Random(seed), operations))
+  asyncio.run(compare(make_class(codec=codec)(), random.Random(seed), operations))
 
 
-def test_tasks_that_interleave_agree_with_a_dictionary_each(make: Make) -> None:
+def test_tasks_that_interleave_agree_with_a_dictionary_each(make_class: MakeClass) -> None:
   """Each task has keys of its own; what they ask for never mixes."""
 
   async def work(cache: Any, number: int) -> None:
@@ -91,7 +91,7 @@ def test_tasks_that_interleave_agree_with_a_dictionary_each(make: Make) -> None:
     assert await cache.clear(str(number)) == len(model)
 
   async def main() -> None:
-    cache = make()()
+    cache = make_class()()
     await asyncio.gather(*(work(cache, number) for number in range(32)))
     assert await cache.flush() == 0
 

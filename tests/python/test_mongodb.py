@@ -85,7 +85,7 @@ def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: Mongo
 
   async def main() -> float:
     await cache.put('key', 'value')
-    mongod.stop()
+    mongod.pause()
     waiting = [asyncio.ensure_future(cache.fetch('key')) for _ in range(30)]
     longest, before = 0.0, time.monotonic()
     while not all(each.done() for each in waiting):
@@ -106,14 +106,14 @@ def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: Mongo
   longest = asyncio.run(main())
   assert time.monotonic() - before < 16
   assert longest < 1.5
-  mongod.go_on()
+  mongod.resume()
   assert asyncio.run(own(mongod, timeout=5)().fetch('key')) == 'value'
 
 
 def test_a_process_ends_though_its_server_hangs(mongod: MongodServer) -> None:
   cache = own(mongod)()
   asyncio.run(cache.put('key', 'value'))
-  mongod.stop()
+  mongod.pause()
   before = time.monotonic()
   told = run_python(
     f"""

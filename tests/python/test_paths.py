@@ -9,8 +9,8 @@ from typing import Any, Dict, Iterator, Type
 
 import pytest
 from cachette import Cachette
-from conftest import CHOSEN, forget_aws, run_python
-from services.aws import Aws, keys_of, scope_of
+from conftest import CHOSEN_BACKENDS, clear_aws_environment, run_python
+from services.aws import Aws, make_keys, scope_of
 from services.mongodb import MongodServer
 from services.process import find_free_port
 from services.redis import RedisServer
@@ -133,11 +133,11 @@ def test_files_of_tls_are_in_the_folder_of_loading(
 # ---- What the environment of AWS names
 
 
-if 'dynamodb' in CHOSEN:
+if 'dynamodb' in CHOSEN_BACKENDS:
 
   @pytest.fixture
   def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
-    forget_aws(monkeypatch, tmp_path)
+    clear_aws_environment(monkeypatch, tmp_path)
     return monkeypatch
 
   @pytest.mark.parametrize('kind', ['config', 'credentials'])
@@ -146,7 +146,7 @@ if 'dynamodb' in CHOSEN:
     folder: pathlib.Path, clean: pytest.MonkeyPatch, kind: str, path: str
   ) -> None:
     variable = {'config': 'AWS_CONFIG_FILE', 'credentials': 'AWS_SHARED_CREDENTIALS_FILE'}[kind]
-    keys = keys_of('filed')
+    keys = make_keys('filed')
     (folder / 'aws').write_text(
       f'[default]\nregion = eu-west-3\naws_access_key_id = {keys.id}\n'
       f'aws_secret_access_key = {keys.secret}\naws_session_token = {keys.token}\n'
@@ -157,7 +157,7 @@ if 'dynamodb' in CHOSEN:
       go_elsewhere(folder)
       assert asyncio.run(cls().fetch('key', 'none')) == 'none'
       assert scope_of(server.requests[-1])[:2] == (keys.id, 'eu-west-3')
-      assert server.faults == []
+      assert server.errors == []
 
   def test_a_token_file_of_aws_is_in_the_folder_of_loading(
     folder: pathlib.Path, clean: pytest.MonkeyPatch
@@ -171,13 +171,13 @@ if 'dynamodb' in CHOSEN:
       cls = own(backend='dynamodb')
       go_elsewhere(folder)
       assert asyncio.run(cls().fetch('key', 'none')) == 'none'
-      assert server.faults == []
+      assert server.errors == []
 
 
 # ---- MongoDB, whose URL may name files, too
 
 
-if 'mongodb' in CHOSEN:
+if 'mongodb' in CHOSEN_BACKENDS:
 
   @pytest.fixture(scope='module')
   def mongod() -> Iterator[MongodServer]:

@@ -31,22 +31,22 @@ def open_cache(url: str, **settings: Any) -> Cachette:
 def test_redis_holds_plain_data_with_its_time(redis: RedisServer) -> None:
   cache = open_cache(redis.url, ttl=100)
   asyncio.run(cache.put('plain', 'grüß'))
-  assert redis.say('get', 'plain') == 'grüß'
-  assert 90 < int(redis.say('ttl', 'plain')) <= 100
-  redis.say('set', 'theirs', 'value')
+  assert redis.execute('get', 'plain') == 'grüß'
+  assert 90 < int(redis.execute('ttl', 'plain')) <= 100
+  redis.execute('set', 'theirs', 'value')
   assert asyncio.run(cache.fetch_with_ttl('theirs')) == (-1, 'value')
 
 
 def test_a_prefix_stands_before_every_key(redis: RedisServer) -> None:
   cache = open_cache(redis.url, key_prefix='app:')
   asyncio.run(cache.put('key', 'value'))
-  assert redis.say('get', 'app:key') == 'value'
+  assert redis.execute('get', 'app:key') == 'value'
 
 
 def test_a_unix_socket(redis: RedisServer) -> None:
   cache = open_cache(f'unix://{redis.socket}?db=3')
   asyncio.run(cache.put('key', 'value'))
-  assert redis.say('-n', '3', 'get', 'key') == 'value'
+  assert redis.execute('-n', '3', 'get', 'key') == 'value'
 
 
 @pytest.mark.parametrize('size', [1 << 20, 64 << 20])
@@ -62,7 +62,7 @@ def test_large_values(redis: RedisServer, size: int) -> None:
 
 
 def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
-  redis.say('rpush', 'list', 'element')
+  redis.execute('rpush', 'list', 'element')
   with pytest.raises(BackendError, match='holds something else than a string under "list"'):
     asyncio.run(open_cache(redis.url).fetch('list'))
   url = f'redis://ann:hunter2@127.0.0.1:{redis.port}'
@@ -73,7 +73,7 @@ def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
 
 def test_a_user_without_permission() -> None:
   with RedisServer() as server:
-    server.say('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
+    server.execute('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
     url = f'redis://p%40ul:s%3A%2F%23cr%C3%A9t@127.0.0.1:{server.port}'
     cache = open_cache(url)
     asyncio.run(cache.put('mine:1', 'value'))
@@ -104,7 +104,7 @@ def test_what_is_answered_in_time_comes_with_the_error(redis: RedisServer, setti
 
     async def main() -> None:
       await cache.put_many(values)
-      gate.hold_reply, gate.reply_most = 'key:0', 250  # a few values, and a part of one
+      gate.hold_reply, gate.reply_prefix = 'key:0', 250  # a few values, and a part of one
       with pytest.raises(BackendTimeout, match=str(gate.port)) as caught:
         await cache.fetch_many(values)
       found, failed = caught.value.found, caught.value.failed
@@ -121,7 +121,7 @@ def test_what_is_answered_in_time_comes_with_the_error(redis: RedisServer, setti
 def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
   with RedisServer('--replicaof', f'127.0.0.1 {redis.port}') as replica:
     deadline = time.monotonic() + 20
-    while 'link_status:up' not in replica.say('info', 'replication'):
+    while 'link_status:up' not in replica.execute('info', 'replication'):
       assert time.monotonic() < deadline
       time.sleep(0.05)
     with pytest.raises(BackendError, match='read-only replica'):
@@ -130,8 +130,8 @@ def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
 
 def test_a_server_that_still_loads() -> None:
   with RedisServer() as server:
-    server.say('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
-    server.say('save')
+    server.execute('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
+    server.execute('save')
     server.kill()
     server.settings = ('--key-load-delay', '200', '--loading-process-events-interval-bytes', '1024')
     server.start()
@@ -174,9 +174,9 @@ def test_no_fault_gives_a_wrong_answer_or_a_hang(redis: RedisServer, fault: Any)
       return await recover(cache)
 
     recovered = asyncio.run(main())
-  assert load.wrong == []
+  assert load.wrong_values == []
   assert sum(load.counts.values()) == TASKS * CALLS
-  assert load.longest < patience + 5, 'a call took far longer than its deadline'
+  assert load.max_seconds < patience + 5, 'a call took far longer than its deadline'
   assert recovered < 10  # one pause, at most 5 s
   if fault is None:
     assert load.errors == set()
@@ -192,9 +192,9 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
     async def disturb() -> None:
       await asyncio.sleep(0.1)
       if how == 'stop':
-        server.stop()
+        server.pause()
         await asyncio.sleep(1)
-        server.go_on()
+        server.resume()
       else:
         server.kill()
         await asyncio.sleep(0.5)
@@ -209,8 +209,8 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
       await recover(cache)
 
     asyncio.run(main())
-    assert load.wrong == []
-    assert load.longest < 6
+    assert load.wrong_values == []
+    assert load.max_seconds < 6
     assert load.counts['failed'] > 0
 
 

@@ -28,7 +28,7 @@ def open_cache(url: str, **settings: Any) -> Cachette:
 
 def field(server: RedisServer, name: str) -> str:
   """A field of what the server tells of its replication; '' if it has none."""
-  for line in server.say('info', 'replication').splitlines():
+  for line in server.execute('info', 'replication').splitlines():
     if line.startswith(f'{name}:'):
       return line[len(name) + 1 :].strip()
   return ''
@@ -49,13 +49,13 @@ def catch_up(replica: RedisServer, primary: RedisServer) -> None:
 
 def follow(replica: RedisServer, primary: RedisServer) -> None:
   """Makes one the other's replica, and waits until it has its data."""
-  replica.say('replicaof', '127.0.0.1', str(primary.port))
+  replica.execute('replicaof', '127.0.0.1', str(primary.port))
   wait_until(lambda: field(replica, 'master_link_status') == 'up')
   catch_up(replica, primary)
 
 
 def fail_over(old: RedisServer, new: RedisServer) -> None:
-  new.say('replicaof', 'no', 'one')
+  new.execute('replicaof', 'no', 'one')
   follow(old, new)
 
 
@@ -83,7 +83,7 @@ WRITES: Dict[str, Any] = {
 
 
 def fill(server: RedisServer) -> None:
-  server.say('mset', 'key', 'old', 'counter', '5', 'ns:1', 'x', 'ns:2', 'x')
+  server.execute('mset', 'key', 'old', 'counter', '5', 'ns:1', 'x', 'ns:2', 'x')
 
 
 @pytest.mark.parametrize('verb', WRITES)
@@ -102,7 +102,7 @@ def test_a_write_follows_the_name_to_the_new_primary(verb: str) -> None:
 
     outcome = asyncio.run(main())
     assert outcome == expected or expected is None
-    assert new.say(*question) == answer
+    assert new.execute(*question) == answer
     assert front.sessions == 2
 
 
@@ -121,14 +121,14 @@ def test_a_write_waits_for_a_primary(how: str) -> None:
       if how == 'the name moves':
         front.target = new.port
       else:
-        old.say('replicaof', 'no', 'one')
+        old.execute('replicaof', 'no', 'one')
       outcomes = await asyncio.gather(*waiting)
       assert sorted(outcomes[:20]) == list(range(1, 21))
 
     asyncio.run(main())
     server = new if how == 'the name moves' else old
-    assert server.say('get', 'counter') == '20'
-    assert server.say('get', '19') == 'value'
+    assert server.execute('get', 'counter') == '20'
+    assert server.execute('get', '19') == 'value'
 
 
 def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
@@ -149,12 +149,12 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
 
     def demote() -> None:
       # A demoted server forgets what its new primary has not seen, so it has to be quiet for it.
-      old.say('client', 'pause', '60000', 'write')
+      old.execute('client', 'pause', '60000', 'write')
       catch_up(new, old)
-      new.say('replicaof', 'no', 'one')
+      new.execute('replicaof', 'no', 'one')
       front.target = new.port
       follow(old, new)
-      old.say('client', 'unpause')
+      old.execute('client', 'unpause')
 
     async def main() -> None:
       await cache.put_many({f'{i}': f'{i}' for i in range(20)})
@@ -166,14 +166,14 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
 
     asyncio.run(main())
     assert wrong == []
-    assert new.say('get', 'counter') == '800'
-    assert {new.say('get', f'own:{i}') for i in range(20)} == {'39'}
+    assert new.execute('get', 'counter') == '800'
+    assert {new.execute('get', f'own:{i}') for i in range(20)} == {'39'}
     assert front.sessions == 2, 'one new connection for all'
 
 
 def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
   with pair() as (primary, replica, _), RedisFront(replica.port) as front:
-    primary.say('set', 'key', 'value')
+    primary.execute('set', 'key', 'value')
     catch_up(replica, primary)
     cache = open_cache(front.url, timeout=2)
 
@@ -197,13 +197,13 @@ def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
 
     assert asyncio.run(main()) > 10
     assert front.sessions < 40
-    assert primary.say('get', 'key') == 'value'
+    assert primary.execute('get', 'key') == 'value'
 
 
 def loading_server(server: RedisServer, keys: int, delay: int = 1000) -> None:
   """Kills it, and starts it with that many keys to load, each in so many microseconds."""
-  server.say('eval', f"for i = 1, {keys} do redis.call('set', 'key:' .. i, i) end", '0')
-  server.say('save')
+  server.execute('eval', f"for i = 1, {keys} do redis.call('set', 'key:' .. i, i) end", '0')
+  server.execute('save')
   server.kill()
   server.settings = (
     '--key-load-delay',
@@ -258,7 +258,7 @@ def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
 def test_a_replica_without_its_primary() -> None:
   with RedisServer(*AT_ONCE) as primary, RedisServer(*STALE) as replica:
     follow(replica, primary)
-    primary.say('set', 'key', 'value')
+    primary.execute('set', 'key', 'value')
     catch_up(replica, primary)
     primary.kill()
     wait_until(lambda: field(replica, 'master_link_status') == 'down')
@@ -270,7 +270,7 @@ def test_a_replica_without_its_primary() -> None:
       waiting = asyncio.ensure_future(cache.fetch('key'))
       await asyncio.sleep(0.2)
       assert not waiting.done()
-      replica.say('replicaof', 'no', 'one')
+      replica.execute('replicaof', 'no', 'one')
       assert await waiting == 'value'
 
     asyncio.run(main())
@@ -286,7 +286,7 @@ def test_a_server_that_is_busy_with_a_script() -> None:
       "local t = redis.call('time') while true do local n = redis.call('time') "
       'if (n[1] - t[1]) * 1000000 + n[2] - t[2] > 1500000 then return 1 end end'
     )
-    thread = threading.Thread(target=server.say, args=('eval', script, '0'))
+    thread = threading.Thread(target=server.execute, args=('eval', script, '0'))
     cache = open_cache(server.url)
 
     async def main() -> None:
@@ -309,7 +309,7 @@ def test_a_cluster_that_is_down_may_come_up() -> None:
     async def main() -> None:
       waiting = asyncio.ensure_future(cache.increment('counter'))
       await asyncio.sleep(0.2)
-      server.say('cluster', 'addslotsrange', '0', '16383')
+      server.execute('cluster', 'addslotsrange', '0', '16383')
       assert await waiting == 1
 
     asyncio.run(main())
@@ -324,11 +324,11 @@ def test_a_primary_without_replicas() -> None:
     async def main() -> None:
       waiting = asyncio.ensure_future(cache.put('key', 'value'))
       await asyncio.sleep(0.2)
-      server.say('config', 'set', 'min-replicas-to-write', '0')
+      server.execute('config', 'set', 'min-replicas-to-write', '0')
       await waiting
 
     asyncio.run(main())
-    assert server.say('get', 'key') == 'value'
+    assert server.execute('get', 'key') == 'value'
 
 
 def test_what_waits_can_be_cancelled() -> None:
@@ -355,7 +355,7 @@ def test_what_waits_can_be_cancelled() -> None:
       assert not any(isinstance(each, BaseException) for each in outcomes[40:])
 
     asyncio.run(main())
-    assert new.say('get', 'counter') == '10'
+    assert new.execute('get', 'counter') == '10'
 
 
 def test_a_cache_is_closed_while_calls_wait() -> None:
@@ -372,7 +372,7 @@ def test_a_cache_is_closed_while_calls_wait() -> None:
       await asyncio.sleep(0.1)
 
     asyncio.run(main())
-    assert old.say('dbsize') == '1'
+    assert old.execute('dbsize') == '1'
 
 
 def test_a_new_primary_that_is_not_there_is_told(redis: RedisServer) -> None:

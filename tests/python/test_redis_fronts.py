@@ -16,9 +16,9 @@ from services.redis_front import (
   keydb,
   redis_5,
   redis_cluster_proxy,
-  refusing,
   twemproxy,
   upstash,
+  without_commands,
 )
 
 PATIENT = {'timeout': 20, 'connect_timeout': 20}  # for a machine that is busy
@@ -147,7 +147,7 @@ def test_a_database_is_selected_without_hello(redis: RedisServer) -> None:
     cache = open_cache(url_of(front, ':secret@', 3), key_prefix='selected:')
     asyncio.run(use(cache))
     asyncio.run(cache.put('key', 'value'))
-    assert redis.say('-n', '3', 'exists', 'selected:key') == '1'
+    assert redis.execute('-n', '3', 'exists', 'selected:key') == '1'
 
 
 WORDINGS = [
@@ -174,7 +174,7 @@ WORDINGS = [
 
 @pytest.mark.parametrize('wording', WORDINGS)
 def test_hello_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
-  with RedisFront(redis.port, refusing('HELLO', reply=wording)) as front:
+  with RedisFront(redis.port, without_commands('HELLO', reply=wording)) as front:
     asyncio.run(use(open_cache(front.url, key_prefix='wordings:')))
     assert front.sessions == 1
 
@@ -182,7 +182,7 @@ def test_hello_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> 
 @pytest.mark.parametrize('wording', WORDINGS)
 def test_a_name_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
   with RedisFront(
-    redis.port, refusing('CLIENT', reply=wording.replace('HELLO', 'CLIENT'))
+    redis.port, without_commands('CLIENT', reply=wording.replace('HELLO', 'CLIENT'))
   ) as front:
     asyncio.run(use(open_cache(front.url, key_prefix='names:')))
     assert front.sessions == 1
@@ -194,7 +194,7 @@ def test_a_connection_has_its_name_where_it_can() -> None:
 
     async def main() -> str:
       await use(cache)
-      return server.say('client', 'list')
+      return server.execute('client', 'list')
 
     assert ' name=cachette ' in asyncio.run(main())
 
@@ -224,7 +224,7 @@ def test_what_hangs_up_at_hello_is_not_asked_at_every_connection(redis: RedisSer
     async def main() -> None:
       for _ in range(10):
         await cache.put('key', 'value')
-        front.end_sessions()
+        front.close_sessions()
         await asyncio.sleep(0.05)
       await cache.clear(key='key')
 
@@ -257,6 +257,6 @@ def test_a_server_that_always_hangs_up_is_down() -> None:
 def test_a_server_that_serves_nobody_is_no_old_one(
   redis: RedisServer, wording: str, kind: Type[Exception], message: str
 ) -> None:
-  with RedisFront(redis.port, refusing('HELLO', 'CLIENT', 'PING', reply=wording)) as front:
+  with RedisFront(redis.port, without_commands('HELLO', 'CLIENT', 'PING', reply=wording)) as front:
     with pytest.raises(kind, match=message):
       asyncio.run(open_cache(front.url).fetch('key'))

@@ -20,7 +20,7 @@ import pydantic
 import pytest
 from cachette import Cachette, CodecError
 from cachette._cachette import has_odd_key
-from conftest import Make, at_once
+from conftest import MakeClass, inmemory_only
 
 
 class User(pydantic.BaseModel):
@@ -309,9 +309,9 @@ def test_a_codec_of_ones_own_gets_no_advice() -> None:
 
 @pytest.mark.parametrize('call', ['put', 'add', 'put_many', 'get_or_set', 'cached'])
 @pytest.mark.parametrize('kind', ['awaited', 'sync'])
-@at_once
-def test_each_call_that_puts_gives_the_advice(make: Make, call: str, kind: str) -> None:
-  cls = make(codec='json')
+@inmemory_only
+def test_each_call_that_puts_gives_the_advice(make_class: MakeClass, call: str, kind: str) -> None:
+  cls = make_class(codec='json')
 
   class Thing:  # whose type no annotation tells
     pass

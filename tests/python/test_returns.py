@@ -35,7 +35,7 @@ from typing import (
 import pydantic
 import pytest
 from cachette import Cachette, CodecError
-from conftest import Make, at_once, run_python
+from conftest import MakeClass, inmemory_only, run_python
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from typing_extensions import Annotated, Literal, TypedDict
 
@@ -218,17 +218,21 @@ def cached_both(cls: Any, make: Callable[[], Any], hint: Any = None, **options: 
 
 @CODECS
 @values
-@at_once
-def test_an_annotation_gives_its_type_back(make: Make, codec: str, kind: Any, value: Any) -> None:
-  for found in cached_both(make(codec=codec), lambda: value, kind):
+@inmemory_only
+def test_an_annotation_gives_its_type_back(
+  make_class: MakeClass, codec: str, kind: Any, value: Any
+) -> None:
+  for found in cached_both(make_class(codec=codec), lambda: value, kind):
     assert same(found, value)
 
 
 @CODECS
 @values
-@at_once
-def test_so_does_the_parameter_returns(make: Make, codec: str, kind: Any, value: Any) -> None:
-  cls: Any = make(codec=codec)
+@inmemory_only
+def test_so_does_the_parameter_returns(
+  make_class: MakeClass, codec: str, kind: Any, value: Any
+) -> None:
+  cls: Any = make_class(codec=codec)
   for found in cached_both(cls, lambda: value, returns=kind):
     assert same(found, value)
   for get in (
@@ -242,8 +246,8 @@ def test_so_does_the_parameter_returns(make: Make, codec: str, kind: Any, value:
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
-def test_on_every_backend(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_on_every_backend(make_class: MakeClass, codec: str) -> None:
+  cls: Any = make_class(codec=codec)
   value = [User(id=1, born=NOW), User(id=2)]
   for found in cached_both(cls, lambda: value, List[User]):
     assert same(found, value)
@@ -253,8 +257,8 @@ def test_on_every_backend(make: Make, codec: str) -> None:
   assert plain[0]['id'] == 1 and type(plain[0]) is dict  # for others it is data
 
 
-def test_each_caller_has_an_object_of_its_own(make: Make) -> None:
-  cls: Any = make(codec='json')
+def test_each_caller_has_an_object_of_its_own(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   async def main() -> None:
     go = asyncio.Event()
@@ -273,9 +277,9 @@ def test_each_caller_has_an_object_of_its_own(make: Make) -> None:
   run(main())
 
 
-@at_once
-def test_a_method_a_class_method_and_a_static_method(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_method_a_class_method_and_a_static_method(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   class Shop:
     @cls.cached(exclude=('self',))
@@ -298,19 +302,21 @@ def test_a_method_a_class_method_and_a_static_method(make: Make) -> None:
     assert Shop.guest() == User(id=3)
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['pickle', 'own'])
-def test_other_codecs_take_no_notice_of_it(make: Make, codec: str) -> None:
+def test_other_codecs_take_no_notice_of_it(make_class: MakeClass, codec: str) -> None:
   Cachette.register_codec('own', lambda value: repr(value).encode(), lambda data: data.decode())
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   value = {'id': 1}
   expected: Any = value if codec == 'pickle' else repr(value)
   assert cached_both(cls, lambda: value, User) == [expected] * 4
   assert cached_both(cls, lambda: value, returns=User) == [expected] * 4
 
 
-@at_once
-def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(make: Make) -> None:
+@inmemory_only
+def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(
+  make_class: MakeClass,
+) -> None:
   code = """
     import asyncio, dataclasses
     from cachette import Cachette
@@ -327,9 +333,9 @@ def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(ma
   assert run_python(code) == "'Point(x=1)' 'Point(x=1)'\n"
 
 
-@at_once
-def test_the_text_codec_stays_as_it_is(make: Make) -> None:
-  cls: Any = make()
+@inmemory_only
+def test_the_text_codec_stays_as_it_is(make_class: MakeClass) -> None:
+  cls: Any = make_class()
   assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
   run(cls().flush())
   with pytest.raises(CodecError, match='keeps text only'):
@@ -346,9 +352,9 @@ def module_of(source: str) -> Any:
   return module
 
 
-@at_once
-def test_annotations_may_be_strings_and_name_what_comes_later(make: Make) -> None:
-  cls = make(codec='json')
+@inmemory_only
+def test_annotations_may_be_strings_and_name_what_comes_later(make_class: MakeClass) -> None:
+  cls = make_class(codec='json')
   module = module_of("""
     from __future__ import annotations
     from pydantic import BaseModel
@@ -384,7 +390,7 @@ def gives(value: Any) -> Callable[[], Any]:
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize(
   'hint',
   [
@@ -408,18 +414,18 @@ def gives(value: Any) -> Callable[[], Any]:
   ids=str,
 )
 def test_an_annotation_of_which_nothing_can_be_made_is_as_none(
-  make: Make, codec: str, hint: Any
+  make_class: MakeClass, codec: str, hint: Any
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   for value in ({'a': [1]}, [1, 2]):
     assert cached_both(cls, lambda: value, hint) == [value] * 4
     run(cls().flush())
 
 
-@at_once
-def test_an_endpoint_that_gives_a_response_is_kept_as_before(make: Make) -> None:
+@inmemory_only
+def test_an_endpoint_that_gives_a_response_is_kept_as_before(make_class: MakeClass) -> None:
   responses = pytest.importorskip('starlette.responses')
-  cls: Any = make(codec='pickle')
+  cls: Any = make_class(codec='pickle')
   found = cached_both(cls, lambda: responses.PlainTextResponse('hello'), responses.Response)
   assert [each.body for each in found] == [b'hello'] * 4
 
@@ -472,12 +478,12 @@ WRONG: List[Tuple[Any, Any]] = [
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('kind, value', WRONG, ids=lambda each: str(each)[:40])
 def test_a_value_that_is_not_of_the_type_is_kept_as_it_is_and_told_once(
-  make: Make, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
+  make_class: MakeClass, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   for found in cached_both(cls, lambda: value, kind):
     assert same(found, value)
   told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
@@ -487,9 +493,9 @@ def test_a_value_that_is_not_of_the_type_is_kept_as_it_is_and_told_once(
   assert cls.stats().fallbacks == 0
 
 
-@at_once
-def test_values_of_the_type_still_are_when_another_was_not(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_values_of_the_type_still_are_when_another_was_not(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   users: List[Optional[User]] = [None, User(id=1)]
 
   @cls.cached(key='{number}')
@@ -502,9 +508,9 @@ def test_values_of_the_type_still_are_when_another_was_not(make: Make) -> None:
   assert run(find(0)) is None
 
 
-@at_once
-def test_what_reads_as_the_type_is_of_it_on_miss_and_hit(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_what_reads_as_the_type_is_of_it_on_miss_and_hit(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   assert cached_both(cls, lambda: {'id': 5}, User) == [User(id=5)] * 4
   assert cached_both(cls, lambda: NOW.isoformat(), datetime.datetime) == [NOW] * 4
   assert cached_both(cls, lambda: [1, 2], Set[int]) == [{1, 2}] * 4
@@ -541,7 +547,7 @@ class Other(BaseModel):
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize(
   'kind, value',
   [
@@ -555,9 +561,9 @@ class Other(BaseModel):
   ids=lambda each: str(each)[:40],
 )
 def test_what_would_come_back_as_another_is_refused(
-  make: Make, codec: str, kind: Any, value: Any
+  make_class: MakeClass, codec: str, kind: Any, value: Any
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   with pytest.raises(CodecError, match='pickle') as told:
     cached_both(cls, lambda: value, kind)
   assert 'hunter2' not in str(told.value)
@@ -566,44 +572,46 @@ def test_what_would_come_back_as_another_is_refused(
   assert run(cls().flush()) == 0
 
 
-@at_once
+@inmemory_only
 def test_an_object_of_a_subclass_comes_back_as_the_type_which_is_told_once(
-  make: Make, caplog: pytest.LogCaptureFixture
+  make_class: MakeClass, caplog: pytest.LogCaptureFixture
 ) -> None:
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
   assert [type(each) for each in cached_both(cls, lambda: Special(id=1), User)] == [User] * 4
   told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
   assert len(told) == 2 and all('Special' in line and 'User' in line for line in told)
 
 
-@at_once
-def test_a_value_that_a_validator_puts_in_order_is_that_on_miss_and_hit(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_value_that_a_validator_puts_in_order_is_that_on_miss_and_hit(
+  make_class: MakeClass,
+) -> None:
+  cls: Any = make_class(codec='json')
   upper = Annotated[str, pydantic.AfterValidator(str.upper)]
   assert cached_both(cls, lambda: ['a'], List[upper]) == [['A']] * 4  # type: ignore[valid-type]
 
 
-@at_once
-def test_numbers_that_are_no_numbers(make: Make) -> None:
+@inmemory_only
+def test_numbers_that_are_no_numbers(make_class: MakeClass) -> None:
   class Reading(BaseModel):
     value: float
 
   for codec in ('json', 'msgpack'):
-    for found in cached_both(make(codec=codec), lambda: Reading(value=float('nan')), Reading):
+    for found in cached_both(make_class(codec=codec), lambda: Reading(value=float('nan')), Reading):
       assert type(found) is Reading and found.value != found.value
   with pytest.raises(CodecError):  # orjson makes null of it
-    cached_both(make(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
+    cached_both(make_class(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
 
 
 # ---- Entries of before
 
 
 @CODECS
-@at_once
+@inmemory_only
 def test_an_entry_that_is_not_of_the_type_any_more_is_computed_anew_and_counted(
-  make: Make, codec: str
+  make_class: MakeClass, codec: str
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
 
   @cls.cached(key='key')
   async def load() -> User:
@@ -618,22 +626,22 @@ def test_an_entry_that_is_not_of_the_type_any_more_is_computed_anew_and_counted(
     assert cls.stats().fallbacks == before + 1
 
 
-@at_once
-def test_damaged_text_is_computed_anew(make: Make) -> None:
+@inmemory_only
+def test_damaged_text_is_computed_anew(make_class: MakeClass) -> None:
   import os
 
   name = f'shared-{os.urandom(8).hex()}'
-  writer: Any = make(memory_name=name)
-  reader: Any = make(memory_name=name, codec='json')
+  writer: Any = make_class(memory_name=name)
+  reader: Any = make_class(memory_name=name, codec='json')
   for text in ('', '{"id": 1', '{"id": 1}, {"id": 2}', '{"id": 1}]', '\x00', 'null'):
     writer.sync.put('key', text)
     assert reader.sync.get_or_set('key', lambda: User(id=3), returns=User) == User(id=3)
     assert run(reader().get_or_set('key', 'unused', returns=User)) == User(id=3)
 
 
-@at_once
-def test_a_caller_who_joined_with_another_type_computes_for_himself(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_caller_who_joined_with_another_type_computes_for_himself(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   async def main() -> None:
     go = asyncio.Event()
@@ -689,9 +697,9 @@ def test_without_pydantic_an_annotation_changes_nothing_and_returns_is_an_error(
   assert all('returns=' in line and 'pip install pydantic' in line for line in lines[1:])
 
 
-@at_once
-def test_a_type_that_was_given_and_cannot_be_is_told(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_type_that_was_given_and_cannot_be_is_told(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   with pytest.raises(CodecError, match='returns=.*Arbitrary'):
     run(cls().get_or_set('key', 5, returns=Arbitrary))
   with pytest.raises(CodecError, match='returns=.*Arbitrary'):
@@ -724,8 +732,8 @@ def test_pydantic_is_imported_only_when_it_is_needed() -> None:
   assert told == 'False\n{1} {1} True\n'
 
 
-@at_once
-def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@inmemory_only
+def test_the_adapter_is_made_once(make_class: MakeClass, monkeypatch: pytest.MonkeyPatch) -> None:
   made = []
   original = pydantic.TypeAdapter.__init__
 
@@ -734,7 +742,7 @@ def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -
     original(self, *args, **kwargs)
 
   monkeypatch.setattr(pydantic.TypeAdapter, '__init__', counting)
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   @cls.cached(key='{number}')
   def load(number: int) -> Line:
@@ -746,11 +754,11 @@ def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -
   assert len(made) <= 4  # for the function and for returns=, each looked at and made
 
 
-@at_once
-def test_threads_at_once(make: Make) -> None:
+@inmemory_only
+def test_threads_at_once(make_class: MakeClass) -> None:
   from concurrent.futures import ThreadPoolExecutor
 
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   @cls.cached(key='{number}')
   def load(number: int) -> Line:
@@ -762,10 +770,12 @@ def test_threads_at_once(make: Make) -> None:
     ]
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('returns', ['Nope', List['Nope']])  # type: ignore[name-defined] # noqa: F821
-def test_a_stated_type_whose_name_is_not_defined_is_an_error(make: Make, returns: Any) -> None:
-  sync = make(codec='json').sync
+def test_a_stated_type_whose_name_is_not_defined_is_an_error(
+  make_class: MakeClass, returns: Any
+) -> None:
+  sync = make_class(codec='json').sync
   with pytest.raises(CodecError, match='cannot be had from pydantic: a name in it is not defined'):
     sync.get_or_set('key', lambda: {'a': 1}, returns=returns)
   assert sync.fetch('key') is None

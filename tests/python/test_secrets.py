@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 from cachette import Cachette, _codecs
 from cachette._cachette import options
-from conftest import forget_aws
+from conftest import clear_aws_environment
 from services.process import find_free_port
 
 USER = 'Walrus7'
@@ -299,7 +299,7 @@ AWS_FORMS = ['http://{user}:{password}@127.0.0.1:{port}', '{user}:{password}@127
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
   """An environment of AWS's with a region, and with a home that has no files."""
-  forget_aws(monkeypatch, tmp_path)
+  clear_aws_environment(monkeypatch, tmp_path)
   monkeypatch.setenv('AWS_REGION', 'eu-central-1')
   (tmp_path / '.aws').mkdir()
   (tmp_path / 'token').write_text('token')

@@ -57,8 +57,8 @@ def test_the_example_runs_on_a_redis_server_and_outlives_it(
     with serve(APP, EXAMPLES, logged=logged) as port:
       assert request(port, 'POST', '/', {'key': 'greeting', 'value': 'grüß dich'}) == (200, b'OK')
       assert request(port, 'GET', '/greeting') == (200, 'grüß dich'.encode())
-      assert server.say('get', 'greeting') == 'grüß dich'
-      assert 50 < int(server.say('ttl', 'greeting')) <= 60
+      assert server.execute('get', 'greeting') == 'grüß dich'
+      assert 50 < int(server.execute('ttl', 'greeting')) <= 60
       server.kill()
       begun = time.monotonic()
       assert request(port, 'GET', '/greeting')[0] == 500

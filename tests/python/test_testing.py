@@ -90,7 +90,7 @@ def test_a_configuration_that_is_loaded_meanwhile(redis: RedisServer) -> None:
     Own.sync.put('isolated', 'value', ttl=60)
   assert Own.sync.fetch('isolated') is None
   Own.sync.put('isolated', 'on the server')
-  assert 'on the server' in redis.say('GET', 'isolated')
+  assert 'on the server' in redis.execute('GET', 'isolated')
   assert Own.sync.clear(key='isolated') == 1
 
 

@@ -17,7 +17,7 @@ import pandas
 import pytest
 from cachette import Cachette, testing
 from cachette._cachette import options
-from conftest import Make, about, run_python
+from conftest import MakeClass, about, run_python
 
 Fraction = fractions.Fraction
 Decimal = decimal.Decimal
@@ -218,9 +218,9 @@ def test_what_is_no_time_is_a_type_error_of_every_call(
   assert type(ttl).__name__ in str(told.value) and 'timedelta' in str(told.value)
 
 
-def test_a_timedelta_is_a_time_on_every_backend(make: Make) -> None:
+def test_a_timedelta_is_a_time_on_every_backend(make_class: MakeClass) -> None:
   async def main() -> None:
-    cache = make(codec='json')()
+    cache = make_class(codec='json')()
     await cache.put('key', 1, ttl=timedelta(minutes=2))
     assert await cache.fetch_with_ttl('key') == (about(120), 1)
     await cache.put_many({'key': 2}, ttl=Decimal(30))

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 from cachette import BackendError, Cachette
-from conftest import CHOSEN, on_pythons
+from conftest import CHOSEN_BACKENDS, on_pythons
 from services.http_fault import Answer, HttpServer
 from services.memcached import MemcachedServer
 from services.process import find_free_port
@@ -144,7 +144,7 @@ def test_memcached_without_tls_to_a_tls_port(certificate: Dict[str, str]) -> Non
 # ---- Others
 
 
-@on_pythons('mongodb' in CHOSEN, 'it needs a server of MongoDB')
+@on_pythons('mongodb' in CHOSEN_BACKENDS, 'it needs a server of MongoDB')
 def test_mongodb_with_tls_to_a_plain_port(request: pytest.FixtureRequest) -> None:
   url: str = request.getfixturevalue('mongodb')
   told = fault_of({'backend': 'mongodb', 'mongodb_url': url.rstrip('/') + '/?tls=true', **TABLE})
