@@ -561,7 +561,7 @@ def test_an_excluded_self_is_not_part_of_the_key() -> None:
 
 def test_a_self_without_a_key_is_an_error() -> None:
   with pytest.raises(
-    TypeError, match=r'"self" of .*told_apart\(\) is a Shop,.*exclude=\(.self.,\)'
+    TypeError, match=r'"self" of .*without_key\(\) is a Shop,.*exclude=\(.self.,\)'
   ):
     run(Shop().without_key())
 

@@ -182,7 +182,7 @@ def test_calls_given_up_at_random_while_connections_end_at_random(front: Front, 
     key = f'key {number}'
     for turn in range(20):
       value = f'{number} {turn}'
-      # A connection may end again after a call was sent again; one given up may end so before it is.
+      # The connection may close again after a resend; a cancelled call may fail before its resend.
       with contextlib.suppress(BackendError):
         if chance.random() < 0.3:
           await give_up(cache.fetch(key))
