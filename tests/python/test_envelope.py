@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Values that are signed or compressed, with every codec and on every backend."""
+"""Signed and compressed values, with every codec and on every backend."""
 
 import asyncio
 import pickle
@@ -25,15 +25,17 @@ def run(awaitable: Any) -> Any:
   return asyncio.run(awaitable)
 
 
-def raw(make_class: MakeClass, name: str) -> Type[Cachette]:
-  """The same entries as they are stored."""
+def raw_class(make_class: MakeClass, name: str) -> Type[Cachette]:
+  """A class that reads the same entries as raw stored bytes."""
   Cachette.register_codec('raw', bytes, bytes)
   return make_class(codec='raw', memory_name=name)
 
 
 @pytest.mark.parametrize('options', OPTIONS, ids=str)
 @pytest.mark.parametrize('codec', ['vanilla', 'json', 'orjson', 'msgpack', 'pickle'])
-def test_values_come_back(make_class: MakeClass, codec: str, options: Any) -> None:
+def test_signed_and_compressed_values_round_trip(
+  make_class: MakeClass, codec: str, options: Any
+) -> None:
   cache = make_class(codec=codec, memory_name='sealed', **options)()
   values = {'empty': '', 'short': 'ü', 'long': 'text ' * 10_000}
 
@@ -54,7 +56,7 @@ def test_values_come_back(make_class: MakeClass, codec: str, options: Any) -> No
 
 
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_frames_come_back(make_class: MakeClass, codec: str) -> None:
+def test_signed_and_compressed_frames_round_trip(make_class: MakeClass, codec: str) -> None:
   cache = make_class(codec=codec, **OPTIONS[3])()
   frame = pandas.DataFrame({'a': range(1000), 'b': [0.5] * 1000})
   run(cache.put('key', frame))
@@ -65,19 +67,19 @@ def test_frames_come_back(make_class: MakeClass, codec: str) -> None:
 @settings(
   max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_text_comes_back(make_class: MakeClass, key: str, value: str) -> None:
+def test_any_key_and_value_round_trip(make_class: MakeClass, key: str, value: str) -> None:
   cache = make_class(**OPTIONS[3])()
   run(cache.put(key, value))
   assert run(cache.fetch(key)) == value
 
 
-def test_what_is_stored_is_smaller_and_nothing_else_without_the_options(
+def test_compression_shrinks_the_stored_bytes_and_no_option_leaves_them_plain(
   make_class: MakeClass,
 ) -> None:
   text = 'text ' * 10_000
   run(make_class(memory_name='one', compression='zstd')().put('small', text))
   run(make_class(memory_name='one')().put('plain', text))
-  stored = run(raw(make_class, 'one')().fetch_many(['small', 'plain']))
+  stored = run(raw_class(make_class, 'one')().fetch_many(['small', 'plain']))
   assert len(stored['small']) < 1000
   assert stored['plain'] == text.encode()
 
@@ -89,12 +91,12 @@ def test_a_forged_pickle_is_never_loaded(make_class: MakeClass) -> None:
 
   reader = make_class(codec='pickle', memory_name='one', secret=SECRET)()
   run(reader.put('key', 'value'))
-  attacker = raw(make_class, 'one')()
+  attacker = raw_class(make_class, 'one')()
   stored = run(attacker.fetch('key'))
   payload = pickle.dumps(Exploit())
   size = len(payload)
   assert stored[:6] == b'\xc1ch\x02\x83\x20' and size < 128
-  field = b'\x81' + bytes([size]) + payload  # signed, not signed, and the same as 1.0 stored it
+  field = b'\x81' + bytes([size]) + payload  # signed, unsigned, and the same as stored by 1.0
   old = size.to_bytes(8, 'little') + stored[6:38] + payload
   for forged in (
     *(payload, stored[:38] + field, stored[:4] + field, stored + field),
@@ -107,10 +109,10 @@ def test_a_forged_pickle_is_never_loaded(make_class: MakeClass) -> None:
       run(reader.fetch_many(['key']))
 
 
-def test_signatures_are_of_their_key_their_codec_and_their_secret(make_class: MakeClass) -> None:
+def test_a_signature_is_valid_for_its_key_codec_and_secret_only(make_class: MakeClass) -> None:
   cache = make_class(codec='json', memory_name='one', secret=SECRET)()
   run(cache.put_many({'mine': 1, 'yours': 2}))
-  attacker = raw(make_class, 'one')()
+  attacker = raw_class(make_class, 'one')()
   stored = run(attacker.fetch_many(['mine', 'yours']))
   run(attacker.put_many({'mine': stored['yours'], 'cut': stored['mine'][:-1]}))
   for key in ('mine', 'cut'):
@@ -124,7 +126,7 @@ def test_signatures_are_of_their_key_their_codec_and_their_secret(make_class: Ma
       run(other.fetch('yours'))
 
 
-def test_a_secret_is_replaced_in_steps(make_class: MakeClass) -> None:
+def test_a_secret_can_be_rotated(make_class: MakeClass) -> None:
   old = make_class(memory_name='one', secret=SECRET)()
   both = make_class(memory_name='one', secret=[OTHER, SECRET])()
   new = make_class(memory_name='one', secret=OTHER)()
@@ -136,7 +138,7 @@ def test_a_secret_is_replaced_in_steps(make_class: MakeClass) -> None:
   assert run(new.fetch('new')) == 'value'
 
 
-def test_plain_values_are_read_only_if_accept_plain_says_so(make_class: MakeClass) -> None:
+def test_plain_values_are_read_only_with_accept_plain(make_class: MakeClass) -> None:
   run(make_class(memory_name='one')().put('key', 'value'))
   for options in ({'secret': SECRET}, {'compression': 'zlib'}):
     with pytest.raises(CodecError, match='accept_plain'):
@@ -157,14 +159,16 @@ def test_counters_are_not_available_with_a_secret(make_class: MakeClass) -> None
 @pytest.mark.parametrize(
   'secret', ['short', [SECRET, 'short'], '', [], [SECRET, 5], [f'{SECRET},x'], 5, b'bytes' * 9]
 )
-def test_a_bad_secret_is_refused_and_not_shown(make_class: MakeClass, secret: Any) -> None:
+def test_an_invalid_secret_is_rejected_and_not_displayed(
+  make_class: MakeClass, secret: Any
+) -> None:
   with pytest.raises(ValueError) as caught:
     make_class(secret=secret)
   assert 'secret' in str(caught.value)
   assert SECRET not in str(caught.value) and 'short' not in str(caught.value)
 
 
-def test_a_secret_is_shown_nowhere(make_class: MakeClass) -> None:
+def test_a_secret_is_displayed_nowhere(make_class: MakeClass) -> None:
   cls = make_class(secret=SECRET)
   assert SECRET not in repr(cls()) + str(cls.stats()) + repr(cls._config)
   assert cls._config.get('secret') is None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A write ends the flights of its keys: what was computed before it is not stored after it."""
+"""A write invalidates the flights of its keys: a value computed before the write is not stored
+after it."""
 
 import asyncio
 import contextlib
@@ -18,7 +19,7 @@ from services.gate import Gate
 from services.redis import RedisServer
 
 KEY = 'ns:key'
-LONG = 30  # seconds, more than anything here takes
+LONG = 30  # in seconds, longer than anything here takes
 
 
 def run(awaitable: Any) -> Any:
@@ -29,7 +30,7 @@ async def in_thread(call: Callable[[], Any]) -> Any:
   return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
-# What a program may write, by name: the call, and what stands under KEY then (None: nothing).
+# All writes by name: the call, and the value of KEY afterwards (None: no entry).
 WRITES: Dict[str, Any] = {
   'clear(ns)': (lambda cache: cache.clear('ns'), None),
   'clear(namespace=)': (lambda cache: cache.clear(namespace='ns'), None),
@@ -40,18 +41,18 @@ WRITES: Dict[str, Any] = {
   'put_many': (lambda cache: cache.put_many({'a': '1', KEY: 'put'}), 'put'),
   'add': (lambda cache: cache.add(KEY, 'put'), 'put'),
 }
-# Kept apart: what `fetch` makes of a counter is not the business of this file.
+# Listed separately because what `fetch` returns for a counter is not tested here.
 COUNTS = {'increment': (lambda cache: cache.increment(KEY, 5), '5')}
 
 
-def in_sync(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def blocking_in_thread(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
   async def call(cache: Any) -> Any:
     return await in_thread(lambda: write(type(cache).sync))
 
   return call
 
 
-def in_sync_here(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def blocking_in_loop(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
   async def call(cache: Any) -> Any:
     return write(type(cache).sync)
 
@@ -70,14 +71,14 @@ def in_another_loop(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 WAYS: Dict[str, Any] = {
   'awaited': lambda write: write,
-  'sync in a thread': in_sync,
-  'sync in the loop': in_sync_here,
+  'sync in a thread': blocking_in_thread,
+  'sync in the loop': blocking_in_loop,
   'in another loop': in_another_loop,
 }
 
 
 class Source:
-  """Data of which a factory reads a version; it waits then until it is let go."""
+  """Data whose version a factory reads; then the factory waits until it is released."""
 
   def __init__(self) -> None:
     self.data = 'old'
@@ -97,33 +98,33 @@ class Source:
 # ---- What ends a flight
 
 
-@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('kind', WAYS)
 @pytest.mark.parametrize('name', [*WRITES, *COUNTS])
-def test_what_was_read_before_a_write_is_not_stored_after_it(
-  cache: Cachette, name: str, way: str
+def test_a_value_read_before_a_write_is_not_stored_after_it(
+  cache: Cachette, name: str, kind: str
 ) -> None:
-  write, stands = {**WRITES, **COUNTS}[name]
+  write, stored = {**WRITES, **COUNTS}[name]
 
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
     await source.read.wait()
     source.data = 'new'
-    await WAYS[way](write)(cache)
+    await WAYS[kind](write)(cache)
     later = asyncio.create_task(cache.get_or_set(KEY, source))
-    assert str(await asyncio.wait_for(later, LONG)) == (stands or 'new')
+    assert str(await asyncio.wait_for(later, LONG)) == (stored or 'new')
     source.go.set()
     assert await first == 'old'
-    assert str(await cache.fetch(KEY)) == (stands or 'new')
-    assert source.runs == (1 if stands else 2)
+    assert str(await cache.fetch(KEY)) == (stored or 'new')
+    assert source.runs == (1 if stored else 2)
 
   run(main())
 
 
 @pytest.mark.parametrize('name', [*WRITES, *COUNTS])
-def test_the_same_for_a_flight_of_threads(make_class: MakeClass, name: str) -> None:
+def test_a_write_invalidates_a_flight_of_threads(make_class: MakeClass, name: str) -> None:
   cls = make_class()
-  write, stands = {**WRITES, **COUNTS}[name]
+  write, stored = {**WRITES, **COUNTS}[name]
   read, go, data, runs, results = threading.Event(), threading.Event(), ['old'], [], []
 
   def compute() -> str:
@@ -149,11 +150,13 @@ def test_the_same_for_a_flight_of_threads(make_class: MakeClass, name: str) -> N
   go.set()
   first.join(60)
   later.join(60)
-  assert ended and [str(each) for each in results] == [stands or 'new', 'old']
-  assert str(cls.sync.fetch(KEY)) == (stands or 'new')
+  assert ended and [str(each) for each in results] == [stored or 'new', 'old']
+  assert str(cls.sync.fetch(KEY)) == (stored or 'new')
 
 
-def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make_class: MakeClass) -> None:
+def test_every_kind_of_clear_invalidates_a_decorated_coroutine_function(
+  make_class: MakeClass,
+) -> None:
   cls: Any = make_class(codec='pickle')
   data, reads, go = ['old'], [], []
 
@@ -171,13 +174,13 @@ def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make_class: 
       lambda: cls().clear(key=load.key(1)),
       lambda: cls().flush(),
     ]
-    for way in ways:
+    for kind in ways:
       data[0] = 'old'
       reads[:], go[:] = [asyncio.Event()], [asyncio.Event()]
       first = asyncio.create_task(load(1))
       await reads[0].wait()
       data[0] = 'new'
-      await way()
+      await kind()
       go[0].set()
       assert await first == 'old'
       assert await load(1) == 'new'
@@ -186,7 +189,7 @@ def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make_class: 
   run(main())
 
 
-def test_a_plain_function_that_is_decorated_ends_too(make_class: MakeClass) -> None:
+def test_a_clear_invalidates_a_decorated_plain_function(make_class: MakeClass) -> None:
   cls: Any = make_class(codec='pickle')
   data, read, go = ['old'], threading.Event(), threading.Event()
 
@@ -208,7 +211,7 @@ def test_a_plain_function_that_is_decorated_ends_too(make_class: MakeClass) -> N
   assert (results, load()) == (['old'], 'new')
 
 
-def test_a_class_that_inherits_the_configuration_ends_the_flight_and_another_does_not(
+def test_a_subclass_that_shares_the_configuration_invalidates_and_another_class_does_not(
   make_class: MakeClass,
 ) -> None:
   base, other = make_class(), make_class()
@@ -229,7 +232,7 @@ def test_a_class_that_inherits_the_configuration_ends_the_flight_and_another_doe
   run(main())
 
 
-def test_what_changes_no_value_ends_no_flight(cache: Cachette) -> None:
+def test_calls_that_change_no_value_invalidate_no_flight(cache: Cachette) -> None:
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
@@ -256,7 +259,7 @@ def test_what_changes_no_value_ends_no_flight(cache: Cachette) -> None:
 
 
 @pytest.mark.parametrize('key', ['ns:\N{SNOWMAN}', 'ns:' + 'k' * 200, 'ns:a*[b]?', 'ns:a b'])
-def test_keys_of_all_kinds_are_found(
+def test_keys_of_all_kinds_are_invalidated(
   make_class: MakeClass, backend: Dict[str, Any], key: str
 ) -> None:
   cache = (
@@ -286,7 +289,7 @@ def test_keys_of_all_kinds_are_found(
   run(main())
 
 
-def test_many_flights_and_many_keys(cache: Cachette) -> None:
+def test_many_flights_are_invalidated_by_writes_to_many_keys(cache: Cachette) -> None:
   async def main() -> None:
     go, reads = asyncio.Event(), [0]
 
@@ -307,22 +310,22 @@ def test_many_flights_and_many_keys(cache: Cachette) -> None:
   run(main())
 
 
-def test_a_value_that_was_there_before_the_call_is_not_stored_after_a_write(
+def test_a_plain_value_as_factory_is_not_stored_after_a_write(
   cache: Cachette,
 ) -> None:
   async def main() -> None:
     call = asyncio.ensure_future(cache.get_or_set(KEY, 'old'))
-    await asyncio.sleep(0)  # its fetch is under way, or it has been answered
+    await asyncio.sleep(0)  # its fetch is pending or complete
     await cache.clear(key=KEY)
     assert await call == 'old'
-    stands = await cache.fetch(KEY)
-    # Where it was stored before the clear, the clear has taken it.
-    assert stands is None
+    stored = await cache.fetch(KEY)
+    # If the value was stored before the clear, the clear removed it.
+    assert stored is None
 
   run(main())
 
 
-def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
+def test_a_failed_write_invalidates_the_flight() -> None:
   with RedisServer() as server:
 
     class Own(Cachette):
@@ -350,7 +353,7 @@ def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
     run(main())
 
 
-def test_a_write_that_is_cancelled_ends_the_flight_all_the_same(cache: Cachette) -> None:
+def test_a_cancelled_write_invalidates_the_flight(cache: Cachette) -> None:
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
@@ -366,14 +369,14 @@ def test_a_write_that_is_cancelled_ends_the_flight_all_the_same(cache: Cachette)
     source.go.set()
     assert await first == 'old'
     assert await cache.fetch(KEY) is None
-    # It is over: what is computed now is stored.
+    # The write has ended, so a value computed now is stored.
     assert await cache.get_or_set(KEY, 'new') == 'new'
     assert await cache.fetch(KEY) == 'new'
 
   run(main())
 
 
-def test_a_wrong_write_ends_no_flight(make_class: MakeClass) -> None:
+def test_an_invalid_write_invalidates_no_flight(make_class: MakeClass) -> None:
   cache: Any = make_class(codec='json')()
 
   async def main() -> None:
@@ -399,7 +402,7 @@ def test_a_wrong_write_ends_no_flight(make_class: MakeClass) -> None:
 
 
 @inmemory_only
-def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(
+def test_a_configuration_that_is_loaded_during_a_flight_does_not_store_its_value(
   make_class: MakeClass,
 ) -> None:
   cls = make_class()
@@ -420,7 +423,7 @@ def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(
 
 
 @inmemory_only
-def test_an_isolated_cache_and_the_real_one_do_not_get_each_others_values(
+def test_a_flight_does_not_store_across_the_border_of_an_isolated_cache(
   make_class: MakeClass,
 ) -> None:
   cls = make_class()
@@ -481,11 +484,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def settle(task: 'asyncio.Future[Any]') -> None:
-  """Gives a call that should not wait time to end."""
+  """Waits a short time for a call that should not wait."""
   await asyncio.wait([task], timeout=0.3)
 
 
-def test_what_is_read_before_a_clear_was_answered_is_not_stored(gate: Any) -> None:
+def test_a_value_read_before_the_answer_to_a_clear_is_not_stored(gate: Any) -> None:
   cls, read = gate.cls, []
 
   async def compute() -> str:
@@ -496,7 +499,7 @@ def test_what_is_read_before_a_clear_was_answered_is_not_stored(gate: Any) -> No
     await cls().put(KEY, 'older')
     gate.hold_reply = UNLINK
     clear = asyncio.ensure_future(in_thread(lambda: cls.sync.clear(key=KEY)))
-    await until(gate.held.is_set)  # carried out, and not answered
+    await until(gate.held.is_set)  # executed but not yet answered
     assert await cls().get_or_set(KEY, compute) == 'old'
     gate.open()
     assert await clear == 1
@@ -506,7 +509,7 @@ def test_what_is_read_before_a_clear_was_answered_is_not_stored(gate: Any) -> No
   run(main())
 
 
-def test_a_flight_that_began_while_a_clear_was_under_way_is_not_joined_afterwards(
+def test_a_flight_started_during_a_clear_is_not_joined_after_it(
   gate: Any,
 ) -> None:
   cls = gate.cls
@@ -518,7 +521,9 @@ def test_a_flight_that_began_while_a_clear_was_under_way_is_not_joined_afterward
     await until(gate.held.is_set)
     first = asyncio.ensure_future(cls().get_or_set(KEY, source))
     await source.read.wait()
-    second = asyncio.ensure_future(cls().get_or_set(KEY, source))  # joins it meanwhile
+    second = asyncio.ensure_future(
+      cls().get_or_set(KEY, source)
+    )  # joins the flight
     await asyncio.sleep(0.05)
     assert source.runs == 1
     source.data = 'new'
@@ -533,38 +538,38 @@ def test_a_flight_that_began_while_a_clear_was_under_way_is_not_joined_afterward
   run(main())
 
 
-@pytest.mark.parametrize('way', ['sync in a thread', 'in another loop', 'awaited'])
+@pytest.mark.parametrize('kind', ['sync in a thread', 'in another loop', 'awaited'])
 @pytest.mark.parametrize('name', WRITES)
-def test_a_write_is_not_overtaken_by_the_put_of_a_flight(gate: Any, name: str, way: str) -> None:
+def test_a_write_waits_for_the_put_of_a_flight(gate: Any, name: str, kind: str) -> None:
   cls = gate.cls
-  write, stands = WRITES[name]
+  write, stored = WRITES[name]
 
   async def main() -> None:
     gate.hold_request = SET
     first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
     await until(gate.held.is_set)
-    call = asyncio.ensure_future(WAYS[way](write)(cls()))
+    call = asyncio.ensure_future(WAYS[kind](write)(cls()))
     await settle(call)
     later = asyncio.ensure_future(cls().fetch(KEY))
     gate.open()
     assert await first == 'old'
     await call
     await later
-    expected = 'old' if name == 'add' else stands  # the value stood there when it was carried out
+    expected = 'old' if name == 'add' else stored  # the value was present when it was executed
     assert await cls().fetch(KEY) == expected
 
   run(main())
 
 
-@pytest.mark.parametrize('way', ['sync in a thread', 'in another loop'])
-def test_a_write_is_not_overtaken_by_the_put_of_a_thread(gate: Any, way: str) -> None:
+@pytest.mark.parametrize('kind', ['sync in a thread', 'in another loop'])
+def test_a_write_waits_for_the_put_of_a_thread(gate: Any, kind: str) -> None:
   cls = gate.cls
 
   async def main() -> None:
     gate.hold_request = SET
     first = asyncio.ensure_future(in_thread(lambda: cls.sync.get_or_set(KEY, 'old')))
     await until(gate.held.is_set)
-    call = asyncio.ensure_future(WAYS[way](lambda cache: cache.clear(key=KEY))(cls()))
+    call = asyncio.ensure_future(WAYS[kind](lambda cache: cache.clear(key=KEY))(cls()))
     await settle(call)
     gate.open()
     assert await first == 'old'
@@ -581,7 +586,7 @@ def test_a_blocking_write_in_the_loop_of_a_put_is_followed_by_a_clear(gate: Any)
     gate.hold_request = SET
     first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
     await until(gate.held.is_set)
-    cls.sync.clear(key=KEY)  # it cannot wait for this loop, which it holds up
+    cls.sync.clear(key=KEY)  # it cannot wait for this loop, which it blocks
     gate.open()
     assert await first == 'old'
     assert await cls().fetch(KEY) is None
@@ -589,7 +594,7 @@ def test_a_blocking_write_in_the_loop_of_a_put_is_followed_by_a_clear(gate: Any)
   run(main())
 
 
-def test_a_put_whose_caller_is_cancelled_is_still_waited_for(gate: Any) -> None:
+def test_a_write_waits_for_a_put_whose_caller_was_cancelled(gate: Any) -> None:
   cls = gate.cls
 
   async def main() -> None:
@@ -605,7 +610,7 @@ def test_a_put_whose_caller_is_cancelled_is_still_waited_for(gate: Any) -> None:
     await call
     await asyncio.sleep(0.05)
     assert await cls().fetch(KEY) is None
-    # A caller who came and went leaves the key free.
+    # After a caller came and went, nothing blocks the key.
     assert await cls().get_or_set(KEY, 'new') == 'new'
     assert await cls().fetch(KEY) == 'new'
 
@@ -629,7 +634,7 @@ def test_a_write_to_another_key_does_not_wait_for_a_put(gate: Any) -> None:
 
 
 @linux_only
-def test_a_child_of_a_fork_is_not_bound_by_the_writes_and_puts_of_its_parent() -> None:
+def test_a_forked_child_does_not_wait_for_writes_and_puts_of_its_parent() -> None:
   with RedisServer() as server, Gate('127.0.0.1', server.port) as gate:
     gate.hold_request = r'(?:UNLINK|SET)\r\n\$\d+\r\nheld'
     code = f"""
@@ -667,40 +672,42 @@ def test_a_child_of_a_fork_is_not_bound_by_the_writes_and_puts_of_its_parent() -
     os.wait()
     os._exit(0)
     """
-    told: List[str] = []
-    program = threading.Thread(target=lambda: told.append(run_python(code)))
+    printed: List[str] = []
+    program = threading.Thread(target=lambda: printed.append(run_python(code)))
     program.start()
     run(until(lambda: gate.waiting == 4 or not program.is_alive()))
     gate.hold_request = None
     server.execute('SET', 'go', '1')
     program.join(100)
-    assert told == ['child 1\n' * 4 + 'done\n']
+    assert printed == ['child 1\n' * 4 + 'done\n']
 
 
 # ---- At random
 
 
 class Truth:
-  """A data base of one number a key, and what of it may still be fetched.
+  """A database with one number per key, and the oldest version that may still be fetched.
 
-  A key has one writer at a time: of two puts at once nobody could say which is the later.
+  A key has one writer at a time, because two concurrent puts have no defined order.
   """
 
   def __init__(self) -> None:
     self.version = itertools.count(1)
     self.now = dict.fromkeys(KEYS, 0)
-    self.least = dict.fromkeys(KEYS, 0)  # of what is fetched, since a write was answered
+    # The oldest version that may be fetched, since the last answered write.
+    self.oldest = dict.fromkeys(KEYS, 0)
     self.writers = {key: threading.Lock() for key in KEYS}
 
   @contextlib.contextmanager
   def change(self, *keys: str) -> Iterator[Dict[str, str]]:
-    """Changes keys that nobody else writes, which are to be written to the cache inside."""
+    """Changes keys without concurrent writers. The caller writes them to the cache inside the with
+    block."""
     mine = [key for key in keys if self.writers[key].acquire(blocking=False)]
     try:
       versions = {key: next(self.version) for key in mine}
       self.now.update(versions)
       yield {key: str(version) for key, version in versions.items()}
-      self.least.update(versions)
+      self.oldest.update(versions)
     finally:
       for key in mine:
         self.writers[key].release()
@@ -714,7 +721,7 @@ def check(key: str, floor: int, found: Any) -> None:
   assert found is None or int(found) >= floor, (key, floor, found)
 
 
-async def live(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
+async def run_task(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
   """A task that reads and writes at random."""
   chance, cache = random.Random(seed), cls()
 
@@ -728,7 +735,7 @@ async def live(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
 
   while time.monotonic() < deadline:
     key, what = chance.choice(KEYS), chance.random()
-    floor = truth.least[key]
+    floor = truth.oldest[key]
     if what < 0.5:
       check(key, floor, await get_or_set(key))
     elif what < 0.6:
@@ -759,7 +766,7 @@ async def put_all(cache: Any, versions: Dict[str, str]) -> None:
     await cache.put(key, version)
 
 
-def live_in_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
+def run_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
   chance, sync = random.Random(seed), cls.sync
 
   def compute(key: str) -> str:
@@ -769,7 +776,7 @@ def live_in_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
 
   while time.monotonic() < deadline:
     key, what = chance.choice(KEYS), chance.random()
-    floor = truth.least[key]
+    floor = truth.oldest[key]
     if what < 0.5:
       check(key, floor, sync.get_or_set(key, lambda key=key: compute(key)))
     elif what < 0.75:
@@ -780,10 +787,10 @@ def live_in_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
 
 
 @pytest.mark.parametrize('seed', range(2))
-def test_no_fetch_gives_what_was_read_before_a_write_that_was_answered(
+def test_no_fetch_returns_a_value_older_than_an_answered_write(
   make_class: MakeClass, seed: int
 ) -> None:
-  """Tasks of two loops, and threads, at random."""
+  """Runs tasks in two loops, and threads, at random."""
   cls, truth = make_class(timeout=60), Truth()
   deadline = time.monotonic() + SECONDS
   faults: List[BaseException] = []
@@ -795,13 +802,13 @@ def test_no_fetch_gives_what_was_read_before_a_write_that_was_answered(
       faults.append(fault)
 
   async def main(first: int) -> None:
-    await asyncio.gather(*(live(cls, truth, first + each, deadline) for each in range(12)))
+    await asyncio.gather(*(run_task(cls, truth, first + each, deadline) for each in range(12)))
 
   calls: List[Callable[[], Any]] = [
     lambda: run(main(seed * 1000)),
     lambda: run(main(seed * 1000 + 100)),
     *(
-      lambda each=each: live_in_thread(cls, truth, seed * 1000 + 200 + each, deadline)
+      lambda each=each: run_thread(cls, truth, seed * 1000 + 200 + each, deadline)
       for each in range(3)
     ),
   ]

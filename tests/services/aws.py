@@ -144,7 +144,7 @@ class Aws(HttpServer):
     text = f"""<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
       <{action}Result><Credentials>
         <AccessKeyId>{keys.id}</AccessKeyId><SecretAccessKey>{keys.secret}</SecretAccessKey>
-        <SessionToken>{keys.token}</SessionToken><Expiration>{expiry_in(self.lasting)}</Expiration>
+        <SessionToken>{keys.token}</SessionToken><Expiration>{expiry_in(self.key_lifetime)}</Expiration>
       </Credentials></{action}Result></{action}Response>"""
     return Answer(200, text.encode(), {'Content-Type': 'text/xml'})
 
