@@ -521,9 +521,7 @@ def test_a_flight_started_during_a_clear_is_not_joined_after_it(
     await until(gate.held.is_set)
     first = asyncio.ensure_future(cls().get_or_set(KEY, source))
     await source.read.wait()
-    second = asyncio.ensure_future(
-      cls().get_or_set(KEY, source)
-    )  # joins the flight
+    second = asyncio.ensure_future(cls().get_or_set(KEY, source))  # joins the flight
     await asyncio.sleep(0.05)
     assert source.runs == 1
     source.data = 'new'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Redis servers that refuse for a while: demoted, loading, without their primary, busy."""
+"""Redis servers that temporarily reject commands: demoted, loading, without their primary, busy."""
 
 import asyncio
 import contextlib
@@ -15,40 +15,40 @@ from services.redis_front import RedisFront
 
 STALE = ('--replica-serve-stale-data', 'no')
 AT_ONCE = ('--repl-diskless-sync-delay', '0')
-PATIENT = {'timeout': 30, 'connect_timeout': 30}  # for a machine that is busy
+LONG_TIMEOUTS = {'timeout': 30, 'connect_timeout': 30}  # for a machine under load
 
 
 def open_cache(url: str, **settings: Any) -> Cachette:
   class Own(Cachette):
     pass
 
-  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **PATIENT, **settings})
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **LONG_TIMEOUTS, **settings})
   return Own()
 
 
 def field(server: RedisServer, name: str) -> str:
-  """A field of what the server tells of its replication; '' if it has none."""
+  """A field of the server's replication info; '' if it is absent."""
   for line in server.execute('info', 'replication').splitlines():
     if line.startswith(f'{name}:'):
       return line[len(name) + 1 :].strip()
   return ''
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
   deadline = time.monotonic() + 60
-  while not holds():
+  while not condition():
     assert time.monotonic() < deadline
     time.sleep(0.02)
 
 
 def catch_up(replica: RedisServer, primary: RedisServer) -> None:
-  """Waits until the replica has all that the primary has."""
+  """Waits until the replica has all data of the primary."""
   offset = int(field(primary, 'master_repl_offset'))
   wait_until(lambda: int(field(replica, 'slave_repl_offset') or -1) >= offset)
 
 
 def follow(replica: RedisServer, primary: RedisServer) -> None:
-  """Makes one the other's replica, and waits until it has its data."""
+  """Makes a server the replica of another, and waits until it has its data."""
   replica.execute('replicaof', '127.0.0.1', str(primary.port))
   wait_until(lambda: field(replica, 'master_link_status') == 'up')
   catch_up(replica, primary)
@@ -61,14 +61,14 @@ def fail_over(old: RedisServer, new: RedisServer) -> None:
 
 @contextlib.contextmanager
 def pair() -> Iterator[Any]:
-  """A primary, its replica, and a front before the primary, as a name that stands for it."""
+  """A primary, its replica, and a front that stands for the name of the primary."""
   with RedisServer(*AT_ONCE) as primary, RedisServer(*AT_ONCE) as replica:
     follow(replica, primary)
     with RedisFront(primary.port) as front:
       yield primary, replica, front
 
 
-# Each verb that writes, and what the server then answers.
+# Each verb that writes, and the server's answer to a query afterwards.
 WRITES: Dict[str, Any] = {
   'put': (lambda cache: cache.put('key', 'new'), None, ('get', 'key'), 'new'),
   'add': (lambda cache: cache.add('absent', 'new'), True, ('get', 'absent'), 'new'),
@@ -87,7 +87,7 @@ def fill(server: RedisServer) -> None:
 
 
 @pytest.mark.parametrize('verb', WRITES)
-def test_a_write_follows_the_name_to_the_new_primary(verb: str) -> None:
+def test_a_write_reconnects_to_the_new_primary(verb: str) -> None:
   call, expected, question, answer = WRITES[verb]
   with pair() as (old, new, front):
     cache = open_cache(front.url)
@@ -131,7 +131,7 @@ def test_a_write_waits_for_a_primary(how: str) -> None:
     assert server.execute('get', '19') == 'value'
 
 
-def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
+def test_all_callers_receive_their_replies_when_the_server_is_demoted() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
     wrong: List[Any] = []
@@ -148,7 +148,8 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
         await cache.increment('counter')
 
     def demote() -> None:
-      # A demoted server forgets what its new primary has not seen, so it has to be quiet for it.
+      # A demoted server discards what its new primary has not received, so writes are paused for
+      # the demotion.
       old.execute('client', 'pause', '60000', 'write')
       catch_up(new, old)
       new.execute('replicaof', 'no', 'one')
@@ -171,7 +172,7 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
     assert front.sessions == 2, 'one new connection for all'
 
 
-def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
+def test_a_replica_serves_reads_and_is_rarely_reconnected() -> None:
   with pair() as (primary, replica, _), RedisFront(replica.port) as front:
     primary.execute('set', 'key', 'value')
     catch_up(replica, primary)
@@ -201,7 +202,8 @@ def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
 
 
 def loading_server(server: RedisServer, keys: int, delay: int = 1000) -> None:
-  """Kills it, and starts it with that many keys to load, each in so many microseconds."""
+  """Kills the server, and restarts it with `keys` keys to load, each delayed by `delay`
+  microseconds."""
   server.execute('eval', f"for i = 1, {keys} do redis.call('set', 'key:' .. i, i) end", '0')
   server.execute('save')
   server.kill()
@@ -233,7 +235,7 @@ def test_calls_wait_until_the_server_has_loaded() -> None:
     asyncio.run(main())
 
 
-def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
+def test_a_server_that_loads_for_long_delays_calls_by_at_most_a_deadline() -> None:
   with RedisServer() as server, RedisFront(server.port) as front:
     loading_server(server, 200_000, 200)
     cache = open_cache(front.url, timeout=1)
@@ -243,8 +245,8 @@ def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
         await cache.fetch('key')
 
     async def main() -> None:
-      begin = time.monotonic()
-      while time.monotonic() < begin + 1.5:
+      start = time.monotonic()
+      while time.monotonic() < start + 1.5:
         with contextlib.suppress(BackendTimeout):
           await fetch()
       asked = front.count('GET')
@@ -255,7 +257,7 @@ def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
     asyncio.run(main())
 
 
-def test_a_replica_without_its_primary() -> None:
+def test_calls_wait_for_a_replica_without_its_primary() -> None:
   with RedisServer(*AT_ONCE) as primary, RedisServer(*STALE) as replica:
     follow(replica, primary)
     primary.execute('set', 'key', 'value')
@@ -280,7 +282,7 @@ async def wait_for(call: Awaitable[Any]) -> Any:
   return await call
 
 
-def test_a_server_that_is_busy_with_a_script() -> None:
+def test_calls_wait_for_a_server_that_is_busy_with_a_script() -> None:
   with RedisServer('--lua-time-limit', '10') as server:
     script = (
       "local t = redis.call('time') while true do local n = redis.call('time') "
@@ -299,8 +301,8 @@ def test_a_server_that_is_busy_with_a_script() -> None:
     thread.join()
 
 
-def test_a_cluster_that_is_down_may_come_up() -> None:
-  bus = ('--cluster-port', str(find_free_port()))  # else it is that of the clients, and 10,000
+def test_calls_wait_for_a_cluster_that_is_down() -> None:
+  bus = ('--cluster-port', str(find_free_port()))  # otherwise it is that of the clients, 10,000
   with RedisServer('--cluster-enabled', 'yes', *bus) as server:
     with pytest.raises(BackendError, match='is a node of a Redis Cluster'):
       asyncio.run(wait_for(open_cache(server.url, timeout=2).fetch('key')))
@@ -315,7 +317,7 @@ def test_a_cluster_that_is_down_may_come_up() -> None:
     asyncio.run(main())
 
 
-def test_a_primary_without_replicas() -> None:
+def test_writes_wait_for_a_primary_without_replicas() -> None:
   with RedisServer('--min-replicas-to-write', '1') as server:
     with pytest.raises(BackendUnavailable, match='too few replicas'):
       asyncio.run(wait_for(open_cache(server.url, timeout=2).put('key', 'value')))
@@ -331,7 +333,7 @@ def test_a_primary_without_replicas() -> None:
     assert server.execute('get', 'key') == 'value'
 
 
-def test_what_waits_can_be_cancelled() -> None:
+def test_waiting_calls_can_be_cancelled() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
 
@@ -358,7 +360,7 @@ def test_what_waits_can_be_cancelled() -> None:
     assert new.execute('get', 'counter') == '10'
 
 
-def test_a_cache_is_closed_while_calls_wait() -> None:
+def test_a_cache_can_be_closed_while_calls_wait() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
 
@@ -375,7 +377,7 @@ def test_a_cache_is_closed_while_calls_wait() -> None:
     assert old.execute('dbsize') == '1'
 
 
-def test_a_new_primary_that_is_not_there_is_told(redis: RedisServer) -> None:
+def test_an_unreachable_new_primary_is_an_error(redis: RedisServer) -> None:
   with pair() as (old, new, _):
     port = find_free_port()
     with RedisFront(old.port) as front:
