@@ -346,6 +346,7 @@ def test_a_persistent_error_is_reported(
   proxy: HttpServer, table: str, answer: Callable[[], Answer], message: str
 ) -> None:
   cache = new_class(proxy.url, table_name=table, timeout=2)()
+  asyncio.run(new_class(proxy.url, table_name=table, timeout=20)().put('key', 'value'))
 
   async def main() -> None:
     await cache.put('key', 'value')

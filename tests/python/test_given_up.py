@@ -97,11 +97,11 @@ class Front:
     class Own(Cachette):
       pass
 
-    own = {name: self.wait_for_value(value) for name, value in self.backend.items()}
+    own = {name: self.through_gate(value) for name, value in self.backend.items()}
     Own.load_config(lambda: {**own, 'key_prefix': f'{self.name}:', **settings})
     return Own
 
-  def wait_for_value(self, value: Any) -> Any:
+  def through_gate(self, value: Any) -> Any:
     here = f'127.0.0.1:{self.gate.port}'
     return re.sub(r'127\.0\.0\.1:\d+', here, value) if isinstance(value, str) else value
 

@@ -82,6 +82,7 @@ def test_an_invalid_url_is_an_error_without_its_password(url: str) -> None:
 
 def test_a_hanging_server_blocks_neither_the_loop_nor_its_end(mongod: MongodServer) -> None:
   cache = new_class(mongod, timeout=2)()
+  asyncio.run(new_class(mongod, timeout=20)().put('key', 'value'))
 
   async def main() -> float:
     await cache.put('key', 'value')
@@ -139,6 +140,7 @@ def test_a_process_exits_while_its_server_hangs(mongod: MongodServer) -> None:
 
 def test_a_killed_server_is_an_error_until_it_is_back(mongod: MongodServer) -> None:
   cache = new_class(mongod, timeout=2)()
+  asyncio.run(new_class(mongod, timeout=20)().put('key', 'value'))
 
   async def main() -> None:
     await cache.put('key', 'value')

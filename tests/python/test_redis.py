@@ -201,7 +201,7 @@ def test_a_server_that_stops_under_load_recovers(how: str) -> None:
         server.start()
 
     async def main() -> None:
-      await cache.put('key', 'value')
+      await recover(cache)
       disturbance = asyncio.ensure_future(disturb())
       while not disturbance.done():
         await load.run()
@@ -219,7 +219,7 @@ def test_a_server_that_does_not_answer_is_a_timeout(redis: RedisServer) -> None:
     cache = open_cache(proxy.url, timeout=0.2)
 
     async def main() -> None:
-      await cache.put('key', 'value')
+      await recover(cache)
       proxy.fault = 'black hole'
       with pytest.raises(BackendTimeout, match=r'did not answer within 0\.2 s'):
         await cache.fetch('key')
