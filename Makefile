@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# The commands of the project. Each sets up what it needs first; see scripts/setup.
+# The commands of the project. Each first installs what it needs; see scripts/setup.
 .PHONY: help demo test bench docs wheel servers format lint clean install
 .DEFAULT_GOAL := help
 
 SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
-# For what looks for meson and ninja: those of .venv/ come first.
+# Puts the meson and ninja of .venv/ first in PATH.
 WITH_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help:
@@ -55,7 +55,7 @@ format:
 	@scripts/setup lint
 	@scripts/lint --fix
 
-# The package in .venv/, as a user gets it; built again only when a source has changed.
+# Installs the package into .venv/ like a user does. Built again only if a source has changed.
 install: .venv/.installed
 	@:
 

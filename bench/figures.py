@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was measured, kept in a file of JSON for plots.py, which draws it."""
+"""Stores the measured values in a JSON file, and draws them with plots.py."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CHARTS = {
 
 
 def describe_machine():
-  """The processor, and what of software matters."""
+  """The processor and the relevant software versions."""
   model = platform.processor() or platform.machine()
   try:
     with open('/proc/cpuinfo') as file:
@@ -31,13 +31,13 @@ def describe_machine():
 
 
 def own_version():
-  """As it stands in meson.build."""
+  """The version in meson.build."""
   with open(os.path.join(ROOT, 'meson.build')) as file:
     return re.search(r"version: '([\d.]+)'", file.read()).group(1)
 
 
 class Figures:
-  """Charts by name, in a folder; those of earlier runs stay until they are measured anew."""
+  """Charts by name, in a folder. Charts of earlier runs remain until they are measured again."""
 
   def __init__(self, folder):
     self.folder = folder
@@ -50,19 +50,19 @@ class Figures:
       pass
 
   def record(self, name, panels):
-    """Adds panels to a chart, in the place of those of the same names."""
+    """Adds panels to a chart, and replaces those with the same names."""
     if panels:
       kind = 'lines' if name == 'hit_ratio' else 'bars'
       chart = self.charts.setdefault(name, {**CHARTS[name], 'kind': kind, 'panels': {}})
       chart['panels'].update(panels)
 
   def record_backend(self, backend, cases):
-    """Calls in a second, by case of gets.py and client, which has its version with it."""
+    """Records calls per second: case of gets.py -> client with its version -> rate."""
     self.record('throughput', {backend: cases['64']})
     self.record('latency', {backend: {name: 1e6 / each for name, each in cases['1'].items()}})
 
   def draw(self, python):
-    """Keeps them, and draws them by a Python that has matplotlib or can have it."""
+    """Saves the charts, and draws them with a Python that has matplotlib or can install it."""
     os.makedirs(self.folder, exist_ok=True)
     with open(self.kept, 'w') as file:
       json.dump({'machine': describe_machine(), 'charts': self.charts}, file, indent=1)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Draws what `bench/run` has measured: plots.py FIGURES FOLDER.
+"""Draws the results of `bench/run`: plots.py FIGURES FOLDER.
 
-FIGURES is a file of JSON: {"machine": text, "charts": {name: {"title", "unit", "kind", "panels":
-{panel: ...}}}}. Of a chart of kind "bars" a panel is {who: number}; of kind "lines" it is
-{who: {x: number}}. Each chart becomes FOLDER/NAME.svg, legible on light pages and dark ones.
+FIGURES is a JSON file: {"machine": text, "charts": {name: {"title", "unit", "kind", "panels":
+{panel: ...}}}}. A panel of a chart of kind "bars" is {who: number}, of kind "lines" it is
+{who: {x: number}}. Each chart becomes FOLDER/NAME.svg, readable on light and dark pages.
 """
 
 import json
@@ -18,11 +18,11 @@ from matplotlib import pyplot
 
 OURS, THEIRS, INK = '#0a9396', '#9aa5b1', '#7b8794'
 LINES = ['#ee9b00', '#ca6702', '#ae2012', '#5e60ce', '#6a994e']
-WIDTH = 8  # inches
+WIDTH = 8  # in inches
 
 STYLE = {
-  'svg.fonttype': 'none',  # text stays text
-  'svg.hashsalt': 'cachette',  # the same figures give the same file
+  'svg.fonttype': 'none',  # text remains text
+  'svg.hashsalt': 'cachette',  # equal values produce an equal file
   'font.family': 'sans-serif',
   'font.size': 10,
   'text.color': INK,
@@ -36,7 +36,7 @@ STYLE = {
 
 
 def draw_bars(chart):
-  """A panel above the other, the bars of each in one scale, with their numbers."""
+  """Draws panels one below the other, with all bars on one scale and labelled with their values."""
   panels = chart['panels']
   rows = [len(panel) for panel in panels.values()]
   figure, axes = pyplot.subplots(
@@ -59,7 +59,7 @@ def draw_bars(chart):
 
 
 def draw_lines(chart):
-  """Panels side by side, two in a row; ours is the strong line."""
+  """Draws panels in two columns; our line is the emphasized one."""
   panels = chart['panels']
   rows = (len(panels) + 1) // 2
   figure, axes = pyplot.subplots(rows, 2, figsize=(WIDTH, 2.4 * rows + 0.8), squeeze=False)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The documentation: it builds without a warning, loads nothing from elsewhere, its code runs."""
+"""The documentation: it builds without warnings, loads nothing from elsewhere, and its code
+runs."""
 
 import os
 import pathlib
@@ -30,7 +31,7 @@ def blocks_of(language: str) -> List[Tuple[str, Block]]:
   return [each for each in BLOCKS if each[1].language == language]
 
 
-def name_block(each: Tuple[str, Block]) -> str:
+def block_id(each: Tuple[str, Block]) -> str:
   return f'{each[0]}, line {each[1].line}'
 
 
@@ -39,7 +40,7 @@ def name_block(each: Tuple[str, Block]) -> str:
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-  """The site; a warning, such as of a dead link or anchor, is an error."""
+  """The built site. A warning, such as of a dead link or anchor, is an error."""
   folder = tmp_path_factory.mktemp('site')
   done = subprocess.run(
     [sys.executable, '-m', 'mkdocs', '--quiet', 'build', '--strict', '--site-dir', str(folder)],
@@ -55,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 class Links(HTMLParser):
-  """What a page loads, and what it links to."""
+  """The resources that a page loads, and its links."""
 
   def __init__(self) -> None:
     super().__init__()
@@ -79,7 +80,7 @@ def pages_of(site: pathlib.Path) -> Iterator[Tuple[pathlib.Path, Links]]:
     yield path, links
 
 
-def test_every_page_is_there_and_finds_what_it_loads(site: pathlib.Path) -> None:
+def test_every_page_exists_with_all_its_resources(site: pathlib.Path) -> None:
   pages = dict(pages_of(site))
   assert {path.relative_to(site).as_posix() for path in pages} - {'404.html'} == {
     page[len('docs/') : -len('.md')] + '.html' for page in PAGES
@@ -91,7 +92,7 @@ def test_every_page_is_there_and_finds_what_it_loads(site: pathlib.Path) -> None
         assert (path.parent / each.partition('?')[0]).exists(), f'{path.name}: {each}'
 
 
-def test_no_link_within_the_site_is_dead(site: pathlib.Path) -> None:
+def test_the_site_has_no_dead_internal_links(site: pathlib.Path) -> None:
   for path, links in pages_of(site):
     for each in links.links:
       file, _, anchor = each.partition('#')
@@ -104,7 +105,7 @@ def test_no_link_within_the_site_is_dead(site: pathlib.Path) -> None:
         assert f'id="{anchor}"' in text, f'{path.name}: {each}'
 
 
-def test_the_search_knows_the_pages_without_a_server(site: pathlib.Path) -> None:
+def test_the_search_works_without_a_server(site: pathlib.Path) -> None:
   index = (site / 'search' / 'search_index.js').read_text(encoding='utf-8')
   for option in options():
     assert option['name'] in index
@@ -115,7 +116,7 @@ def test_the_search_knows_the_pages_without_a_server(site: pathlib.Path) -> None
 # ---- The manual of the C library
 
 
-def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_the_manual_contains_the_whole_header(site: pathlib.Path, tmp_path: pathlib.Path) -> None:
   header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
   functions = re.findall(r'^CACHETTE_API [^(]*?\b(cachette_\w+)\(', header, re.MULTILINE)
   types = re.findall(r'^(?:enum|struct|typedef struct) (cachette_\w+) \{', header, re.MULTILINE)
@@ -153,12 +154,12 @@ PRINTED = {
 
 
 def is_special(block: Block) -> bool:
-  """Run by a test of its own."""
+  """Another test runs this block."""
   return block.is_app or 'isolated_cache' in block.code
 
 
 @pytest.mark.parametrize(
-  'each', [each for each in blocks_of('python') if not is_special(each[1])], ids=name_block
+  'each', [each for each in blocks_of('python') if not is_special(each[1])], ids=block_id
 )
 def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
   done = subprocess.run(
@@ -173,7 +174,7 @@ def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
   assert done.stdout == ''.join(expected)
 
 
-def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
+def test_the_examples_of_the_testing_page_pass(tmp_path: pathlib.Path) -> None:
   (block,) = [block for _, block in blocks_of('python') if 'def test_' in block.code]
   (tmp_path / 'test_page.py').write_text(block.code, encoding='utf-8')
   done = subprocess.run(
@@ -186,7 +187,7 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
   assert done.returncode == 0 and '3 passed' in done.stdout, done.stdout
 
 
-def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
+def test_the_quick_start_works(tmp_path: pathlib.Path) -> None:
   (block,) = [block for _, block in blocks_of('python') if block.is_app]
   checkout = copy_checkout(tmp_path / 'checkout')
   (install, serve) = [block.code for page, block in blocks_of('sh') if page == 'docs/index.md']
@@ -205,21 +206,21 @@ def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
     )
     return done.stdout
 
-  told = paste(install.replace('python3', sys.executable))
+  output = paste(install.replace('python3', sys.executable))
   text = (DOCS / 'index.md').read_text(encoding='utf-8')
   ((folder, show, expected),) = re.findall(r'`(\w+)(/bin/pip show \w+)`[^`]*`([^`]*)`', text)
-  assert f'Version: {cachette.__version__}' in paste(folder + show).splitlines(), told
+  assert f'Version: {cachette.__version__}' in paste(folder + show).splitlines(), output
   assert expected == f'Version: {cachette.__version__}'
   assert f'Put this into `{folder}/app.py`' in text
   (checkout / folder / 'app.py').write_text(block.code, encoding='utf-8')
   port = find_free_port()
   commands = serve.replace('/uvicorn ', f'/uvicorn --port {port} ').replace('8000', str(port))
-  told = paste(f'{commands}kill $!')
-  assert told.count('{"number":1,"name":"Ada"}') == 2, told
+  output = paste(f'{commands}kill $!')
+  assert output.count('{"number":1,"name":"Ada"}') == 2, output
 
 
 def copy_checkout(folder: pathlib.Path) -> pathlib.Path:
-  """What a fresh checkout has: nothing that was built or installed in this one."""
+  """Copies a fresh checkout: without anything that was built or installed in this one."""
   made = shutil.ignore_patterns(
     *('.git', '.venv*', 'build*', 'dist', '.servers', 'quickstart', '__pycache__', '.*_cache')
   )
@@ -244,8 +245,8 @@ def make_older_package(folder: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.mark.parametrize('page', ['README.md', *PAGES])
-def test_no_command_installs_the_older_package(page: str) -> None:
-  """`pip install cachette` alone gets what a package index has under this name."""
+def test_no_documented_command_installs_the_older_package(page: str) -> None:
+  """`pip install cachette` alone installs what a package index has under this name."""
   text = pathlib.Path(ROOT, page).read_text(encoding='utf-8')
   for command in re.findall(r'pip install [^`\n]*', text):
     for word in shlex.split(command)[2:]:
@@ -269,16 +270,16 @@ def test_the_quick_start_has_five_commands() -> None:
   ]
 
 
-def test_the_c_block_is_that_of_the_readme_which_is_built() -> None:
+def test_the_c_block_equals_that_of_the_readme() -> None:
   readme = [block.code for block in read_blocks('README.md') if block.language in ('c', 'sh')]
   for page, block in BLOCKS:
     if page == 'docs/c.md':
       assert block.code in readme
 
 
-def test_every_block_is_of_a_language_that_is_tested() -> None:
+def test_every_block_is_in_a_tested_language() -> None:
   assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c', 'ini'}
-  # test_dynamodb_profiles.py has AWS's files as that page shows them.
+  # test_dynamodb_profiles.py uses the AWS files that this page contains.
   assert {page for page, _ in blocks_of('ini')} == {'docs/backends/dynamodb.md'}
   shell = {page for page, _ in blocks_of('sh')}
   assert shell == {'docs/index.md', 'docs/start/install.md', 'docs/c.md', 'docs/benchmarks.md'}

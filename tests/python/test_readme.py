@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every code block of README.md and of the documentation does what it says."""
+"""Every code block of README.md and of the documentation works as described."""
 
 import os
 import pathlib
@@ -42,7 +42,7 @@ def of(language: str) -> List[Block]:
   return [each for each in BLOCKS if each.language == language]
 
 
-def name_block(block: Block) -> str:
+def block_id(block: Block) -> str:
   return f'line {block.line}'
 
 
@@ -52,11 +52,11 @@ def read_example() -> str:
     return file.read()
 
 
-def test_every_block_is_of_a_language_that_is_tested() -> None:
+def test_every_block_is_in_a_tested_language() -> None:
   assert {block.language for block in BLOCKS} == {'python', 'sh', 'c'}
 
 
-def test_the_fastapi_example_is_the_file_word_for_word() -> None:
+def test_the_fastapi_example_equals_the_file() -> None:
   (block,) = [each for each in of('python') if each.is_app]
   assert read_example() == '# SPDX-License-Identifier: MIT\n' + block.code
 
@@ -72,24 +72,22 @@ PRINTED = {
 }
 
 
-@pytest.mark.parametrize(
-  'block', [each for each in of('python') if not each.is_app], ids=name_block
-)
+@pytest.mark.parametrize('block', [each for each in of('python') if not each.is_app], ids=block_id)
 def test_a_python_block_runs(block: Block) -> None:
-  done = subprocess.run(
+  process = subprocess.run(
     [sys.executable, '-W', 'error', '-c', block.code],
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     encoding='utf-8',
   )
-  assert done.returncode == 0, done.stdout
+  assert process.returncode == 0, process.stdout
   expected = [text for mark, text in PRINTED.items() if mark in block.code]
-  assert done.stdout == ''.join(expected)
+  assert process.stdout == ''.join(expected)
 
 
 @pytest.fixture(scope='module')
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-  """Where the README's application is served."""
+  """The port of the README's application."""
   pytest.importorskip('fastapi')
   pytest.importorskip('uvicorn')
   folder = tmp_path_factory.mktemp('readme')
@@ -124,26 +122,26 @@ MAKE_LINES = [
 
 
 @pytest.mark.parametrize(('name', 'line'), MAKE_LINES)
-def test_a_make_target_that_is_named_exists(name: str, line: str) -> None:
+def test_each_mentioned_make_target_exists(name: str, line: str) -> None:
   targets = [word for word in shlex.split(line, comments=True)[1:] if '=' not in word]
   assert targets and set(targets) <= set(read_targets())
 
 
-def test_the_curl_lines_say_what_the_example_does(port: int) -> None:
+def test_the_curl_commands_print_the_documented_output(port: int) -> None:
   if shutil.which('curl') is None:
     pytest.skip('curl is not installed')
   lines = [each for block in of('sh') for each in block.code.splitlines() if 'curl' in each]
-  told = []
+  output = []
   for line in [*lines, 'curl http://127.0.0.1:8000/greeting']:
     assert 'http://127.0.0.1:8000/' in line
     command = [*shlex.split(line.replace(':8000/', f':{port}/')), '--silent', '--show-error']
-    done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', timeout=20)
-    assert done.returncode == 0
-    told.append(done.stdout)
-  assert told == ['OK', 'hello', '{"cleared":1}', '']
+    process = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', timeout=20)
+    assert process.returncode == 0
+    output.append(process.stdout)
+  assert output == ['OK', 'hello', '{"cleared":1}', '']
 
 
-def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
+def test_every_shell_command_is_tested() -> None:
   tested = ('make ', 'CACHETTE_BACKEND=redis ', 'curl ', 'pip install .', 'meson ', 'cc -o ')
   for block in of('sh'):
     for line in block.code.splitlines():
@@ -155,7 +153,7 @@ def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
 
 
 def example_of_the_header() -> str:
-  """The program at the top of cachette.h, made whole."""
+  """The program at the top of cachette.h, completed so that it compiles."""
   header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
   code = re.findall(r'^ \*     (.*)$', header.partition(' * Invariants')[0], re.MULTILINE)
   assert 'cachette_open' in '\n'.join(code)
@@ -164,12 +162,12 @@ def example_of_the_header() -> str:
 
 
 def commands_of_example(commands: str) -> str:
-  """The line that builds the README's program, for that of the header, which says nothing."""
+  """The README's build command, applied to the header's example."""
   (line,) = [each for each in commands.splitlines() if each.startswith('cc ')]
   return line.replace('hello', 'example') + '\n./example'
 
 
-def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_c_blocks_build_as_documented_and_run(tmp_path_factory: pytest.TempPathFactory) -> None:
   folder = tmp_path_factory.mktemp('c')
   beside = os.path.dirname(sys.executable)
   env: Dict[str, str] = {**os.environ, 'PATH': f'{beside}{os.pathsep}{os.environ["PATH"]}'}
@@ -184,7 +182,7 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
   commands = commands.replace('meson setup build', f'meson setup build {place}')
   env['PKG_CONFIG_PATH'] = f'{folder}/prefix/lib/pkgconfig'
   env['LD_LIBRARY_PATH'] = f'{folder}/prefix/lib'
-  done = subprocess.run(
+  process = subprocess.run(
     ['sh', '-ec', f'{commands}\n./hello\n{commands_of_example(commands)}'],
     cwd=folder,
     env=env,
@@ -193,8 +191,8 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
     encoding='utf-8',
     timeout=300,
   )
-  assert done.returncode == 0, done.stdout
-  assert done.stdout.endswith('\nhello\n')
+  assert process.returncode == 0, process.stdout
+  assert process.stdout.endswith('\nhello\n')
   manual = folder / 'prefix' / 'share' / 'man' / 'man3' / 'cachette_open.3'
   assert 'cachette **handle' in manual.read_text(encoding='utf-8')
 
@@ -202,7 +200,7 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
 # ---- What the words say
 
 
-def test_the_table_of_options_is_the_one_of_the_library() -> None:
+def test_the_table_of_options_equals_that_of_the_library() -> None:
   script = os.path.join(ROOT, 'scripts', 'options-table')
   assert subprocess.run([sys.executable, script, '--check']).returncode == 0
 
