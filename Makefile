@@ -8,7 +8,7 @@ SOURCES := $(shell find src include python meson.build meson_options.txt pyproje
 WITH_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help:
-	@echo 'make demo     the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
+	@echo 'make demo     the FastAPI example on http://127.0.0.1:8000 (PORT=... for another port)'
 	@echo 'make test     all tests; the last line says N passed, N failed'
 	@echo 'make bench    figures, beside those of the peers'
 	@echo 'make docs     the documentation site, in build/site/'

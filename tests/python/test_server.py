@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The README's example serves real requests over real sockets, and loses none."""
+"""The FastAPI example serves real requests on real sockets, and loses none."""
 
 import asyncio
 import os
