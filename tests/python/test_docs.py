@@ -137,19 +137,19 @@ def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathli
 # ---- The code
 
 PRINTED = {
-  "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
-  'find_users': '{}\n',
-  'may_pass': '10\n',
-  'def find_user(': 'asking the database\n'
-  + 2 * "{'number': 1, 'name': 'Ada'}\n"
-  + 'user:1 False\n',
-  'returns=List[User]': "1815\nAda [{'name': 'Ada', 'born': '1815-12-10'}]\n",
+  "print(await cachette.get_or_set('user:1'": 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n",
+  'print(await find_user(number=1))': 'asking the database\n' + 2 * "{'number': 1, 'name': 'Ada'}\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
-  'with testing.isolated()': 'None\n',
   'find_name': 'Ada\n',
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
   'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',
 }
+
+
+def find_output(code: str) -> str:
+  """Returns the output that the comments of a block promise: `print(1 + 1)  # 2`."""
+  return ''.join(f'{line}\n' for line in re.findall(r'^ *print\(.*\)  # (.*)$', code, re.MULTILINE))
 
 
 def is_special(block: Block) -> bool:
@@ -170,12 +170,14 @@ def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
   )
   assert done.returncode == 0, done.stdout
   expected = [text for mark, text in PRINTED.items() if mark in each[1].code]
-  assert done.stdout == ''.join(expected)
+  assert done.stdout == (find_output(each[1].code) or ''.join(expected))
 
 
-def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
-  (block,) = [block for _, block in blocks_of('python') if 'def test_' in block.code]
-  (tmp_path / 'test_page.py').write_text(block.code, encoding='utf-8')
+@pytest.mark.parametrize(
+  'each', [each for each in blocks_of('python') if 'def test_' in each[1].code], ids=name_block
+)
+def test_the_tests_of_a_page_pass(each: Tuple[str, Block], tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'test_page.py').write_text(each[1].code, encoding='utf-8')
   done = subprocess.run(
     [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'test_page.py'],
     cwd=tmp_path,
@@ -183,7 +185,7 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: pathlib.Path) -> None:
     encoding='utf-8',
     timeout=60,
   )
-  assert done.returncode == 0 and '3 passed' in done.stdout, done.stdout
+  assert done.returncode == 0, done.stdout
 
 
 def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
