@@ -141,7 +141,7 @@ PRINTED = {
   + 2 * "{'number': 1, 'name': 'Ada'}\n",
   'print(await find_user(number=1))': 'asking the database\n' + 2 * "{'number': 1, 'name': 'Ada'}\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
-  'find_name': 'Ada\n',
+  'run(find_name(1))': 'Ada\n',
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
   'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',
 }
