@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from html.parser import HTMLParser
 from typing import Dict, Iterator, List, Tuple
@@ -186,6 +187,55 @@ def test_the_tests_of_a_page_pass(each: Tuple[str, Block], tmp_path: pathlib.Pat
     timeout=60,
   )
   assert done.returncode == 0, done.stdout
+
+
+# Applications of the guides, and requests to them.
+REQUESTS = {
+  "'/visits/{page}'": """
+    assert client.post('/visits/home').status_code == 202
+    assert Cachette.sync.increment('visits:home', 0) == 1
+  """,
+  "'/report'": """
+    assert client.get('/report').json() == Cachette.sync.fetch('report') == 'all is well'
+  """,
+  "'/prices'": """
+    with client.websocket_connect('/prices?user=ada') as websocket:
+      for _ in range(100):
+        websocket.send_text('tea')
+        assert websocket.receive_json() == {'article': 'tea', 'price': 12.5}
+      websocket.send_text('tea')
+      assert websocket.receive() == {'type': 'websocket.close', 'code': 1008, 'reason': ''}
+    assert Cachette.sync.increment('rate:ada', 0) == 101
+  """,
+  "@app.get('/users/{number}')\n@cached": """
+    assert client.get('/users/1').json() == client.get('/users/1').json()
+    assert Cachette.sync.exists('user:1') and Cachette.stats().hits == 1
+  """,
+  "'/sessions/{token}'": """
+    Sessions.sync.put('t', {'user': 1})
+    assert client.get('/sessions/t').json() == {'user': 1}
+    assert client.get('/sessions/u').json() == {}
+  """,
+  "'/cache-stats'": """
+    Cachette.sync.put('key', 'value')
+    assert client.get('/cache-stats').json()['puts'] == 1
+  """,
+}
+
+
+@pytest.mark.parametrize('mark', REQUESTS)
+def test_an_application_of_a_guide_answers_as_told(mark: str) -> None:
+  (block,) = [
+    block for _, block in blocks_of('python') if mark in block.code and not is_special(block)
+  ]
+  client = 'from fastapi.testclient import TestClient\nwith TestClient(app) as client:\n'
+  done = subprocess.run(
+    [sys.executable, '-c', block.code + client + textwrap.indent(REQUESTS[mark], ' ')],
+    stderr=subprocess.PIPE,
+    encoding='utf-8',
+    timeout=60,
+  )
+  assert done.returncode == 0, done.stderr
 
 
 def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
