@@ -140,7 +140,8 @@ def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathli
 PRINTED = {
   "print(await cachette.get_or_set('user:1'": 'asking the database\n'
   + 2 * "{'number': 1, 'name': 'Ada'}\n",
-  'print(await find_user(number=1))': 'asking the database\n' + 2 * "{'number': 1, 'name': 'Ada'}\n",
+  'print(await find_user(number=1))': 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
   'run(find_name(1))': 'Ada\n',
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
