@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from html.parser import HTMLParser
 from typing import Dict, Iterator, List, Tuple
@@ -143,16 +144,12 @@ def test_the_manual_contains_the_whole_header(site: pathlib.Path, tmp_path: path
 # ---- The code
 
 PRINTED = {
-  "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
-  'find_users': '{}\n',
-  'may_pass': '10\n',
-  'def find_user(': 'asking the database\n'
-  + 2 * "{'number': 1, 'name': 'Ada'}\n"
-  + 'user:1 False\n',
-  'returns=List[User]': "1815\nAda [{'name': 'Ada', 'born': '1815-12-10'}]\n",
+  "print(await cachette.get_or_set('user:1'": 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n",
+  'print(await find_user(number=1))': 'asking the database\n'
+  + 2 * "{'number': 1, 'name': 'Ada'}\n",
   'Cachette.sync.increment': "1 {'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
-  'with testing.isolated()': 'None\n',
-  'find_name': 'Ada\n',
+  'run(find_name(1))': 'Ada\n',
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
   'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',
 }
@@ -184,9 +181,11 @@ def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
   assert done.stdout == (find_output(each[1].code) or ''.join(expected))
 
 
-def test_the_examples_of_the_testing_page_pass(tmp_path: pathlib.Path) -> None:
-  (block,) = [block for _, block in blocks_of('python') if 'def test_' in block.code]
-  (tmp_path / 'test_page.py').write_text(block.code, encoding='utf-8')
+@pytest.mark.parametrize(
+  'each', [each for each in blocks_of('python') if 'def test_' in each[1].code], ids=name_block
+)
+def test_the_tests_of_a_page_pass(each: Tuple[str, Block], tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'test_page.py').write_text(each[1].code, encoding='utf-8')
   done = subprocess.run(
     [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'test_page.py'],
     cwd=tmp_path,
@@ -194,7 +193,56 @@ def test_the_examples_of_the_testing_page_pass(tmp_path: pathlib.Path) -> None:
     encoding='utf-8',
     timeout=60,
   )
-  assert done.returncode == 0 and '3 passed' in done.stdout, done.stdout
+  assert done.returncode == 0, done.stdout
+
+
+# Applications of the guides, and requests to them.
+REQUESTS = {
+  "'/visits/{page}'": """
+    assert client.post('/visits/home').status_code == 202
+    assert Cachette.sync.increment('visits:home', 0) == 1
+  """,
+  "'/report'": """
+    assert client.get('/report').json() == Cachette.sync.fetch('report') == 'all is well'
+  """,
+  "'/prices'": """
+    with client.websocket_connect('/prices?user=ada') as websocket:
+      for _ in range(100):
+        websocket.send_text('tea')
+        assert websocket.receive_json() == {'article': 'tea', 'price': 12.5}
+      websocket.send_text('tea')
+      assert websocket.receive() == {'type': 'websocket.close', 'code': 1008, 'reason': ''}
+    assert Cachette.sync.increment('rate:ada', 0) == 101
+  """,
+  "@app.get('/users/{number}')\n@cached": """
+    assert client.get('/users/1').json() == client.get('/users/1').json()
+    assert Cachette.sync.exists('user:1') and Cachette.stats().hits == 1
+  """,
+  "'/sessions/{token}'": """
+    Sessions.sync.put('t', {'user': 1})
+    assert client.get('/sessions/t').json() == {'user': 1}
+    assert client.get('/sessions/u').json() == {}
+  """,
+  "'/cache-stats'": """
+    Cachette.sync.put('key', 'value')
+    assert client.get('/cache-stats').json()['puts'] == 1
+  """,
+}
+
+
+@pytest.mark.parametrize('mark', REQUESTS)
+def test_an_application_of_a_guide_answers_as_told(mark: str) -> None:
+  (block,) = [
+    block for _, block in blocks_of('python') if mark in block.code and not is_special(block)
+  ]
+  client = 'from fastapi.testclient import TestClient\nwith TestClient(app) as client:\n'
+  done = subprocess.run(
+    [sys.executable, '-c', block.code + client + textwrap.indent(REQUESTS[mark], ' ')],
+    stderr=subprocess.PIPE,
+    encoding='utf-8',
+    timeout=60,
+  )
+  assert done.returncode == 0, done.stderr
 
 
 def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
