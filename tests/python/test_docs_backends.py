@@ -80,11 +80,11 @@ def server_errors(server: Server, cache: Any) -> Ways:
     cache.fetch('key')
 
   return {
-    'the server is gone': down,
-    'the endpoint is gone': down,
-    'it hangs': hangs,
-    'it went on hanging': hangs_on,
-    '`increment` found no counter': lambda: increment_a_non_counter(cache),
+    'the server is down': gone,
+    'the endpoint is down': gone,
+    'the server hangs': hangs,
+    'the server still hangs': hangs_on,
+    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
   }
 
 
@@ -128,11 +128,11 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
         cache.put(f'key:{number}', 'v' * 100_000)
 
     yield {
-      **server_errors(server, cache),
-      'it is full and evicts nothing': fill,
-      'the password is wrong': lambda: new_client(':wrong@').fetch('key'),
-      'there is no password': lambda: new_client('').fetch('key'),
-      **refusals_of_redis(server, new_client),
+      **ways_of_a_server(server, cache),
+      'the server is full and evicts nothing': fill,
+      'the password is wrong': lambda: ask(':wrong@').fetch('key'),
+      'the URL has no password': lambda: ask('').fetch('key'),
+      **refusals_of_redis(server, ask),
       **tls_mistakes(server, tmp_path, redis_with),
     }
 
@@ -160,10 +160,10 @@ def refusals_of_redis(server: RedisServer, new_client: Callable[..., Any]) -> Wa
       new_cache(backend='redis', redis_url=f'redis://:needless@127.0.0.1:{front.port}').fetch('key')
 
   return {
-    'it is a replica': replica,
+    'the server is a replica': replica,
     'a command is not permitted': lambda: not_permitted('mine:1', '-set'),
     'a key is not permitted': lambda: not_permitted('yours:1', '+set'),
-    'the server, older than Redis 6, has no password': no_password,
+    'a server older than Redis 6 has no password': no_password,
   }
 
 
@@ -174,7 +174,7 @@ def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
     yield {
       **server_errors(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
-      "a namespace's keys cannot be listed whole": lambda: cache.clear(namespace='n' * 121),
+      'the namespace is too long to be cleared': lambda: cache.clear(namespace='n' * 121),
       **tls_mistakes(server, tmp_path, memcached_with),
     }
 
@@ -199,9 +199,9 @@ def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 
     cache = new_client('root:right')
     yield {
-      **server_errors(server, cache),
-      'the password is wrong': lambda: new_client('root:wrong').fetch('key'),
-      'the user has no right to it': lambda: new_client('nobody:right').fetch('key'),
+      **ways_of_a_server(server, cache),
+      'the password is wrong': lambda: ask('root:wrong').fetch('key'),
+      'the user lacks the role': lambda: ask('nobody:right').fetch('key'),
       'the value is too large': lambda: put_too_much(cache, 16 << 20),
     }
 
@@ -246,15 +246,15 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 
     no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
     yield {
-      **server_errors(server, cache),
-      'there is no region, and no endpoint': lambda: new_cache(backend='dynamodb').fetch('key'),
-      'the profile is not there': lambda: with_profile('other'),
-      'the SSO login is over': with_an_old_login,
-      'the program fails': lambda: with_profile(
+      **ways_of_a_server(server, cache),
+      'no region and no endpoint were found': lambda: own(backend='dynamodb').fetch('key'),
+      'the profile does not exist': lambda: with_profile('other'),
+      'the SSO login has expired': with_an_old_login,
+      '`credential_process` fails': lambda: with_profile(
         'it', "credential_process = sh -c 'echo why >&2; exit 1'"
       ),
-      'there are no credentials': lambda: new_cache(**no_keys).fetch('key'),
-      'the table is another one': another_table,
+      'no credentials were found': lambda: own(**no_keys).fetch('key'),
+      'the table has another key': another_table,
       'the value is too large': lambda: put_too_much(cache, 500_000),
     }
 
@@ -285,14 +285,12 @@ def file(tmp_path: pathlib.Path) -> Iterator[Ways]:
       cache.put('key', 'value')
 
   yield {
-    'the folder does not exist': lambda: new_cache(
-      backend='file', pickle_path=f'{tmp_path}/no/cache'
-    ),
-    'the file is not ours': not_ours,
+    'the folder does not exist': lambda: own(backend='file', pickle_path=f'{tmp_path}/no/cache'),
+    'the file belongs to another program': not_ours,
     'the file is damaged': damaged,
-    'others keep it locked': locked,
-    'the value is too large': lambda: put_too_much(new_client(file_limit='1M'), 2_000_000),
-    '`increment` found no counter': lambda: increment_a_non_counter(new_client()),
+    'another process keeps the file locked': locked,
+    'the value is too large': lambda: put_too_much(ask(file_limit='1M'), 2_000_000),
+    '`increment` found no counter': lambda: count_what_is_no_counter(ask()),
   }
 
 
