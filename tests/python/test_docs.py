@@ -153,6 +153,11 @@ PRINTED = {
   'with testing.isolated()': 'None\n',
   'find_name': 'Ada\n',
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
+  'def load_prices': "asking the database\n1000 answers\n{'tea': 3, 'coffee': 4}\n",
+  'fetches were hits': '0 of 0 fetches were hits\n',
+  'redis://127.0.0.1:1': 'Cachette goes on without its cache: BackendUnavailable: '
+  'Cannot connect to 127.0.0.1:1: connection refused.\nhello\n'
+  'the cache is down: Cannot connect to 127.0.0.1:1: connection refused.\n1 fallback\n',
   'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',
 }
 
@@ -337,8 +342,8 @@ def test_the_quick_start_has_seven_commands() -> None:
 
 
 def test_every_block_is_of_a_language_that_is_tested() -> None:
-  assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c', 'ini'}
-  # test_dynamodb_profiles.py uses the AWS files that this page contains.
+  assert {block.language for _, block in BLOCKS} <= {'python', 'sh', 'c', 'ini', 'text'}
+  # test_dynamodb_profiles.py has AWS's files as that page shows them.
   assert {page for page, _ in blocks_of('ini')} == {'docs/backends/dynamodb.md'}
   shell = {page for page, _ in blocks_of('sh')}
   assert shell == {'docs/index.md', 'docs/start/install.md', 'docs/c.md', 'docs/benchmarks.md'}
