@@ -16,27 +16,30 @@ class User(BaseModel):
 def run(statement: str, *values: object) -> List[Dict[str, Any]]:
   with closing(sqlite3.connect(PATH)) as connection, connection:
     connection.row_factory = sqlite3.Row
-    connection.set_trace_callback(print)  # shows each statement that reaches the database
+    connection.set_trace_callback(print)  # prints each statement
     return [dict(row) for row in connection.execute(statement, values)]
 
 
 def create_table() -> None:
-  run('CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)')
+  columns = 'id INTEGER PRIMARY KEY, name TEXT NOT NULL'
+  run(f'CREATE TABLE IF NOT EXISTS users ({columns})')
 
 
 def select_users() -> List[User]:
-  return [User(**row) for row in run('SELECT id, name FROM users ORDER BY id')]
+  return [User(**row) for row in run('SELECT * FROM users ORDER BY id')]
 
 
 def select_user(user_id: int) -> Optional[User]:
-  rows = run('SELECT id, name FROM users WHERE id = ?', user_id)
+  rows = run('SELECT * FROM users WHERE id = ?', user_id)
   return User(**rows[0]) if rows else None
 
 
 def insert_user(name: str) -> User:
-  return User(**run('INSERT INTO users (name) VALUES (?) RETURNING id, name', name)[0])
+  rows = run('INSERT INTO users (name) VALUES (?) RETURNING *', name)
+  return User(**rows[0])
 
 
 def rename_user(user_id: int, name: str) -> Optional[User]:
-  rows = run('UPDATE users SET name = ? WHERE id = ? RETURNING id, name', name, user_id)
+  statement = 'UPDATE users SET name = ? WHERE id = ? RETURNING *'
+  rows = run(statement, name, user_id)
   return User(**rows[0]) if rows else None

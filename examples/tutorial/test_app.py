@@ -37,7 +37,7 @@ def test_a_renamed_user_has_the_new_name_at_once(client):
 
 def test_the_list_expires_after_a_minute(client, isolated_cache):
   assert client.get('/users').json() == []
-  database.insert_user('Ada')  # not through the application, so nothing is invalidated
+  database.insert_user('Ada')  # bypasses the application, so nothing is invalidated
   assert client.get('/users').json() == []
   isolated_cache.clock.advance(60)
   assert client.get('/users').json() == [{'id': 1, 'name': 'Ada'}]
