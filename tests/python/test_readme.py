@@ -31,7 +31,7 @@ def read_blocks(name: str) -> List[Block]:
   """The fenced blocks of a Markdown file."""
   with open(os.path.join(ROOT, name), encoding='utf-8') as file:
     text = file.read()
-  found = re.finditer(r'^```(\w*)\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+  found = re.finditer(r'^```(\w*)(?: [^\n]*)?\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
   return [Block(text.count('\n', 0, each.start()) + 1, each[1], each[2]) for each in found]
 
 
