@@ -191,7 +191,7 @@ def test_a_python_block_runs(each: Tuple[str, Block]) -> None:
 
 
 @pytest.mark.parametrize(
-  'each', [each for each in blocks_of('python') if 'def test_' in each[1].code], ids=name_block
+  'each', [each for each in blocks_of('python') if 'def test_' in each[1].code], ids=block_id
 )
 def test_the_tests_of_a_page_pass(each: Tuple[str, Block], tmp_path: pathlib.Path) -> None:
   (tmp_path / 'test_page.py').write_text(each[1].code, encoding='utf-8')

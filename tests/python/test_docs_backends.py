@@ -80,11 +80,11 @@ def server_errors(server: Server, cache: Any) -> Ways:
     cache.fetch('key')
 
   return {
-    'the server is down': gone,
-    'the endpoint is down': gone,
+    'the server is down': down,
+    'the endpoint is down': down,
     'the server hangs': hangs,
     'the server still hangs': hangs_on,
-    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
+    '`increment` found no counter': lambda: increment_a_non_counter(cache),
   }
 
 
@@ -128,11 +128,11 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
         cache.put(f'key:{number}', 'v' * 100_000)
 
     yield {
-      **ways_of_a_server(server, cache),
+      **server_errors(server, cache),
       'the server is full and evicts nothing': fill,
-      'the password is wrong': lambda: ask(':wrong@').fetch('key'),
-      'the URL has no password': lambda: ask('').fetch('key'),
-      **refusals_of_redis(server, ask),
+      'the password is wrong': lambda: new_client(':wrong@').fetch('key'),
+      'the URL has no password': lambda: new_client('').fetch('key'),
+      **refusals_of_redis(server, new_client),
       **tls_mistakes(server, tmp_path, redis_with),
     }
 
@@ -199,9 +199,9 @@ def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 
     cache = new_client('root:right')
     yield {
-      **ways_of_a_server(server, cache),
-      'the password is wrong': lambda: ask('root:wrong').fetch('key'),
-      'the user lacks the role': lambda: ask('nobody:right').fetch('key'),
+      **server_errors(server, cache),
+      'the password is wrong': lambda: new_client('root:wrong').fetch('key'),
+      'the user lacks the role': lambda: new_client('nobody:right').fetch('key'),
       'the value is too large': lambda: put_too_much(cache, 16 << 20),
     }
 
@@ -246,14 +246,14 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 
     no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
     yield {
-      **ways_of_a_server(server, cache),
-      'no region and no endpoint were found': lambda: own(backend='dynamodb').fetch('key'),
+      **server_errors(server, cache),
+      'no region and no endpoint were found': lambda: new_cache(backend='dynamodb').fetch('key'),
       'the profile does not exist': lambda: with_profile('other'),
       'the SSO login has expired': with_an_old_login,
       '`credential_process` fails': lambda: with_profile(
         'it', "credential_process = sh -c 'echo why >&2; exit 1'"
       ),
-      'no credentials were found': lambda: own(**no_keys).fetch('key'),
+      'no credentials were found': lambda: new_cache(**no_keys).fetch('key'),
       'the table has another key': another_table,
       'the value is too large': lambda: put_too_much(cache, 500_000),
     }
@@ -285,12 +285,14 @@ def file(tmp_path: pathlib.Path) -> Iterator[Ways]:
       cache.put('key', 'value')
 
   yield {
-    'the folder does not exist': lambda: own(backend='file', pickle_path=f'{tmp_path}/no/cache'),
+    'the folder does not exist': lambda: new_cache(
+      backend='file', pickle_path=f'{tmp_path}/no/cache'
+    ),
     'the file belongs to another program': not_ours,
     'the file is damaged': damaged,
     'another process keeps the file locked': locked,
-    'the value is too large': lambda: put_too_much(ask(file_limit='1M'), 2_000_000),
-    '`increment` found no counter': lambda: count_what_is_no_counter(ask()),
+    'the value is too large': lambda: put_too_much(new_client(file_limit='1M'), 2_000_000),
+    '`increment` found no counter': lambda: increment_a_non_counter(new_client()),
   }
 
 

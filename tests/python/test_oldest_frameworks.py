@@ -18,8 +18,8 @@ from conftest import ROOT
 
 FOLDER = pathlib.Path(ROOT, 'build', 'oldest', f'python{sys.version_info[0]}.{sys.version_info[1]}')
 
-# The releases that docs/start/install.md names. Some have no build for newer Pythons, or import what
-# these removed; there it is the oldest that works.
+# The releases that docs/start/install.md names. Some have no build for newer Pythons, or import
+# what these removed; there it is the oldest that works.
 OLDEST: Dict[str, List[str]] = {
   'fastapi': ['fastapi==0.100.0', 'httpx<1'],
   'starlette': ['starlette==0.27.0', 'fastapi==0.100.0', 'httpx<1'],
