@@ -14,7 +14,7 @@ help:
 	@echo 'make docs     the documentation site, in build/site/'
 	@echo 'make servers  a server for each backend that has one; it prints what chooses each'
 	@echo 'make wheel    the sdist, and wheels that carry what they need, tried in a bare Debian; in dist/'
-	@echo 'make lint     form and types of all code'
+	@echo 'make lint     form and types of all code; words and links of the documentation'
 	@echo 'make format   puts all code into form'
 	@echo 'make clean    removes what was built, and .venv/'
 
