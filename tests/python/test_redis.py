@@ -156,7 +156,7 @@ def test_a_refused_connection_is_an_immediate_error() -> None:
   asyncio.run(main())
 
 
-# ---- Faults
+# ---- Network faults
 
 
 @pytest.mark.parametrize('fault', [None, *FAULTS])
