@@ -324,14 +324,14 @@ def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
         asyncio.run(Cachette().put(key, value, ttl))
     def compute_blocking(key, factory):
       return _flights.compute_blocking(Cachette, Blocking(), key, factory, None)
-    begun, go = [], threading.Event()
+    started, go = [], threading.Event()
     async def compute():
-      begun.append(1)
+      started.append(1)
       while not go.is_set():
         await asyncio.sleep(0.01)
       return 'parent'
     def wait():
-      begun.append(1)
+      started.append(1)
       go.wait()
       return 'parent'
     threads = [
@@ -340,7 +340,7 @@ def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
     ]
     for thread in threads:
       thread.start()
-    while len(begun) < 2:
+    while len(started) < 2:
       time.sleep(0.01)
     assert _loops.under_way and _threads.under_way
     if os.fork() == 0:
