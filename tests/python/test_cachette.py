@@ -149,7 +149,7 @@ def test_inspect_finds_the_source_and_file_of_the_class() -> None:
   typing.get_type_hints(Sub)
 
 
-# ---- What Python does with objects
+# ---- Instances
 
 
 def test_an_instance_can_be_copied_and_pickled() -> None:

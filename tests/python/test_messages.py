@@ -37,7 +37,7 @@ def new_class() -> Any:
   return Own
 
 
-# ---- What load_config takes
+# ---- Arguments of load_config
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_cache_is_copied_and_pickled() -> None:
     assert type(pickle.loads(pickle.dumps(Cachette(), protocol))) is Cachette
 
 
-# ---- Which class it is about
+# ---- The class in the message
 
 
 def test_an_error_names_the_configured_class() -> None:
