@@ -6,7 +6,6 @@ import importlib
 import os
 import pkgutil
 import re
-import sys
 
 import cachette
 import pytest
@@ -104,4 +103,4 @@ def test_the_examples_of_the_docstrings_run(name: str) -> None:
 
 
 def test_there_are_examples_in_the_docstrings() -> None:
-  assert doctest.testmod(sys.modules['cachette._core']).attempted >= 4
+  assert doctest.testmod(cachette).attempted >= 4
