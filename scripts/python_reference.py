@@ -34,8 +34,7 @@ async def decorated(*args: Any, **kwargs: Any) -> None:
 def find(name: str) -> Any:
   """Returns the object that has a name on the page, such as `Cachette.put` or `testing.Clock`."""
   if name == 'isolated_cache':
-    fixture: Any = _pytest.isolated_cache
-    return getattr(fixture, '__wrapped__', None) or fixture.__pytest_wrapped__.obj
+    return _pytest.isolated_cache.__wrapped__  # the function below the fixture
   found: Any = types.SimpleNamespace(**vars(cachette), decorated=decorated)
   for each in name.split('.'):
     found = getattr(found, each)
@@ -52,9 +51,10 @@ def spell_type(annotation: Any) -> str:
   if annotation == Time:
     return 'Time'
   text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+  text = text.replace('CachetteT', 'Cachette').replace('~Settings', 'Any')
   text = re.sub(r'\b(?:[a-z_]\w*\.)+(?=\w)', '', text.replace("'", ''))
   text = re.sub(r'Union\[(.*), NoneType\]', r'Optional[Union[\1]]', text)
-  return text.replace('NoneType', 'None').replace('~', '')
+  return text.replace('NoneType', 'None')
 
 
 def spell_parameter(parameter: inspect.Parameter) -> str:
@@ -76,6 +76,8 @@ def spell_function(name: str, function: Any) -> str:
   returns = ''
   if signature.return_annotation is not signature.empty:
     returns = f' -> {spell_type(signature.return_annotation)}'
+  if inspect.isgeneratorfunction(inspect.unwrap(function)):
+    returns = returns.replace('Iterator', 'ContextManager')
   start = 'async def ' if inspect.iscoroutinefunction(function) else 'def '
   line = f'{start}{name}({", ".join(parameters)}){returns}'
   if len(line) <= WIDTH:
@@ -150,6 +152,8 @@ def write_fields(name: str, links: Dict[str, str]) -> str:
 
 
 def spell(name: str, found: Any) -> str:
+  if name == 'isolated_cache':
+    return 'def test_something(isolated_cache: Isolation)'
   last = name.rpartition('.')[2]
   if isinstance(found, type):
     return spell_class(last, found)
@@ -164,10 +168,14 @@ def write_entry(name: str, links: Dict[str, str]) -> str:
     raise ValueError(f'{name} has no docstring')
   others = {key: anchor for key, anchor in links.items() if key != last}
   return (
-    f'### {last} {{#{anchor_of(name)}}}\n\n```python\n{spell(name, found)}\n```\n\n'
+    f'### {title_of(name)} {{#{anchor_of(name)}}}\n\n```python\n{spell(name, found)}\n```\n\n'
     + write_docstring(doc, others)
     + (write_fields(last, others) if isinstance(found, type) else '')
   )
+
+
+def title_of(name: str) -> str:
+  return re.sub(r'^(Cachette|decorated|testing)\.', '', name)
 
 
 def anchor_of(name: str) -> str:
@@ -178,9 +186,7 @@ def write_table(names: List[str], links: Dict[str, str]) -> str:
   rows = ['| name | purpose |', '|---|---|']
   for name in names:
     first = (inspect.getdoc(find(name)) or '').split('\n\n')[0].replace('\n', ' ')
-    sentence = re.split(r'(?<=\.) ', first)[0]
-    last = name.rpartition('.')[2]
-    rows.append(f'| [`{last}`](#{anchor_of(name)}) | {write_prose(sentence, links)} |')
+    rows.append(f'| [`{title_of(name)}`](#{anchor_of(name)}) | {write_prose(first, links)} |')
   return '\n'.join(rows)
 
 

@@ -116,12 +116,12 @@ class Cachette(Cache):
   'hello'
   """
 
-  _config: ClassVar[Config]
-
   sync = _Sync()
   """The same calls for code without an event loop, for example `Cachette.sync.fetch('key')`."""
 
-  if not TYPE_CHECKING:
+  if TYPE_CHECKING:
+    _config: ClassVar[Config]
+  else:
     __wrapped__ = _AsyncDependency()
     __signature__ = _PlainSignature()
 
@@ -135,7 +135,7 @@ class Cachette(Cache):
       settings: (name, value) tuples, a mapping, a settings object whose fields are options, or a
         function that returns one of these. The function is called once, at once and without
         arguments. Names are case-insensitive, and every value may be text. From `os.environ` only
-        variables that start with CACHETTE_ are read, such as CACHETTE_TTL.
+        variables that start with `CACHETTE_` are read, such as `CACHETTE_TTL`.
 
     Returns:
       The argument.
@@ -600,6 +600,9 @@ class Cachette(Cache):
 
 
 Cachette.__module__ = 'cachette'  # the public name, also in help() and tracebacks
+for _each in vars(Cachette).values():
+  if isinstance(_each, (classmethod, staticmethod)):
+    _each.__func__.__module__ = 'cachette'
 configure(Cachette, load_settings([]))
 
 cached = Cachette.cached

@@ -141,7 +141,7 @@ def test_help_shows_the_class_and_its_methods() -> None:
 
 
 def test_its_source_and_file_are_those_of_the_class() -> None:
-  assert inspect.getfile(Cachette).endswith('_core.py')
+  assert inspect.getfile(Cachette.load_config).endswith('_core.py')
   assert (Cachette.__module__, Cachette.__qualname__) == ('cachette', 'Cachette')
   typing.get_type_hints(Cachette)
   typing.get_type_hints(Sub)

@@ -137,6 +137,7 @@ def test_all_of_the_header_is_in_the_manual(site: pathlib.Path, tmp_path: pathli
 # ---- The code
 
 PRINTED = {
+  'load_user(1)': "{'text': 'hello'}\n{'number': 1, 'name': 'Ada'}\nTrue\n",
   "clear('user')": "{'user:1': 'Ada', 'user:2': 'Grace'}\n2\n",
   'find_users': '{}\n',
   'may_pass': '10\n',
