@@ -51,7 +51,7 @@ def spell_type(annotation: Any) -> str:
   if annotation == Time:
     return 'Time'
   text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-  text = text.replace('CachetteT', 'Cachette').replace('~Settings', 'Any')
+  text = text.replace('~CachetteT', 'Cachette').replace('~Settings', 'Any')
   text = re.sub(r'\b(?:[a-z_]\w*\.)+(?=\w)', '', text.replace("'", ''))
   text = re.sub(r'Union\[(.*), NoneType\]', r'Optional[Union[\1]]', text)
   return text.replace('NoneType', 'None')

@@ -154,7 +154,7 @@ class Cachette(Cache):
     return settings
 
   @classmethod
-  async def inject(cls: 'Type[CachetteT]') -> 'CachetteT':
+  async def inject(cls: Type[CachetteT]) -> CachetteT:
     """Returns a cache of the class, as a dependency: `Depends(Cachette.inject)`.
 
     Every version of FastAPI awaits it. FastAPI awaits `Depends()` on the class itself only from
