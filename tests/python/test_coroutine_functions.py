@@ -88,7 +88,7 @@ def test_each_call_has_the_attributes_of_a_function(name: str) -> None:
   assert weakref.ref(unbound)() is unbound
   assert weakref.WeakMethod(bound)() == bound
   assert inspect.unwrap(unbound) is unbound
-  assert inspect.getfile(unbound).endswith('_calls.py')
+  assert inspect.getfile(unbound).endswith('_core.py')
   assert f'async def {name}(' in inspect.getsource(unbound)
   assert 'return' in typing.get_type_hints(unbound)
 

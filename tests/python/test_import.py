@@ -6,7 +6,6 @@ import importlib
 import os
 import pkgutil
 import re
-import sys
 
 import cachette
 import pytest
@@ -103,5 +102,5 @@ def test_the_docstring_examples_run(name: str) -> None:
   assert failed == 0
 
 
-def test_the_docstrings_have_examples() -> None:
-  assert doctest.testmod(sys.modules['cachette._core']).attempted >= 4
+def test_there_are_examples_in_the_docstrings() -> None:
+  assert doctest.testmod(cachette).attempted >= 4
