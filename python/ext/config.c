@@ -212,7 +212,7 @@ static PyMethodDef config_methods[] = {
      "decode($self, key, data, returns, /)\n--\n\nDecodes a result of encode(), as a fetch would. "
      "Raises CodecError."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
-     "stop_clock($self)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
+     "stop_clock($self, /)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
      "before the cache is first used."},
     {"advance", (PyCFunction)config_advance, METH_O,
      "advance($self, ms, /)\n--\n\nMoves the stopped clock forward by milliseconds."},
@@ -222,7 +222,8 @@ static PyMethodDef config_methods[] = {
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nReturns the text of an option that is not secret, or None."},
     {"warning", (PyCFunction)config_warning, METH_NOARGS,
-     "warning($self)\n--\n\nReturns a warning about options that are valid but probably a mistake, "
+     "warning($self, /)\n--\n\nReturns a warning about options that are valid but probably a "
+     "mistake, "
      "or None."},
     {NULL, NULL, 0, NULL},
 };

@@ -131,13 +131,13 @@ PAIRS: List[Any] = [
 def test_annotations_evaluate_as_on_the_undecorated_function(bare: Any, decorated: Any) -> None:
   expected = {name: kind for name, kind in typing.get_type_hints(bare).items() if name != 'self'}
   assert typing.get_type_hints(decorated) == typing.get_type_hints(bare)
-  told = {name: kind for name, kind in expected.items() if name != 'return'}
+  annotations = {name: kind for name, kind in expected.items() if name != 'return'}
   found = {
     name: kind
     for name, kind in zip(inspect.signature(bare).parameters, evaluate_all(decorated))
     if name != 'self'
   }
-  assert found == told
+  assert found == annotations
   assert decorated.__globals__ is bare.__globals__
   assert decorated.__annotations__ == bare.__annotations__
   if sys.version_info >= (3, 10):
@@ -165,9 +165,9 @@ def test_nothing_is_added_to_the_globals_of_a_function() -> None:
   module.__dict__['cached'] = Local.cached
   exec('async def load(number: int = 3) -> str: return str(number)', module.__dict__)
   before = dict(module.__dict__)
-  kept = module.__dict__['cached'](module.__dict__['load'])
-  assert asyncio.run(kept()) == asyncio.run(kept(3)) == '3'
-  assert kept.key() == kept.key(number=3)
+  decorated = module.__dict__['cached'](module.__dict__['load'])
+  assert asyncio.run(decorated()) == asyncio.run(decorated(3)) == '3'
+  assert decorated.key() == decorated.key(number=3)
   assert module.__dict__ == before
 
 
@@ -175,18 +175,18 @@ def test_a_function_with_empty_globals_can_be_decorated() -> None:
   code = (lambda number: str(number)).__code__
   names: Dict[str, Any] = {'__name__': 'bare', '__builtins__': {'str': str}}
   function = types.FunctionType(code, names, 'load')
-  kept = Local.cached(function)
-  assert (kept(5), kept.key(5)) == ('5', kept.key(number=5))
+  decorated = Local.cached(function)
+  assert (decorated(5), decorated.key(5)) == ('5', decorated.key(number=5))
   assert set(names) == {'__name__', '__builtins__'}
 
 
 def test_a_decorated_function_reads_current_globals() -> None:
   module = types.ModuleType('another')
   exec('rate = 2\nasync def load(number): return number * rate', module.__dict__)
-  kept = Local.cached(module.__dict__['load'])
-  assert asyncio.run(kept(2)) == 4
+  decorated = Local.cached(module.__dict__['load'])
+  assert asyncio.run(decorated(2)) == 4
   module.__dict__['rate'] = 3
-  assert asyncio.run(kept(4)) == 12
+  assert asyncio.run(decorated(4)) == 12
 
 
 def test_globals_do_not_shadow_names_of_the_decorator() -> None:
@@ -294,8 +294,8 @@ def test_fastapi_serves_decorated_functions(method: str, path: str, answer: Any)
 def test_fastapi_parses_the_body_for_a_decorated_function() -> None:
   app = make_fastapi()
   for _ in range(2):
-    made = asyncio.run(request(app, 'POST', '/items', json={'name': 'bread'}))
-    assert made == {'name': 'bread', 'size': 1}
+    created = asyncio.run(request(app, 'POST', '/items', json={'name': 'bread'}))
+    assert created == {'name': 'bread', 'size': 1}
   assert asyncio.run(Local().fetch('made')) == Item(name='bread')
 
 
@@ -392,8 +392,8 @@ def test_litestar_serves_decorated_functions() -> None:
     expected = {'number': 5, 'colour': 'RED'}
     assert asyncio.run(request(app, 'GET', '/users/5?colour=red')) == expected
     assert asyncio.run(request(app, 'GET', '/plain/5?colour=red')) == expected
-    made = asyncio.run(request(app, 'POST', '/orders', json={'name': 'bread', 'size': 2}))
-    assert made == {'name': 'bread', 'size': 2}
+    created = asyncio.run(request(app, 'POST', '/orders', json={'name': 'bread', 'size': 2}))
+    assert created == {'name': 'bread', 'size': 2}
     assert asyncio.run(request(app, 'GET', '/orders?number=7')) == 7
 
 
@@ -459,7 +459,7 @@ def test_blacksheep_serves_decorated_functions() -> None:
   asyncio.run(main())
 
 
-# ---- The package's own
+# ---- Functions of the package
 
 
 @pytest.mark.parametrize('call', [Cachette.inject, Cachette.lifespan, Cachette.stats])

@@ -154,10 +154,10 @@ def test_a_call_can_be_scheduled_from_another_thread(run: Run, full: Cachette) -
   async def main() -> None:
     loop = asyncio.get_running_loop()
 
-    def ask() -> Any:
+    def fetch_in_thread() -> Any:
       return asyncio.run_coroutine_threadsafe(full.fetch('key'), loop).result(10)
 
-    assert await loop.run_in_executor(None, ask) == 'value'
+    assert await loop.run_in_executor(None, fetch_in_thread) == 'value'
 
   run(main())
 
@@ -387,9 +387,9 @@ def as_coroutine() -> Iterator[Any]:
   async def coroutine() -> str:
     return 'value'
 
-  made = coroutine()
-  yield made
-  made.close()
+  created = coroutine()
+  yield created
+  created.close()
 
 
 THROWN: List[Any] = [
@@ -496,10 +496,10 @@ def test_a_call_that_is_never_awaited_warns(run: Run, cache: Cachette, name: str
       warnings.simplefilter('always')
       run(main())
       CALLS[name](cache)  # outside a loop too
-    told = never_awaited(caught)
-    assert [each.category for each in told] == [RuntimeWarning] * 2
-    assert all(each.filename == __file__ for each in told)
-    return [str(each.message) for each in told]
+    reported = never_awaited(caught)
+    assert [each.category for each in reported] == [RuntimeWarning] * 2
+    assert all(each.filename == __file__ for each in reported)
+    return [str(each.message) for each in reported]
 
   for _ in range(3):  # the extension reuses awaitables
     assert warned() == [f"coroutine 'Cachette.{name}' was never awaited"] * 2
@@ -539,11 +539,11 @@ def test_a_call_is_not_iterable_and_warns(run: Run, cache: Cachette, name: str, 
     try:
       OVER[over](CALLS[name](cache))
     except TypeError as error:
-      told = str(error)
+      reported = str(error)
       traceback.clear_frames(error.__traceback__)  # they reference the call
-    assert 'iterable' in told
+    assert 'iterable' in reported
     if name != 'get_or_set' and over != 'in':  # a coroutine, for which Python warns itself
-      assert f"'Cachette.{name}' is not iterable: await it" in told
+      assert f"'Cachette.{name}' is not iterable: await it" in reported
 
   with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter('always')
@@ -597,9 +597,9 @@ def test_a_started_or_closed_call_does_not_warn(run: Run, cache: Cachette) -> No
 
 
 def test_a_never_awaited_call_in_a_reference_cycle_warns(cache: Cachette) -> None:
-  held: List[Any] = []
-  held.append(cache.fetch('key', held))
-  del held
+  references: List[Any] = []
+  references.append(cache.fetch('key', references))
+  del references
   with pytest.warns(RuntimeWarning, match=r"'Cachette.fetch' was never awaited"):
     gc.collect()
   for _ in range(20):  # a call that the garbage collector found warns when it is used again
@@ -615,8 +615,8 @@ def test_a_call_takes_effect_without_being_awaited(cache: Cachette) -> None:
 
 
 def test_a_warning_as_an_error_is_reported_and_breaks_nothing(cache: Cachette) -> None:
-  told: List[Any] = []
-  hook, sys.unraisablehook = sys.unraisablehook, told.append
+  reported: List[Any] = []
+  hook, sys.unraisablehook = sys.unraisablehook, reported.append
   try:
     with warnings.catch_warnings():
       warnings.simplefilter('error')
@@ -624,7 +624,7 @@ def test_a_warning_as_an_error_is_reported_and_breaks_nothing(cache: Cachette) -
         cache.fetch('key')
   finally:
     sys.unraisablehook = hook
-  assert [type(each.exc_value) for each in told] == [RuntimeWarning] * 3
+  assert [type(each.exc_value) for each in reported] == [RuntimeWarning] * 3
   assert asyncio.run(cache.fetch('key')) is None
 
 

@@ -44,7 +44,7 @@ def one(value: Any) -> None:
 one_key: Callable[[Any], str] = Local.cached(one).key
 
 
-# ---- Keys of one's own
+# ---- Custom keys
 
 
 def test_a_template_is_formatted_with_the_bound_arguments() -> None:
@@ -176,9 +176,9 @@ def test_wrong_arguments_raise_the_type_error_of_python() -> None:
     with pytest.raises(TypeError) as expected:
       load.__wrapped__(*args, **kwargs)
     for call in (load, load.key):
-      with pytest.raises(TypeError) as told:
+      with pytest.raises(TypeError) as raised:
         asyncio.run(call(*args, **kwargs))
-      assert str(told.value) == str(expected.value)
+      assert str(raised.value) == str(expected.value)
 
 
 def test_parameters_may_have_any_name() -> None:
@@ -345,10 +345,10 @@ def test_a_value_without_a_key_is_an_error_that_names_its_parameter(
   value: Any, message: str
 ) -> None:
   for _ in range(2):
-    with pytest.raises(TypeError) as told:
+    with pytest.raises(TypeError) as raised:
       one_key(value)
-    assert f'The parameter "value" of {__name__}.one() {message}, of which' in str(told.value)
-    assert 'Give key=, or leave the parameter out of the key with exclude=' in str(told.value)
+    assert f'The parameter "value" of {__name__}.one() {message}, of which' in str(raised.value)
+    assert 'Give key=, or leave the parameter out of the key with exclude=' in str(raised.value)
 
 
 # Values of which two are equal only if their types are too; bool and int, for example, differ by
@@ -431,11 +431,11 @@ def test_keys_are_equal_in_every_process() -> None:
       decimal.Decimal('1.5'), uuid.UUID(int=5), pathlib.Path('a'), Colour.RED, Size(words),
       **{each: each for each in words}))
     """
-  told = {
+  keys = {
     run_python(program, env={'PYTHONHASHSEED': seed}) for seed in ('0', '1', '12345', 'random')
   }
-  assert len(told) == 1
-  assert told.pop().startswith('__main__.f:')
+  assert len(keys) == 1
+  assert keys.pop().startswith('__main__.f:')
 
 
 def test_the_format_of_keys_does_not_change() -> None:
@@ -457,7 +457,7 @@ def test_many_different_arguments_do_not_use_up_memory() -> None:
 
 
 def test_importing_the_package_imports_nothing_for_keys() -> None:
-  told = run_python("""
+  output = run_python("""
     import sys, asyncio
     from cachette import cached
     @cached(key='{a}')
@@ -465,7 +465,7 @@ def test_importing_the_package_imports_nothing_for_keys() -> None:
     assert asyncio.run(f(1)) == 'value'
     print(*sorted({'decimal', 'dataclasses', 'uuid', 'pathlib', 'pydantic'} & set(sys.modules)))
     """)
-  assert told == '\n'
+  assert output == '\n'
 
 
 def test_a_function_without_parameters_has_one_key() -> None:

@@ -47,14 +47,14 @@ class Meeting:
     self.count = count
     self.lock = threading.Lock()
     self.met = threading.Event()
-    self.begun: Counter[str] = collections.Counter()
+    self.started: Counter[str] = collections.Counter()
 
   def arrive(self, name: str) -> int:
     with self.lock:
-      self.begun[name] += 1
-      if len(self.begun) >= self.count:
+      self.started[name] += 1
+      if len(self.started) >= self.count:
         self.met.set()
-      return self.begun[name]
+      return self.started[name]
 
   async def wait(self) -> None:
     deadline = time.monotonic() + LONG
@@ -313,7 +313,7 @@ def test_a_cycle_of_a_thread_and_a_loop_ends(make_class: MakeClass) -> None:
   loops: List[asyncio.AbstractEventLoop] = []
   calls: Dict[str, Any] = {}
 
-  async def ask(name: str) -> Any:
+  async def call(name: str) -> Any:
     return await calls[name]()
 
   calls['a'] = needing(cls(), meeting, 'a', lambda: asyncio.to_thread(calls['b']))
@@ -321,7 +321,7 @@ def test_a_cycle_of_a_thread_and_a_loop_ends(make_class: MakeClass) -> None:
     cls.sync,
     meeting,
     'b',
-    lambda: asyncio.run_coroutine_threadsafe(ask('a'), loops[0]).result(LONG),
+    lambda: asyncio.run_coroutine_threadsafe(call('a'), loops[0]).result(LONG),
   )
 
   async def main() -> Any:
@@ -337,11 +337,11 @@ def test_a_cycle_of_two_loops_ends(make_class: MakeClass) -> None:
   meeting, loops, calls = Meeting(2), {}, {}
   ready = threading.Barrier(2)
 
-  async def ask(name: str) -> Any:
+  async def call(name: str) -> Any:
     return await calls[name]()
 
   def elsewhere(name: str) -> Any:
-    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(name), loops[name]))
+    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(name), loops[name]))
 
   calls['a'] = needing(cls(), meeting, 'a', lambda: elsewhere('b'))
   calls['b'] = needing(cls(), meeting, 'b', lambda: elsewhere('a'))
@@ -381,7 +381,7 @@ def test_a_thread_started_by_a_factory_may_need_the_same_key(make_class: MakeCla
   assert run_all(lambda: sync.get_or_set('key', compute)) == ['outer(inner)']
 
 
-# ---- At random
+# ---- Random tests
 
 
 @pytest.mark.parametrize('seed', range(5))

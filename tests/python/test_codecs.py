@@ -211,7 +211,7 @@ def test_exceptions_unrelated_to_the_value_are_not_codec_errors(
   asyncio.run(main())
 
 
-# ---- Codecs of the application's own
+# ---- Custom codecs
 
 
 def test_a_registered_codec_encodes_and_decodes(make_class: MakeClass) -> None:

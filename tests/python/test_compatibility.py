@@ -32,7 +32,7 @@ def get_cachette_config():
   named = [] if codec == 'vanilla' else [('codec', codec)]
   return [('backend', backend), (f'{backend}_url', url), ('ttl', 300), *named]
 
-cache = Cachette()  # which for MongoDB runs a loop of its own
+cache = Cachette()  # for MongoDB it runs its own loop
 
 async def main():
   fetched = {}
@@ -224,8 +224,8 @@ def test_the_old_package_reads_numbers_that_msgpack_encodes_differently(
   New.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url, 'codec': 'msgpack'})
   numbers = {f'digit:{number}': number for number in range(46, 60)}
   New.sync.put_many(numbers)
-  asked = dict.fromkeys(numbers)
-  assert run_old(old_package, 'msgpack', 'redis', redis.url, asked) == numbers
+  request = dict.fromkeys(numbers)
+  assert run_old(old_package, 'msgpack', 'redis', redis.url, request) == numbers
   run_old(old_package, 'msgpack', 'redis', redis.url, {'old:47': 47, 'old:55': 55, 'old:58': 58})
   assert New.sync.fetch_many(['old:47', 'old:55', 'old:58']) == {
     'old:47': 47,

@@ -80,9 +80,9 @@ FAULTY = [
 
 def configured(settings: Any) -> type:
   """A class with its own configuration."""
-  made = types.new_class('Own', (Cachette,))
-  made.load_config(lambda: settings)  # type: ignore[attr-defined]
-  return made
+  cls = types.new_class('Own', (Cachette,))
+  cls.load_config(lambda: settings)  # type: ignore[attr-defined]
+  return cls
 
 
 def errors_of(settings: Any) -> List[str]:
@@ -95,7 +95,7 @@ def errors_of(settings: Any) -> List[str]:
   return [each[len(prefix) :] for each in found]
 
 
-# ---- What is read
+# ---- Valid settings
 
 
 @dataclass
@@ -243,7 +243,7 @@ def test_a_timeout_is_an_int_or_a_float(timeout: Any) -> None:
   configured({'timeout': timeout})
 
 
-# ---- What is refused
+# ---- Errors
 
 
 @pytest.mark.parametrize(('settings', 'messages'), FAULTY, ids=lambda value: str(value)[:60])
@@ -269,7 +269,7 @@ def test_an_int_subclass_is_its_number() -> None:
 
 
 def test_without_pydantic_a_config_error_has_the_same_messages() -> None:
-  told = run_python(
+  output = run_python(
     """
     import json, sys
     sys.modules['pydantic'] = None
@@ -289,7 +289,7 @@ def test_without_pydantic_a_config_error_has_the_same_messages() -> None:
     print('all refused')
     """.replace('sys.stdin.read()', repr(repr(FAULTY)))
   )
-  assert told == 'all refused\n'
+  assert output == 'all refused\n'
 
 
 def test_a_validation_error_names_each_option_and_is_a_value_error() -> None:
@@ -316,8 +316,8 @@ def test_an_unknown_choice_is_an_error_that_lists_the_choices() -> None:
 
 @pytest.mark.parametrize('name', [row['name'] for row in options()])
 def test_none_means_absent_if_the_backend_does_not_need_the_option(name: str) -> None:
-  made = configured([(name, None)])
-  assert asyncio.run(made().fetch('key', 'default')) == 'default'
+  cls = configured([(name, None)])
+  assert asyncio.run(cls().fetch('key', 'default')) == 'default'
 
 
 def test_dynamodb_needs_no_region_or_url_since_the_environment_may_have_them() -> None:
@@ -359,17 +359,17 @@ def test_an_error_does_not_contain_the_password(settings: Any) -> None:
   with pytest.raises(pydantic.ValidationError) as caught:
     configured(settings)
   error = caught.value
-  shown = [str(error), repr(error), repr(error.errors()), error.json()]
-  shown += traceback.format_exception(type(error), error, None)
-  assert not any('hunter2' in each for each in shown)
+  displayed = [str(error), repr(error), repr(error.errors()), error.json()]
+  displayed += traceback.format_exception(type(error), error, None)
+  assert not any('hunter2' in each for each in displayed)
 
 
 def test_the_repr_and_stats_do_not_contain_the_password() -> None:
-  made = configured([('backend', 'redis'), ('redis_url', 'redis://user:hunter2@h')])
-  config = made._config  # type: ignore[attr-defined]
-  assert 'hunter2' not in repr(made()) + repr(config) + repr(config.get('redis_url'))
+  cls = configured([('backend', 'redis'), ('redis_url', 'redis://user:hunter2@h')])
+  config = cls._config  # type: ignore[attr-defined]
+  assert 'hunter2' not in repr(cls()) + repr(config) + repr(config.get('redis_url'))
   with pytest.raises(BackendError) as caught:
-    asyncio.run(made().fetch('key'))
+    asyncio.run(cls().fetch('key'))
   assert 'hunter2' not in repr(caught.value)
 
 
@@ -413,39 +413,39 @@ def test_an_exception_of_the_function_propagates() -> None:
     Own.load_config(broken)
 
 
-# ---- What is replaced, and what is not
+# ---- Replaced configurations
 
 
 def test_a_second_load_config_applies_to_existing_instances() -> None:
-  made = configured([('codec', 'vanilla')])
-  cache = made()
+  cls = configured([('codec', 'vanilla')])
+  cache = cls()
   asyncio.run(cache.put('key', 1))
   assert asyncio.run(cache.fetch('key')) == '1'
-  made.load_config(lambda: [('codec', 'json'), ('ttl', 7)])  # type: ignore[attr-defined]
+  cls.load_config(lambda: [('codec', 'json'), ('ttl', 7)])  # type: ignore[attr-defined]
   assert asyncio.run(cache.fetch('key')) is None
   asyncio.run(cache.put('key', [1]))
   assert asyncio.run(cache.fetch_with_ttl('key')) == (about(7), [1])
 
 
 def test_a_failed_load_config_leaves_the_previous_configuration() -> None:
-  made = configured([('ttl', 7)])
-  asyncio.run(made().put('key', 'value'))
+  cls = configured([('ttl', 7)])
+  asyncio.run(cls().put('key', 'value'))
   for bad in ([('ttl', 0)], None):
     with pytest.raises((ValueError, TypeError)):
-      made.load_config(lambda bad=bad: bad)  # type: ignore[attr-defined,misc]
-  assert asyncio.run(made().fetch_with_ttl('key')) == (about(7), 'value')
+      cls.load_config(lambda bad=bad: bad)  # type: ignore[attr-defined,misc]
+  assert asyncio.run(cls().fetch_with_ttl('key')) == (about(7), 'value')
 
 
 @linux_only
 def test_a_second_load_config_closes_what_the_first_opened() -> None:
-  made = configured([])
-  asyncio.run(made().put('key', 'value'))
+  cls = configured([])
+  asyncio.run(cls().put('key', 'value'))
   asyncio.run(Cachette().fetch('key'))
   gc.collect()
   before = count_descriptors()
   for _ in range(100):
-    made.load_config(lambda: [])  # type: ignore[attr-defined]
-    asyncio.run(made().put('key', 'value'))
+    cls.load_config(lambda: [])  # type: ignore[attr-defined]
+    asyncio.run(cls().put('key', 'value'))
   assert count_descriptors() == before
 
 
@@ -462,7 +462,7 @@ def test_a_deallocated_class_closes_what_it_opened() -> None:
 
 
 def test_the_defaults_are_inmemory_vanilla_and_a_minute() -> None:
-  told = run_python("""
+  output = run_python("""
     import asyncio
     from cachette import Cachette
 
@@ -473,7 +473,7 @@ def test_the_defaults_are_inmemory_vanilla_and_a_minute() -> None:
 
     asyncio.run(main())
     """)
-  assert told == "(60, '5') <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
+  assert output == "(60, '5') <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
 
 
 def test_subclasses_with_a_configuration_are_independent_caches() -> None:

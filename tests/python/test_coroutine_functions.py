@@ -52,8 +52,8 @@ def forms(cls: Any, name: str) -> Iterator[Any]:
 
 def test_the_list_of_calls_is_complete() -> None:
   names = [name for name in dir(Cachette) if not name.startswith('_')]
-  made = [name for name in names if inspect.iscoroutinefunction(getattr(Cachette, name))]
-  assert made == sorted([*CALLS, 'inject'])
+  found = [name for name in names if inspect.iscoroutinefunction(getattr(Cachette, name))]
+  assert found == sorted([*CALLS, 'inject'])
 
 
 @pytest.mark.filterwarnings(
@@ -88,7 +88,7 @@ def test_each_call_has_the_attributes_of_a_function(name: str) -> None:
   assert weakref.ref(unbound)() is unbound
   assert weakref.WeakMethod(bound)() == bound
   assert inspect.unwrap(unbound) is unbound
-  assert inspect.getfile(unbound).endswith('_calls.py')
+  assert inspect.getfile(unbound).endswith('_core.py')
   assert f'async def {name}(' in inspect.getsource(unbound)
   assert 'return' in typing.get_type_hints(unbound)
 
@@ -158,8 +158,8 @@ def test_calls_can_be_specs_of_mocks() -> None:
     unittest.mock.MagicMock(spec=Cachette),
   ):
     for name in CALLS:
-      made = getattr(mock, name)
-      assert isinstance(made, unittest.mock.AsyncMock) or inspect.iscoroutinefunction(made), name
+      found = getattr(mock, name)
+      assert isinstance(found, unittest.mock.AsyncMock) or inspect.iscoroutinefunction(found), name
     mock.fetch.return_value = 'value'
     assert asyncio.run(mock.fetch('key')) == 'value'
     mock.fetch.assert_awaited_once_with('key')
@@ -176,7 +176,7 @@ def test_a_bound_call_releases_its_references() -> None:
   assert gone() is None
 
 
-# ---- Who is handed one
+# ---- Frameworks and libraries that receive a call
 
 
 async def request(app: Any, path: str = '/') -> Any:
@@ -312,12 +312,12 @@ def test_decorators_that_check_for_coroutine_functions_await_a_call(make_class: 
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-      made.append(function.__name__)
+      found.append(function.__name__)
       return await function(*args, **kwargs)
 
     return wrapper
 
-  made: List[str] = []
+  found: List[str] = []
   own = make_class()
 
   async def main() -> None:
@@ -326,4 +326,4 @@ def test_decorators_that_check_for_coroutine_functions_await_a_call(make_class: 
     assert await counted(own.fetch)(own(), 'key') == 'value'
 
   asyncio.run(main())
-  assert made == ['put', 'fetch']
+  assert found == ['put', 'fetch']

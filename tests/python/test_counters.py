@@ -214,7 +214,7 @@ def test_only_digits_of_64_bits_are_a_counter(make_class: MakeClass, codec: str)
       same(sync.fetch('key'), expected)
 
 
-# ---- Codecs of the application's own, and envelopes
+# ---- Custom codecs, and envelopes
 
 
 @inmemory_only

@@ -69,11 +69,11 @@ def test_a_browser_displays_the_working_page(tmp_path: pathlib.Path, size: str) 
     )
   dom = done.stdout
   assert 'data-tour="done"' in dom, done.stderr[-2000:] + dom[-2000:]
-  shown: Dict[str, str] = dict(re.findall(r'id="(\w+)"[^>]*>([^<]*)<', dom))
-  assert shown['hits'] == '102' and shown['misses'] == '1' and shown['ratio'] == '99%'
-  assert re.fullmatch(r'[\d.]+ (µs|ms)', shown['time'])
-  assert shown['backend'] == 'inmemory'
-  said = html.unescape(shown['said'])
-  assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', said)
+  displayed: Dict[str, str] = dict(re.findall(r'id="(\w+)"[^>]*>([^<]*)<', dom))
+  assert displayed['hits'] == '102' and displayed['misses'] == '1' and displayed['ratio'] == '99%'
+  assert re.fullmatch(r'[\d.]+ (µs|ms)', displayed['time'])
+  assert displayed['backend'] == 'inmemory'
+  result = html.unescape(displayed['said'])
+  assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', result)
   assert dom.count('<rect ') == 60
-  assert '@app.get(' in html.unescape(shown['source'])
+  assert '@app.get(' in html.unescape(displayed['source'])

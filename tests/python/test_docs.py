@@ -293,10 +293,10 @@ def test_the_quick_start_does_what_it_says(tmp_path: pathlib.Path) -> None:
 
 def copy_checkout(folder: pathlib.Path) -> pathlib.Path:
   """Copies a fresh checkout: without anything that was built or installed in this one."""
-  made = shutil.ignore_patterns(
+  ignored = shutil.ignore_patterns(
     *('.git', '.venv*', 'build*', 'dist', '.servers', 'quickstart', '__pycache__', '.*_cache')
   )
-  shutil.copytree(ROOT, folder, ignore=made, symlinks=True)
+  shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
   return folder
 
 

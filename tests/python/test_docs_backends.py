@@ -310,8 +310,8 @@ BACKENDS: Dict[str, Callable[[pathlib.Path], Any]] = {
 def test_an_error_matches_its_page(page: str, what: str, tmp_path: pathlib.Path) -> None:
   name, message = ROWS[page, what]
   pattern = '.+'.join(map(re.escape, message.split('…')))
-  with BACKENDS[page](tmp_path) as ways, pytest.raises(Exception) as caught:
-    ways[what]()
+  with BACKENDS[page](tmp_path) as actions, pytest.raises(Exception) as caught:
+    actions[what]()
   message = str(caught.value)
   if name == 'ConfigError':
     assert isinstance(caught.value, ValueError) and re.search(pattern, message), message

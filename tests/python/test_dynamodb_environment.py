@@ -224,7 +224,7 @@ def test_missing_settings_may_be_added_later(aws: Aws, clean: pytest.MonkeyPatch
   assert aws.hosts() == ['came.test']
 
 
-# ---- Faults, which name the file, the profile and the key
+# ---- Errors
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def new_cache(**settings: Any) -> Cachette:
   own.load_config(  # type: ignore[attr-defined]
     lambda: {'backend': 'dynamodb', 'timeout': 20, 'region': 'eu-west-1', **settings}
   )
-  made: Cachette = own()
-  return made
+  cache: Cachette = own()
+  return cache
 
 
 def fetch(**settings: Any) -> Optional[str]:
@@ -403,10 +403,10 @@ def test_an_invalid_role_is_an_error(
 def test_an_error_contains_the_message_of_sts(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-  said = (
+  body = (
     b'<ErrorResponse><Error><Message>User: x is not authorized</Message></Error></ErrorResponse>'
   )
-  aws.answer = lambda request: Answer(403, said)
+  aws.answer = lambda request: Answer(403, body)
   write(tmp_path, '[default]\nrole_arn = arn:r\nsource_profile = base', keys_in('base', 'base'))
   error = fetch()
   assert error is not None
@@ -533,7 +533,7 @@ def test_a_login_that_expires_soon_is_refreshed_like_botocore(
   path = log_in(tmp_path, 'my session', expiresAt=expiry_in(seconds), **REGISTERED)
   assert fetch() is None
   assert signed_by(aws) == [NEWER]
-  asked, ours = aws.requests[0], json.loads(path.read_text())
+  request, ours = aws.requests[0], json.loads(path.read_text())
   assert stat.S_IMODE(path.stat().st_mode) == 0o600
   assert [each.name for each in path.parent.iterdir()] == [path.name]
 
@@ -542,8 +542,8 @@ def test_a_login_that_expires_soon_is_refreshed_like_botocore(
   found = botocore.tokens.SSOTokenProvider(botocore.session.get_session()).load_token()
   assert found.get_frozen_token().token == 'newer'
   theirs = json.loads(path.read_text())
-  assert json.loads(asked.body) == json.loads(aws.requests[0].body)
-  assert (asked.method, asked.path) == (aws.requests[0].method, aws.requests[0].path)
+  assert json.loads(request.body) == json.loads(aws.requests[0].body)
+  assert (request.method, request.path) == (aws.requests[0].method, aws.requests[0].path)
   assert abs(botocore_time(ours.pop('expiresAt')) - botocore_time(theirs.pop('expiresAt'))) < 300
   assert ours == theirs
 
@@ -668,8 +668,8 @@ def test_the_keys_of_a_login_may_be_the_source_of_a_role(
   write(tmp_path, '[default]\nrole_arn = arn:r\nsource_profile = it\n' + LEGACY)
   log_in(tmp_path, 'https://start.test')
   assert fetch() is None
-  (asked,) = [each for each in aws.requests if each.method == 'POST' and b'RoleArn' in each.body]
-  assert scope_of(asked).id == ROLE
+  (request,) = [each for each in aws.requests if each.method == 'POST' and b'RoleArn' in each.body]
+  assert scope_of(request).id == ROLE
 
 
 # ---- The environment
@@ -734,7 +734,7 @@ def test_the_metadata_endpoint_may_come_from_the_profile(
     assert [each.path for each in server.requests] == ['/latest/api/token']
 
 
-# ---- The real thing
+# ---- DynamoDB Local
 
 
 def test_the_documented_files_alone_reach_dynamodb_local(

@@ -129,7 +129,7 @@ def test_a_plain_frame_round_trips_on_each_backend(make_class: MakeClass, codec:
   asyncio.run(main())
 
 
-# ---- Frames that a format does not hold
+# ---- Frames that a format does not support
 
 
 def renamed(*names: Any) -> DataFrame:
@@ -325,7 +325,7 @@ def test_the_error_does_not_contain_cells() -> None:
     assert 'secret' not in str(caught.value)
 
 
-# ---- Types that are guessed, and what is kept beside the values
+# ---- Inferred types, and the freq of indexes
 
 
 def test_csv_infers_types_from_the_whole_column() -> None:
@@ -613,16 +613,16 @@ def random_frame(seed: int) -> DataFrame:
 @pytest.mark.parametrize('codec', CODECS)
 def test_any_frame_round_trips_or_is_rejected(codec: str) -> None:
   dumps, loads = find(codec)
-  kept = 0
+  round_trips = 0
   for seed in range(600):
     frame = random_frame(seed)
     try:
       raw = dumps(frame)
     except ValueError:
       continue
-    kept += 1
+    round_trips += 1
     try:
       same(loads(raw), frame)
     except Exception as error:
       raise AssertionError(f'seed {seed}: {frame.to_dict("split")}') from error
-  assert kept > 60  # otherwise the test proves nothing
+  assert round_trips > 60  # otherwise the test proves nothing

@@ -64,11 +64,11 @@ def test_none_is_stored_as_a_value(make_class: MakeClass) -> None:
 
 
 def test_the_vanilla_codec_is_rejected_for_values_that_would_become_text(cache: Cachette) -> None:
-  for made in ({'a': 1}, 5, None, b'bytes'):
+  for value in ({'a': 1}, 5, None, b'bytes'):
     with pytest.raises(CodecError, match='"vanilla" codec keeps text only, and .* the key "key"'):
-      run(cache.get_or_set('key', lambda made=made: made))
+      run(cache.get_or_set('key', lambda value=value: value))
     with pytest.raises(CodecError, match='would come back as str'):
-      type(cache).sync.get_or_set('key', made)
+      type(cache).sync.get_or_set('key', value)
   assert run(cache.fetch('key', 'nothing')) == 'nothing'
 
 
@@ -91,9 +91,9 @@ def test_a_wrong_ttl_raises_the_error_of_put_before_the_factory_runs(
   runs: List[int] = []
   with pytest.raises((TypeError, ValueError)) as expected:
     run(cache.put('key', 'value', ttl))
-  with pytest.raises(expected.type) as told:
+  with pytest.raises(expected.type) as raised:
     run(cache.get_or_set('key', lambda: runs.append(1), ttl))
-  assert str(told.value) == str(expected.value)
+  assert str(raised.value) == str(expected.value)
   assert runs == []
   run(cache.put('key', 'value'))
   with pytest.raises(expected.type):
@@ -310,7 +310,7 @@ def test_a_loop_that_was_closed_with_flights_is_released(cache: Cachette) -> Non
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')
 def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
-  told = run_python("""
+  output = run_python("""
     import asyncio, os, threading, time, warnings
     from cachette import Cachette, _flights
     from cachette._flights import _loops, _threads
@@ -324,14 +324,14 @@ def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
         asyncio.run(Cachette().put(key, value, ttl))
     def compute_blocking(key, factory):
       return _flights.compute_blocking(Cachette, Blocking(), key, factory, None)
-    begun, go = [], threading.Event()
+    started, go = [], threading.Event()
     async def compute():
-      begun.append(1)
+      started.append(1)
       while not go.is_set():
         await asyncio.sleep(0.01)
       return 'parent'
     def wait():
-      begun.append(1)
+      started.append(1)
       go.wait()
       return 'parent'
     threads = [
@@ -340,7 +340,7 @@ def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
     ]
     for thread in threads:
       thread.start()
-    while len(begun) < 2:
+    while len(started) < 2:
       time.sleep(0.01)
     assert _loops.under_way and _threads.under_way
     if os.fork() == 0:
@@ -354,7 +354,7 @@ def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
       thread.join()
     print(*(asyncio.run(Cachette().fetch(key)) for key in ('key', 'key of threads')))
     """)
-  assert told == 'child child\nparent parent\n'
+  assert output == 'child child\nparent parent\n'
 
 
 # ---- Other event loops

@@ -62,19 +62,19 @@ def test_when_all_callers_are_cancelled_the_factory_is_cancelled_and_cleans_up(
 
 def test_a_caller_during_the_cancellation_of_a_flight_starts_a_new_one(cache: Cachette) -> None:
   async def main() -> None:
-    factory, begun = Factory(), asyncio.Event()
+    factory, started = Factory(), asyncio.Event()
 
     async def slow_to_cancel() -> Any:
       try:
         return await factory()
       finally:
-        begun.set()
+        started.set()
         await asyncio.sleep(0.05)
 
     call = asyncio.create_task(cache.get_or_set('key', slow_to_cancel))
     await until_waiting(cache, 'key', 1)
     call.cancel()
-    await begun.wait()
+    await started.wait()
     assert not call.done()
     assert await cache.get_or_set('key', 'anew') == 'anew'
     with pytest.raises(asyncio.CancelledError):

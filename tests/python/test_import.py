@@ -6,7 +6,6 @@ import importlib
 import os
 import pkgutil
 import re
-import sys
 
 import cachette
 import pytest
@@ -19,20 +18,20 @@ HEAVY = """
 
 
 def test_importing_the_package_imports_no_heavy_module() -> None:
-  told = run_python("""
+  output = run_python("""
     import sys, asyncio, typing
     before = set(sys.modules)
     import cachette
     print(*sorted(set(sys.modules) - before))
     """)
-  taken = told.split()
+  taken = output.split()
   assert not [each for each in taken if each.partition('.')[0] in HEAVY]
   others = [each for each in taken if each.partition('.')[0] not in ('cachette', 'collections')]
   assert others == []
 
 
 def test_calls_with_the_vanilla_codec_import_no_heavy_module() -> None:
-  told = run_python("""
+  output = run_python("""
     import sys, asyncio
     from cachette import Cachette
     @Cachette.load_config
@@ -46,7 +45,7 @@ def test_calls_with_the_vanilla_codec_import_no_heavy_module() -> None:
     asyncio.run(main())
     print(*sorted(set(sys.modules) - before))
     """)
-  assert not [each for each in told.split() if each.partition('.')[0] in HEAVY]
+  assert not [each for each in output.split() if each.partition('.')[0] in HEAVY]
 
 
 def test_importing_the_package_opens_no_descriptor() -> None:
@@ -103,5 +102,5 @@ def test_the_docstring_examples_run(name: str) -> None:
   assert failed == 0
 
 
-def test_the_docstrings_have_examples() -> None:
-  assert doctest.testmod(sys.modules['cachette._core']).attempted >= 4
+def test_there_are_examples_in_the_docstrings() -> None:
+  assert doctest.testmod(cachette).attempted >= 4

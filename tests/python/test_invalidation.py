@@ -14,7 +14,7 @@ from conftest import MakeClass, inmemory_only
 from flights import COUNTS, FORMS, KEY, LONG, WRITES, Source, run
 from services.redis import RedisServer
 
-# ---- What ends a flight
+# ---- What invalidates a flight
 
 
 @pytest.mark.parametrize('kind', FORMS)
@@ -87,13 +87,13 @@ def test_every_kind_of_clear_invalidates_a_decorated_coroutine_function(
     return value
 
   async def main() -> None:
-    ways = [
+    clears = [
       lambda: load.invalidate(1),
       lambda: cls().clear('ns'),
       lambda: cls().clear(key=load.key(1)),
       lambda: cls().flush(),
     ]
-    for kind in ways:
+    for kind in clears:
       data[0] = 'old'
       reads[:], go[:] = [asyncio.Event()], [asyncio.Event()]
       first = asyncio.create_task(load(1))
@@ -139,14 +139,14 @@ def test_a_subclass_that_shares_the_configuration_invalidates_and_another_class_
     pass
 
   async def main() -> None:
-    for cls, kept in ((Sub, None), (other, 'old')):
+    for cls, expected in ((Sub, None), (other, 'old')):
       source = Source()
       first = asyncio.create_task(base().get_or_set(KEY, source))
       await source.read.wait()
       await cls().clear(key=KEY)
       source.go.set()
       await first
-      assert await base().fetch(KEY) == kept
+      assert await base().fetch(KEY) == expected
 
   run(main())
 

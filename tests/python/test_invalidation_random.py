@@ -123,13 +123,13 @@ def test_no_fetch_returns_a_value_older_than_an_answered_write(
   """Runs tasks in two loops, and threads, at random."""
   cls, truth = make_class(timeout=60), Truth()
   deadline = time.monotonic() + SECONDS
-  faults: List[BaseException] = []
+  errors: List[BaseException] = []
 
   def guarded(call: Callable[[], Any]) -> None:
     try:
       call()
-    except BaseException as fault:
-      faults.append(fault)
+    except BaseException as error:
+      errors.append(error)
 
   async def main(first: int) -> None:
     await asyncio.gather(*(run_task(cls, truth, first + each, deadline) for each in range(12)))
@@ -148,6 +148,6 @@ def test_no_fetch_returns_a_value_older_than_an_answered_write(
   for thread in threads:
     thread.join(120)
     assert not thread.is_alive()
-  if faults:
-    raise faults[0]
+  if errors:
+    raise errors[0]
   assert not _loops.under_way and not _threads.under_way and not _loops.fetches

@@ -63,7 +63,7 @@ def frame() -> pandas.DataFrame:
   )
 
 
-# ---- What they hold
+# ---- Supported values
 
 
 @given(value=nested(st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | floats | texts))
@@ -131,7 +131,7 @@ def test_orjson_supports_types_that_json_does_not() -> None:
   assert loads(dumps([Point(1), number, when])) == [{'x': 1}, str(number), when.isoformat()]
 
 
-# ---- What they do not
+# ---- Unsupported values
 
 
 REFUSED: List[Tuple[str, Any]] = [
@@ -245,12 +245,12 @@ columns = st.dictionaries(
 def test_frames_with_any_columns_round_trip(
   data: st.DataObject, kinds: Dict[str, Any], rows: int
 ) -> None:
-  made = pandas.DataFrame(
+  frame = pandas.DataFrame(
     {name: data.draw(st.lists(kind, min_size=rows, max_size=rows)) for name, kind in kinds.items()}
   )
   for codec in ('feather', 'parquet'):
     dumps, loads = find(codec)
-    assert_frame_equal(loads(dumps(made)), made)
+    assert_frame_equal(loads(dumps(frame)), frame)
 
 
 csv_columns = st.dictionaries(
@@ -264,11 +264,11 @@ csv_columns = st.dictionaries(
 @given(data=st.data(), kinds=csv_columns, rows=st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
 def test_csv_round_trips_numbers(data: st.DataObject, kinds: Dict[str, Any], rows: int) -> None:
-  made = pandas.DataFrame(
+  frame = pandas.DataFrame(
     {name: data.draw(st.lists(kind, min_size=rows, max_size=rows)) for name, kind in kinds.items()}
   )
   dumps, loads = find('csv')
-  assert_frame_equal(loads(dumps(made)), made)
+  assert_frame_equal(loads(dumps(frame)), frame)
 
 
 # ---- Damaged bytes
@@ -405,7 +405,7 @@ def test_bytes_of_another_codec_are_a_codec_error(codec: str) -> None:
   assert fetch_damaged(codec, [encoded(each) for each in others]) == len(others)
 
 
-# ---- Libraries that are missing
+# ---- Missing libraries
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def test_a_forked_child_inherits_entries_and_is_then_independent(cache: Cachette
     return await cache.flush()
 
   asyncio.run(main())
-  ask, answer = os.pipe()
+  question, answer = os.pipe()
   go_on, wait = os.pipe()
   pid = os.fork()
   if pid == 0:
@@ -244,9 +244,9 @@ def test_a_forked_child_inherits_entries_and_is_then_independent(cache: Cachette
       os._exit(status)
   asyncio.run(cache.put('after', 'value'))
   os.write(wait, b'x')
-  assert os.read(ask, 1) == b'x'
+  assert os.read(question, 1) == b'x'
   assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-  for descriptor in (ask, answer, go_on, wait):
+  for descriptor in (question, answer, go_on, wait):
     os.close(descriptor)
   assert asyncio.run(cache.fetch('before')) == 'value'
   assert asyncio.run(cache.fetch('both')) == 'of the parent'

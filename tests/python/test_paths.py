@@ -130,7 +130,7 @@ def test_relative_tls_files_are_resolved_by_load_config(
     assert asyncio.run(put_and_fetch(cls)) == 'value'
 
 
-# ---- What the environment of AWS names
+# ---- Files in the environment of AWS
 
 
 if 'dynamodb' in CHOSEN_BACKENDS:
@@ -174,7 +174,7 @@ if 'dynamodb' in CHOSEN_BACKENDS:
       assert server.errors == []
 
 
-# ---- MongoDB, whose URL may name files, too
+# ---- Files in a MongoDB URL
 
 
 if 'mongodb' in CHOSEN_BACKENDS:

@@ -173,7 +173,7 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
   assert 'cachette **handle' in manual.read_text(encoding='utf-8')
 
 
-# ---- What the words say
+# ---- The text
 
 
 def test_the_table_of_options_equals_that_of_the_library() -> None:

@@ -156,7 +156,7 @@ def test_a_refused_connection_is_an_immediate_error() -> None:
   asyncio.run(main())
 
 
-# ---- Faults
+# ---- Network faults
 
 
 @pytest.mark.parametrize('fault', [None, *FAULTS])
@@ -167,7 +167,7 @@ def test_network_faults_cause_no_wrong_value_and_no_hang(redis: RedisServer, fau
     load = Load(cache)
 
     async def main() -> float:
-      await cache.put('key', 'value')
+      await recover(cache)
       proxy.fault = fault
       await load.run()
       proxy.fault = None

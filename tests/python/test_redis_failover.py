@@ -249,10 +249,10 @@ def test_a_server_that_loads_for_long_delays_calls_by_at_most_a_deadline() -> No
       while time.monotonic() < start + 1.5:
         with contextlib.suppress(BackendTimeout):
           await fetch()
-      asked = front.count('GET')
+      before = front.count('GET')
       for _ in range(20):
         await fetch()
-      assert front.count('GET') - asked < 40, 'a call fails at once and is not asked again'
+      assert front.count('GET') - before < 40, 'a call fails at once and is not asked again'
 
     asyncio.run(main())
 

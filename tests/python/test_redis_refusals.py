@@ -116,7 +116,7 @@ def test_the_error_names_the_key_without_permission() -> None:
     assert server.execute('get', 'yours:1') == 'value'
 
 
-# ---- Counting
+# ---- Increments
 
 
 # Rules that prevent an increment from using a transaction.

@@ -183,7 +183,7 @@ def test_an_endlessly_nested_value_is_an_error() -> None:
     value = value[0]
 
 
-# ---- What is to be done
+# ---- Advice
 
 
 MODEL = (

@@ -213,7 +213,7 @@ def cached_both(cls: Any, make: Callable[[], Any], hint: Any = None, **options: 
   return given
 
 
-# ---- What comes back
+# ---- Restored types
 
 
 @CODECS
@@ -456,7 +456,7 @@ def test_fastapi_responds_with_the_fields_of_the_model() -> None:
   assert runs == [5]
 
 
-# ---- Values that are not of the type
+# ---- Values of another type
 
 
 WRONG: List[Tuple[Any, Any]] = [
@@ -601,7 +601,7 @@ def test_nan_and_infinity_in_models(make_class: MakeClass) -> None:
     cached_both(make_class(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
 
 
-# ---- Entries of before
+# ---- Older entries
 
 
 @CODECS
@@ -661,7 +661,7 @@ def test_a_caller_that_joins_with_another_type_computes_separately(make_class: M
   run(main())
 
 
-# ---- Without pydantic, and what it costs
+# ---- Without pydantic, and costs
 
 
 def test_without_pydantic_annotations_are_ignored_and_returns_is_an_error() -> None:

@@ -57,9 +57,9 @@ def leaks(seen: str, secrets: Tuple[str, ...]) -> List[str]:
 
 def show_error(error: BaseException) -> str:
   """All text of an exception and of those that caused it."""
-  told = traceback.format_exception(type(error), error, error.__traceback__)
+  lines = traceback.format_exception(type(error), error, error.__traceback__)
   # The source lines in a traceback are of this file, and contain no secret.
-  seen = [*told, str(error), repr(error), repr(error.args)]
+  seen = [*lines, str(error), repr(error), repr(error.args)]
   if hasattr(error, 'errors'):
     seen += [repr(error.errors()), error.json()]
   for each in (error.__cause__, error.__context__):
@@ -145,15 +145,15 @@ URLS = {
 def test_no_secret_part_of_a_url_is_visible(backend: str, form: str) -> None:
   option, scheme = URLS[backend]
   port = find_free_port()  # nothing listens there
-  told = []
+  leaked = []
   for password in PASSWORDS:
     for shape in (str, encode):
       url = form.format(scheme=scheme, user=USER, password=shape(password), port=port)
       seen = observe({'backend': backend, option: url, 'timeout': 0.05, 'connect_timeout': 0.05})
       found = leaks(seen, (password, USER))
       if found:
-        told.append((url, found, seen))
-  assert not told, f'{len(told)} of {2 * len(PASSWORDS)}, such as {told[0]}'
+        leaked.append((url, found, seen))
+  assert not leaked, f'{len(leaked)} of {2 * len(PASSWORDS)}, such as {leaked[0]}'
 
 
 def test_an_unescaped_at_sign_in_a_mongodb_url_is_an_error() -> None:
@@ -185,7 +185,7 @@ def test_no_part_of_memcached_credentials_is_visible(option: str, auth: str) -> 
       assert not leaks(seen, (password, USER) if password else (USER,)), (settings, seen)
 
 
-# ---- In the place of something else
+# ---- Secrets in other options
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +255,7 @@ def test_no_part_of_an_access_key_is_visible(backend: str, name: str) -> None:
     assert not leaks(seen, ('Hunter2Zebra9', str(password), USER)) or password == 5, (name, seen)
 
 
-# ---- What the environment and AWS's files name
+# ---- The environment and AWS's files
 
 AWS_PLACES = [
   'AWS_ENDPOINT_URL',

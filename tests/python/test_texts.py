@@ -224,7 +224,7 @@ def test_the_environment_configures_a_program() -> None:
   assert output == "<Cachette backend='inmemory' codec='json' ttl=7>\n"
 
 
-# ---- What is probably not meant
+# ---- Probable mistakes
 
 OF_BACKENDS = {
   'redis_url': ('redis', 'redis://:hunter2@h'),

@@ -339,7 +339,7 @@ def test_a_configured_ttl_may_have_a_fraction() -> None:
     assert cache.fetch('key') is None
 
 
-# ---- For those who read annotations
+# ---- Annotations
 
 
 @pytest.mark.parametrize('call', [Cachette.put, Cachette.get_or_set, Cachette.sync.put_many])
