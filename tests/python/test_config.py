@@ -549,7 +549,11 @@ class NeitherTrueNorFalse:
 
 @pytest.mark.parametrize(
   ('pairs', 'lenient', 'error'),
-  [(['ttl'], False, TypeError), ([('ttl',)], False, TypeError), ([], NeitherTrueNorFalse(), ValueError)],
+  [
+    (['ttl'], False, TypeError),
+    ([('ttl',)], False, TypeError),
+    ([], NeitherTrueNorFalse(), ValueError),
+  ],
 )
 def test_the_extension_raises_the_error_of_a_wrong_argument(
   pairs: Any, lenient: Any, error: Type[Exception]
