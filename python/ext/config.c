@@ -63,8 +63,9 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return NULL;
   }
   PyObject *errors = PyList_New(0);
-  config_object *self = errors != NULL ? config_new(state) : NULL;
-  if (self == NULL || options_read(self->options, args[0], PyObject_IsTrue(args[1]), errors) < 0 ||
+  int lenient = PyObject_IsTrue(args[1]);
+  config_object *self = errors != NULL && lenient >= 0 ? config_new(state) : NULL;
+  if (self == NULL || options_read(self->options, args[0], lenient, errors) < 0 ||
       name_store(self) < 0 || codec_choose(self, args[2]) < 0) {
     Py_XDECREF(errors);
     Py_XDECREF(self);

@@ -10,13 +10,13 @@ import pathlib
 import traceback
 import types
 from dataclasses import InitVar, dataclass, field
-from typing import Any, ClassVar, List, Optional, Tuple
+from typing import Any, ClassVar, List, Optional, Tuple, Type
 
 import pydantic
 import pydantic_settings
 import pytest
 from cachette import BackendError, Cachette, CachetteError, ConfigError
-from cachette._cachette import options
+from cachette._cachette import load, options
 from conftest import about, count_descriptors, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # the messages are those of 0.1.x
@@ -540,3 +540,23 @@ def test_classes_with_the_same_memory_name_must_have_the_same_limit() -> None:
 
 def test_a_config_error_is_a_cachette_error_and_a_value_error() -> None:
   assert issubclass(ConfigError, CachetteError) and issubclass(ConfigError, ValueError)
+
+
+class NeitherTrueNorFalse:
+  def __bool__(self) -> bool:
+    raise ValueError('neither')
+
+
+@pytest.mark.parametrize(
+  ('pairs', 'lenient', 'error'),
+  [
+    (['ttl'], False, TypeError),
+    ([('ttl',)], False, TypeError),
+    ([], NeitherTrueNorFalse(), ValueError),
+  ],
+)
+def test_the_extension_raises_the_error_of_a_wrong_argument(
+  pairs: Any, lenient: Any, error: Type[Exception]
+) -> None:
+  with pytest.raises(error):
+    load(pairs, lenient, None)

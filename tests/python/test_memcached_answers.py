@@ -132,3 +132,20 @@ def test_a_counter_beyond_the_limit_retains_its_ttl() -> None:
   ) as (cache, served):
     assert outcomes(cache, 0) == [2**63 - 1]
     assert b' C5 T42 ' in served.commands[-1]
+
+
+def test_a_clear_whose_delete_fails_raises_and_keeps_the_connection() -> None:
+  listed = [b'key=shop%3Aa exp=-1\r\nkey=shop%3Ab exp=-1\r\nEND\r\n']
+  with scripted(
+    lru_crawler=[listed, listed],
+    md=[[b'SERVER_ERROR out of memory\r\n'], [b'HD {O}\r\n'], [b'HD {O}\r\n'], [b'HD {O}\r\n']],
+  ) as (cache, served):
+
+    async def main() -> int:
+      with pytest.raises(BackendError, match='has no memory left'):
+        await cache.clear(namespace='shop')
+      cleared: int = await cache.clear(namespace='shop')
+      return cleared
+
+    assert asyncio.run(main()) == 2
+    assert sum(line.startswith(b'version') for line in served.commands) == 1

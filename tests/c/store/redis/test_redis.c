@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "redis_server.h"
 #include "server.h"
@@ -445,6 +446,40 @@ static void a_server_that_hangs_delays_ops_by_one_timeout_only(void **state) {
   cachette_close(handle);
 }
 
+/* Runs the handle for 20 ms and cancels the op if it is still pending. Returns its status. */
+static int fetch_impatiently(cachette *handle, struct probe *probe) {
+  probe_init(probe, CACHETTE_FETCH, "key");
+  probe_submit(handle, probe);
+  for (int i = 0; i < 20 && !probe->done; i++) {
+    cachette_process(handle);
+    usleep(1000);
+  }
+  if (!probe->done) cachette_cancel(handle, &probe->op);
+  cachette_op_deinit(&probe->op);
+  return probe->op.status;
+}
+
+/* Callers that wait for less than the option `timeout` never see it expire. */
+static void a_server_that_hangs_is_given_up_if_all_ops_are_cancelled(void **state) {
+  (void)state;
+  struct redis_server other;
+  redis_server_start(&other, NULL);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", other.url, "timeout",
+                                             "0.3", "connect_timeout", "0.3", NULL));
+  struct probe probe;
+  assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
+  server_stop(other.pid);
+  int64_t start = monotonic_ms();
+  while (fetch_impatiently(handle, &probe) == CACHETTE_ECANCELED)
+    assert_true(monotonic_ms() - start < 5000);
+  assert_true(monotonic_ms() - start >= 300);
+  assert_int_equal(probe.op.status, CACHETTE_EUNAVAILABLE);
+  assert_non_null(strstr(probe.error.message, "has not answered for 0.3 s"));
+  server_continue(other.pid);
+  redis_server_remove(&other);
+  cachette_close(handle);
+}
+
 static void an_old_server_is_sent_old_commands(void **state) {
   (void)state;
   static const char *const settings[] = {
@@ -626,6 +661,7 @@ int main(void) {
       ON_EMPTY(a_restarted_server_is_used_again),
       ON_EMPTY(idempotent_ops_survive_a_broken_connection),
       ON_EMPTY(a_server_that_hangs_delays_ops_by_one_timeout_only),
+      ON_EMPTY(a_server_that_hangs_is_given_up_if_all_ops_are_cancelled),
       ON_EMPTY(an_old_server_is_sent_old_commands),
       ON_EMPTY(user_name_and_password_are_sent),
       ON_EMPTY(a_database_is_selected),
