@@ -206,7 +206,7 @@ def test_a_table_with_another_schema_is_rejected(dynamodb: str, table: str) -> N
     AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
     KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
   )
-  with pytest.raises(BackendError, match=f'"{table}" .* has another key schema'):
+  with pytest.raises(BackendError, match=f'"{table}" .* has the wrong key schema'):
     asyncio.run(new_class(dynamodb, table_name=table)().fetch('key'))
 
 
@@ -252,7 +252,7 @@ def test_missing_permission_to_create_the_table_is_an_error(dynamodb: str, table
     return error('AccessDeniedException') if action_of(request) == 'CreateTable' else None
 
   with HttpServer(refuse, dynamodb) as proxy:
-    with pytest.raises(BackendError, match=f'no table "{table}" .* may not make it'):
+    with pytest.raises(BackendError, match=f'no table "{table}" .* may not create it'):
       asyncio.run(new_class(proxy.url, table_name=table)().fetch('key'))
 
 

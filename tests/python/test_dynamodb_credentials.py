@@ -294,9 +294,7 @@ def test_a_remote_container_endpoint_is_rejected(
   endpoint: HttpServer, clean: Dict[str, str]
 ) -> None:
   env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://192.0.2.1/keys'}
-  assert 'AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed' in run_fetches(
-    endpoint, env
-  )
+  assert 'variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed' in run_fetches(endpoint, env)
 
 
 def serve_metadata(seconds: float) -> Callable[[Request], Answer]:

@@ -63,7 +63,7 @@ def test_large_values_round_trip(redis: RedisServer, size: int) -> None:
 
 def test_errors_are_descriptive_and_contain_no_secrets(redis: RedisServer) -> None:
   redis.execute('rpush', 'list', 'element')
-  with pytest.raises(BackendError, match='holds something else than a string under "list"'):
+  with pytest.raises(BackendError, match='does not hold a string under "list"'):
     asyncio.run(open_cache(redis.url).fetch('list'))
   url = f'redis://ann:hunter2@127.0.0.1:{redis.port}'
   with pytest.raises(BackendError, match='refuses the user name or the password') as caught:

@@ -776,6 +776,6 @@ def test_a_type_in_returns_with_an_undefined_name_is_an_error(
   make_class: MakeClass, returns: Any
 ) -> None:
   sync = make_class(codec='json').sync
-  with pytest.raises(CodecError, match='cannot be had from pydantic: a name in it is not defined'):
+  with pytest.raises(CodecError, match='is not supported by pydantic: a name in it is not defined'):
     sync.get_or_set('key', lambda: {'a': 1}, returns=returns)
   assert sync.fetch('key') is None
