@@ -73,7 +73,7 @@ def test_a_template_may_use_args_and_kwargs() -> None:
     ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is not a parameter'),
     ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is not a parameter'),
     ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is not a parameter'),
-    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is no template'),
+    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is not a valid template'),
     ({'key': 5}, TypeError, 'must be a template or a function, not int'),
     (
       {'exclude': ('db',)},

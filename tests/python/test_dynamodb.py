@@ -338,7 +338,7 @@ def test_a_correct_checksum_is_accepted(proxy: HttpServer, table: str) -> None:
     ),
     (BROKEN[0], r'InternalServerError, request id REQUEST7'),
     (BROKEN[3], 'wrong checksum'),
-    (BROKEN[2], 'no JSON'),
+    (BROKEN[2], 'not JSON'),
     (BROKEN[4], 'connection to DynamoDB at 127.0.0.1.* broke'),
     (lambda: error('ValidationException', 400, 'odd\nsecret header'), r'GetItem: odd \(Val'),
   ],

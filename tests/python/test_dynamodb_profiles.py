@@ -180,9 +180,9 @@ def test_a_failing_program_is_an_error(
   [
     ('/none/of/it', 'cannot be run: /none/of/it (No such file or directory)'),
     ('none-of-it --password hunter2', 'cannot be run: none-of-it (No such file or directory)'),
-    ("cat 'hunter2", 'is no command: a quote is not closed'),
-    ('cat hunter2\\', 'is no command: a quote is not closed, or it ends with a backslash'),
-    ('""', 'is no command: it names no program'),
+    ("cat 'hunter2", 'is not a command: a quote is not closed'),
+    ('cat hunter2\\', 'is not a command: a quote is not closed, or it ends with a backslash'),
+    ('""', 'is not a command: it names no program'),
   ],
 )
 def test_a_program_that_cannot_be_run_is_an_error(
@@ -367,9 +367,12 @@ def test_a_role_can_be_assumed_with_the_keys_of_a_container(
   [
     (
       '[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]\nrole_arn=b\nsource_profile=it',
-      ['"b" in ~/.aws/config: "source_profile" is "it"', 'circle'],
+      ['"b" in ~/.aws/config: "source_profile" is "it"', 'in turn'],
     ),
-    ('[profile it]\nrole_arn=a\nsource_profile=it', ['"source_profile" is "it", itself']),
+    (
+      '[profile it]\nrole_arn=a\nsource_profile=it',
+      ['"source_profile" is "it", the profile itself'],
+    ),
     ('[profile it]\nrole_arn=a\nsource_profile=gone', ['"source_profile" is "gone"', 'neither']),
     ('[profile it]\nrole_arn=a', ['neither "source_profile" nor "credential_source"']),
     ('[profile it]\nrole_arn=a\nsource_profile=b\ncredential_source=c', ['both']),
@@ -377,7 +380,7 @@ def test_a_role_can_be_assumed_with_the_keys_of_a_container(
     ('[profile it]\nrole_arn=a\ncredential_source=Environment', ['no keys']),
     ('[profile it]\nrole_arn=a\ncredential_source=Ec2InstanceMetadata', ['no keys']),
     ('[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]', ['"b"', 'has no keys']),
-    ('[profile it]\nrole_arn=a\nsource_profile=x\nmfa_serial=m', ['"mfa_serial"', 'a code']),
+    ('[profile it]\nrole_arn=a\nsource_profile=x\nmfa_serial=m', ['"mfa_serial"', 'an MFA code']),
     (
       '[profile it]\nrole_arn=a\nsource_profile=x\nduration_seconds=1h',
       ['"duration_seconds"', '"1h"'],
@@ -499,7 +502,8 @@ def test_a_login_provides_the_keys_of_a_role(
 
 @pytest.mark.parametrize('config', [SESSION, LEGACY])
 @pytest.mark.parametrize(
-  ('state', 'part'), [('none', 'is not there'), ('old', 'has expired'), ('revoked', 'is not valid')]
+  ('state', 'part'),
+  [('none', 'is missing'), ('old', 'has expired'), ('revoked', 'is no longer valid')],
 )
 def test_without_a_login_the_error_explains_how_to_log_in(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, state: str, part: str

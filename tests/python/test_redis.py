@@ -78,9 +78,9 @@ def test_a_missing_permission_is_an_error() -> None:
     cache = open_cache(url)
     asyncio.run(cache.put('mine:1', 'value'))
     assert asyncio.run(cache.fetch('mine:1')) == 'value'
-    with pytest.raises(BackendError, match='does not permit'):
+    with pytest.raises(BackendError, match='does not allow'):
       asyncio.run(cache.fetch('yours:1'))
-    with pytest.raises(BackendError, match='does not permit'):
+    with pytest.raises(BackendError, match='does not allow'):
       asyncio.run(cache.clear(key='mine:1'))
 
 

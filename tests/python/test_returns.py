@@ -338,7 +338,7 @@ def test_the_vanilla_codec_ignores_the_type(make_class: MakeClass) -> None:
   cls: Any = make_class()
   assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
   run(cls().flush())
-  with pytest.raises(CodecError, match='keeps text only'):
+  with pytest.raises(CodecError, match='stores only text'):
     cached_both(cls, lambda: ID, uuid.UUID)
 
 

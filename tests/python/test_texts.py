@@ -260,7 +260,7 @@ def test_a_backend_option_without_a_backend_is_a_warning(name: str, form: Any) -
 
 def test_several_backend_options_are_one_warning() -> None:
   (warning,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
-  assert '"redis_url", "memcached_host" are given' in str(warning.message)
+  assert '"redis_url", "memcached_host" are set' in str(warning.message)
 
 
 def test_a_complete_configuration_does_not_warn() -> None:
@@ -354,6 +354,4 @@ def test_tls_files_without_tls_are_a_warning(settings: Any, remedy: Optional[str
     Own.load_config(lambda: settings)
   messages = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
   assert (remedy is None) == (messages == [])
-  assert (
-    remedy is None or messages[0].startswith('"tls_ca_file" is given') and remedy in messages[0]
-  )
+  assert remedy is None or messages[0].startswith('"tls_ca_file" is set') and remedy in messages[0]
