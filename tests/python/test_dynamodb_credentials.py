@@ -209,7 +209,7 @@ def test_keys_come_from_the_shared_files(
     ('half', 'The AWS profile "half" in ~/.aws/credentials: it has only one of'),
     ('empty', 'No AWS credentials were found'),
     ('empty', 'the shared files (profile "empty")'),
-    ('none', 'There is no AWS profile "none", which AWS_PROFILE names'),
+    ('none', 'There is no AWS profile "none", which is set by AWS_PROFILE'),
   ],
 )
 def test_shared_files_without_keys_are_an_error(
