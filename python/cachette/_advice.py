@@ -55,8 +55,8 @@ def advise_decoding(data: bytes, key: str) -> str:
   if not digits[digits.startswith(b'-') :].isdigit() or len(data) > 20:
     return ''
   return (
-    f'It is digits, as a counter is: read that by increment("{key[:100]}", 0), or let `loads` '
-    'read digits as an int.'
+    f'It looks like a counter: read it with increment("{key[:100]}", 0), or let `loads` return '
+    'an int for digits.'
   )
 
 
@@ -75,7 +75,7 @@ def _find_part(value: Any, dumps: Dumps) -> _Part:
   for _ in range(_MAX_DEPTH):
     inner = _find_inner(part, dumps)
     if inner is None:
-      return _Part(part, f'What is at {path}' if path else 'The value')
+      return _Part(part, f'The value at {path}' if path else 'The value')
     if inner.is_key:
       return inner._replace(where=f'A key of the dict at {path}' if path else 'A key of the dict')
     path, part = path + inner.where, inner.value
@@ -112,23 +112,23 @@ def _remedy(codec: str, part: _Part) -> str:
   value, kind = part.value, type(part.value)
   name = kind.__name__
   if hasattr(kind, '__await__'):
-    return f'awaitable ({name}): await it first, and put what it gives.'
+    return f'awaitable ({name}): await it first, and put the result.'
   if codec == 'pickle':
-    return f'of type {name}, which cannot be pickled: put plain data that you make of it.'
+    return f'of type {name}, which cannot be pickled: convert it to plain data.'
   if part.is_key:
-    return f'of type {name}: make text of it, or use the codec "pickle".'
+    return f'of type {name}: convert it to text, or use the codec "pickle".'
   if hasattr(kind, 'model_dump'):
     return (
-      f'a pydantic model ({name}): put its model_dump(mode="json"), or have @cached give the model '
-      'back, by a return annotation of the function, or use the codec "pickle". get_or_set gives '
-      'models back by its parameter returns=.'
+      f'a pydantic model ({name}): put its model_dump(mode="json"), or use the codec "pickle". '
+      '@cached returns models if the function has a return annotation, and get_or_set if you set '
+      'returns=.'
     )
   for has, remedy in _REMEDIES:
     if has(value):
       return f'of type {name}: {remedy}.'
   return (
-    f'of type {name}: put plain data that you make of it (dict, list, str, numbers), or use the '
-    'codec "pickle".'
+    f'of type {name}: convert it to plain data (dict, list, str, numbers), or use the codec '
+    '"pickle".'
   )
 
 
@@ -156,11 +156,11 @@ def _has(name: str) -> Callable[[Any], bool]:
 _REMEDIES = [
   (_is_huge, 'it has too many digits; put its hex(), or use the codec "pickle"'),
   (_is(int), 'it has more than 64 bits; use the codec "json" or "pickle"'),
-  (_is(str), 'it is no valid Unicode; use the codec "json" or "pickle"'),
-  (_is(dict, list, tuple), 'it is nested too deep, or is within itself; put flatter data'),
+  (_is(str), 'it is not valid Unicode; use the codec "json" or "pickle"'),
+  (_is(dict, list, tuple), 'it is nested too deeply, or contains itself; put flatter data'),
   (
     _is(bytes, bytearray, memoryview),
-    'use the codec "msgpack" or "pickle", or put text that you make of it, by base64 say',
+    'use the codec "msgpack" or "pickle", or convert it to text, for example with base64',
   ),
   (_is(set, frozenset), 'put a list of it, or use the codec "pickle"'),
   (_is_of('pandas.DataFrame', 'pandas.core.frame.DataFrame'), 'use the codec "parquet"'),

@@ -38,9 +38,9 @@ def decorate(
     raise TypeError(f'cached() decorates functions, not a {type(function).__name__}.')
   title = f'{function.__module__}.{function.__qualname__}'
   if isgeneratorfunction(function) or isasyncgenfunction(function):
-    raise TypeError(f'cached() cannot keep what {title}() gives, for it is a generator function.')
+    raise TypeError(f'cached() cannot cache {title}(), because it is a generator function.')
   if key is None and function.__name__ == '<lambda>':
-    raise TypeError(f'All lambdas of a module are named {title}; give cached() a key= for it.')
+    raise TypeError(f'All lambdas of a module are named {title}, so cached() needs a key= here.')
   plan = make_plan(function, key, namespace, _tuple_of(exclude))
   wrap = _wrap_coroutine if iscoroutinefunction(function) else _wrap_plain
   # Two frames up is the code that decorates: it called cached(), or its result, which called this.

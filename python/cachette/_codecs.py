@@ -61,9 +61,9 @@ def _refuse_equal_keys(value: Any) -> None:
     for key, (text, _) in zip(keys, texts):
       if text in seen:
         raise Refusal(
-          f'the keys {short(seen[text])} and {short(key)} of a dict are the same in JSON, so that '
-          'one would be lost',
-          'Make different texts of the keys, or use the codec "msgpack" or "pickle".',
+          f'the keys {short(seen[text])} and {short(key)} of a dict are the same in JSON, so one '
+          'would be lost',
+          'Use keys that differ as text, or use the codec "msgpack" or "pickle".',
         )
       seen[text] = key
 
@@ -106,8 +106,8 @@ def _msgpack() -> Codec:
       for key in keys:
         if isinstance(key, tuple) and not isinstance(key, msgpack.ExtType):
           raise Refusal(
-            f'the key {short(key)} of a dict is a tuple, which could not be read again',
-            'Make text of it, or use the codec "pickle".',
+            f'the key {short(key)} of a dict is a tuple, which cannot be read back',
+            'Convert it to text, or use the codec "pickle".',
           )
 
   def loads(data: bytes) -> Any:
@@ -127,7 +127,7 @@ def _guard_memory(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
       return loads(data)
     except MemoryError as error:
       raise ValueError(
-        f'it asks for more memory than there is, and so seems damaged: {error}'
+        f'it needs more memory than available, so it is probably damaged: {error}'
       ) from error
 
   return guarded

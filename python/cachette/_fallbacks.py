@@ -50,9 +50,9 @@ def record(cls: type, reason: BaseException) -> None:
 def _log(owner: type, reason: BaseException, unlogged: int) -> None:
   from logging import getLogger
 
-  more = f' ({unlogged} more since the last such line)' if unlogged else ''
+  more = f' ({unlogged} more since the last such message)' if unlogged else ''
   getLogger('cachette').warning(
-    '%s goes on without its cache: %s: %s%s', owner.__name__, type(reason).__name__, reason, more
+    '%s continues without its cache: %s: %s%s', owner.__name__, type(reason).__name__, reason, more
   )
 
 

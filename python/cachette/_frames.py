@@ -63,7 +63,7 @@ def _checked(
   def dumps(frame: Any) -> bytes:
     if not isinstance(frame, DataFrame):
       raise Refusal(
-        f'it holds a pandas DataFrame, not {type(frame).__name__}', _advise_other(frame)
+        f'it stores only a pandas DataFrame, not {type(frame).__name__}', _advise_other(frame)
       )
     data, change = _try(encode, decode, frame)
     if change is None:
@@ -86,14 +86,14 @@ def _try(encode: Encode, decode: Decode, frame: DataFrame) -> Tuple[bytes, Optio
   except MemoryError:
     raise
   except Exception as error:
-    return b'', f'what was written cannot be read: {" ".join(f"{error}".split())}'
+    return b'', f'the encoded frame cannot be read back: {" ".join(f"{error}".split())}'
 
 
 def _advise_other(value: Any) -> str:
   if hasattr(type(value), 'to_frame'):
-    return f'Put the {type(value).__name__} as a frame, by its to_frame().'
+    return f'Convert the {type(value).__name__} to a frame with to_frame().'
   if hasattr(type(value), '__await__'):
-    return 'Await it first, and put what it gives.'
+    return 'Await it first, and put the result.'
   return 'Configure another codec for it, such as "json" or "pickle".'
 
 
@@ -109,8 +109,8 @@ def _advise_frame(name: str, frame: DataFrame) -> str:
   if _is_picklable(frame):
     holding.append('"pickle"')
   if not holding:
-    return 'No other codec holds the frame: put plainer columns.'
-  return f'The frame fits the codec {join(holding, "or")}.'
+    return 'No other codec can store this frame. Use simpler columns.'
+  return f'Use the codec {join(holding, "or")} for this frame.'
 
 
 def _is_picklable(frame: DataFrame) -> bool:
@@ -139,16 +139,16 @@ _exact_floats: Dict[str, Any] = {'float_precision': 'round_trip'} if _version < 
 
 def _to_csv(frame: DataFrame) -> bytes:
   if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
-    raise ValueError('a CSV file does not tell an index of several levels from columns')
+    raise ValueError('CSV cannot store an index with several levels')
   if not frame.columns.is_unique:
-    raise ValueError('columns of the same name would come back under others')
+    raise ValueError('columns with the same name would come back renamed')
   data: bytes = frame.to_csv().encode()
   return data
 
 
 def _from_csv(data: bytes) -> DataFrame:
   if not data.endswith(b'\n'):  # a cut line could end in another number
-    raise ValueError('its last line has no end, so it was cut or is no CSV file')
+    raise ValueError('its last line is incomplete, so it is truncated or not a CSV file')
   # Guesses types from whole columns, and reads floats to the last bit.
   return read_csv(BytesIO(data), index_col=0, low_memory=False, **_exact_floats)
 
@@ -164,9 +164,9 @@ def _find_lossy_text(frame: DataFrame) -> Optional[str]:
         continue
       where = f'row {row} of column {short(frame.columns[number])}'
       if cell in _NO_VALUE:
-        return f'{where} is the text "{cell}", which CSV does not tell from a missing value'
+        return f'{where} is the text "{cell}", which CSV cannot distinguish from a missing value'
       if '\r' in cell and _is_cell_lost(cell):
-        return f'{where} has a carriage return in it, which CSV takes for the end of a line'
+        return f'{where} contains a carriage return, which CSV reads as the end of a line'
   return None
 
 

@@ -233,7 +233,7 @@ def _check_options(
     raise TypeError(f'exclude of {title}() must be a tuple of names of parameters.')
   for name in exclude:
     if name not in names:
-      raise ValueError(f'exclude of {title}() names "{name}", which is no parameter of it.')
+      raise ValueError(f'exclude of {title}() names "{name}", which is not a parameter of it.')
   if namespace is not None and not isinstance(namespace, str):
     raise TypeError(f'namespace of {title}() must be a str, not {type(namespace).__name__}.')
   if namespace == '':
@@ -276,7 +276,9 @@ def _plan_function(
     if not isinstance(text, str):
       if hasattr(text, 'close'):
         text.close()  # it may be a coroutine
-      raise TypeError(f'The key function of {title}() must give a str, not {type(text).__name__}.')
+      raise TypeError(
+        f'The key function of {title}() must return a str, not {type(text).__name__}.'
+      )
     return prefix + text
 
   plan = Plan(function, '*args, **kwargs', '*args, **kwargs')
@@ -307,13 +309,13 @@ def _fields_of_template(title: str, names: Set[str], template: str) -> List[str]
     try:
       parts = list(Formatter().parse(each))
     except ValueError as error:
-      raise ValueError(f'key of {title}() is no template: {error}.') from None
+      raise ValueError(f'key of {title}() is not a valid template: {error}.') from None
     for _, field, form, _ in parts:
       if field is None:
         continue
       name = field.replace('[', '.').partition('.')[0]
       if name not in names:
-        raise ValueError(f'key of {title}() uses "{{{name}}}", which is no parameter of it.')
+        raise ValueError(f'key of {title}() uses "{{{name}}}", which is not a parameter of it.')
       used += [name] if name not in used else []
       templates += [form] if form else []
   return used
@@ -380,6 +382,6 @@ def _encode_argument(title: str, name: str, value: Any) -> str:
     kind = str(error)
   holds = 'is' if kind == type(value).__qualname__ else 'holds'
   raise TypeError(
-    f'The parameter "{name}" of {title}() {holds} {_article(kind)}, of which no key can be made. '
-    f'Give key=, or leave the parameter out of the key with exclude=({name!r},).'
+    f'The parameter "{name}" of {title}() {holds} {_article(kind)}, which cannot be part of a '
+    f'cache key. Exclude the parameter with exclude=({name!r},), or set key=.'
   )

@@ -64,7 +64,7 @@ class Returns:
     try:
       reader = self._readers.get(codec) or self._find_reader(codec)
     except Exception as error:
-      raise CodecError(f'The "{codec}" codec cannot keep "{key[:100]}": {error}') from error
+      raise CodecError(f'The "{codec}" codec cannot store "{key[:100]}": {error}') from error
     if not isinstance(reader, _TypedReader):
       data = config.encode(key, value)
       return data, config.decode(key, data, None)
@@ -83,15 +83,17 @@ class Returns:
     try:
       data = config.encode(key, value)
     except CodecError as error:
-      raise CodecError(f'{error}. As {_title(self._find())} it cannot be kept: {reason}') from error
+      raise CodecError(
+        f'{error}. It cannot be stored as {_title(self._find())}: {reason}'
+      ) from error
     try:
       found = reader.load(data)
     except Exception:
       found = config.decode(key, data, None)
       self._untyped.add(type(found))
       self._log_once(
-        f'gives what cannot be kept as {_title(self._find())} ({reason}), and is kept as it is. '
-        'Mend the annotation, or say returns=typing.Any.'
+        f'returned a value that is not a valid {_title(self._find())} ({reason}), so it is stored '
+        'without that type. Correct the annotation, or set returns=typing.Any.'
       )
     else:
       self._check_loss(config.get('codec'), key, value, found, reader)
@@ -104,13 +106,13 @@ class Returns:
     lost: List[Tuple[str, str]] = []
     if not (_matches(value, found, lost) or reader.is_normalized(value, found)):
       raise CodecError(
-        f'The "{codec}" codec would bring the value of "{key[:100]}" back as another, by the type '
+        f'The "{codec}" codec would change the value of "{key[:100]}" by storing it as '
         f'{_title(self._find())}. Use the "pickle" codec, or a type that JSON holds without loss.'
       )
     if lost:
       self._log_once(
-        f'gives a {lost[0][0]} where its type is {lost[0][1]}, and that is what comes back. Say '
-        'returns= with all types that there are, or use the "pickle" codec.'
+        f'returned a {lost[0][0]} where its type is {lost[0][1]}, so a {lost[0][1]} comes back. '
+        'Set returns= to a type that lists both, or use the "pickle" codec.'
       )
 
   def _log_once(self, what: str) -> None:
@@ -134,11 +136,11 @@ class Returns:
     except ImportError as error:
       if self._explicit:
         raise TypeError(
-          f'{self._name} needs pydantic 2, not installed here: pip install pydantic.'
+          f'{self._name} needs pydantic 2, which is not installed: pip install pydantic.'
         ) from error
     except Exception as error:
       if self._explicit:
-        raise TypeError(f'{self._name} cannot be had from pydantic: {_reason(error)}') from error
+        raise TypeError(f'{self._name} is not supported by pydantic: {_reason(error)}') from error
     self._readers[codec] = reader
     return reader
 
@@ -272,7 +274,7 @@ class _TypedReader(_Reader):
       raise TypeError('a name in it is not defined')
     kinds = _kinds_of(self._adapter.core_schema)
     if 'generator' in kinds:
-      raise TypeError('it is read once only')
+      raise TypeError('it can be read only once')
     if 'typed-dict' in kinds:  # keep keys that the type does not name
       settings['extra'] = 'allow'
       self._adapter = TypeAdapter(List[hint], config=settings)  # type: ignore[arg-type]
@@ -295,7 +297,7 @@ class _TypedReader(_Reader):
       text = b'[%b]' % data
     values = self._adapter.validate_json(text, strict=True, **self._from)
     if len(values) != 1:
-      raise ValueError('it is not one value')
+      raise ValueError('it is not exactly one value')
     return values[0]
 
   def is_normalized(self, value: Any, found: Any) -> bool:

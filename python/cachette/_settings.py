@@ -73,8 +73,8 @@ def _resolve(source: Any, owner: str) -> Any:
 def _refuse_coroutine(source: Any, owner: str) -> NoReturn:
   name = getattr(source, '__qualname__', type(source).__name__)
   raise TypeError(
-    f'A configuration function must be a plain "def", for {owner}.load_config calls it at once, '
-    f'without an event loop; {name} is asynchronous (an "async def").'
+    f'A configuration function must be a plain "def": {owner}.load_config calls it at once, '
+    f'without an event loop. {name} is asynchronous (an "async def").'
   )
 
 
@@ -97,8 +97,8 @@ def _read_fields(settings: Any, fields: List[str]) -> Settings:
   warnings: Tuple[str, ...] = ()
   if not any(field.lower() in names for field in fields):
     warnings = (
-      f'No field of {type(settings).__name__} is an option, so that all options have their '
-      'defaults. Name fields as the options are, such as "backend" and "ttl".',
+      f'No field of {type(settings).__name__} is an option, so all options keep their '
+      'defaults. Name the fields like the options, such as "backend" and "ttl".',
     )
   pairs = [(_clean_name(field), _plain_value(getattr(settings, field))) for field in fields]
   return Settings(pairs, True, warnings)
@@ -133,7 +133,7 @@ def _read_environment(variables: Pairs, is_copy: bool = False) -> Settings:
     similar = _find_similar(option, names)
     if similar is not None:
       meant = _PREFIX + similar.upper() if _has_prefix(name) else similar
-      warnings.append(f'{_clean_name(name)} is no option; did you mean {meant}?')
+      warnings.append(f'{_clean_name(name)} is not an option; did you mean {meant}?')
   return Settings(pairs, True, tuple(sorted(warnings)))
 
 
@@ -180,7 +180,7 @@ def _refuse_type(settings: object, owner: str) -> NoReturn:
     got = f'the class {settings.__name__}: call it'
   elif isinstance(settings, (list, tuple)):
     wrong = next(each for each in settings if not _is_pair(each))
-    got = f'a {got} with {type(wrong).__name__} in it, which is no such tuple'
+    got = f'a {got} that contains {type(wrong).__name__}, which is not such a tuple'
   raise TypeError(
     'The configuration must be a list of (name, value) tuples, a mapping, or a settings object '
     f'such as a pydantic "BaseSettings"; got {got}. {owner}.load_config takes that, or a function '
@@ -213,9 +213,9 @@ def find_unused(pairs: Pairs) -> Optional[str]:
     return None
   names = ', '.join(f'"{name}"' for name in found)
   return (
-    f'{names} {"is" if len(found) == 1 else "are"} given, but no "backend": entries are kept in '
-    f'memory. Set the option "backend" to "{next(iter(found.values()))}", or to '
-    f'"{rows["backend"]["default"]}" if that is meant.'
+    f'{names} {"is" if len(found) == 1 else "are"} set, but "backend" is not, so entries stay in '
+    f'memory. Set "backend" to "{next(iter(found.values()))}", or to '
+    f'"{rows["backend"]["default"]}" if that is intended.'
   )
 
 

@@ -48,7 +48,7 @@ class Clock:
     """
     number = seconds_of('seconds', seconds)
     if number < 0:
-      raise ValueError(f'a clock does not go back: seconds must not be below 0, as {seconds!r} is')
+      raise ValueError(f'a clock cannot go back: seconds must be 0 or more, not {seconds!r}')
     with _lock:
       self._ms += round(number * 1000)
       for config in self._configs:

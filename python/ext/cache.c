@@ -176,7 +176,7 @@ static PyObject *raise_takes_no_arguments(const PyTypeObject *type, PyObject *ke
                        : PyUnicode_FromString("options are");
   if (what == NULL) return NULL;
   PyErr_Format(PyExc_TypeError,
-               "%s() takes no arguments: %U given by %s.load_config, once, at start-up",
+               "%s() takes no arguments: %U set with %s.load_config, once, at start-up",
                type->tp_name, what, type->tp_name);
   Py_DECREF(what);
   return NULL;

@@ -297,11 +297,10 @@ static PyObject *find_running_loop(ext_state *state) {
 }
 
 void loop_handle_raise_no_loop(void) {
-  PyErr_SetString(
-      PyExc_RuntimeError,
-      "no running event loop: the calls of Cachette need asyncio's or uvloop's. Under "
-      "trio use Cachette.sync in a thread, by trio.to_thread.run_sync(); in code without "
-      "a loop use it as it is.");
+  PyErr_SetString(PyExc_RuntimeError,
+                  "no running event loop: the calls of Cachette need asyncio or uvloop. Under "
+                  "trio, use Cachette.sync in a thread with trio.to_thread.run_sync(). In code "
+                  "without an event loop, use Cachette.sync.");
 }
 
 PyObject *running_loop(PyObject *module, PyObject *Py_UNUSED(ignored)) {

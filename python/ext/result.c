@@ -108,10 +108,10 @@ static PyObject *choose_error(ext_state *state, const call *self, PyObject *fail
 static PyObject *describe_failed(const call *self, PyObject *chosen, PyObject *failed) {
   bool same = self->op.status < 0 || self->op.count == 1; /* one error for all keys */
   if (same) return PyObject_Str(chosen);
-  const char *others =
-      self->kind == CALL_FETCH_MANY ? ", its `found` the values of the others" : "";
-  return PyUnicode_FromFormat("%S %zd of %zu keys failed: `failed` of this error has each error%s.",
-                              chosen, PyDict_GET_SIZE(failed), self->op.count, others);
+  const char *others = self->kind == CALL_FETCH_MANY ? ", `found` the values of the others" : "";
+  return PyUnicode_FromFormat(
+      "%S %zd of %zu keys failed: the attribute `failed` has the error of each%s.", chosen,
+      PyDict_GET_SIZE(failed), self->op.count, others);
 }
 
 /* Raises one exception for the call, with the results of all keys. */

@@ -36,8 +36,7 @@ int cachette__counter_fail_value(cachette_slice key, cachette_error *error) {
   char text[32];
   cachette__key_text(key, text, sizeof text);
   return cachette__fail(error, CACHETTE_ECODEC, text,
-                        "What stands under \"%s\" is not a counter; clear it, or count under "
-                        "another key.",
+                        "The value of \"%s\" is not a counter. Clear it, or use another key.",
                         text);
 }
 
@@ -45,7 +44,7 @@ int cachette__counter_fail_range(cachette_slice key, cachette_error *error) {
   char text[32];
   cachette__key_text(key, text, sizeof text);
   return cachette__fail(error, CACHETTE_EINVAL, text,
-                        "The counter \"%s\" would leave the range of 64-bit numbers.", text);
+                        "The counter \"%s\" would exceed the range of 64-bit integers.", text);
 }
 
 int cachette__counter_add(cachette_item *item, cachette_slice value,

@@ -192,8 +192,8 @@ static const char *advise(const cachette_option_info *info, const char *value) {
   if (info->type != CACHETTE_OPTION_SECONDS || !parse_number(info, value, &number) || number == 0)
     return "";
   return number > max_of(info)
-             ? " A ttl that a call gives, such as put(key, value, ttl), may be longer."
-             : " A ttl that a call gives, such as put(key, value, ttl), may be shorter.";
+             ? " The ttl of a single call, such as put(key, value, ttl), may be longer."
+             : " The ttl of a single call, such as put(key, value, ttl), may be shorter.";
 }
 
 static int fail_choice(const cachette_option_info *info, const char *value, const char *redacted,
@@ -222,8 +222,8 @@ static int fail_number(const cachette_option_info *info, const char *value, cons
                             redacted);
     case CACHETTE_OPTION_SIZE:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                            "The \"%s\" value must be a number of bytes from %" PRId64
-                            "M to %" PRId64 "G; a suffix K, M or G is accepted. It is \"%s\".",
+                            "The \"%s\" value must be a size from %" PRId64 "M to %" PRId64
+                            "G, in bytes or with a suffix K, M or G. It is \"%s\".",
                             info->name, info->least >> 20, info->most >> 30, redacted);
     default:
       return cachette__fail(error, CACHETTE_ECONFIG, info->name,
@@ -255,8 +255,8 @@ static int fail_value(const cachette_option_info *info, const char *value, cache
 
 static int fail_relative(const cachette_option_info *info, cachette_error *error) {
   return cachette__fail(error, CACHETTE_ECONFIG, info->name,
-                        "The \"%s\" is relative, and the current folder is not known. Give an "
-                        "absolute path.",
+                        "The \"%s\" value is a relative path, and the current folder is not known. "
+                        "Give an absolute path.",
                         info->name);
 }
 
@@ -307,7 +307,7 @@ static int fail_name(const char *name, cachette_error *error) {
   cachette__value_text(name, redacted, sizeof redacted);
   if (nearest == NULL)
     return cachette__fail(error, CACHETTE_ECONFIG, redacted,
-                          "There is no option \"%s\"; the manual has a table of all.", redacted);
+                          "There is no option \"%s\". The reference lists all options.", redacted);
   return cachette__fail(error, CACHETTE_ECONFIG, redacted,
                         "There is no option \"%s\"; did you mean \"%s\"?", redacted, nearest);
 }

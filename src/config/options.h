@@ -19,74 +19,75 @@
  * The columns: name, type, default, choices, minimum, maximum, backends that require the option,
  * exposure, help. A required option must not be NULL or empty, even if there is a default.
  */
-#define CACHETTE__OPTIONS(X)                                                                     \
-  X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN,                     \
-    "where entries live; none keeps nothing, so that caching is off")                            \
-  X(codec, CHOICE, "vanilla", CACHETTE__CODECS, 0, 0, "", SHOWN,                                 \
-    "how values become bytes; the Python package applies it")                                    \
-  X(codec_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                             \
-    "what a program calls a codec of its own, in the place of codec, for signatures")            \
-  X(secret, STRING, NULL, NULL, 0, 0, "", SECRET,                                                \
-    "signs values with HMAC-SHA256; one key, or several with commas between, the first signs")   \
-  X(compression, CHOICE, "none", "none|zlib|zstd", 0, 0, "", SHOWN, "how values are compressed") \
-  X(compression_threshold, SIZE, "1024", NULL, 0, INT64_C(1) << 31, "", SHOWN,                   \
-    "bytes from which on a value is compressed")                                                 \
-  X(accept_plain, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                       \
-    "whether values that were put without secret or compression are fetched all the same")       \
-  X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "how long an entry lives unless put says so")  \
-  X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN,                                         \
-    "how long an operation may take, in seconds")                                                \
-  X(connect_timeout, DURATION, "2", NULL, 1, 3600000, "", SHOWN,                                 \
-    "how long connecting to a server may take, in seconds")                                      \
-  X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                             \
-    "what stands before every key in a server that others use too")                              \
-  X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                              \
-    "PEM file of the authorities that servers' certificates must come from; else the system's")  \
-  X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                            \
-    "PEM file of the certificate that is shown to servers")                                      \
-  X(tls_key_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of that certificate's key")       \
-  X(tls_verify, BOOLEAN, "true", NULL, 0, 1, "", SHOWN,                                          \
-    "whether a server's certificate and name are checked")                                       \
-  X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                       \
-    "bytes that the in-memory backend may hold")                                                 \
-  X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                            \
-    "caches of one process that name the same in-memory store share its entries")                \
-  X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                     \
-    "a Redis server, as redis://[[user]:password@]host[:port][/db]; rediss:// with TLS")         \
-  X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                   \
-    "a Valkey server, as valkey://[[user]:password@]host[:port][/db]; valkeys:// with TLS")      \
-  X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                \
-    "memcached servers, as host[:port[:weight]], [v6]:port or /socket, joined by commas")        \
-  X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                     \
-    "the user name at memcached servers that ask for one")                                       \
-  X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET,                                    \
-    "the password at memcached servers that ask for one")                                        \
-  X(memcached_auth, CHOICE, "auto", "auto|none|ascii|sasl", 0, 0, "", SHOWN,                     \
-    "how to authenticate; auto is ascii if there is a user name")                                \
-  X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                      \
-    "whether memcached is spoken to over TLS, by the tls_* options")                             \
-  X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                       \
-    "the table (DynamoDB) or collection (MongoDB) of the entries")                               \
-  X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                 \
-    "the AWS region of DynamoDB; else it comes from where AWS's own tools look")                 \
-  X(dynamodb_url, STRING, NULL, NULL, 0, 0, "", SHOWN_URL,                                       \
-    "another endpoint that speaks DynamoDB; else it comes from where AWS's own tools look")      \
-  X(aws_access_key_id, STRING, NULL, NULL, 0, 0, "", SECRET,                                     \
-    "the AWS access key for DynamoDB; else it comes from where AWS's own tools look")            \
-  X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "the secret of that key")       \
-  X(aws_session_token, STRING, NULL, NULL, 0, 0, "", SECRET,                                     \
-    "the session token of that key, if it is a temporary one")                                   \
-  X(consistent_read, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                    \
-    "whether DynamoDB is asked for what was put last, at twice the price")                       \
-  X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN, "the MongoDB database")  \
-  X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                 \
-    "a MongoDB server, as mongodb://[user:password@]host[:port]; mongodb+srv:// too")            \
-  X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                     \
-    "threads, with a connection each, that the MongoDB backend may have in a handle")            \
-  X(pickle_path, PATH, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                   \
-    "the file of the file backend, which is also called pickle; processes may share it")         \
-  X(file_limit, SIZE, "1G", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                          \
-    "bytes that the file may hold")
+#define CACHETTE__OPTIONS(X)                                                                       \
+  X(backend, CHOICE, "inmemory", CACHETTE__BACKEND_CHOICES, 0, 0, "", SHOWN,                       \
+    "Storage for entries; none stores nothing, which turns caching off")                           \
+  X(codec, CHOICE, "vanilla", CACHETTE__CODECS, 0, 0, "", SHOWN,                                   \
+    "Format of stored values; the Python package encodes and decodes them")                        \
+  X(codec_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                               \
+    "Name of the application's own codec, which signatures cover instead of codec")                \
+  X(secret, STRING, NULL, NULL, 0, 0, "", SECRET,                                                  \
+    "Key that signs values with HMAC-SHA256; of several, joined by commas, the first signs")       \
+  X(compression, CHOICE, "none", "none|zlib|zstd", 0, 0, "", SHOWN,                                \
+    "Compression of stored values")                                                                \
+  X(compression_threshold, SIZE, "1024", NULL, 0, INT64_C(1) << 31, "", SHOWN,                     \
+    "Size from which values are compressed, in bytes")                                             \
+  X(accept_plain, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                         \
+    "Acceptance of values that were stored without secret or compression")                         \
+  X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "Default time to live of an entry, in seconds")  \
+  X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN, "Time limit of an operation, in seconds") \
+  X(connect_timeout, DURATION, "2", NULL, 1, 3600000, "", SHOWN,                                   \
+    "Time limit for connecting to a server, in seconds")                                           \
+  X(key_prefix, STRING, NULL, NULL, 0, 0, "", SHOWN,                                               \
+    "Prefix of every key on a server, for servers that other programs use too")                    \
+  X(tls_ca_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                                \
+    "PEM file of the certificate authorities to trust, instead of the system's")                   \
+  X(tls_cert_file, PATH, NULL, NULL, 0, 0, "", SHOWN, "PEM file of the client certificate")        \
+  X(tls_key_file, PATH, NULL, NULL, 0, 0, "", SHOWN,                                               \
+    "PEM file of the client certificate's private key")                                            \
+  X(tls_verify, BOOLEAN, "true", NULL, 0, 1, "", SHOWN,                                            \
+    "Verification of the server's certificate and host name")                                      \
+  X(memory_limit, SIZE, "64M", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                         \
+    "Memory limit of the in-memory backend, in bytes")                                             \
+  X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
+    "Name of an in-memory store; caches in one process with the same name share entries")          \
+  X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
+    "URL of the Redis server: redis://[[user]:password@]host[:port][/db]; rediss:// for TLS")      \
+  X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
+    "URL of the Valkey server: valkey://[[user]:password@]host[:port][/db]; valkeys:// for TLS")   \
+  X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
+    "memcached servers, joined by commas: host[:port[:weight]], [v6]:port or /socket")             \
+  X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                       \
+    "User name for memcached servers that require one")                                            \
+  X(memcached_password, STRING, NULL, NULL, 0, 0, "", SECRET,                                      \
+    "Password for memcached servers that require one")                                             \
+  X(memcached_auth, CHOICE, "auto", "auto|none|ascii|sasl", 0, 0, "", SHOWN,                       \
+    "Authentication with memcached; auto is ascii with a user name, none without")                 \
+  X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                        \
+    "TLS connections to memcached, configured by the tls_* options")                               \
+  X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
+    "DynamoDB table or MongoDB collection for the entries")                                        \
+  X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                   \
+    "AWS region of DynamoDB; the default is that of the AWS tools")                                \
+  X(dynamodb_url, STRING, NULL, NULL, 0, 0, "", SHOWN_URL,                                         \
+    "URL of a DynamoDB-compatible endpoint; the default is that of the AWS tools")                 \
+  X(aws_access_key_id, STRING, NULL, NULL, 0, 0, "", SECRET,                                       \
+    "AWS access key for DynamoDB; the default is that of the AWS tools")                           \
+  X(aws_secret_access_key, STRING, NULL, NULL, 0, 0, "", SECRET, "Secret of the AWS access key")   \
+  X(aws_session_token, STRING, NULL, NULL, 0, 0, "", SECRET,                                       \
+    "Session token of a temporary AWS access key")                                                 \
+  X(consistent_read, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                      \
+    "Strongly consistent reads from DynamoDB, at twice the price")                                 \
+  X(database_name, STRING, "cachette-db", NULL, 0, 0, "mongodb", SHOWN,                            \
+    "MongoDB database for the entries")                                                            \
+  X(mongodb_url, STRING, NULL, NULL, 0, 0, "mongodb", SHOWN_URL,                                   \
+    "URL of the MongoDB server: mongodb://[user:password@]host[:port] or mongodb+srv://")          \
+  X(mongodb_pool_size, NUMBER, "8", NULL, 1, 256, "", SHOWN,                                       \
+    "Maximum number of threads, each with a connection, of the MongoDB backend in a handle")       \
+  X(pickle_path, PATH, NULL, NULL, 0, 0, "pickle|file", SHOWN,                                     \
+    "File of the file backend, also named pickle; several processes may share it")                 \
+  X(file_limit, SIZE, "1G", NULL, 1 << 20, INT64_C(1) << 46, "", SHOWN,                            \
+    "Size limit of the cache file, in bytes")
 
 enum cachette__option {
 #define X(name, ...) CACHETTE__OPTION_##name,

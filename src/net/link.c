@@ -107,7 +107,7 @@ static void on_timeout(uv_timer_t *timer) {
   char name[128];
   cachette__target_text(link->target, name, sizeof name);
   cachette__link_fail(link, true, CACHETTE_EUNAVAILABLE,
-                      "%s does not answer: no greeting within %g s.", name,
+                      "%s accepted the connection but did not answer within %g s.", name,
                       (double)link->target->connect_timeout_ms / 1000);
 }
 

@@ -35,7 +35,7 @@ static void on_idle(uv_idle_t *idle) {
   if (self->silent) {
     self->silent = false;
     cachette__link_fail(&self->link, true, CACHETTE_EUNAVAILABLE,
-                        "%s has not answered for %g s; the connection was given up.", self->name,
+                        "%s has not answered for %g s, so the connection was closed.", self->name,
                         (double)self->timeout_ms / 1000);
   } else if (self->draining && self->head == self->unsent) {
     cachette__link_fail(&self->link, false, self->drain.code, "%s", self->drain.message);
@@ -154,8 +154,8 @@ int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **sl
   size_t used = (size_t)(self->tail - self->head);
   if (used >= max_requests || (used > 0 && self->bytes + bytes > max_bytes)) {
     snprintf(self->refusal, sizeof self->refusal,
-             "Too much waits for %s already: %zu operations, of %zu bytes.", self->name, used,
-             self->bytes);
+             "Too many operations are waiting for %s: %zu operations with %zu bytes.", self->name,
+             used, self->bytes);
     *reason = self->refusal;
     if (is_ready(self)) check_silence(self, INT64_MAX);
     return CACHETTE_EUNAVAILABLE;
@@ -207,7 +207,7 @@ static char *on_buffer(void *owner, size_t *size) {
 
 static void parse_input(cachette__pipeline *self) {
   const void *stream = self->link.stream;
-  const char *reason = "an answer that does not fit what was asked";
+  const char *reason = "an answer that does not match the request";
   size_t used = 0;
   bool is_valid = self->protocol->read(self->owner, (cachette_slice){self->input, self->input_end},
                                        &used, &reason);

@@ -364,7 +364,7 @@ static void continue_handshake(cachette__stream *self) {
   else if (step == CACHETTE__IO_WRITE)
     watch(self, UV_WRITABLE);
   else if (step == CACHETTE__IO_END)
-    fail_handshake(self, "the server ended the TLS handshake", false);
+    fail_handshake(self, "the server closed the connection during the TLS handshake", false);
   else if (cachette__tls_is_plain(self->session) || !cachette__tls_has_received(self->session))
     fail_handshake(self, cachette__tls_reason(self->session),
                    cachette__tls_is_plain(self->session));
@@ -437,7 +437,7 @@ static bool start_connect(cachette__stream *self, const struct sockaddr *address
   opened->stream = self;
   opened->fd = open_socket(address->sa_family);
   if (opened->fd < 0 || uv_poll_init(self->loop, &opened->poll, opened->fd) < 0) {
-    *reason = opened->fd < 0 ? system_reason(errno) : "the loop cannot watch it";
+    *reason = opened->fd < 0 ? system_reason(errno) : "the event loop cannot watch it";
     if (opened->fd >= 0) close(opened->fd);
     cachette__free(opened);
     return false;
@@ -487,7 +487,7 @@ static void connect_next(cachette__stream *self, const char *reason) {
     }
     add_reason(self, reason);
   }
-  fail_to_open(self, self->reason[0] != '\0' ? self->reason : "the name has no address");
+  fail_to_open(self, self->reason[0] != '\0' ? self->reason : "the host name has no address");
 }
 
 bool cachette__stream_waits_for_tls(const cachette__stream *self) {
@@ -504,8 +504,8 @@ static void on_timeout(uv_timer_t *timer) {
   }
   char reason[64];
   snprintf(reason, sizeof reason, "%s within %g s",
-           self->state == RESOLVING     ? "the name was not resolved"
-           : self->state == HANDSHAKING ? "no end of the TLS handshake"
+           self->state == RESOLVING     ? "the host name was not resolved"
+           : self->state == HANDSHAKING ? "the TLS handshake was not completed"
                                         : "no answer",
            (double)self->target->connect_timeout_ms / 1000);
   if (self->state == CONNECTING)
@@ -522,8 +522,9 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   if (self->state != RESOLVING || !is_own(self)) {
     if (addresses != NULL) uv_freeaddrinfo(addresses);
   } else if (status < 0) {
-    fail_to_open(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "the name is not known"
-                                                                          : uv_strerror(status));
+    fail_to_open(self, status == UV_EAI_NONAME || status == UV_EAI_NODATA
+                           ? "the host name is unknown"
+                           : uv_strerror(status));
   } else {
     self->addresses = self->next = addresses;
     connect_next(self, NULL);

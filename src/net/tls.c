@@ -106,7 +106,8 @@ static int load_key(SSL_CTX *context, const char *file, cachette_error *error) {
   int loaded = SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM);
   SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
   if (loaded == 1 && SSL_CTX_check_private_key(context) == 1) return CACHETTE_OK;
-  const char *reason = was_requested ? "it is encrypted, and must not be" : first_reason();
+  const char *reason =
+      was_requested ? "it is encrypted; use a key without a passphrase" : first_reason();
   return fail_file(error, "tls_key_file", file, reason);
 }
 
@@ -123,7 +124,7 @@ static int load_files(SSL_CTX *context, const cachette__tls_settings *settings,
   if (settings->cert_file == NULL || settings->key_file == NULL)
     return cachette__fail(
         error, CACHETTE_ECONFIG, settings->cert_file == NULL ? "tls_cert_file" : "tls_key_file",
-        "The options \"tls_cert_file\" and \"tls_key_file\" go together; one of them is missing.");
+        "\"tls_cert_file\" and \"tls_key_file\" must be set together; one of them is missing.");
   if (SSL_CTX_use_certificate_chain_file(context, settings->cert_file) != 1)
     return fail_file(error, "tls_cert_file", settings->cert_file, first_reason());
   return load_key(context, settings->key_file, error);
@@ -221,9 +222,9 @@ static const char *describe_error(unsigned long error) {
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
       return "it does not speak TLS 1.2 or later";
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-      return "it asks for a certificate";
+      return "it requires a client certificate";
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-      return "it does not trust the certificate that it was shown";
+      return "it does not trust the client certificate";
     default:
       return ERR_reason_error_string(error);
   }

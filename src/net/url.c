@@ -111,12 +111,12 @@ static const char *parse_host(span host, cachette__url *url) {
   if (is_numeric) {
     const char *end = find(host, ']');
     if (end == NULL) return "a bracket of its host is not closed";
-    if (end + 1 < host.end && end[1] != ':') return "something stands between its host and port";
+    if (end + 1 < host.end && end[1] != ':') return "its host is not followed by a port";
     if (end + 1 < host.end) port.begin = end + 2;
     host = (span){host.begin + 1, end};
   } else {
     port = split_at(&host, find(host, ':'));
-    if (find(port, ':') != NULL) return "an IPv6 address must stand in brackets";
+    if (find(port, ':') != NULL) return "an IPv6 address must be in brackets";
   }
   const char *problem = parse_port(port, url);
   if (problem != NULL || host.begin == host.end) return problem;
@@ -127,7 +127,7 @@ static const char *parse_host(span host, cachette__url *url) {
   const char *delimiters = is_numeric ? "@/?#[]" : "@/?#[]:,%";
   for (const unsigned char *at = (unsigned char *)url->host; *at != '\0'; at++)
     if (*at <= ' ' || *at == 0x7f || strchr(delimiters, *at) != NULL)
-      return "its host has a character that no host has";
+      return "its host contains an invalid character";
   return NULL;
 }
 
@@ -158,15 +158,13 @@ static const char *split_url(const char *text, parts *to) {
   if (delimiter == NULL) return "it has no ://";
   to->scheme = (span){text, delimiter};
   rest.begin = delimiter + 3;
-  if (find(rest, '#') != NULL) return "it contains a #; inside a password that is written %23";
+  if (find(rest, '#') != NULL) return "it contains a #; in a password, write %23";
   to->query = split_at(&rest, find(rest, '?'));
-  if (find(to->query, '@') != NULL)
-    return "it contains a ? before its @; inside a password that is written %3F";
+  if (find(to->query, '@') != NULL) return "it contains a ? before its @; in a password, write %3F";
   const char *slash = find(rest, '/');
   to->path = (span){slash != NULL ? slash : rest.end, rest.end};
   rest.end = to->path.begin;
-  if (find(to->path, '@') != NULL)
-    return "it contains a / before its @; inside a password that is written %2F";
+  if (find(to->path, '@') != NULL) return "it contains a / before its @; in a password, write %2F";
   const char *at_sign = find_last(rest, '@');
   to->user = (span){at_sign != NULL ? rest.begin : NULL, at_sign};
   to->host = (span){at_sign != NULL ? at_sign + 1 : rest.begin, rest.end};
@@ -258,7 +256,7 @@ static const char *check_host(span host) {
   static const char socket[] = "%2F";
   if (span_size(host) > 3 && strncasecmp(host.begin, socket, 3) == 0) return NULL;
   if (host_size(host.begin, ",/?") != span_size(host) || host.begin == host.end)
-    return "its host is not valid, or the port behind it is no number";
+    return "its host is not valid, or its port is not a number";
   return NULL;
 }
 
@@ -267,7 +265,7 @@ const char *cachette__url_check_multi_host(const char *text) {
   const char *problem = split_url(text, &url_parts);
   if (problem != NULL) return problem;
   if (url_parts.user.begin != NULL && find(url_parts.user, '@') != NULL)
-    return "the password holds an unescaped '@': write it as %40";
+    return "the password contains an unescaped '@': write it as %40";
   for (span rest; problem == NULL; url_parts.host = rest) {
     rest = split_at(&url_parts.host, find(url_parts.host, ','));
     problem = check_host(url_parts.host);

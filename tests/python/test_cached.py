@@ -270,7 +270,7 @@ def test_the_vanilla_codec_is_rejected_for_values_other_than_str(cache: Cachette
 
   assert [run(name()) for _ in range(2)] == ['name', 'name']
   with pytest.raises(
-    CodecError, match=r'"vanilla" codec keeps text only, and .* the key ".*count:\w+" is int'
+    CodecError, match=r'"vanilla" codec stores only text.* the key ".*count:\w+" is int'
   ):
     run(count())
 

@@ -65,13 +65,21 @@ def test_a_template_may_use_args_and_kwargs() -> None:
 @pytest.mark.parametrize(
   ('options', 'error', 'message'),
   [
-    ({'key': 'user:{name}'}, ValueError, r'key of .*load\(\) uses "\{name\}", which is no param'),
-    ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is no parameter'),
-    ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is no parameter'),
-    ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is no parameter'),
-    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is no template'),
+    (
+      {'key': 'user:{name}'},
+      ValueError,
+      r'key of .*load\(\) uses "\{name\}", which is not a param',
+    ),
+    ({'key': 'user:{}'}, ValueError, r'uses "\{\}", which is not a parameter'),
+    ({'key': 'user:{0}'}, ValueError, r'uses "\{0\}", which is not a parameter'),
+    ({'key': '{id:{width}}'}, ValueError, r'uses "\{width\}", which is not a parameter'),
+    ({'key': 'user:{id'}, ValueError, r'key of .*load\(\) is not a valid template'),
     ({'key': 5}, TypeError, 'must be a template or a function, not int'),
-    ({'exclude': ('db',)}, ValueError, r'exclude of .*load\(\) names "db", which is no parameter'),
+    (
+      {'exclude': ('db',)},
+      ValueError,
+      r'exclude of .*load\(\) names "db", which is not a parameter',
+    ),
     ({'exclude': 'id'}, TypeError, 'must be a tuple of names'),
     ({'exclude': (5,)}, TypeError, 'must be a tuple of names'),
     ({'namespace': ''}, ValueError, 'namespace of .* must not be empty'),
@@ -122,7 +130,7 @@ def test_a_key_function_that_does_not_return_str_is_an_error() -> None:
     @Local.cached(key=key)
     async def load(a: int) -> None: ...
 
-    with pytest.raises(TypeError, match=r'key function of .*load\(\) must give a str, not'):
+    with pytest.raises(TypeError, match=r'key function of .*load\(\) must return a str, not'):
       run(load(1))
 
 
@@ -348,7 +356,7 @@ def test_a_value_without_a_key_is_an_error_that_names_its_parameter(
     with pytest.raises(TypeError) as raised:
       one_key(value)
     assert f'The parameter "value" of {__name__}.one() {message}, of which' in str(raised.value)
-    assert 'Give key=, or leave the parameter out of the key with exclude=' in str(raised.value)
+    assert 'Exclude the parameter with exclude=' in str(raised.value)
 
 
 # Values of which two are equal only if their types are too; bool and int, for example, differ by

@@ -20,7 +20,7 @@ from cachette._cachette import load, options
 from conftest import about, count_descriptors, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # the messages are those of 0.1.x
-LONGER = ' A ttl that a call gives, such as put(key, value, ttl), may be longer.'
+LONGER = ' The ttl of a single call, such as put(key, value, ttl), may be longer.'
 TIMEOUT = 'The "timeout" value must be between 0.001 and 3600 seconds.'
 REDIS = 'The "redis_url" cannot be null when using redis as backend.'
 VALKEY = 'The "valkey_url" cannot be null when using valkey as backend.'
@@ -235,7 +235,7 @@ def test_a_memory_limit_is_an_int_or_text_with_a_suffix(limit: Any) -> None:
 @pytest.mark.parametrize('limit', [0, -1, 1, '1', '', 'M', '64MB', '-64M', '1.5M', ' 64M', 10**30])
 def test_a_memory_limit_out_of_range_is_an_error(limit: Any) -> None:
   (message,) = errors_of({'memory_limit': limit})
-  assert message.startswith('The "memory_limit" value must be a number of bytes')
+  assert message.startswith('The "memory_limit" value must be a size from')
 
 
 @pytest.mark.parametrize('timeout', [1, 0.001, 0.25, 3600])

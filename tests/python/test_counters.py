@@ -258,8 +258,8 @@ def test_a_custom_codec_that_cannot_read_a_counter_is_an_error_with_advice(
     sync.fetch('counter')
   assert str(caught.value) == (
     'The "own" codec cannot decode the value of "counter": no token. '
-    'It is digits, as a counter is: read that by increment("counter", 0), or let `loads` read '
-    'digits as an int.'
+    'It looks like a counter: read it with increment("counter", 0), or let `loads` return '
+    'an int for digits.'
   )
   sync.put('value', b'no digits')
   with pytest.raises(CodecError) as caught:
@@ -278,7 +278,7 @@ def test_counters_are_rejected_if_values_are_signed(make_class: MakeClass, codec
     with pytest.raises(CodecError) as caught:
       fetch('counter')
     assert str(caught.value) == (
-      'The value of "counter" is not signed. It is digits, as a counter is, and counters are not '
-      'signed: read it by increment(key, 0) in a cache without "secret", or clear it.'
+      'The value of "counter" is not signed. It looks like a counter, and counters are never '
+      'signed: read it with increment(key, 0) in a cache without "secret", or clear it.'
     )
   same(trusting.fetch('counter'), fetched_counter(codec, 12))

@@ -155,7 +155,7 @@ PRINTED = {
   'Try.load_config': 'mongodb is there\ndynamodb is there\nfile is there\n',
   'def load_prices': "asking the database\n1000 answers\n{'tea': 3, 'coffee': 4}\n",
   'fetches were hits': '0 of 0 fetches were hits\n',
-  'redis://127.0.0.1:1': 'Cachette goes on without its cache: BackendUnavailable: '
+  'redis://127.0.0.1:1': 'Cachette continues without its cache: BackendUnavailable: '
   'Cannot connect to 127.0.0.1:1: connection refused.\nhello\n'
   'the cache is down: Cannot connect to 127.0.0.1:1: connection refused.\n1 fallback\n',
   'stats.fallbacks': '0 hits, 0 misses, 0 errors, 0 fallbacks\n',

@@ -206,7 +206,7 @@ def test_a_table_with_another_schema_is_rejected(dynamodb: str, table: str) -> N
     AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
     KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
   )
-  with pytest.raises(BackendError, match=f'"{table}" .* has another key schema'):
+  with pytest.raises(BackendError, match=f'"{table}" .* has the wrong key schema'):
     asyncio.run(new_class(dynamodb, table_name=table)().fetch('key'))
 
 
@@ -252,7 +252,7 @@ def test_missing_permission_to_create_the_table_is_an_error(dynamodb: str, table
     return error('AccessDeniedException') if action_of(request) == 'CreateTable' else None
 
   with HttpServer(refuse, dynamodb) as proxy:
-    with pytest.raises(BackendError, match=f'no table "{table}" .* may not make it'):
+    with pytest.raises(BackendError, match=f'no table "{table}" .* may not create it'):
       asyncio.run(new_class(proxy.url, table_name=table)().fetch('key'))
 
 
@@ -338,7 +338,7 @@ def test_a_correct_checksum_is_accepted(proxy: HttpServer, table: str) -> None:
     ),
     (BROKEN[0], r'InternalServerError, request id REQUEST7'),
     (BROKEN[3], 'wrong checksum'),
-    (BROKEN[2], 'no JSON'),
+    (BROKEN[2], 'not JSON'),
     (BROKEN[4], 'connection to DynamoDB at 127.0.0.1.* broke'),
     (lambda: error('ValidationException', 400, 'odd\nsecret header'), r'GetItem: odd \(Val'),
   ],

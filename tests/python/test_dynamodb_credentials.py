@@ -209,7 +209,7 @@ def test_keys_come_from_the_shared_files(
     ('half', 'The AWS profile "half" in ~/.aws/credentials: it has only one of'),
     ('empty', 'No AWS credentials were found'),
     ('empty', 'the shared files (profile "empty")'),
-    ('none', 'There is no AWS profile "none", which AWS_PROFILE names'),
+    ('none', 'There is no AWS profile "none", which is set by AWS_PROFILE'),
   ],
 )
 def test_shared_files_without_keys_are_an_error(
@@ -294,9 +294,7 @@ def test_a_remote_container_endpoint_is_rejected(
   endpoint: HttpServer, clean: Dict[str, str]
 ) -> None:
   env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://192.0.2.1/keys'}
-  assert 'AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed' in run_fetches(
-    endpoint, env
-  )
+  assert 'variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed' in run_fetches(endpoint, env)
 
 
 def serve_metadata(seconds: float) -> Callable[[Request], Answer]:

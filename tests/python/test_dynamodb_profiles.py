@@ -148,18 +148,18 @@ def test_a_slow_program_does_not_block_the_loop(
   [
     (
       f'echo {SECRETS[0]}; echo first >&2; echo "the token is old; log in" >&2; exit 7',
-      ['ended with exit status 7: the token is old; log in'],
+      ['failed with exit status 7: the token is old; log in'],
     ),
-    ('exit 1', ['ended with exit status 1.']),
-    ('kill -9 $$', ['ended by signal 9']),
-    (f'echo {SECRETS[0]}', ['printed no JSON object']),
-    ('true', ['printed no JSON object']),
-    ('echo []', ['printed no JSON object']),
+    ('exit 1', ['failed with exit status 1.']),
+    ('kill -9 $$', ['killed by signal 9']),
+    (f'echo {SECRETS[0]}', ['did not print a JSON object']),
+    ('true', ['did not print a JSON object']),
+    ('echo []', ['did not print a JSON object']),
     ("""echo '{"Version": 2}'""", ['"Version" is not 1']),
     ("""echo '{"AccessKeyId": "i"}'""", ['"Version" is not 1']),
     ("""echo '{"Version": 1}'""", ['"AccessKeyId"']),
     ("""echo '{"Version": 1, "AccessKeyId": "hunter2"}'""", ['"SecretAccessKey"']),
-    (f"echo '{print_keys('program', 'soon')}'", ['"Expiration" is no time']),
+    (f"echo '{print_keys('program', 'soon')}'", ['"Expiration" is not a time']),
     ('yes hunter2', ['more than 64 KB']),
   ],
 )
@@ -180,9 +180,9 @@ def test_a_failing_program_is_an_error(
   [
     ('/none/of/it', 'cannot be run: /none/of/it (No such file or directory)'),
     ('none-of-it --password hunter2', 'cannot be run: none-of-it (No such file or directory)'),
-    ("cat 'hunter2", 'is no command: a quote is not closed'),
-    ('cat hunter2\\', 'is no command: a quote is not closed, or it ends with a backslash'),
-    ('""', 'is no command: it names no program'),
+    ("cat 'hunter2", 'is not a command: a quote is not closed'),
+    ('cat hunter2\\', 'is not a command: a quote is not closed, or it ends with a backslash'),
+    ('""', 'is not a command: it names no program'),
   ],
 )
 def test_a_program_that_cannot_be_run_is_an_error(
@@ -367,9 +367,12 @@ def test_a_role_can_be_assumed_with_the_keys_of_a_container(
   [
     (
       '[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]\nrole_arn=b\nsource_profile=it',
-      ['"b" in ~/.aws/config: "source_profile" is "it"', 'circle'],
+      ['"b" in ~/.aws/config: "source_profile" is "it"', 'in turn'],
     ),
-    ('[profile it]\nrole_arn=a\nsource_profile=it', ['"source_profile" is "it", itself']),
+    (
+      '[profile it]\nrole_arn=a\nsource_profile=it',
+      ['"source_profile" is "it", the profile itself'],
+    ),
     ('[profile it]\nrole_arn=a\nsource_profile=gone', ['"source_profile" is "gone"', 'neither']),
     ('[profile it]\nrole_arn=a', ['neither "source_profile" nor "credential_source"']),
     ('[profile it]\nrole_arn=a\nsource_profile=b\ncredential_source=c', ['both']),
@@ -377,7 +380,7 @@ def test_a_role_can_be_assumed_with_the_keys_of_a_container(
     ('[profile it]\nrole_arn=a\ncredential_source=Environment', ['no keys']),
     ('[profile it]\nrole_arn=a\ncredential_source=Ec2InstanceMetadata', ['no keys']),
     ('[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]', ['"b"', 'has no keys']),
-    ('[profile it]\nrole_arn=a\nsource_profile=x\nmfa_serial=m', ['"mfa_serial"', 'a code']),
+    ('[profile it]\nrole_arn=a\nsource_profile=x\nmfa_serial=m', ['"mfa_serial"', 'an MFA code']),
     (
       '[profile it]\nrole_arn=a\nsource_profile=x\nduration_seconds=1h',
       ['"duration_seconds"', '"1h"'],
@@ -499,7 +502,8 @@ def test_a_login_provides_the_keys_of_a_role(
 
 @pytest.mark.parametrize('config', [SESSION, LEGACY])
 @pytest.mark.parametrize(
-  ('state', 'part'), [('none', 'is not there'), ('old', 'has expired'), ('revoked', 'is not valid')]
+  ('state', 'part'),
+  [('none', 'is missing'), ('old', 'has expired'), ('revoked', 'is no longer valid')],
 )
 def test_without_a_login_the_error_explains_how_to_log_in(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, state: str, part: str
@@ -601,7 +605,7 @@ def test_the_expiry_of_a_login_may_have_several_formats(
   ('config', 'parts'),
   [
     (LEGACY.replace('sso_region', 'other'), ['"sso_region" is missing']),
-    (LEGACY.replace('us-east-2', 'a.b/'), ['"sso_region" is no AWS region']),
+    (LEGACY.replace('us-east-2', 'a.b/'), ['"sso_region" is not an AWS region']),
     (SESSION.replace('reader', ''), ['"sso_role_name" is missing']),
     (SESSION.replace('[sso-session "my', '[sso-session "other'), ['[sso-session my session]']),
     (SESSION.replace('sso_role_name', 'sso_region=x\nsso_role_name'), ['"sso_region" is not the']),

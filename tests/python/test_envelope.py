@@ -122,7 +122,7 @@ def test_a_signature_is_valid_for_its_key_codec_and_secret_only(make_class: Make
   Cachette.register_codec('own-json', lambda value: b'', bytes)
   for options in ({'codec': 'orjson'}, {'codec': 'own-json'}, {'codec': 'json', 'secret': OTHER}):
     other = make_class(**{'memory_name': 'one', 'secret': SECRET, **options})()
-    with pytest.raises(CodecError, match='has a signature that no key'):
+    with pytest.raises(CodecError, match='has a signature that matches no key'):
       run(other.fetch('yours'))
 
 

@@ -62,7 +62,7 @@ def test_a_pickle_file_of_an_earlier_release_is_not_changed(path: str) -> None:
   with open(path, 'wb') as file:
     pickle.dump({'key': ('value', 1234567890)}, file)
   before = pathlib.Path(path).read_bytes()
-  with pytest.raises(BackendError, match=r'is not a cache of cachette.s.* left as it is'):
+  with pytest.raises(BackendError, match=r'is not a cachette file and was not changed'):
     asyncio.run(new_class(path)().put('key', 'value'))
   assert pathlib.Path(path).read_bytes() == before
   assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
@@ -157,6 +157,6 @@ def test_a_damaged_file_is_logged_once(
     else:
       asyncio.run(fetch())
   messages, *fallbacks = [each.getMessage() for each in caplog.records if each.name == 'cachette']
-  assert messages.startswith(f'The file "{path}" was damaged. It was set aside')
+  assert messages.startswith(f'The file "{path}" was damaged. It was renamed')
   assert len(fallbacks) == (0 if blocking else 1)
-  assert all(each.startswith('Own goes on without its cache: BackendError') for each in fallbacks)
+  assert all(each.startswith('Own continues without its cache: BackendError') for each in fallbacks)

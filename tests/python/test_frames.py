@@ -174,13 +174,13 @@ NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'empty name': (lambda: renamed('', 'a'), "column '' would be named 'Unnamed: 1'"),
   'names that are numbers': (lambda: renamed(0, 1), "column 0 would be named '0'"),
   'names that are alike': (lambda: renamed('1', 1), "column 1 would be named '1.1'"),
-  'the same name': (lambda: renamed('a', 'a'), 'columns of the same name'),
+  'the same name': (lambda: renamed('a', 'a'), 'columns with the same name'),
   'names of levels': (
     lambda: DataFrame([[1]], columns=pandas.MultiIndex.from_tuples([('a', 'b')])),
-    'an index of several levels',
+    'an index with several levels',
   ),
   'the name of the names': (lambda: renamed('a').rename_axis(columns='n'), 'named None'),
-  'levels': (lambda: indexed().set_index(['a', 'b']), 'an index of several levels'),
+  'levels': (lambda: indexed().set_index(['a', 'b']), 'an index with several levels'),
   'the index a column': (lambda: indexed().set_index('a', drop=False), "column 'a' would be named"),
   'an index of text that is digits': (lambda: indexed(index=['01', '02']), 'the index .* int64'),
   'an index of times': (lambda: indexed(index=pandas.date_range('2024', periods=2)), 'the index'),
@@ -259,10 +259,10 @@ def test_a_carriage_return_round_trips_or_is_rejected(name: str) -> None:
 @pytest.mark.parametrize(
   ('codec', 'name', 'advice'),
   [
-    ('csv', 'digits', 'The frame fits the codec "parquet", "feather" or "pickle".'),
-    ('csv', 'names that are alike', 'The frame fits the codec "pickle".'),
-    ('parquet', 'lists', 'The frame fits the codec "pickle".'),
-    ('feather', 'lists', 'The frame fits the codec "pickle".'),
+    ('csv', 'digits', 'Use the codec "parquet", "feather" or "pickle" for this frame.'),
+    ('csv', 'names that are alike', 'Use the codec "pickle" for this frame.'),
+    ('parquet', 'lists', 'Use the codec "pickle" for this frame.'),
+    ('feather', 'lists', 'Use the codec "pickle" for this frame.'),
   ],
 )
 def test_the_error_names_the_codecs_that_support_the_frame(
@@ -291,7 +291,7 @@ def test_a_frame_that_no_codec_supports_is_reported() -> None:
     pass
 
   Frames.load_config(lambda: {'codec': 'parquet'})
-  with pytest.raises(CodecError, match='No other codec holds the frame: put plainer columns.'):
+  with pytest.raises(CodecError, match='No other codec can store this frame. Use simpler columns.'):
     Frames.sync.put('key', DataFrame({'a': [lambda: None]}))
 
 
@@ -300,7 +300,7 @@ def test_a_frame_that_no_codec_supports_is_reported() -> None:
   ('value', 'advice'),
   [
     ({'a': [1]}, 'not dict. Configure another codec for it, such as "json" or "pickle".'),
-    (Series([1]), 'not Series. Put the Series as a frame, by its to_frame().'),
+    (Series([1]), 'not Series. Convert the Series to a frame with to_frame().'),
   ],
 )
 def test_a_value_that_is_not_a_frame_is_rejected(codec: str, value: Any, advice: str) -> None:

@@ -95,7 +95,7 @@ def test_a_relative_path_is_an_error_if_the_current_folder_was_deleted() -> None
       print(error.errors()[0]['msg'])
     """
   )
-  assert output.startswith('Value error, The "pickle_path" is relative, and the current folder is')
+  assert output.startswith('Value error, The "pickle_path" value is a relative path, and')
   assert output.endswith('Give an absolute path.\n')
 
 

@@ -180,7 +180,7 @@ def test_a_replica_serves_reads_and_is_rarely_reconnected() -> None:
 
     async def write() -> None:
       for _ in range(3):
-        with pytest.raises(BackendError, match='is a read-only replica; name the primary instead'):
+        with pytest.raises(BackendError, match='is a read-only replica; use the primary instead'):
           await cache.put('key', 'other')
 
     async def main() -> int:

@@ -95,7 +95,7 @@ def test_a_front_accepts_the_password(redis: RedisServer, name: str) -> None:
     cache = open_cache(url_of(front, ':pass%3Aword@'), key_prefix=f'{name}:')
     asyncio.run(use_all(cache))
     for user, message in (
-      ('', 'asks for a password'),
+      ('', 'requires a password'),
       (':wrong@', 'refuses the user name or the password'),
     ):
       cache = open_cache(url_of(front, user))
@@ -110,7 +110,7 @@ def test_a_password_for_a_front_without_authentication_is_an_error(
 ) -> None:
   with RedisFront(redis.port, FRONTS[name]) as front:
     cache = open_cache(url_of(front, ':secret@'))
-    with pytest.raises(BackendError, match='has no password.*take it out of the URL') as caught:
+    with pytest.raises(BackendError, match='has no password.*remove it from the URL') as caught:
       asyncio.run(cache.fetch('key'))
     assert 'secret' not in str(caught.value)
 

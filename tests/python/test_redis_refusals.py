@@ -78,7 +78,7 @@ def test_a_command_without_permission_is_an_error_of_its_call_only(command: str)
 
     outcome = asyncio.run(main())
     assert isinstance(outcome, BackendError)
-    assert 'does not permit' in str(outcome)
+    assert 'does not allow' in str(outcome)
     assert f' {command.upper()}' in str(outcome), 'it names the command'
     assert f"run the '{command}' command" in str(outcome), 'and has the words of the server'
     assert f'"+{command}"' in str(outcome), 'and says what to do'
@@ -108,7 +108,7 @@ def test_the_error_names_the_key_without_permission() -> None:
     async def main() -> None:
       await cache.put_many({'mine:1': 'a', 'mine:2': 'b'})
       for call in (cache.fetch('yours:1'), cache.put('yours:1', 'x'), cache.clear(key='yours:1')):
-        with pytest.raises(BackendError, match='does not permit.*key "yours:1".*ermissions'):
+        with pytest.raises(BackendError, match='does not allow.*key "yours:1".*ermissions'):
           await call
       assert await cache.clear(key='mine:1') == 1
 
@@ -150,7 +150,7 @@ def test_increments_work_without_transactions(rules: Tuple[str, ...]) -> None:
       with pytest.raises(CodecError, match='not a counter'):
         await cache.increment('text')
       server.execute('set', 'large', str(2**63 - 1))
-      with pytest.raises(ValueError, match='would leave the range'):
+      with pytest.raises(ValueError, match='would exceed the range'):
         await cache.increment('large')
       assert await cache.increment('zero', 0, ttl=500) == 0
       assert await cache.increment('zero', 0, ttl=500) == 0
@@ -407,7 +407,7 @@ def test_clear_without_permission_to_delete_is_an_error() -> None:
     before = fill(server)
     cache = open_cache(url)
     for call in (cache.clear(key='key'), cache.clear(namespace='ns')):
-      with pytest.raises(BackendError, match=r'does not permit.* DEL.*"\+del"'):
+      with pytest.raises(BackendError, match=r'does not allow.* DEL.*"\+del"'):
         asyncio.run(_await(call))
     assert state_of(server) == before
 
@@ -449,7 +449,7 @@ def test_a_rejected_ping_counts_as_an_answer() -> None:
 
 def test_a_database_without_permission_is_an_error() -> None:
   with user_with('+@read', '+@write') as (_, url):
-    with pytest.raises(BackendError, match=r'does not permit.* SELECT.*"\+select"'):
+    with pytest.raises(BackendError, match=r'does not allow.* SELECT.*"\+select"'):
       asyncio.run(_await(open_cache(url + '/3').fetch('key')))
 
 

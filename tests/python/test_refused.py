@@ -86,10 +86,10 @@ LOST: List[Tuple[Any, str]] = [
 @pytest.mark.parametrize(('value', 'words'), LOST, ids=repr)
 def test_json_rejects_keys_that_would_collide(value: Any, words: str) -> None:
   assert refusal('json', value) == (
-    f'{words} of a dict are the same in JSON, so that one would be lost. '
-    'Make different texts of the keys, or use the codec "msgpack" or "pickle".'
+    f'{words} of a dict are the same in JSON, so one would be lost. '
+    'Use keys that differ as text, or use the codec "msgpack" or "pickle".'
   )
-  assert refusal('orjson', value).endswith('make text of it, or use the codec "pickle".')
+  assert refusal('orjson', value).endswith('convert it to text, or use the codec "pickle".')
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_msgpack_rejects_keys_that_it_cannot_read(value: Any) -> None:
   with pytest.raises(TypeError):
     msgpack.unpackb(msgpack.packb(value), strict_map_key=False)
   message = refusal('msgpack', value)
-  assert 'of a dict is a tuple, which could not be read again. Make text of it' in message
+  assert 'of a dict is a tuple, which cannot be read back. Convert it to text' in message
 
 
 @pytest.mark.parametrize(
@@ -187,19 +187,19 @@ def test_an_endlessly_nested_value_is_an_error() -> None:
 
 
 MODEL = (
-  ' is a pydantic model (User): put its model_dump(mode="json"), or have @cached give the model '
-  'back, by a return annotation of the function, or use the codec "pickle".'
+  ' is a pydantic model (User): put its model_dump(mode="json"), or use the codec "pickle". '
+  '@cached returns models if the function has a return annotation'
 )
 TIME = 'put its isoformat(), or use the codec "orjson", which does that, or "pickle".'
 TEXT = 'put its str(), or use the codec "pickle".'
-BYTES = 'use the codec "msgpack" or "pickle", or put text that you make of it, by base64 say.'
-DATA = 'put plain data that you make of it (dict, list, str, numbers), or use the codec "pickle".'
-FLAT = 'it is nested too deep, or is within itself; put flatter data.'
+BYTES = 'use the codec "msgpack" or "pickle", or convert it to text, for example with base64.'
+DATA = 'convert it to plain data (dict, list, str, numbers), or use the codec "pickle".'
+FLAT = 'it is nested too deeply, or contains itself; put flatter data.'
 
 ADVICE: List[Tuple[str, Any, str]] = [
   *((codec, User(), f'The value{MODEL}') for codec in ('json', 'orjson', 'msgpack')),
-  ('json', {'users': [1, User()]}, f"What is at ['users'][1]{MODEL}"),
-  ('json', [Point()], 'What is at [0] is of type Point: put dataclasses.asdict() of it'),
+  ('json', {'users': [1, User()]}, f"The value at ['users'][1]{MODEL}"),
+  ('json', [Point()], 'The value at [0] is of type Point: put dataclasses.asdict() of it'),
   ('msgpack', Point(), 'The value is of type Point: put dataclasses.asdict() of it'),
   ('json', datetime.datetime(2024, 1, 1), f'The value is of type datetime: {TIME}'),
   ('json', datetime.date(2024, 1, 1), f'The value is of type date: {TIME}'),
@@ -207,27 +207,27 @@ ADVICE: List[Tuple[str, Any, str]] = [
   ('orjson', datetime.timedelta(1), 'The value is of type timedelta: put its total_seconds()'),
   ('json', decimal.Decimal('1.5'), f'The value is of type Decimal: {TEXT}'),
   ('json', uuid.UUID(int=5), f'The value is of type UUID: {TEXT}'),
-  ('json', {'a': pathlib.Path('x')}, "What is at ['a'] is of type "),
+  ('json', {'a': pathlib.Path('x')}, "The value at ['a'] is of type "),
   ('json', pathlib.PurePosixPath('x'), f'The value is of type PurePosixPath: {TEXT}'),
   ('json', Colour.RED, 'The value is of type Colour: put its value'),
   ('json', {1, 2}, 'The value is of type set: put a list of it, or use the codec "pickle".'),
-  ('orjson', [frozenset()], 'What is at [0] is of type frozenset: put a list of it'),
+  ('orjson', [frozenset()], 'The value at [0] is of type frozenset: put a list of it'),
   ('json', b'x', f'The value is of type bytes: {BYTES}'),
-  ('orjson', [bytearray(b'x')], f'What is at [0] is of type bytearray: {BYTES}'),
+  ('orjson', [bytearray(b'x')], f'The value at [0] is of type bytearray: {BYTES}'),
   ('json', numpy.int64(5), 'The value is of type int64: put its tolist()'),
   ('msgpack', numpy.array([1]), 'The value is of type ndarray: put its tolist()'),
   ('json', pandas.DataFrame(), 'The value is of type DataFrame: use the codec "parquet".'),
   ('json', Plain(), f'The value is of type Plain: {DATA}'),
-  ('msgpack', {'a': Plain()}, f"What is at ['a'] is of type Plain: {DATA}"),
+  ('msgpack', {'a': Plain()}, f"The value at ['a'] is of type Plain: {DATA}"),
   ('orjson', 2**64, 'The value is of type int: it has more than 64 bits'),
-  ('msgpack', [2**64], 'What is at [0] is of type int: it has more than 64 bits'),
-  ('orjson', '\ud800', 'The value is of type str: it is no valid Unicode'),
-  ('msgpack', ['\ud800'], 'What is at [0] is of type str: it is no valid Unicode'),
+  ('msgpack', [2**64], 'The value at [0] is of type int: it has more than 64 bits'),
+  ('orjson', '\ud800', 'The value is of type str: it is not valid Unicode'),
+  ('msgpack', ['\ud800'], 'The value at [0] is of type str: it is not valid Unicode'),
   ('vanilla', '\ud800', 'The codecs "json" and "pickle" hold such text.'),
-  ('json', {(1, 2): 1}, 'A key of the dict is of type tuple: make text of it'),
-  ('orjson', {'a': {1: 1}}, "A key of the dict at ['a'] is of type int: make text of it"),
-  ('pickle', threading.Lock(), 'The value is of type lock, which cannot be pickled: put'),
-  ('pickle', {'a': lambda: None}, "What is at ['a'] is of type function, which cannot be pickled"),
+  ('json', {(1, 2): 1}, 'A key of the dict is of type tuple: convert it to text'),
+  ('orjson', {'a': {1: 1}}, "A key of the dict at ['a'] is of type int: convert it to text"),
+  ('pickle', threading.Lock(), 'The value is of type lock, which cannot be pickled: convert'),
+  ('pickle', {'a': lambda: None}, "at ['a'] is of type function, which cannot be pickled"),
 ]  # fmt: skip
 
 
@@ -258,7 +258,9 @@ def test_the_error_about_a_coroutine_advises_to_await_it(codec: str) -> None:
   coroutine = compute()
   message = refusal(codec, {'a': coroutine})
   coroutine.close()
-  assert "What is at ['a'] is awaitable (coroutine): await it first, and put what it" in message
+  assert (
+    "The value at ['a'] is awaitable (coroutine): await it first, and put the result" in message
+  )
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
@@ -345,7 +347,7 @@ def test_each_call_that_puts_gives_the_advice(make_class: MakeClass, call: str, 
     if kind == 'awaited':
       await made
 
-  with pytest.raises(CodecError, match='What is .*|The value is of type Thing: put plain data'):
+  with pytest.raises(CodecError, match='The value (at .* )?is of type Thing: convert it to plain'):
     asyncio.run(main())
 
 

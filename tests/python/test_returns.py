@@ -338,7 +338,7 @@ def test_the_vanilla_codec_ignores_the_type(make_class: MakeClass) -> None:
   cls: Any = make_class()
   assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
   run(cls().flush())
-  with pytest.raises(CodecError, match='keeps text only'):
+  with pytest.raises(CodecError, match='stores only text'):
     cached_both(cls, lambda: ID, uuid.UUID)
 
 
@@ -776,6 +776,6 @@ def test_a_type_in_returns_with_an_undefined_name_is_an_error(
   make_class: MakeClass, returns: Any
 ) -> None:
   sync = make_class(codec='json').sync
-  with pytest.raises(CodecError, match='cannot be had from pydantic: a name in it is not defined'):
+  with pytest.raises(CodecError, match='is not supported by pydantic: a name in it is not defined'):
     sync.get_or_set('key', lambda: {'a': 1}, returns=returns)
   assert sync.fetch('key') is None

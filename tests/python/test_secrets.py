@@ -160,7 +160,7 @@ def test_an_unescaped_at_sign_in_a_mongodb_url_is_an_error() -> None:
   class Own(Cachette):
     pass
 
-  with pytest.raises(ValueError, match="the password holds an unescaped '@': write it as %40"):
+  with pytest.raises(ValueError, match="the password contains an unescaped '@': write it as %40"):
     Own.load_config(
       lambda: {'backend': 'mongodb', 'mongodb_url': 'mongodb://app:Hunter2@Zebra9@host'}
     )

@@ -200,8 +200,8 @@ def test_a_misspelled_variable_is_a_warning(environment: pytest.MonkeyPatch) -> 
   with pytest.warns(UserWarning) as caught:
     load(os.environ)
   assert [str(each.message) for each in caught] == [
-    'CACHETTE_REDISURL is no option; did you mean CACHETTE_REDIS_URL?',
-    'CACHETTE_TLL is no option; did you mean CACHETTE_TTL?',
+    'CACHETTE_REDISURL is not an option; did you mean CACHETTE_REDIS_URL?',
+    'CACHETTE_TLL is not an option; did you mean CACHETTE_TTL?',
   ]
 
 
@@ -253,14 +253,14 @@ def test_a_backend_option_without_a_backend_is_a_warning(name: str, form: Any) -
   (warning,) = warned(form({name: value, 'ttl': 7}))
   assert warning.category is UserWarning
   assert str(warning.message) == (
-    f'"{name}" is given, but no "backend": entries are kept in memory. Set the option "backend" to '
-    f'"{backend}", or to "inmemory" if that is meant.'
+    f'"{name}" is set, but "backend" is not, so entries stay in memory. Set "backend" to '
+    f'"{backend}", or to "inmemory" if that is intended.'
   )
 
 
 def test_several_backend_options_are_one_warning() -> None:
   (warning,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
-  assert '"redis_url", "memcached_host" are given' in str(warning.message)
+  assert '"redis_url", "memcached_host" are set' in str(warning.message)
 
 
 def test_a_complete_configuration_does_not_warn() -> None:
@@ -279,7 +279,7 @@ def test_a_backend_option_in_the_environment_is_a_warning(
 ) -> None:
   environment.setenv('CACHETTE_REDIS_URL', 'redis://h')
   (warning,) = warned(os.environ)
-  assert 'Set the option "backend" to "redis"' in str(warning.message)
+  assert 'Set "backend" to "redis"' in str(warning.message)
 
 
 @dataclasses.dataclass
@@ -293,8 +293,8 @@ def test_a_settings_object_without_options_is_a_warning(form: Any) -> None:
   (warning,) = warned(form({'host': 'localhost', 'cache_ttl': 7}))
   assert warning.category is UserWarning
   assert str(warning.message) == (
-    'No field of Settings is an option, so that all options have their defaults. Name fields as '
-    'the options are, such as "backend" and "ttl".'
+    'No field of Settings is an option, so all options keep their defaults. Name the fields like '
+    'the options, such as "backend" and "ttl".'
   )
 
 
@@ -354,6 +354,4 @@ def test_tls_files_without_tls_are_a_warning(settings: Any, remedy: Optional[str
     Own.load_config(lambda: settings)
   messages = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
   assert (remedy is None) == (messages == [])
-  assert (
-    remedy is None or messages[0].startswith('"tls_ca_file" is given') and remedy in messages[0]
-  )
+  assert remedy is None or messages[0].startswith('"tls_ca_file" is set') and remedy in messages[0]

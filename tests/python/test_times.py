@@ -317,9 +317,9 @@ def test_a_non_time_is_an_error_of_the_option(name: str, value: Any) -> None:
 
 
 def test_the_error_about_a_ttl_out_of_range_mentions_the_calls() -> None:
-  with pytest.raises(ValueError, match='It is "7200". A ttl that a call gives, .*may be longer'):
+  with pytest.raises(ValueError, match='It is "7200". The ttl of a single call, .*may be longer'):
     new_class(ttl=timedelta(hours=2))
-  with pytest.raises(ValueError, match='It is "0.25". A ttl that a call gives, .*may be shorter'):
+  with pytest.raises(ValueError, match='It is "0.25". The ttl of a single call, .*may be shorter'):
     new_class(ttl=Fraction(1, 4))
   Cachette.sync.put('key', 'value', ttl=timedelta(hours=2))
 

@@ -151,7 +151,7 @@ def test_memcached_without_tls_to_a_tls_port(certificate: Dict[str, str]) -> Non
 def test_mongodb_with_tls_to_a_plain_port(request: pytest.FixtureRequest) -> None:
   url: str = request.getfixturevalue('mongodb')
   message = error_of({'backend': 'mongodb', 'mongodb_url': url.rstrip('/') + '/?tls=true', **TABLE})
-  assert 'If it does not speak TLS, leave "tls=true" out of "mongodb_url".' in message
+  assert 'If it does not speak TLS, remove "tls=true" from "mongodb_url".' in message
 
 
 def test_mongodb_without_tls_to_a_tls_port(tls_port: int) -> None:

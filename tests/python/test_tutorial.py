@@ -133,7 +133,7 @@ def test_a_reader_sees_what_the_page_says(reader: Reader) -> None:
     elif block.language == 'sh' and '/.venv' not in block.code:
       output = reader.run(block.code)
       assert block.code != 'pytest\n' or '5 passed' in output
-  assert 'Cachette goes on without its cache' in reader.log.read_text(encoding='utf-8')
+  assert 'Cachette continues without its cache' in reader.log.read_text(encoding='utf-8')
 
 
 def test_the_tests_pass_without_the_server_that_is_configured(

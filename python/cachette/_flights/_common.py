@@ -63,7 +63,7 @@ def check_factory(factory: Any) -> None:
       factory.close()
     raise TypeError(
       'factory must be a value, a function or a coroutine function, not '
-      f'{type(factory).__name__}: give the function itself, without calling it.'
+      f'{type(factory).__name__}: pass the function itself, without calling it.'
     )
 
 
@@ -97,9 +97,9 @@ def _check_text_only(config: Any, key: str, value: Any) -> None:
   if type(value) is str or config.get('codec') != 'vanilla' or _codecs.is_own('vanilla'):
     return
   raise CodecError(
-    f'The "vanilla" codec keeps text only, and what was computed for the key "{key[:128]}" is '
-    f'{type(value).__name__}, which would come back as str. Configure another codec, such as '
-    '"json" or "pickle".'
+    f'The "vanilla" codec stores only text. The value computed for the key "{key[:128]}" is '
+    f'{type(value).__name__} and would come back as str. Configure another codec, such as "json" '
+    'or "pickle".'
   )
 
 

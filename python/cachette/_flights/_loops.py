@@ -276,7 +276,7 @@ def _take_result(task: 'Optional[Task[Result]]', traceback: Any) -> Result:
   # KeyboardInterrupt and SystemExit have left the loop already, and must not leave it again for
   # each caller.
   if task.cancelled() or isinstance(error, (KeyboardInterrupt, SystemExit)):
-    raise CancelledError('What computed the value was cancelled.')
+    raise CancelledError('The computation of the value was cancelled.')
   if error is None:
     return task.result()
   del task

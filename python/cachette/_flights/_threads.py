@@ -161,7 +161,7 @@ def _run_factory(job: Job, lease: Any) -> Result:
   if hasattr(type(value), '__await__'):
     if hasattr(value, 'close'):
       value.close()
-    raise TypeError('A blocking call cannot await what the factory gave; use a plain function.')
+    raise TypeError('A blocking call cannot await the result of the factory. Use a plain function.')
   result = Result(job, value)
   if not job.failed:
     try:

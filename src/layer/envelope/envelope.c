@@ -147,8 +147,8 @@ static void submit(cachette__store *store, cachette_op *op) {
     send_down(self, op);
   else if (op->verb == CACHETTE_INCREMENT && cachette__wrapper_signs(self->wrapper))
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, "secret",
-                      "Counters are not available with \"secret\", for they are stored as plain "
-                      "digits; keep them in a cache without it.");
+                      "Counters are not available with \"secret\" because they cannot be signed. "
+                      "Use a cache without \"secret\" for them.");
   else
     cachette__layer_pass(&self->layer, op);
 }

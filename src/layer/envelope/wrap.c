@@ -45,8 +45,8 @@ int cachette__wrapper_check(const cachette_options *options, cachette_error *err
     size_t size = strcspn(secret, ",");
     if (size < CACHETTE__SECRET_KEY_MIN)
       return cachette__fail(error, CACHETTE_ECONFIG, "secret",
-                            "Each key of the \"secret\" must have at least %d bytes; take a random "
-                            "one, as `openssl rand -hex 32` prints it.",
+                            "Each key of \"secret\" must have at least %d bytes. Generate one with "
+                            "`openssl rand -hex 32`.",
                             CACHETTE__SECRET_KEY_MIN);
     secret += size;
     if (*secret == '\0') return CACHETTE_OK;
@@ -145,13 +145,15 @@ static int open_plain(const cachette__wrapper *wrapper, cachette_slice stored,
   *value = (cachette__compressed){CACHETTE__UNCOMPRESSED, stored.size, stored};
   if (wrapper->accept_plain || (is_counter && wrapper->signer == NULL)) return CACHETTE_OK;
   if (wrapper->signer == NULL)
-    return refuse(
-        reason, "was not put with \"compression\"; clear it, or set \"accept_plain\" for a while");
-  return refuse(reason, is_counter
-                            ? "is not signed. It is digits, as a counter is, and counters are "
-                              "not signed: read it by increment(key, 0) in a cache without "
-                              "\"secret\", or clear it"
-                            : "is not signed; clear it, or set \"accept_plain\" for a while");
+    return refuse(reason,
+                  "was stored without \"compression\"; clear it, or set \"accept_plain\" until "
+                  "such values have expired");
+  return refuse(
+      reason,
+      is_counter
+          ? "is not signed. It looks like a counter, and counters are never signed: read it with "
+            "increment(key, 0) in a cache without \"secret\", or clear it"
+          : "is not signed; clear it, or set \"accept_plain\" until such values have expired");
 }
 
 /* Checks that an envelope is signed if there is a secret, by one of its keys, and only then. */
@@ -159,12 +161,14 @@ static int verify(cachette__wrapper *wrapper, cachette_slice key,
                   const cachette__signed_parts *envelope, const char **reason) {
   bool is_signed = envelope->signature != NULL;
   if (is_signed != (wrapper->signer != NULL))
-    return refuse(reason, is_signed ? "is signed, and there is no \"secret\" to check it with"
-                                    : "is not signed; clear it");
+    return refuse(
+        reason,
+        is_signed ? "is signed, but no \"secret\" is set to verify it; set \"secret\", or clear it"
+                  : "is not signed; clear it");
   if (!is_signed) return CACHETTE_OK;
   int code = cachette__signer_verify(wrapper->signer, key, envelope);
   if (code != CACHETTE_ECODEC) return code;
-  return refuse(reason, "has a signature that no key of \"secret\" made; clear it");
+  return refuse(reason, "has a signature that matches no key of \"secret\"; clear it");
 }
 
 static enum cachette__fields_status read_fields(cachette_slice fields,
@@ -190,8 +194,7 @@ static enum cachette__fields_status read_fields(cachette_slice fields,
 
 int cachette__wrapper_open(cachette__wrapper *wrapper, cachette_slice key, cachette_slice stored,
                            cachette__compressed *value, const char **reason) {
-  static const char newer[] =
-      "was put by a newer version of Cachette, which this one cannot read; clear it, or upgrade";
+  static const char newer[] = "was stored by a newer version of Cachette; upgrade, or clear it";
   cachette__signed_parts envelope;
   int version = cachette__envelope_version(stored);
   if (version == 0) return open_plain(wrapper, stored, value, reason);

@@ -53,25 +53,25 @@ static int fail_missing(const cachette__module *module, const char *backend,
                         cachette_error *error) {
   return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
                         "The \"%s\" backend is not part of this build of cachette. Install %s (on "
-                        "Debian %s), then build cachette anew with -D%s=enabled.",
+                        "Debian %s), then rebuild cachette with -D%s=enabled.",
                         backend, module->library, module->package, module->name);
 }
 
 static int fail_load(const cachette__module *module, const char *backend, cachette_error *error) {
   const char *reason = dlerror();
-  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
-                        "The \"%s\" backend could not be loaded; it needs %s (on Debian %s). The "
-                        "system says: %s",
-                        backend, module->library, module->package,
-                        reason != NULL ? reason : "nothing");
+  return cachette__fail(
+      error, CACHETTE_EUNSUPPORTED, "backend",
+      "The \"%s\" backend could not be loaded; it needs %s (on Debian %s). The error is: %s",
+      backend, module->library, module->package, reason != NULL ? reason : "nothing");
 }
 
 static int fail_mismatch(const cachette__module *module, const char *backend,
                          cachette_error *error) {
-  return cachette__fail(error, CACHETTE_EUNSUPPORTED, "backend",
-                        "The \"%s\" backend's module, cachette-%s.so, is not of the same build as "
-                        "cachette " CACHETTE_VERSION ". Install both anew.",
-                        backend, module->name);
+  return cachette__fail(
+      error, CACHETTE_EUNSUPPORTED, "backend",
+      "The \"%s\" backend's module, cachette-%s.so, does not match cachette " CACHETTE_VERSION
+      ". Reinstall both.",
+      backend, module->name);
 }
 
 /* Several threads may open the module at the same time, with the same result. So no lock is needed,

@@ -22,7 +22,7 @@ bool cachette__store_warn_unused_tls(const cachette_options *options, const char
     if (cachette__options_absent(options, files[i])) continue;
     const char *name = cachette_option_table(NULL)[files[i]].name;
     cachette__fail(warning, CACHETTE_ECONFIG, name,
-                   "\"%s\" is given, but the connection is not encrypted. %s, or leave it out.",
+                   "\"%s\" is set, but the connection is not encrypted. %s, or remove the option.",
                    name, remedy);
     return true;
   }

@@ -190,7 +190,8 @@ enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_
   const cachette__http_request *request = &call->request;
   *reply = (cachette__dynamo_reply){.code = CACHETTE_OK};
   if (request->result != CURLE_OK) return read_failure(call, reply);
-  if (!checksum_matches(request)) return read_malformed(call, reply, "a body of a wrong checksum");
+  if (!checksum_matches(request))
+    return read_malformed(call, reply, "a body with a wrong checksum");
   json_error_t error = {.text = ""};
   reply->json = parse(&request->response, &error);
   if (reply->json == NULL && json_error_code(&error) == json_error_out_of_memory) {
@@ -201,6 +202,6 @@ enum cachette__dynamo_remedy cachette__dynamo_read_reply(const cachette__dynamo_
     read_type(reply->json, reply->type, sizeof reply->type);
     return read_error(call, reply);
   }
-  if (reply->json == NULL) return read_malformed(call, reply, "something that is no JSON");
+  if (reply->json == NULL) return read_malformed(call, reply, "something that is not JSON");
   return CACHETTE__DYNAMO_GIVE_UP;
 }

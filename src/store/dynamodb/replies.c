@@ -71,10 +71,10 @@ static void fail_value(cachette__dynamo_job *job, size_t index) {
   cachette_error error;
   char text[32];
   cachette__key_text(job->op->items[index].key, text, sizeof text);
-  cachette__fail(&error, CACHETTE_EBACKEND, text,
-                 "The item \"%s\" in the table \"%.100s\" is none of a cache: it has no binary "
-                 "\"value\".",
-                 text, job->store->settings->table);
+  cachette__fail(
+      &error, CACHETTE_EBACKEND, text,
+      "The item \"%s\" in the table \"%.100s\" is not a cache entry: it has no binary \"value\".",
+      text, job->store->settings->table);
   cachette__dynamo_fail_item(job, index, &error);
 }
 
@@ -119,7 +119,7 @@ void cachette__dynamo_take_too_large(cachette__dynamo_job *job, cachette__dynamo
   char text[32];
   cachette__key_text(job->op->items[call->index].key, text, sizeof text);
   cachette__fail(&error, CACHETTE_ETOOBIG, text,
-                 "The value of \"%s\" has %zu bytes; an item of DynamoDB's may have 400 KB, key "
+                 "The value of \"%s\" has %zu bytes; a DynamoDB item has at most 400 KB, key "
                  "included.",
                  text, job->op->items[call->index].value.size);
   cachette__dynamo_fail_item(job, call->index, &error);

@@ -67,20 +67,20 @@ static int check_keys(const cachette__dynamo_settings *settings, cachette_error 
                         : settings->session_token != NULL && !id ? "aws_access_key_id"
                                                                  : NULL;
   if (missing == NULL) return CACHETTE_OK;
-  return cachette__fail(error, CACHETTE_ECONFIG, missing,
-                        "The \"%s\" is missing: \"aws_access_key_id\" and "
-                        "\"aws_secret_access_key\" are given together, or neither of them and "
-                        "\"aws_session_token\" neither.",
-                        missing);
+  return cachette__fail(
+      error, CACHETTE_ECONFIG, missing,
+      "The \"%s\" is missing: set both \"aws_access_key_id\" and \"aws_secret_access_key\", or "
+      "neither of them and no \"aws_session_token\".",
+      missing);
 }
 
 static int check(const cachette__dynamo_settings *settings, cachette_error *error) {
   if (!is_table_name(settings->table))
-    return fail_value("table_name", settings->table,
-                      "a DynamoDB table's name has 3 to 255 of A-Z, a-z, 0-9, _, - and .", error);
+    return fail_value(
+        "table_name", settings->table,
+        "a DynamoDB table name has 3 to 255 characters out of A-Z, a-z, 0-9, _, - and .", error);
   if (settings->region != NULL && !is_region(settings->region))
-    return fail_value("region", settings->region, "an AWS region is named like eu-central-1",
-                      error);
+    return fail_value("region", settings->region, "an AWS region looks like eu-central-1", error);
   int code = settings->url != NULL ? check_url(settings->url, error) : CACHETTE_OK;
   return code == CACHETTE_OK ? check_keys(settings, error) : code;
 }

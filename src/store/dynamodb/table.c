@@ -90,9 +90,9 @@ static bool has_expected_schema(json_t *table) {
 static enum cachette__dynamo_outcome fail_schema(cachette__dynamo *store) {
   cachette_error error;
   cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
-                 "The table \"%.100s\" of %s has another key schema: it must have one key, a HASH "
-                 "key of type S (text) named \"key\". Let \"table_name\" name another; it is made "
-                 "if it is missing.",
+                 "The table \"%.100s\" of %s has the wrong key schema: it must have one key, a "
+                 "HASH key of type S (text) named \"key\". Set \"table_name\" to another table; a "
+                 "missing table is created.",
                  store->settings->table, store->name);
   return fail_setup(store, &error);
 }
@@ -120,11 +120,11 @@ static bool is_refusal(const cachette__dynamo_reply *reply) {
 
 static enum cachette__dynamo_outcome fail_create(cachette__dynamo *store) {
   cachette_error error;
-  cachette__fail(&error, CACHETTE_EBACKEND, "table_name",
-                 "There is no table \"%.100s\" in %s, and these credentials may not make it. Make "
-                 "it, with a HASH key of type S (text) named \"key\", or allow "
-                 "dynamodb:CreateTable.",
-                 store->settings->table, store->name);
+  cachette__fail(
+      &error, CACHETTE_EBACKEND, "table_name",
+      "There is no table \"%.100s\" in %s, and these credentials may not create it. Create it with "
+      "a HASH key of type S (text) named \"key\", or allow dynamodb:CreateTable.",
+      store->settings->table, store->name);
   return fail_setup(store, &error);
 }
 

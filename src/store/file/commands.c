@@ -98,8 +98,8 @@ static int fail_too_large(cachette__file_thread *thread, cachette__file_job *job
   char text[32];
   cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
   item->status = cachette__fail(&job->op.error, CACHETTE_ETOOBIG, text,
-                                "The value of \"%s\" has %zu bytes; by \"file_limit\" key and "
-                                "value may have %" PRId64 " together.",
+                                "The value of \"%s\" has %zu bytes; \"file_limit\" allows %" PRId64
+                                " for key and value together.",
                                 text, item->value.size, max);
   if (job->op.flags & CACHETTE_IF_ABSENT) return SQLITE_OK;
   sqlite3_stmt *remove = cachette__file_statement(thread, CACHETTE__FILE_REMOVE);

@@ -114,10 +114,10 @@ static uint32_t read_number(const unsigned char *bytes) {
 
 static int fail_foreign(const cachette__file_settings *settings, const char *what,
                         cachette_error *error) {
-  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path",
-                        "%s is %s, and was left as it is. Let \"pickle_path\" name another file, "
-                        "or move this one away.",
-                        settings->name, what);
+  return cachette__fail(
+      error, CACHETTE_EBACKEND, "pickle_path",
+      "%s is %s and was not changed. Set \"pickle_path\" to another file, or move this one away.",
+      settings->name, what);
 }
 
 /*
@@ -144,14 +144,14 @@ static int read_header(const cachette__file_settings *settings, unsigned char he
 static int check_header(const cachette__file_settings *settings, const struct stat *state,
                         cachette_error *error) {
   unsigned char header[HEADER_SIZE];
-  if (!S_ISREG(state->st_mode)) return fail_foreign(settings, "no file", error);
+  if (!S_ISREG(state->st_mode)) return fail_foreign(settings, "not a regular file", error);
   int size = read_header(settings, header);
   if (size < 0) return cachette__file_fail_system(settings, EACCES, error);
   if (size < HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0 ||
       read_number(header + APPLICATION_OFFSET) != APPLICATION_ID)
-    return fail_foreign(settings, "not a cache of cachette's, but something else", error);
+    return fail_foreign(settings, "not a cachette file", error);
   if (read_number(header + VERSION_OFFSET) > VERSION)
-    return fail_foreign(settings, "of a newer version of cachette", error);
+    return fail_foreign(settings, "from a newer version of cachette", error);
   return CACHETTE_OK;
 }
 

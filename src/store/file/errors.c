@@ -18,18 +18,18 @@ bool cachette__file_is_interrupted(int code) {
 static bool is_full(int number) { return number == ENOSPC || number == EDQUOT; }
 
 static int fail_full(const cachette__file_settings *settings, cachette_error *error) {
-  return cachette__fail(error, CACHETTE_EBACKEND, "pickle_path",
-                        "%s cannot grow: its disk is full. Make room there, or lower "
-                        "\"file_limit\".",
-                        settings->name);
+  return cachette__fail(
+      error, CACHETTE_EBACKEND, "pickle_path",
+      "%s cannot grow: its disk is full. Free some space, or lower \"file_limit\".",
+      settings->name);
 }
 
 int cachette__file_fail_system(const cachette__file_settings *settings, int number,
                                cachette_error *error) {
   if (is_full(number)) return fail_full(settings, error);
   return cachette__fail(error, CACHETTE_EUNAVAILABLE, "pickle_path",
-                        "%s cannot be used: %s. Let \"pickle_path\" name a file in a folder that "
-                        "exists and that this program may write to.",
+                        "%s cannot be used: %s. Set \"pickle_path\" to a file in an existing "
+                        "folder that this program can write to.",
                         settings->name, strerror(number));
 }
 
@@ -50,7 +50,7 @@ int cachette__file_fail(const cachette__file_thread *thread, int code, cachette_
     case SQLITE_LOCKED:
     case SQLITE_INTERRUPT:
       return cachette__fail(error, CACHETTE_ETIMEDOUT, "pickle_path",
-                            "%s was in use by others until time was up.", settings->name);
+                            "%s stayed locked until the operation timed out.", settings->name);
     case SQLITE_FULL:
       return fail_full(settings, error);
     case SQLITE_TOOBIG:

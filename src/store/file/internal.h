@@ -121,9 +121,9 @@ struct cachette__file_shared {
 };
 
 /* The message for a file that was set aside; %s is its name. */
-#define CACHETTE__FILE_SET_ASIDE                                                    \
-  "%s was damaged. It was set aside, its name now ends in \".damaged\", and a new " \
-  "one is begun; what was cached is gone."
+#define CACHETTE__FILE_SET_ASIDE                                                              \
+  "%s was damaged. It was renamed to end in \".damaged\" and replaced by an empty file; its " \
+  "entries are lost."
 
 enum cachette__file_statement {
   CACHETTE__FILE_BEGIN_READ,

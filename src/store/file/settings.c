@@ -24,7 +24,7 @@ static int check_path(const char *path, cachette_error *error) {
   struct stat found;
   if (stat(path, &found) == 0) {
     if (S_ISREG(found.st_mode)) return CACHETTE_OK;
-    return fail_path(path, "something that is no file stands there", error);
+    return fail_path(path, "it is not a regular file", error);
   }
   const char *slash = strrchr(path, '/');
   if (slash == path) return CACHETTE_OK;
@@ -73,7 +73,7 @@ static char *follow_links(char *path, cachette_error *error) {
   if (path == NULL) return NULL;
   cachette__free(path);
   cachette__fail(error, CACHETTE_ECONFIG, "pickle_path",
-                 "The \"pickle_path\" is a link that leads to no file, but in a circle.");
+                 "The \"pickle_path\" is a circular symbolic link.");
   return NULL;
 }
 

@@ -133,7 +133,7 @@ static int begin_value(cachette__binary *parser, const header *head, cachette_sl
 /* Converts a counter of 8 bytes to digits. */
 static int take_counter(cachette__binary *parser, const header *head, const char *body,
                         cachette__meta_token *token, const char **reason) {
-  if (head->body != 8 || head->extras + head->key > 0) return fail(reason, "a counter is none");
+  if (head->body != 8 || head->extras + head->key > 0) return fail(reason, "a counter is invalid");
   snprintf(parser->text, sizeof parser->text, "%" PRIu64, get(body, 8));
   token->type = CACHETTE__META_VALUE;
   token->line = token->bytes = cachette_str(parser->text);
@@ -202,7 +202,7 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   if (parser->value)
     return read_value(parser, bytes, used, token) ? CACHETTE__META_TOKEN : CACHETTE__META_MORE;
   if (bytes.size > 0 && (unsigned char)text[0] != RESPONSE)
-    return fail(reason, "an answer is not of the binary protocol, which SASL wants");
+    return fail(reason, "an answer is not in the binary protocol, which SASL requires");
   if (bytes.size < CACHETTE__BINARY_HEAD) return CACHETTE__META_MORE;
   const header head = {
       .verb = (unsigned)get(text + 1, 1),

@@ -51,9 +51,10 @@ bool cachette__mc_clears(const cachette__memcached *store, const cachette_op *op
 static void refuse_sasl(const cachette__memcached *store, cachette_op *op) {
   bool flush = op->verb == CACHETTE_FLUSH;
   cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
-                    "%s cannot %s: under SASL memcached speaks its binary protocol alone, which "
-                    "lists no keys; with \"memcached_auth\" ascii it can.",
-                    store->name, flush ? "clear what has the \"key_prefix\"" : "clear a namespace");
+                    "%s cannot %s: with SASL, memcached speaks only its binary protocol, which "
+                    "cannot list keys. Set \"memcached_auth\" to ascii.",
+                    store->name,
+                    flush ? "clear the keys with the \"key_prefix\"" : "clear a namespace");
 }
 
 /* A long key has only its first bytes on the server, so a longer namespace cannot be recognized. */
@@ -63,8 +64,9 @@ static bool refuse_long_name(const cachette__memcached *store, cachette_op *op) 
   char name[32];
   if (op->verb == CACHETTE_FLUSH && prefix > max) {
     cachette__op_fail(op, CACHETTE_EUNSUPPORTED, NULL,
-                      "%s cannot clear what has the \"key_prefix\": of long keys memcached lists "
-                      "the first %zu bytes, and the prefix has %zu. Choose a shorter one.",
+                      "%s cannot clear the keys with the \"key_prefix\": memcached lists "
+                      "only the first %zu bytes of a long key, and the prefix has %zu. Choose a "
+                      "shorter prefix.",
                       store->name, max, prefix);
     return true;
   }
@@ -74,8 +76,8 @@ static bool refuse_long_name(const cachette__memcached *store, cachette_op *op) 
     cachette__key_text(op->items[i].key, name, sizeof name);
     cachette__op_fail(
         op, CACHETTE_EINVAL, name,
-        "The namespace \"%s...\" is too long to be cleared: of long keys memcached "
-        "lists the first %zu bytes, and \"key_prefix\", namespace and colon have %zu.",
+        "The namespace \"%s...\" is too long to clear: memcached lists only the first %zu bytes of "
+        "a long key, and \"key_prefix\", namespace and colon have %zu.",
         name, max, size);
     return true;
   }

@@ -14,12 +14,11 @@ static const struct {
   int code;
   const char *sentence; /* follows the server's name */
 } known[] = {
-    {"out of memory", CACHETTE_EBACKEND, "has no memory left for it"},
+    {"out of memory", CACHETTE_EBACKEND, "is out of memory"},
     {"unauthenticated", CACHETTE_EBACKEND,
-     "asks for a user name and a password; set \"memcached_username\" and \"memcached_password\""},
+     "requires a user name and a password; set \"memcached_username\" and \"memcached_password\""},
     {"unknown binary command", CACHETTE_EUNSUPPORTED,
-     "does not authenticate by SASL, for which it would have to run with -S; \"memcached_auth\" "
-     "may have to be ascii or none"},
+     "does not support SASL, which needs its option -S; set \"memcached_auth\" to ascii or none"},
     {"authentication failure", CACHETTE_EBACKEND, "refuses the user name or the password"},
 };
 
@@ -35,12 +34,12 @@ int cachette__mc_explain_error(const cachette__mc_node *node, cachette_slice lin
                                size_t size) {
   const char *name = node->pipeline.name;
   if (contains(line, "object too large")) {
-    char limit[64] = "does not take a value of this size";
+    char limit[64] = "does not accept a value of this size";
     if (node->item_size_max > 0)
       snprintf(limit, sizeof limit, "takes at most %" PRId64 " bytes for an item",
                node->item_size_max);
-    snprintf(message, size, "%s %s, its key included; memcached's setting -I raises that.", name,
-             limit);
+    snprintf(message, size, "%s %s, its key included; the memcached option -I raises the limit.",
+             name, limit);
     return CACHETTE_ETOOBIG;
   }
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -49,7 +49,7 @@ static void take_version(cachette__mc_node *node, cachette_slice line) {
     return;
   }
   cachette__link_fail(link, true, CACHETTE_EUNSUPPORTED,
-                      "%s is memcached %s, which knows no meta commands; 1.6 or newer is needed.",
+                      "%s is memcached %s, which is too old. Version 1.6 or newer is required.",
                       node->pipeline.name, version);
 }
 

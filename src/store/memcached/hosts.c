@@ -44,7 +44,7 @@ static bool is_name(const char *text, size_t size) {
 /* Reads what follows a host: nothing, a port, or a port and a weight. */
 static const char *read_tail(const char *at, const char *end, cachette__memcached_host *host) {
   if (at < end) {
-    if (*at++ != ':') return "something stands behind the address";
+    if (*at++ != ':') return "the address is not followed by a port";
     host->port = (uint16_t)read_number(&at, end, 65535);
     if (host->port == 0) return "its port is not a number from 1 to 65535";
   }
@@ -75,8 +75,8 @@ static const char *read_host(const char *text, size_t size, cachette__memcached_
     if (after == NULL) after = end;
   }
   size_t length = (size_t)(after - name);
-  if (memchr(text, '/', size) != NULL) return "it is no URL: leave out what stands before //";
-  if (!is_name(name, length)) return "it names no host";
+  if (memchr(text, '/', size) != NULL) return "it must not be a URL: remove the scheme and //";
+  if (!is_name(name, length)) return "it has no host";
   const char *problem = read_tail(after + (*text == '['), end, host);
   if (problem != NULL) return problem;
   host->host = cachette__strndup(name, length);
@@ -143,7 +143,7 @@ int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts 
     const char *problem = read_host(at, length, host);
     if (problem == NULL) {
       host->hash = hash_name(host);
-      if (is_listed(hosts, host->hash)) problem = "a server is named twice";
+      if (is_listed(hosts, host->hash)) problem = "a server is listed twice";
       hosts->count++;
     }
     if (problem != NULL) {

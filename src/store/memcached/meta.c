@@ -108,8 +108,8 @@ static int begin_value(cachette__meta *parser, cachette_slice rest, size_t *used
   int64_t size;
   size_t digits = token->line.size > 3 ? word_size(token->line, 3) : 0;
   if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MAX, &size))
-    return fail(reason, "the size of a value is not one");
-  if (!read_flags(token, 3 + digits + 1)) return fail(reason, "a flag is no number");
+    return fail(reason, "the size of a value is invalid");
+  if (!read_flags(token, 3 + digits + 1)) return fail(reason, "a flag is not a number");
   parser->size = (size_t)size;
   parser->offset = 0;
   parser->tail = 2;
@@ -140,6 +140,7 @@ int cachette__meta_read(cachette__meta *parser, cachette_slice bytes, size_t *us
   token->end = true;
   if (token->type == CACHETTE__META_ERROR || token->type == CACHETTE__META_LINE)
     return CACHETTE__META_TOKEN;
-  if (!read_flags(token, word_size(token->line, 0) + 1)) return fail(reason, "a flag is no number");
+  if (!read_flags(token, word_size(token->line, 0) + 1))
+    return fail(reason, "a flag is not a number");
   return CACHETTE__META_TOKEN;
 }

@@ -19,13 +19,13 @@ static int read_user(cachette__memcached_settings *self, const cachette_options 
   if (!is_given(user) || !is_given(password))
     return cachette__fail(error, CACHETTE_ECONFIG,
                           is_given(user) ? "memcached_password" : "memcached_username",
-                          "To authenticate at memcached both \"memcached_username\" and "
-                          "\"memcached_password\" are needed.");
+                          "Authentication with memcached needs both \"memcached_username\" and "
+                          "\"memcached_password\".");
   self->sasl = strcmp(auth, "sasl") == 0;
   if (!self->sasl && strchr(user, ' ') != NULL)
-    return cachette__fail(error, CACHETTE_ECONFIG, "memcached_username",
-                          "The \"memcached_username\" must not have a space in it, unless "
-                          "\"memcached_auth\" is sasl.");
+    return cachette__fail(
+        error, CACHETTE_ECONFIG, "memcached_username",
+        "The \"memcached_username\" must not contain a space, unless \"memcached_auth\" is sasl.");
   self->username = cachette__strndup(user, strlen(user));
   self->password = cachette__strndup(password, strlen(password));
   if (self->username == NULL || self->password == NULL)

@@ -74,8 +74,8 @@ static int acquire_locked(const char *name, size_t limit, cachette__table **tabl
     char redacted[65];
     cachette__value_text(name, redacted, sizeof redacted);
     return cachette__fail(error, CACHETTE_ECONFIG, "memory_limit",
-                          "The in-memory store \"%s\" is open with a \"memory_limit\" of %zu "
-                          "bytes; all that share it must give the same.",
+                          "The in-memory store \"%s\" is already open with a \"memory_limit\" of "
+                          "%zu bytes. All caches that share it must set the same limit.",
                           redacted, found->limit);
   }
   if (found != NULL) {

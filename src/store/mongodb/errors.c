@@ -21,8 +21,8 @@ static int explain_server(const char *name, const bson_error_t *source, const ch
   switch (source->code) {
     case UNAUTHORIZED:
       return cachette__fail(error, CACHETTE_EBACKEND, subject,
-                            "%s refuses it to this user, who needs the role readWrite: %.120s",
-                            name, source->message);
+                            "%s denies this user access; grant the role readWrite: %.120s", name,
+                            source->message);
     case AUTHENTICATION_FAILED:
       return cachette__fail(error, CACHETTE_EBACKEND, "mongodb_url",
                             "%s refuses the user name or password of \"mongodb_url\".", name);
@@ -47,7 +47,7 @@ static int explain_server(const char *name, const bson_error_t *source, const ch
  * mention; or "". */
 static const char *tls_advice(const cachette__mongo_settings *settings, const char *message) {
   if (mongoc_uri_get_tls(settings->uri))
-    return " If it does not speak TLS, leave \"tls=true\" out of \"mongodb_url\".";
+    return " If it does not speak TLS, remove \"tls=true\" from \"mongodb_url\".";
   bool connected = strstr(message, "ailed to read") != NULL || strstr(message, "closed") != NULL;
   return connected ? " If it expects TLS, add \"tls=true\" to \"mongodb_url\"." : "";
 }

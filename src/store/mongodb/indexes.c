@@ -165,8 +165,8 @@ static void report_duplicates(const cachette__mongo_shared *shared) {
   char message[512], redacted[61];
   cachette__value_text(shared->settings->collection, redacted, sizeof redacted);
   snprintf(message, sizeof message,
-           "%s has some keys twice in the collection \"%s\", so the index on them is not unique. "
-           "Remove the collection's old entries to have it made.",
+           "%s has duplicate keys in the collection \"%s\", so the index on them is not unique. "
+           "Remove the old entries of the collection to allow a unique index.",
            shared->settings->name, redacted);
   shared->events->notice(shared->events, message);
 }

@@ -51,7 +51,7 @@ static void take_value(cachette__mongo_job *job, cachette__item_copy *item,
     char text[32];
     cachette__key_text(cachette__op_copy_key(&job->op, item), text, sizeof text);
     item->status = cachette__fail(&job->op.error, CACHETTE_ECODEC, text,
-                                  "What stands under \"%s\" has no bytes as its value.", text);
+                                  "The document of \"%s\" has no binary \"value\".", text);
     return;
   }
   cachette__op_copy_found(&job->op, item, value);

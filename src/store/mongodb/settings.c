@@ -25,27 +25,27 @@ static int check_database(const char *name, cachette_error *error) {
   static const char option[] = "database_name";
   if (strpbrk(name, "/\\. \"$") != NULL)
     return fail_name(option, name,
-                     "a MongoDB database's name has no /, \\, ., \", $ and no space in it", error);
+                     "a MongoDB database name must not contain /, \\, ., \", $ or a space", error);
   if (strlen(name) > DATABASE_MAX)
-    return fail_name(option, name, "a MongoDB database's name has at most 63 bytes", error);
+    return fail_name(option, name, "a MongoDB database name has at most 63 bytes", error);
   return CACHETTE_OK;
 }
 
 static int check_collection(const char *database, const char *name, cachette_error *error) {
   static const char option[] = "table_name";
   if (strchr(name, '$') != NULL)
-    return fail_name(option, name, "a MongoDB collection's name has no $ in it", error);
+    return fail_name(option, name, "a MongoDB collection name must not contain $", error);
   if (strncmp(name, "system.", 7) == 0)
-    return fail_name(option, name, "MongoDB keeps names that begin with \"system.\" to itself",
-                     error);
+    return fail_name(option, name, "MongoDB reserves names that begin with \"system.\"", error);
   if (name[0] == '.' || name[strlen(name) - 1] == '.' || strstr(name, "..") != NULL)
-    return fail_name(option, name,
-                     "a MongoDB collection's name has no dot at its ends, and no two in a row",
-                     error);
+    return fail_name(
+        option, name,
+        "a MongoDB collection name must not begin or end with a dot, or contain two dots in a row",
+        error);
   if (strlen(database) + 1 + strlen(name) > NAMESPACE_MAX)
-    return fail_name(option, name,
-                     "a MongoDB collection's name and its database's have at most 254 bytes",
-                     error);
+    return fail_name(
+        option, name,
+        "the names of a MongoDB database and collection together have at most 254 bytes", error);
   return CACHETTE_OK;
 }
 
@@ -70,7 +70,7 @@ static bool may_hold_secret(const char *rest) {
  * used only if no other part of the URL may be a secret.
  */
 static const char *find_reason(const char *url, char *reason, size_t size) {
-  static const char unknown[] = "libmongoc does not understand it";
+  static const char unknown[] = "libmongoc cannot parse it";
   const char *after_scheme = strstr(url, "://") + 3, *at_sign = strrchr(url, '@');
   const char *rest = at_sign != NULL ? at_sign + 1 : after_scheme;
   size_t length = (size_t)(after_scheme - url) + strlen(rest) + 1;
@@ -82,7 +82,7 @@ static const char *find_reason(const char *url, char *reason, size_t size) {
   cachette__free(bare);
   if (uri != NULL) {
     mongoc_uri_destroy(uri);
-    return "its user name or password has a character that must be percent-encoded there";
+    return "its user name or password contains a character that must be percent-encoded";
   }
   snprintf(reason, size, "%.100s", source.message);
   size_t end = strlen(reason);
@@ -135,9 +135,10 @@ static int apply_tls(mongoc_uri_t *uri, const cachette_options *options, cachett
   const char *certificate = cachette__options_text(options, CACHETTE__OPTION_tls_cert_file);
   const char *key = cachette__options_text(options, CACHETTE__OPTION_tls_key_file);
   if (key != NULL && *key != '\0' && (certificate == NULL || strcmp(key, certificate) != 0))
-    return cachette__fail(error, CACHETTE_ECONFIG, "tls_key_file",
-                          "MongoDB's library wants certificate and key in one PEM file; put the "
-                          "key into that of \"tls_cert_file\", and leave \"tls_key_file\" out.");
+    return cachette__fail(
+        error, CACHETTE_ECONFIG, "tls_key_file",
+        "The MongoDB library needs the certificate and the key in one PEM file. Add the key to the "
+        "file of \"tls_cert_file\", and remove \"tls_key_file\".");
   default_text(uri, MONGOC_URI_TLSCAFILE,
                cachette__options_text(options, CACHETTE__OPTION_tls_ca_file));
   default_text(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, certificate);

@@ -207,7 +207,7 @@ bool cachette__redis_counter_take(cachette__redis_node *node, cachette__redis_re
 static void abandon_connection(cachette__redis_node *node, cachette__redis_request *request) {
   request->phase = START;
   cachette__link_fail(&node->pipeline.link, false, CACHETTE_EBACKEND,
-                      "%s refused EXEC behind MULTI; the connection was given up.",
+                      "%s refused EXEC after MULTI, so the connection was closed.",
                       node->pipeline.name);
   node->multi = CACHETTE__MULTI_REFUSED; /* the next connection starts with this */
 }

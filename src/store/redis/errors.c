@@ -22,35 +22,37 @@ static const struct known {
   enum remedy remedy;
   const char *sentence; /* follows the server's name */
 } known[] = {
-    {"LOADING", CACHETTE_EUNAVAILABLE, RECONNECT,
-     "is still loading its data; try again in a while"},
-    {"READONLY", CACHETTE_EBACKEND, RECONNECT, "is a read-only replica; name the primary instead"},
+    {"LOADING", CACHETTE_EUNAVAILABLE, RECONNECT, "is still loading its data; try again later"},
+    {"READONLY", CACHETTE_EBACKEND, RECONNECT, "is a read-only replica; use the primary instead"},
     {"OOM", CACHETTE_EBACKEND, NONE,
-     "has reached its \"maxmemory\" and evicts nothing; give it more, or a \"maxmemory-policy\""},
-    {"NOAUTH", CACHETTE_EBACKEND, NONE, "asks for a password; put it into the URL"},
+     "has reached its \"maxmemory\" and does not evict; raise it, or set a \"maxmemory-policy\" "
+     "that evicts"},
+    {"NOAUTH", CACHETTE_EBACKEND, NONE, "requires a password; add it to the URL"},
     {"ERR operation not permitted", CACHETTE_EBACKEND, NONE,
-     "asks for a password; put it into the URL"},
+     "requires a password; add it to the URL"},
     {"WRONGPASS", CACHETTE_EBACKEND, NONE, "refuses the user name or the password"},
     {"ERR invalid password", CACHETTE_EBACKEND, NONE, "refuses the user name or the password"},
     {"ERR Client sent", CACHETTE_EBACKEND, NONE,
-     "has no password, but the URL gives one; take it out of the URL"},
+     "has no password, but the URL gives one; remove it from the URL"},
     {"ERR AUTH <password> called", CACHETTE_EBACKEND, NONE,
-     "has no password, but the URL gives one; take it out of the URL"},
-    {"WRONGTYPE", CACHETTE_EBACKEND, NONE, "holds something else than a string"},
+     "has no password, but the URL gives one; remove it from the URL"},
+    {"WRONGTYPE", CACHETTE_EBACKEND, NONE, "does not hold a string"},
     {"MOVED", CACHETTE_EUNSUPPORTED, NONE,
-     "is a node of a Redis Cluster, which is not supported; name a server that is none"},
+     "is a node of a Redis Cluster, which is not supported; use a server outside a cluster"},
     {"CLUSTERDOWN", CACHETTE_EUNSUPPORTED, WAIT,
      "is a node of a Redis Cluster, which is not supported"},
     {"TRYAGAIN", CACHETTE_EUNAVAILABLE, WAIT, "is moving the keys to another node"},
     {"MASTERDOWN", CACHETTE_EUNAVAILABLE, RECONNECT, "is a replica that has lost its primary"},
-    {"MISCONF", CACHETTE_EBACKEND, NONE, "accepts no writes, for it cannot save them to its disk"},
+    {"MISCONF", CACHETTE_EBACKEND, NONE,
+     "accepts no writes because it cannot save them to its disk"},
     {"BUSY", CACHETTE_EUNAVAILABLE, WAIT, "is busy with a script"},
     {"NOREPLICAS", CACHETTE_EUNAVAILABLE, RECONNECT,
-     "accepts no writes, for it has too few replicas"},
+     "accepts no writes because it has too few replicas"},
     {"DENIED", CACHETTE_EBACKEND, NONE,
-     "serves its own machine only (protected mode); give it a password, or an address to \"bind\""},
+     "accepts only clients on its own machine (protected mode); set a password or \"bind\" on the "
+     "server"},
     {"ERR max number of clients", CACHETTE_EUNAVAILABLE, NONE,
-     "serves as many clients already as its \"maxclients\" allows"},
+     "has reached its \"maxclients\" limit"},
 };
 
 static bool begins_with(const char *text, const char *words) {
@@ -90,13 +92,13 @@ static void explain_permission(const cachette__redis_node *node, const char *wor
   rule[length] = '\0';
   if (is_about_key(node))
     snprintf(message, size,
-             "%s does not permit this user %s of the key \"%s\" (%.100s); a rule such as \"~*\" in "
-             "its ACL would.",
+             "%s does not allow this user %s of the key \"%s\" (%.100s); add a rule such as \"~*\" "
+             "to the user's ACL.",
              node->pipeline.name, command, key, words);
   else
     snprintf(message, size,
-             "%s does not permit this user the command %s (%.100s); the rule \"+%s\" in its ACL "
-             "would.",
+             "%s does not allow this user the command %s (%.100s); add the rule \"+%s\" to the "
+             "user's ACL.",
              node->pipeline.name, command, words, rule);
 }
 

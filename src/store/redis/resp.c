@@ -93,10 +93,10 @@ static int read_number(const input *in, int64_t *number, const char **after) {
     sum = sum * 10 + digit; /* at most INT64_MAX + 2 */
   }
   if (at == in->end) return MORE;
-  if (at == first && *at == '?') return fail(in, "a streamed type, which was not asked for");
-  if (at == first || *at != '\r') return fail(in, "a number that is none");
+  if (at == first && *at == '?') return fail(in, "an unexpected streamed type");
+  if (at == first || *at != '\r') return fail(in, "an invalid number");
   if (sum > (uint64_t)INT64_MAX + negative) return fail(in, "a number too large");
-  if (sum == 0 && negative) return fail(in, "a number that is none");
+  if (sum == 0 && negative) return fail(in, "an invalid number");
   if (at + 1 == in->end) return MORE;
   if (at[1] != '\n') return fail(in, "a carriage return without a line feed");
   *number = negative ? (int64_t)(0 - sum) : (int64_t)sum;
@@ -148,13 +148,13 @@ static bool is_double(const char *at, const char *end) {
 static const char *find_error(enum cachette__resp_type type, const char *at, const char *end) {
   switch (type) {
     case CACHETTE__RESP_NULL:
-      return at == end ? NULL : "a null that holds something";
+      return at == end ? NULL : "a null with a value";
     case CACHETTE__RESP_BOOLEAN:
-      return is_text(at, end, "t") || is_text(at, end, "f") ? NULL : "a boolean that is none";
+      return is_text(at, end, "t") || is_text(at, end, "f") ? NULL : "an invalid boolean";
     case CACHETTE__RESP_DOUBLE:
-      return is_double(at, end) ? NULL : "a double that is none";
+      return is_double(at, end) ? NULL : "an invalid double";
     case CACHETTE__RESP_BIG:
-      return is_big(at, end) ? NULL : "a big number that is none";
+      return is_big(at, end) ? NULL : "an invalid big number";
     default:
       return NULL;
   }
@@ -336,9 +336,9 @@ static int read_typed(cachette__resp *parser, const input *in) {
       return read_aggregate(parser, in, CACHETTE__RESP_ATTRIBUTE);
     case ';':
     case '.':
-      return fail(in, "a streamed type, which was not asked for");
+      return fail(in, "an unexpected streamed type");
     default:
-      return fail(in, "a type that is none");
+      return fail(in, "an unknown type");
   }
 }
 

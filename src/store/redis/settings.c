@@ -41,7 +41,7 @@ static const char *find_database(const cachette__url *url, bool in_path, int *da
       return "\"db\" is the only parameter it may have";
     int given = read_database(url->parameters[i].value);
     if (given < 0) return not_a_number;
-    if (found >= 0 && found != given) return "it names two databases";
+    if (found >= 0 && found != given) return "it gives two databases";
     found = given;
   }
   *database = found < 0 ? 0 : found;
@@ -64,11 +64,11 @@ static const char *read_parts(cachette__redis_settings *settings) {
   if (settings->user != NULL && settings->password == NULL)
     return "it has a user name and no password";
   if (is_unix) {
-    if (url->host != NULL && *url->host != '\0') return "a socket's path begins with unix:///";
-    if (url->path[0] == '\0' || url->path[1] == '\0') return "it names no socket";
+    if (url->host != NULL && *url->host != '\0') return "a socket path must begin with unix:///";
+    if (url->path[0] == '\0' || url->path[1] == '\0') return "it has no socket path";
     target->path = url->path;
   } else {
-    if (url->host == NULL || *url->host == '\0') return "it names no host";
+    if (url->host == NULL || *url->host == '\0') return "it has no host";
     target->host = url->host;
     target->port = url->port < 0 ? DEFAULT_PORT : (uint16_t)url->port;
   }

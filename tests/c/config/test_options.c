@@ -217,7 +217,7 @@ static void ttl_is_seconds_in_its_range(void **state) {
       {"0.5", "shorter"}, {"0.999", "shorter"}, {"3601", "longer"}, {"3600.001", "longer"}};
   for (size_t i = 0; i < LENGTH(out); i++) {
     snprintf(full_message, sizeof full_message,
-             "%s It is \"%s\". A ttl that a call gives, such as put(key, value, ttl), may be %s.",
+             "%s It is \"%s\". The ttl of a single call, such as put(key, value, ttl), may be %s.",
              message, out[i][0], out[i][1]);
     refuse("ttl", out[i][0], full_message);
   }
@@ -268,10 +268,9 @@ static void sizes_take_a_suffix(void **state) {
                                     "18446744073709551617"};
   for (size_t i = 0; i < LENGTH(good); i++) set("memory_limit", good[i]);
   for (size_t i = 0; i < LENGTH(bad); i++)
-    refuse_value(
-        "memory_limit", bad[i],
-        "The \"memory_limit\" value must be a number of bytes from 1M to 65536G; a suffix K, M "
-        "or G is accepted.");
+    refuse_value("memory_limit", bad[i],
+                 "The \"memory_limit\" value must be a size from 1M to 65536G, in bytes or with a "
+                 "suffix K, M or G.");
 }
 
 static void sizes_are_read_in_bytes(void **state) {
@@ -374,7 +373,7 @@ static void any_bytes_may_be_a_name(void **state) {
   cachette_error error;
   assert_int_equal(cachette_options_set(options, longest, "1", &error), CACHETTE_ECONFIG);
   assert_int_equal(strlen(error.subject), sizeof error.subject - 1);
-  assert_non_null(strstr(error.message, "the manual has a table of all"));
+  assert_non_null(strstr(error.message, "The reference lists all options"));
   assert_int_equal(cachette_options_set(options, "", "1", &error), CACHETTE_ECONFIG);
   assert_int_equal(cachette_options_set(options, NULL, "1", &error), CACHETTE_ECONFIG);
   assert_int_equal(cachette_options_set(options, longest, "1", NULL), CACHETTE_ECONFIG);
@@ -456,7 +455,8 @@ static void without_a_current_folder_a_path_must_be_absolute(void **state) {
   assert_non_null(options);
   set("pickle_path", "/a/b");
   refuse("pickle_path", "b",
-         "The \"pickle_path\" is relative, and the current folder is not known. Give an absolute "
+         "The \"pickle_path\" value is a relative path, and the current folder is not known. Give "
+         "an absolute "
          "path.");
 }
 
@@ -583,15 +583,15 @@ static void tls_files_without_tls_cause_a_warning(void **state) {
     const char *backend, *name, *plain, *encrypted, *message;
   } cases[] = {
       {"redis", "redis_url", "Redis://h", "rediss://h",
-       "\"tls_cert_file\" is given, but the connection is not encrypted. Begin the \"redis_url\" "
+       "\"tls_cert_file\" is set, but the connection is not encrypted. Begin the \"redis_url\" "
        "with "
-       "\"rediss://\", or leave it out."},
+       "\"rediss://\", or remove the option."},
       {"valkey", "valkey_url", "valkey://h", "valkeys://h",
-       "\"tls_cert_file\" is given, but the connection is not encrypted. Begin the \"valkey_url\" "
-       "with \"valkeys://\", or leave it out."},
+       "\"tls_cert_file\" is set, but the connection is not encrypted. Begin the \"valkey_url\" "
+       "with \"valkeys://\", or remove the option."},
       {"memcached", "memcached_tls", "false", "true",
-       "\"tls_cert_file\" is given, but the connection is not encrypted. Set \"memcached_tls\" to "
-       "true, or leave it out."},
+       "\"tls_cert_file\" is set, but the connection is not encrypted. Set \"memcached_tls\" to "
+       "true, or remove the option."},
   };
   (void)state;
   cachette_error warning;

@@ -158,11 +158,11 @@ static void plain_digits_are_read_as_a_counter(void **state) {
     for (size_t i = 0; i < LENGTH(counters); i++) {
       store("n", counters[i], strlen(counters[i]));
       expect_bytes(handle, "n", counters[i], strlen(counters[i]));
-      expect_refused(signing, "n", "counters are not signed");
+      expect_refused(signing, "n", "counters are never signed");
     }
     for (size_t i = 0; i < LENGTH(others); i++) {
       store("n", others[i], strlen(others[i]));
-      expect_refused(handle, "n", "was not put with \"compression\"");
+      expect_refused(handle, "n", "was stored without \"compression\"");
       expect_refused(signing, "n", "is not signed; clear it");
     }
     cachette_close(handle);
@@ -246,7 +246,7 @@ static void values_signed_with_another_key_are_refused(void **state) {
   cachette *named = open_with("secret", SECRET, "codec_name", "own");
   cachette *unsigned_handle = open_with("compression", "zlib", "accept_plain", "true");
   put_text(theirs, "key", "value", 0);
-  expect_refused(ours, "key", "a signature that no key of \"secret\" made");
+  expect_refused(ours, "key", "a signature that matches no key of \"secret\"");
   expect_bytes(both, "key", "value", 5);
   put_text(both, "key", "value", 0);
   expect_bytes(ours, "key", "value", 5);

@@ -112,7 +112,7 @@ static void examples_of_every_version_are_read(void **state) {
     expect_bytes(handle, "greeting", each->value, strlen(each->value));
     cachette_close(handle);
     handle = open_reader(!each->is_signed);
-    expect_refused(handle, "greeting", each->is_signed ? "is signed, and" : "is not signed");
+    expect_refused(handle, "greeting", each->is_signed ? "is signed, but" : "is not signed");
     cachette_close(handle);
   }
 }
@@ -188,7 +188,7 @@ static void unknown_critical_fields_are_refused(void **state) {
       FIELDS("\x82\5\3\5\0\0\0\x81\5hello"), /* an unknown method of compression */
   };
   for (size_t i = 0; i < LENGTH(lists); i++)
-    expect_refused_fields(&lists[i], "was put by a newer version");
+    expect_refused_fields(&lists[i], "was stored by a newer version");
 }
 
 static void damaged_fields_are_refused(void **state) {
@@ -219,9 +219,9 @@ static void newer_versions_are_refused(void **state) {
     cachette *handle = is_signed ? open_with("secret", SECRET, "accept_plain", "true")
                                  : open_with("compression", "zlib", "accept_plain", "true");
     store("greeting", "\301ch\3", 4);
-    expect_refused(handle, "greeting", "was put by a newer version");
+    expect_refused(handle, "greeting", "was stored by a newer version");
     store("greeting", "\301ch\xff\x81\5hello", 11);
-    expect_refused(handle, "greeting", "was put by a newer version");
+    expect_refused(handle, "greeting", "was stored by a newer version");
     cachette_close(handle);
   }
 }

@@ -162,7 +162,7 @@ static void an_unknown_name_is_reported(void **state) {
   client self;
   client_init(&self, "nohost.invalid", 6379, NULL);
   client_open_and_run_to_end(&self);
-  expect_unopened(&self, "Cannot connect to nohost.invalid:6379: the name is not known.");
+  expect_unopened(&self, "Cannot connect to nohost.invalid:6379: the host name is unknown.");
 }
 
 static void a_server_that_does_not_answer_is_reported(void **state) {
@@ -186,8 +186,8 @@ static void a_resolver_that_does_not_answer_is_reported(void **state) {
   client_init(&self, "slow.test", 6379, NULL);
   self.target.connect_timeout_ms = 50;
   client_open_and_run_to_end(&self);
-  expect_unopened(&self,
-                  "Cannot connect to slow.test:6379: the name was not resolved within 0.05 s.");
+  expect_unopened(
+      &self, "Cannot connect to slow.test:6379: the host name was not resolved within 0.05 s.");
   resolver_release();
   loop_finish();
   resolver_pause(false);

@@ -340,7 +340,7 @@ static void a_missing_client_certificate_is_reported(void **state) {
     connect_once(&self, &behaviour, "server.test", ca_file, &foreign_user, true);
     assert_int_equal(self.event_counts[AT_CLOSED], 1);
     if (versions[i] == TLS1_2_VERSION)
-      expect_refused(&self, "it does not trust the certificate that it was shown");
+      expect_refused(&self, "it does not trust the client certificate");
     assert_false(behaviour.handshake_done);
   }
 }
@@ -386,7 +386,7 @@ static void a_server_that_closes_in_the_handshake_is_reported(void **state) {
 
 static void a_server_that_does_not_finish_the_handshake_is_reported(void **state) {
   (void)state;
-  fail_with(serve_silence, "no end of the TLS handshake within 0.1 s");
+  fail_with(serve_silence, "the TLS handshake was not completed within 0.1 s");
 }
 
 static void a_close_without_a_close_notify_is_reported(void **state) {
@@ -507,8 +507,8 @@ static void errors_name_an_unusable_file(void **state) {
   expect_file_error(ca_file, cert, text, "tls_key_file", text);
   expect_file_error(ca_file, cert, good.key_file, "tls_key_file", good.key_file);
   expect_file_error(ca_file, cert, locked, "tls_key_file", "it is encrypted");
-  expect_file_error(ca_file, cert, NULL, "tls_key_file", "go together");
-  expect_file_error(ca_file, NULL, key, "tls_cert_file", "go together");
+  expect_file_error(ca_file, cert, NULL, "tls_key_file", "must be set together");
+  expect_file_error(ca_file, NULL, key, "tls_cert_file", "must be set together");
 }
 
 /* ---- Memory ---- */

@@ -232,7 +232,7 @@ static void a_counter_stays_within_64_bits(void **state) {
     cachette_error error = {.code = 0};
     put_text(handle, "key", cases[i].value, 0);
     assert_int_equal(increment(handle, "key", cases[i].amount, &sum, &error), CACHETTE_EINVAL);
-    assert_non_null(strstr(error.message, "\"key\" would leave the range"));
+    assert_non_null(strstr(error.message, "\"key\" would exceed the range"));
     assert_true(has_number(handle, "key", strtoll(cases[i].value, NULL, 10)));
     assert_int_equal(increment(handle, "key", 0, &sum, &error), CACHETTE_HIT);
   }

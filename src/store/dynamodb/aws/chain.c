@@ -38,8 +38,8 @@ static int fail_login(const cachette__aws_chain *chain, const cachette__aws_prof
                       cachette_error *error) {
   return cachette__aws_profile_fail(
       &chain->files, profile, "login_session", error,
-      "\"login_session\" is of `aws login`, which cachette cannot use. Let \"credential_process\" "
-      "run `aws configure export-credentials`.");
+      "\"login_session\" comes from `aws login`, which cachette does not support. Set "
+      "\"credential_process\" to run `aws configure export-credentials`.");
 }
 
 static bool has_sso(const cachette__aws_chain *chain, const cachette__aws_profile *profile) {
@@ -107,8 +107,8 @@ static int check_role(const cachette__aws_chain *chain, const cachette__aws_prof
   if (get(chain, profile, "mfa_serial") != NULL)
     return cachette__aws_profile_fail(
         &chain->files, profile, "mfa_serial", error,
-        "\"mfa_serial\" asks for a code that nobody can type here. Let a profile's "
-        "\"credential_process\" give the role's keys.");
+        "\"mfa_serial\" requires an MFA code, which cannot be entered here. Use a profile whose "
+        "\"credential_process\" prints the role's keys.");
   if (profiles != sources) return CACHETTE_OK;
   return cachette__aws_profile_fail(
       &chain->files, profile, "source_profile", error, "%s",
@@ -155,12 +155,12 @@ static int find_source_profile(const cachette__aws_chain *chain,
   if (!is_visited(chain, name)) return CACHETTE_OK;
   bool is_own = strcmp(name, profile->name) == 0;
   if (is_own && has_static_keys(chain, source)) return CACHETTE_OK;
-  return cachette__aws_profile_fail(
-      &chain->files, profile, "source_profile", error,
-      is_own ? "\"source_profile\" is \"%s\", itself, which has no keys. Add keys, or name another."
-             : "\"source_profile\" is \"%s\", whose role needs this profile: a circle. Name "
-               "another.",
-      redacted);
+  return cachette__aws_profile_fail(&chain->files, profile, "source_profile", error,
+                                    is_own ? "\"source_profile\" is \"%s\", the profile itself, "
+                                             "which has no keys. Add keys, or set another profile."
+                                           : "\"source_profile\" is \"%s\", whose role depends on "
+                                             "this profile in turn. Set another profile.",
+                                    redacted);
 }
 
 /* Follows the roles from a profile to the source of the first keys. */
@@ -179,8 +179,8 @@ static int follow_roles(cachette__aws_chain *chain, cachette__aws_profile profil
       code = find_source(chain, &source, error);
       if (code != 0) return code < 0 ? code : CACHETTE_OK;
       return cachette__aws_profile_fail(&chain->files, &source, "source_profile", error,
-                                        "it is the \"source_profile\" of another one, but has no "
-                                        "keys. Add them, or name another.");
+                                        "it is the \"source_profile\" of another profile, but has "
+                                        "no keys. Add keys, or set another profile.");
     }
     profile = source;
   }

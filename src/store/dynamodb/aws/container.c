@@ -54,7 +54,7 @@ enum cachette__aws_result cachette__aws_fetch_container(cachette__aws_fetch *fet
     snprintf(url, sizeof url, "%s", whole);
   if (!is_allowed(url)) {
     cachette__fail(error, CACHETTE_EBACKEND, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                   "The AWS_CONTAINER_CREDENTIALS_FULL_URI of the environment is not allowed: it "
+                   "The environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed: it "
                    "must be https://, or http:// on this machine.");
     return CACHETTE__AWS_FAILED;
   }
@@ -64,8 +64,8 @@ enum cachette__aws_result cachette__aws_fetch_container(cachette__aws_fetch *fet
     cachette__wipe(token, strlen(token));
     cachette__free(token);
     cachette__fail(error, CACHETTE_EBACKEND, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-                   "The AWS_CONTAINER_AUTHORIZATION_TOKEN of the environment, or the file of it, "
-                   "has more than one line, and so cannot be sent. Correct it.");
+                   "The environment variable AWS_CONTAINER_AUTHORIZATION_TOKEN, or its file, has "
+                   "more than one line. It must have exactly one.");
     return CACHETTE__AWS_FAILED;
   }
   bool ok =

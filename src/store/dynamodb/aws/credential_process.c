@@ -46,16 +46,16 @@ static void fail_end(cachette__aws_fetch *fetch, const cachette__process_result 
       cachette__aws_fetch_fail_no_memory(fetch);
       return;
     case CACHETTE__PROCESS_TIMED_OUT:
-      snprintf(what, sizeof what, "did not end within %d s and was stopped.", TIMEOUT_MS / 1000);
+      snprintf(what, sizeof what, "did not finish within %d s and was stopped.", TIMEOUT_MS / 1000);
       break;
     case CACHETTE__PROCESS_TOO_MUCH_OUTPUT:
       snprintf(what, sizeof what, "printed more than 64 KB and was stopped.");
       break;
     case CACHETTE__PROCESS_KILLED:
-      snprintf(what, sizeof what, "was ended by signal %d.", result->status);
+      snprintf(what, sizeof what, "was killed by signal %d.", result->status);
       break;
     case CACHETTE__PROCESS_EXITED:
-      snprintf(what, sizeof what, "ended with exit status %d%s%s.", result->status,
+      snprintf(what, sizeof what, "failed with exit status %d%s%s.", result->status,
                *last_line != '\0' ? ": " : "", last_line);
       break;
   }
@@ -72,12 +72,12 @@ static const char *read_keys(json_t *json, cachette__aws_keys *keys) {
       .token = (char *)cachette__json_text(json, "SessionToken"),
       .expires_ms = end != NULL ? cachette__timestamp_read(end) : INT64_MAX,
   };
-  if (!json_is_object(json)) return "printed no JSON object.";
+  if (!json_is_object(json)) return "did not print a JSON object.";
   if (!json_is_integer(version) || json_integer_value(version) != 1)
     return "printed JSON whose \"Version\" is not 1.";
   if (keys->id == NULL) return "printed JSON without \"AccessKeyId\".";
   if (keys->secret == NULL) return "printed JSON without \"SecretAccessKey\".";
-  if (keys->expires_ms == 0) return "printed JSON whose \"Expiration\" is no time.";
+  if (keys->expires_ms == 0) return "printed JSON whose \"Expiration\" is not a time.";
   return NULL;
 }
 
@@ -111,7 +111,7 @@ static enum cachette__aws_result fail_start(cachette__aws_fetch *fetch, const ch
   cachette__env_display_path(strchr(program, ':') == NULL ? program : "***", display,
                              sizeof display);
   cachette__aws_profile_fail(&chain->files, &chain->profile, key, error,
-                             "its \"%s\" cannot be run: %s (%s). Name a program with its path.",
+                             "its \"%s\" cannot be run: %s (%s). Give the full path of a program.",
                              key, display, strerror(reason));
   return CACHETTE__AWS_FAILED;
 }
@@ -127,7 +127,7 @@ enum cachette__aws_result cachette__aws_fetch_process(cachette__aws_fetch *fetch
   if (code < 0 || count == 0 || *words[0] == '\0') {
     cachette__shell_words_free(words);
     cachette__aws_profile_fail(
-        &chain->files, &chain->profile, key, error, "its \"%s\" is no command: %s.", key,
+        &chain->files, &chain->profile, key, error, "its \"%s\" is not a command: %s.", key,
         code < 0 ? "a quote is not closed, or it ends with a backslash" : "it names no program");
     return CACHETTE__AWS_FAILED;
   }

@@ -88,7 +88,7 @@ static enum cachette__aws_result read_environment(cachette__aws_keys *keys, cach
                          error);
   if (keys->expires_ms == 0)
     return fail_variable("AWS_CREDENTIAL_EXPIRATION",
-                         "an AWS_CREDENTIAL_EXPIRATION that is no time such as "
+                         "an AWS_CREDENTIAL_EXPIRATION that is not a time such as "
                          "2030-01-31T12:34:56Z; correct it, or unset it",
                          error);
   return CACHETTE__AWS_FOUND;
@@ -177,16 +177,16 @@ static void fail_none(const cachette__aws_chain *chain, cachette_error *error) {
   if (role != NULL) {
     const char *named = cachette__aws_get(&chain->files, &role->profile, "credential_source");
     cachette__aws_profile_fail(&chain->files, &role->profile, "credential_source", error,
-                               "\"credential_source\" is \"%s\", but there are no keys. Name "
+                               "\"credential_source\" is \"%s\", but there are no keys. Set "
                                "another source, or another profile.",
                                named);
     return;
   }
   cachette__value_text(chain->files.name, redacted, sizeof redacted);
   cachette__fail(error, CACHETTE_EBACKEND, "aws_access_key_id",
-                 "No AWS credentials were found: not in the options (\"aws_access_key_id\"), the "
-                 "environment, the shared files (profile \"%s\"), as web identity token, from a "
-                 "container's endpoint, or from instance metadata.",
+                 "No AWS credentials were found in the options (\"aws_access_key_id\"), the "
+                 "environment, the shared files (profile \"%s\"), a web identity token, a "
+                 "container's endpoint, or the instance metadata.",
                  redacted);
 }
 

@@ -75,8 +75,8 @@ static int fail(const cachette__aws_files *files, source from, const char *redac
         from.inside != NULL ? from.inside : from.key, from.inside != NULL ? " of its services" : "",
         redacted, rule);
   return cachette__fail(error, CACHETTE_EBACKEND, from.variable,
-                        "The variable %s of the environment is \"%s\"; %s.", from.variable,
-                        redacted, rule);
+                        "The environment variable %s is \"%s\"; %s.", from.variable, redacted,
+                        rule);
 }
 
 static int check_url(const cachette__aws_files *files, source from, cachette_error *error) {
@@ -101,7 +101,7 @@ static int check_region(const cachette__aws_files *files, source from, cachette_
   if (ok) return CACHETTE_OK;
   char redacted[40];
   cachette__value_text(from.value, redacted, sizeof redacted);
-  return fail(files, from, redacted, "an AWS region is named like eu-central-1", error);
+  return fail(files, from, redacted, "an AWS region looks like eu-central-1", error);
 }
 
 /* ---- Configured endpoints ---- */
@@ -199,11 +199,11 @@ void cachette__aws_server_name(const char *url, const char *region, char *name, 
 static int fail_no_region(const cachette__aws_files *files, cachette_error *error) {
   char name[40];
   cachette__value_text(files->name, name, sizeof name);
-  return cachette__fail(error, CACHETTE_EBACKEND, "region",
-                        "No AWS region for DynamoDB was found. Give the option \"region\" or "
-                        "\"dynamodb_url\", or set AWS_REGION, or \"region\" in the profile "
-                        "\"%s\" in %s.",
-                        name, files->config.display_path);
+  return cachette__fail(
+      error, CACHETTE_EBACKEND, "region",
+      "No AWS region for DynamoDB was found. Set the option \"region\" or \"dynamodb_url\", or set "
+      "AWS_REGION, or \"region\" in the profile \"%s\" in %s.",
+      name, files->config.display_path);
 }
 
 /* Reads the region in the URL's host if that is AWS's; else "". */

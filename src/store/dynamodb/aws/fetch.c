@@ -67,8 +67,7 @@ char *cachette__aws_read_token(const cachette__aws_fetch *fetch, const char *pat
     cachette__aws_no_memory(error);
   else if (text == NULL)
     cachette__fail(error, CACHETTE_EBACKEND, named,
-                   "The file %s with the token for AWS credentials, which \"%s\" names, cannot be "
-                   "read: %s.",
+                   "The token file %s for AWS credentials, set by \"%s\", cannot be read: %s.",
                    display, named, strerror(reason));
   while (text != NULL && size > 0 && isspace((unsigned char)text[size - 1])) text[--size] = '\0';
   return text;

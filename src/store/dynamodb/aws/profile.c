@@ -100,8 +100,8 @@ static int fail_parse(const cachette__aws_file *file, enum cachette__ini_error r
       return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
     case CACHETTE__INI_NO_SECTION:
       return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
-                            "AWS's file %s is malformed: %s stands before the first [section]. Put "
-                            "it under one, such as [default].",
+                            "AWS's file %s is malformed: %s comes before the first [section]. Move "
+                            "it into a section, such as [default].",
                             file->display_path, line);
     case CACHETTE__INI_NO_VALUE:
       return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
@@ -113,8 +113,7 @@ static int fail_parse(const cachette__aws_file *file, enum cachette__ini_error r
       break;
   }
   return cachette__fail(error, CACHETTE_EBACKEND, "AWS_PROFILE",
-                        "AWS's file %s is malformed: %s has \"%s\" for the second time. Remove one "
-                        "of them.",
+                        "AWS's file %s is malformed: %s has a second \"%s\". Remove one of them.",
                         file->display_path, line, position->name);
 }
 
@@ -138,7 +137,7 @@ static int read_file(cachette__aws_file *file, const char *folder, const char *v
   if (file->reason == ENOMEM) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   if (file->reason == EFBIG)
     return cachette__fail(error, CACHETTE_EBACKEND, variable,
-                          "AWS's file %s is larger than 1 MB. Name another by %s.",
+                          "AWS's file %s is larger than 1 MB. Set %s to another file.",
                           file->display_path, variable);
   return CACHETTE_OK;
 }
@@ -151,7 +150,7 @@ static void find_reason(const cachette__aws_files *files, char *reason, size_t s
   char name[32];
   redact(files->name, name, sizeof name);
   if (find_exact(&files->config.ini, files->name) != CACHETTE__AWS_NO_SECTION) {
-    snprintf(reason, size, "%s has [%s], which has to be [profile %s]", files->config.display_path,
+    snprintf(reason, size, "%s has [%s], which must be [profile %s]", files->config.display_path,
              name, name);
     return;
   }
@@ -181,7 +180,7 @@ static int choose_profile(cachette__aws_files *files, cachette_error *error) {
   char redacted[32], reason[160];
   find_reason(files, reason, sizeof reason);
   return cachette__fail(error, CACHETTE_EBACKEND, files->variable,
-                        "There is no AWS profile \"%s\", which %s names: %s.",
+                        "There is no AWS profile \"%s\", which is set by %s: %s.",
                         redact(name, redacted, sizeof redacted), files->variable, reason);
 }
 

@@ -68,11 +68,11 @@ static int check_profile(const cachette__aws_chain *chain, cachette_error *error
   int code = check_session(chain, error);
   for (size_t i = 0; code == CACHETTE_OK && i < sizeof keys / sizeof *keys; i++)
     if (get(chain, keys[i]) == NULL)
-      code = fail(chain, keys[i], "is missing, which SSO needs. Add it.", error);
+      code = fail(chain, keys[i], "is missing and is needed for SSO. Add it.", error);
   const char *region = get(chain, "sso_region");
   if (code == CACHETTE_OK &&
       region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
-    code = fail(chain, "sso_region", "is no AWS region; one is named like eu-central-1.", error);
+    code = fail(chain, "sso_region", "is not an AWS region, which looks like eu-central-1.", error);
   return code;
 }
 
@@ -120,7 +120,7 @@ static int read_login(cachette__aws_fetch *fetch, cachette_error *error) {
   if (cachette__json_text(fetch->login, "accessToken") != NULL &&
       cachette__json_text(fetch->login, "expiresAt") != NULL)
     return CACHETTE_OK;
-  fail_login(&fetch->chain, "is not there", error);
+  fail_login(&fetch->chain, "is missing", error);
   return CACHETTE_EBACKEND;
 }
 
@@ -146,7 +146,7 @@ static void on_keys(cachette__http_request *request) {
   };
   const char *message = cachette__json_text(json, "message");
   if (request->status == 401) {
-    fail_login(&fetch->chain, "is not valid any more", &error);
+    fail_login(&fetch->chain, "is no longer valid", &error);
     fetch->failed(fetch, &error);
   } else if (request->status != 200 || keys.id == NULL || keys.secret == NULL) {
     cachette__aws_fetch_fail_response(fetch, "AWS's SSO portal", message != NULL ? message : "");

@@ -98,8 +98,8 @@ static int find_legacy(const cachette__aws_files *files, cachette_error *error) 
                                       "or legacy.",
                                       redacted);
   return cachette__fail(error, CACHETTE_EBACKEND, "AWS_STS_REGIONAL_ENDPOINTS",
-                        "The variable AWS_STS_REGIONAL_ENDPOINTS of the environment is \"%s\"; it "
-                        "must be regional or legacy.",
+                        "The environment variable AWS_STS_REGIONAL_ENDPOINTS is \"%s\"; it must be "
+                        "regional or legacy.",
                         redacted);
 }
 

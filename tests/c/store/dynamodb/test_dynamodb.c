@@ -232,12 +232,12 @@ static void table_region_and_url_are_checked(void **state) {
   } cases[] = {
       {"table_name", "abc", NULL},
       {"table_name", "My_Table-1.cache", NULL},
-      {"table_name", "ab", "3 to 255 of A-Z"},
-      {"table_name", "a b c", "3 to 255 of A-Z"},
+      {"table_name", "ab", "3 to 255 characters out of A-Z"},
+      {"table_name", "a b c", "3 to 255 characters out of A-Z"},
       {"table_name",
        "t\xc3\xa4"
        "ble",
-       "3 to 255 of A-Z"},
+       "3 to 255 characters out of A-Z"},
       {"region", "us-gov-west-1", NULL},
       {"region", "ap-southeast-12", NULL},
       {"region", "Frankfurt", "like eu-central-1"},

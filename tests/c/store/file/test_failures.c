@@ -96,11 +96,11 @@ static void a_foreign_file_is_refused_and_not_changed(void **state) {
   static char zeros[5000];
   (void)state;
   write_file(folder.path, pickle, sizeof pickle - 1);
-  expect_refused("not a cache of cachette's");
+  expect_refused("not a cachette file");
   write_file(folder.path, zeros, sizeof zeros);
-  expect_refused("not a cache of cachette's");
+  expect_refused("not a cachette file");
   write_file(folder.path, "SQLite format 3", 16);
-  expect_refused("not a cache of cachette's");
+  expect_refused("not a cachette file");
 }
 
 static void a_foreign_database_is_refused_and_not_changed(void **state) {
@@ -108,7 +108,7 @@ static void a_foreign_database_is_refused_and_not_changed(void **state) {
   sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "PRAGMA journal_mode = WAL; CREATE TABLE entry (id); INSERT INTO entry VALUES (1)");
   sqlite3_close(db);
-  expect_refused("not a cache of cachette's");
+  expect_refused("not a cachette file");
 }
 
 static void a_file_of_a_newer_version_is_refused_and_not_changed(void **state) {
@@ -120,7 +120,7 @@ static void a_file_of_a_newer_version_is_refused_and_not_changed(void **state) {
   sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "PRAGMA user_version = 2");
   sqlite3_close(db);
-  expect_refused("of a newer version");
+  expect_refused("from a newer version");
 }
 
 static void a_folder_instead_of_the_file_is_refused(void **state) {
@@ -129,7 +129,7 @@ static void a_folder_instead_of_the_file_is_refused(void **state) {
   cachette *handle = file_folder_open(&folder, NULL);
   assert_int_equal(mkdir(folder.path, 0700), 0);
   assert_int_equal(try_put(handle, "key", 10, &error), CACHETTE_EBACKEND);
-  assert_non_null(strstr(error.message, "is no file"));
+  assert_non_null(strstr(error.message, "is not a regular file"));
   cachette_close(handle);
   assert_int_equal(rmdir(folder.path), 0);
 }
@@ -192,7 +192,7 @@ static void expect_set_aside(cachette *handle) {
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   int code = try_fetch(handle, "fill:1", &error);
   assert_int_equal(code, CACHETTE_EBACKEND);
-  assert_non_null(strstr(error.message, "was damaged. It was set aside"));
+  assert_non_null(strstr(error.message, "was damaged. It was renamed"));
   assert_true(cachette_take_notice(handle, notice, sizeof notice));
   assert_string_equal(notice, error.message);
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
@@ -323,7 +323,7 @@ static void each_waiting_op_has_its_own_deadline(void **state) {
   probe_submit(handle, &brief);
   assert_int_equal(probe_wait(handle, &first), CACHETTE_ETIMEDOUT);
   assert_int_equal(probe_wait(handle, &brief), CACHETTE_ETIMEDOUT);
-  assert_non_null(strstr(brief.error.message, "was in use by others until time was up"));
+  assert_non_null(strstr(brief.error.message, "stayed locked until the operation timed out"));
   assert_true(cachette_op_pending(&lasting.op));
   execute(db, "COMMIT");
   assert_int_equal(probe_wait(handle, &lasting), CACHETTE_OK);
@@ -343,7 +343,7 @@ static void an_op_waits_for_a_foreign_lock_until_its_deadline(void **state) {
   int64_t begin = monotonic_ms();
   assert_int_equal(try_put(handle, "other", 10, &error), CACHETTE_ETIMEDOUT);
   assert_in_range(monotonic_ms() - begin, 300, 4000);
-  assert_non_null(strstr(error.message, "was in use by others until time was up"));
+  assert_non_null(strstr(error.message, "stayed locked until the operation timed out"));
   assert_true(has_text(handle, "key", "value"));
   execute(db, "COMMIT");
   put_text(handle, "other", "value", 0);

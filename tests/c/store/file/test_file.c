@@ -271,7 +271,7 @@ static void a_circular_link_is_refused(void **state) {
       options_with("backend", "file", "pickle_path", folder.path, "timeout", "5", NULL);
   assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_ECONFIG);
   assert_string_equal(error.subject, "pickle_path");
-  assert_non_null(strstr(error.message, "in a circle"));
+  assert_non_null(strstr(error.message, "circular"));
   cachette_options_free(options);
 }
 
@@ -282,7 +282,7 @@ static void a_path_must_name_a_file_in_an_existing_folder(void **state) {
   } cases[] = {
       {"pickle", "cache.file", NULL},
       {"pickle", "/tmp/cache.file", NULL},
-      {"pickle", "/tmp", "no file stands there"},
+      {"pickle", "/tmp", "not a regular file"},
       {"pickle", "/tmp/no-such-folder/", "names a folder"},
       {"pickle", "/no/such/folder/cache", "folder does not exist"},
       {"file", "/no/such/folder/cache", "folder does not exist"},
@@ -389,7 +389,7 @@ static void a_value_larger_than_the_limit_is_refused(void **state) {
   assert_int_equal(
       cachette_put(handle, cachette_str("key"), (cachette_slice){value, sizeof value}, 0, &error),
       CACHETTE_ETOOBIG);
-  assert_non_null(strstr(error.message, "\"key\" has 1048576 bytes; by \"file_limit\""));
+  assert_non_null(strstr(error.message, "\"key\" has 1048576 bytes; \"file_limit\" allows"));
   assert_false(has_key(handle, "key"));
   assert_true(has_key(handle, "other"));
   cachette_slice largest = {value, (1 << 20) - (1 << 14) - (1 << 16) - 3};

@@ -52,7 +52,7 @@ static void increments_out_of_range_are_reverted(void **state) {
       .verb = CACHETTE_INCREMENT, .items = items, .count = LENGTH(keys), .error = &error};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(op.number, LENGTH(keys) / 2);
-  assert_non_null(strstr(error.message, "would leave the range"));
+  assert_non_null(strstr(error.message, "would exceed the range"));
   for (size_t i = 0; i < LENGTH(keys); i++) {
     assert_int_equal(items[i].status, i % 2 == 0 ? CACHETTE_EINVAL : CACHETTE_HIT);
     assert_true(has_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));

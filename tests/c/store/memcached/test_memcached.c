@@ -272,7 +272,7 @@ static void a_namespace_is_cleared_completely_or_refused(void **state) {
       assert_int_equal(probe.op.number, 10);
     } else {
       probe_expect(&probe, CACHETTE_EINVAL);
-      assert_non_null(strstr(probe.error.message, "is too long to be cleared"));
+      assert_non_null(strstr(probe.error.message, "is too long to clear"));
       assert_int_equal(strncmp(probe.error.subject, "nnnn", 4), 0);
     }
     assert_int_equal(has_key(handle, key), sizes[i] >= TOO_LONG);
@@ -291,7 +291,7 @@ static void a_flush_with_a_long_prefix_is_complete_or_refused(void **state) {
     put_text(handle, "key", "value", 0);
     int status = probe_run(handle, &probe, CACHETTE_FLUSH, "-");
     assert_int_equal(status, size <= 121 ? CACHETTE_OK : CACHETTE_EUNSUPPORTED);
-    if (status < 0) assert_non_null(strstr(probe.error.message, "Choose a shorter one"));
+    if (status < 0) assert_non_null(strstr(probe.error.message, "Choose a shorter prefix"));
     assert_int_equal(has_key(handle, "key"), size > 121);
     cachette_close(handle);
   }

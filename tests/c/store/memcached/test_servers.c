@@ -206,7 +206,7 @@ static void with_sasl_clearing_a_namespace_fails_with_a_reason(void **state) {
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"),
                    CACHETTE_EUNSUPPORTED);
-  assert_non_null(strstr(probe.error.message, "cannot clear a namespace: under SASL"));
+  assert_non_null(strstr(probe.error.message, "cannot clear a namespace: with SASL"));
   cachette_close(handle);
   memcached_server_kill(&server);
 }
@@ -230,8 +230,8 @@ static void a_wrong_password_or_login_method_is_reported(void **state) {
   expect_refusal(&with_sasl, wrong, CACHETTE_EBACKEND, "refuses the user name or the password");
   expect_refusal(&with_sasl, NULL, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
   expect_refusal(&with_sasl, ascii, CACHETTE_EUNAVAILABLE, "set \"memcached_auth\" to sasl");
-  expect_refusal(&plain, as_user, CACHETTE_EUNSUPPORTED, "does not authenticate by SASL");
-  expect_refusal(&with_file, as_user, CACHETTE_EBACKEND, "not of the binary protocol");
+  expect_refusal(&plain, as_user, CACHETTE_EUNSUPPORTED, "does not support SASL");
+  expect_refusal(&with_file, as_user, CACHETTE_EBACKEND, "not in the binary protocol");
   memcached_server_kill(&with_sasl);
   memcached_server_kill(&plain);
   memcached_server_kill(&with_file);
@@ -443,7 +443,7 @@ static void a_user_name_and_password_are_sent(void **state) {
   static const struct {
     const char *password, *words;
   } cases[] = {
-      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "asks for"}};
+      {"secret", NULL}, {"wrong", "refuses the user name or the password"}, {NULL, "requires a"}};
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_options *options =
         options_with("backend", "memcached", "memcached_host", server.host, NULL);

@@ -549,8 +549,8 @@ static void handles_that_share_must_agree_on_the_limit(void **state) {
   assert_int_equal(cachette_open(options, &two, &error), CACHETTE_ECONFIG);
   assert_string_equal(error.subject, "memory_limit");
   assert_string_equal(error.message,
-                      "The in-memory store \"shared\" is open with a \"memory_limit\" of 2097152 "
-                      "bytes; all that share it must give the same.");
+                      "The in-memory store \"shared\" is already open with a \"memory_limit\" of "
+                      "2097152 bytes. All caches that share it must set the same limit.");
   assert_null(two);
   cachette_options_set(options, "memory_limit", "2048K", NULL);
   assert_int_equal(cachette_open(options, &two, NULL), CACHETTE_OK);

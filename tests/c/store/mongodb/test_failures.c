@@ -48,22 +48,22 @@ static void errors_name_an_invalid_setting(void **state) {
   } cases[] = {
       {"mongodb_url", "mongo://h", "must begin with mongodb://"},
       {"mongodb_url", "redis://user:hunter2@h", "must begin with mongodb://"},
-      {"mongodb_url", "mongodb://user:hun/ter2@h", "that is written %2F"},
+      {"mongodb_url", "mongodb://user:hun/ter2@h", "write %2F"},
       {"mongodb_url", "mongodb://user:hunter2@", "is not valid"},
       {"mongodb_url", "mongodb://user:hunter2@h:port", "port"},
       {"mongodb_url", "mongodb://user:hunter2@h/?w=hunter2&tls=hunter2x&Password=hunter2",
-       "libmongoc does not understand it"},
+       "libmongoc cannot parse it"},
       {"mongodb_url", "mongodb+srv://user:hunter2@h", "is not valid"},
-      {"database_name", "a.b", "database's name has no"},
-      {"database_name", "a b", "database's name has no"},
-      {"database_name", "a$", "database's name has no"},
+      {"database_name", "a.b", "database name must not contain"},
+      {"database_name", "a b", "database name must not contain"},
+      {"database_name", "a$", "database name must not contain"},
       {"database_name", "0123456789012345678901234567890123456789012345678901234567890123",
        "at most 63 bytes"},
-      {"table_name", "a$b", "has no $"},
+      {"table_name", "a$b", "must not contain $"},
       {"table_name", "system.users", "begin with \"system.\""},
-      {"table_name", ".a", "no dot at its ends"},
-      {"table_name", "a.", "no dot at its ends"},
-      {"table_name", "a..b", "no two in a row"},
+      {"table_name", ".a", "must not begin or end with a dot"},
+      {"table_name", "a.", "must not begin or end with a dot"},
+      {"table_name", "a..b", "two dots in a row"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_options *options = options_with("backend", "mongodb", "mongodb_url", server.url,
@@ -149,9 +149,9 @@ static void a_wrong_login_or_missing_rights_are_reported(void **state) {
 
   handle = open_as(&secured, "reader:hunter2");
   assert_true(has_text(handle, "key", "value"));
-  expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "needs the role readWrite");
-  expect_failure(handle, CACHETTE_CLEAR, CACHETTE_EBACKEND, "needs the role readWrite");
-  expect_failure(handle, CACHETTE_INCREMENT, CACHETTE_EBACKEND, "needs the role readWrite");
+  expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "grant the role readWrite");
+  expect_failure(handle, CACHETTE_CLEAR, CACHETTE_EBACKEND, "grant the role readWrite");
+  expect_failure(handle, CACHETTE_INCREMENT, CACHETTE_EBACKEND, "grant the role readWrite");
   assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 
@@ -161,7 +161,7 @@ static void a_wrong_login_or_missing_rights_are_reported(void **state) {
   cachette_close(handle);
 
   handle = open_at(secured.url, "10");
-  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "needs the role readWrite");
+  expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "grant the role readWrite");
   cachette_close(handle);
   mongod_server_remove(&secured);
 }

@@ -206,7 +206,7 @@ static void a_value_of_another_type_is_an_error(void **state) {
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "a"), CACHETTE_OK);
   assert_int_equal(probe.item.status, CACHETTE_ECODEC);
-  assert_non_null(strstr(probe.error.message, "\"a\" has no bytes"));
+  assert_non_null(strstr(probe.error.message, "\"a\" has no binary"));
   cachette_close(handle);
 }
 
@@ -526,7 +526,7 @@ static void a_notice_passes_through_the_layers(void **state) {
   cachette *handle = open_with("compression", "zlib");
   put(handle, "other", "x");
   wait_for_notice(handle, notice, sizeof notice);
-  assert_non_null(strstr(notice, "has some keys twice in the collection"));
+  assert_non_null(strstr(notice, "has duplicate keys in the collection"));
   cachette_close(handle);
 }
 
@@ -541,7 +541,7 @@ static void duplicate_keys_are_handled(void **state) {
   put(handle, "twice", "new");
   wait_for_notice(handle, notice, sizeof notice);
   assert_non_null(strstr(notice, "MongoDB at 127.0.0.1"));
-  assert_non_null(strstr(notice, "has some keys twice in the collection"));
+  assert_non_null(strstr(notice, "has duplicate keys in the collection"));
   put(handle, "other", "x");
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   assert_true(has_text(handle, "twice", "new"));

@@ -147,7 +147,7 @@ static void at_the_deadline_the_op_fails_with_the_servers_error(void **state) {
     int status = probe_run(handle, &probe, verbs[i], "key");
     if (status == CACHETTE_OK) status = probe.item.status;
     assert_int_equal(status, CACHETTE_EBACKEND);
-    assert_non_null(strstr(probe.error.message, "is a read-only replica; name the primary"));
+    assert_non_null(strstr(probe.error.message, "is a read-only replica; use the primary"));
   }
   cachette_close(handle);
 }

@@ -330,7 +330,8 @@ static void ops_beyond_the_capacity_fail(void **state) {
     if (!probes[i].done) probe_wait(handle, &probes[i]);
     if (probes[i].op.status == CACHETTE_OK) continue;
     assert_int_equal(probes[i].op.status, CACHETTE_EUNAVAILABLE);
-    assert_non_null(strstr(probes[i].error.message, "Too much waits for 127.0.0.1:"));
+    assert_non_null(
+        strstr(probes[i].error.message, "Too many operations are waiting for 127.0.0.1:"));
     refused++;
   }
   assert_int_equal(refused, MANY - 65536);
@@ -528,7 +529,7 @@ static void user_name_and_password_are_sent(void **state) {
   struct {
     const char *user_info, *words;
   } cases[] = {
-      {"", "asks for a password"},
+      {"", "requires a password"},
       {":wrong@", "refuses the user name or the password"},
       {":p%40ss%2Fword@", NULL},
       {"ann:se%3Acret@", NULL},

@@ -279,19 +279,19 @@ static void replies_in_one_buffer_are_read_one_by_one(void **state) {
 
 /* ---- Refused replies ---- */
 
-#define NONE "a number that is none"
+#define NONE "an invalid number"
 #define TOO_LARGE "a number too large"
 #define ZEROS "a number with leading zeros"
 #define LENGTH_RANGE "a length out of range"
 #define COUNT_RANGE "a count out of range"
-#define STREAMED "a streamed type, which was not asked for"
+#define STREAMED "an unexpected streamed type"
 #define NO_CR "a line feed without a carriage return"
 #define NO_LF "a carriage return without a line feed"
 #define NO_END "a bulk without an end"
-#define NO_TYPE "a type that is none"
-#define NO_DOUBLE "a double that is none"
-#define NO_BIG "a big number that is none"
-#define NO_BOOLEAN "a boolean that is none"
+#define NO_TYPE "an unknown type"
+#define NO_DOUBLE "an invalid double"
+#define NO_BIG "an invalid big number"
+#define NO_BOOLEAN "an invalid boolean"
 #define NO_FORMAT "a verbatim string without a format"
 #define TOO_DEEP "aggregates nested too deeply"
 
@@ -363,7 +363,7 @@ static const struct reply refused[] = {
     BAD(":007\r\n", "", ZEROS),
     BAD(":-0\r\n", "", NONE),
     BAD(":\r\n", "", NONE),
-    BAD("_x\r\n", "", "a null that holds something"),
+    BAD("_x\r\n", "", "a null with a value"),
     BAD("#1\r\n", "", NO_BOOLEAN),
     BAD("#T\r\n", "", NO_BOOLEAN),
     BAD("#tt\r\n", "", NO_BOOLEAN),
