@@ -42,7 +42,7 @@ struct nomem_store {
   cachette_options *options;
   const struct nomem_call *calls;
   size_t count;
-  int allowed[2]; /* error codes that calls may return besides ENOMEM */
+  int allowed[3]; /* error codes that calls may return besides ENOMEM */
 };
 
 /*
