@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-# The commands of the project. Each sets up what it needs first; see scripts/setup.
+# The commands of the project. Each first installs what it needs; see scripts/setup.
 .PHONY: help demo test bench docs wheel servers format lint clean install
 .DEFAULT_GOAL := help
 
 SOURCES := $(shell find src include python meson.build meson_options.txt pyproject.toml -type f ! -name '*.pyc')
-# For what looks for meson and ninja: those of .venv/ come first.
+# Puts the meson and ninja of .venv/ first in PATH.
 WITH_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 help:
-	@echo 'make demo     the example of the README on http://127.0.0.1:8000 (PORT=... for another port)'
+	@echo 'make demo     the FastAPI example on http://127.0.0.1:8000 (PORT=... for another port)'
 	@echo 'make test     all tests; the last line says N passed, N failed'
 	@echo 'make bench    figures, beside those of the peers'
 	@echo 'make docs     the documentation site, in build/site/'
 	@echo 'make servers  a server for each backend that has one; it prints what chooses each'
 	@echo 'make wheel    the sdist, and wheels that carry what they need, tried in a bare Debian; in dist/'
-	@echo 'make lint     form and types of all code'
+	@echo 'make lint     form and types of all code; words and links of the documentation'
 	@echo 'make format   puts all code into form'
 	@echo 'make clean    removes what was built, and .venv/'
 
@@ -35,6 +35,7 @@ bench:
 
 docs:
 	@scripts/setup docs
+	@$(MAKE) --no-print-directory install
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs --quiet build --strict
 	@echo 'make: the site is build/site/index.html'
 
@@ -55,7 +56,7 @@ format:
 	@scripts/setup lint
 	@scripts/lint --fix
 
-# The package in .venv/, as a user gets it; built again only when a source has changed.
+# Installs the package into .venv/ like a user does. Built again only if a source has changed.
 install: .venv/.installed
 	@:
 

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""What was measured, kept in a file of JSON for plots.py, which draws it."""
+"""Keeps what was measured in a JSON file, for plots.py to draw."""
 
 import json
 import os
 import platform
 import re
 
-from rounds import ROOT, call, install, version
-
-MATPLOTLIB = 'matplotlib==3.10.8'
+from plots import draw
+from rounds import ROOT
 
 CHARTS = {
-  'in_process': {'title': 'In this process', 'unit': 'ns a call; less is better'},
-  'throughput': {'title': '64 tasks', 'unit': 'fetches in a second; more is better'},
-  'latency': {'title': 'One task', 'unit': 'µs a fetch; less is better'},
-  'hit_ratio': {'title': 'Hit ratio', 'unit': 'percent, over entries that fit'},
+  'in_process': {'title': 'In the process', 'unit': 'nanoseconds per call; less is better'},
+  'throughput': {'title': '64 tasks', 'unit': 'fetches per second; more is better'},
+  'latency': {'title': 'One task', 'unit': 'microseconds per fetch; less is better'},
+  'hit_ratio': {'title': 'Hit ratio', 'unit': 'percent of fetches that hit, by size of the cache'},
 }
 
 
 def describe_machine():
-  """The processor, and what of software matters."""
+  """Returns the processor and the versions of the software."""
   model = platform.processor() or platform.machine()
   try:
     with open('/proc/cpuinfo') as file:
@@ -31,13 +30,13 @@ def describe_machine():
 
 
 def own_version():
-  """As it stands in meson.build."""
+  """Returns the version in meson.build."""
   with open(os.path.join(ROOT, 'meson.build')) as file:
     return re.search(r"version: '([\d.]+)'", file.read()).group(1)
 
 
 class Figures:
-  """Charts by name, in a folder; those of earlier runs stay until they are measured anew."""
+  """Charts by name, in a folder. A chart of an earlier run stays until it is measured again."""
 
   def __init__(self, folder):
     self.folder = folder
@@ -50,23 +49,23 @@ class Figures:
       pass
 
   def record(self, name, panels):
-    """Adds panels to a chart, in the place of those of the same names."""
+    """Adds panels to a chart, or replaces those of the same names."""
     if panels:
       kind = 'lines' if name == 'hit_ratio' else 'bars'
       chart = self.charts.setdefault(name, {**CHARTS[name], 'kind': kind, 'panels': {}})
       chart['panels'].update(panels)
 
   def record_backend(self, backend, cases):
-    """Calls in a second, by case of gets.py and client, which has its version with it."""
+    """Records calls per second, by the case of gets.py and the client with its version."""
     self.record('throughput', {backend: cases['64']})
     self.record('latency', {backend: {name: 1e6 / each for name, each in cases['1'].items()}})
 
-  def draw(self, python):
-    """Keeps them, and draws them by a Python that has matplotlib or can have it."""
+  def draw(self):
+    """Writes the JSON file, and an SVG file for each chart."""
     os.makedirs(self.folder, exist_ok=True)
     with open(self.kept, 'w') as file:
       json.dump({'machine': describe_machine(), 'charts': self.charts}, file, indent=1)
-    if version(python, 'matplotlib') is None and not install(python, {'matplotlib': MATPLOTLIB}):
-      return
-    if call(python, os.path.join(ROOT, 'bench', 'plots.py'), self.kept, self.folder):
-      print(f'\nDrawn in {os.path.relpath(self.folder)}/')
+    for name, chart in self.charts.items():
+      with open(os.path.join(self.folder, f'{name}.svg'), 'w', encoding='utf-8') as file:
+        file.write(draw(chart))
+    print(f'\nDrawn in {os.path.relpath(self.folder)}/')

@@ -1,126 +1,118 @@
 # SPDX-License-Identifier: MIT
-"""Draws what `bench/run` has measured: plots.py FIGURES FOLDER.
+"""Draws a chart of what `bench/run` has measured.
 
-FIGURES is a file of JSON: {"machine": text, "charts": {name: {"title", "unit", "kind", "panels":
-{panel: ...}}}}. Of a chart of kind "bars" a panel is {who: number}; of kind "lines" it is
-{who: {x: number}}. Each chart becomes FOLDER/NAME.svg, legible on light pages and dark ones.
+A chart is {"title", "unit", "kind", "panels": {panel: ...}}. If its kind is "bars", a panel is
+{who: number}. If it is "lines", a panel is {who: {x: number}}. The drawing is as narrow as a phone,
+and its colours are legible on light and dark pages.
 """
 
-import json
-import os
-import sys
-from datetime import date
+import html
 
-import matplotlib
+OURS, THEIRS, INK = '#0a9396', '#9aa5b1', '#748090'
+LINES = ['#ee9b00', '#ca6702', '#d0453e', '#7a7ce0', '#6a994e']
+WIDTH = 380
+LABELS, BARS, ROW = 136, 174, 20  # width of the labels, width of the longest bar, height of a row
+PLOT = 110  # height of a panel with lines
 
-matplotlib.use('svg')
-from matplotlib import pyplot
-
-OURS, THEIRS, INK = '#0a9396', '#9aa5b1', '#7b8794'
-LINES = ['#ee9b00', '#ca6702', '#ae2012', '#5e60ce', '#6a994e']
-WIDTH = 8  # inches
-
-STYLE = {
-  'svg.fonttype': 'none',  # text stays text
-  'svg.hashsalt': 'cachette',  # the same figures give the same file
-  'font.family': 'sans-serif',
-  'font.size': 10,
-  'text.color': INK,
-  'axes.labelcolor': INK,
-  'axes.edgecolor': INK,
-  'xtick.color': INK,
-  'ytick.color': INK,
-  'axes.spines.top': False,
-  'axes.spines.right': False,
-}
+STYLE = f"""
+    text {{ fill: {INK}; }}
+    .ours {{ fill: {OURS}; font-weight: bold; }}
+    .title {{ font-weight: bold; font-size: 14px; }}
+    .panel {{ font-weight: bold; }}
+    .axis {{ stroke: {INK}; }}
+    .line {{ fill: none; stroke-width: 1.5; }}
+    .strong {{ stroke-width: 3; }}"""
 
 
-def draw_bars(chart):
-  """A panel above the other, the bars of each in one scale, with their numbers."""
-  panels = chart['panels']
-  rows = [len(panel) for panel in panels.values()]
-  figure, axes = pyplot.subplots(
-    len(panels),
-    figsize=(WIDTH, 0.3 * sum(rows) + 0.5 * len(rows) + 0.6),
-    gridspec_kw={'height_ratios': rows},
-    squeeze=False,
-  )
-  for (name, panel), axis in zip(panels.items(), axes[:, 0]):
-    whom = list(panel)
-    bars = axis.barh(whom, list(panel.values()), color=[colour(each) for each in whom], height=0.7)
-    axis.bar_label(bars, [f' {number_text(each)}' for each in panel.values()], color=INK)
-    axis.invert_yaxis()
-    axis.set_title(name, loc='left', fontsize=10, fontweight='bold')
-    axis.set_xticks([])
-    axis.spines['bottom'].set_visible(False)
-    axis.tick_params(left=False)
-    axis.set_xlim(0, max(panel.values()) * 1.15)
-  return figure
+def text(x, y, words, kind='', anchor='start'):
+  of_kind = f' class="{kind}"' if kind else ''
+  at_anchor = f' text-anchor="{anchor}"' if anchor != 'start' else ''
+  return f'<text{of_kind} x="{x:g}" y="{y:g}"{at_anchor}>{html.escape(words)}</text>'
 
 
-def draw_lines(chart):
-  """Panels side by side, two in a row; ours is the strong line."""
-  panels = chart['panels']
-  rows = (len(panels) + 1) // 2
-  figure, axes = pyplot.subplots(rows, 2, figsize=(WIDTH, 2.4 * rows + 0.8), squeeze=False)
-  for axis in axes.flat[len(panels) :]:
-    axis.set_visible(False)
-  whom = list(next(iter(panels.values())))
-  colours = dict(zip([each for each in whom if colour(each) != OURS], LINES))
-  for (name, panel), axis in zip(panels.items(), axes.flat):
-    for each, points in panel.items():
-      strong = colour(each) == OURS
-      axis.plot(
-        list(points),
-        list(points.values()),
-        color=OURS if strong else colours[each],
-        linewidth=2.5 if strong else 1,
-        zorder=3 if strong else 2,
-        marker='o',
-        markersize=4 if strong else 2,
-        label=each,
-      )
-    axis.set_title(name, loc='left', fontsize=10, fontweight='bold')
-    axis.set_ylim(bottom=0)
-    axis.tick_params(labelsize=8)
-  handles, labels = axes.flat[0].get_legend_handles_labels()
-  figure.legend(
-    handles,
-    labels,
-    loc='lower right',
-    bbox_to_anchor=(1, 0.02),
-    ncols=len(labels),
-    frameon=False,
-    fontsize=8,
-  )
-  return figure
-
-
-def colour(name):
-  return OURS if name.startswith('cachette') and '0.1' not in name else THEIRS
+def is_ours(name):
+  return name.startswith('cachette') and '0.1' not in name
 
 
 def number_text(number):
   return f'{number:,.0f}' if number >= 10 else f'{number:.2g}'
 
 
-def draw(name, chart, machine, folder):
-  figure = draw_bars(chart) if chart['kind'] == 'bars' else draw_lines(chart)
-  figure.suptitle(f'{chart["title"]} ({chart["unit"]})', x=0.01, ha='left', fontsize=12)
-  figure.text(0.01, 0.005, f'{machine}. {date.today():%B %Y}.', fontsize=9)
-  figure.tight_layout(rect=(0, 0.03 if chart['kind'] == 'bars' else 0.06, 1, 0.98))
-  figure.savefig(os.path.join(folder, name + '.svg'), transparent=True, metadata={'Date': None})
-  pyplot.close(figure)
+def draw_bars(panels, y):
+  """One panel above the other, each with its own scale, and a number at each bar."""
+  body = []
+  for name, panel in panels.items():
+    body.append(text(0, y + 14, name, 'panel'))
+    y += 24
+    for who, number in panel.items():
+      length = BARS * number / max(panel.values())
+      kind = 'ours' if is_ours(who) else ''
+      fill = OURS if kind else THEIRS
+      body += [
+        text(0, y + 13, who, kind),
+        f'<rect fill="{fill}" x="{LABELS}" y="{y + 2}" width="{max(length, 1):.1f}" height="14"/>',
+        text(round(LABELS + length + 6, 1), y + 13, number_text(number), kind),
+      ]
+      y += ROW
+    y += 10
+  return body, y
 
 
-def main():
-  figures, folder = sys.argv[1:]
-  with open(figures) as file:
-    read = json.load(file)
-  os.makedirs(folder, exist_ok=True)
-  with pyplot.rc_context(STYLE):
-    for name, chart in read['charts'].items():
-      draw(name, chart, read['machine'], folder)
+def draw_lines(panels, y):
+  """One panel above the other; ours is the thick line. The legend is at the top."""
+  names = list(next(iter(panels.values())))
+  colours = dict(zip([name for name in names if not is_ours(name)], LINES))
+  colours.update({name: OURS for name in names if is_ours(name)})
+  body = []
+  for index, name in enumerate(names):
+    left, top = 125 * (index % 3), y + 20 * (index // 3)
+    body.append(f'<rect fill="{colours[name]}" x="{left}" y="{top + 6}" width="16" height="5"/>')
+    body.append(text(left + 22, top + 13, name, 'ours' if is_ours(name) else ''))
+  y += 20 * ((len(names) + 2) // 3) + 10
+  for name, panel in panels.items():
+    body.append(text(0, y + 14, name, 'panel'))
+    body += draw_lines_of(panel, colours, y + 26)
+    y += PLOT + 60
+  return body, y
 
 
-main()
+def draw_lines_of(panel, colours, top):
+  """The axes and lines of a panel."""
+  sizes = [float(size) for size in next(iter(panel.values()))]
+  left, right, bottom = 46, WIDTH - 10, top + PLOT
+  most = max(max(points.values()) for points in panel.values())
+
+  def x_of(size):
+    return left + (right - left) * float(size) / max(sizes)
+
+  def y_of(percent):
+    return bottom - PLOT * percent / most
+
+  body = [
+    f'<path class="axis" fill="none" d="M{left} {top} V{bottom} H{right}"/>',
+    text(left - 6, top + 9, f'{most:.0f}%', anchor='end'),
+    text(left - 6, bottom, '0', anchor='end'),
+    text(left, bottom + 16, '0', anchor='middle'),
+    text(x_of(max(sizes)), bottom + 16, f'{max(sizes):,.0f} entries', anchor='end'),
+  ]
+  for who in sorted(panel, key=is_ours):  # ours on top
+    points = ' '.join(f'{x_of(size):.1f},{y_of(each):.1f}' for size, each in panel[who].items())
+    kind = 'line strong' if is_ours(who) else 'line'
+    body.append(f'<polyline class="{kind}" stroke="{colours[who]}" points="{points}"/>')
+  return body
+
+
+def draw(chart):
+  """The chart as SVG."""
+  top = [text(0, 16, chart['title'], 'title'), text(0, 34, chart['unit'])]
+  body, height = (draw_bars if chart['kind'] == 'bars' else draw_lines)(chart['panels'], 46)
+  lines = '\n'.join('  ' + each for each in top + body)
+  label = html.escape(f'{chart["title"]}: {chart["unit"]}')
+  return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"
+  viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13" role="img"
+  aria-label="{label}">
+  <style>{STYLE}
+  </style>
+{lines}
+</svg>
+"""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What the benchmarks share: the peers' environment, programs that are timed in turns, and tables.
+"""Shared by the benchmarks: the peers' environment, timing in turns, and tables.
 
-Ours and the peers' are timed in turns, a few milliseconds each, so that what disturbs the machine
-disturbs all: times are medians, and so are ratios, of what was timed next to each other.
+Our programs and those of the peers are timed in turns of a few milliseconds, so that a disturbance
+of the machine affects all of them. Times are medians, and so are the ratios of adjacent
+measurements.
 """
 
 import json
@@ -21,7 +22,7 @@ PEER_NAME = 'cachette 0.1.8'
 
 
 def call(*command):
-  """Runs a command, whose output is shown only if it fails."""
+  """Runs a command. Its output is displayed only if it fails."""
   done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
   if done.returncode != 0:
     sys.stderr.write(done.stdout)
@@ -40,9 +41,10 @@ def version(python, package):
 
 
 def set_up_peer(python):
-  """The interpreter of the peer's environment, made if need be; None if it cannot be.
+  """Returns the interpreter of the peer's environment, which is created if necessary, or None if
+  that fails.
 
-  The frameworks in it are of the same versions as ours, so that only the caches differ.
+  The environment has the same framework versions as ours, so that only the caches differ.
   """
   peer = os.path.join(PEER, 'bin', 'python')
   wanted = [PEER_PACKAGE]
@@ -60,7 +62,7 @@ def set_up_peer(python):
 
 
 def install(python, packages):
-  """Which of the peers could be installed: name -> interpreter."""
+  """Installs the peers. Returns name -> interpreter for those that succeeded."""
   found = {}
   for name, package in packages.items():
     plain, _, wanted = package.replace('[hiredis]', '').partition('==')
@@ -72,7 +74,7 @@ def install(python, packages):
 
 
 def with_version(name, packages):
-  """The name of one of the packages, with its version."""
+  """The name of a package with its version."""
   return f'{name} {packages[name].partition("==")[2]}' if name in packages else name
 
 
@@ -80,7 +82,7 @@ def with_version(name, packages):
 
 
 class Worker:
-  """A program of bench/python/ that runs, and times one case whenever it is asked to."""
+  """A running program of bench/python/ that times a case on request."""
 
   def __init__(self, python, program, quick, *arguments, env=None):
     self.process = subprocess.Popen(
@@ -93,7 +95,7 @@ class Worker:
     )
 
   def measure(self, case):
-    """The figures of a case, by their names; None if the program cannot have them."""
+    """The measurements of a case by name; None if the program does not support it."""
     try:
       self.process.stdin.write(case + '\n')
       self.process.stdin.flush()
@@ -102,7 +104,7 @@ class Worker:
       return None
 
   def time(self, case):
-    """Seconds."""
+    """Returns seconds."""
     return self.measure(case)['seconds']
 
   def __enter__(self):
@@ -114,10 +116,10 @@ class Worker:
 
 
 def run_rounds(pythons, program, cases, fresh, rounds, quick):
-  """Seconds of each case in each environment: (name, case) -> list, in the order of the rounds.
+  """Returns (name, case) -> list of seconds, in the order of the rounds.
 
-  fresh: how often the programs are started anew, for where code and data happen to lie in a process
-  matters too. rounds: how often each case is timed after a start.
+  fresh: how often the programs are started, because the memory layout of a process affects its
+  speed. rounds: how often each case is timed after a start.
   """
   seconds = {(name, case): [] for name in pythons for case in cases}
   for _ in range(1 if quick else fresh):
@@ -134,13 +136,14 @@ def run_rounds(pythons, program, cases, fresh, rounds, quick):
 
 
 def ratios(numerators, denominators):
-  """The quartiles of what was timed next to each other, the second of which is the median."""
+  """The quartiles of the ratios of adjacent measurements; the second is the median."""
   each = [numerator / denominator for numerator, denominator in zip(numerators, denominators)]
   return quantiles(each, n=4, method='inclusive') if len(each) > 1 else each * 3
 
 
 def measure_rounds(pythons, program, cases, rounds, quick, env=None):
-  """Seconds of each (name, case) in the programs of several libraries, which run side by side."""
+  """Times each (name, case) in the programs of several libraries, which run side by side. Returns
+  seconds."""
   seconds = {each: [] for each in cases}
   with ExitStack() as stack:
     workers = {
@@ -157,7 +160,7 @@ def measure_rounds(pythons, program, cases, rounds, quick, env=None):
 
 
 def time_text(seconds):
-  """Three digits and a unit."""
+  """Three significant digits and a unit."""
   for unit, scale in (('ns', 1e9), ('us', 1e6), ('ms', 1e3)):
     if seconds * scale < 1000:
       return f'{seconds * scale:.3g} {unit}'
@@ -169,7 +172,7 @@ def verdict(text, met):
 
 
 def print_table(title, head, rows):
-  """Rows of texts under a head, in columns as wide as their widest."""
+  """Prints rows of text under a header, with aligned columns."""
   print(f'\n{title}')
   table = [head, *rows]
   widths = [max(len(row[column]) for row in table) for column in range(len(head))]
@@ -180,6 +183,6 @@ def print_table(title, head, rows):
 
 
 def ratio_text(quartiles, digits):
-  """The median and, in brackets, the quartiles around it."""
+  """The median and, in brackets, the quartiles."""
   low, middle, high = (f'{each:.{digits}f}' for each in quartiles)
   return f'{middle} ({low} to {high})'

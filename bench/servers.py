@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fetches and puts over servers of this machine, and from a file, beside other clients."""
+"""Fetches and puts on local servers and in a file, compared with other clients."""
 
 import contextlib
 import os
@@ -60,8 +60,8 @@ def serve_file():
     yield os.path.join(folder, 'cache.db')
 
 
-# What each backend is measured on: where, beside which packages, and in which cases (see gets.py);
-# for each, how many times faster than some of the packages it should be at least.
+# What is measured on each backend: the server, the other packages, and the cases (see gets.py),
+# each with its targets: package -> how many times faster we should be.
 BACKENDS = {
   'redis': {
     'title': 'a redis-server on this machine',
@@ -108,14 +108,14 @@ BACKENDS = {
 
 
 def label_of(case):
-  """A case, in words."""
+  """A readable label of a case."""
   tasks, *words = case.split(':')
   label = 'one task' if tasks == '1' else f'{tasks} tasks'
   return ', '.join([label, *('puts' if word == 'put' else word for word in words)])
 
 
 def make_row(results, backend, case, peers, targets):
-  """A row of the table, and its calls in a second by client and version."""
+  """Returns a row of the table, and the calls per second by client with its version."""
   ours = [each['seconds'] for each in results[backend, case]]
   rates = {'cachette': 1 / median(ours)}
   user = median(each['user'] for each in results[backend, case])
@@ -131,13 +131,13 @@ def make_row(results, backend, case, peers, targets):
     row += [f'{rate:,.0f}/s', f'{faster:.1f}']
     row += [f'{median(each["user"] for each in found) / max(user, 1e-9):.1f}']
     if name in targets:
-      least = targets[name]
-      verdicts.append(verdict(f'{least:.3g} times {name}', faster >= least))
+      target = targets[name]
+      verdicts.append(verdict(f'{target:.3g} times {name}', faster >= target))
   return [*row, '; '.join(verdicts)], rates
 
 
 def bench_backend(backend, ours, peer, quick):
-  """Prints a table, and returns its figures: case -> client -> calls in a second."""
+  """Prints a table. Returns case -> client -> calls per second."""
   spec = BACKENDS[backend]
   pythons = {backend: ours}
   if peer:
@@ -166,7 +166,7 @@ def bench_backend(backend, ours, peer, quick):
 
 
 def bench_many(ours, peer, quick):
-  """A hundred keys from Redis at once."""
+  """Fetches a hundred keys from Redis in one call."""
   client = {'redis-py': BACKENDS['redis']['peers']['redis-py']}
   pythons = {'cachette': ours, **(install(peer, client) if peer else {})}
   cases = [('cachette', 'many'), ('cachette', 'each')]
@@ -175,14 +175,14 @@ def bench_many(ours, peer, quick):
     seconds = measure_rounds(pythons, 'redis_many.py', cases, 20, quick, {'REDIS_URL': url})
   ours_many = seconds['cachette', 'many']
   rows = [['fetch_many', time_text(median(ours_many)), '', '']]
-  for (name, case), title, least in zip(cases[1:], ('100 fetches', 'MGET of redis-py'), (10, 2)):
+  for (name, case), title, target in zip(cases[1:], ('100 fetches', 'MGET of redis-py'), (10, 2)):
     faster = ratios(seconds[name, case], ours_many)[1]
     rows.append(
       [
         title,
         time_text(median(seconds[name, case])),
         f'{faster:.1f}',
-        verdict(f'at least {least} times', faster >= least),
+        verdict(f'at least {target} times', faster >= target),
       ]
     )
   print_table(

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes manuals of the comments in include/cachette.h: a page of the site, and man pages.
+"""Generates manuals from the comments in include/cachette.h: a page of the site, and man pages.
 
   c_reference.py list           prints the names of the man pages
   c_reference.py man FOLDER     writes them
 
-As a hook of MkDocs it puts the manual into docs/c-reference.md, in the place of its mark.
+As a hook of MkDocs it replaces the mark in docs/c-reference.md with the manual.
 
-What it expects of the header: blocks between empty lines, each a comment and what that is about;
-in a comment paragraphs, lists (of `- text`, or of `  name  text`), and code, indented by four.
+The header must consist of blocks separated by empty lines, each a comment and its declarations. A
+comment consists of paragraphs, lists (`- text`, or `  name  text`), and code, indented by four.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = ROOT / 'include' / 'cachette.h'
 MARK = '<!-- the header -->'
 
-# A paragraph, an item of a list (its name, its text) or code.
+# A paragraph, a list item (name and text) or code.
 Part = Tuple[str, str, str]
 
 
@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
 
 def read_parts(comment: str) -> List[Part]:
-  """What a comment without its marks consists of."""
+  """Parses a comment without its marks into parts."""
   parts: List[Part] = []
   last = ''
   for line in comment.split('\n'):
@@ -65,7 +65,7 @@ def strip_marks(comment: str) -> str:
 
 
 def without_export(code: str) -> str:
-  """A declaration without the word before it, and as far to the left."""
+  """A declaration without its export macro, and without indentation."""
   word = 'CACHETTE_API '
   if not code.startswith(word):
     return code
@@ -73,7 +73,7 @@ def without_export(code: str) -> str:
 
 
 def find_names(code: str) -> List[str]:
-  """What a block declares, without the members of structs."""
+  """The names that a block declares, except members of structs."""
   patterns = [
     r'^CACHETTE_API [^(]*?\b(cachette_\w+)\(',
     r'^typedef struct (?:cachette_?\w* )?(cachette\w*);',
@@ -86,14 +86,14 @@ def find_names(code: str) -> List[str]:
 
 
 def read_header() -> Tuple[List[Part], List[Block]]:
-  """The comment at the top, and the blocks."""
+  """Returns the comment at the top of the header, and the blocks."""
   text = HEADER.read_text(encoding='utf-8')
   top = re.search(r'/\*\n \*.*?\*/', text, re.DOTALL)
   begin, end = text.index('/* The version'), text.rindex('#ifdef __cplusplus')
   assert top is not None
   blocks: List[Block] = []
   section = ''
-  # An empty line inside braces or a comment is followed by an indented one.
+  # Inside braces or a comment, the line after an empty line is indented.
   for piece in re.split(r'\n\n(?![ ])', text[begin:end].strip()):
     title = re.fullmatch(r'/\* -+ (.*?) -+ \*/', piece)
     if title:
@@ -112,21 +112,21 @@ def read_header() -> Tuple[List[Part], List[Block]]:
 # ---- The page of the site
 
 
-def markdown_prose(text: str, here: str) -> str:
-  """A comment's text as Markdown; names of functions become links, but to `here`."""
+def markdown_prose(text: str, own_name: str) -> str:
+  """Formats the text of a comment as Markdown. Function names become links, except `own_name`."""
 
   def link(match: 're.Match[str]') -> str:
     name = match.group(1)
-    return f'`{name}()`' if name == here else f'[`{name}()`](#{name})'
+    return f'`{name}()`' if name == own_name else f'[`{name}()`](#{name})'
 
-  spans = text.split('`')  # every other one is code already
+  spans = text.split('`')  # every second part is already code
   for i in range(0, len(spans), 2):
     plain = re.sub(r'\b(cachette_\w+)\(\)', link, spans[i].replace('*', '\\*'))
     spans[i] = re.sub(r'(?<![`#\w])(cachette_\w+|CACHETTE_\w+)(?![\w(])', r'`\1`', plain)
   return ''.join(f'`{span}`' if i % 2 else span for i, span in enumerate(spans))
 
 
-def to_markdown(parts: List[Part], here: str = '') -> str:
+def to_markdown(parts: List[Part], own_name: str = '') -> str:
   lines: List[str] = []
   last = ''
   for kind, name, text in parts:
@@ -135,7 +135,7 @@ def to_markdown(parts: List[Part], here: str = '') -> str:
     if kind == 'code':
       lines.append(f'    {text}')
     else:
-      prose = markdown_prose(text, here)
+      prose = markdown_prose(text, own_name)
       mark = '- ' if kind == 'item' else ''
       lines.append(mark + (f'`{name}`: {prose}' if name else prose))
     last = kind
@@ -157,7 +157,7 @@ def make_page() -> str:
 
 
 def on_page_markdown(markdown: str, **others: Any) -> str:
-  """Called by MkDocs with each page."""
+  """The MkDocs hook, called for each page."""
   return markdown.replace(MARK, make_page()) if MARK in markdown else markdown
 
 
@@ -165,12 +165,12 @@ def on_page_markdown(markdown: str, **others: Any) -> str:
 
 
 def roff(text: str, code: bool = False) -> str:
-  """Text as man(7) has it, its names in bold."""
+  """Formats text for man(7), with names in bold."""
   text = text.replace('\\', '\\e').replace('-', '\\-') if code else text.replace('\\', '\\e')
   if not code:
     text = re.sub(r'`([^`]*)`', r'\\fB\1\\fR', text)
     text = re.sub(r'(?<!\w)(cachette_\w+)\(\)', r'\\fB\1\\fR(3)', text)
-    text = re.sub(r'(?i)\b(?=cachette_)', r'\\%', text)  # not to be hyphenated
+    text = re.sub(r'(?i)\b(?=cachette_)', r'\\%', text)  # prevents hyphenation
   return re.sub(r"^(?=[.'])", r'\\&', text, flags=re.MULTILINE)
 
 
@@ -199,7 +199,7 @@ def first_sentence(parts: List[Part]) -> str:
 
 
 def has_page(block: Block) -> bool:
-  """Whether it is told on a page of its own, and not on that of the whole."""
+  """Whether the block has its own page, and is not only on the overview."""
   return block.names[0].startswith('cachette_')
 
 
@@ -240,8 +240,9 @@ def make_overview(opening: List[Part], blocks: List[Block]) -> str:
   return '\n'.join(lines) + '\n'
 
 
-def make_men() -> List[Tuple[str, str]]:
-  """File names and texts of all man pages; a name that is told on another's page has one, too."""
+def make_man_pages() -> List[Tuple[str, str]]:
+  """Returns the file names and texts of all man pages. A name that is documented on another's page
+  has one too."""
   opening, blocks = read_header()
   pages = [('cachette.3', make_overview(opening, blocks))]
   for block in filter(has_page, blocks):
@@ -253,9 +254,9 @@ def make_men() -> List[Tuple[str, str]]:
 
 def main() -> None:
   if sys.argv[1:] == ['list']:
-    print('\n'.join(name for name, _ in make_men()))
+    print('\n'.join(name for name, _ in make_man_pages()))
   elif len(sys.argv) == 3 and sys.argv[1] == 'man':
-    for name, text in make_men():
+    for name, text in make_man_pages():
       (pathlib.Path(sys.argv[2]) / name).write_text(text, encoding='utf-8')
   else:
     sys.exit(__doc__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The CPythons of this machine that the package supports, the oldest first."""
+"""The supported CPythons of this machine, oldest first."""
 
 import glob
 import itertools
@@ -11,15 +11,15 @@ from typing import Dict, List, NamedTuple, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Where those who keep several Pythons have them, beside PATH: pyenv and uv.
+# Where pyenv and uv install Pythons, besides PATH.
 FOLDERS = [
   *os.environ.get('PATH', os.defpath).split(os.pathsep),
   os.path.join(os.environ.get('PYENV_ROOT', '~/.pyenv'), 'versions', '*', 'bin'),
   os.path.join('~/.local/share/uv/python', '*', 'bin'),
 ]
-OLDEST = 9  # as pyproject.toml has it in requires-python
+OLDEST = 9  # as requires-python in pyproject.toml
 
-# What a Python says of itself; of use is one with which an extension can be built.
+# A Python's version and whether it can build an extension.
 QUESTION = """
 import ensurepip, json, os, platform, sys, sysconfig, venv
 header = os.path.join(sysconfig.get_paths()['include'], 'Python.h')
@@ -49,17 +49,17 @@ def candidates() -> List[str]:
 
 
 def find_pythons() -> List[Python]:
-  """One for each version: of several, the one that is found first."""
+  """The first Python found of each version."""
   pythons: Dict[Tuple[int, int], Python] = {}
   for path in candidates():
     minor = int(path.rpartition('.')[2])
     if minor < OLDEST or (3, minor) in pythons:
       continue
-    # One of pyenv's shims is there for a Python that is not in use, too: it fails.
-    asked = subprocess.run([path, '-c', QUESTION], capture_output=True, text=True)
-    if asked.returncode != 0:
+    # A shim of pyenv for a Python that is not active exists, but fails.
+    process = subprocess.run([path, '-c', QUESTION], capture_output=True, text=True)
+    if process.returncode != 0:
       continue
-    fine, version, prefix = json.loads(asked.stdout)
-    if fine and version == [3, minor]:
+    usable, version, prefix = json.loads(process.stdout)
+    if usable and version == [3, minor]:
       pythons[3, minor] = Python((3, minor), path, prefix)
   return [pythons[version] for version in sorted(pythons)]

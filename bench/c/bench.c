@@ -66,12 +66,13 @@ uint64_t bench_random(uint64_t *state) {
   return *state * UINT64_C(2685821657736338717);
 }
 
-/* The integral of x^-skew, and its inverse. */
+/* The integral of x^-skew. */
 static double area(const bench_zipf *zipf, double x) {
   double log_x = log(x), power = (1 - zipf->skew) * log_x;
   return fabs(power) > 1e-8 ? (exp(power) - 1) / (1 - zipf->skew) : log_x;
 }
 
+/* The inverse of area(). */
 static double inverse(const bench_zipf *zipf, double area_x) {
   double power = area_x * (1 - zipf->skew);
   return fabs(power) > 1e-8 ? exp(log1p(power) / (1 - zipf->skew)) : exp(area_x);

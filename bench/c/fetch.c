@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an in-memory op takes from cachette_submit() to `done`, in nanoseconds, one thread.
+ * Measures the time of an in-memory op from cachette_submit() to `done`, in nanoseconds, on one
+ * thread.
  *
- * Cases are timed in turns, round by round, so that what disturbs the machine disturbs all of
- * them alike; the table gives each case's median. With --quick it runs for a moment, to show that
- * it does.
+ * The cases are timed in turns, round by round, so that a disturbance of the machine affects all
+ * of them equally. The table contains the median of timed case. With --quick timed case runs only
+ * briefly, to check that the program works.
  */
 #include <cachette.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KEY_COUNT = 1000, KEY_SIZE = 16, VALUE_SIZE = 100, MOST_ROUNDS = 31 };
+enum { KEY_COUNT = 1000, KEY_SIZE = 16, VALUE_SIZE = 100, MAX_ROUNDS = 31 };
 
 static cachette *cache;
 static char keys[KEY_COUNT][KEY_SIZE + 1], absent_keys[KEY_COUNT][KEY_SIZE + 1];
@@ -67,12 +68,12 @@ static void fetch_simple(long i) {
 typedef struct bench_case {
   const char *name;
   void (*run)(long i);
-  double most_ns; /* the target; 0 if there is none */
-  double taken_ns[MOST_ROUNDS];
+  double target_ns; /* 0: no target */
+  double taken_ns[MAX_ROUNDS];
 } bench_case;
 
 static bench_case cases[] = {
-    {.name = "fetch, hit, one key", .run = fetch_one, .most_ns = 100},
+    {.name = "fetch, hit, one key", .run = fetch_one, .target_ns = 100},
     {.name = "fetch, hit, 1,000 keys in turn", .run = fetch_many},
     {.name = "fetch, miss", .run = fetch_absent},
     {.name = "put over a value, one key", .run = put_one},
@@ -90,13 +91,13 @@ static double now_ns(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static double time_case(const bench_case *each, long calls) {
+static double time_case(const bench_case *timed, long calls) {
   long before = done_count;
-  double begin = now_ns();
-  for (long i = 0; i < calls; i++) each->run(i);
-  double taken = now_ns() - begin;
+  double start = now_ns();
+  for (long i = 0; i < calls; i++) timed->run(i);
+  double taken = now_ns() - start;
   if (done_count - before != calls) {
-    fprintf(stderr, "%s: only %ld of %ld were done\n", each->name, done_count - before, calls);
+    fprintf(stderr, "%s: only %ld of %ld were done\n", timed->name, done_count - before, calls);
     exit(1);
   }
   return taken / (double)calls;
@@ -107,12 +108,13 @@ static int compare(const void *one, const void *other) {
   return (a > b) - (a < b);
 }
 
-static void print_case(bench_case *each, int rounds) {
-  qsort(each->taken_ns, (size_t)rounds, sizeof each->taken_ns[0], compare);
-  double median = each->taken_ns[rounds / 2];
-  printf("%-36s %8.1f ns %8.1f ns", each->name, median, each->taken_ns[0]);
-  if (each->most_ns > 0)
-    printf("   at most %g ns: %s", each->most_ns, median <= each->most_ns ? "met" : "not met");
+static void print_case(bench_case *timed, int rounds) {
+  qsort(timed->taken_ns, (size_t)rounds, sizeof timed->taken_ns[0], compare);
+  double median = timed->taken_ns[rounds / 2];
+  printf("%-36s %8.1f ns %8.1f ns", timed->name, median, timed->taken_ns[0]);
+  if (timed->target_ns > 0)
+    printf("   at most %g ns: %s", timed->target_ns,
+           median <= timed->target_ns ? "met" : "not met");
   putchar('\n');
 }
 
@@ -131,7 +133,7 @@ static void prepare(void) {
 
 int main(int count, char **arguments) {
   bool quick = count > 1 && strcmp(arguments[1], "--quick") == 0;
-  int rounds = quick ? 1 : MOST_ROUNDS;
+  int rounds = quick ? 1 : MAX_ROUNDS;
   long calls = quick ? 1000 : 200000;
   prepare();
   for (int round = 0; round < rounds; round++)

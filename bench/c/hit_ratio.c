@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hit ratio of the in-memory store over access traces, beside figures of other policies.
+ * Measures the hit ratio of the in-memory store on access traces, next to those of other policies.
  *
  *     hit_ratio DIRECTORY [--quick]
  *
- * The directory holds NAME.u32.xz (little-endian numbers of 32 bits: one request each) and
- * ref_hit_ratios.tsv (trace, capacity in objects, policy, hit ratio in percent). A miss is followed
- * by a put. All entries are of one size, chosen so that a full cache of fresh keys holds as many as
- * the row says. NAME.size.u32.xz holds the size of each request's object; such a trace runs once
- * more with sizes, beside an LRU that may hold as many bytes of values, and whose own overhead is
- * not counted.
+ * The directory contains NAME.u32.xz (little-endian 32-bit numbers, one for each request) and
+ * ref_hit_ratios.tsv (trace, capacity in objects, policy, hit ratio in percent). A put follows each
+ * miss. All entries have the same size, chosen so that the capacity of a full cache is that of the
+ * row. NAME.size.u32.xz contains the size of each requested object. Such a trace runs again with
+ * sizes, next to an LRU that is limited to the same number of bytes of values, without overhead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,27 +16,27 @@
 
 #include "bench.h"
 
-enum { MOST_ROWS = 1024, MOST_POLICIES = 32, NAME_SIZE = 64, VALUE_MOST = 1 << 20 };
+enum { MAX_ROWS = 1024, MAX_POLICIES = 32, NAME_SIZE = 64, MAX_VALUE = 1 << 20 };
 
 typedef struct row {
   char trace[NAME_SIZE];
   long capacity;
-  double ratios[MOST_POLICIES]; /* in percent; -1: not known */
+  double ratios[MAX_POLICIES]; /* in percent; -1: unknown */
 } row;
 
-static row rows[MOST_ROWS];
-static char policies[MOST_POLICIES][NAME_SIZE];
+static row rows[MAX_ROWS];
+static char policies[MAX_POLICIES][NAME_SIZE];
 static int row_count, policy_count;
 static uint32_t *requests, *sizes;
 static long request_count;
-static char value[VALUE_MOST], fetched[VALUE_MOST];
+static char value[MAX_VALUE], fetched[MAX_VALUE];
 
 /* ---- Reading ---- */
 
 static int find_policy(const char *name) {
   for (int i = 0; i < policy_count; i++)
     if (strcmp(policies[i], name) == 0) return i;
-  if (policy_count == MOST_POLICIES) return -1;
+  if (policy_count == MAX_POLICIES) return -1;
   snprintf(policies[policy_count], NAME_SIZE, "%s", name);
   return policy_count++;
 }
@@ -45,11 +44,11 @@ static int find_policy(const char *name) {
 static row *find_row(const char *trace, long capacity) {
   for (int i = 0; i < row_count; i++)
     if (rows[i].capacity == capacity && strcmp(rows[i].trace, trace) == 0) return &rows[i];
-  if (row_count == MOST_ROWS) return NULL;
+  if (row_count == MAX_ROWS) return NULL;
   row *added = &rows[row_count++];
   snprintf(added->trace, NAME_SIZE, "%s", trace);
   added->capacity = capacity;
-  for (int i = 0; i < MOST_POLICIES; i++) added->ratios[i] = -1;
+  for (int i = 0; i < MAX_POLICIES; i++) added->ratios[i] = -1;
   return added;
 }
 
@@ -65,15 +64,15 @@ static void read_references(const char *directory) {
   }
   while (fgets(line, sizeof line, file) != NULL) {
     if (sscanf(line, "%63[^\t]\t%ld\t%63[^\t]\t%lf", trace, &capacity, policy, &ratio) != 4)
-      continue; /* the head */
-    int place = find_policy(policy);
+      continue; /* the header line */
+    int index = find_policy(policy);
     row *found = find_row(trace, capacity);
-    if (place >= 0 && found != NULL) found->ratios[place] = ratio;
+    if (index >= 0 && found != NULL) found->ratios[index] = ratio;
   }
   fclose(file);
 }
 
-/* All numbers of a file, or NULL if it cannot be read. */
+/* Returns all numbers of a file, or NULL if it cannot be read. */
 static uint32_t *read_numbers(const char *directory, const char *name, long *count) {
   char command[4200];
   snprintf(command, sizeof command, "xz -dc '%s/%s.u32.xz' 2>/dev/null", directory, name);
@@ -106,8 +105,8 @@ static cachette *open_limit(size_t limit) {
   return bench_open("memory_limit", text, "ttl", "3600", NULL);
 }
 
-/* How many entries a cache holds that was filled with fresh keys several times over. */
-static long count_held(size_t limit, size_t size, long capacity) {
+/* The number of entries after a cache was filled with new keys several times over. */
+static long count_stored(size_t limit, size_t size, long capacity) {
   cachette *cache = open_limit(limit);
   cachette_stats stats;
   for (uint32_t i = 0; i < 4 * capacity; i++) {
@@ -119,12 +118,12 @@ static long count_held(size_t limit, size_t size, long capacity) {
   return (long)stats.entries;
 }
 
-/* The least size of values with which no more than `capacity` entries fit. */
+/* The smallest size of values with which at most `capacity` entries fit. */
 static size_t find_size(size_t limit, long capacity) {
   size_t low = 1, high = limit / (size_t)capacity;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    if (count_held(limit, middle, capacity) <= capacity)
+    if (count_stored(limit, middle, capacity) <= capacity)
       high = middle;
     else
       low = middle + 1;
@@ -134,7 +133,7 @@ static size_t find_size(size_t limit, long capacity) {
 
 static double run_row(const row *each) {
   size_t limit = 1 << 20;
-  while (limit / (size_t)each->capacity < 1000) limit *= 2; /* so that sizes are fine steps */
+  while (limit / (size_t)each->capacity < 1000) limit *= 2; /* for a fine resolution of sizes */
   size_t size = find_size(limit, each->capacity);
   cachette *cache = open_limit(limit);
   long hits = 0;
@@ -147,7 +146,7 @@ static double run_row(const row *each) {
   return 100.0 * (double)hits / (double)request_count;
 }
 
-/* Of the policy whose name begins so; settings follow in it. */
+/* The ratio of the policy with this prefix; its settings follow in its name. */
 static double reference(const row *each, const char *policy) {
   for (int i = 0; i < policy_count; i++)
     if (strncmp(policies[i], policy, strlen(policy)) == 0) return each->ratios[i];
@@ -161,13 +160,13 @@ static double mean_of(const char *policy, int count) {
 }
 
 static void run_counted(const char *directory, bool quick) {
-  static const char *const shown[] = {"LRU", "ARC", "S3FIFO", "WTinyLFU", "LIRS"};
-  enum { SHOWN = sizeof shown / sizeof *shown };
+  static const char *const compared[] = {"LRU", "ARC", "S3FIFO", "WTinyLFU", "LIRS"};
+  enum { COMPARED = sizeof compared / sizeof *compared };
   double sum = 0, worst = 100;
   char loaded[NAME_SIZE] = "";
   int count = quick && row_count > 1 ? 1 : row_count;
   printf("Hit ratio in percent, entries counted as one\n%-20s %9s %7s", "trace", "entries", "ours");
-  for (int i = 0; i < SHOWN; i++) printf(" %9s", shown[i]);
+  for (int i = 0; i < COMPARED; i++) printf(" %9s", compared[i]);
   printf("  to S3FIFO\n");
   if (quick) rows[0] = rows[row_count / 2];
   for (int i = 0; i < count; i++) {
@@ -181,27 +180,27 @@ static void run_counted(const char *directory, bool quick) {
       strcpy(loaded, rows[i].trace);
       if (quick && request_count > 5000) request_count = 5000;
     }
-    double ours = run_row(&rows[i]), apart = ours - reference(&rows[i], "S3FIFO");
+    double ours = run_row(&rows[i]), difference = ours - reference(&rows[i], "S3FIFO");
     sum += ours;
-    if (apart < worst) worst = apart;
+    if (difference < worst) worst = difference;
     printf("%-20s %9ld %7.2f", rows[i].trace, rows[i].capacity, ours);
-    for (int j = 0; j < SHOWN; j++) printf(" %9.2f", reference(&rows[i], shown[j]));
-    printf("  %+.2f\n", apart);
+    for (int j = 0; j < COMPARED; j++) printf(" %9.2f", reference(&rows[i], compared[j]));
+    printf("  %+.2f\n", difference);
     fflush(stdout);
   }
   printf("%-20s %9s %7.2f", "mean", "", sum / count);
-  for (int j = 0; j < SHOWN; j++) printf(" %9.2f", mean_of(shown[j], count));
+  for (int j = 0; j < COMPARED; j++) printf(" %9.2f", mean_of(compared[j], count));
   bool above = true;
-  for (int j = 0; j < SHOWN; j++) above &= sum / count > mean_of(shown[j], count);
+  for (int j = 0; j < COMPARED; j++) above &= sum / count > mean_of(compared[j], count);
   printf("\nmean above each of these: %s; each row at least S3FIFO less 0.3: %s (worst %+.2f)\n",
          bench_verdict(above), bench_verdict(worst >= -0.3), worst);
 }
 
 /* ---- Entries with sizes ---- */
 
-/* An LRU of the simplest kind: a list through an array by id. */
+/* A simple LRU: a linked list in arrays that are indexed by id. */
 typedef struct lru {
-  uint32_t *newer, *older, *size; /* by id; the entry 0 is the list's head, ids count from 1 */
+  uint32_t *newer, *older, *size; /* entry 0 is the list head, ids start at 1 */
   uint64_t bytes, limit;
 } lru;
 
@@ -239,15 +238,15 @@ static bool lru_request(lru *self, uint32_t id, uint32_t size) {
   return hit;
 }
 
-typedef struct tally {
-  double objects, bytes; /* that were hits, in percent */
-} tally;
+typedef struct hit_ratios {
+  double objects, bytes; /* hit ratios in percent */
+} hit_ratios;
 
 static uint32_t size_of(long i) {
-  return sizes[i] == 0 ? 1 : sizes[i] < VALUE_MOST ? sizes[i] : VALUE_MOST;
+  return sizes[i] == 0 ? 1 : sizes[i] < MAX_VALUE ? sizes[i] : MAX_VALUE;
 }
 
-static tally run_lru(uint64_t limit, uint32_t ids) {
+static hit_ratios run_lru(uint64_t limit, uint32_t ids) {
   lru self = {calloc(ids + 2, 4), calloc(ids + 2, 4), calloc(ids + 2, 4), 0, limit};
   double hits = 0, hit_bytes = 0, bytes = 0;
   for (long i = 0; i < request_count; i++) {
@@ -259,10 +258,10 @@ static tally run_lru(uint64_t limit, uint32_t ids) {
   free(self.newer);
   free(self.older);
   free(self.size);
-  return (tally){100 * hits / (double)request_count, 100 * hit_bytes / bytes};
+  return (hit_ratios){100 * hits / (double)request_count, 100 * hit_bytes / bytes};
 }
 
-static tally run_sized(uint64_t limit) {
+static hit_ratios run_sized(uint64_t limit) {
   cachette *cache = open_limit(limit);
   double hits = 0, hit_bytes = 0, bytes = 0;
   for (long i = 0; i < request_count; i++) {
@@ -274,7 +273,7 @@ static tally run_sized(uint64_t limit) {
     bench_put(cache, key_of(&requests[i]), (cachette_slice){value, size_of(i)}, 0);
   }
   cachette_close(cache);
-  return (tally){100 * hits / (double)request_count, 100 * hit_bytes / bytes};
+  return (hit_ratios){100 * hits / (double)request_count, 100 * hit_bytes / bytes};
 }
 
 static void run_sizes(const char *directory, const char *trace, bool quick) {
@@ -293,7 +292,7 @@ static void run_sizes(const char *directory, const char *trace, bool quick) {
   printf("%-10s %14s %14s %14s %14s\n", "limit", "objects, ours", "objects, LRU", "bytes, ours",
          "bytes, LRU");
   for (uint64_t limit = 4 << 20; limit <= 1024 << 20 && !(quick && limit > 4 << 20); limit *= 4) {
-    tally ours = run_sized(limit), theirs = run_lru(limit, ids);
+    hit_ratios ours = run_sized(limit), theirs = run_lru(limit, ids);
     printf("%6zu MiB %14.2f %14.2f %14.2f %14.2f\n", (size_t)(limit >> 20), ours.objects,
            theirs.objects, ours.bytes, theirs.bytes);
     fflush(stdout);

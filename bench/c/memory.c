@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a million entries cost in memory, and what becomes of it when values of all sizes come and
- * go.
+ * Measures the memory of a million entries, and the fragmentation after puts of all sizes.
  *
  *     memory [--quick]
  */
@@ -34,8 +33,7 @@ static void measure_overhead(long count) {
   cachette_close(cache);
 }
 
-/* Sizes spread over eight powers of two around one that shifts from stage to stage: from 1 B to 256
- * KiB. */
+/* Draws a size within eight powers of two, whose middle differs between stages: 1 B to 256 KiB. */
 static size_t draw_size(uint64_t *state, int stage) {
   static const int middles[STAGES] = {4, 12, 7, 14, 10};
   double power = middles[stage] + (double)(bench_random(state) >> 40) / (1 << 24) * 8 - 4;
@@ -48,7 +46,7 @@ static void measure_fragmentation(long puts, size_t limit) {
   uint64_t state = 42;
   snprintf(text, sizeof text, "%zu", limit);
   cachette *cache = bench_open("memory_limit", text, NULL);
-  long before = bench_resident(), most = 0;
+  long before = bench_resident(), max_resident = 0;
   for (long i = 0; i < puts; i++) {
     uint64_t id = bench_random(&state) % 2000000;
     size_t size = draw_size(&state, (int)(i * STAGES / puts));
@@ -56,9 +54,9 @@ static void measure_fragmentation(long puts, size_t limit) {
     bench_put(cache, (cachette_slice){&id, sizeof id}, (cachette_slice){value, size}, 0);
     if (i % 1000 != 0) continue;
     long now = bench_resident() - before;
-    if (now > most) most = now;
+    if (now > max_resident) max_resident = now;
   }
-  /* What is still there: each key is asked for, as nothing else tells what lives. */
+  /* No other call lists the entries, so every key is fetched. */
   static char fetched[LARGEST];
   double live = 0;
   for (uint64_t id = 0; id < 2000000; id++) {
@@ -68,7 +66,7 @@ static void measure_fragmentation(long puts, size_t limit) {
     cachette_submit(cache, &op);
     if (item.status == CACHETTE_HIT) live += (double)(item.value.size + sizeof id);
   }
-  double share = live / (double)limit, peak = (double)most / (double)limit;
+  double share = live / (double)limit, peak = (double)max_resident / (double)limit;
   printf("\nFragmentation, %ld puts of 1 B to 256 KiB, whose sizes shift, into %zu MiB\n", puts,
          limit >> 20);
   printf("%-44s %9.1f%%   at most 102%%: %s\n", "most resident memory, of the limit", 100 * peak,
@@ -80,7 +78,7 @@ static void measure_fragmentation(long puts, size_t limit) {
 
 int main(int count, char **arguments) {
   bool quick = count > 1 && strcmp(arguments[1], "--quick") == 0;
-  memset(value, 'v', sizeof value); /* so that it does not count as growth */
+  memset(value, 'v', sizeof value); /* touches its pages, which would else count as growth */
   measure_overhead(quick ? 10000 : 1000000);
   measure_fragmentation(quick ? 5000 : 10000000, (size_t)64 << 20);
   return 0;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fetches from a server over one connection, beside the least that a program can do: a blocking
- * socket that sends as many requests as are in flight in one write and reads until their replies
- * are there.
+ * Measures fetches from a server over one connection, next to the minimal program: a blocking
+ * socket that sends all requests in flight in one write and reads until their replies are complete.
  *
- *     server redis|memcached [--quick]      starts one of its own on a free port
+ *     server redis|memcached [--quick]      starts a server on a free port
  *
- * Both are timed in turns, round by round; the table gives medians.
+ * Both are timed in turns, round by round. The table contains medians.
  */
 #include <arpa/inet.h>
 #include <cachette.h>
@@ -20,12 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VALUE_SIZE = 100, MOST_DEPTH = 256, MOST_ROUNDS = 21, BIG_SIZE = 1 << 20 };
+enum { VALUE_SIZE = 100, MAX_DEPTH = 256, MAX_ROUNDS = 21, BIG_SIZE = 1 << 20 };
 
-/* A server, and what a fetch of "user:1" and of "big" is on the wire. */
+/* A server, and the bytes of a fetch of "user:1" and of "big". */
 struct protocol {
-  const char *name, *title, *option, *address; /* address: a format of the port */
-  const char *const *words;                    /* of its command line, behind the port */
+  const char *name, *title, *option, *address; /* address: a format for the port */
+  const char *const *words;                    /* of the command line, after the port */
   const char *command, *big_command;
   const char *head, *big_head, *tail; /* of the replies */
 };
@@ -46,7 +45,7 @@ static const struct protocol *protocol;
 static pid_t server;
 static char directory[] = "/tmp/cachette-bench-XXXXXX";
 
-static void give_up(const char *what) {
+static void fail(const char *what) {
   perror(what);
   exit(1);
 }
@@ -79,7 +78,7 @@ static int free_port(void) {
   int listener = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in address = address_of(0);
   socklen_t size = sizeof address;
-  if (bind(listener, (struct sockaddr *)&address, size) < 0) give_up("bind");
+  if (bind(listener, (struct sockaddr *)&address, size) < 0) fail("bind");
   getsockname(listener, (struct sockaddr *)&address, &size);
   close(listener);
   return ntohs(address.sin_port);
@@ -89,7 +88,7 @@ static int start_server(void) {
   char port_text[16];
   int port = free_port();
   snprintf(port_text, sizeof port_text, "%d", port);
-  if (mkdtemp(directory) == NULL) give_up("mkdtemp");
+  if (mkdtemp(directory) == NULL) fail("mkdtemp");
   server = fork();
   if (server == 0) {
     bool redis = strcmp(protocol->name, "redis") == 0;
@@ -123,26 +122,26 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* ---- The least ---- */
+/* ---- The plain socket ---- */
 
 static int plain;
-static char plain_commands[MOST_DEPTH * 64];
+static char plain_commands[MAX_DEPTH * 64];
 
 static double time_plain(int depth, long count) {
   static char replies[1 << 16];
   const size_t command_size = strlen(protocol->command);
   const size_t reply_size = strlen(protocol->head) + VALUE_SIZE + strlen(protocol->tail);
-  double begin = now();
+  double start = now();
   for (long done = 0; done < count; done += depth) {
     size_t size = (size_t)depth * command_size, left = (size_t)depth * reply_size;
-    if (send(plain, plain_commands, size, 0) != (ssize_t)size) give_up("send");
+    if (send(plain, plain_commands, size, 0) != (ssize_t)size) fail("send");
     while (left > 0) {
       ssize_t got = recv(plain, replies, sizeof replies, 0);
-      if (got <= 0) give_up("recv");
+      if (got <= 0) fail("recv");
       left -= (size_t)got;
     }
   }
-  return now() - begin;
+  return now() - start;
 }
 
 /* ---- Ours ---- */
@@ -165,9 +164,9 @@ static void on_done(cachette_op *op) {
 }
 
 static double time_ours(int depth, long count) {
-  static struct call calls[MOST_DEPTH];
+  static struct call calls[MAX_DEPTH];
   left_to_submit = count - depth;
-  double begin = now();
+  double start = now();
   for (int i = 0; i < depth; i++) {
     struct call *call = &calls[i];
     memset(&call->op, 0, sizeof call->op);
@@ -181,12 +180,12 @@ static double time_ours(int depth, long count) {
   }
   for (int i = 0; i < depth; i++)
     if (cachette_op_pending(&calls[i].op)) cachette_run(cache, &calls[i].op);
-  return now() - begin;
+  return now() - start;
 }
 
 /* ---- Large values ---- */
 
-static void *place_big(cachette_op *op, cachette_item *item, size_t size) {
+static void *provide_buffer(cachette_op *op, cachette_item *item, size_t size) {
   (void)item;
   (void)size;
   return op->data;
@@ -194,29 +193,29 @@ static void *place_big(cachette_op *op, cachette_item *item, size_t size) {
 
 static double time_big(long count) {
   static char value[BIG_SIZE];
-  double begin = now();
+  double start = now();
   for (long i = 0; i < count; i++) {
     cachette_item item = {.key = cachette_str("big")};
     cachette_op op = {
-        .verb = CACHETTE_FETCH, .items = &item, .count = 1, .alloc = place_big, .data = value};
+        .verb = CACHETTE_FETCH, .items = &item, .count = 1, .alloc = provide_buffer, .data = value};
     if (cachette_run(cache, &op) != CACHETTE_OK || item.value.size != BIG_SIZE) exit(1);
   }
-  return now() - begin;
+  return now() - start;
 }
 
 static double time_plain_big(long count) {
   static char reply[BIG_SIZE + 64];
-  const size_t whole = strlen(protocol->big_head) + BIG_SIZE + strlen(protocol->tail);
-  double begin = now();
+  const size_t reply_size = strlen(protocol->big_head) + BIG_SIZE + strlen(protocol->tail);
+  double start = now();
   for (long i = 0; i < count; i++) {
-    if (send(plain, protocol->big_command, strlen(protocol->big_command), 0) < 0) give_up("send");
-    for (size_t got = 0; got < whole;) {
+    if (send(plain, protocol->big_command, strlen(protocol->big_command), 0) < 0) fail("send");
+    for (size_t got = 0; got < reply_size;) {
       ssize_t more = recv(plain, reply + got, sizeof reply - got, 0);
-      if (more <= 0) give_up("recv");
+      if (more <= 0) fail("recv");
       got += (size_t)more;
     }
   }
-  return now() - begin;
+  return now() - start;
 }
 
 /* ---- The tables ---- */
@@ -231,8 +230,8 @@ static double median(double *values, int count) {
   return values[count / 2];
 }
 
-static void measure(int depth, long count, int rounds, double least) {
-  double plain_times[MOST_ROUNDS], our_times[MOST_ROUNDS], ratios[MOST_ROUNDS];
+static void measure(int depth, long count, int rounds, double target) {
+  double plain_times[MAX_ROUNDS], our_times[MAX_ROUNDS], ratios[MAX_ROUNDS];
   for (int i = 0; i < rounds; i++) {
     plain_times[i] = time_plain(depth, count);
     our_times[i] = time_ours(depth, count);
@@ -241,12 +240,13 @@ static void measure(int depth, long count, int rounds, double least) {
   double ratio = median(ratios, rounds);
   printf("%-28d  %12.0f  %12.0f  %6.0f%%", depth, (double)count / median(our_times, rounds),
          (double)count / median(plain_times, rounds), 100 * ratio);
-  if (least > 0) printf("  at least %.0f%%: %s", 100 * least, ratio >= least ? "met" : "not met");
+  if (target > 0)
+    printf("  at least %.0f%%: %s", 100 * target, ratio >= target ? "met" : "not met");
   printf("\n");
 }
 
 static void measure_big(long count, int rounds) {
-  double plain_times[MOST_ROUNDS], our_times[MOST_ROUNDS], ratios[MOST_ROUNDS];
+  double plain_times[MAX_ROUNDS], our_times[MAX_ROUNDS], ratios[MAX_ROUNDS];
   for (int i = 0; i < rounds; i++) {
     plain_times[i] = time_plain_big(count);
     our_times[i] = time_big(count);
@@ -291,13 +291,13 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: server redis|memcached [--quick]\n");
     return 2;
   }
-  int rounds = quick ? 1 : MOST_ROUNDS;
+  int rounds = quick ? 1 : MAX_ROUNDS;
   int port = start_server();
   open_cache(port);
   put("user:1", VALUE_SIZE);
   put("big", BIG_SIZE);
   plain = connect_to(port);
-  for (int i = 0; i < MOST_DEPTH; i++)
+  for (int i = 0; i < MAX_DEPTH; i++)
     memcpy(plain_commands + (size_t)i * strlen(protocol->command), protocol->command,
            strlen(protocol->command));
   printf("%s from C, one connection, values of %d bytes, fetches a second\n", protocol->title,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times the package's calls, one case at a time, in seconds per call; see worker.py.
 
-It runs with whatever package `cachette` stands in the interpreter's environment: this project's,
-or the peer of the same name from PyPI.
+It runs with the `cachette` package of the interpreter's environment: this project's, or the peer of
+the same name from PyPI.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import List  # noqa: E402
 
 from worker import serve, time_chunks  # noqa: E402
 
-CHUNK = 1000  # calls
+CHUNK = 1000  # calls in a chunk
 VALUE = 'v' * 100
 ONE_KEY = ['user:1']
 MANY_KEYS = [f'user:{number}' for number in range(1000)]
@@ -45,7 +45,7 @@ async def build(cache: cachette.Cachette, keys: List[str]) -> None:
     make()
 
 
-# What is timed: a loop over keys, and which keys it is given.
+# The cases: a loop over keys, and the keys.
 CASES = {
   'fetch_hit': (fetch, ONE_KEY),
   'fetch_hit_many': (fetch, MANY_KEYS),
@@ -62,7 +62,7 @@ async def fill(cache: cachette.Cachette) -> None:
 
 
 async def time_case(cache: cachette.Cachette, case: str) -> float:
-  """Seconds a call, the turns of the `for` included."""
+  """Seconds per call, including the `for` loop."""
   loop, keys = CASES[case]
   keys = keys * (CHUNK // len(keys))
   return await time_chunks(lambda: loop(cache, keys)) / CHUNK

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Times the calls beyond fetch and put, in memory, in seconds per call; see worker.py.
 
-The library is the first argument: cachette, or one whose decorator stands beside ours, of which the
-case `cached` alone is known: aiocache, cashews, or functools (lru_cache, a plain function).
+The first argument is the library: cachette, or one whose decorator is compared with ours. The
+others support only the case `cached`: aiocache, cashews, or functools (lru_cache on a plain
+function).
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any, Awaitable, Callable, Dict
 from worker import serve, time_chunks
 
 LIBRARY = sys.argv[1]
-CHUNK = 500  # calls
+CHUNK = 500  # calls in a chunk
 VALUE = {'name': 'v' * 80, 'number': 7}
 TEXT = json.dumps(VALUE)
 

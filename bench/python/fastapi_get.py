@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Times a FastAPI GET, one case at a time, in seconds per request; see worker.py.
 
-Two routes that differ in their dependency alone, a `Cachette` from which the value is fetched or
-an async function that gives a constant, are called as an ASGI server calls them, without a
-network. It runs with whatever package `cachette` stands in the interpreter's environment.
+Two routes differ only in their dependency: a `Cachette` from which the value is fetched, or an
+async function that returns a constant. They are called like an ASGI server does, without a network.
+The `cachette` package is that of the interpreter's environment.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from worker import serve, time_chunks
 
-CHUNK = 10  # requests
+CHUNK = 10  # requests in a chunk
 
 VALUE = 'v' * 100
 
@@ -45,7 +45,7 @@ async def receive() -> Dict[str, Any]:
 
 
 async def get(path: str) -> bytes:
-  """The body of the answer to a GET."""
+  """The response body of a GET."""
   scope = {
     'type': 'http',
     'asgi': {'version': '3.0'},
@@ -75,7 +75,8 @@ async def fill() -> None:
 
 
 async def time_case(path: str) -> float:
-  """Seconds a request. The first request of all builds the application's middleware, untimed."""
+  """Seconds per request. The first request builds the application's middleware, and is not
+  timed."""
 
   async def chunk() -> None:
     for _ in range(CHUNK):

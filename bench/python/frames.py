@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times the codecs of data frames, in memory, in seconds per call; see worker.py.
 
-A case is `CODEC FRAME STEP`: `put` and `fetch` are the calls, `write` is what pandas takes to write
-the frame, which is all that a put did before it read back what it wrote.
+A case is `CODEC FRAME STEP`: `put` and `fetch` are the calls. `write` is the time in which pandas
+writes the frame, as a put did before it also read the frame back.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Times fetches and puts of a backend that is reached over a server or a file; see worker.py.
+"""Times fetches and puts on a server or a file; see worker.py.
 
-The first argument is the client, one of CLIENTS; ADDRESS is the URL, host or path of what it uses.
-A case is `tasks[:put][:uvloop]`; what is given back are seconds of wall-clock and of user time for
-each call.
+The first argument is the client, one of CLIENTS. ADDRESS is the URL, host or path of its server. A
+case is `tasks[:put][:uvloop]`. The results are seconds of wall-clock time and of user time per
+call.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ KEY, VALUE = 'user:1', 'v' * 100
 
 
 class Client(NamedTuple):
-  """Two calls, each with a key and a value of its own inside."""
+  """Two calls, each with a fixed key and value."""
 
   fetch: Callable[[], Awaitable[Any]]
   put: Callable[[], Awaitable[Any]]
@@ -37,7 +37,7 @@ async def open_cachette(backend: str, option: str, **settings: Any) -> Client:
   return Client(lambda: cache.fetch(KEY), lambda: cache.put(KEY, VALUE))
 
 
-def of_cachette(backend: str, option: str) -> Callable[[], Awaitable[Client]]:
+def open_cachette_backend(backend: str, option: str) -> Callable[[], Awaitable[Client]]:
   return functools.partial(open_cachette, backend, option)
 
 
@@ -80,7 +80,7 @@ async def open_emcache() -> Client:
 
 
 async def open_pymemcache() -> Client:
-  """One client, called in the event loop itself, which waits for each answer."""
+  """One synchronous client, called in the event loop, which blocks until each reply."""
   from pymemcache.client.base import Client as Plain
 
   client = Plain(memcached_address())
@@ -95,7 +95,7 @@ async def open_pymemcache() -> Client:
 
 
 def use_collection(collection: Any) -> Client:
-  """What a cache does with a collection that has an index on its keys."""
+  """Implements a cache with a collection that has an index on its keys."""
 
   async def fetch() -> Optional[bytes]:
     found = await collection.find_one({'key': KEY})
@@ -155,7 +155,7 @@ async def open_aiobotocore() -> Client:
 
 
 async def open_diskcache() -> Client:
-  """In asyncio's own pool of threads."""
+  """Runs in asyncio's default thread pool."""
   from diskcache import Cache
 
   cache = Cache(ADDRESS + '.diskcache')
@@ -167,10 +167,10 @@ async def open_diskcache() -> Client:
 
 
 CLIENTS = {
-  'redis': of_cachette('redis', 'redis_url'),
+  'redis': open_cachette_backend('redis', 'redis_url'),
   'redis-py': open_redis_py,
   'valkey-glide': open_glide,
-  'memcached': of_cachette('memcached', 'memcached_host'),
+  'memcached': open_cachette_backend('memcached', 'memcached_host'),
   'aiomcache': open_aiomcache,
   'emcache': open_emcache,
   'pymemcache': open_pymemcache,
@@ -183,16 +183,16 @@ CLIENTS = {
     timeout=10,
   ),
   'aiobotocore': open_aiobotocore,
-  'mongodb': of_cachette('mongodb', 'mongodb_url'),
+  'mongodb': open_cachette_backend('mongodb', 'mongodb_url'),
   'pymongo': open_pymongo,
   'motor': open_motor,
-  'file': of_cachette('file', 'pickle_path'),
+  'file': open_cachette_backend('file', 'pickle_path'),
   'diskcache': open_diskcache,
 }
 
 
 async def run(client: str, put: bool, tasks: int, count: int) -> Dict[str, float]:
-  """Seconds of each call, when so many tasks call one after another."""
+  """Seconds per call of concurrent tasks that each make one call after another."""
   calls = await CLIENTS[client]()
   await calls.put()
   call = calls.put if put else calls.fetch
@@ -201,7 +201,7 @@ async def run(client: str, put: bool, tasks: int, count: int) -> Dict[str, float
     for _ in range(count):
       await call()
 
-  await asyncio.gather(*(work(20) for _ in range(tasks)))  # connections are made here
+  await asyncio.gather(*(work(20) for _ in range(tasks)))  # opens the connections
   user = resource.getrusage(resource.RUSAGE_SELF).ru_utime
   begin = time.perf_counter()
   await asyncio.gather(*(work(count // tasks) for _ in range(tasks)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times a fetch that hits, and a put, of one in-process cache; see worker.py.
 
-The first argument names it. Of a cache with coroutines what is timed is `await fetch(key)`, of the
-others the plain call.
+The first argument is the cache. For a cache with coroutines `await fetch(key)` is timed, for others
+the plain call.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times fetching a hundred keys from a Redis server, in seconds; see worker.py.
 
-The client is the first argument: cachette or redis-py; REDIS_URL names the server. Cases: `many`
-(fetch_many, or MGET) and, of cachette, `each` (one awaited fetch after another).
+The first argument is the client: cachette or redis-py. REDIS_URL is the server. The cases are
+`many` (fetch_many, or MGET) and, for cachette, `each` (one awaited fetch after another).
 """
 
 import asyncio

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""How a program of this folder talks to `bench/run`.
+"""The protocol between a program of this folder and `bench/run`.
 
-It reads the name of a case from each line of standard input, times it once, and answers with a
-line of JSON. So two of them, in the environments of ours and of a peer, are asked in turns a few
-milliseconds apart, and what disturbs the machine disturbs both alike. By hand:
-echo fetch_hit | python calls.py
+The program reads the name of a case from each line of standard input, times it once, and prints a
+line of JSON. So bench/run can alternate between two programs, in our environment and in a peer's,
+every few milliseconds, and a disturbance of the machine affects both. By hand: echo fetch_hit |
+python calls.py
 """
 
 import json
@@ -17,20 +17,19 @@ SECONDS = 0.001 if '--quick' in sys.argv else 0.02
 
 
 def serve(measure: Callable[[str], float]) -> None:
-  """Answers each case that is asked for with seconds, until there are no more."""
+  """Prints the seconds of each requested case, until the end of the input."""
   for line in sys.stdin:
     print(json.dumps({'case': line.strip(), 'seconds': measure(line.strip())}), flush=True)
 
 
 async def time_chunks(chunk: Callable[[], Awaitable[object]]) -> float:
-  """The median of what a chunk of calls takes, called over and over for SECONDS.
+  """Runs a chunk of calls repeatedly for SECONDS, and returns its median time.
 
-  So fast and slow calls are given the same time, and neither an interruption nor what the processor
-  must learn anew after a pause counts.
+  So fast and slow calls get the same time, and interruptions and cold caches do not count.
   """
   taken = []
-  begin = end = perf_counter()
-  while end - begin < SECONDS:
+  first = end = perf_counter()
+  while end - first < SECONDS:
     start = perf_counter()
     await chunk()
     end = perf_counter()
@@ -39,7 +38,7 @@ async def time_chunks(chunk: Callable[[], Awaitable[object]]) -> float:
 
 
 def serve_cases(measure: Callable[[str, bool], Dict[str, float]]) -> None:
-  """As serve(), for a case of which several figures are taken at once."""
+  """Like serve(), for cases with several measurements."""
   for line in sys.stdin:
     case = line.strip()
     print(json.dumps({'case': case, **measure(case, '--quick' in sys.argv)}), flush=True)

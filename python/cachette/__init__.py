@@ -25,3 +25,8 @@ __all__ = [
   '__version__',
   'cached',
 ]
+
+
+def __dir__() -> 'list[str]':
+  """Without the private modules."""
+  return sorted({*__all__, 'testing'} & globals().keys())

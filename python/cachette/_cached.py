@@ -72,6 +72,13 @@ _COROUTINE = """\
 """
 
 
+def _compile_key(plan: Plan) -> Any:
+  """Compiles the attribute `key` of a decorated function."""
+  make_key = plan.compile('def', '  return _cachette_key')
+  make_key.__doc__ = 'Returns the key of these arguments.'
+  return make_key
+
+
 def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> Any:
   cache = cast(Any, Cache.__new__(cls))  # a cache has no state, so one instance is enough
   function = plan.function
@@ -85,9 +92,10 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) 
   plan.bind(record=_flights.record_failure, miss=miss, partial=partial, function=function)
   plan.bind(**{'class': cls})
   wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call, more=more))
-  wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
+  wrapper.key = make_key = _compile_key(plan)
 
   async def invalidate(*args: Any, **kwargs: Any) -> int:
+    """Clears the result for these arguments. Returns 1 if there was one, else 0."""
     return cast(int, await cache.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate
@@ -107,9 +115,10 @@ def _wrap_plain(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) -> A
 
   plan.bind(call=call, partial=partial, function=function)
   wrapper = plan.compile('def', _PLAIN.format(call=plan.call))
-  wrapper.key = make_key = plan.compile('def', '  return _cachette_key')
+  wrapper.key = make_key = _compile_key(plan)
 
   def invalidate(*args: Any, **kwargs: Any) -> int:
+    """Clears the result for these arguments. Returns 1 if there was one, else 0."""
     return cast(int, cls.sync.clear(key=make_key(*args, **kwargs)))
 
   wrapper.invalidate = invalidate

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
+# mypy: disable-error-code="empty-body"
+# ruff: noqa: PIE790  (to pyright, a body of `...` is none)
 """The class `Cachette`."""
 
 from typing import (
   TYPE_CHECKING,
   Any,
   AsyncContextManager,
+  Awaitable,
   Callable,
   ClassVar,
+  Dict,
+  Iterable,
+  Mapping,
   Optional,
   Tuple,
   Type,
@@ -15,10 +21,12 @@ from typing import (
 )
 
 from . import _cached, _codecs, _fallbacks, _flights
-from ._cachette import Config, configure, stats
-from ._calls import BlockingCalls, Calls, Seconds, Value
+from ._cachette import Cache, Config, configure, stats
+from ._calls import Seconds, Value, call
 from ._config import load_settings
+from ._keys import KeyOption
 from ._stats import Stats
+from ._sync import SyncCalls
 
 if TYPE_CHECKING:
   from inspect import Signature
@@ -26,7 +34,6 @@ if TYPE_CHECKING:
 
   from typing_extensions import ParamSpec
 
-  from ._keys import KeyOption
   from ._typing import CachedCoroutineFunction, CachedFunction, Decorator
 
   Parameters = ParamSpec('Parameters')
@@ -74,61 +81,27 @@ class _PlainSignature:
     return Signature()
 
 
-class SyncCalls(BlockingCalls):
-  """The calls of a cache class that block until the answer arrives: `Cachette.sync`."""
-
-  @overload
-  def get_or_set(
-    self, key: str, factory: Any, ttl: Seconds = None, *, returns: Type[Value]
-  ) -> Value: ...
-  @overload
-  def get_or_set(
-    self, key: str, factory: Callable[[], Value], ttl: Seconds = None, returns: None = None
-  ) -> Value: ...
-  @overload
-  def get_or_set(
-    self, key: str, factory: Value, ttl: Seconds = None, returns: None = None
-  ) -> Value: ...
-  @overload
-  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, *, returns: object) -> Any: ...
-  def get_or_set(self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None) -> Any:
-    """Fetches the value of a key. On a miss, computes it with `factory` and stores it.
-
-    This is the blocking form of `Cachette.get_or_set`. If several threads miss a key at once, one
-    computes the value and the others wait for it.
-
-    Args:
-      key: The key to look up.
-      factory: A value, or a function without arguments.
-      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
-      returns: The type of the value. The codecs "json", "orjson" and "msgpack" restore that type if
-        pydantic is installed.
-
-    Returns:
-      The value.
-
-    Raises:
-      TypeError: The factory is or returns an awaitable.
-      CodecError: The codec cannot encode the value.
-      Exception: What the factory raises.
-    """
-    kind = _flights.returns_of(returns) if returns is not None else None
-    return _flights.get_or_set_blocking(self.owner, self, key, factory, ttl, kind)
-
-
-class _SyncCalls:
+class _Sync:
   """Implements the attribute `Cachette.sync`."""
 
   def __get__(self, instance: Optional[object], owner: type) -> SyncCalls:
     return SyncCalls(owner)
 
 
-class Cachette(Calls):
+class Cachette(Cache):
   """A cache whose backend, codec and time to live are configured once, at start-up.
 
   Create an instance wherever you need one, or have it injected. That costs almost nothing, and all
   instances of a class share the same entries. A subclass with its own `load_config` is a separate
   cache.
+
+  A key is a str of 1 to 65,536 bytes in UTF-8. A `ttl` (time to live) is a positive number of
+  seconds (int, float or another real number) or a timedelta, at most a hundred years. None selects
+  the configured `ttl`.
+
+  A wrong argument, such as a key that is not a str or a negative `ttl`, raises TypeError or
+  ValueError from the call itself. Errors of the backend or the codec are raised when the call is
+  awaited.
 
   >>> import asyncio
   >>> from cachette import Cachette
@@ -143,16 +116,12 @@ class Cachette(Calls):
   'hello'
   """
 
-  _config: ClassVar[Config]
+  sync = _Sync()
+  """The same calls for code without an event loop, for example `Cachette.sync.fetch('key')`."""
 
-  sync = _SyncCalls()
-  """The same calls for code without an event loop, for example `Cachette.sync.fetch('key')`.
-
-  They block until the answer arrives. Each thread has its own connection, which is closed when the
-  thread ends. No event loop is started. If one is running in the thread, a call blocks it.
-  """
-
-  if not TYPE_CHECKING:
+  if TYPE_CHECKING:
+    _config: ClassVar[Config]
+  else:
     __wrapped__ = _AsyncDependency()
     __signature__ = _PlainSignature()
 
@@ -166,7 +135,7 @@ class Cachette(Calls):
       settings: (name, value) tuples, a mapping, a settings object whose fields are options, or a
         function that returns one of these. The function is called once, at once and without
         arguments. Names are case-insensitive, and every value may be text. From `os.environ` only
-        variables that start with CACHETTE_ are read, such as CACHETTE_TTL.
+        variables that start with `CACHETTE_` are read, such as `CACHETTE_TTL`.
 
     Returns:
       The argument.
@@ -178,15 +147,14 @@ class Cachette(Calls):
 
     Warns:
       UserWarning: An option of a backend is set without the option `backend`, or a settings object
-        has
-        no option.
+        has no option.
     """
     use_config(cls, load_settings(settings, cls.__name__, depth=3))
     _fallbacks.reset(cls)
     return settings
 
   @classmethod
-  async def inject(cls: 'Type[CachetteT]') -> 'CachetteT':
+  async def inject(cls: Type[CachetteT]) -> CachetteT:
     """Returns a cache of the class, as a dependency: `Depends(Cachette.inject)`.
 
     Every version of FastAPI awaits it. FastAPI awaits `Depends()` on the class itself only from
@@ -223,6 +191,312 @@ class Cachette(Calls):
     values.update(seconds=values['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls))
     return Stats(*(values[name] for name in Stats._fields))
 
+  @call
+  async def fetch(self, key: str, default: Any = None) -> Any:
+    """Fetches the value of a key.
+
+    Args:
+      key: The key to look up.
+      default: The result of a miss.
+
+    Returns:
+      The value, or `default` if the key has no entry.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes.
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def fetch_with_ttl(self, key: str) -> Tuple[int, Any]:
+    """Fetches the value of a key and its remaining time to live.
+
+    Args:
+      key: The key to look up.
+
+    Returns:
+      `(seconds, value)`, with the seconds rounded up. `(-1, None)` if the key has no entry. An
+      entry that does not expire has -1 seconds and a value.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes.
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def fetch_many(self, keys: Iterable[str]) -> Dict[str, Any]:
+    """Fetches the values of many keys at once.
+
+    Args:
+      keys: An iterable of keys.
+
+    Returns:
+      A dict of the keys that have an entry, with their values.
+
+    Raises:
+      CodecError: The codec cannot decode the stored bytes of a key.
+      BackendError: The backend failed for a key, for example because one of several servers is
+        down.
+
+    If some keys fail, the error of the first is raised. Its attribute `found` has the values of the
+    other keys, and `failed` has the error of each key that failed.
+    """
+    ...
+
+  @call
+  async def put(self, key: str, value: Any, ttl: Seconds = None) -> None:
+    """Stores a value under a key. Replaces the old value, if there is one.
+
+    Args:
+      key: The key to store under.
+      value: A value that the configured codec can encode.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Raises:
+      CodecError: The codec cannot encode the value.
+      BackendError: The backend failed, cannot be reached or rejects the value, for example because
+        it is too large.
+    """
+    ...
+
+  @call
+  async def put_many(self, mapping: Mapping[str, Any], ttl: Seconds = None) -> None:
+    """Stores many values at once.
+
+    Args:
+      mapping: A mapping of keys to values.
+      ttl: The time to live of each value in seconds, or a timedelta. None selects the configured
+        `ttl`.
+
+    Raises:
+      CodecError: The codec cannot encode a value. Then nothing is stored.
+      BackendError: The backend failed for a key.
+
+    If some keys fail in the backend, the error of the first is raised. Its attribute `failed` has
+    the error of each key that failed. The other keys are stored.
+    """
+    ...
+
+  @call
+  async def add(self, key: str, value: Any, ttl: Seconds = None) -> bool:
+    """Stores a value only if the key has no entry.
+
+    Args:
+      key: The key to store under.
+      value: A value that the configured codec can encode.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Returns:
+      True if the value was stored, False if the key has an entry.
+
+    Raises:
+      CodecError: The codec cannot encode the value.
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def exists(self, key: str) -> bool:
+    """Checks whether a key has an entry, without reading its value.
+
+    This counts neither as a hit nor as a miss.
+
+    Args:
+      key: The key to look up.
+
+    Returns:
+      True if the key has an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def touch(self, key: str, ttl: Seconds = None) -> bool:
+    """Sets a new time to live for an entry.
+
+    Args:
+      key: The key of the entry.
+      ttl: The time to live from now in seconds, or a timedelta. None selects the configured `ttl`.
+
+    Returns:
+      True if the key has an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def increment(self, key: str, by: int = 1, ttl: Seconds = None) -> int:
+    """Adds to a counter, in one atomic step on every backend.
+
+    A counter is stored as decimal digits, whatever the codec is. A fetch returns it as an int. The
+    codec "vanilla" returns its text, and a custom codec decodes the digits itself.
+
+    Args:
+      key: The key of the counter. A new counter starts at 0.
+      by: The int of at most 64 bits to add. 0 reads the counter.
+      ttl: The time to live of a new counter in seconds, or a timedelta. None selects the configured
+        `ttl`. An existing counter keeps its time to live.
+
+    Returns:
+      The new value of the counter.
+
+    Raises:
+      ValueError: The counter would exceed 64 bits.
+      CodecError: The value of the key is not a counter.
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def delete(self, key: str) -> bool:
+    """Deletes the entry of a key.
+
+    Args:
+      key: The key of the entry.
+
+    Returns:
+      True if the key had an entry.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def clear(self, namespace: Optional[str] = None, key: Optional[str] = None) -> int:
+    """Clears a namespace or a key.
+
+    Args:
+      namespace: Clears all keys that start with this text and a colon.
+      key: Clears this key, as `delete` does. It is ignored if `namespace` is given.
+
+    Returns:
+      The number of entries that were cleared.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def clear_many(self, keys: Iterable[str]) -> int:
+    """Clears many keys at once.
+
+    Args:
+      keys: An iterable of keys.
+
+    Returns:
+      The number of keys that had an entry.
+
+    Raises:
+      BackendError: The backend failed for a key.
+
+    If some keys fail, the error of the first is raised. Its attribute `failed` has the error of
+    each key that failed. The other keys are cleared.
+    """
+    ...
+
+  @call
+  async def flush(self) -> int:
+    """Clears all entries of the cache.
+
+    Returns:
+      The number of entries that were cleared.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def flush_expired(self) -> int:
+    """Removes expired entries that still use memory.
+
+    An expired entry is never fetched, whether or not you call this.
+
+    Returns:
+      The number of entries that were removed.
+
+    Raises:
+      BackendError: The backend failed or cannot be reached.
+    """
+    ...
+
+  @call
+  async def ping(self) -> None:
+    """Waits until the backend has answered.
+
+    Raises:
+      BackendUnavailable: The backend cannot be reached.
+      BackendTimeout: The backend did not answer in time.
+      BackendError: The backend failed.
+    """
+    ...
+
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, *, returns: Type[Value]
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self,
+    key: str,
+    factory: Callable[[], Awaitable[Value]],
+    ttl: Seconds = None,
+    returns: None = None,
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Callable[[], Value], ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Value, ttl: Seconds = None, returns: None = None
+  ) -> Value: ...
+  @overload
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, *, returns: object
+  ) -> Any: ...
+  @call
+  async def get_or_set(
+    self, key: str, factory: Any, ttl: Seconds = None, returns: Any = None
+  ) -> Any:
+    """Fetches the value of a key. On a miss, computes it with `factory` and stores it.
+
+    If several callers in an event loop miss a key at once, one computes the value and the others
+    wait for it. All of them get the value, each as a separate object equal to the result of a hit.
+    If the factory raises, all of them get its exception, and nothing is stored.
+
+    The factory runs in a separate task, in a copy of the first caller's context. Cancelling a
+    caller stops only that caller. Cancelling the last caller stops the factory.
+
+    If the key is written while the value is computed, the value is not stored, and a later caller
+    computes it again. If the backend fails, the value is still computed. It is not stored if the
+    fetch failed.
+
+    Args:
+      key: The key to look up.
+      factory: A value, a function without arguments, or a coroutine function without arguments.
+      ttl: The time to live in seconds, or a timedelta. None selects the configured `ttl`.
+      returns: The type of the value. The codecs "json", "orjson" and "msgpack" restore that type if
+        pydantic is installed.
+
+    Returns:
+      The value.
+
+    Raises:
+      TypeError: The factory is an awaitable.
+      CodecError: The codec cannot encode the value. The codec "vanilla" accepts only text here.
+      Exception: What the factory raises.
+    """
+    ...
+
   @overload
   @classmethod
   def cached(  # type: ignore[overload-overlap]
@@ -238,7 +512,7 @@ class Cachette(Calls):
   def cached(
     cls,
     ttl: Seconds = None,
-    key: 'KeyOption' = None,
+    key: KeyOption = None,
     namespace: Optional[str] = None,
     exclude: Tuple[str, ...] = (),
     returns: Any = None,
@@ -247,7 +521,7 @@ class Cachette(Calls):
   def cached(
     cls,
     ttl: Any = None,
-    key: 'KeyOption' = None,
+    key: KeyOption = None,
     namespace: Optional[str] = None,
     exclude: Tuple[str, ...] = (),
     returns: Any = None,
@@ -270,15 +544,13 @@ class Cachette(Calls):
       ttl: The time to live of results in seconds, or a timedelta. None selects the configured
         `ttl`.
       key: A template over the parameters, such as "user:{id}", or a function that takes the
-        arguments
-        of the call and returns a str. None selects the digest.
+        arguments of the call and returns a str. None selects the digest.
       namespace: A prefix of the key, followed by a colon, so that `clear(namespace)` clears all
         results.
       exclude: The names of parameters to leave out of the digest, such as "self".
       returns: The type of the results. None selects the return annotation. If pydantic is
-        installed,
-        the codecs "json", "orjson" and "msgpack" restore that type, both on a miss and on a hit:
-        models, dataclasses, UUIDs, dates, sets and so on.
+        installed, the codecs "json", "orjson" and "msgpack" restore that type, both on a miss and
+        on a hit: models, dataclasses, UUIDs, dates, sets and so on.
 
     Returns:
       The decorated function, or a decorator if `cached` is used with parentheses.
@@ -327,6 +599,10 @@ class Cachette(Calls):
     _codecs.register(name, dumps, loads)
 
 
+Cachette.__module__ = 'cachette'  # the public name, also in help() and tracebacks
+for _each in vars(Cachette).values():
+  if isinstance(_each, (classmethod, staticmethod)):
+    _each.__func__.__module__ = 'cachette'
 configure(Cachette, load_settings([]))
 
 cached = Cachette.cached

@@ -24,7 +24,7 @@ class CachetteError(Exception):
   found: Mapping[str, Any] = MappingProxyType({})
   """After `fetch_many`: the values of the keys that were found, although other keys failed."""
 
-  failed: 'Mapping[str, CachetteError]' = MappingProxyType({})
+  failed: Mapping[str, 'CachetteError'] = MappingProxyType({})
   """After a call on many keys: the error of each key that failed."""
 
   def __reduce__(self) -> Tuple[Any, ...]:

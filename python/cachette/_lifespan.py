@@ -2,15 +2,17 @@
 """Connects when an application starts, and closes the connection when it ends."""
 
 from contextlib import asynccontextmanager
-from typing import AsyncIterator, Type
+from typing import TYPE_CHECKING, AsyncIterator, Type
 
 from ._cachette import close
-from ._calls import Calls
 from ._exceptions import BackendError, BackendTimeout, BackendUnavailable
+
+if TYPE_CHECKING:
+  from ._core import Cachette
 
 
 @asynccontextmanager
-async def lifespan(cls: Type[Calls]) -> AsyncIterator[None]:
+async def lifespan(cls: 'Type[Cachette]') -> AsyncIterator[None]:
   """See `Cachette.lifespan`."""
   try:
     await cls().ping()

@@ -38,3 +38,6 @@ class Stats(NamedTuple):
   """Entries that were removed before they expired, to free memory for others."""
   expirations: Optional[int]
   """Entries that were removed because they had expired."""
+
+
+Stats.__module__ = 'cachette'  # the public name

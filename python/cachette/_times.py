@@ -15,6 +15,8 @@ class Delta(Protocol):
   def total_seconds(self) -> float: ...
 
 
+Delta.__module__ = 'cachette'  # help() shows no private module
+
 Time = Union[int, float, SupportsFloat, Delta]
 """A time argument: a real number of seconds or a timedelta."""
 

@@ -27,8 +27,10 @@ class CachedCall(Generic[Parameters, Result]):
   __wrapped__: Callable[..., Any]
 
   def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result: ...
-  def key(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> str: ...
-  def invalidate(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> int: ...
+  def key(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> str:
+    """Returns the key of these arguments."""
+  def invalidate(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> int:
+    """Clears the result for these arguments. Returns 1 if there was one, else 0."""
 
 class CachedFunction(CachedCall[Parameters, Result], Generic[Parameters, Result, Bindable]):
   """A decorated function that may be a method."""
@@ -62,10 +64,12 @@ class CachedCoroutineCall(Generic[Parameters, Result]):
   def __call__(
     self, *args: Parameters.args, **kwargs: Parameters.kwargs
   ) -> Coroutine[Any, Any, Result]: ...
-  def key(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> str: ...
+  def key(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> str:
+    """Returns the key of these arguments."""
   def invalidate(
     self, *args: Parameters.args, **kwargs: Parameters.kwargs
-  ) -> Coroutine[Any, Any, int]: ...
+  ) -> Coroutine[Any, Any, int]:
+    """Clears the result for these arguments. Returns 1 if there was one, else 0."""
 
 class CachedCoroutineFunction(
   CachedCoroutineCall[Parameters, Result], Generic[Parameters, Result, Bindable]

@@ -23,6 +23,11 @@ __all__ = ['Clock', 'Isolation', 'isolated']
 _lock = threading.RLock()
 
 
+def __dir__() -> List[str]:
+  """Without the names that this module imports."""
+  return __all__
+
+
 class Clock:
   """The clock that measures times to live. It stands still until a test advances it."""
 

@@ -269,22 +269,24 @@ static PyObject *cache_repr(PyObject *self) {
 
 static PyMethodDef cache_methods[] = {
     {"__init_subclass__", (PyCFunction)(void (*)(void))cache_init_subclass,
-     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "Makes creating an instance of a subclass fast."},
+     METH_CLASS | METH_VARARGS | METH_KEYWORDS,
+     "__init_subclass__($type, /, **keywords)\n--\n\nMakes creating an instance of a subclass "
+     "fast."},
     {"__await__", (PyCFunction)(void (*)(void))cache_await,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
-     "__await__($self)\n--\n\nReturns the cache itself."},
+     "__await__($self, /)\n--\n\nReturns the cache itself."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot cache_slots[] = {
-    {Py_tp_doc, (char *)"The base class of `Cachette`, which adds calls and configuration."},
+    {Py_tp_doc, (char *)"The base class of `Cachette`. It makes instances without arguments."},
     {Py_tp_methods, cache_methods},
     {Py_tp_repr, cache_repr},
     {0, NULL},
 };
 
 PyType_Spec cache_spec = {
-    .name = "cachette._cachette.Cache",
+    .name = "cachette.Cache", /* help() shows no private module */
     .basicsize = sizeof(PyObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = cache_slots,

@@ -63,8 +63,9 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return NULL;
   }
   PyObject *errors = PyList_New(0);
-  config_object *self = errors != NULL ? config_new(state) : NULL;
-  if (self == NULL || options_read(self->options, args[0], PyObject_IsTrue(args[1]), errors) < 0 ||
+  int lenient = PyObject_IsTrue(args[1]);
+  config_object *self = errors != NULL && lenient >= 0 ? config_new(state) : NULL;
+  if (self == NULL || options_read(self->options, args[0], lenient, errors) < 0 ||
       name_store(self) < 0 || codec_choose(self, args[2]) < 0) {
     Py_XDECREF(errors);
     Py_XDECREF(self);
@@ -212,7 +213,7 @@ static PyMethodDef config_methods[] = {
      "decode($self, key, data, returns, /)\n--\n\nDecodes a result of encode(), as a fetch would. "
      "Raises CodecError."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
-     "stop_clock($self)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
+     "stop_clock($self, /)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
      "before the cache is first used."},
     {"advance", (PyCFunction)config_advance, METH_O,
      "advance($self, ms, /)\n--\n\nMoves the stopped clock forward by milliseconds."},
@@ -222,7 +223,8 @@ static PyMethodDef config_methods[] = {
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nReturns the text of an option that is not secret, or None."},
     {"warning", (PyCFunction)config_warning, METH_NOARGS,
-     "warning($self)\n--\n\nReturns a warning about options that are valid but probably a mistake, "
+     "warning($self, /)\n--\n\nReturns a warning about options that are valid but probably a "
+     "mistake, "
      "or None."},
     {NULL, NULL, 0, NULL},
 };

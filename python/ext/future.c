@@ -195,17 +195,22 @@ static void future_dealloc(future *self) {
 #define KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef future_methods[] = {
-    {"get_loop", (PyCFunction)future_get_loop, METH_NOARGS, "Returns the event loop."},
+    {"get_loop", (PyCFunction)future_get_loop, METH_NOARGS,
+     "get_loop($self, /)\n--\n\nReturns the event loop."},
     {"add_done_callback", KEYWORDS(future_add_done_callback),
-     "Sets the callback that wakes the task; only one is allowed."},
+     "add_done_callback($self, fn, /, *, context=None)\n--\n\nSets the callback that wakes the "
+     "task; only one is allowed."},
     {"remove_done_callback", (PyCFunction)future_remove_done_callback, METH_O,
-     "Removes the callback. Returns how many were removed."},
-    {"cancel", KEYWORDS(future_cancel), "Cancels the call. Returns False if it is done."},
-    {"result", (PyCFunction)future_result, METH_NOARGS, "Returns None, or raises CancelledError."},
+     "remove_done_callback($self, fn, /)\n--\n\nRemoves the callback. Returns how many were "
+     "removed."},
+    {"cancel", KEYWORDS(future_cancel),
+     "cancel($self, /, msg=None)\n--\n\nCancels the call. Returns False if it is done."},
+    {"result", (PyCFunction)future_result, METH_NOARGS,
+     "result($self, /)\n--\n\nReturns None, or raises CancelledError."},
     {"done", (PyCFunction)future_done, METH_NOARGS,
-     "Returns whether the call is done or cancelled."},
+     "done($self, /)\n--\n\nReturns whether the call is done or cancelled."},
     {"cancelled", (PyCFunction)future_cancelled, METH_NOARGS,
-     "Returns whether the call was cancelled."},
+     "cancelled($self, /)\n--\n\nReturns whether the call was cancelled."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -257,7 +257,8 @@ static PyObject *lease_get_config(lease *self, void *Py_UNUSED(closure)) {
 
 static PyMethodDef lease_methods[] = {
     {"overtake", (PyCFunction)lease_overtake, METH_NOARGS,
-     "overtake($self)\n--\n\nMarks that a write does not wait for the put. Returns False if no put "
+     "overtake($self, /)\n--\n\nMarks that a write does not wait for the put. Returns False if no "
+     "put "
      "is pending."},
     {NULL, NULL, 0, NULL},
 };

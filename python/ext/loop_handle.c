@@ -446,11 +446,12 @@ static void loop_handle_dealloc(loop_handle *self) {
 }
 
 static PyMethodDef loop_handle_methods[] = {
-    {"process", (PyCFunction)loop_handle_process, METH_NOARGS, "Runs a turn of the handle."},
+    {"process", (PyCFunction)loop_handle_process, METH_NOARGS,
+     "process($self, /)\n--\n\nRuns a turn of the handle."},
     {"tick", (PyCFunction)loop_handle_tick, METH_NOARGS,
-     "Runs a turn of the handle when its timer fires."},
+     "tick($self, /)\n--\n\nRuns a turn of the handle when its timer fires."},
     {"loop_gone", (PyCFunction)loop_handle_loop_gone, METH_O,
-     "Closes the handle after its loop was freed."},
+     "loop_gone($self, weakref, /)\n--\n\nCloses the handle after its loop was freed."},
     {NULL, NULL, 0, NULL},
 };
 

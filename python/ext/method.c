@@ -4,7 +4,7 @@
  *
  * Python accepts only functions that are written in Python as coroutine functions. Frameworks ask
  * inspect or asyncio about a task, a dependency or an endpoint before they await it. So each call
- * has a stub, a coroutine function without a body in cachette._calls. Apart from being called, a
+ * has a stub, a coroutine function without a body in cachette._core. Apart from being called, a
  * Method behaves like its stub:
  *
  *     cachette.put('key', 'value')  -> Method -> cache_call() or sync_call()
@@ -146,7 +146,8 @@ static void method_dealloc(method *self) {
 }
 
 static PyMethodDef method_methods[] = {
-    {"__reduce__", (PyCFunction)method_reduce, METH_NOARGS, "Pickles the method by its name."},
+    {"__reduce__", (PyCFunction)method_reduce, METH_NOARGS,
+     "__reduce__($self, /)\n--\n\nPickles the method by its name."},
     {NULL, NULL, 0, NULL},
 };
 

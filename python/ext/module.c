@@ -180,7 +180,7 @@ static PyMethodDef ext_methods[] = {
      "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe blocking form of "
      "fetch_as()."},
     {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
-     "store($module, cls, lease, data, ttl, /)\n--\n\nReturns an awaitable that puts a result of "
+     "store($module, cls, lease, data, ttl, /)\n--\n\nReturns an awaitable that puts data of "
      "Config.encode(), unless a write has ended the lease."},
     {"store_now", (PyCFunction)(void (*)(void))sync_store, METH_FASTCALL,
      "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe blocking form of store()."},

@@ -177,13 +177,21 @@ static int add_check_errors(cachette_options *options, PyObject *errors) {
   return 0;
 }
 
+static int set_pair(cachette_options *options, PyObject *pair, bool lenient, PyObject *errors) {
+  PyObject *name, *value;
+  if (!PyTuple_Check(pair)) {
+    PyErr_SetString(PyExc_TypeError, "pairs must be tuples of a name and a value");
+    return -1;
+  }
+  if (!PyArg_ParseTuple(pair, "UO", &name, &value)) return -1;
+  return set_option(options, name, value, lenient, errors);
+}
+
 int options_read(cachette_options *options, PyObject *pairs, bool lenient, PyObject *errors) {
   PyObject *sequence = PySequence_Fast(pairs, "pairs must be a sequence");
   if (sequence == NULL) return -1;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); i++) {
-    PyObject *name, *value;
-    if (!PyArg_ParseTuple(PySequence_Fast_GET_ITEM(sequence, i), "UO", &name, &value) ||
-        set_option(options, name, value, lenient, errors) < 0) {
+    if (set_pair(options, PySequence_Fast_GET_ITEM(sequence, i), lenient, errors) < 0) {
       Py_DECREF(sequence);
       return -1;
     }

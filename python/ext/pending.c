@@ -311,11 +311,14 @@ static void pending_dealloc(pending *self) {
 }
 
 static PyMethodDef pending_methods[] = {
-    {"send", (PyCFunction)pending_send, METH_O, "Advances the call, like a coroutine."},
+    {"send", (PyCFunction)pending_send, METH_O,
+     "send($self, value, /)\n--\n\nAdvances the call, like a coroutine."},
     {"throw", (PyCFunction)pending_throw, METH_VARARGS,
-     "Cancels the call and raises an exception."},
-    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
-    {"close", (PyCFunction)pending_close, METH_NOARGS, "Cancels the call."},
+     "throw($self, type, value=None, traceback=None, /)\n--\n\nCancels the call and raises an "
+     "exception."},
+    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST,
+     "__await__($self, /)\n--\n\nReturns an iterator, for `yield from`."},
+    {"close", (PyCFunction)pending_close, METH_NOARGS, "close($self, /)\n--\n\nCancels the call."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -186,10 +186,13 @@ static PyObject *ready_throw(ready *self, PyObject *args) {
 
 static PyMethodDef ready_methods[] = {
     {"send", (PyCFunction)ready_send, METH_O,
-     "Returns the result by StopIteration, like a coroutine."},
-    {"throw", (PyCFunction)ready_throw, METH_VARARGS, "Drops the result and raises an exception."},
-    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST, "For `yield from`."},
-    {"close", (PyCFunction)ready_close, METH_NOARGS, "Drops the result."},
+     "send($self, value, /)\n--\n\nReturns the result by StopIteration, like a coroutine."},
+    {"throw", (PyCFunction)ready_throw, METH_VARARGS,
+     "throw($self, type, value=None, traceback=None, /)\n--\n\nDrops the result and raises an "
+     "exception."},
+    {"__await__", awaitable_await, METH_NOARGS | METH_COEXIST,
+     "__await__($self, /)\n--\n\nReturns an iterator, for `yield from`."},
+    {"close", (PyCFunction)ready_close, METH_NOARGS, "close($self, /)\n--\n\nDrops the result."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -136,12 +136,12 @@ static void sync_dealloc(sync_object *self) {
 }
 
 static PyMemberDef sync_members[] = {
-    {"owner", T_OBJECT, offsetof(sync_object, owner), READONLY, "The cache class."},
+    {"_owner", T_OBJECT, offsetof(sync_object, owner), READONLY, "The cache class."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot sync_slots[] = {
-    {Py_tp_doc, (char *)"The calls of a cache class that block until the answer arrives."},
+    {Py_tp_doc, (char *)"Sync(owner, /)\n--\n\nThe base class of `Cachette.sync`."},
     {Py_tp_new, sync_new},
     {Py_tp_dealloc, sync_dealloc},
     {Py_tp_traverse, sync_traverse},
@@ -151,7 +151,7 @@ static PyType_Slot sync_slots[] = {
 };
 
 PyType_Spec sync_spec = {
-    .name = "cachette._cachette.Sync",
+    .name = "cachette.Sync", /* help() shows no private module */
     .basicsize = sizeof(sync_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = sync_slots,

@@ -128,6 +128,24 @@ static void encode_all(cachette__pipeline *self) {
   if (is_head_finished(self)) remove_finished(self);
 }
 
+/* Closes the connection in the next turn if the server has sent nothing for `timeout_ms`, nor
+ * accepted output. `since_ms`: when a request was sent that has no reply yet, if that is known. */
+static void check_silence(cachette__pipeline *self, int64_t since_ms) {
+  int64_t now = cachette__machine_now();
+  if (self->unanswered_ms <= self->received_ms) self->unanswered_ms = now;
+  if (since_ms > self->unanswered_ms) since_ms = self->unanswered_ms;
+  if (now - since_ms < self->timeout_ms - TIMER_SLACK_MS) return;
+  uint64_t sent = cachette__stream_sent(self->link.stream);
+  bool sending = cachette__buffer_size(cachette__pipeline_output(self)) > 0;
+  if (!sending || sent == self->silent_sent) {
+    self->silent = true;
+    wake_loop(self);
+  } else {
+    self->unanswered_ms = now;
+  }
+  self->silent_sent = sent;
+}
+
 int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **slot,
                                const char **reason) {
   static const size_t max_requests = CACHETTE__PIPELINE_REQUESTS,
@@ -139,6 +157,7 @@ int cachette__pipeline_reserve(cachette__pipeline *self, size_t bytes, void **sl
              "Too many operations are waiting for %s: %zu operations with %zu bytes.", self->name,
              used, self->bytes);
     *reason = self->refusal;
+    if (is_ready(self)) check_silence(self, INT64_MAX);
     return CACHETTE_EUNAVAILABLE;
   }
   if (grow_ring(self) < 0) {
@@ -286,20 +305,12 @@ static const cachette__link_events events = {
 
 /* ---- Giving up ---- */
 
-void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms,
+void cachette__pipeline_abandoned(cachette__pipeline *self, int64_t deadline_ms,
                                   int64_t waited_ms) {
   if (!is_ready(self)) return;
-  int64_t now = cachette__machine_now();
   int64_t since = deadline_ms - waited_ms;
   if (self->received_ms > since) since = self->received_ms;
-  if (deadline_ms > now || now - since < self->timeout_ms - TIMER_SLACK_MS) return;
-  uint64_t sent = cachette__stream_sent(self->link.stream);
-  bool sending = cachette__buffer_size(cachette__pipeline_output(self)) > 0;
-  if (!sending || sent == self->silent_sent) {
-    self->silent = true;
-    wake_loop(self);
-  }
-  self->silent_sent = sent;
+  check_silence(self, deadline_ms > cachette__machine_now() ? INT64_MAX : since);
 }
 
 void cachette__pipeline_drain(cachette__pipeline *self, const cachette_error *reason) {

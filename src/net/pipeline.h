@@ -115,9 +115,10 @@ typedef struct cachette__pipeline {
   size_t batch, last_batch; /* replies in this batch of input, and in the one before */
   size_t unflushed;         /* requests encoded since the last send */
   bool in_batch, flush_due;
-  bool silent; /* a request timed out, and the server sent nothing in the meantime */
-  int64_t received_ms;
-  uint64_t silent_sent; /* bytes sent when a request last timed out */
+  bool silent;           /* the server sent nothing for too long */
+  int64_t received_ms;   /* when the server last sent something */
+  int64_t unanswered_ms; /* if later: a request has waited for a reply since then */
+  uint64_t silent_sent;  /* bytes sent when the silence was last checked */
 
   bool draining;        /* send nothing more, and close the connection */
   cachette_error drain; /* with this reason once all that was sent is answered */
@@ -185,11 +186,12 @@ void cachette__pipeline_replied(cachette__pipeline *self);
 /* ---- Giving up ---- */
 
 /*
- * Reports that a sent request timed out at `deadline_ms`, `waited_ms` after it was pushed. If the
- * server has sent nothing for `timeout_ms` since then, and has accepted no output either, the
- * connection is closed in the next turn of the loop.
+ * Reports that no caller awaits a sent request any longer: it timed out or was cancelled.
+ * `deadline_ms` is its deadline, `waited_ms` after it was pushed. If the server has sent nothing
+ * for `timeout_ms` while a request waited, and has accepted no output either, the connection is
+ * closed in the next turn of the loop.
  */
-void cachette__pipeline_timed_out(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
+void cachette__pipeline_abandoned(cachette__pipeline *self, int64_t deadline_ms, int64_t waited_ms);
 
 /*
  * Sends nothing more over this connection, and closes it with `reason` once all that was sent is

@@ -16,7 +16,7 @@ static struct entry {
   cachette__module module;
 } entries[] = {
 #define LINKED(store) .linked = &cachette__##store##_store
-#define MODULE(...) .module = {__VA_ARGS__}
+#define MODULE(...) .module = {__VA_ARGS__, NULL}
 #define ROW(name, display, codec, store) {.backend = name, store},
     CACHETTE__BACKENDS(ROW)
 #undef ROW

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of envelopes under arbitrary bytes. The first byte of an input chooses how the others
- * are used: as stored bytes for a reader with or without a secret, as fields that are signed with
- * the secret, or as a value that must come back. A seed that is signed with the secret is read, but
- * not if one of its bits flips.
+ * Fuzzes the reader of envelopes. The first byte of an input selects the use of the others: as
+ * stored bytes for a reader with or without a secret, as fields to be signed with the secret, or as
+ * a value for a round trip. An envelope with a valid signature must be refused after one of its
+ * bits flips.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +22,13 @@
 
 #define SECRET "0123456789abcdef-first"
 
-enum { EXTRACT_MAX = 1 << 24 }; /* bytes; more takes too long */
+enum { EXTRACT_MAX = 1 << 24 }; /* bytes; larger values take too long */
 
 static const cachette_slice key = {"greeting", 8};
 
-/* A wrapper for each way to be configured. */
-static cachette__wrapper *wrapper_of(bool is_signed, const char *compression, bool accept_plain) {
+/* Creates a wrapper with this configuration. */
+static cachette__wrapper *create_wrapper(bool is_signed, const char *compression,
+                                         bool accept_plain) {
   cachette__wrapper *wrapper;
   cachette_options *options = cachette_options_new();
   CHECK(options != NULL);
@@ -41,7 +42,7 @@ static cachette__wrapper *wrapper_of(bool is_signed, const char *compression, bo
   return wrapper;
 }
 
-/* Reads stored bytes, from memory of just their size. Returns whether there is a value. */
+/* Reads stored bytes from a buffer of exactly their size. Returns whether they have a value. */
 static bool read_stored(cachette__wrapper *wrapper, const unsigned char *data, size_t size) {
   unsigned char *stored = malloc(size > 0 ? size : 1);
   cachette__compressed value;
@@ -61,7 +62,7 @@ static bool read_stored(cachette__wrapper *wrapper, const unsigned char *data, s
   return code == CACHETTE_OK;
 }
 
-/* Reads bytes with a secret; if there is a value, there is none once a bit flips. */
+/* Reads bytes with a secret. If they have a value, a flipped bit must be refused. */
 static void read_signed(cachette__wrapper *wrapper, const unsigned char *data, size_t size,
                         size_t chosen) {
   if (!read_stored(wrapper, data, size)) return;
@@ -73,7 +74,7 @@ static void read_signed(cachette__wrapper *wrapper, const unsigned char *data, s
   free(flipped);
 }
 
-/* Signs the fields, and reads the envelope. */
+/* Signs the fields and reads the resulting envelope. */
 static void read_fields(cachette__wrapper *wrapper, const unsigned char *data, size_t size,
                         size_t chosen) {
   unsigned char *bytes =
@@ -92,7 +93,7 @@ static void read_fields(cachette__wrapper *wrapper, const unsigned char *data, s
   free(bytes);
 }
 
-/* Wraps a value, and expects it back. */
+/* Wraps a value, reads it and compares. */
 static void wrap_value(cachette__wrapper *wrapper, const unsigned char *data, size_t size) {
   unsigned char *stored = malloc(cachette__wrapped_size_max(size));
   unsigned char *buffer = malloc(size > 0 ? size : 1);
@@ -113,9 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static cachette__wrapper *plain, *compressing, *signing;
   if (plain == NULL) {
-    plain = wrapper_of(false, "zstd", true);
-    compressing = wrapper_of(false, "zlib", false);
-    signing = wrapper_of(true, "zstd", false);
+    plain = create_wrapper(false, "zstd", true);
+    compressing = create_wrapper(false, "zlib", false);
+    signing = create_wrapper(true, "zstd", false);
   }
   if (size < 1) return 0;
   unsigned choice = data[0] % 4, chosen = data[0] / 4;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AWS's shared files under bytes that nobody meant: what is found lies in the bytes and is found
- * again, and a fault names a line that there is. The words of commands, and blocks in values, too.
+ * Fuzzes the parser of AWS's shared files. Every name and value must lie inside the input, a lookup
+ * must find every entry, and an error must have an existing line number. Also splits values into
+ * shell words and reads nested keys.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -56,15 +57,15 @@ static void check_entry(const cachette__ini *ini, const cachette__ini_entry *ent
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cachette__ini ini;
-  cachette__ini_position place = {0};
+  cachette__ini_position position = {0};
   char *bytes = cachette__malloc(size + 1);
   CHECK(bytes != NULL);
   if (size > 0) memcpy(bytes, data, size);
   bytes[size] = '\0';
   size_t lines = 1;
   for (size_t i = 0; i < size; i++) lines += data[i] == '\n';
-  if (cachette__ini_parse(bytes, size, &ini, &place) != CACHETTE__INI_FINE) {
-    CHECK(place.line >= 1 && place.line <= lines);
+  if (cachette__ini_parse(bytes, size, &ini, &position) != CACHETTE__INI_OK) {
+    CHECK(position.line >= 1 && position.line <= lines);
     CHECK(ini.bytes == NULL && ini.entries == NULL && ini.sections == NULL);
     return 0;
   }

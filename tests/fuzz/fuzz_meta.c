@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parsers of memcached's protocols under bytes that nobody meant: whole and in pieces of
- * chance, the same bytes come to the same tokens and to the same refusal. The first byte of an
- * input chooses the pieces; both parsers are given the others.
+ * Fuzzes the parsers of memcached's protocols. The same bytes must give the same tokens and the
+ * same refusal, whole and in pieces. The first byte of an input is the size of the pieces. Both
+ * parsers read the others.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
     }                                                                   \
   } while (0)
 
-/* What came of some bytes: of complete values only, for how much of one came is the cuts'. */
+/* A summary of the tokens. Counts complete values only, because the pieces determine the rest. */
 struct result {
   uint64_t sum, pending;
   size_t values, lines;
@@ -32,7 +32,7 @@ static void fold(uint64_t *sum, const void *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) *sum = (*sum ^ at[i]) * UINT64_C(1099511628211);
 }
 
-static void take(struct result *result, const cachette__meta_token *token, size_t *offset) {
+static void add_token(struct result *result, const cachette__meta_token *token, size_t *offset) {
   if (token->type != CACHETTE__META_VALUE) {
     fold(&result->sum, token->line.data, token->line.size);
     result->lines++;
@@ -55,8 +55,9 @@ static void take(struct result *result, const cachette__meta_token *token, size_
   result->values++;
 }
 
-/* Reads all of it, in pieces of `step` bytes. */
-static struct result feed(const unsigned char *data, size_t size, size_t step, bool is_binary) {
+/* Parses all bytes in pieces of `step` bytes. */
+static struct result parse_in_pieces(const unsigned char *data, size_t size, size_t step,
+                                     bool is_binary) {
   struct result result = {.reason = NULL};
   cachette__meta meta;
   cachette__binary binary;
@@ -71,7 +72,7 @@ static struct result feed(const unsigned char *data, size_t size, size_t step, b
     cachette_slice bytes = {piece, end - begin};
     int code = is_binary ? cachette__binary_read(&binary, bytes, &used, &token, &result.reason)
                          : cachette__meta_read(&meta, bytes, &used, &token, &result.reason);
-    if (code == CACHETTE__META_TOKEN) take(&result, &token, &offset);
+    if (code == CACHETTE__META_TOKEN) add_token(&result, &token, &offset);
     free(piece);
     CHECK(used <= end - begin);
     begin += used;
@@ -87,8 +88,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (size < 1) return 0;
   for (int is_binary = 0; is_binary < 2; is_binary++) {
-    struct result whole = feed(data + 1, size - 1, size, is_binary);
-    struct result cut = feed(data + 1, size - 1, 1 + data[0], is_binary);
+    struct result whole = parse_in_pieces(data + 1, size - 1, size, is_binary);
+    struct result cut = parse_in_pieces(data + 1, size - 1, 1 + data[0], is_binary);
     CHECK(whole.sum == cut.sum && whole.values == cut.values && whole.lines == cut.lines);
     CHECK((whole.reason == NULL) == (cut.reason == NULL));
   }

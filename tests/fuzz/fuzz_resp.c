@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of the Redis protocol under bytes that nobody meant: whole, byte by byte, in pieces
- * of chance, and with bulks placed past it, the same bytes come to the same tokens and to the same
- * refusal. The first byte of an input chooses the pieces, the others are what a server sends.
+ * Fuzzes the parser of the Redis protocol. The same bytes must give the same tokens and the same
+ * refusal: whole, byte by byte, in random pieces, and with bulks that bypass the parser. The first
+ * byte of an input seeds the sizes of the pieces. The others are the reply of a server.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
     }                                                                   \
   } while (0)
 
-/* What came of some bytes: of complete tokens only, for how much of a bulk came is the cuts'. */
+/* A summary of the tokens. Counts complete ones only, because the pieces determine the rest. */
 struct result {
   uint64_t tokens;
   size_t count;
@@ -28,8 +28,8 @@ struct result {
 struct reader {
   cachette__resp parser;
   struct result result;
-  uint64_t text;       /* of the token under way */
-  size_t offset, size; /* how much of it came, of how much */
+  uint64_t text;       /* the hash of the current token */
+  size_t offset, size; /* bytes of it so far, and in total */
 };
 
 static void fold(uint64_t *sum, const void *bytes, size_t size) {
@@ -43,7 +43,7 @@ static bool is_text(enum cachette__resp_type type) {
          type == CACHETTE__RESP_BIG || type == CACHETTE__RESP_VERBATIM;
 }
 
-static void take_text(struct reader *reader, const cachette__resp_token *token) {
+static void add_text(struct reader *reader, const cachette__resp_token *token) {
   CHECK(token->offset == reader->offset);
   CHECK(token->offset == 0 || token->size == reader->size);
   CHECK(token->bytes.size <= token->size - token->offset);
@@ -54,9 +54,9 @@ static void take_text(struct reader *reader, const cachette__resp_token *token) 
   CHECK(!token->end || reader->offset == reader->size);
 }
 
-static void take_token(struct reader *reader, const cachette__resp_token *token) {
+static void add_token(struct reader *reader, const cachette__resp_token *token) {
   CHECK(token->depth <= CACHETTE__RESP_DEPTH);
-  if (is_text(token->type)) take_text(reader, token);
+  if (is_text(token->type)) add_text(reader, token);
   CHECK(token->end || !token->last || !is_text(token->type));
   if (is_text(token->type) && !token->end) return;
   const int64_t head[] = {token->type,          token->number,        token->depth,
@@ -74,7 +74,7 @@ static void check_token(const cachette__resp_token *token, const char *bytes, si
                       : begin >= bytes && begin + token->bytes.size <= bytes + used);
 }
 
-/* Reads what it can; how much the parser took. */
+/* Parses bytes until the parser needs more. Returns how many it consumed. */
 static size_t read_tokens(struct reader *reader, const char *bytes, size_t size) {
   for (size_t at = 0;;) {
     cachette__resp_token token;
@@ -87,7 +87,7 @@ static size_t read_tokens(struct reader *reader, const char *bytes, size_t size)
     CHECK((reason != NULL) == (status == CACHETTE_EBACKEND));
     if (status == CACHETTE__RESP_TOKEN) {
       check_token(&token, bytes + at, used);
-      take_token(reader, &token);
+      add_token(reader, &token);
       at += used;
       continue;
     }
@@ -101,8 +101,8 @@ static size_t read_tokens(struct reader *reader, const char *bytes, size_t size)
   }
 }
 
-/* Bytes for the bulk under way that go past the parser; how many. */
-static size_t place(struct reader *reader, const char *bytes, size_t size) {
+/* Lets bytes of the current bulk bypass the parser. Returns how many. */
+static size_t bypass(struct reader *reader, const char *bytes, size_t size) {
   size_t left = cachette__resp_bulk_left(&reader->parser);
   if (size > left) size = left;
   CHECK(reader->parser.bulk_offset == reader->offset);
@@ -112,8 +112,8 @@ static size_t place(struct reader *reader, const char *bytes, size_t size) {
   return size;
 }
 
-/* Gives bytes [begin, end) in memory of just that size, so that reading past them shows. */
-static size_t give(struct reader *reader, const char *bytes, size_t begin, size_t end) {
+/* Parses the bytes [begin, end) in a buffer of exactly that size, which detects reads beyond it. */
+static size_t parse(struct reader *reader, const char *bytes, size_t begin, size_t end) {
   char *copy = malloc(end - begin);
   CHECK(copy != NULL);
   memcpy(copy, bytes + begin, end - begin);
@@ -122,30 +122,30 @@ static size_t give(struct reader *reader, const char *bytes, size_t begin, size_
   return begin + used;
 }
 
-static unsigned chance(unsigned *seed) {
+static unsigned next_random(unsigned *seed) {
   *seed = *seed * 1103515245U + 12345U;
   return *seed >> 16;
 }
 
 /*
- * Reads in pieces of 1 to `most` bytes (0: all at once). What is placed is not looked at, the colon
- * of a verbatim string included, so verbatim strings are not placed.
+ * Parses pieces of 1 to `max` bytes; 0: all bytes in one piece. Verbatim strings never bypass the
+ * parser, because it must check the colon after their format.
  */
-static struct result read_in_pieces(const char *bytes, size_t size, size_t most, bool placing,
+static struct result read_in_pieces(const char *bytes, size_t size, size_t max, bool may_bypass,
                                     unsigned seed) {
   struct reader reader = {.result.tokens = UINT64_C(14695981039346656037)};
   cachette__resp_init(&reader.parser);
-  size_t begin = 0; /* what the parser has not taken is [begin, end) */
+  size_t begin = 0; /* [begin, end) are the bytes that the parser has not consumed */
   for (size_t end = 0; end < size && reader.result.reason == NULL;) {
-    size_t piece = most == 0 ? size : 1 + chance(&seed) % most;
+    size_t piece = max == 0 ? size : 1 + next_random(&seed) % max;
     if (piece > size - end) piece = size - end;
-    if (placing && begin == end && cachette__resp_bulk_left(&reader.parser) > 0 &&
-        reader.parser.bulk_type != CACHETTE__RESP_VERBATIM && chance(&seed) % 4 > 0) {
-      end = begin += place(&reader, bytes + begin, piece);
+    if (may_bypass && begin == end && cachette__resp_bulk_left(&reader.parser) > 0 &&
+        reader.parser.bulk_type != CACHETTE__RESP_VERBATIM && next_random(&seed) % 4 > 0) {
+      end = begin += bypass(&reader, bytes + begin, piece);
       continue;
     }
     end += piece;
-    begin = give(&reader, bytes, begin, end);
+    begin = parse(&reader, bytes, begin, end);
   }
   return reader.result;
 }

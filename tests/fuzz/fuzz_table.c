@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of the in-memory store, given any sequence of calls: what it answers must be what was
- * put, and its structure whole at the end.
+ * Fuzzes the table of the in-memory store with sequences of calls. Every hit must return the last
+ * value put, and the structure of the table must be valid at the end.
  *
- * Each call is five bytes: what to do, a key, two of size or time, and one more.
+ * A call is five bytes: the operation, a key, two bytes of size or time, and one that varies the
+ * rest.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,20 +15,20 @@
 
 enum { KEYS = 256, CALL = 5, LARGEST = 300000 };
 
-/* What was last put under a key. */
+/* The last put of a key. */
 struct put {
   size_t size;
   unsigned char seed;
-  int64_t expires_ms; /* 0: nothing */
+  int64_t expires_ms; /* 0: no entry */
 };
 
 static unsigned char bytes[LARGEST], fetched[LARGEST];
 
-static void demand(int truth) {
+static void check(int truth) {
   if (!truth) abort();
 }
 
-/* A quarter of the keys are long; they lie in two namespaces. */
+/* Returns a key in one of two namespaces. A quarter of the keys are long. */
 static cachette_slice key_of(unsigned char number) {
   static char text[2000];
   memset(text, 'k', sizeof text);
@@ -43,12 +44,12 @@ static void put(cachette__table *table, struct put *each, const uint8_t *call, i
   memset(bytes, call[3] ^ call[4], size);
   cachette_item item = {.key = key_of(call[1]), .value = {bytes, size}, .ttl_ms = ttl_ms};
   int code = cachette__table_put(table, &item, now, NULL);
-  if (code == CACHETTE_HIT) demand(each->expires_ms > now);
+  if (code == CACHETTE_HIT) check(each->expires_ms > now);
   if (code == CACHETTE_ETOOBIG)
     each->expires_ms = 0;
   else
     *each = (struct put){size, call[3] ^ call[4], now + ttl_ms};
-  demand(code >= 0 || code == CACHETTE_ETOOBIG);
+  check(code >= 0 || code == CACHETTE_ETOOBIG);
 }
 
 static void fetch(cachette__table *table, const struct put *each, const uint8_t *call,
@@ -56,20 +57,37 @@ static void fetch(cachette__table *table, const struct put *each, const uint8_t 
   cachette_item item = {.key = key_of(call[1]), .buffer = fetched, .buffer_size = LARGEST};
   table_fetch_one(table, &item, now);
   if (item.status != CACHETTE_HIT) return;
-  demand(each->expires_ms > now && item.value.size == each->size);
-  demand(item.ttl_ms == each->expires_ms - now);
+  check(each->expires_ms > now && item.value.size == each->size);
+  check(item.ttl_ms == each->expires_ms - now);
   memset(bytes, each->seed, each->size);
-  demand(memcmp(bytes, fetched, each->size) == 0);
+  check(memcmp(bytes, fetched, each->size) == 0);
 }
 
-static void see(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
+static void check_entry(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
   const struct put *puts = data;
   const struct put *each = &puts[((const unsigned char *)key.data)[2]];
-  demand(each->size == value.size && left_ms > 0);
+  check(each->size == value.size && left_ms > 0);
 }
 
-static void forget(struct put *puts, int first, int by) {
+static void remove_puts(struct put *puts, int first, int by) {
   for (int i = first; i < KEYS; i += by) puts[i].expires_ms = 0;
+}
+
+/* Clears a namespace, all entries or the expired ones, or takes a snapshot. */
+static void call_on_all(cachette__table *table, struct put *puts, unsigned char choice,
+                        int64_t now) {
+  cachette__snapshot snapshot = {.shard = 0};
+  if (choice < 8) {
+    cachette__table_clear_namespace(table, cachette_str(choice % 2 ? "a" : "b"), now);
+    remove_puts(puts, choice % 2, 2);
+  } else if (choice < 10) {
+    cachette__table_flush(table, now);
+    remove_puts(puts, 0, 1);
+  } else if (choice < 40) {
+    cachette__table_flush_expired(table, now);
+  } else if (choice < 50) {
+    while (cachette__table_snapshot(table, &snapshot, now, check_entry, puts) == 1) continue;
+  }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,30 +97,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memset(puts, 0, sizeof puts);
   cachette__table *table = cachette__table_new(1 << 20);
   int64_t now = 1;
-  demand(table != NULL);
+  check(table != NULL);
   for (; size >= CALL; data += CALL, size -= CALL) {
     struct put *each = &puts[data[1]];
-    cachette__snapshot snapshot = {.shard = 0};
     switch (data[0] % 16) {
       case 0:
-        if (cachette__table_clear(table, key_of(data[1]), now)) demand(each->expires_ms > now);
+        if (cachette__table_clear(table, key_of(data[1]), now)) check(each->expires_ms > now);
         each->expires_ms = 0;
         break;
       case 1:
         now += data[2] << 4 | data[3];
         break;
       case 2:
-        if (data[1] < 8) {
-          cachette__table_clear_namespace(table, cachette_str(data[1] % 2 ? "a" : "b"), now);
-          forget(puts, data[1] % 2, 2);
-        } else if (data[1] < 10) {
-          cachette__table_flush(table, now);
-          forget(puts, 0, 1);
-        } else if (data[1] < 40) {
-          cachette__table_flush_expired(table, now);
-        } else if (data[1] < 50) {
-          while (cachette__table_snapshot(table, &snapshot, now, see, puts) == 1) continue;
-        }
+        call_on_all(table, puts, data[1], now);
         break;
       case 3:
       case 4:
@@ -114,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         put(table, each, data, now);
     }
   }
-  demand(table_check(table) == NULL);
+  check(table_check(table) == NULL);
   cachette__table_free(table);
   return 0;
 }

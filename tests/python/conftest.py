@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests share: the backends, and a cache of its own for each test."""
+"""Shared fixtures and helpers: the backends, and an empty cache for each test."""
 
 import asyncio
 import inspect
@@ -25,21 +25,23 @@ from services.redis import RedisServer  # noqa: E402
 
 
 def url_of(name: str, request: pytest.FixtureRequest) -> str:
-  """A server's URL: what CACHETTE_TEST_<NAME>_URL names, or one that the tests start."""
-  named = os.environ.get(f'CACHETTE_TEST_{name.upper()}_URL')
-  url: str = named or request.getfixturevalue(name).url
+  """The URL of a server: CACHETTE_TEST_<NAME>_URL if it is set, else a server that the tests
+  start."""
+  url_from_env = os.environ.get(f'CACHETTE_TEST_{name.upper()}_URL')
+  url: str = url_from_env or request.getfixturevalue(name).url
   return url
 
 
 def host_of(request: pytest.FixtureRequest) -> str:
-  """The same for memcached, by CACHETTE_TEST_MEMCACHED_HOST."""
-  named = os.environ.get('CACHETTE_TEST_MEMCACHED_HOST')
-  host: str = named or request.getfixturevalue('memcached').host
+  """The host of memcached: CACHETTE_TEST_MEMCACHED_HOST if it is set, else a server that the tests
+  start."""
+  url_from_env = os.environ.get('CACHETTE_TEST_MEMCACHED_HOST')
+  host: str = url_from_env or request.getfixturevalue('memcached').host
   return host
 
 
-# Every test of the calls runs on each of these, or those that CACHETTE_TEST_BACKENDS names; a
-# server is started when it is first needed.
+# Each backend with its settings. Tests of the calls run on all of them, or on those in
+# CACHETTE_TEST_BACKENDS. A server starts when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
   'redis': lambda request: {'redis_url': url_of('redis', request)},
@@ -58,67 +60,67 @@ BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
 
 @pytest.fixture(scope='session')
 def redis() -> Iterator[RedisServer]:
-  """A Redis server that all tests share; each has keys of its own, by a prefix."""
+  """A Redis server that all tests share; each test has its own key prefix."""
   with RedisServer() as server:
     yield server
 
 
 @pytest.fixture(scope='session')
 def memcached() -> Iterator[MemcachedServer]:
-  """A memcached that all tests share; each has keys of its own, by a prefix."""
+  """A memcached that all tests share; each test has its own key prefix."""
   with MemcachedServer('-m', '256', '-I', '16m') as server:
     yield server
 
 
 @pytest.fixture(scope='session')
 def mongodb() -> Iterator[str]:
-  """The URL of a MongoDB server that all tests share; each has keys of its own, by a prefix."""
+  """The URL of a MongoDB server that all tests share; each test has its own key prefix."""
   with mongodb_url() as url:
     yield url
 
 
 @pytest.fixture(scope='session')
 def dynamodb() -> Iterator[str]:
-  """The URL of a DynamoDB that all tests share; each has keys of its own, by a prefix."""
+  """The URL of a DynamoDB that all tests share; each test has its own key prefix."""
   with dynamodb_url() as url:
     yield url
 
 
 @pytest.fixture(scope='session')
 def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-  """The path of a file that all tests share; each has keys of its own, by a prefix."""
+  """The path of a file that all tests share; each test has its own key prefix."""
   return str(tmp_path_factory.mktemp('file') / 'cache.db')
 
 
 if sys.platform == 'darwin':
-  del BACKENDS['mongodb']  # Homebrew has its driver in version 2 only
+  del BACKENDS['mongodb']  # Homebrew has only version 2 of its driver
 
-CHOSEN = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
+CHOSEN_BACKENDS = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
 
 
-@pytest.fixture(params=CHOSEN)
+@pytest.fixture(params=CHOSEN_BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
-  """The settings that choose a backend whose server, if it has one, runs: maybe slowly."""
-  patience = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
-  return {'backend': request.param, **patience, **BACKENDS[request.param](request)}
+  """The settings for a running backend, with time-outs for a machine under load."""
+  timeouts = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
+  return {'backend': request.param, **timeouts, **BACKENDS[request.param](request)}
 
 
-# For a test of calls that are answered at once, without an event loop.
-at_once = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
+# For tests of calls that complete without an event loop.
+inmemory_only = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
 
 
-def counted(backend: Dict[str, Any], number: int) -> int:
-  """What a counter of that number is on a backend: memcached's stop at zero."""
+def expected_counter(backend: Dict[str, Any], number: int) -> int:
+  """The value of a counter on this backend: memcached's counters stop at zero."""
   return max(number, 0) if backend['backend'] == 'memcached' else number
 
 
-def fitting(backend: Dict[str, Any], size: int) -> int:
-  """Bytes of a value, no more than the backend takes: an item of DynamoDB's has at most 400 KB."""
+def allowed_size(backend: Dict[str, Any], size: int) -> int:
+  """The size, limited to what the backend stores: a DynamoDB item has at most 400 KB."""
   return min(size, 400_000) if backend['backend'] == 'dynamodb' else size
 
 
-def forget_aws(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
-  """An environment without anything of AWS's or of proxies, and with a home of the test's own."""
+def clear_aws_environment(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+  """Removes the variables of AWS and of proxies, and sets the home folder."""
   for name in list(os.environ):
     if name.startswith('AWS_') or name.lower().endswith('_proxy'):
       monkeypatch.delenv(name)
@@ -127,56 +129,57 @@ def forget_aws(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
 
 
 class about:
-  """The seconds left of a time to live just given: a server's clock may tick in between."""
+  """Equal to the remaining seconds of a TTL that was just set: a server's clock may tick in
+  between."""
 
   def __init__(self, seconds: int) -> None:
     self.seconds = seconds
 
-  def __eq__(self, left: object) -> bool:
-    return type(left) is int and self.seconds - 1 <= left <= self.seconds
+  def __eq__(self, deselected: object) -> bool:
+    return type(deselected) is int and self.seconds - 1 <= deselected <= self.seconds
 
   def __repr__(self) -> str:
     return f'{self.seconds} or one less'
 
 
-def brief(backend: Dict[str, Any]) -> Tuple[float, float]:
-  """A short time to live, and how long to wait until it is over: memcached counts whole seconds."""
+def short_ttl(backend: Dict[str, Any]) -> Tuple[float, float]:
+  """A short TTL, and how long to wait until it has expired. Memcached counts whole seconds."""
   return (1, 2.1) if backend['backend'] == 'memcached' else (0.05, 0.1)
 
 
-Make = Callable[..., Type[Cachette]]
+MakeClass = Callable[..., Type[Cachette]]
 
 
 @pytest.fixture
-def make(backend: Dict[str, Any]) -> Iterator[Make]:
-  """Makes a class that is an empty cache of its own on the backend, with further settings."""
-  made = []
+def make_class(backend: Dict[str, Any]) -> Iterator[MakeClass]:
+  """Creates a class that is an empty cache on the backend, with additional settings."""
+  classes = []
 
-  def make(**settings: Any) -> Type[Cachette]:
+  def make_class(**settings: Any) -> Type[Cachette]:
     class Own(Cachette):
       pass
 
-    own = {}
+    prefix = {}
     if backend['backend'] != 'inmemory':
-      own['key_prefix'] = f'{settings.get("memory_name", uuid.uuid4())}:'
-    Own.load_config(lambda: {**backend, **own, **settings})
-    made.append(Own)
+      prefix['key_prefix'] = f'{settings.get("memory_name", uuid.uuid4())}:'
+    Own.load_config(lambda: {**backend, **prefix, **settings})
+    classes.append(Own)
     return Own
 
-  yield make
+  yield make_class
 
   async def flush() -> None:
-    for each in made:
-      await each().flush()
+    for cls in classes:
+      await cls().flush()
 
   if backend['backend'] != 'inmemory':
     asyncio.run(flush())
 
 
 @pytest.fixture
-def cache(make: Make) -> Cachette:
-  """An empty cache with the default codec and time to live."""
-  return make()()
+def cache(make_class: MakeClass) -> Cachette:
+  """An empty cache with the default codec and TTL."""
+  return make_class()()
 
 
 def run_python(
@@ -186,8 +189,9 @@ def run_python(
   env: Optional[Dict[str, str]] = None,
   timeout: float = 120,
 ) -> str:
-  """What a program prints in a fresh interpreter, which must end well and quietly."""
-  done = subprocess.run(
+  """Runs a program in a new interpreter, which must succeed without stderr output. Returns its
+  stdout."""
+  process = subprocess.run(
     [python, '-X', 'faulthandler', '-W', 'error::RuntimeWarning', '-c', textwrap.dedent(code)],
     capture_output=True,
     encoding='utf-8',
@@ -195,27 +199,30 @@ def run_python(
     env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **(env or {})},
     timeout=timeout,
   )
-  assert done.returncode == 0, f'exit status {done.returncode}\n{done.stdout}\n{done.stderr}'
-  assert done.stderr == ''
-  return done.stdout
+  assert process.returncode == 0, (
+    f'exit status {process.returncode}\n{process.stdout}\n{process.stderr}'
+  )
+  assert process.stderr == ''
+  return process.stdout
 
 
 class _Wrapper:
   __wrapped__ = len
 
 
-def on_pythons(fitting: bool, why: str) -> pytest.MarkDecorator:
-  """Marks a test that is for some Pythons only; on others it is none, so it is not skipped."""
-  return pytest.mark.on_pythons(fitting, why)
+def on_pythons(condition: bool, why: str) -> pytest.MarkDecorator:
+  """Marks a test for some Pythons only. On the others it is deselected, so that it does not count
+  as skipped."""
+  return pytest.mark.on_pythons(condition, why)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-  kept, left = [], []
+  selected, deselected = [], []
   for item in items:
     marks = item.iter_markers('on_pythons')
-    (kept if all(mark.args[0] for mark in marks) else left).append(item)
-  config.hook.pytest_deselected(items=left)
-  items[:] = kept
+    (selected if all(mark.args[0] for mark in marks) else deselected).append(item)
+  config.hook.pytest_deselected(items=deselected)
+  items[:] = selected
 
 
 unwraps_classes = on_pythons(
@@ -226,7 +233,7 @@ unwraps_classes = on_pythons(
 
 
 def count_descriptors() -> int:
-  """How many descriptors this process has open."""
+  """The number of open descriptors of this process."""
   return len(os.listdir('/proc/self/fd'))
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Makes each call many times, and tells on what grew. Run by test_leaks.py in an interpreter of
-its own, which may be a debug one; needs nothing beside the package.
+"""Makes each call many times, and reports what grew. test_lifetimes.py runs it in a separate
+interpreter, which may be a debug build. It needs only the package.
 
 usage: leaks.py CALLS
 """
@@ -21,7 +21,7 @@ class Json(Cachette):
 
 
 class Text(Cachette):
-  """The store of Json, as text."""
+  """The store of Json, read as text."""
 
 
 class Own(Cachette):
@@ -68,7 +68,7 @@ LONG_TIME = timedelta(minutes=50)
 cache, json, signed = Cachette(), Json(), Signed()
 READY: Any = cache.fetch(KEY)
 READY.close()
-warnings.simplefilter('ignore', RuntimeWarning)  # some of the calls are never awaited on purpose
+warnings.simplefilter('ignore', RuntimeWarning)  # some calls are deliberately never awaited
 
 
 @Cachette.cached
@@ -85,7 +85,8 @@ class Shop:
 shop = Shop()
 
 
-# One loop for all calls: a loop for each makes Python itself grow for some thousand of them.
+# One loop for all calls. With a loop for each call, Python itself grows for several thousand of
+# them.
 loop = asyncio.new_event_loop()
 
 
@@ -117,7 +118,7 @@ def cancel_all() -> None:
   loop.run_until_complete(main())
 
 
-def write_meanwhile() -> None:
+def write_during_flight() -> None:
   async def compute() -> str:
     await cache.clear(key='absent')
     await cache.put('other', VALUE)
@@ -130,10 +131,10 @@ def write_meanwhile() -> None:
   loop.run_until_complete(main())
 
 
-def store_after_a_write() -> None:
+def store_after_write() -> None:
   lease = Cachette._config.lease('absent')
-  end(cache.clear_many(['absent', 'other']))
-  end(store(Cachette, lease, VALUE, None))
+  finish(cache.clear_many(['absent', 'other']))
+  finish(store(Cachette, lease, VALUE, None))
   assert not Cachette.sync.exists('absent')
 
 
@@ -142,21 +143,21 @@ def sync_miss() -> None:
   Cachette.sync.clear(key='absent')
 
 
-def end(call: Any) -> None:
-  """Awaits a call, without an event loop."""
+def finish(call: Any) -> None:
+  """Awaits a call without an event loop."""
   try:
     call.send(None)
   except StopIteration:
     pass
 
 
-end(First().fetch(KEY))  # so the store of that name is open, with another limit
+finish(First().fetch(KEY))  # opens the store of that name with another limit
 
 
-def refuse(make: Callable[[], Any]) -> None:
-  """Makes a call that must fail, there and then or when it is awaited."""
+def refuse(call: Callable[[], Any]) -> None:
+  """Makes a call that must fail, at once or when it is awaited."""
   try:
-    make().send(None)
+    call().send(None)
   except (CachetteError, ValueError, TypeError):
     return
   raise AssertionError('it did not fail')
@@ -172,7 +173,7 @@ def refuse_at_once(call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 def reuse() -> None:
   call = cache.fetch(KEY)
-  end(call)
+  finish(call)
   try:
     call.send(None)
   except RuntimeError:
@@ -196,17 +197,17 @@ def close() -> None:
 
 
 def cycle() -> None:
-  held: List[Any] = []
-  held.append(cache.fetch('absent', held))
+  references: List[Any] = []
+  references.append(cache.fetch('absent', references))
 
 
 def put_and_clear() -> None:
-  end(cache.put('other', VALUE))
-  end(cache.clear(key='other'))
+  finish(cache.put('other', VALUE))
+  finish(cache.clear(key='other'))
 
 
 def put_expiring() -> None:
-  end(cache.put('short', VALUE, 0.001))
+  finish(cache.put('short', VALUE, 0.001))
 
 
 def fail_config() -> None:
@@ -219,26 +220,26 @@ def fail_config() -> None:
 CALLS: Dict[str, Callable[[], Any]] = {
   'construct': Cachette,
   'repr': lambda: repr(cache),
-  'await a cache': lambda: end(cache.__await__()),  # type: ignore[attr-defined]
-  'fetch, hit': lambda: end(cache.fetch(KEY)),
-  'fetch, large': lambda: end(cache.fetch('large')),
-  'fetch, miss': lambda: end(cache.fetch('absent', VALUE)),
+  'await a cache': lambda: finish(cache.__await__()),  # type: ignore[attr-defined]
+  'fetch, hit': lambda: finish(cache.fetch(KEY)),
+  'fetch, large': lambda: finish(cache.fetch('large')),
+  'fetch, miss': lambda: finish(cache.fetch('absent', VALUE)),
   'fetch, never awaited': lambda: cache.fetch(KEY),
-  'fetch, by name': lambda: end(cache.fetch(key=KEY, default=VALUE)),
-  'fetch_with_ttl, hit': lambda: end(cache.fetch_with_ttl(KEY)),
-  'fetch_with_ttl, miss': lambda: end(cache.fetch_with_ttl('absent')),
-  'put': lambda: end(cache.put(KEY, VALUE)),
-  'put, ttl': lambda: end(cache.put(KEY, VALUE, ttl=5555.5)),
-  'put, no text': lambda: end(cache.put('number', 123456)),
-  'put, large': lambda: end(cache.put('large', LARGE)),
+  'fetch, by name': lambda: finish(cache.fetch(key=KEY, default=VALUE)),
+  'fetch_with_ttl, hit': lambda: finish(cache.fetch_with_ttl(KEY)),
+  'fetch_with_ttl, miss': lambda: finish(cache.fetch_with_ttl('absent')),
+  'put': lambda: finish(cache.put(KEY, VALUE)),
+  'put, ttl': lambda: finish(cache.put(KEY, VALUE, ttl=5555.5)),
+  'put, no text': lambda: finish(cache.put('number', 123456)),
+  'put, large': lambda: finish(cache.put('large', LARGE)),
   'put, expiring': put_expiring,
   'put and clear': put_and_clear,
-  'clear a namespace': lambda: end(cache.clear('none')),
-  'clear nothing': lambda: end(cache.clear()),
-  'flush_expired': lambda: end(cache.flush_expired()),
-  'flush': lambda: end(Missing().flush()),
-  'json, put': lambda: end(json.put(KEY, [VALUE])),
-  'json, fetch': lambda: end(json.fetch(KEY)),
+  'clear a namespace': lambda: finish(cache.clear('none')),
+  'clear nothing': lambda: finish(cache.clear()),
+  'flush_expired': lambda: finish(cache.flush_expired()),
+  'flush': lambda: finish(Missing().flush()),
+  'json, put': lambda: finish(json.put(KEY, [VALUE])),
+  'json, fetch': lambda: finish(json.fetch(KEY)),
   'json, wrong value': lambda: refuse(lambda: json.put(KEY, {1})),
   'failing codec': lambda: refuse(lambda: Own().put(KEY, VALUE)),
   'missing codec': lambda: refuse(lambda: Missing().put(KEY, VALUE)),
@@ -250,7 +251,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'surrogate value': lambda: refuse(lambda: cache.put(KEY, '\udc80')),
   'wrong ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, -1)),
   'wrong type of ttl': lambda: refuse(lambda: cache.put(KEY, VALUE, '1')),  # type: ignore[arg-type]
-  'ttl, a timedelta': lambda: end(cache.put(KEY, VALUE, LONG_TIME)),
+  'ttl, a timedelta': lambda: finish(cache.put(KEY, VALUE, LONG_TIME)),
   'wrong ttl, a timedelta': lambda: refuse(lambda: cache.put(KEY, VALUE, -LONG_TIME)),
   'a cache': Cachette,
   'a cache, with arguments': lambda: refuse_at_once(Cachette, ttl=5),
@@ -258,50 +259,50 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'too many arguments': lambda: refuse_at_once(cache.fetch, 1, 2, 3),
   'too few arguments': lambda: refuse_at_once(cache.put, KEY),
   'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
-  'get_or_set, hit': lambda: end(cache.get_or_set(KEY, VALUE)),
-  'get_or_set, as a type': lambda: end(json.get_or_set(KEY, VALUE, returns=List[str])),
-  'fetch as a type': lambda: end(fetch_as(Json, KEY, None, None)),
+  'get_or_set, hit': lambda: finish(cache.get_or_set(KEY, VALUE)),
+  'get_or_set, as a type': lambda: finish(json.get_or_set(KEY, VALUE, returns=List[str])),
+  'fetch as a type': lambda: finish(fetch_as(Json, KEY, None, None)),
   'lease': lambda: Cachette._config.lease(KEY),
   'lease, wrong key': lambda: refuse_at_once(Cachette._config.lease, 5),
   'lease, attributes': lambda: Cachette._config.lease(KEY).config,
-  'store': lambda: end(store(Cachette, Cachette._config.lease(KEY), VALUE, None)),
+  'store': lambda: finish(store(Cachette, Cachette._config.lease(KEY), VALUE, None)),
   'store, blocking': lambda: store_now(Cachette, Cachette._config.lease(KEY), VALUE, None),
-  'store after a write': store_after_a_write,
+  'store after a write': store_after_write,
   'store, wrong': lambda: refuse_at_once(store_now, Cachette, KEY, VALUE, None),
   'encode and decode': lambda: Json._config.decode(KEY, Json._config.encode(KEY, [VALUE]), None),
   'encode, wrong': lambda: refuse_at_once(Json._config.encode, 5, VALUE),
   'sync, get_or_set, miss': sync_miss,
   'get_or_set, wrong ttl': lambda: refuse(lambda: cache.get_or_set(KEY, VALUE, -1)),
-  'cached, hit': lambda: end(decorated(1)),
-  'cached, method, hit': lambda: end(shop.price('bread')),
+  'cached, hit': lambda: finish(decorated(1)),
+  'cached, method, hit': lambda: finish(shop.price('bread')),
   'cached, key': lambda: decorated.key([1, 'two']),  # type: ignore[arg-type]
   'cached, no key': lambda: refuse(lambda: decorated(cache)),  # type: ignore[arg-type]
-  'fetch_many': lambda: end(cache.fetch_many([KEY, 'absent', 'large'])),
+  'fetch_many': lambda: finish(cache.fetch_many([KEY, 'absent', 'large'])),
   'fetch_many, no iterable': lambda: refuse(lambda: cache.fetch_many(5)),  # type: ignore[arg-type]
   'fetch_many, no keys': lambda: refuse(lambda: cache.fetch_many([KEY, 5])),  # type: ignore[list-item]
   'fetch_many, never awaited': lambda: cache.fetch_many([KEY]),
-  'put_many': lambda: end(cache.put_many({KEY: VALUE, 'large': LARGE})),
+  'put_many': lambda: finish(cache.put_many({KEY: VALUE, 'large': LARGE})),
   'put_many, no mapping': lambda: refuse(lambda: cache.put_many([KEY])),  # type: ignore[arg-type]
   'put_many, failing': lambda: refuse(lambda: Own().put_many({KEY: VALUE, 'b': VALUE})),
   'put_many, wrong value': lambda: refuse(lambda: json.put_many({KEY: [VALUE], 'b': {1}})),
-  'delete': lambda: end(cache.delete('absent')),
+  'delete': lambda: finish(cache.delete('absent')),
   'fetch_many, some fail': lambda: refuse(lambda: json.fetch_many([KEY, 'text'])),
   'called on the class': lambda: refuse(lambda: Cachette.fetch(KEY)),  # type: ignore
   'a bound call': lambda: (cache.fetch, Cachette.fetch.__doc__, Cachette.fetch.__get__(cache)),
-  'clear_many': lambda: end(cache.clear_many(['absent', 'none'])),
-  'add': lambda: end(cache.add(KEY, VALUE)),
-  'exists': lambda: end(cache.exists(KEY)),
-  'touch': lambda: end(cache.touch(KEY, 5555)),
-  'increment': lambda: end(cache.increment('count')),
+  'clear_many': lambda: finish(cache.clear_many(['absent', 'none'])),
+  'add': lambda: finish(cache.add(KEY, VALUE)),
+  'exists': lambda: finish(cache.exists(KEY)),
+  'touch': lambda: finish(cache.touch(KEY, 5555)),
+  'increment': lambda: finish(cache.increment('count')),
   'increment, no number': lambda: refuse(lambda: cache.increment(KEY)),
   'increment, too much': lambda: refuse(lambda: cache.increment('count', 2**70)),
-  'ping': lambda: end(cache.ping()),
+  'ping': lambda: finish(cache.ping()),
   'stats': Cachette.stats,
   'sync': lambda: Cachette.sync,
   'sync, fetch': lambda: Cachette.sync.fetch(KEY),
   'sync, fetch_many': lambda: Cachette.sync.fetch_many([KEY, 'large']),
   'sync, put': lambda: Cachette.sync.put(KEY, VALUE),
-  'signed, put and fetch': lambda: (end(signed.put(KEY, VALUE)), end(signed.fetch(KEY))),
+  'signed, put and fetch': lambda: (finish(signed.put(KEY, VALUE)), finish(signed.fetch(KEY))),
   'signed, refused': lambda: refuse(lambda: signed.increment(KEY)),
   'twice': reuse,
   'throw': throw,
@@ -313,36 +314,36 @@ SLOW: Dict[str, Callable[[], Any]] = {
   'load_config': lambda: Own.load_config(lambda: [('codec', 'failing'), ('table_name', 'x' * 50)]),
   'load_config and use': lambda: (
     Json.load_config(lambda: [('codec', 'json')]),
-    end(json.put(KEY, 1)),
+    finish(json.put(KEY, 1)),
   ),
   'load_config, times and text': lambda: Own.load_config(
     {'ttl': LONG_TIME, 'timeout': '1', 'mongodb_pool_size': '8', 'backend': 'inmemory'}
   ),
   'load_config, failing': fail_config,
-  'a class': lambda: end(type('Sub', (Cachette,), {})().fetch(KEY)),
+  'a class': lambda: finish(type('Sub', (Cachette,), {})().fetch(KEY)),
   'get_or_set, miss': lambda: (
     asyncio.run(cache.get_or_set('absent', VALUE)),
-    end(cache.clear(key='absent')),
+    finish(cache.clear(key='absent')),
   ),
   'get_or_set, failing': fail_all,
   'get_or_set, cancelled': cancel_all,
-  'get_or_set, written meanwhile': write_meanwhile,
-  'cached, miss': lambda: (asyncio.run(decorated(2)), end(cache.clear(key=decorated.key(2)))),
-  'cached, decoration': lambda: Cachette.cached(key='{call}')(end),
+  'get_or_set, written meanwhile': write_during_flight,
+  'cached, miss': lambda: (asyncio.run(decorated(2)), finish(cache.clear(key=decorated.key(2)))),
+  'cached, decoration': lambda: Cachette.cached(key='{call}')(finish),
   'an event loop': lambda: asyncio.run(cache.fetch(KEY)),  # type: ignore[arg-type]
 }
 
 
 def resident() -> int:
-  """Bytes of memory that this process has in RAM."""
+  """The resident memory of this process, in bytes."""
   with open('/proc/self/statm') as statm:
     return int(statm.read().split()[1]) * 4096
 
 
 def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
-  """What grew while a call was made `count` times."""
+  """Measures what grew while a call was made `count` times."""
 
-  def figures() -> Dict[str, int]:
+  def counts() -> Dict[str, int]:
     gc.collect()
     found = {
       'blocks': sys.getallocatedblocks(),
@@ -359,28 +360,29 @@ def measure(call: Callable[[], Any], count: int) -> Dict[str, int]:
 
   for _ in range(1000):
     call()
-  figures()
-  before, memory = figures(), resident()
+  counts()
+  before, memory = counts(), resident()
   for _ in range(count):
     call()
-  after = figures()
+  after = counts()
   grown = {name: after[name] - before[name] for name in before}
   grown['pages'] = (resident() - memory) // 4096
   return grown
 
 
 def main(calls: int) -> int:
-  end(cache.put(KEY, VALUE))
-  end(cache.put('large', LARGE))
-  end(json.put(KEY, [VALUE]))
-  end(Text().put('text', '{'))
+  finish(cache.put(KEY, VALUE))
+  finish(cache.put('large', LARGE))
+  finish(json.put(KEY, [VALUE]))
+  finish(Text().put('text', '{'))
   asyncio.run(decorated(1))
   asyncio.run(shop.price('bread'))
   leaking = 0
   for table, count in ((CALLS, calls), (SLOW, 1000)):
     for name, call in table.items():
-      # Interpreters specialise code and fill caches as they run: only what grows with the number
-      # of calls is a leak. Memory that the C library allocates shows in the pages.
+      # Interpreters specialize code and fill caches as they run, so only growth that is
+      # proportional to the number of calls is a leak. Memory that the C library allocates is
+      # visible in the pages.
       grown = measure(call, count)
       limits = {'pages': 256}
       suspect = {what: n for what, n in grown.items() if n > limits.get(what, count // 5)}

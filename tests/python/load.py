@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many tasks on one cache, for the tests of what faults do to them."""
+"""Concurrent load on a cache, for the tests with network faults."""
 
 import asyncio
 import random
@@ -12,14 +12,15 @@ TASKS, CALLS = 64, 160
 
 
 class Load:
-  """Tasks that put and fetch; each value carries its key, and a third of the calls is given up."""
+  """Tasks that put and fetch. Each value contains its key, and a third of the calls is cancelled or
+  times out."""
 
   def __init__(self, cache: Cachette) -> None:
     self.cache = cache
-    self.wrong: List[Any] = []
-    self.counts: Dict[str, int] = {'fine': 0, 'failed': 0, 'given up': 0}
+    self.wrong_values: List[Any] = []
+    self.counts: Dict[str, int] = {'ok': 0, 'failed': 0, 'cancelled': 0}
     self.errors: Set[str] = set()
-    self.longest = 0.0
+    self.max_seconds = 0.0
 
   async def call(self, key: str, version: int) -> None:
     if version % 3 == 0:
@@ -27,10 +28,10 @@ class Load:
       return
     found = await self.cache.fetch(key)
     if found is not None and found.partition('=')[0] != key:
-      self.wrong.append((key, found))
+      self.wrong_values.append((key, found))
 
-  async def one(self, key: str, version: int) -> None:
-    begin = time.monotonic()
+  async def timed_call(self, key: str, version: int) -> None:
+    start = time.monotonic()
     kind = random.randrange(6)
     try:
       if kind == 0:
@@ -42,32 +43,32 @@ class Load:
         await task
       else:
         await self.call(key, version)
-      self.counts['fine'] += 1
+      self.counts['ok'] += 1
     except BackendError as error:
       self.counts['failed'] += 1
       self.errors.add(str(error))
       await asyncio.sleep(0.001)
     except (asyncio.TimeoutError, asyncio.CancelledError):
-      self.counts['given up'] += 1
-    self.longest = max(self.longest, time.monotonic() - begin)
+      self.counts['cancelled'] += 1
+    self.max_seconds = max(self.max_seconds, time.monotonic() - start)
 
   async def run(self) -> None:
     async def work(number: int) -> None:
       for version in range(CALLS):
-        await self.one(f'key:{number}:{version % 7}', version)
+        await self.timed_call(f'key:{number}:{version % 7}', version)
 
     await asyncio.gather(*(work(number) for number in range(TASKS)))
 
 
 async def recover(cache: Cachette) -> float:
-  """Seconds until the cache answers again."""
-  begin = time.monotonic()
+  """Returns the seconds until the cache answers again."""
+  start = time.monotonic()
   while True:
     try:
       await cache.put('recovered', 'yes')
-      return time.monotonic() - begin
+      return time.monotonic() - start
     except (BackendError, OSError):
-      assert time.monotonic() - begin < 10
+      assert time.monotonic() - start < 10
       await asyncio.sleep(0.01)
 
 

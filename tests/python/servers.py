@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real servers for the tests: an ASGI application in a process of its own, on a free port."""
+"""Real servers for the tests: an ASGI application in its own process, on a free port."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from services.process import find_free_port
 
-# A warning of what a release to come does not take is an error: where the application is imported,
-# and in a request, whose answer then is 500.
+# A deprecation warning is an error: at import of the application, and in a request, which then
+# answers 500.
 STRICT = [
   '-W',
   'error::DeprecationWarning',
@@ -49,9 +49,9 @@ def wait_for(port: int, process: 'subprocess.Popen[str]', seconds: float = 30) -
 def serve(
   app: str, folder: str, server: str = 'uvicorn', logged: Optional[str] = None
 ) -> Iterator[int]:
-  """Serves `module:app` of a folder, and gives the port. A deprecation there is an error.
+  """Serves `module:app` of a folder, and yields the port. A deprecation warning is an error.
 
-  logged: what must be in the server's log; without it no error may be there.
+  logged: text that must be in the server's log. Without it, the log must have no error.
   """
   port = find_free_port()
   process = subprocess.Popen(
@@ -69,31 +69,31 @@ def serve(
   finally:
     process.send_signal(signal.SIGINT)
     try:
-      told, _ = process.communicate(timeout=15)
+      log, _ = process.communicate(timeout=15)
     except subprocess.TimeoutExpired:
       process.kill()
-      told, _ = process.communicate()
+      log, _ = process.communicate()
   if logged is not None:
-    assert logged in told, told
+    assert logged in log, log
   else:
-    assert 'Traceback' not in told and 'ERROR' not in told, told
+    assert 'Traceback' not in log and 'ERROR' not in log, log
 
 
 def request(port: int, method: str, path: str, payload: Any = None) -> Tuple[int, bytes]:
-  """One request on a connection of its own."""
+  """Makes one request on its own connection."""
   connection = http.client.HTTPConnection('127.0.0.1', port, timeout=10)
   try:
     headers = {'Content-Type': 'application/json'} if payload is not None else {}
     body = json.dumps(payload) if payload is not None else None
     connection.request(method, path, body, headers)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+    response = connection.getresponse()
+    return response.status, response.read()
   finally:
     connection.close()
 
 
 class Connection:
-  """A connection that is kept; only what uvicorn sends is understood."""
+  """A keep-alive connection. It parses only what uvicorn sends."""
 
   def __init__(self, port: int) -> None:
     self.port = port

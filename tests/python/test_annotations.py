@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Annotations of decorated functions mean what they do without the decorator, also as text.
+"""Annotations of decorated functions evaluate as they do without the decorator, also as strings.
 
-By the line below all annotations of this file are text, which frameworks evaluate in the globals of
-the function that they are given, and some in those of what it wraps.
+The import below makes all annotations of this file strings. Frameworks evaluate them in the globals
+of the function that they receive, and some in those of the function that it wraps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cachette import Cachette
 
 httpx = pytest.importorskip('httpx')
 
-# Annotations below name these, so they have to be globals of this module.
+# The annotations below use these names, so they must be globals of this module.
 fastapi: Any = pytest.importorskip('fastapi')
 pydantic = pytest.importorskip('pydantic')
 starlette_requests = pytest.importorskip('starlette.requests')
@@ -42,7 +42,7 @@ class Colour(enum.Enum):
 
 
 class Item(pydantic.BaseModel):  # type: ignore[name-defined,misc]
-  """A body and an answer."""
+  """A request body and a response."""
 
   name: str
   size: int = 1
@@ -72,7 +72,7 @@ def with_odd_names(type: int, plain: Colour, compute: Item = Item(name='default'
 
 
 class Shop:
-  """Its methods, decorated and not."""
+  """Decorated and plain methods."""
 
   async def price(self, article: Item, colour: Colour) -> Order:
     return Order(article.name)
@@ -102,8 +102,8 @@ class Shop:
 SHOP = Shop()
 
 
-def evaluate_as_fastapi_did(call: Any) -> Dict[str, Any]:
-  """The annotations of the parameters, in the globals of what is called itself."""
+def evaluate_like_old_fastapi(call: Any) -> Dict[str, Any]:
+  """Returns the parameter annotations, evaluated in the globals of the callable itself."""
   names = getattr(call, '__globals__', {})
   found = {}
   for name, parameter in inspect.signature(call).parameters.items():
@@ -128,16 +128,16 @@ PAIRS: List[Any] = [
 
 
 @pytest.mark.parametrize(('bare', 'decorated'), PAIRS, ids=lambda each: type(each).__name__)
-def test_annotations_are_evaluated_as_those_of_the_bare_function(bare: Any, decorated: Any) -> None:
+def test_annotations_evaluate_as_on_the_undecorated_function(bare: Any, decorated: Any) -> None:
   expected = {name: kind for name, kind in typing.get_type_hints(bare).items() if name != 'self'}
   assert typing.get_type_hints(decorated) == typing.get_type_hints(bare)
-  told = {name: kind for name, kind in expected.items() if name != 'return'}
+  annotations = {name: kind for name, kind in expected.items() if name != 'return'}
   found = {
     name: kind
     for name, kind in zip(inspect.signature(bare).parameters, evaluate_all(decorated))
     if name != 'self'
   }
-  assert found == told
+  assert found == annotations
   assert decorated.__globals__ is bare.__globals__
   assert decorated.__annotations__ == bare.__annotations__
   if sys.version_info >= (3, 10):
@@ -154,8 +154,8 @@ def evaluate_all(call: Any) -> List[Any]:
 
 
 @pytest.mark.parametrize('call', [Shop.double, SHOP.double, Shop.count, SHOP.count])
-def test_annotations_of_static_and_class_methods_are_evaluated(call: Any) -> None:
-  assert evaluate_as_fastapi_did(call) == {'item': Item}
+def test_annotations_of_static_and_class_methods_evaluate(call: Any) -> None:
+  assert evaluate_like_old_fastapi(call) == {'item': Item}
   hints = typing.get_type_hints(call)
   assert (hints['item'], hints['return']) == (Item, Item)
 
@@ -165,31 +165,31 @@ def test_nothing_is_added_to_the_globals_of_a_function() -> None:
   module.__dict__['cached'] = Local.cached
   exec('async def load(number: int = 3) -> str: return str(number)', module.__dict__)
   before = dict(module.__dict__)
-  kept = module.__dict__['cached'](module.__dict__['load'])
-  assert asyncio.run(kept()) == asyncio.run(kept(3)) == '3'
-  assert kept.key() == kept.key(number=3)
+  decorated = module.__dict__['cached'](module.__dict__['load'])
+  assert asyncio.run(decorated()) == asyncio.run(decorated(3)) == '3'
+  assert decorated.key() == decorated.key(number=3)
   assert module.__dict__ == before
 
 
-def test_a_function_whose_globals_are_bare_is_decorated() -> None:
+def test_a_function_with_empty_globals_can_be_decorated() -> None:
   code = (lambda number: str(number)).__code__
   names: Dict[str, Any] = {'__name__': 'bare', '__builtins__': {'str': str}}
   function = types.FunctionType(code, names, 'load')
-  kept = Local.cached(function)
-  assert (kept(5), kept.key(5)) == ('5', kept.key(number=5))
+  decorated = Local.cached(function)
+  assert (decorated(5), decorated.key(5)) == ('5', decorated.key(number=5))
   assert set(names) == {'__name__', '__builtins__'}
 
 
-def test_a_global_that_changes_is_seen_by_the_decorated_function() -> None:
+def test_a_decorated_function_reads_current_globals() -> None:
   module = types.ModuleType('another')
   exec('rate = 2\nasync def load(number): return number * rate', module.__dict__)
-  kept = Local.cached(module.__dict__['load'])
-  assert asyncio.run(kept(2)) == 4
+  decorated = Local.cached(module.__dict__['load'])
+  assert asyncio.run(decorated(2)) == 4
   module.__dict__['rate'] = 3
-  assert asyncio.run(kept(4)) == 12
+  assert asyncio.run(decorated(4)) == 12
 
 
-def test_names_of_a_global_do_not_hide_what_the_decorator_uses() -> None:
+def test_globals_do_not_shadow_names_of_the_decorator() -> None:
   module = types.ModuleType('odd')
   names = ['type', 'partial', 'tuple', '_cachette_key', '_cachette_type', '_cachette_fetch', 'call']
   exec('\n'.join(f'{name} = None' for name in names), module.__dict__)
@@ -206,7 +206,7 @@ async def find_user(number: int, colour: Optional[Colour] = None) -> Dict[str, A
   return {'number': number, 'colour': colour and colour.name}
 
 
-async def say_agent(request: Request) -> str:
+async def get_user_agent(request: Request) -> str:
   return f'agent {request.headers["user-agent"]}'
 
 
@@ -235,11 +235,11 @@ def make_fastapi() -> Any:
   app.get('/bare/{number}')(find_user)
   app.get('/users/{number}')(Local.cached(find_user))
   app.get('/timed/{number}')(Local.cached(ttl=5)(find_user))
-  app.get('/agent')(Local.cached(key='agent', exclude=())(say_agent))
+  app.get('/agent')(Local.cached(key='agent', exclude=())(get_user_agent))
 
   @app.get('/plain/{number}')
   @Local.cached
-  def find_plainly(number: int, colour: Optional[Colour] = None) -> Dict[str, Any]:
+  def find_undecorated(number: int, colour: Optional[Colour] = None) -> Dict[str, Any]:
     return {'number': number, 'colour': colour and colour.name}
 
   @app.post('/items')
@@ -262,7 +262,7 @@ def make_fastapi() -> Any:
   return app
 
 
-async def ask(app: Any, method: str, path: str, **how: Any) -> Any:
+async def request(app: Any, method: str, path: str, **how: Any) -> Any:
   transport = httpx.ASGITransport(app=app)
   async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
     answer = await client.request(method, path, headers={'user-agent': 'me'}, **how)
@@ -288,18 +288,18 @@ FASTAPI: List[Any] = [
 def test_fastapi_serves_decorated_functions(method: str, path: str, answer: Any) -> None:
   app = make_fastapi()
   for _ in range(2):
-    assert asyncio.run(ask(app, method, path)) == answer
+    assert asyncio.run(request(app, method, path)) == answer
 
 
-def test_fastapi_reads_a_body_for_a_decorated_function() -> None:
+def test_fastapi_parses_the_body_for_a_decorated_function() -> None:
   app = make_fastapi()
   for _ in range(2):
-    made = asyncio.run(ask(app, 'POST', '/items', json={'name': 'bread'}))
-    assert made == {'name': 'bread', 'size': 1}
+    created = asyncio.run(request(app, 'POST', '/items', json={'name': 'bread'}))
+    assert created == {'name': 'bread', 'size': 1}
   assert asyncio.run(Local().fetch('made')) == Item(name='bread')
 
 
-def test_fastapi_refuses_what_does_not_fit_the_annotation() -> None:
+def test_fastapi_rejects_a_value_that_does_not_match_the_annotation() -> None:
   app = make_fastapi()
   transport = httpx.ASGITransport(app=app)
 
@@ -312,7 +312,7 @@ def test_fastapi_refuses_what_does_not_fit_the_annotation() -> None:
   asyncio.run(main())
 
 
-def test_fastapi_documents_a_decorated_function_as_a_bare_one() -> None:
+def test_fastapi_documents_a_decorated_function_like_a_plain_one() -> None:
   paths = make_fastapi().openapi()['paths']
 
   def parameters(path: str) -> Any:
@@ -327,7 +327,7 @@ def test_fastapi_documents_a_decorated_function_as_a_bare_one() -> None:
 
 # ---- The others
 
-# Old releases of Litestar know no other way to declare parameters; new ones warn of it.
+# Old releases of Litestar have no other way to declare parameters; new ones warn about it.
 inferred = pytest.mark.filterwarnings('ignore:.*(nferred|body marker)')
 
 
@@ -351,7 +351,7 @@ def test_starlette_serves_decorated_functions() -> None:
 
   app = applications.Starlette(routes=[routing.Route('/{name}', greet)])
   for _ in range(2):
-    assert asyncio.run(ask(app, 'GET', '/you')) == 'hello you'
+    assert asyncio.run(request(app, 'GET', '/you')) == 'hello you'
   assert runs == ['/you']
 
 
@@ -369,7 +369,7 @@ def test_litestar_serves_decorated_functions() -> None:
     return {'number': number, 'colour': colour and colour.name}
 
   @Local.cached
-  def find_plainly(number: int, colour: Optional[Colour] = None) -> Dict[str, Any]:
+  def find_undecorated(number: int, colour: Optional[Colour] = None) -> Dict[str, Any]:
     return {'number': number, 'colour': colour and colour.name}
 
   @Local.cached
@@ -383,22 +383,22 @@ def test_litestar_serves_decorated_functions() -> None:
   app = litestar.Litestar(
     [
       litestar.get('/users/{number:int}')(find),
-      litestar.get('/plain/{number:int}', sync_to_thread=True)(find_plainly),
+      litestar.get('/plain/{number:int}', sync_to_thread=True)(find_undecorated),
       litestar.post('/orders')(make),
       litestar.get('/orders', dependencies={'found': di.Provide(provide_order)})(order),
     ]
   )
   for _ in range(2):
     expected = {'number': 5, 'colour': 'RED'}
-    assert asyncio.run(ask(app, 'GET', '/users/5?colour=red')) == expected
-    assert asyncio.run(ask(app, 'GET', '/plain/5?colour=red')) == expected
-    made = asyncio.run(ask(app, 'POST', '/orders', json={'name': 'bread', 'size': 2}))
-    assert made == {'name': 'bread', 'size': 2}
-    assert asyncio.run(ask(app, 'GET', '/orders?number=7')) == 7
+    assert asyncio.run(request(app, 'GET', '/users/5?colour=red')) == expected
+    assert asyncio.run(request(app, 'GET', '/plain/5?colour=red')) == expected
+    created = asyncio.run(request(app, 'POST', '/orders', json={'name': 'bread', 'size': 2}))
+    assert created == {'name': 'bread', 'size': 2}
+    assert asyncio.run(request(app, 'GET', '/orders?number=7')) == 7
 
 
 @inferred
-def test_litestar_provides_a_cache_by_inject() -> None:
+def test_litestar_injects_a_cache() -> None:
   litestar = pytest.importorskip('litestar')
   di = pytest.importorskip('litestar.di')
 
@@ -408,7 +408,7 @@ def test_litestar_provides_a_cache_by_inject() -> None:
     return str(await cachette.fetch('key', 'none'))
 
   app = litestar.Litestar([getter], dependencies={'cachette': di.Provide(Local.inject)})
-  assert asyncio.run(ask(app, 'GET', '/')) == 'none'
+  assert asyncio.run(request(app, 'GET', '/')) == 'none'
 
 
 def test_quart_serves_decorated_functions() -> None:
@@ -422,12 +422,12 @@ def test_quart_serves_decorated_functions() -> None:
 
   @app.get('/plain/<int:number>')  # type: ignore[untyped-decorator,unused-ignore]
   @Local.cached
-  def find_plainly(number: int) -> Dict[str, Any]:
+  def find_undecorated(number: int) -> Dict[str, Any]:
     return {'plain': number}
 
   for _ in range(2):
-    assert asyncio.run(ask(app, 'GET', '/users/5')) == {'number': 5}
-    assert asyncio.run(ask(app, 'GET', '/plain/5')) == {'plain': 5}
+    assert asyncio.run(request(app, 'GET', '/users/5')) == {'number': 5}
+    assert asyncio.run(request(app, 'GET', '/plain/5')) == {'plain': 5}
 
 
 def test_blacksheep_serves_decorated_functions() -> None:
@@ -441,11 +441,11 @@ def test_blacksheep_serves_decorated_functions() -> None:
     return {'number': number, 'colour': colour}
 
   @Local.cached
-  def find_plainly(number: int) -> Dict[str, Any]:
+  def find_undecorated(number: int) -> Dict[str, Any]:
     return {'plain': number}
 
   app.router.get('/users/{number}')(find)
-  app.router.get('/plain/{number}')(find_plainly)
+  app.router.get('/plain/{number}')(find_undecorated)
 
   async def main() -> None:
     await app.start()
@@ -459,9 +459,9 @@ def test_blacksheep_serves_decorated_functions() -> None:
   asyncio.run(main())
 
 
-# ---- The package's own
+# ---- Functions of the package
 
 
 @pytest.mark.parametrize('call', [Cachette.inject, Cachette.lifespan, Cachette.stats])
-def test_annotations_of_what_is_injected_can_be_evaluated(call: Callable[..., Any]) -> None:
+def test_annotations_of_inject_evaluate(call: Callable[..., Any]) -> None:
   typing.get_type_hints(call)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the calls return passes as a coroutine wherever asyncio takes one."""
+"""The awaitables that the calls return work wherever asyncio accepts a coroutine."""
 
 import asyncio
 import collections.abc
@@ -14,7 +14,7 @@ from typing import Any, Awaitable, Callable, Dict, Iterator, List
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, about, at_once, on_pythons
+from conftest import MakeClass, about, inmemory_only, on_pythons
 
 REUSED = '^cannot reuse already awaited coroutine$'
 
@@ -44,13 +44,13 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 @pytest.fixture
 def full(cache: Cachette) -> Cachette:
-  """A cache that holds "value" under "key"."""
+  """A cache that has "value" under "key"."""
   asyncio.run(cache.put('key', 'value'))
   return cache
 
 
 class Odd(Cachette):
-  """Gives any Python object as it is, so that results of every type can be tried."""
+  """A codec that stores references to Python objects, so that fetch can return any type."""
 
 
 objects: List[Any] = []
@@ -132,7 +132,7 @@ def test_calls_can_join_a_task_group(run: Run, full: Cachette) -> None:
   run(main())
 
 
-def test_a_call_can_be_run_by_itself(run: Run, full: Cachette) -> None:
+def test_a_call_can_be_run_with_asyncio_run(run: Run, full: Cachette) -> None:
   assert run(full.fetch('key')) == 'value'
   assert run(full.fetch_with_ttl('key')) == (about(60), 'value')
   with pytest.raises(CodecError):
@@ -150,19 +150,19 @@ def test_a_task_of_a_call_can_be_cancelled_before_it_begins(run: Run, full: Cach
   run(main())
 
 
-def test_a_call_can_be_made_in_another_thread(run: Run, full: Cachette) -> None:
+def test_a_call_can_be_scheduled_from_another_thread(run: Run, full: Cachette) -> None:
   async def main() -> None:
     loop = asyncio.get_running_loop()
 
-    def ask() -> Any:
+    def fetch_in_thread() -> Any:
       return asyncio.run_coroutine_threadsafe(full.fetch('key'), loop).result(10)
 
-    assert await loop.run_in_executor(None, ask) == 'value'
+    assert await loop.run_in_executor(None, fetch_in_thread) == 'value'
 
   run(main())
 
 
-def test_a_cache_awaited_is_itself(run: Run, cache: Cachette) -> None:
+def test_awaiting_a_cache_returns_it(run: Run, cache: Cachette) -> None:
   async def main() -> None:
     assert await cache is cache  # type: ignore[comparison-overlap]
     assert await asyncio.wait_for(cache, 1) is cache
@@ -170,7 +170,7 @@ def test_a_cache_awaited_is_itself(run: Run, cache: Cachette) -> None:
   run(main())
 
 
-@at_once
+@inmemory_only
 def test_a_call_needs_no_event_loop(full: Cachette) -> None:
   with pytest.raises(StopIteration) as caught:
     full.fetch('key').send(None)
@@ -193,7 +193,7 @@ def test_a_call_needs_no_event_loop(full: Cachette) -> None:
   ],
   ids=repr,
 )
-def test_results_of_every_type_arrive_as_they_are(run: Run, value: Any) -> None:
+def test_results_of_every_type_are_returned_unchanged(run: Run, value: Any) -> None:
   async def main() -> None:
     await Odd().put('key', value)
     assert await Odd().fetch('key') is value
@@ -220,7 +220,7 @@ def test_results_of_every_type_arrive_as_they_are(run: Run, value: Any) -> None:
 # ---- Errors
 
 
-def test_a_wrong_argument_is_an_error_of_the_call(run: Run, cache: Cachette) -> None:
+def test_a_wrong_argument_raises_at_the_call(run: Run, cache: Cachette) -> None:
   calls: List[Any] = [
     (lambda: cache.fetch(''), ValueError),
     (lambda: cache.fetch('k' * 65537), ValueError),
@@ -253,12 +253,14 @@ def test_a_wrong_argument_is_an_error_of_the_call(run: Run, cache: Cachette) -> 
   run(main())
 
 
-def test_what_fails_in_the_backend_or_the_codec_is_raised_by_await(run: Run, make: Make) -> None:
+def test_errors_of_the_backend_and_the_codec_are_raised_by_await(
+  run: Run, make_class: MakeClass
+) -> None:
   class Elsewhere(Cachette):
     pass
 
   Elsewhere.load_config(lambda: [('backend', 'redis'), ('redis_url', 'redis://127.0.0.1:1')])
-  json = make(codec='json')()
+  json = make_class(codec='json')()
 
   async def main() -> None:
     calls: List[Any] = [
@@ -277,14 +279,14 @@ def test_what_fails_in_the_backend_or_the_codec_is_raised_by_await(run: Run, mak
   run(main())
 
 
-def test_the_traceback_of_an_error_shows_who_awaited(cache: Cachette) -> None:
-  async def ask_for_nothing() -> None:
+def test_the_traceback_of_an_error_contains_the_await(cache: Cachette) -> None:
+  async def fetch_absent() -> None:
     await cache.fetch('')
 
   with pytest.raises(ValueError) as caught:
-    asyncio.run(ask_for_nothing())
+    asyncio.run(fetch_absent())
   names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-  assert names[-1] == 'ask_for_nothing'
+  assert names[-1] == 'fetch_absent'
 
 
 def test_an_error_in_an_except_block_has_its_context(cache: Cachette) -> None:
@@ -303,7 +305,7 @@ def test_an_error_in_an_except_block_has_its_context(cache: Cachette) -> None:
 # ---- The protocol of a coroutine
 
 
-def test_it_is_a_coroutine_to_the_abstract_classes_and_inspect(cache: Cachette) -> None:
+def test_a_call_is_a_coroutine_to_abc_and_inspect(cache: Cachette) -> None:
   call = cache.fetch('key')
   assert isinstance(call, collections.abc.Coroutine)
   assert isinstance(call, collections.abc.Awaitable)
@@ -335,8 +337,8 @@ def resume_by_await(call: Any) -> Any:
 
 
 @pytest.mark.parametrize('resume', [resume_by_send, resume_by_next, resume_by_await])
-@at_once
-def test_it_can_be_awaited_once(full: Cachette, resume: Callable[[Any], Any]) -> None:
+@inmemory_only
+def test_a_call_can_be_awaited_only_once(full: Cachette, resume: Callable[[Any], Any]) -> None:
   for call in (full.fetch('key'), full.put('key', 'value')):
     with pytest.raises(StopIteration):
       resume(call)
@@ -362,7 +364,7 @@ def test_two_tasks_cannot_await_the_same_call(run: Run, full: Cachette) -> None:
   run(main())
 
 
-def test_gather_takes_the_same_call_twice_for_one(run: Run, full: Cachette) -> None:
+def test_gather_awaits_a_call_that_is_given_twice_once(run: Run, full: Cachette) -> None:
   async def main() -> None:
     call = full.fetch('key')
     assert await asyncio.gather(call, call) == ['value', 'value']
@@ -380,14 +382,14 @@ def test_close_drops_the_result(full: Cachette) -> None:
 
 @contextlib.contextmanager
 def as_coroutine() -> Iterator[Any]:
-  """A coroutine to compare with."""
+  """A coroutine for comparison."""
 
   async def coroutine() -> str:
     return 'value'
 
-  made = coroutine()
-  yield made
-  made.close()
+  created = coroutine()
+  yield created
+  created.close()
 
 
 THROWN: List[Any] = [
@@ -403,7 +405,7 @@ THROWN: List[Any] = [
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 @pytest.mark.parametrize('args', THROWN, ids=repr)
-def test_throw_raises_at_the_await_as_a_coroutine_does(full: Cachette, args: Any) -> None:
+def test_throw_raises_like_that_of_a_coroutine(full: Cachette, args: Any) -> None:
   with as_coroutine() as model:
     call = full.fetch('key')
     with pytest.raises(BaseException) as expected:
@@ -418,8 +420,8 @@ def test_throw_raises_at_the_await_as_a_coroutine_does(full: Cachette, args: Any
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 @pytest.mark.parametrize('args', [(), (5,), (int,), (None,), (ValueError(), 5)], ids=repr)
-@at_once
-def test_throwing_what_is_no_exception_is_a_type_error(full: Cachette, args: Any) -> None:
+@inmemory_only
+def test_throwing_a_non_exception_is_a_type_error(full: Cachette, args: Any) -> None:
   call = full.fetch('key')
   with pytest.raises(TypeError):
     call.throw(*args)
@@ -427,8 +429,8 @@ def test_throwing_what_is_no_exception_is_a_type_error(full: Cachette, args: Any
     call.send(None)
 
 
-@at_once
-def test_throw_at_a_call_that_was_awaited_is_refused(full: Cachette) -> None:
+@inmemory_only
+def test_throw_on_an_awaited_call_is_an_error(full: Cachette) -> None:
   call = full.fetch('key')
   with pytest.raises(StopIteration):
     call.send(None)
@@ -436,8 +438,8 @@ def test_throw_at_a_call_that_was_awaited_is_refused(full: Cachette) -> None:
     call.throw(ValueError)
 
 
-@at_once
-def test_a_value_cannot_be_sent_before_it_began(full: Cachette) -> None:
+@inmemory_only
+def test_a_value_cannot_be_sent_to_a_call_that_has_not_started(full: Cachette) -> None:
   call = full.fetch('key')
   with pytest.raises(TypeError, match="can't send non-None value to a just-started coroutine"):
     call.send('value')
@@ -445,7 +447,7 @@ def test_a_value_cannot_be_sent_before_it_began(full: Cachette) -> None:
     call.send(None)
 
 
-def test_awaitables_cannot_be_made_or_subclassed_by_hand(full: Cachette) -> None:
+def test_awaitables_cannot_be_instantiated_or_subclassed(full: Cachette) -> None:
   call = full.fetch('key')
   call.close()
   kind: Any = type(call)
@@ -479,7 +481,8 @@ CALLS: Dict[str, Callable[[Cachette], Any]] = {
 
 
 def never_awaited(caught: List[warnings.WarningMessage]) -> List[warnings.WarningMessage]:
-  """Those of calls; what other tests left may warn at any time."""
+  """The warnings about calls that were never awaited. Other tests' leftovers may warn at any
+  time."""
   return [each for each in caught if 'never awaited' in str(each.message)]
 
 
@@ -492,18 +495,20 @@ def test_a_call_that_is_never_awaited_warns(run: Run, cache: Cachette, name: str
     with warnings.catch_warnings(record=True) as caught:
       warnings.simplefilter('always')
       run(main())
-      CALLS[name](cache)  # outside of a loop too
-    told = never_awaited(caught)
-    assert [each.category for each in told] == [RuntimeWarning] * 2
-    assert all(each.filename == __file__ for each in told)
-    return [str(each.message) for each in told]
+      CALLS[name](cache)  # outside a loop too
+    reported = never_awaited(caught)
+    assert [each.category for each in reported] == [RuntimeWarning] * 2
+    assert all(each.filename == __file__ for each in reported)
+    return [str(each.message) for each in reported]
 
-  for _ in range(3):  # the extension uses awaitables again
+  for _ in range(3):  # the extension reuses awaitables
     assert warned() == [f"coroutine 'Cachette.{name}' was never awaited"] * 2
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_in_debug_mode_the_warning_says_where_the_call_was_made(cache: Cachette, name: str) -> None:
+def test_in_debug_mode_the_warning_contains_the_origin_of_the_call(
+  cache: Cachette, name: str
+) -> None:
   async def main() -> None:
     CALLS[name](cache)
 
@@ -534,11 +539,11 @@ def test_a_call_is_not_iterable_and_warns(run: Run, cache: Cachette, name: str, 
     try:
       OVER[over](CALLS[name](cache))
     except TypeError as error:
-      told = str(error)
-      traceback.clear_frames(error.__traceback__)  # which hold the call
-    assert 'iterable' in told
-    if name != 'get_or_set' and over != 'in':  # which is a coroutine; for which Python has its own
-      assert f"'Cachette.{name}' is not iterable: await it" in told
+      reported = str(error)
+      traceback.clear_frames(error.__traceback__)  # they reference the call
+    assert 'iterable' in reported
+    if name != 'get_or_set' and over != 'in':  # a coroutine, for which Python warns itself
+      assert f"'Cachette.{name}' is not iterable: await it" in reported
 
   with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter('always')
@@ -546,7 +551,7 @@ def test_a_call_is_not_iterable_and_warns(run: Run, cache: Cachette, name: str, 
   assert len(never_awaited(warned)) == 1
 
 
-def test_an_awaitable_may_be_made_of_a_call(run: Run, cache: Cachette) -> None:
+def test_dunder_await_may_return_that_of_a_call(run: Run, cache: Cachette) -> None:
   class ByYieldFrom:
     def __await__(self) -> Any:
       return (yield from cache.fetch('key').__await__())
@@ -569,7 +574,7 @@ def test_an_awaitable_may_be_made_of_a_call(run: Run, cache: Cachette) -> None:
   run(main())
 
 
-def test_what_was_begun_or_closed_warns_of_nothing(run: Run, cache: Cachette) -> None:
+def test_a_started_or_closed_call_does_not_warn(run: Run, cache: Cachette) -> None:
   async def main() -> None:
     cache.fetch('key').close()
     with pytest.raises(KeyError):
@@ -591,27 +596,27 @@ def test_what_was_begun_or_closed_warns_of_nothing(run: Run, cache: Cachette) ->
     gc.collect()
 
 
-def test_a_call_in_a_cycle_that_is_never_awaited_warns(cache: Cachette) -> None:
-  held: List[Any] = []
-  held.append(cache.fetch('key', held))
-  del held
+def test_a_never_awaited_call_in_a_reference_cycle_warns(cache: Cachette) -> None:
+  references: List[Any] = []
+  references.append(cache.fetch('key', references))
+  del references
   with pytest.warns(RuntimeWarning, match=r"'Cachette.fetch' was never awaited"):
     gc.collect()
-  for _ in range(20):  # one that the garbage collector took warns when it is used again
+  for _ in range(20):  # a call that the garbage collector found warns when it is used again
     with pytest.warns(RuntimeWarning, match=r"'Cachette.fetch' was never awaited"):
       cache.fetch('key')
 
 
-@at_once
-def test_the_call_was_made_though_it_is_never_awaited(cache: Cachette) -> None:
+@inmemory_only
+def test_a_call_takes_effect_without_being_awaited(cache: Cachette) -> None:
   with pytest.warns(RuntimeWarning, match=r"'Cachette.put' was never awaited"):
     cache.put('key', 'value')
   assert asyncio.run(cache.fetch('key')) == 'value'
 
 
-def test_a_warning_that_is_an_error_is_told_and_harms_nothing(cache: Cachette) -> None:
-  told: List[Any] = []
-  hook, sys.unraisablehook = sys.unraisablehook, told.append
+def test_a_warning_as_an_error_is_reported_and_breaks_nothing(cache: Cachette) -> None:
+  reported: List[Any] = []
+  hook, sys.unraisablehook = sys.unraisablehook, reported.append
   try:
     with warnings.catch_warnings():
       warnings.simplefilter('error')
@@ -619,12 +624,12 @@ def test_a_warning_that_is_an_error_is_told_and_harms_nothing(cache: Cachette) -
         cache.fetch('key')
   finally:
     sys.unraisablehook = hook
-  assert [type(each.exc_value) for each in told] == [RuntimeWarning] * 3
+  assert [type(each.exc_value) for each in reported] == [RuntimeWarning] * 3
   assert asyncio.run(cache.fetch('key')) is None
 
 
-@at_once
-def test_what_is_returned_is_not_kept(cache: Cachette) -> None:
+@inmemory_only
+def test_results_are_not_retained(cache: Cachette) -> None:
   class Value:
     pass
 
@@ -644,7 +649,7 @@ def test_what_is_returned_is_not_kept(cache: Cachette) -> None:
   assert gone() is None
 
 
-def test_a_cycle_through_a_call_is_collected(cache: Cachette) -> None:
+def test_a_reference_cycle_through_a_call_is_collected(cache: Cachette) -> None:
   class Value:
     call: Any
 
@@ -658,7 +663,7 @@ def test_a_cycle_through_a_call_is_collected(cache: Cachette) -> None:
   assert gone() is None
 
 
-def test_a_call_can_hold_a_call_that_holds_a_call(cache: Cachette) -> None:
+def test_calls_can_be_nested_as_defaults(cache: Cachette) -> None:
   call: Any = None
   for _ in range(200_000):
     call = cache.fetch('key', call)
@@ -668,8 +673,8 @@ def test_a_call_can_hold_a_call_that_holds_a_call(cache: Cachette) -> None:
     gc.collect()
 
 
-@at_once
-def test_a_result_can_be_a_call_whose_result_is_a_call(cache: Cachette) -> None:
+@inmemory_only
+def test_results_can_be_nested_calls(cache: Cachette) -> None:
   call: Any = None
   for _ in range(500_000):
     call = cache.fetch('key', call)
@@ -679,8 +684,8 @@ def test_a_result_can_be_a_call_whose_result_is_a_call(cache: Cachette) -> None:
     gc.collect()
 
 
-@at_once
-def test_a_call_may_be_made_while_another_is_given_up(cache: Cachette) -> None:
+@inmemory_only
+def test_a_call_may_be_made_while_another_is_deallocated(cache: Cachette) -> None:
   class Value:
     def __del__(self) -> None:
       for _ in range(20):

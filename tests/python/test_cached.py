@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The decorator cached: what it keeps, and for which functions."""
+"""The `cached` decorator: what it stores, and for which functions."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any, List, Optional, Type
 import pytest
 from cachette import Cachette, CodecError, _fallbacks, _flights, cached
 from cachette._flights import _threads
-from conftest import Make, about
+from conftest import MakeClass, about
 from services.process import find_free_port
 
 
@@ -22,7 +22,7 @@ def run(awaitable: Any) -> Any:
 
 
 class Blocking:
-  """The blocking calls of a cache, each in an event loop of its own."""
+  """The calls of a cache, each run in its own event loop."""
 
   def __init__(self, cls: Type[Cachette]) -> None:
     self.cls = cls
@@ -41,12 +41,12 @@ class Blocking:
 
 
 @pytest.fixture
-def cls(make: Make) -> Any:
-  """A class that keeps any object, with blocking calls if it has none by itself."""
-  made: Any = make(codec='pickle')
-  if not hasattr(made, 'sync'):
-    made.sync = Blocking(made)
-  return made
+def cls(make_class: MakeClass) -> Any:
+  """A class that stores any object, with blocking calls if it has none itself."""
+  result: Any = make_class(codec='pickle')
+  if not hasattr(result, 'sync'):
+    result.sync = Blocking(result)
+  return result
 
 
 class Local(Cachette):
@@ -59,7 +59,7 @@ Local.load_config(lambda: {'codec': 'pickle'})
 # ---- Coroutine functions
 
 
-def test_a_coroutine_function_runs_once_for_the_same_arguments(cls: Any) -> None:
+def test_a_coroutine_function_runs_once_for_equal_arguments(cls: Any) -> None:
   runs: List[Any] = []
 
   @cls.cached(ttl=60)
@@ -80,7 +80,7 @@ def test_a_coroutine_function_runs_once_for_the_same_arguments(cls: Any) -> None
   assert runs == [(1, 2, 3), (1, 3, 3), (1, 2, 4)]
 
 
-def test_it_stays_a_coroutine_function_with_its_name_and_signature(cls: Any) -> None:
+def test_a_decorated_coroutine_function_has_its_name_and_signature(cls: Any) -> None:
   async def load(number: int, /, *more: int, fresh: bool = False, **others: str) -> int:
     """Loads."""
     return number
@@ -96,7 +96,7 @@ def test_it_stays_a_coroutine_function_with_its_name_and_signature(cls: Any) -> 
     assert run(decorated(1, 2, fresh=True, other='x')) == 1
 
 
-def test_none_is_kept(cls: Any) -> None:
+def test_none_is_cached(cls: Any) -> None:
   runs: List[int] = []
 
   @cls.cached
@@ -108,8 +108,8 @@ def test_none_is_kept(cls: Any) -> None:
   assert runs == [1]
 
 
-def test_the_ttl_is_that_of_the_decorator_or_the_configured_one(make: Make) -> None:
-  cls = make(codec='pickle', ttl=3600)
+def test_the_ttl_comes_from_the_decorator_or_the_configuration(make_class: MakeClass) -> None:
+  cls = make_class(codec='pickle', ttl=3600)
 
   @cls.cached(5)
   async def short() -> int:
@@ -128,7 +128,7 @@ def test_the_ttl_is_that_of_the_decorator_or_the_configured_one(make: Make) -> N
   run(main())
 
 
-def test_a_thousand_calls_at_once_run_it_once(cls: Any) -> None:
+def test_a_thousand_concurrent_calls_run_the_function_once(cls: Any) -> None:
   runs: List[int] = []
 
   @cls.cached
@@ -144,7 +144,7 @@ def test_a_thousand_calls_at_once_run_it_once(cls: Any) -> None:
   assert runs == [5]
 
 
-def test_an_exception_is_raised_and_not_kept(cls: Any) -> None:
+def test_an_exception_is_raised_and_not_cached(cls: Any) -> None:
   runs: List[int] = []
 
   @cls.cached
@@ -178,7 +178,7 @@ def test_invalidate_clears_the_key_of_a_call(cls: Any) -> None:
   assert runs == [1, 2, 1]
 
 
-def test_what_is_computed_while_its_key_is_invalidated_is_not_kept(cls: Any) -> None:
+def test_a_value_computed_during_an_invalidation_is_not_stored(cls: Any) -> None:
   data = ['old']
 
   async def main() -> None:
@@ -204,7 +204,7 @@ def test_what_is_computed_while_its_key_is_invalidated_is_not_kept(cls: Any) -> 
   run(main())
 
 
-def test_the_key_is_that_under_which_the_value_stands(cls: Any) -> None:
+def test_key_returns_the_key_of_the_stored_value(cls: Any) -> None:
   @cls.cached
   async def load(number: int) -> int:
     return number * 2
@@ -213,7 +213,7 @@ def test_the_key_is_that_under_which_the_value_stands(cls: Any) -> None:
   assert run(cls().fetch(load.key(21))) == 42
 
 
-def test_without_its_backend_the_function_runs() -> None:
+def test_the_function_runs_while_the_backend_is_down() -> None:
   class Down(Cachette):
     pass
 
@@ -242,7 +242,7 @@ def test_cached_of_the_package_uses_the_cache_of_the_package() -> None:
   assert run(load.invalidate(5)) == 1
 
 
-def test_a_cache_that_is_configured_after_the_decoration_is_used(make: Make) -> None:
+def test_a_cache_that_is_configured_after_the_decoration_is_used(make_class: MakeClass) -> None:
   class Late(Cachette):
     pass
 
@@ -257,7 +257,7 @@ def test_a_cache_that_is_configured_after_the_decoration_is_used(make: Make) -> 
   assert run(Late().flush()) == 1
 
 
-def test_the_vanilla_codec_is_refused_for_what_is_no_text(cache: Cachette) -> None:
+def test_the_vanilla_codec_is_rejected_for_values_other_than_str(cache: Cachette) -> None:
   cls: Any = type(cache)
 
   @cls.cached
@@ -275,8 +275,8 @@ def test_the_vanilla_codec_is_refused_for_what_is_no_text(cache: Cachette) -> No
     run(count())
 
 
-def test_a_value_that_cannot_be_encoded_is_a_codec_error(make: Make) -> None:
-  cls: Any = make(codec='json')
+def test_a_value_that_cannot_be_encoded_is_a_codec_error(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   @cls.cached
   async def load() -> object:
@@ -286,7 +286,7 @@ def test_a_value_that_cannot_be_encoded_is_a_codec_error(make: Make) -> None:
     run(load())
 
 
-def test_fastapi_takes_a_decorated_function_for_the_function() -> None:
+def test_fastapi_treats_a_decorated_function_like_the_function() -> None:
   fastapi = pytest.importorskip('fastapi')
   httpx = pytest.importorskip('httpx')
   app, runs = fastapi.FastAPI(), []
@@ -314,7 +314,7 @@ def test_fastapi_takes_a_decorated_function_for_the_function() -> None:
 # ---- Plain functions
 
 
-def test_a_plain_function_stays_one(cls: Any) -> None:
+def test_a_decorated_plain_function_is_a_plain_function(cls: Any) -> None:
   runs: List[int] = []
 
   @cls.cached(ttl=60)
@@ -330,7 +330,7 @@ def test_a_plain_function_stays_one(cls: Any) -> None:
   assert runs == [2, 3, 2]
 
 
-def test_a_plain_function_runs_without_its_backend() -> None:
+def test_a_plain_function_runs_while_the_backend_is_down() -> None:
   class Down(Cachette):
     pass
 
@@ -350,7 +350,7 @@ def test_a_plain_function_runs_without_its_backend() -> None:
     load.invalidate()
 
 
-def test_a_plain_function_may_give_none_or_fail(cls: Any) -> None:
+def test_a_plain_function_may_return_none_or_fail(cls: Any) -> None:
   runs: List[int] = []
 
   @cls.cached
@@ -369,14 +369,14 @@ def test_a_plain_function_may_give_none_or_fail(cls: Any) -> None:
   assert runs == [1, 2, 2]
 
 
-def test_threads_at_once_run_a_plain_function_once(cls: Any) -> None:
+def test_concurrent_threads_run_a_plain_function_once(cls: Any) -> None:
   runs: List[int] = []
-  begun, go = threading.Event(), threading.Event()
+  started, go = threading.Event(), threading.Event()
 
   @cls.cached
   def slow() -> str:
     runs.append(1)
-    begun.set()
+    started.set()
     assert go.wait(20)
     return 'value'
 
@@ -384,7 +384,7 @@ def test_threads_at_once_run_a_plain_function_once(cls: Any) -> None:
   threads = [threading.Thread(target=lambda: results.append(slow())) for _ in range(20)]
   for thread in threads:
     thread.start()
-  assert begun.wait(20)
+  assert started.wait(20)
   go.set()
   for thread in threads:
     thread.join(60)
@@ -393,10 +393,10 @@ def test_threads_at_once_run_a_plain_function_once(cls: Any) -> None:
 
 
 class Resource:
-  """What a function uses; it can be watched."""
+  """An object that a function uses, tracked by weak references."""
 
 
-def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None:
+def test_an_exception_of_a_plain_function_reaches_all_waiting_threads() -> None:
   sync, go, runs = Blocking(Local), threading.Event(), []
   died: List[int] = []
 
@@ -418,8 +418,8 @@ def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None
   threads = [threading.Thread(target=call) for _ in range(10)]
   for thread in threads:
     thread.start()
-  place = (Local._config, 'broken')
-  while place not in _threads.under_way or _threads.under_way[place].waiting < 9:
+  index = (Local._config, 'broken')
+  while index not in _threads.under_way or _threads.under_way[index].waiting < 9:
     assert any(thread.is_alive() for thread in threads)
   gc.collect()
   gc.disable()
@@ -432,7 +432,7 @@ def test_the_failure_of_a_plain_function_reaches_all_threads_that_wait() -> None
     gc.enable()
 
 
-def test_a_thread_that_is_stopped_leaves_the_computing_to_the_next() -> None:
+def test_a_waiting_thread_computes_when_the_computing_thread_is_interrupted() -> None:
   sync, go, runs = Blocking(Local), threading.Event(), []
 
   def compute() -> str:
@@ -451,8 +451,8 @@ def test_a_thread_that_is_stopped_leaves_the_computing_to_the_next() -> None:
   threads = [threading.Thread(target=call) for _ in range(5)]
   for thread in threads:
     thread.start()
-  place = (Local._config, 'stopped')
-  while place not in _threads.under_way or _threads.under_way[place].waiting < 4:
+  index = (Local._config, 'stopped')
+  while index not in _threads.under_way or _threads.under_way[index].waiting < 4:
     assert any(thread.is_alive() for thread in threads)
   go.set()
   for thread in threads:
@@ -461,7 +461,7 @@ def test_a_thread_that_is_stopped_leaves_the_computing_to_the_next() -> None:
   assert run(Local().fetch('stopped')) == 'value'
 
 
-def test_a_plain_function_may_call_itself_with_the_same_arguments() -> None:
+def test_a_plain_function_may_recurse_with_the_same_arguments() -> None:
   depth: List[int] = []
   sync = Blocking(Local)
 
@@ -474,7 +474,7 @@ def test_a_plain_function_may_call_itself_with_the_same_arguments() -> None:
   assert _flights.compute_blocking(Local, sync, 'own', compute, None) == 'value!!'
 
 
-def test_a_plain_function_that_gives_a_coroutine_is_told_so(cls: Any) -> None:
+def test_a_plain_function_that_returns_a_coroutine_is_an_error(cls: Any) -> None:
   async def work() -> int:
     return 1
 
@@ -490,7 +490,7 @@ def test_a_plain_function_that_gives_a_coroutine_is_told_so(cls: Any) -> None:
 
 
 class Shop:
-  """Its methods are decorated."""
+  """A class with decorated methods."""
 
   runs: List[str] = []
 
@@ -507,7 +507,7 @@ class Shop:
     return f'{self.name} {article}'
 
   @Local.cached
-  async def not_to_be_told_apart(self) -> int:
+  async def without_key(self) -> int:
     return 1
 
   @Local.cached(exclude=('cls',))
@@ -537,7 +537,7 @@ def _empty_local() -> None:
   Shop.runs.clear()
 
 
-def test_a_method_knows_its_object() -> None:
+def test_self_is_part_of_the_key() -> None:
   one, two = Shop('one'), Shop('two')
 
   async def main() -> None:
@@ -552,21 +552,21 @@ def test_a_method_knows_its_object() -> None:
   run(main())
 
 
-def test_an_excluded_self_is_no_part_of_the_key() -> None:
+def test_an_excluded_self_is_not_part_of_the_key() -> None:
   one, two = Shop('one'), Shop('two')
   assert one.price.key('bread') == two.price.key(article='bread')
   assert run(one.price('bread')) == run(two.price('bread')) == 'one bread'
   assert Shop.runs == ['bread']
 
 
-def test_a_self_that_is_not_excluded_is_told() -> None:
+def test_a_self_without_a_key_is_an_error() -> None:
   with pytest.raises(
-    TypeError, match=r'"self" of .*told_apart\(\) is a Shop,.*exclude=\(.self.,\)'
+    TypeError, match=r'"self" of .*without_key\(\) is a Shop,.*exclude=\(.self.,\)'
   ):
-    run(Shop().not_to_be_told_apart())
+    run(Shop().without_key())
 
 
-def test_a_bound_method_looks_like_one() -> None:
+def test_a_decorated_method_looks_like_a_bound_method() -> None:
   shop = Shop()
   assert inspect.iscoroutinefunction(shop.price) and inspect.iscoroutinefunction(Shop.price)
   assert inspect.iscoroutinefunction(shop.price.invalidate)
@@ -583,7 +583,7 @@ def test_a_bound_method_looks_like_one() -> None:
   assert again is Shop.price
 
 
-def test_a_method_keeps_its_object_no_longer_than_any_method() -> None:
+def test_a_method_does_not_keep_its_object_alive() -> None:
   shop = Shop()
   gone = weakref.ref(shop)
   run(shop.price('bread'))
@@ -592,7 +592,7 @@ def test_a_method_keeps_its_object_no_longer_than_any_method() -> None:
   assert gone() is None
 
 
-def test_class_methods_and_static_methods() -> None:
+def test_class_methods_and_static_methods_are_cached() -> None:
   class Branch(Shop):
     pass
 
@@ -614,7 +614,7 @@ def test_class_methods_and_static_methods() -> None:
   run(main())
 
 
-def test_an_inherited_method_and_one_that_calls_super() -> None:
+def test_inherited_methods_and_super_calls_are_cached() -> None:
   class Branch(Shop):
     @Local.cached(exclude=('self',))
     async def price(self, article: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The keys of decorated functions: by a template, by a function, and by the arguments."""
+"""Keys of decorated functions: from a template, from a function, and from the arguments."""
 
 import asyncio
 import collections
@@ -44,10 +44,10 @@ def one(value: Any) -> None:
 one_key: Callable[[Any], str] = Local.cached(one).key
 
 
-# ---- Keys of one's own
+# ---- Custom keys
 
 
-def test_a_template_is_filled_with_the_bound_arguments() -> None:
+def test_a_template_is_formatted_with_the_bound_arguments() -> None:
   @Local.cached(key='user:{id}:{fresh!r}:{user.real:>{width}}')
   async def load(id: int, user: int = 7, *, fresh: bool = False, width: int = 3) -> None: ...
 
@@ -55,7 +55,7 @@ def test_a_template_is_filled_with_the_bound_arguments() -> None:
   assert load.key(5, 8, fresh=True, width=1) == 'user:5:True:8'
 
 
-def test_a_template_may_use_the_others_that_were_given() -> None:
+def test_a_template_may_use_args_and_kwargs() -> None:
   @Local.cached(key='{args[0]}-{kwargs[name]}')
   async def load(*args: int, **kwargs: str) -> None: ...
 
@@ -89,7 +89,7 @@ def test_a_template_may_use_the_others_that_were_given() -> None:
   ],
   ids=str,
 )
-def test_wrong_options_are_told_at_the_decoration(
+def test_wrong_options_raise_at_decoration(
   options: Dict[str, Any], error: Type[Exception], message: str
 ) -> None:
   with pytest.raises(error, match=message):
@@ -98,7 +98,7 @@ def test_wrong_options_are_told_at_the_decoration(
     async def load(id: int) -> None: ...
 
 
-def test_what_is_no_function_is_refused() -> None:
+def test_only_functions_can_be_decorated() -> None:
   def generator() -> Any:
     yield 1
 
@@ -111,7 +111,7 @@ def test_what_is_no_function_is_refused() -> None:
   assert Local.cached(key='key')(lambda: 1).key() == 'key'
 
 
-def test_a_key_function_is_given_the_arguments_of_the_call() -> None:
+def test_a_key_function_receives_the_arguments_of_the_call() -> None:
   @Local.cached(key=lambda *args, **kwargs: f'{args}{kwargs}', namespace='ns')
   async def load(a: int, b: int = 2) -> int:
     return a + b
@@ -121,7 +121,7 @@ def test_a_key_function_is_given_the_arguments_of_the_call() -> None:
   assert run(Local().clear('ns')) == 1
 
 
-def test_a_key_function_that_gives_no_text_is_told() -> None:
+def test_a_key_function_that_does_not_return_str_is_an_error() -> None:
   async def make_key(a: int) -> str:
     return 'key'
 
@@ -134,7 +134,7 @@ def test_a_key_function_that_gives_no_text_is_told() -> None:
       run(load(1))
 
 
-def test_a_namespace_clears_all() -> None:
+def test_a_namespace_clears_all_keys_of_a_function() -> None:
   @Local.cached(namespace='ns')
   async def load(a: int) -> int:
     return a
@@ -157,7 +157,7 @@ def test_the_key_names_the_function() -> None:
   assert len(digest) == 32 and int(digest, 16) >= 0
 
 
-def test_arguments_are_the_same_however_they_are_spelled() -> None:
+def test_positional_and_keyword_arguments_give_the_same_key() -> None:
   def f(a: Any, /, b: Any, c: Any = 3, *rest: Any, d: Any, e: Any = 5, **more: Any) -> None: ...
 
   key = Local.cached(f).key
@@ -176,7 +176,7 @@ def test_arguments_are_the_same_however_they_are_spelled() -> None:
   assert len(set(different)) == len(different)
 
 
-def test_wrong_arguments_are_told_as_python_tells_them() -> None:
+def test_wrong_arguments_raise_the_type_error_of_python() -> None:
   @Local.cached
   async def load(a: int, *, b: int) -> None: ...
 
@@ -184,9 +184,9 @@ def test_wrong_arguments_are_told_as_python_tells_them() -> None:
     with pytest.raises(TypeError) as expected:
       load.__wrapped__(*args, **kwargs)
     for call in (load, load.key):
-      with pytest.raises(TypeError) as told:
+      with pytest.raises(TypeError) as raised:
         asyncio.run(call(*args, **kwargs))
-      assert str(told.value) == str(expected.value)
+      assert str(raised.value) == str(expected.value)
 
 
 def test_parameters_may_have_any_name() -> None:
@@ -195,7 +195,7 @@ def test_parameters_may_have_any_name() -> None:
   assert Local.cached(f).key(1, 2, 3, 4, 5, 6) == Local.cached(f).key(*range(1, 7), ttl=1)
 
 
-def test_defaults_of_any_type_are_kept_as_they_are() -> None:
+def test_defaults_of_any_type_reach_the_function_unchanged() -> None:
   marker = object()
 
   @Local.cached(exclude=('default',))
@@ -286,7 +286,7 @@ def test_equal_values_of_a_type_have_one_key() -> None:
   assert one_key(pathlib.Path('a')) == one_key(pathlib.PurePosixPath('a'))
 
 
-def test_pydantic_models() -> None:
+def test_pydantic_models_have_keys() -> None:
   pydantic = pytest.importorskip('pydantic')
 
   class Inner(pydantic.BaseModel):  # type: ignore[misc, name-defined]
@@ -331,7 +331,7 @@ class Strange(Dict[str, int]):
 
 
 @pytest.mark.parametrize(
-  ('value', 'says'),
+  ('value', 'message'),
   [
     (Opaque(), 'is an Opaque'),
     ([1, Opaque()], 'holds an Opaque'),
@@ -349,17 +349,20 @@ class Strange(Dict[str, int]):
   ],
   ids=lambda value: str(type(value)),
 )
-def test_a_value_that_no_key_can_be_made_of_is_told_by_its_parameter(value: Any, says: str) -> None:
+def test_a_value_without_a_key_is_an_error_that_names_its_parameter(
+  value: Any, message: str
+) -> None:
   for _ in range(2):
-    with pytest.raises(TypeError) as told:
+    with pytest.raises(TypeError) as raised:
       one_key(value)
-    assert f'The parameter "value" of {__name__}.one() {says}, which cannot be part of' in str(
-      told.value
+    assert f'The parameter "value" of {__name__}.one() {message}, which cannot be' in str(
+      raised.value
     )
-    assert 'Exclude the parameter with exclude=' in str(told.value)
+    assert 'Exclude the parameter with exclude=' in str(raised.value)
 
 
-# Values of which two are equal only if their types are: bool and int, say, are told apart by text.
+# Values of which two are equal only if their types are too; bool and int, for example, differ by
+# their text.
 plain = (
   st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 )
@@ -380,7 +383,7 @@ values = st.recursive(
 
 
 def describe(value: Any) -> Any:
-  """What tells a value from all others, by other means than its key."""
+  """Distinguishes a value from all others, without its key."""
   if isinstance(value, (list, tuple)):
     return [type(value).__name__, *map(describe, value)]
   if isinstance(value, (set, frozenset)):
@@ -392,7 +395,7 @@ def describe(value: Any) -> Any:
 
 @given(values, values)
 @settings(max_examples=500, deadline=None)
-def test_keys_are_the_same_if_and_only_if_the_arguments_are(a: Any, b: Any) -> None:
+def test_keys_are_equal_if_and_only_if_the_arguments_are(a: Any, b: Any) -> None:
   assert (one_key(a) == one_key(b)) == (describe(a) == describe(b))
   assert one_key(a) == one_key(pickle.loads(pickle.dumps(a)))
 
@@ -410,7 +413,7 @@ calls = st.tuples(
 
 @given(calls, calls)
 @settings(max_examples=500, deadline=None)
-def test_calls_have_the_same_key_if_and_only_if_they_are_the_same(one: Any, two: Any) -> None:
+def test_calls_have_equal_keys_if_and_only_if_they_are_equal(one: Any, two: Any) -> None:
   def bound(call: Any) -> Any:
     filled = inspect.signature(many).bind(*call[0], **call[1])
     filled.apply_defaults()
@@ -419,7 +422,7 @@ def test_calls_have_the_same_key_if_and_only_if_they_are_the_same(one: Any, two:
   assert (many_key(*one[0], **one[1]) == many_key(*two[0], **two[1])) == (bound(one) == bound(two))
 
 
-def test_keys_are_the_same_in_every_process() -> None:
+def test_keys_are_equal_in_every_process() -> None:
   program = """
     import datetime, decimal, enum, pathlib, uuid
     from dataclasses import dataclass
@@ -438,20 +441,20 @@ def test_keys_are_the_same_in_every_process() -> None:
       decimal.Decimal('1.5'), uuid.UUID(int=5), pathlib.Path('a'), Colour.RED, Size(words),
       **{each: each for each in words}))
     """
-  told = {
+  keys = {
     run_python(program, env={'PYTHONHASHSEED': seed}) for seed in ('0', '1', '12345', 'random')
   }
-  assert len(told) == 1
-  assert told.pop().startswith('__main__.f:')
+  assert len(keys) == 1
+  assert keys.pop().startswith('__main__.f:')
 
 
-def test_a_key_that_was_written_once_is_found_ever_after() -> None:
-  """What is changed here empties the caches of all who upgrade."""
+def test_the_format_of_keys_does_not_change() -> None:
+  """A change of these keys empties the caches of all users who upgrade."""
   assert one_key(5).endswith(':502cdae5be5edc8f06b260aedefa6aee')
   assert one_key({'a': [1.5, None, ('x', b'y')]}).endswith(':c8fe16fe0bf87405da0c925cedc3f2ac')
 
 
-def test_many_different_arguments_do_not_fill_the_memory() -> None:
+def test_many_different_arguments_do_not_use_up_memory() -> None:
   @Local.cached
   async def load(number: int) -> int:
     return number
@@ -463,8 +466,8 @@ def test_many_different_arguments_do_not_fill_the_memory() -> None:
   assert all(len(str(each)) < 1000 for each in memo)
 
 
-def test_an_import_of_the_package_takes_nothing_along_for_keys() -> None:
-  told = run_python("""
+def test_importing_the_package_imports_nothing_for_keys() -> None:
+  output = run_python("""
     import sys, asyncio
     from cachette import cached
     @cached(key='{a}')
@@ -472,7 +475,7 @@ def test_an_import_of_the_package_takes_nothing_along_for_keys() -> None:
     assert asyncio.run(f(1)) == 'value'
     print(*sorted({'decimal', 'dataclasses', 'uuid', 'pathlib', 'pydantic'} & set(sys.modules)))
     """)
-  assert told == '\n'
+  assert output == '\n'
 
 
 def test_a_function_without_parameters_has_one_key() -> None:

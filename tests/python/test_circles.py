@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Functions that need each other: one that would close a circle of waiting computes by itself."""
+"""Factories that need each other: one that would close a cycle of waiting computes its value
+itself."""
 
 import asyncio
 import collections
@@ -11,24 +12,24 @@ from typing import Any, Callable, Counter, Dict, List
 
 import pytest
 from cachette import Cachette
-from conftest import Make, at_once
+from conftest import MakeClass, inmemory_only
 
-LONG = 30  # seconds, more than anything here takes
+LONG = 30  # in seconds, longer than anything here takes
 
 
 def run(awaitable: Any) -> Any:
   return asyncio.run(awaitable)
 
 
-def all_end(*calls: Callable[[], Any]) -> List[Any]:
-  """Runs calls in threads of their own, which must end, and gives what they gave."""
+def run_all(*calls: Callable[[], Any]) -> List[Any]:
+  """Runs calls in separate threads, checks that all end, and returns their results."""
   results: List[Any] = [None] * len(calls)
 
-  def call(place: int) -> None:
+  def call(index: int) -> None:
     try:
-      results[place] = calls[place]()
+      results[index] = calls[index]()
     except BaseException as error:
-      results[place] = error
+      results[index] = error
 
   threads = [threading.Thread(target=call, args=(each,), daemon=True) for each in range(len(calls))]
   for thread in threads:
@@ -40,20 +41,20 @@ def all_end(*calls: Callable[[], Any]) -> List[Any]:
 
 
 class Meeting:
-  """Has flights of several threads or tasks all begin before any goes on."""
+  """A barrier: flights of several threads or tasks all start before any continues."""
 
   def __init__(self, count: int) -> None:
     self.count = count
     self.lock = threading.Lock()
     self.met = threading.Event()
-    self.begun: Counter[str] = collections.Counter()
+    self.started: Counter[str] = collections.Counter()
 
-  def note(self, name: str) -> int:
+  def arrive(self, name: str) -> int:
     with self.lock:
-      self.begun[name] += 1
-      if len(self.begun) >= self.count:
+      self.started[name] += 1
+      if len(self.started) >= self.count:
         self.met.set()
-      return self.begun[name]
+      return self.started[name]
 
   async def wait(self) -> None:
     deadline = time.monotonic() + LONG
@@ -63,10 +64,10 @@ class Meeting:
 
 
 def needing(cache: Cachette, meeting: Meeting, name: str, other: Callable[[], Any]) -> Any:
-  """A coroutine function whose first run needs another's value; a second run does not."""
+  """A coroutine function whose first run needs the value of another; a second run does not."""
 
   async def compute() -> str:
-    if meeting.note(name) > 1:
+    if meeting.arrive(name) > 1:
       return name
     await meeting.wait()
     return f'{name}({await other()})'
@@ -74,17 +75,17 @@ def needing(cache: Cachette, meeting: Meeting, name: str, other: Callable[[], An
   return lambda: cache.get_or_set(name, compute)
 
 
-def circle_of(cache: Cachette, names: str) -> Dict[str, Any]:
-  """Functions that need each other in turn, the last one the first."""
+def cycle_of(cache: Cachette, names: str) -> Dict[str, Any]:
+  """Functions that need each other in turn; the last one needs the first."""
   meeting, calls = Meeting(len(names)), {}
-  for place, name in enumerate(names):
-    following = names[(place + 1) % len(names)]
+  for index, name in enumerate(names):
+    following = names[(index + 1) % len(names)]
     calls[name] = needing(cache, meeting, name, lambda following=following: calls[following]())
   return calls
 
 
 def timed(coroutine: Any) -> Any:
-  """The coroutine, which must end, and all that it began with it."""
+  """Runs the coroutine, which must end together with all tasks that it started."""
 
   async def main() -> Any:
     return await asyncio.wait_for(coroutine, LONG)
@@ -96,9 +97,9 @@ def timed(coroutine: Any) -> Any:
 
 
 @pytest.mark.parametrize('names', ['ab', 'abc', 'abcdefgh'])
-def test_functions_of_a_loop_that_need_each_other_end(cache: Cachette, names: str) -> None:
+def test_a_cycle_of_functions_in_one_loop_ends(cache: Cachette, names: str) -> None:
   async def main() -> List[str]:
-    calls = circle_of(cache, names)
+    calls = cycle_of(cache, names)
     return await asyncio.gather(*(calls[name]() for name in names))
 
   for name, value in zip(names, timed(main())):
@@ -106,9 +107,9 @@ def test_functions_of_a_loop_that_need_each_other_end(cache: Cachette, names: st
     assert run(cache.fetch(name)) == value
 
 
-def test_who_asks_later_ends_too(cache: Cachette) -> None:
+def test_a_caller_that_joins_a_cycle_later_ends(cache: Cachette) -> None:
   async def main() -> List[str]:
-    calls = circle_of(cache, 'ab')
+    calls = cycle_of(cache, 'ab')
     first = [asyncio.create_task(calls[name]()) for name in 'ab']
     later = []
     for _ in range(20):
@@ -119,8 +120,8 @@ def test_who_asks_later_ends_too(cache: Cachette) -> None:
   assert all(timed(main()))
 
 
-def test_one_that_begins_in_the_other_ends(cache: Cachette) -> None:
-  """Only one is asked for: it begins the other, which asks for it."""
+def test_a_cycle_through_a_nested_call_ends(cache: Cachette) -> None:
+  """Only one is called: it starts the other, which then needs it."""
   runs: List[str] = []
 
   async def one() -> str:
@@ -134,7 +135,7 @@ def test_one_that_begins_in_the_other_ends(cache: Cachette) -> None:
   assert timed(cache.get_or_set('one', one)) == 'one(two(one))'
 
 
-def test_a_task_that_a_factory_began_and_waits_for_is_part_of_it(cache: Cachette) -> None:
+def test_a_task_started_by_a_factory_belongs_to_its_flight(cache: Cachette) -> None:
   meeting = Meeting(2)
   calls: Dict[str, Any] = {}
 
@@ -153,7 +154,7 @@ def test_a_task_that_a_factory_began_and_waits_for_is_part_of_it(cache: Cachette
   assert all(timed(main()))
 
 
-def test_a_factory_that_needs_several_at_once(cache: Cachette) -> None:
+def test_a_factory_that_needs_several_keys_at_once_ends(cache: Cachette) -> None:
   meeting = Meeting(3)
   calls: Dict[str, Any] = {}
 
@@ -172,10 +173,10 @@ def test_a_factory_that_needs_several_at_once(cache: Cachette) -> None:
   assert all(timed(main()))
 
 
-def test_caches_that_need_each_other(make: Make) -> None:
+def test_a_cycle_across_caches_ends(make_class: MakeClass) -> None:
   meeting, calls = Meeting(2), {}
-  calls['a'] = needing(make()(), meeting, 'a', lambda: calls['b']())
-  calls['b'] = needing(make()(), meeting, 'b', lambda: calls['a']())
+  calls['a'] = needing(make_class()(), meeting, 'a', lambda: calls['b']())
+  calls['b'] = needing(make_class()(), meeting, 'b', lambda: calls['a']())
 
   async def main() -> List[str]:
     return await asyncio.gather(calls['a'](), calls['b']())
@@ -183,20 +184,20 @@ def test_caches_that_need_each_other(make: Make) -> None:
   assert all(timed(main()))
 
 
-def test_decorated_functions_that_need_each_other(make: Make) -> None:
-  cls: Any = make(codec='json')
+def test_a_cycle_of_decorated_functions_ends(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   meeting = Meeting(2)
 
   @cls.cached(key='left:{number}')
   async def left(number: int) -> List[Any]:
-    if meeting.note('left') > 1:
+    if meeting.arrive('left') > 1:
       return [number]
     await meeting.wait()
     return [await right(number)]
 
   @cls.cached(key='right:{number}')
   async def right(number: int) -> List[Any]:
-    if meeting.note('right') > 1:
+    if meeting.arrive('right') > 1:
       return [number]
     await meeting.wait()
     return [await left(number)]
@@ -207,8 +208,8 @@ def test_decorated_functions_that_need_each_other(make: Make) -> None:
   assert all(timed(main()))
 
 
-@at_once
-def test_what_would_never_end_without_a_cache_is_an_error_and_no_silence(cache: Cachette) -> None:
+@inmemory_only
+def test_endless_recursion_is_an_error_and_not_a_hang(cache: Cachette) -> None:
   async def one() -> str:
     return await cache.get_or_set('two', two)  # type: ignore[no-any-return]
 
@@ -223,7 +224,7 @@ def test_what_would_never_end_without_a_cache_is_an_error_and_no_silence(cache: 
   assert [type(each) for each in timed(main())] == [RecursionError] * 2
 
 
-def test_what_needs_the_same_and_closes_no_circle_shares_it(cache: Cachette) -> None:
+def test_a_shared_dependency_without_a_cycle_is_computed_once(cache: Cachette) -> None:
   runs: Counter[str] = collections.Counter()
   needs = {'top': 'ab', 'a': 'cd', 'b': 'cd', 'c': 'e', 'd': 'e', 'e': ''}
 
@@ -242,7 +243,7 @@ def test_what_needs_the_same_and_closes_no_circle_shares_it(cache: Cachette) -> 
   assert dict(runs) == dict.fromkeys(runs, 1)
 
 
-def test_who_was_cancelled_waits_for_nobody_any_more(cache: Cachette) -> None:
+def test_a_cancelled_caller_is_no_longer_part_of_a_cycle(cache: Cachette) -> None:
   async def main() -> None:
     go = asyncio.Event()
     runs: Counter[str] = collections.Counter()
@@ -252,7 +253,7 @@ def test_who_was_cancelled_waits_for_nobody_any_more(cache: Cachette) -> None:
       await go.wait()
       return 'slow'
 
-    async def impatient() -> str:
+    async def call_with_timeout() -> str:
       with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(cache.get_or_set('slow', slow), 0.02)
       left.set()
@@ -264,11 +265,11 @@ def test_who_was_cancelled_waits_for_nobody_any_more(cache: Cachette) -> None:
     async def slow_that_needs_it() -> str:
       runs['needs'] += 1
       await left.wait()
-      return await cache.get_or_set('impatient', impatient)  # type: ignore[no-any-return]
+      return await cache.get_or_set('impatient', call_with_timeout)  # type: ignore[no-any-return]
 
     keeper = asyncio.ensure_future(cache.get_or_set('slow', slow))
     await asyncio.sleep(0.01)
-    first = asyncio.ensure_future(cache.get_or_set('impatient', impatient))
+    first = asyncio.ensure_future(cache.get_or_set('impatient', call_with_timeout))
     await left.wait()
     needs = asyncio.ensure_future(cache.get_or_set('needs', slow_that_needs_it))
     await asyncio.sleep(0.02)
@@ -284,7 +285,7 @@ def test_who_was_cancelled_waits_for_nobody_any_more(cache: Cachette) -> None:
 
 def needing_in_thread(sync: Any, meeting: Meeting, name: str, other: Callable[[], Any]) -> Any:
   def compute() -> str:
-    if meeting.note(name) > 1:
+    if meeting.arrive(name) > 1:
       return name
     assert meeting.met.wait(LONG)
     return f'{name}({other()})'
@@ -293,25 +294,26 @@ def needing_in_thread(sync: Any, meeting: Meeting, name: str, other: Callable[[]
 
 
 @pytest.mark.parametrize('names', ['ab', 'abcd'])
-def test_threads_that_need_each_other_end(make: Make, names: str) -> None:
-  sync, meeting, calls = make().sync, Meeting(len(names)), {}
-  for place, name in enumerate(names):
-    following = names[(place + 1) % len(names)]
+def test_a_cycle_of_threads_ends(make_class: MakeClass, names: str) -> None:
+  sync, meeting, calls = make_class().sync, Meeting(len(names)), {}
+  for index, name in enumerate(names):
+    following = names[(index + 1) % len(names)]
     calls[name] = needing_in_thread(
       sync, meeting, name, lambda following=following: calls[following]()
     )
-  results = all_end(*(calls[name] for name in names), *(calls[name] for name in names))
+  results = run_all(*(calls[name] for name in names), *(calls[name] for name in names))
   assert all(isinstance(each, str) for each in results)
 
 
-def test_a_thread_of_a_factory_and_the_loop_that_need_each_other_end(make: Make) -> None:
-  """A coroutine's flight waits for a thread's, which asks for the coroutine's in its loop."""
-  cls = make()
+def test_a_cycle_of_a_thread_and_a_loop_ends(make_class: MakeClass) -> None:
+  """The flight of a coroutine waits for that of a thread, which needs the coroutine's key in its
+  loop."""
+  cls = make_class()
   meeting = Meeting(2)
   loops: List[asyncio.AbstractEventLoop] = []
   calls: Dict[str, Any] = {}
 
-  async def ask(name: str) -> Any:
+  async def call(name: str) -> Any:
     return await calls[name]()
 
   calls['a'] = needing(cls(), meeting, 'a', lambda: asyncio.to_thread(calls['b']))
@@ -319,32 +321,32 @@ def test_a_thread_of_a_factory_and_the_loop_that_need_each_other_end(make: Make)
     cls.sync,
     meeting,
     'b',
-    lambda: asyncio.run_coroutine_threadsafe(ask('a'), loops[0]).result(LONG),
+    lambda: asyncio.run_coroutine_threadsafe(call('a'), loops[0]).result(LONG),
   )
 
   async def main() -> Any:
     loops.append(asyncio.get_running_loop())
-    thread = asyncio.get_running_loop().run_in_executor(None, calls['b'])  # nobody's context
+    thread = asyncio.get_running_loop().run_in_executor(None, calls['b'])  # an empty context
     return await asyncio.gather(calls['a'](), thread)
 
-  assert all(all_end(lambda: run(main()))[0])
+  assert all(run_all(lambda: run(main()))[0])
 
 
-def test_two_loops_that_need_each_other_end(make: Make) -> None:
-  cls = make()
+def test_a_cycle_of_two_loops_ends(make_class: MakeClass) -> None:
+  cls = make_class()
   meeting, loops, calls = Meeting(2), {}, {}
   ready = threading.Barrier(2)
 
-  async def ask(name: str) -> Any:
+  async def call(name: str) -> Any:
     return await calls[name]()
 
   def elsewhere(name: str) -> Any:
-    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(name), loops[name]))
+    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(name), loops[name]))
 
   calls['a'] = needing(cls(), meeting, 'a', lambda: elsewhere('b'))
   calls['b'] = needing(cls(), meeting, 'b', lambda: elsewhere('a'))
 
-  def live(name: str) -> Any:
+  def run_calls(name: str) -> Any:
     async def main() -> Any:
       loops[name] = asyncio.get_running_loop()
       await asyncio.get_running_loop().run_in_executor(None, ready.wait)
@@ -354,14 +356,14 @@ def test_two_loops_that_need_each_other_end(make: Make) -> None:
 
     return run(main())
 
-  results = all_end(lambda: live('a'), lambda: live('b'))
+  results = run_all(lambda: run_calls('a'), lambda: run_calls('b'))
   assert all(isinstance(each, str) for each in results), results
 
 
-def test_a_thread_may_ask_for_its_own_key_in_a_thread_that_it_began(make: Make) -> None:
+def test_a_thread_started_by_a_factory_may_need_the_same_key(make_class: MakeClass) -> None:
   import contextvars
 
-  sync, runs = make().sync, []
+  sync, runs = make_class().sync, []
 
   def compute() -> str:
     runs.append(1)
@@ -376,15 +378,15 @@ def test_a_thread_may_ask_for_its_own_key_in_a_thread_that_it_began(make: Make) 
     thread.join(LONG)
     return f'outer({found[0]})'
 
-  assert all_end(lambda: sync.get_or_set('key', compute)) == ['outer(inner)']
+  assert run_all(lambda: sync.get_or_set('key', compute)) == ['outer(inner)']
 
 
-# ---- At random
+# ---- Random tests
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_functions_that_need_each_other_at_random_end(make: Make, seed: int) -> None:
-  cls: Any = make(codec='json', timeout=60)
+def test_random_cycles_of_functions_end(make_class: MakeClass, seed: int) -> None:
+  cls: Any = make_class(codec='json', timeout=60)
   chance = random.Random(seed)
   names = 'abcdefgh'
   needs = {name: chance.sample(names, chance.randrange(3)) for name in names}
@@ -392,7 +394,7 @@ def test_functions_that_need_each_other_at_random_end(make: Make, seed: int) -> 
 
   async def compute(name: str, inside: str) -> Any:
     await asyncio.sleep(chance.choice([0, 0.001]))
-    # A function that is within itself ends there, as it would without a cache.
+    # A function that runs inside itself ends there, as it would without a cache.
     if name in inside:
       return name
     depth[name] += 1
@@ -406,13 +408,13 @@ def test_functions_that_need_each_other_at_random_end(make: Make, seed: int) -> 
       await asyncio.gather(*(call(chance.choice(names)) for _ in range(20)))
       await cls().flush()
 
-  results = all_end(lambda: run(main()), lambda: run(main()))
+  results = run_all(lambda: run(main()), lambda: run(main()))
   assert results == [None, None], results
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_threads_that_need_each_other_at_random_end(make: Make, seed: int) -> None:
-  cls: Any = make(codec='json', timeout=60)
+def test_random_cycles_of_threads_end(make_class: MakeClass, seed: int) -> None:
+  cls: Any = make_class(codec='json', timeout=60)
   chance = random.Random(seed)
   names = 'abcdef'
   needs = {name: chance.sample(names, chance.randrange(3)) for name in names}
@@ -424,9 +426,9 @@ def test_threads_that_need_each_other_at_random_end(make: Make, seed: int) -> No
   def call(name: str, inside: str = '') -> Any:
     return cls.sync.get_or_set(name, lambda: compute(name, inside))
 
-  def live() -> None:
+  def run_calls() -> None:
     for name in names * 3:
       call(name)
       cls.sync.clear(key=chance.choice(names))
 
-  assert all_end(*[live] * 6) == [None] * 6
+  assert run_all(*[run_calls] * 6) == [None] * 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each call with each codec on each backend, and keys of any text."""
+"""Each call with each codec on each backend, and with keys of any text."""
 
 import asyncio
 from typing import Any, Awaitable, Callable, Dict, Tuple
@@ -7,7 +7,7 @@ from typing import Any, Awaitable, Callable, Dict, Tuple
 import pandas
 import pytest
 from cachette import Cachette
-from conftest import Make, counted
+from conftest import MakeClass, expected_counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -16,8 +16,8 @@ CODECS = ['csv', 'feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle', 'v
 FRAMES = ('csv', 'feather', 'parquet')
 
 
-def pair_of(codec: str) -> Tuple[Any, Any]:
-  """Two values that the codec holds."""
+def values_for(codec: str) -> Tuple[Any, Any]:
+  """Two values that the codec supports."""
   if codec in FRAMES:
     return pandas.DataFrame({'a': [1, 2], 'b': ['x', 'ü']}), pandas.DataFrame({'c': [0.5]})
   if codec == 'vanilla':
@@ -32,7 +32,7 @@ def same(fetched: Any, value: Any) -> None:
     assert type(fetched) is type(value) and fetched == value
 
 
-async def at_once(value: Any) -> Any:
+async def awaited(value: Any) -> Any:
   return value
 
 
@@ -40,11 +40,11 @@ Call = Callable[..., Awaitable[Any]]
 
 
 def calls_of(cache: Cachette, kind: str) -> Callable[[str], Call]:
-  """The calls by name, either kind of which is awaited."""
+  """The calls by name, awaited or blocking; both kinds are awaited here."""
   if kind == 'awaited':
     return lambda name: getattr(cache, name)
   sync = type(cache).sync
-  return lambda name: lambda *args, **named: at_once(getattr(sync, name)(*args, **named))
+  return lambda name: lambda *args, **named: awaited(getattr(sync, name)(*args, **named))
 
 
 @pytest.fixture(params=CODECS)
@@ -54,12 +54,14 @@ def codec(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=['awaited', 'sync'])
-def call(request: pytest.FixtureRequest, make: Make, codec: str) -> Callable[[str], Call]:
-  return calls_of(make(codec=codec)(), request.param)
+def call(
+  request: pytest.FixtureRequest, make_class: MakeClass, codec: str
+) -> Callable[[str], Call]:
+  return calls_of(make_class(codec=codec)(), request.param)
 
 
 def test_put_fetch_and_clear(call: Callable[[str], Call], codec: str) -> None:
-  one, two = pair_of(codec)
+  one, two = values_for(codec)
 
   async def main() -> None:
     assert await call('fetch')('key') is None
@@ -83,8 +85,8 @@ def test_put_fetch_and_clear(call: Callable[[str], Call], codec: str) -> None:
   asyncio.run(main())
 
 
-def test_add_puts_only_where_nothing_is(call: Callable[[str], Call], codec: str) -> None:
-  one, two = pair_of(codec)
+def test_add_stores_only_absent_keys(call: Callable[[str], Call], codec: str) -> None:
+  one, two = values_for(codec)
 
   async def main() -> None:
     assert await call('add')('key', one) is True
@@ -94,8 +96,8 @@ def test_add_puts_only_where_nothing_is(call: Callable[[str], Call], codec: str)
   asyncio.run(main())
 
 
-def test_calls_on_many_keys(call: Callable[[str], Call], codec: str) -> None:
-  one, two = pair_of(codec)
+def test_calls_on_many_keys_work_with_each_codec(call: Callable[[str], Call], codec: str) -> None:
+  one, two = values_for(codec)
 
   async def main() -> None:
     await call('put_many')({'space:1': one, 'space:2': two, 'other': one}, ttl=20)
@@ -114,13 +116,13 @@ def test_calls_on_many_keys(call: Callable[[str], Call], codec: str) -> None:
   asyncio.run(main())
 
 
-def test_a_counter_is_counted_whatever_the_codec(
+def test_counters_work_with_each_codec(
   call: Callable[[str], Call], backend: Dict[str, Any]
 ) -> None:
   async def main() -> None:
     assert await call('increment')('counter') == 1
     assert await call('increment')('counter', 5) == 6
-    assert await call('increment')('counter', by=-7) == counted(backend, -1)
+    assert await call('increment')('counter', by=-7) == expected_counter(backend, -1)
 
   asyncio.run(main())
 
@@ -129,7 +131,7 @@ _caches: Dict[Tuple[str, str], Cachette] = {}
 
 
 def cache_of(backend: Dict[str, Any], codec: str) -> Cachette:
-  """One cache for all examples, whose keys are cleared one by one."""
+  """One cache for all examples, which clear their keys one by one."""
   if (backend['backend'], codec) not in _caches:
 
     class Own(Cachette):
@@ -145,7 +147,7 @@ def cache_of(backend: Dict[str, Any], codec: str) -> Cachette:
 @settings(
   max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_keys_of_any_text_are_kept_apart(backend: Dict[str, Any], keys: Any) -> None:
+def test_keys_of_any_text_are_distinct(backend: Dict[str, Any], keys: Any) -> None:
   for codec in ('json', 'vanilla'):
     sync = type(cache_of(backend, codec)).sync
     values = {key: f'value of {key}' for key in keys}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Codecs: what goes in comes out, and what cannot is a CodecError with its cause."""
+"""Codecs: values round-trip, and unsupported values are a CodecError with its cause."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 from cachette import Cachette, CodecError
-from conftest import Make, about, run_python
+from conftest import MakeClass, about, run_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ objects = st.recursive(
 )
 
 
-def there_and_back(cache: Cachette, value: Any) -> Any:
+def round_trip(cache: Cachette, value: Any) -> Any:
   async def main() -> Tuple[Any, Tuple[int, Any]]:
     await cache.put('key', value)
     return await cache.fetch('key'), await cache.fetch_with_ttl('key')
@@ -42,35 +42,35 @@ def there_and_back(cache: Cachette, value: Any) -> Any:
 
 @given(value=texts)
 @shared_settings
-def test_vanilla_gives_back_text(cache: Cachette, value: str) -> None:
-  assert there_and_back(cache, value) == value
+def test_vanilla_round_trips_str(cache: Cachette, value: str) -> None:
+  assert round_trip(cache, value) == value
 
 
 @pytest.mark.parametrize(
   'value', [5, -1.5, True, None, [1, 'two'], {'a': 1}, b'bytes', ...], ids=repr
 )
-def test_vanilla_stores_the_text_of_what_is_no_text(cache: Cachette, value: Any) -> None:
-  assert there_and_back(cache, value) == str(value)
+def test_vanilla_stores_str_of_other_values(cache: Cachette, value: Any) -> None:
+  assert round_trip(cache, value) == str(value)
 
 
-def test_vanilla_stores_the_text_of_a_str_of_a_subclass(cache: Cachette) -> None:
+def test_vanilla_stores_str_of_a_str_subclass(cache: Cachette) -> None:
   class Loud(str):
     def __str__(self) -> str:
       return self.upper()
 
-  assert there_and_back(cache, Loud('loud')) == 'LOUD'
+  assert round_trip(cache, Loud('loud')) == 'LOUD'
 
 
 @given(value=jsonables)
 @shared_settings
-def test_json_gives_back_what_json_can_hold(backend: Dict[str, Any], value: Any) -> None:
-  assert there_and_back(configured('json', backend), value) == value
+def test_json_round_trips_what_json_can_represent(backend: Dict[str, Any], value: Any) -> None:
+  assert round_trip(configured('json', backend), value) == value
 
 
 @given(value=objects)
 @shared_settings
-def test_pickle_gives_back_objects(backend: Dict[str, Any], value: Any) -> None:
-  assert there_and_back(configured('pickle', backend), value) == value
+def test_pickle_round_trips_objects(backend: Dict[str, Any], value: Any) -> None:
+  assert round_trip(configured('pickle', backend), value) == value
 
 
 _configured: Dict[Tuple[str, str], Cachette] = {}
@@ -88,17 +88,17 @@ def configured(codec: str, backend: Dict[str, Any]) -> Cachette:
   return _configured[codec, backend['backend']]
 
 
-def put_raw(make: Make, codec: str, raw: bytes) -> Cachette:
-  """A cache of the codec that holds bytes of another's making under "key"."""
+def put_raw(make_class: MakeClass, codec: str, raw: bytes) -> Cachette:
+  """A cache of the codec, with raw bytes stored under "key"."""
   name = next(names)
   Cachette.register_codec(name, lambda value: value, bytes)
-  writer = make(codec=name, memory_name=name)()
-  reader = make(codec=codec, memory_name=name)()
+  writer = make_class(codec=name, memory_name=name)()
+  reader = make_class(codec=codec, memory_name=name)()
   asyncio.run(writer.put('key', raw))
   return reader
 
 
-def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
+def test_the_stored_bytes_are_exactly_those_of_the_codec(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, lambda value: value, bytes)
   for codec, value, raw in [
@@ -107,7 +107,10 @@ def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
     ('pickle', (1, 2), pickle.dumps((1, 2))),
   ]:
     shared = next(names)
-    writer, reader = make(codec=codec, memory_name=shared)(), make(codec=name, memory_name=shared)()
+    writer, reader = (
+      make_class(codec=codec, memory_name=shared)(),
+      make_class(codec=name, memory_name=shared)(),
+    )
     asyncio.run(writer.put('key', value))
     assert asyncio.run(reader.fetch('key')) == raw
 
@@ -123,10 +126,10 @@ def test_what_is_stored_is_exactly_what_the_codec_gave(make: Make) -> None:
     ('pickle', b'cno_such_module\nName\n.', ModuleNotFoundError),
   ],
 )
-def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
-  make: Make, codec: str, raw: bytes, cause: type
+def test_invalid_bytes_are_a_codec_error_with_its_cause(
+  make_class: MakeClass, codec: str, raw: bytes, cause: type
 ) -> None:
-  cache = put_raw(make, codec, raw)
+  cache = put_raw(make_class, codec, raw)
   for awaitable in (cache.fetch('key', default=1), cache.fetch_with_ttl('key')):
     with pytest.raises(CodecError) as caught:
       asyncio.run(awaitable)
@@ -146,25 +149,27 @@ def test_bytes_that_are_not_of_the_codec_are_a_codec_error_with_its_cause(
   ],
   ids=['vanilla', 'json-set', 'json-object', 'pickle'],
 )
-def test_a_value_that_the_codec_does_not_take_is_a_codec_error_with_its_cause(
-  make: Make, codec: str, value: Any, cause: type
+def test_an_unsupported_value_is_a_codec_error_with_its_cause(
+  make_class: MakeClass, codec: str, value: Any, cause: type
 ) -> None:
-  cache = make(codec=codec)()
+  cache = make_class(codec=codec)()
   asyncio.run(cache.put('key', 'before'))
   with pytest.raises(CodecError) as caught:
     asyncio.run(cache.put('key', value))
   reason = f'The "{codec}" codec cannot encode the value of "key": {caught.value.__cause__}. '
-  assert str(caught.value).startswith(reason)  # what to do comes behind; see test_refused.py
+  assert str(caught.value).startswith(reason)  # the advice follows; see test_refused.py
   assert isinstance(caught.value.__cause__, cause)
   assert asyncio.run(cache.fetch('key')) == 'before'
 
 
-def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make: Make) -> None:
+def test_an_exception_without_a_message_is_named_and_a_long_message_cut(
+  make_class: MakeClass,
+) -> None:
   class Silent(Exception):
     def __str__(self) -> str:
       raise RuntimeError
 
-  for raised, told in (
+  for raised, message in (
     (KeyError(), 'KeyError'),
     (Silent(), 'Silent'),
     (OSError('x' * 999), 'x' * 200),
@@ -174,10 +179,10 @@ def test_an_exception_that_says_nothing_is_named_and_a_long_one_cut(make: Make) 
       raise raised
 
     Cachette.register_codec('failing', dumps, bytes)
-    cls = make(codec='failing')
+    cls = make_class(codec='failing')
     with pytest.raises(CodecError) as caught:
       cls.sync.put('key', 'value')
-    assert str(caught.value) == f'The "failing" codec cannot encode the value of "key": {told}'
+    assert str(caught.value) == f'The "failing" codec cannot encode the value of "key": {message}'
 
 
 def test_the_exception_of_a_str_method_is_the_cause(cache: Cachette) -> None:
@@ -192,7 +197,7 @@ def test_the_exception_of_a_str_method_is_the_cause(cache: Cachette) -> None:
 
 
 @pytest.mark.parametrize('exception', [KeyboardInterrupt, SystemExit, MemoryError])
-def test_what_is_no_fault_of_the_value_is_not_made_a_codec_error(
+def test_exceptions_unrelated_to_the_value_are_not_codec_errors(
   cache: Cachette, exception: type
 ) -> None:
   class Broken:
@@ -206,47 +211,47 @@ def test_what_is_no_fault_of_the_value_is_not_made_a_codec_error(
   asyncio.run(main())
 
 
-# ---- Codecs of the application's own
+# ---- Custom codecs
 
 
-def test_a_registered_codec_encodes_and_decodes(make: Make) -> None:
+def test_a_registered_codec_encodes_and_decodes(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, lambda value: repr(value).encode(), lambda raw: eval(raw))
-  cache = make(codec=name.upper())()
-  assert there_and_back(cache, {1, 2}) == {1, 2}
+  cache = make_class(codec=name.upper())()
+  assert round_trip(cache, {1, 2}) == {1, 2}
   assert f"codec='{name}'" in repr(cache)
 
 
 @pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
-def test_a_codec_may_give_any_object_that_holds_bytes(make: Make, kind: Any) -> None:
+def test_a_codec_may_return_any_bytes_like_object(make_class: MakeClass, kind: Any) -> None:
   name = next(names)
   Cachette.register_codec(name, kind, lambda raw: (type(raw), raw))
-  cache = make(codec=name)()
+  cache = make_class(codec=name)()
   for value in (b'', b'short', b'long' * 2000):
-    assert there_and_back(cache, value) == (bytes, value)
+    assert round_trip(cache, value) == (bytes, value)
 
 
-def test_a_codec_that_gives_no_bytes_is_a_codec_error(make: Make) -> None:
+def test_a_codec_that_does_not_return_bytes_is_a_codec_error(make_class: MakeClass) -> None:
   name = next(names)
   Cachette.register_codec(name, str, str)
   with pytest.raises(CodecError) as caught:
-    asyncio.run(make(codec=name)().put('key', 'value'))
+    asyncio.run(make_class(codec=name)().put('key', 'value'))
   assert isinstance(caught.value.__cause__, TypeError)
 
 
-def test_a_stop_iteration_of_a_codec_is_a_codec_error(make: Make) -> None:
+def test_a_stop_iteration_of_a_codec_is_a_codec_error(make_class: MakeClass) -> None:
   def stop(_: Any) -> Any:
     raise StopIteration('value')
 
   name = next(names)
   Cachette.register_codec(name, stop, stop)
   with pytest.raises(CodecError) as caught:
-    asyncio.run(make(codec=name)().put('key', 'value'))
+    asyncio.run(make_class(codec=name)().put('key', 'value'))
   assert isinstance(caught.value.__cause__, StopIteration)
 
 
-def test_a_codec_may_replace_one_of_the_package(make: Make) -> None:
-  told = run_python("""
+def test_a_codec_may_replace_a_built_in_one(make_class: MakeClass) -> None:
+  message = run_python("""
     import asyncio
     from cachette import Cachette
     for name in ('json', 'Vanilla'):
@@ -255,29 +260,29 @@ def test_a_codec_may_replace_one_of_the_package(make: Make) -> None:
       asyncio.run(Cachette().put('key', 'value'))
       print(asyncio.run(Cachette().fetch('key')), Cachette())
     """)
-  assert told == (
+  assert message == (
     "b'own' <Cachette backend='inmemory' codec='json' ttl=60>\n"
     "b'own' <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
   )
 
 
-def test_a_codec_may_use_and_reconfigure_caches(make: Make) -> None:
+def test_a_codec_may_use_and_reconfigure_caches(make_class: MakeClass) -> None:
   name = next(names)
-  made: List[Any] = []
+  decoded: List[Any] = []
 
   def dumps(value: Any) -> bytes:
-    made[0].load_config(lambda: [('codec', name)])
+    decoded[0].load_config(lambda: [('codec', name)])
     asyncio.get_running_loop()
-    made[0]().fetch('inner').close()
+    decoded[0]().fetch('inner').close()
     return bytes(value)
 
   Cachette.register_codec(name, dumps, bytes)
-  made.append(make(codec=name))
+  decoded.append(make_class(codec=name))
 
   async def main() -> None:
     for _ in range(10):
-      await made[0]().put('key', b'value')
-      await made[0]().fetch('key')
+      await decoded[0]().put('key', b'value')
+      await decoded[0]().fetch('key')
 
   asyncio.run(main())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cachette 0.1.8 and this package read what the other has written, on one server."""
+"""cachette 0.1.8 and this package read each other's data on the same server."""
 
 import asyncio
 import os
@@ -17,9 +17,9 @@ from services.redis import RedisServer
 
 CODECS = ['csv', 'feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle', 'vanilla']
 
-# What runs in the old package's place: it puts the values that it is given, or fetches and gives
-# them back, pickled either way. It ends at once, for Arrow's threads may abort an interpreter that
-# takes its time.
+# This program runs in place of the old package: it puts the values that it receives, or fetches
+# them and returns them, pickled. It exits at once, because Arrow's threads may abort an interpreter
+# that exits slowly.
 OLD = """
 import asyncio, os, pickle, sys
 from cachette import Cachette
@@ -32,7 +32,7 @@ def get_cachette_config():
   named = [] if codec == 'vanilla' else [('codec', codec)]
   return [('backend', backend), (f'{backend}_url', url), ('ttl', 300), *named]
 
-cache = Cachette()  # which for MongoDB runs a loop of its own
+cache = Cachette()  # for MongoDB it runs its own loop
 
 async def main():
   fetched = {}
@@ -49,13 +49,13 @@ os._exit(0)
 """
 
 
-# These of MongoDB's still speak with the server of the tests.
+# These versions of the MongoDB clients still work with the test server.
 PACKAGES = ['cachette==0.1.8', 'redis==8.1.0', 'motor==3.3.2', 'pymongo==4.6.3', 'dnspython==2.6.1']
 
 
 @pytest.fixture(scope='session')
 def old_package() -> str:
-  """The folder of the old package and the clients that it needs."""
+  """A folder with the old package and the clients that it needs."""
   folder = os.path.join(ROOT, 'build', 'cachette-0.1.8')
   if not os.path.isdir(os.path.join(folder, 'dns')):
     install = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', folder]
@@ -81,7 +81,7 @@ def run_old(
 def values_of(codec: str) -> Dict[str, Any]:
   if codec in ('csv', 'feather', 'parquet'):
     frame = pandas.DataFrame({'name': ['Ada', 'Grace'], 'born': [1815, 1906], 'x': [0.5, -1e300]})
-    empty = {'empty': frame.iloc[:0].reset_index(drop=True)}  # whose types CSV does not hold
+    empty = {'empty': frame.iloc[:0].reset_index(drop=True)}  # CSV does not preserve their types
     return {'frame': frame, **({} if codec == 'csv' else empty)}
   if codec == 'vanilla':
     return {'text': 'grüß dich', 'long': 'x' * 100_000}
@@ -121,16 +121,20 @@ def check(folder: str, codec: str, backend: str, url: str) -> None:
 
 
 @pytest.mark.parametrize('codec', CODECS)
-def test_old_and_new_read_each_other(redis: RedisServer, old_package: str, codec: str) -> None:
+def test_old_and_new_read_each_others_data(
+  redis: RedisServer, old_package: str, codec: str
+) -> None:
   check(old_package, codec, 'redis', redis.url)
 
 
 @pytest.mark.parametrize('codec', ['vanilla', 'pickle', 'feather'])
-def test_old_and_new_read_each_other_on_mongodb(mongodb: str, old_package: str, codec: str) -> None:
+def test_old_and_new_read_each_others_data_on_mongodb(
+  mongodb: str, old_package: str, codec: str
+) -> None:
   check(old_package, codec, 'mongodb', mongodb)
 
 
-# Gives what the old package's codecs make of values, and what they read, pickled.
+# Returns what the old package's codecs write and read, pickled.
 OLD_CODECS = """
 import importlib, os, pickle, sys
 
@@ -151,7 +155,7 @@ os._exit(0)
 
 
 def odd_values_of(codec: str) -> List[Any]:
-  """Values whose bytes two ways of writing would tell apart."""
+  """Values for which two encodings would produce different bytes."""
   values: List[Any] = list(values_of(codec).values())
   if codec in ('csv', 'feather', 'parquet'):
     frame = values[0]
@@ -170,7 +174,7 @@ def odd_values_of(codec: str) -> List[Any]:
 
 
 @pytest.mark.parametrize('codec', CODECS)
-def test_the_bytes_are_those_of_the_old_package(old_package: str, codec: str) -> None:
+def test_the_bytes_equal_those_of_the_old_package(old_package: str, codec: str) -> None:
   values = odd_values_of(codec)
   done = subprocess.run(
     [sys.executable, '-c', OLD_CODECS, codec],
@@ -196,11 +200,13 @@ def test_the_bytes_are_those_of_the_old_package(old_package: str, codec: str) ->
     try:
       Coded.sync.put('key', value)
       assert Raw.sync.fetch('key') == raw
-    except CodecError:  # of what would not come back; what the old package has put is read as ever
+    except (
+      CodecError
+    ):  # skips values that would not round-trip; the old package's data is still readable
       refused += 1
       Raw.sync.put('key', raw)
     ours = Coded.sync.fetch('key')
-    if isinstance(theirs, Exception):  # the old package cannot read what it wrote: int keys
+    if isinstance(theirs, Exception):  # the old package cannot read its own data here: int keys
       assert codec == 'msgpack' and ours == value == {1: 'number'}
     elif isinstance(theirs, pandas.DataFrame):
       assert_frame_equal(ours, theirs)
@@ -209,7 +215,7 @@ def test_the_bytes_are_those_of_the_old_package(old_package: str, codec: str) ->
   assert refused == (2 if codec == 'csv' else 0)
 
 
-def test_the_old_package_reads_numbers_that_msgpack_writes_in_another_way(
+def test_the_old_package_reads_numbers_that_msgpack_encodes_differently(
   redis: RedisServer, old_package: str
 ) -> None:
   class New(Cachette):
@@ -218,12 +224,12 @@ def test_the_old_package_reads_numbers_that_msgpack_writes_in_another_way(
   New.load_config(lambda: {'backend': 'redis', 'redis_url': redis.url, 'codec': 'msgpack'})
   numbers = {f'digit:{number}': number for number in range(46, 60)}
   New.sync.put_many(numbers)
-  asked = dict.fromkeys(numbers)
-  assert run_old(old_package, 'msgpack', 'redis', redis.url, asked) == numbers
+  request = dict.fromkeys(numbers)
+  assert run_old(old_package, 'msgpack', 'redis', redis.url, request) == numbers
   run_old(old_package, 'msgpack', 'redis', redis.url, {'old:47': 47, 'old:55': 55, 'old:58': 58})
   assert New.sync.fetch_many(['old:47', 'old:55', 'old:58']) == {
     'old:47': 47,
-    'old:55': 7,  # a digit, as a counter is; docs/guides/choose-a-codec.md
+    'old:55': 7,  # a single digit, like a counter; see docs/guides/choose-a-codec.md
     'old:58': 58,
   }
 

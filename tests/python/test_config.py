@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`load_config`: what it reads, what it refuses and in which words, and what it replaces."""
+"""`load_config`: what it reads, what it rejects with which messages, and what it replaces."""
 
 import asyncio
 import collections
@@ -10,16 +10,16 @@ import pathlib
 import traceback
 import types
 from dataclasses import InitVar, dataclass, field
-from typing import Any, ClassVar, List, Optional, Tuple
+from typing import Any, ClassVar, List, Optional, Tuple, Type
 
 import pydantic
 import pydantic_settings
 import pytest
 from cachette import BackendError, Cachette, CachetteError, ConfigError
-from cachette._cachette import options
+from cachette._cachette import load, options
 from conftest import about, count_descriptors, linux_only, run_python
 
-TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # these words are those of 0.1.x
+TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # the messages are those of 0.1.x
 LONGER = ' The ttl of a single call, such as put(key, value, ttl), may be longer.'
 TIMEOUT = 'The "timeout" value must be between 0.001 and 3600 seconds.'
 REDIS = 'The "redis_url" cannot be null when using redis as backend.'
@@ -30,7 +30,7 @@ DATABASE = 'The "database_name" cannot be null when using MongoDB as backend.'
 TABLE = 'The "table_name" cannot be null when using MongoDB as backend.'
 PICKLE = 'The "pickle_path" cannot be null when using pickle as backend.'
 
-# Settings, and exactly the faults that they have.
+# Settings, and exactly the errors that they have.
 FAULTY = [
   ([('ttl', 0)], [f'{TTL} It is "0".']),
   ([('ttl', 3601)], [f'{TTL} It is "3601".{LONGER}']),
@@ -78,24 +78,24 @@ FAULTY = [
 ]
 
 
-def own(settings: Any) -> type:
-  """A class with a configuration of its own."""
-  made = types.new_class('Own', (Cachette,))
-  made.load_config(lambda: settings)  # type: ignore[attr-defined]
-  return made
+def configured(settings: Any) -> type:
+  """A class with its own configuration."""
+  cls = types.new_class('Own', (Cachette,))
+  cls.load_config(lambda: settings)  # type: ignore[attr-defined]
+  return cls
 
 
-def faults_of(settings: Any) -> List[str]:
-  """The messages of the pydantic.ValidationError that a configuration must raise."""
+def errors_of(settings: Any) -> List[str]:
+  """The messages of the pydantic.ValidationError that the settings must raise."""
   with pytest.raises(pydantic.ValidationError) as caught:
-    own(settings)
+    configured(settings)
   found = [error['msg'] for error in caught.value.errors()]
   prefix = 'Value error, '
   assert all(each.startswith(prefix) for each in found)
   return [each[len(prefix) :] for each in found]
 
 
-# ---- What is read
+# ---- Valid settings
 
 
 @dataclass
@@ -136,8 +136,8 @@ class PydanticModel(pydantic.BaseModel):
   ],
   ids=lambda settings: type(settings).__name__,
 )
-def test_settings_of_every_kind_are_read(settings: Any) -> None:
-  config = own(settings)._config  # type: ignore[attr-defined]
+def test_every_kind_of_settings_is_read(settings: Any) -> None:
+  config = configured(settings)._config  # type: ignore[attr-defined]
   assert (config.get('ttl'), config.get('table_name')) == ('7', 'mine')
 
 
@@ -151,11 +151,11 @@ def test_pydantic_settings_are_read_from_the_environment(monkeypatch: pytest.Mon
     backend: str
     redis_url: pydantic.RedisDsn
 
-  config = own(Settings())._config  # type: ignore[attr-defined,call-arg]
+  config = configured(Settings())._config  # type: ignore[attr-defined,call-arg]
   assert (config.get('ttl'), config.get('backend')) == ('123', 'redis')
 
 
-def test_secrets_urls_paths_and_enums_are_read_as_text() -> None:
+def test_secrets_urls_paths_and_enums_are_read_as_str() -> None:
   class Backend(str, enum.Enum):
     PICKLE = 'pickle'
 
@@ -165,11 +165,11 @@ def test_secrets_urls_paths_and_enums_are_read_as_text() -> None:
     redis_url: pydantic.SecretStr = pydantic.SecretStr('redis://:secret@h')
     mongodb_url: pydantic.AnyUrl = pydantic.AnyUrl('mongodb://u:secret@h')
 
-  config = own(Settings())._config  # type: ignore[attr-defined]
+  config = configured(Settings())._config  # type: ignore[attr-defined]
   assert (config.get('backend'), config.get('pickle_path')) == ('pickle', '/tmp/cache.pickle')
 
 
-def test_what_a_dataclass_has_beside_fields_is_left_alone() -> None:
+def test_class_and_init_variables_of_a_dataclass_are_ignored() -> None:
   @dataclass
   class Settings:
     default_ttl: ClassVar[int] = 3
@@ -179,22 +179,22 @@ def test_what_a_dataclass_has_beside_fields_is_left_alone() -> None:
     def __post_init__(self, seed: int) -> None:
       self.ttl = seed + self.default_ttl
 
-  assert own(Settings(4))._config.get('ttl') == '7'  # type: ignore[attr-defined]
+  assert configured(Settings(4))._config.get('ttl') == '7'  # type: ignore[attr-defined]
 
 
-def test_fields_of_a_settings_object_that_are_no_options_are_left_alone() -> None:
+def test_fields_of_a_settings_object_that_are_not_options_are_ignored() -> None:
   class Settings(pydantic_settings.BaseSettings):
     tll: int = 99999
     database_password: str = 'secret'
     nested: PydanticModel = PydanticModel()
 
   with pytest.warns(UserWarning, match='No field of Settings is an option'):
-    own(Settings())
+    configured(Settings())
 
 
-def test_a_fault_in_a_settings_object_is_reported() -> None:
-  assert faults_of(DataSettings(ttl=0)) == [f'{TTL} It is "0".']
-  assert faults_of(PydanticSettings(ttl=0)) == [f'{TTL} It is "0".']
+def test_an_error_in_a_settings_object_is_reported() -> None:
+  assert errors_of(DataSettings(ttl=0)) == [f'{TTL} It is "0".']
+  assert errors_of(PydanticSettings(ttl=0)) == [f'{TTL} It is "0".']
 
 
 def test_the_function_is_called_once_and_returned() -> None:
@@ -213,8 +213,8 @@ def test_the_function_is_called_once_and_returned() -> None:
   assert len(calls) == 2
 
 
-def test_the_last_of_two_settings_of_one_name_counts() -> None:
-  assert own([('ttl', 7), ('TTL', 8)])._config.get('ttl') == '8'  # type: ignore[attr-defined]
+def test_the_last_of_two_settings_with_one_name_is_used() -> None:
+  assert configured([('ttl', 7), ('TTL', 8)])._config.get('ttl') == '8'  # type: ignore[attr-defined]
 
 
 def test_all_backends_and_codecs_are_accepted_in_any_case() -> None:
@@ -224,52 +224,52 @@ def test_all_backends_and_codecs_are_accepted_in_any_case() -> None:
   urls.update({'mongodb_url': 'mongodb://there', 'memcached_host': 'there', 'pickle_path': 'there'})
   for backend in table['backend']['choices'].split('|'):
     for codec in table['codec']['choices'].split('|'):
-      own({**urls, 'backend': backend.upper(), 'codec': codec.title()})
+      configured({**urls, 'backend': backend.upper(), 'codec': codec.title()})
 
 
 @pytest.mark.parametrize('limit', [1 << 20, '1048576', '1024K', '1M', '2g', '16m'])
 def test_a_memory_limit_is_an_int_or_text_with_a_suffix(limit: Any) -> None:
-  own({'memory_limit': limit})
+  configured({'memory_limit': limit})
 
 
 @pytest.mark.parametrize('limit', [0, -1, 1, '1', '', 'M', '64MB', '-64M', '1.5M', ' 64M', 10**30])
-def test_a_memory_limit_out_of_range_is_a_fault(limit: Any) -> None:
-  (fault,) = faults_of({'memory_limit': limit})
-  assert fault.startswith('The "memory_limit" value must be a size from')
+def test_a_memory_limit_out_of_range_is_an_error(limit: Any) -> None:
+  (message,) = errors_of({'memory_limit': limit})
+  assert message.startswith('The "memory_limit" value must be a size from')
 
 
 @pytest.mark.parametrize('timeout', [1, 0.001, 0.25, 3600])
 def test_a_timeout_is_an_int_or_a_float(timeout: Any) -> None:
-  own({'timeout': timeout})
+  configured({'timeout': timeout})
 
 
-# ---- What is refused
+# ---- Errors
 
 
 @pytest.mark.parametrize(('settings', 'messages'), FAULTY, ids=lambda value: str(value)[:60])
-def test_each_fault_has_its_message_in_a_validation_error(
+def test_each_error_has_its_message_in_a_validation_error(
   settings: List[Tuple[str, Any]], messages: List[str]
 ) -> None:
-  assert faults_of(settings) == messages
-  assert faults_of(dict(settings)) == messages
+  assert errors_of(settings) == messages
+  assert errors_of(dict(settings)) == messages
 
 
 @pytest.mark.parametrize('digits', [5000, 100_000])
 def test_a_number_of_any_size_is_out_of_range(digits: int) -> None:
-  assert faults_of({'ttl': 10**digits}) == [f'{TTL} It is "9999999999999999999...".']
-  assert faults_of({'ttl': -(10**digits)}) == [f'{TTL} It is "-9999999999999999999...".']
-  assert len(faults_of({'timeout': 10**digits, 'memory_limit': 10**digits})) == 2
+  assert errors_of({'ttl': 10**digits}) == [f'{TTL} It is "9999999999999999999...".']
+  assert errors_of({'ttl': -(10**digits)}) == [f'{TTL} It is "-9999999999999999999...".']
+  assert len(errors_of({'timeout': 10**digits, 'memory_limit': 10**digits})) == 2
 
 
-def test_an_int_of_a_subclass_counts_as_its_number() -> None:
+def test_an_int_subclass_is_its_number() -> None:
   class Ttl(enum.IntEnum):
     SHORT = 7
 
-  assert own({'ttl': Ttl.SHORT})._config.get('ttl') == '7'  # type: ignore[attr-defined]
+  assert configured({'ttl': Ttl.SHORT})._config.get('ttl') == '7'  # type: ignore[attr-defined]
 
 
-def test_each_fault_has_the_same_message_in_a_config_error_without_pydantic() -> None:
-  told = run_python(
+def test_without_pydantic_a_config_error_has_the_same_messages() -> None:
+  output = run_python(
     """
     import json, sys
     sys.modules['pydantic'] = None
@@ -289,55 +289,55 @@ def test_each_fault_has_the_same_message_in_a_config_error_without_pydantic() ->
     print('all refused')
     """.replace('sys.stdin.read()', repr(repr(FAULTY)))
   )
-  assert told == 'all refused\n'
+  assert output == 'all refused\n'
 
 
 def test_a_validation_error_names_each_option_and_is_a_value_error() -> None:
   with pytest.raises(ValueError) as caught:
-    own([('ttl', 0), ('backend', 'valkey')])
+    configured([('ttl', 0), ('backend', 'valkey')])
   assert isinstance(caught.value, pydantic.ValidationError)
   assert [error['loc'] for error in caught.value.errors()] == [('ttl',), ('valkey_url',)]
   assert TTL in str(caught.value) and VALKEY in str(caught.value)
   json.loads(caught.value.json())
 
 
-def test_unknown_choices_are_told_those_there_are() -> None:
-  (fault,) = faults_of([('codec', 'yaml')])
-  assert fault.startswith(  # behind it, those that other tests have registered
+def test_an_unknown_choice_is_an_error_that_lists_the_choices() -> None:
+  (message,) = errors_of([('codec', 'yaml')])
+  assert message.startswith(  # the list ends with the codecs that other tests have registered
     'The "codec" value must be one of "csv", "feather", "json", "msgpack", "orjson", "parquet", '
     '"pickle" or "vanilla". It is "yaml".'
   )
-  (fault,) = faults_of([('backend', 'postgres')])
-  assert fault == (
+  (message,) = errors_of([('backend', 'postgres')])
+  assert message == (
     'The "backend" value must be one of "inmemory", "dynamodb", "memcached", "mongodb", "redis", '
     '"valkey", "pickle", "file" or "none". It is "postgres".'
   )
 
 
 @pytest.mark.parametrize('name', [row['name'] for row in options()])
-def test_none_counts_as_absent_where_the_backend_does_not_need_the_option(name: str) -> None:
-  made = own([(name, None)])
-  assert asyncio.run(made().fetch('key', 'default')) == 'default'
+def test_none_means_absent_if_the_backend_does_not_need_the_option(name: str) -> None:
+  cls = configured([(name, None)])
+  assert asyncio.run(cls().fetch('key', 'default')) == 'default'
 
 
-def test_dynamodb_needs_neither_region_nor_url_for_the_environment_may_have_them() -> None:
-  own([('backend', 'dynamodb'), ('region', 'eu-west-1'), ('dynamodb_url', None)])
-  own([('backend', 'dynamodb'), ('dynamodb_url', 'http://localhost:8000'), ('region', None)])
-  own([('backend', 'dynamodb'), ('region', None)])
+def test_dynamodb_needs_no_region_or_url_since_the_environment_may_have_them() -> None:
+  configured([('backend', 'dynamodb'), ('region', 'eu-west-1'), ('dynamodb_url', None)])
+  configured([('backend', 'dynamodb'), ('dynamodb_url', 'http://localhost:8000'), ('region', None)])
+  configured([('backend', 'dynamodb'), ('region', None)])
 
 
 @pytest.mark.parametrize(
   'name', ['', 'x' * 1000, 'é' * 100, 'a' + 'é' * 100, '鍵' * 100, 'ttl\0x', '\udc80'], ids=ascii
 )
-def test_unknown_names_of_any_length_and_script_are_a_fault(name: str) -> None:
-  (fault,) = faults_of([(name, 5)])
-  assert fault.startswith('There is no option "')
+def test_unknown_names_of_any_length_and_script_are_an_error(name: str) -> None:
+  (message,) = errors_of([(name, 5)])
+  assert message.startswith('There is no option "')
 
 
 @pytest.mark.parametrize('text', ['a\0b', 'a\nb', '\x7f', 'redis://:secret@h/\udc80'])
-def test_text_that_no_server_could_take_is_a_fault_and_not_shown(text: str) -> None:
+def test_text_that_no_server_accepts_is_an_error_that_does_not_contain_it(text: str) -> None:
   with pytest.raises(pydantic.ValidationError) as caught:
-    own([('redis_url', text)])
+    configured([('redis_url', text)])
   assert len(caught.value.errors()) == 1
   assert 'secret' not in repr(caught.value)
 
@@ -355,21 +355,21 @@ SECRETS = [
 
 
 @pytest.mark.parametrize('settings', SECRETS, ids=lambda value: str(value)[:60])
-def test_a_password_is_in_no_part_of_the_error(settings: Any) -> None:
+def test_an_error_does_not_contain_the_password(settings: Any) -> None:
   with pytest.raises(pydantic.ValidationError) as caught:
-    own(settings)
+    configured(settings)
   error = caught.value
-  shown = [str(error), repr(error), repr(error.errors()), error.json()]
-  shown += traceback.format_exception(type(error), error, None)
-  assert not any('hunter2' in each for each in shown)
+  displayed = [str(error), repr(error), repr(error.errors()), error.json()]
+  displayed += traceback.format_exception(type(error), error, None)
+  assert not any('hunter2' in each for each in displayed)
 
 
-def test_a_password_is_not_in_what_a_cache_says_of_itself() -> None:
-  made = own([('backend', 'redis'), ('redis_url', 'redis://user:hunter2@h')])
-  config = made._config  # type: ignore[attr-defined]
-  assert 'hunter2' not in repr(made()) + repr(config) + repr(config.get('redis_url'))
+def test_the_repr_and_stats_do_not_contain_the_password() -> None:
+  cls = configured([('backend', 'redis'), ('redis_url', 'redis://user:hunter2@h')])
+  config = cls._config  # type: ignore[attr-defined]
+  assert 'hunter2' not in repr(cls()) + repr(config) + repr(config.get('redis_url'))
   with pytest.raises(BackendError) as caught:
-    asyncio.run(made().fetch('key'))
+    asyncio.run(cls().fetch('key'))
   assert 'hunter2' not in repr(caught.value)
 
 
@@ -390,19 +390,19 @@ def test_a_password_is_not_in_what_a_cache_says_of_itself() -> None:
   ],
   ids=repr,
 )
-def test_what_is_no_configuration_is_a_type_error(settings: Any) -> None:
+def test_an_invalid_configuration_object_is_a_type_error(settings: Any) -> None:
   with pytest.raises(TypeError, match='must be a list of .* tuples, a mapping, or a settings'):
-    own(settings)
+    configured(settings)
 
 
 def test_a_type_error_names_the_type_that_was_returned() -> None:
   with pytest.raises(TypeError, match='got NoneType'):
-    own(None)
+    configured(None)
   with pytest.raises(TypeError, match=r'got dict\.'):
-    own({7: 7})
+    configured({7: 7})
 
 
-def test_an_exception_of_the_function_is_passed_on() -> None:
+def test_an_exception_of_the_function_propagates() -> None:
   class Own(Cachette):
     pass
 
@@ -413,56 +413,56 @@ def test_an_exception_of_the_function_is_passed_on() -> None:
     Own.load_config(broken)
 
 
-# ---- What is replaced, and what is not
+# ---- Replaced configurations
 
 
-def test_a_second_load_config_counts_for_instances_that_exist() -> None:
-  made = own([('codec', 'vanilla')])
-  cache = made()
+def test_a_second_load_config_applies_to_existing_instances() -> None:
+  cls = configured([('codec', 'vanilla')])
+  cache = cls()
   asyncio.run(cache.put('key', 1))
   assert asyncio.run(cache.fetch('key')) == '1'
-  made.load_config(lambda: [('codec', 'json'), ('ttl', 7)])  # type: ignore[attr-defined]
+  cls.load_config(lambda: [('codec', 'json'), ('ttl', 7)])  # type: ignore[attr-defined]
   assert asyncio.run(cache.fetch('key')) is None
   asyncio.run(cache.put('key', [1]))
   assert asyncio.run(cache.fetch_with_ttl('key')) == (about(7), [1])
 
 
-def test_a_load_config_that_fails_leaves_the_one_that_stands() -> None:
-  made = own([('ttl', 7)])
-  asyncio.run(made().put('key', 'value'))
+def test_a_failed_load_config_leaves_the_previous_configuration() -> None:
+  cls = configured([('ttl', 7)])
+  asyncio.run(cls().put('key', 'value'))
   for bad in ([('ttl', 0)], None):
     with pytest.raises((ValueError, TypeError)):
-      made.load_config(lambda bad=bad: bad)  # type: ignore[attr-defined,misc]
-  assert asyncio.run(made().fetch_with_ttl('key')) == (about(7), 'value')
+      cls.load_config(lambda bad=bad: bad)  # type: ignore[attr-defined,misc]
+  assert asyncio.run(cls().fetch_with_ttl('key')) == (about(7), 'value')
 
 
 @linux_only
 def test_a_second_load_config_closes_what_the_first_opened() -> None:
-  made = own([])
-  asyncio.run(made().put('key', 'value'))
+  cls = configured([])
+  asyncio.run(cls().put('key', 'value'))
   asyncio.run(Cachette().fetch('key'))
   gc.collect()
   before = count_descriptors()
   for _ in range(100):
-    made.load_config(lambda: [])  # type: ignore[attr-defined]
-    asyncio.run(made().put('key', 'value'))
+    cls.load_config(lambda: [])  # type: ignore[attr-defined]
+    asyncio.run(cls().put('key', 'value'))
   assert count_descriptors() == before
 
 
 @linux_only
-def test_a_class_that_is_gone_has_closed_what_it_opened() -> None:
+def test_a_deallocated_class_closes_what_it_opened() -> None:
   asyncio.run(Cachette().fetch('key'))
   gc.collect()
   before = count_descriptors()
   for _ in range(50):
-    asyncio.run(own([])().put('key', 'value'))
+    asyncio.run(configured([])().put('key', 'value'))
   asyncio.run(Cachette().fetch('key'))
   gc.collect()
   assert count_descriptors() <= before
 
 
-def test_without_load_config_it_is_inmemory_and_vanilla_for_a_minute() -> None:
-  told = run_python("""
+def test_the_defaults_are_inmemory_vanilla_and_a_minute() -> None:
+  output = run_python("""
     import asyncio
     from cachette import Cachette
 
@@ -473,12 +473,12 @@ def test_without_load_config_it_is_inmemory_and_vanilla_for_a_minute() -> None:
 
     asyncio.run(main())
     """)
-  assert told == "(60, '5') <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
+  assert output == "(60, '5') <Cachette backend='inmemory' codec='vanilla' ttl=60>\n"
 
 
-def test_subclasses_are_independent_caches() -> None:
+def test_subclasses_with_a_configuration_are_independent_caches() -> None:
   async def main() -> None:
-    one, two = own([])(), own([('ttl', 7)])()
+    one, two = configured([])(), configured([('ttl', 7)])()
     await one.put('key', 'one')
     await two.put('key', 'two')
     assert await one.fetch_with_ttl('key') == (about(60), 'one')
@@ -490,7 +490,7 @@ def test_subclasses_are_independent_caches() -> None:
   asyncio.run(main())
 
 
-def test_a_subclass_without_load_config_shares_the_cache_it_inherits() -> None:
+def test_a_subclass_without_load_config_shares_the_inherited_cache() -> None:
   class Parent(Cachette):
     pass
 
@@ -512,25 +512,25 @@ def test_a_subclass_without_load_config_shares_the_cache_it_inherits() -> None:
   asyncio.run(main())
 
 
-def test_classes_that_name_the_same_memory_share_its_entries() -> None:
+def test_classes_with_the_same_memory_name_share_entries() -> None:
   async def main() -> None:
     one, two = (
-      own({'memory_name': 'shared here'})(),
-      own({'memory_name': 'shared here', 'ttl': 7})(),
+      configured({'memory_name': 'shared here'})(),
+      configured({'memory_name': 'shared here', 'ttl': 7})(),
     )
     await one.put('key', 'value')
     await two.put('other', 'value')
     assert await two.fetch_with_ttl('key') == (about(60), 'value')
     assert await one.fetch_with_ttl('other') == (about(7), 'value')
-    assert await own({'memory_name': 'elsewhere'})().fetch('key') is None
+    assert await configured({'memory_name': 'elsewhere'})().fetch('key') is None
 
   asyncio.run(main())
 
 
-def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
+def test_classes_with_the_same_memory_name_must_have_the_same_limit() -> None:
   async def main() -> None:
-    one = own({'memory_name': 'agreed ' + 'é' * 60, 'memory_limit': '2M'})()
-    two = own({'memory_name': 'agreed ' + 'é' * 60, 'memory_limit': '3M'})()
+    one = configured({'memory_name': 'agreed ' + 'é' * 60, 'memory_limit': '2M'})()
+    two = configured({'memory_name': 'agreed ' + 'é' * 60, 'memory_limit': '3M'})()
     await one.put('key', 'value')
     with pytest.raises(ConfigError, match='memory_limit'):
       await two.fetch('key')
@@ -540,3 +540,23 @@ def test_classes_that_name_the_same_memory_agree_on_its_limit() -> None:
 
 def test_a_config_error_is_a_cachette_error_and_a_value_error() -> None:
   assert issubclass(ConfigError, CachetteError) and issubclass(ConfigError, ValueError)
+
+
+class NeitherTrueNorFalse:
+  def __bool__(self) -> bool:
+    raise ValueError('neither')
+
+
+@pytest.mark.parametrize(
+  ('pairs', 'lenient', 'error'),
+  [
+    (['ttl'], False, TypeError),
+    ([('ttl',)], False, TypeError),
+    ([], NeitherTrueNorFalse(), ValueError),
+  ],
+)
+def test_the_extension_raises_the_error_of_a_wrong_argument(
+  pairs: Any, lenient: Any, error: Type[Exception]
+) -> None:
+  with pytest.raises(error):
+    load(pairs, lenient, None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A miss gives what a hit gives, and each caller gets an object of its own."""
+"""A miss returns what a hit returns, and each caller receives its own object."""
 
 import asyncio
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List
 import pandas
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, at_once
+from conftest import MakeClass, inmemory_only
 from services.process import find_free_port
 
 
@@ -29,7 +29,7 @@ class Point:
 NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)
 UUID = uuid.UUID(int=5)
 
-# By codec: what is computed, and what a hit gives.
+# For each codec: a computed value, and what a hit returns.
 PAIRS: Dict[str, List[Any]] = {
   'json': [({1: (2, 3)}, {'1': [2, 3]}), ((1, 'a'), [1, 'a']), ({'a': 'b'}, {'a': 'b'})],
   'orjson': [
@@ -43,7 +43,9 @@ PAIRS: Dict[str, List[Any]] = {
   'vanilla': [('text', 'text')],
 }
 CASES = [(codec, *pair) for codec, pairs in PAIRS.items() for pair in pairs]
-cases = pytest.mark.parametrize('codec, made, given', CASES, ids=lambda each: repr(each)[:20])
+cases = pytest.mark.parametrize(
+  'codec, computed, returned', CASES, ids=lambda each: repr(each)[:20]
+)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -51,45 +53,49 @@ def same(one: Any, other: Any) -> bool:
 
 
 @cases
-def test_a_miss_gives_what_a_hit_gives(make: Make, codec: str, made: Any, given: Any) -> None:
-  cls: Any = make(codec=codec)
+def test_a_miss_returns_what_a_hit_returns(
+  make_class: MakeClass, codec: str, computed: Any, returned: Any
+) -> None:
+  cls: Any = make_class(codec=codec)
 
   async def compute() -> Any:
-    return made
+    return computed
 
   @cls.cached(key='cached')
   async def load():  # type: ignore[no-untyped-def]
-    return made
+    return computed
 
   async def main() -> None:
-    for factory in (lambda: made, compute):
-      assert same(await cls().get_or_set('key', factory), given)
-      assert same(await cls().get_or_set('key', factory), given)
-      assert same(await cls().fetch('key'), given)
+    for factory in (lambda: computed, compute):
+      assert same(await cls().get_or_set('key', factory), returned)
+      assert same(await cls().get_or_set('key', factory), returned)
+      assert same(await cls().fetch('key'), returned)
       await cls().clear(key='key')
     for _ in range(2):
-      assert same(await load(), given)
+      assert same(await load(), returned)
 
   run(main())
 
 
 @cases
-def test_a_blocking_miss_does_too(make: Make, codec: str, made: Any, given: Any) -> None:
-  cls: Any = make(codec=codec)
+def test_a_blocking_miss_returns_what_a_hit_returns(
+  make_class: MakeClass, codec: str, computed: Any, returned: Any
+) -> None:
+  cls: Any = make_class(codec=codec)
 
   @cls.cached(key='cached')
   def load():  # type: ignore[no-untyped-def]
-    return made
+    return computed
 
   for _ in range(2):
-    assert same(cls.sync.get_or_set('key', lambda: made), given)
-    assert same(load(), given)
+    assert same(cls.sync.get_or_set('key', lambda: computed), returned)
+    assert same(load(), returned)
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['json', 'pickle', 'msgpack', 'orjson'])
-def test_a_value_in_the_place_of_a_factory_is_not_given_itself(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_a_plain_value_as_factory_is_copied(make_class: MakeClass, codec: str) -> None:
+  cls: Any = make_class(codec=codec)
   value: List[Any] = [1, {'a': [2]}]
   found = run(cls().get_or_set('key', value))
   assert found == value and found is not value and found[1]['a'] is not value[1]['a']
@@ -99,17 +105,17 @@ def test_a_value_in_the_place_of_a_factory_is_not_given_itself(make: Make, codec
   assert found == value and found is not value
 
 
-def test_no_two_callers_of_a_flight_share_an_object(make: Make) -> None:
-  cls: Any = make(codec='json')
-  made: List[Any] = []
+def test_callers_of_a_flight_receive_separate_objects(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
+  computed: List[Any] = []
 
   async def main() -> None:
     go = asyncio.Event()
 
     async def compute() -> Any:
       await go.wait()
-      made.append([{'count': 0}])
-      return made[0]
+      computed.append([{'count': 0}])
+      return computed[0]
 
     async def call() -> Any:
       value = await cls().get_or_set('key', compute)
@@ -122,19 +128,19 @@ def test_no_two_callers_of_a_flight_share_an_object(make: Make) -> None:
     go.set()
     values = await asyncio.gather(*calls)
     assert values == [[{'count': 1}]] * 50
-    assert len({id(value[0]) for value in [*values, made[0]]}) == 51
-    assert await cls().fetch('key') == made[0] == [{'count': 0}]
+    assert len({id(value[0]) for value in [*values, computed[0]]}) == 51
+    assert await cls().fetch('key') == computed[0] == [{'count': 0}]
 
   run(main())
 
 
-def test_no_two_threads_share_an_object(make: Make) -> None:
-  cls: Any = make(codec='pickle')
-  go, made, values = threading.Event(), [{'count': 0}], []
+def test_threads_receive_separate_objects(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
+  go, computed, values = threading.Event(), [{'count': 0}], []
 
   def compute() -> Any:
     assert go.wait(60)
-    return made
+    return computed
 
   def call() -> None:
     values.append(cls.sync.get_or_set('key', compute))
@@ -145,16 +151,16 @@ def test_no_two_threads_share_an_object(make: Make) -> None:
   go.set()
   for thread in threads:
     thread.join(60)
-  assert values == [made] * 10
-  assert len({id(value[0]) for value in [*values, made]}) == 11
+  assert values == [computed] * 10
+  assert len({id(value[0]) for value in [*values, computed]}) == 11
 
 
 class Down(Cachette):
-  """A cache whose server does not run."""
+  """A cache whose server is down."""
 
 
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
-def test_without_its_backend_the_result_is_of_the_same_type(blocking: bool) -> None:
+def test_the_result_has_the_same_type_while_the_backend_is_down(blocking: bool) -> None:
   url = f'redis://127.0.0.1:{find_free_port()}'
   Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5, 'codec': 'json'})
 
@@ -171,19 +177,19 @@ def test_without_its_backend_the_result_is_of_the_same_type(blocking: bool) -> N
     get(object)
 
 
-@at_once
-def test_a_value_that_the_backend_does_not_take_is_converted_too(make: Make) -> None:
-  cls: Any = make(codec='json', memory_limit='1M')
+@inmemory_only
+def test_a_value_that_the_backend_rejects_is_converted_too(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json', memory_limit='1M')
   large = 'v' * (1 << 20)
   assert run(cls().get_or_set('key', lambda: (large,))) == [large]
   assert cls.sync.get_or_set('key', lambda: (large,)) == [large]
   assert cls.stats().fallbacks == 2
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_frames_come_as_a_hit_brings_them(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_a_miss_returns_frames_like_a_hit(make_class: MakeClass, codec: str) -> None:
+  cls: Any = make_class(codec=codec)
   frame = pandas.DataFrame({'number': [1, 2], 'name': ['a', 'b']})
   miss = run(cls().get_or_set('key', lambda: frame))
   hit = run(cls().fetch('key'))
@@ -193,20 +199,22 @@ def test_frames_come_as_a_hit_brings_them(make: Make, codec: str) -> None:
   pandas.testing.assert_frame_equal(blocking, hit)
 
 
-@at_once
-def test_a_codec_of_the_applications_own_converts_too(make: Make) -> None:
+@inmemory_only
+def test_a_custom_codec_converts_too(make_class: MakeClass) -> None:
   Cachette.register_codec(
     'shouting', lambda value: memoryview(str(value).encode()), lambda data: data.decode().upper()
   )
-  cls: Any = make(codec='shouting')
+  cls: Any = make_class(codec='shouting')
   assert run(cls().get_or_set('key', lambda: 'quiet')) == 'QUIET'
   assert cls.sync.get_or_set('other', 'quiet') == 'QUIET' == cls.sync.fetch('key')
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
-def test_what_cannot_be_read_again_is_told_and_not_stored(make: Make, blocking: bool) -> None:
-  cls: Any = make(codec='msgpack')
+def test_a_value_that_cannot_be_decoded_is_an_error_and_not_stored(
+  make_class: MakeClass, blocking: bool
+) -> None:
+  cls: Any = make_class(codec='msgpack')
 
   def get() -> Any:
     if blocking:
@@ -218,8 +226,8 @@ def test_what_cannot_be_read_again_is_told_and_not_stored(make: Make, blocking: 
   assert not cls.sync.exists('key')
 
 
-@at_once
-def test_a_value_that_is_encoded_is_encoded_once(make: Make) -> None:
+@inmemory_only
+def test_a_value_is_encoded_once(make_class: MakeClass) -> None:
   calls: List[str] = []
 
   def dumps(value: Any) -> bytes:
@@ -231,24 +239,24 @@ def test_a_value_that_is_encoded_is_encoded_once(make: Make) -> None:
     return data.decode()
 
   Cachette.register_codec('counting', dumps, loads)
-  cls: Any = make(codec='counting')
+  cls: Any = make_class(codec='counting')
   assert run(cls().get_or_set('key', lambda: 5)) == '5'
   assert calls == ['dumps', 'loads']
 
 
-def test_decimals_and_the_like_keep_their_type_where_the_codec_does(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_types_are_preserved_if_the_codec_preserves_them(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   value = {decimal.Decimal('1.10'): UUID, NOW: {1, 2}}
   for _ in range(2):
     assert run(cls().get_or_set('key', lambda: value)) == value
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
-def test_a_codec_that_is_configured_meanwhile_is_not_used_for_it(
-  make: Make, blocking: bool
+def test_a_codec_that_is_configured_during_a_flight_is_not_used_for_it(
+  make_class: MakeClass, blocking: bool
 ) -> None:
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   def compute() -> Any:
     cls.load_config(lambda: {'codec': 'pickle'})

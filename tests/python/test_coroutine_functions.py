@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The calls pass for coroutine functions, so whoever is handed one awaits what it returns."""
+"""The calls count as coroutine functions, so a framework that receives one awaits its result."""
 
 import asyncio
 import copy
@@ -17,7 +17,7 @@ from typing import Any, Awaitable, Callable, Iterator, List
 import httpx
 import pytest
 from cachette import Cachette
-from conftest import Make
+from conftest import MakeClass
 
 CALLS = [
   *('add', 'clear', 'clear_many', 'delete', 'exists', 'fetch', 'fetch_many', 'fetch_with_ttl'),
@@ -30,36 +30,38 @@ class Sub(Cachette):
 
 
 class Own(Cachette):
-  """Calls what it inherits."""
+  """Overrides a call and uses the inherited one."""
 
   async def put(self, key: str, value: Any, ttl: Any = None) -> None:
     await super().put(key, [value], ttl)
 
 
 def forms(cls: Any, name: str) -> Iterator[Any]:
-  """A call in each form in which it may be handed on."""
+  """A call in each form in which it can be passed on."""
   bound, unbound = getattr(cls(), name), getattr(cls, name)
   yield from (bound, unbound)
   yield functools.partial(unbound, cls())
-  if sys.version_info >= (3, 10):  # the inspect of 3.9 finds no method of any kind in one
+  if sys.version_info >= (3, 10):  # inspect in Python 3.9 does not recognize methods in a partial
     yield functools.partial(bound)
     yield functools.partial(functools.partial(bound))
   yield types.MethodType(unbound, cls())
   yield unbound.__get__(cls())
-  if sys.version_info >= (3, 13):  # inspect looks into one from then on
+  if sys.version_info >= (3, 13):  # from there on inspect unwraps partials
     yield functools.partialmethod(unbound)
 
 
-def test_these_are_all_calls() -> None:
+def test_the_list_of_calls_is_complete() -> None:
   names = [name for name in dir(Cachette) if not name.startswith('_')]
-  made = [name for name in names if inspect.iscoroutinefunction(getattr(Cachette, name))]
-  assert made == sorted([*CALLS, 'inject'])
+  found = [name for name in names if inspect.iscoroutinefunction(getattr(Cachette, name))]
+  assert found == sorted([*CALLS, 'inject'])
 
 
-@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # asyncio's own, from Python 3.14 on
+@pytest.mark.filterwarnings(
+  'ignore::DeprecationWarning'
+)  # asyncio.iscoroutinefunction is deprecated from Python 3.14 on
 @pytest.mark.parametrize('cls', [Cachette, Sub, Own])
 @pytest.mark.parametrize('name', CALLS)
-def test_each_is_a_coroutine_function(cls: Any, name: str) -> None:
+def test_each_call_is_a_coroutine_function(cls: Any, name: str) -> None:
   for form in forms(cls, name):
     assert inspect.iscoroutinefunction(form), form
     assert asyncio.iscoroutinefunction(form), form
@@ -67,14 +69,14 @@ def test_each_is_a_coroutine_function(cls: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_those_that_block_are_none(name: str) -> None:
+def test_blocking_calls_are_not_coroutine_functions(name: str) -> None:
   for form in (getattr(Cachette.sync, name), getattr(type(Cachette.sync), name)):
     assert not inspect.iscoroutinefunction(form)
     assert inspect.isroutine(form) and callable(form)
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_each_is_a_function_in_all_that_python_asks(name: str) -> None:
+def test_each_call_has_the_attributes_of_a_function(name: str) -> None:
   unbound, bound = getattr(Cachette, name), getattr(Cachette(), name)
   assert inspect.isfunction(unbound) and inspect.ismethod(bound)
   assert bound.__func__ is unbound and getattr(Sub, name) is unbound
@@ -86,7 +88,7 @@ def test_each_is_a_function_in_all_that_python_asks(name: str) -> None:
   assert weakref.ref(unbound)() is unbound
   assert weakref.WeakMethod(bound)() == bound
   assert inspect.unwrap(unbound) is unbound
-  assert inspect.getfile(unbound).endswith('_calls.py')
+  assert inspect.getfile(unbound).endswith('_core.py')
   assert f'async def {name}(' in inspect.getsource(unbound)
   assert 'return' in typing.get_type_hints(unbound)
 
@@ -96,7 +98,7 @@ def test_each_is_a_function_in_all_that_python_asks(name: str) -> None:
   assert inspect.signature(wrapper) == inspect.signature(unbound)
 
 
-def test_a_function_of_the_extension_cannot_be_made_or_changed_by_hand() -> None:
+def test_function_objects_of_the_extension_cannot_be_created_or_changed() -> None:
   kind: Any = type(Cachette.fetch)
   for make in (kind, lambda: kind.__new__(kind), lambda: type('Sub', (kind,), {})):
     with pytest.raises(TypeError):
@@ -118,7 +120,7 @@ def make_nothing() -> None: ...
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_call_on_the_class_says_how_it_is_made(name: str) -> None:
+def test_a_call_on_the_class_is_an_error_that_explains_the_instance(name: str) -> None:
   for args in ((), ('key',), (Sub, 'key'), (5,)):
     with pytest.raises(TypeError, match=rf'called on the class.*Cachette\(\)\.{name}\('):
       getattr(Cachette, name)(*args)
@@ -127,8 +129,8 @@ def test_a_call_on_the_class_says_how_it_is_made(name: str) -> None:
       getattr(type(Cachette.sync), name)('key')
 
 
-def test_a_call_on_the_class_with_an_instance_is_made(make: Make) -> None:
-  cls = make()
+def test_a_call_on_the_class_accepts_an_instance(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     await Cachette.put(cls(), 'key', 'value')
@@ -147,7 +149,7 @@ def test_a_subclass_may_override_a_call_and_use_it() -> None:
   asyncio.run(main())
 
 
-def test_calls_can_be_specified_to_mocks() -> None:
+def test_calls_can_be_specs_of_mocks() -> None:
   for mock in (
     unittest.mock.create_autospec(Cachette, instance=True),
     unittest.mock.create_autospec(Cachette()),
@@ -156,14 +158,14 @@ def test_calls_can_be_specified_to_mocks() -> None:
     unittest.mock.MagicMock(spec=Cachette),
   ):
     for name in CALLS:
-      made = getattr(mock, name)
-      assert isinstance(made, unittest.mock.AsyncMock) or inspect.iscoroutinefunction(made), name
+      found = getattr(mock, name)
+      assert isinstance(found, unittest.mock.AsyncMock) or inspect.iscoroutinefunction(found), name
     mock.fetch.return_value = 'value'
     assert asyncio.run(mock.fetch('key')) == 'value'
     mock.fetch.assert_awaited_once_with('key')
 
 
-def test_what_a_bound_call_holds_goes_with_it() -> None:
+def test_a_bound_call_releases_its_references() -> None:
   cache = Sub()
   gone = weakref.ref(cache)
   bound = cache.fetch
@@ -174,7 +176,7 @@ def test_what_a_bound_call_holds_goes_with_it() -> None:
   assert gone() is None
 
 
-# ---- Who is handed one
+# ---- Frameworks and libraries that receive a call
 
 
 async def request(app: Any, path: str = '/') -> Any:
@@ -186,7 +188,7 @@ async def request(app: Any, path: str = '/') -> Any:
 
 
 async def stored(cache: Cachette, key: str = 'key') -> Any:
-  """What is stored within a time that is long enough for any task."""
+  """Returns the stored value, waiting up to a time that is long enough for any task."""
   for _ in range(1000):
     found = await cache.fetch(key)
     if found is not None:
@@ -195,7 +197,7 @@ async def stored(cache: Cachette, key: str = 'key') -> Any:
   return None
 
 
-def test_starlette_runs_one_in_the_background(cache: Cachette) -> None:
+def test_starlette_runs_a_call_in_the_background(cache: Cachette) -> None:
   from starlette.applications import Starlette
   from starlette.background import BackgroundTask, BackgroundTasks
   from starlette.responses import PlainTextResponse
@@ -221,7 +223,7 @@ def test_starlette_runs_one_in_the_background(cache: Cachette) -> None:
   asyncio.run(main())
 
 
-def test_fastapi_takes_one_for_a_task_a_dependency_and_an_endpoint(cache: Cachette) -> None:
+def test_fastapi_accepts_a_call_as_task_dependency_and_endpoint(cache: Cachette) -> None:
   import fastapi
 
   app = fastapi.FastAPI()
@@ -247,7 +249,7 @@ def test_fastapi_takes_one_for_a_task_a_dependency_and_an_endpoint(cache: Cachet
   asyncio.run(main())
 
 
-def test_litestar_runs_one_in_the_background(cache: Cachette) -> None:
+def test_litestar_runs_a_call_in_the_background(cache: Cachette) -> None:
   import litestar
   from litestar.background_tasks import BackgroundTask
 
@@ -262,7 +264,7 @@ def test_litestar_runs_one_in_the_background(cache: Cachette) -> None:
   asyncio.run(main())
 
 
-def test_quart_runs_one_in_the_background(cache: Cachette) -> None:
+def test_quart_runs_a_call_in_the_background(cache: Cachette) -> None:
   import quart
 
   app = quart.Quart('app')
@@ -279,7 +281,7 @@ def test_quart_runs_one_in_the_background(cache: Cachette) -> None:
   asyncio.run(main())
 
 
-def test_a_scheduler_awaits_one(cache: Cachette) -> None:
+def test_a_scheduler_awaits_a_call(cache: Cachette) -> None:
   from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
   async def main() -> None:
@@ -292,7 +294,7 @@ def test_a_scheduler_awaits_one(cache: Cachette) -> None:
   asyncio.run(main())
 
 
-def test_asgiref_refuses_to_run_one_in_a_thread(cache: Cachette) -> None:
+def test_asgiref_refuses_to_run_a_call_in_a_thread(cache: Cachette) -> None:
   from asgiref.sync import async_to_sync, sync_to_async
 
   with pytest.raises(TypeError, match='sync functions'):
@@ -301,8 +303,8 @@ def test_asgiref_refuses_to_run_one_in_a_thread(cache: Cachette) -> None:
   assert async_to_sync(cache.fetch)('key') == 'value'
 
 
-def test_decorators_that_ask_await_one(make: Make) -> None:
-  """Retries, metrics and the like wrap a coroutine function another way than a function."""
+def test_decorators_that_check_for_coroutine_functions_await_a_call(make_class: MakeClass) -> None:
+  """Retries, metrics and other decorators wrap a coroutine function differently from a function."""
 
   def counted(function: Callable[..., Any]) -> Callable[..., Any]:
     if not inspect.iscoroutinefunction(function):
@@ -310,13 +312,13 @@ def test_decorators_that_ask_await_one(make: Make) -> None:
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-      made.append(function.__name__)
+      found.append(function.__name__)
       return await function(*args, **kwargs)
 
     return wrapper
 
-  made: List[str] = []
-  own = make()
+  found: List[str] = []
+  own = make_class()
 
   async def main() -> None:
     put: Callable[..., Awaitable[None]] = counted(own().put)
@@ -324,4 +326,4 @@ def test_decorators_that_ask_await_one(make: Make) -> None:
     assert await counted(own.fetch)(own(), 'key') == 'value'
 
   asyncio.run(main())
-  assert made == ['put', 'fetch']
+  assert found == ['put', 'fetch']

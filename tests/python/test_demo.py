@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `make demo` serves: the example, and a page that a browser shows."""
+"""What `make demo` serves: the example, and a page for a browser."""
 
 import html
 import json
@@ -25,20 +25,20 @@ def port() -> Iterator[int]:
     yield port
 
 
-def test_the_example_answers_as_it_does_alone(port: int) -> None:
+def test_the_example_answers_as_in_the_readme(port: int) -> None:
   assert request(port, 'POST', '/', {'key': 'alone', 'value': 'hello'}) == (200, b'OK')
   assert request(port, 'GET', '/alone') == (200, b'hello')
   assert request(port, 'DELETE', '/alone') == (200, b'{"cleared":1}')
   assert request(port, 'GET', '/alone') == (200, b'')
 
 
-def test_the_page_is_whole_and_loads_nothing_from_elsewhere(port: int) -> None:
+def test_the_page_is_complete_and_loads_nothing_from_elsewhere(port: int) -> None:
   status, page = request(port, 'GET', '/')
   assert status == 200
   assert not re.findall(rb'(?:src|href)="(?!data:)', page) and b'https:' not in page
 
 
-def test_what_the_page_asks_is_answered(port: int) -> None:
+def test_the_requests_of_the_page_are_answered(port: int) -> None:
   request(port, 'POST', '/', {'key': 'a/b', 'value': 'slashed'})
   found = json.loads(request(port, 'GET', '/demo/fetch/a%2Fb')[1])
   assert found['value'] == 'slashed' and found['seconds'] in (59, 60)
@@ -53,7 +53,7 @@ def test_what_the_page_asks_is_answered(port: int) -> None:
 
 @pytest.mark.skipif(BROWSER is None, reason='there is no Chromium')
 @pytest.mark.parametrize('size', ['1400,1000', '500,1000'])
-def test_a_browser_shows_it_at_work(tmp_path: pathlib.Path, size: str) -> None:
+def test_a_browser_displays_the_working_page(tmp_path: pathlib.Path, size: str) -> None:
   assert BROWSER is not None
   with serve('demo_app:app', FOLDER) as port:
     done = subprocess.run(
@@ -69,11 +69,11 @@ def test_a_browser_shows_it_at_work(tmp_path: pathlib.Path, size: str) -> None:
     )
   dom = done.stdout
   assert 'data-tour="done"' in dom, done.stderr[-2000:] + dom[-2000:]
-  shown: Dict[str, str] = dict(re.findall(r'id="(\w+)"[^>]*>([^<]*)<', dom))
-  assert shown['hits'] == '102' and shown['misses'] == '1' and shown['ratio'] == '99%'
-  assert re.fullmatch(r'[\d.]+ (µs|ms)', shown['time'])
-  assert shown['backend'] == 'inmemory'
-  said = html.unescape(shown['said'])
-  assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', said)
+  displayed: Dict[str, str] = dict(re.findall(r'id="(\w+)"[^>]*>([^<]*)<', dom))
+  assert displayed['hits'] == '102' and displayed['misses'] == '1' and displayed['ratio'] == '99%'
+  assert re.fullmatch(r'[\d.]+ (µs|ms)', displayed['time'])
+  assert displayed['backend'] == 'inmemory'
+  result = html.unescape(displayed['said'])
+  assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', result)
   assert dom.count('<rect ') == 60
-  assert '@app.get(' in html.unescape(shown['source'])
+  assert '@app.get(' in html.unescape(displayed['source'])

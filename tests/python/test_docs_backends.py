@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The errors that the backends' pages list are those that come."""
+"""The errors that occur are those that the pages of the backends list."""
 
 import contextlib
 import hashlib
@@ -24,11 +24,11 @@ from services.tls import make_certificate, tls_server
 
 ROW = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<name>\w+)` \| `(?P<message>[^|]+)` \|$', re.M)
 
-Ways = Dict[str, Callable[[], Any]]  # what happened -> how it is made to happen
+Ways = Dict[str, Callable[[], Any]]  # what happened -> a function that makes it happen
 
 
 def read_rows() -> Dict[Tuple[str, str], Tuple[str, str]]:
-  """Page and what happened -> the exception and its message."""
+  """Returns (page, what happened) -> the exception and its message."""
   found = {}
   for page in sorted(pathlib.Path(ROOT, 'docs', 'backends').glob('*.md')):
     section = page.read_text(encoding='utf-8').partition('## Errors')[2].partition('\n## ')[0]
@@ -41,7 +41,7 @@ def read_rows() -> Dict[Tuple[str, str], Tuple[str, str]]:
 ROWS = read_rows()
 
 
-def own(**settings: Any) -> Any:
+def new_cache(**settings: Any) -> Any:
   class Own(Cachette):
     pass
 
@@ -49,13 +49,13 @@ def own(**settings: Any) -> Any:
   return Own.sync
 
 
-def count_what_is_no_counter(cache: Any) -> None:
+def increment_a_non_counter(cache: Any) -> None:
   cache.put('key', 'value')
   cache.increment('key')
 
 
 def put_too_much(cache: Any, size: int) -> None:
-  """It takes the old value with it, as the pages say."""
+  """The failed put also removes the old value, as the pages explain."""
   cache.put('key', 'old')
   try:
     cache.put('key', 'v' * size)
@@ -63,15 +63,15 @@ def put_too_much(cache: Any, size: int) -> None:
     assert cache.fetch('key') is None
 
 
-def ways_of_a_server(server: Server, cache: Any) -> Ways:
-  def gone() -> None:
+def server_errors(server: Server, cache: Any) -> Ways:
+  def down() -> None:
     cache.put('key', 'value')
     server.kill()
     cache.fetch('key')
 
   def hangs() -> None:
     cache.put('key', 'value')
-    server.stop()
+    server.pause()
     cache.fetch('key')
 
   def hangs_on() -> None:
@@ -80,11 +80,11 @@ def ways_of_a_server(server: Server, cache: Any) -> Ways:
     cache.fetch('key')
 
   return {
-    'the server is gone': gone,
-    'the endpoint is gone': gone,
-    'it hangs': hangs,
-    'it went on hanging': hangs_on,
-    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
+    'the server is down': down,
+    'the endpoint is down': down,
+    'the server hangs': hangs,
+    'the server still hangs': hangs_on,
+    '`increment` found no counter': lambda: increment_a_non_counter(cache),
   }
 
 
@@ -105,10 +105,10 @@ def tls_mistakes(server: Server, folder: pathlib.Path, open_at: Callable[[int, b
 
 @contextlib.contextmanager
 def inmemory(tmp_path: pathlib.Path) -> Iterator[Ways]:
-  cache = own(memory_limit='1M')
+  cache = new_cache(memory_limit='1M')
   yield {
     'the value is too large': lambda: put_too_much(cache, 300_000),
-    '`increment` found no counter': lambda: count_what_is_no_counter(cache),
+    '`increment` found no counter': lambda: increment_a_non_counter(cache),
   }
 
 
@@ -117,69 +117,71 @@ def redis(tmp_path: pathlib.Path) -> Iterator[Ways]:
   words = ('--requirepass', 'right', '--maxmemory', '3mb', '--maxmemory-policy', 'noeviction')
   with RedisServer(*words) as server:
 
-    def ask(credentials: str, timeout: float = 0.5) -> Any:
+    def new_client(credentials: str, timeout: float = 0.5) -> Any:
       url = server.url.replace('//', f'//{credentials}')
-      return own(backend='redis', redis_url=url, timeout=timeout)
+      return new_cache(backend='redis', redis_url=url, timeout=timeout)
 
-    cache = ask(':right@')
+    cache = new_client(':right@')
 
     def fill() -> None:
       for number in range(100):
         cache.put(f'key:{number}', 'v' * 100_000)
 
     yield {
-      **ways_of_a_server(server, cache),
-      'it is full and evicts nothing': fill,
-      'the password is wrong': lambda: ask(':wrong@').fetch('key'),
-      'there is no password': lambda: ask('').fetch('key'),
-      **refusals_of_redis(server, ask),
+      **server_errors(server, cache),
+      'the server is full and evicts nothing': fill,
+      'the password is wrong': lambda: new_client(':wrong@').fetch('key'),
+      'the URL has no password': lambda: new_client('').fetch('key'),
+      **refusals_of_redis(server, new_client),
       **tls_mistakes(server, tmp_path, redis_with),
     }
 
 
 def redis_with(port: int, tls: bool) -> Any:
-  return own(backend='redis', redis_url=f'redis{"s" if tls else ""}://127.0.0.1:{port}', timeout=1)
+  return new_cache(
+    backend='redis', redis_url=f'redis{"s" if tls else ""}://127.0.0.1:{port}', timeout=1
+  )
 
 
-def refusals_of_redis(server: RedisServer, ask: Callable[..., Any]) -> Ways:
+def refusals_of_redis(server: RedisServer, new_client: Callable[..., Any]) -> Ways:
   def say(*words: str) -> None:
-    server.say('-a', 'right', '--no-auth-warning', *words)
+    server.execute('-a', 'right', '--no-auth-warning', *words)
 
   def replica() -> None:
     say('replicaof', '127.0.0.1', '1')
-    ask(':right@', 3).put('key', 'value')
+    new_client(':right@', 3).put('key', 'value')
 
   def not_permitted(key: str, rule: str) -> None:
     say('acl', 'setuser', 'ann', 'on', '>secret', '~mine:*', '+@all', rule)
-    ask('ann:secret@').put(key, 'value')
+    new_client('ann:secret@').put(key, 'value')
 
   def no_password() -> None:
     with RedisFront(server.port, redis_5()) as front:
-      own(backend='redis', redis_url=f'redis://:needless@127.0.0.1:{front.port}').fetch('key')
+      new_cache(backend='redis', redis_url=f'redis://:needless@127.0.0.1:{front.port}').fetch('key')
 
   return {
-    'it is a replica': replica,
+    'the server is a replica': replica,
     'a command is not permitted': lambda: not_permitted('mine:1', '-set'),
     'a key is not permitted': lambda: not_permitted('yours:1', '+set'),
-    'the server, older than Redis 6, has no password': no_password,
+    'a server older than Redis 6 has no password': no_password,
   }
 
 
 @contextlib.contextmanager
 def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
   with MemcachedServer() as server:
-    cache = own(backend='memcached', memcached_host=server.host, timeout=0.5)
+    cache = new_cache(backend='memcached', memcached_host=server.host, timeout=0.5)
     yield {
-      **ways_of_a_server(server, cache),
+      **server_errors(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
-      "a namespace's keys cannot be listed whole": lambda: cache.clear(namespace='n' * 121),
+      'the namespace is too long to be cleared': lambda: cache.clear(namespace='n' * 121),
       **tls_mistakes(server, tmp_path, memcached_with),
     }
 
 
 def memcached_with(port: int, tls: bool) -> Any:
   host = f'127.0.0.1:{port}'
-  return own(backend='memcached', memcached_host=host, memcached_tls=tls, timeout=1)
+  return new_cache(backend='memcached', memcached_host=host, memcached_tls=tls, timeout=1)
 
 
 @contextlib.contextmanager
@@ -191,15 +193,15 @@ def mongodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
     with MongoClient(server.url.replace('//', '//root:right@')) as client:
       client.admin.command('createUser', 'nobody', pwd='right', roles=users['nobody'])
 
-    def ask(user: str) -> Any:
+    def new_client(user: str) -> Any:
       url = server.url.replace('//', f'//{user}@') + '/?authSource=admin'
-      return own(backend='mongodb', mongodb_url=url, timeout=2)
+      return new_cache(backend='mongodb', mongodb_url=url, timeout=2)
 
-    cache = ask('root:right')
+    cache = new_client('root:right')
     yield {
-      **ways_of_a_server(server, cache),
-      'the password is wrong': lambda: ask('root:wrong').fetch('key'),
-      'the user has no right to it': lambda: ask('nobody:right').fetch('key'),
+      **server_errors(server, cache),
+      'the password is wrong': lambda: new_client('root:wrong').fetch('key'),
+      'the user lacks the role': lambda: new_client('nobody:right').fetch('key'),
       'the value is too large': lambda: put_too_much(cache, 16 << 20),
     }
 
@@ -213,9 +215,9 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
     patch.setenv('HOME', str(tmp_path))
     patch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
-    def ask(table: str = 'cachette') -> Any:
+    def new_client(table: str = 'cachette') -> Any:
       settings = settings_of(server.url)
-      return own(backend='dynamodb', timeout=3, table_name=table, **settings)
+      return new_cache(backend='dynamodb', timeout=3, table_name=table, **settings)
 
     def another_table() -> None:
       raw_client(server.url).create_table(
@@ -224,15 +226,15 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
         AttributeDefinitions=[{'AttributeName': 'id', 'AttributeType': 'N'}],
         KeySchema=[{'AttributeName': 'id', 'KeyType': 'HASH'}],
       )
-      ask('other').fetch('key')
+      new_client('other').fetch('key')
 
     def with_profile(name: str, *lines: str) -> None:
       (tmp_path / '.aws').mkdir(exist_ok=True)
       (tmp_path / '.aws' / 'config').write_text('\n'.join(['[profile it]', *lines]))
       patch.setenv('AWS_PROFILE', name)
-      own(**no_keys).fetch('key')
+      new_cache(**no_keys).fetch('key')
 
-    cache = ask()
+    cache = new_client()
     login = ['sso_account_id=1', 'sso_role_name=r', 'sso_start_url=u', 'sso_region=eu-west-1']
     expired = json.dumps({'accessToken': 't', 'expiresAt': '2020-01-31T12:34:56Z'})
     folder = tmp_path / '.aws' / 'sso' / 'cache'
@@ -244,15 +246,15 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 
     no_keys = {'backend': 'dynamodb', 'dynamodb_url': server.url, 'region': 'us-east-1'}
     yield {
-      **ways_of_a_server(server, cache),
-      'there is no region, and no endpoint': lambda: own(backend='dynamodb').fetch('key'),
-      'the profile is not there': lambda: with_profile('other'),
-      'the SSO login is over': with_an_old_login,
-      'the program fails': lambda: with_profile(
+      **server_errors(server, cache),
+      'no region and no endpoint were found': lambda: new_cache(backend='dynamodb').fetch('key'),
+      'the profile does not exist': lambda: with_profile('other'),
+      'the SSO login has expired': with_an_old_login,
+      '`credential_process` fails': lambda: with_profile(
         'it', "credential_process = sh -c 'echo why >&2; exit 1'"
       ),
-      'there are no credentials': lambda: own(**no_keys).fetch('key'),
-      'the table is another one': another_table,
+      'no credentials were found': lambda: new_cache(**no_keys).fetch('key'),
+      'the table has another key': another_table,
       'the value is too large': lambda: put_too_much(cache, 500_000),
     }
 
@@ -261,34 +263,36 @@ def dynamodb(tmp_path: pathlib.Path) -> Iterator[Ways]:
 def file(tmp_path: pathlib.Path) -> Iterator[Ways]:
   path = tmp_path / 'cache.db'
 
-  def ask(**settings: Any) -> Any:
-    return own(backend='file', pickle_path=str(path), **settings)
+  def new_client(**settings: Any) -> Any:
+    return new_cache(backend='file', pickle_path=str(path), **settings)
 
   def not_ours() -> None:
     path.write_bytes(b'something else')
-    ask().fetch('key')
+    new_client().fetch('key')
 
   def damaged() -> None:
-    ask().put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
+    new_client().put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
     with open(path, 'r+b') as opened:
       opened.seek(4096)
       opened.write(b'\xff' * 60_000)
-    ask().fetch_many([f'key:{number}' for number in range(100)])
+    new_client().fetch_many([f'key:{number}' for number in range(100)])
 
   def locked() -> None:
-    cache = ask(timeout=1)
+    cache = new_client(timeout=1)
     cache.put('key', 'value')
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
       other.execute('BEGIN IMMEDIATE')
       cache.put('key', 'value')
 
   yield {
-    'the folder does not exist': lambda: own(backend='file', pickle_path=f'{tmp_path}/no/cache'),
-    'the file is not ours': not_ours,
+    'the folder does not exist': lambda: new_cache(
+      backend='file', pickle_path=f'{tmp_path}/no/cache'
+    ),
+    'the file belongs to another program': not_ours,
     'the file is damaged': damaged,
-    'others keep it locked': locked,
-    'the value is too large': lambda: put_too_much(ask(file_limit='1M'), 2_000_000),
-    '`increment` found no counter': lambda: count_what_is_no_counter(ask()),
+    'another process keeps the file locked': locked,
+    'the value is too large': lambda: put_too_much(new_client(file_limit='1M'), 2_000_000),
+    '`increment` found no counter': lambda: increment_a_non_counter(new_client()),
   }
 
 
@@ -303,16 +307,18 @@ BACKENDS: Dict[str, Callable[[pathlib.Path], Any]] = {
 
 
 @pytest.mark.parametrize(('page', 'what'), ROWS, ids=[f'{page}, {what}' for page, what in ROWS])
-def test_an_error_is_as_its_page_says(page: str, what: str, tmp_path: pathlib.Path) -> None:
+def test_an_error_matches_its_page(page: str, what: str, tmp_path: pathlib.Path) -> None:
   name, message = ROWS[page, what]
   pattern = '.+'.join(map(re.escape, message.split('…')))
-  with BACKENDS[page](tmp_path) as ways, pytest.raises(Exception) as caught:
-    ways[what]()
-  told = str(caught.value)
+  with BACKENDS[page](tmp_path) as actions, pytest.raises(Exception) as caught:
+    actions[what]()
+  message = str(caught.value)
   if name == 'ConfigError':
-    assert isinstance(caught.value, ValueError) and re.search(pattern, told), told
+    assert isinstance(caught.value, ValueError) and re.search(pattern, message), message
   else:
-    assert (type(caught.value).__name__, bool(re.fullmatch(pattern, told))) == (name, True), told
+    assert (type(caught.value).__name__, bool(re.fullmatch(pattern, message))) == (name, True), (
+      message
+    )
 
 
 def test_every_page_lists_its_errors() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An application written for cachette 0.1.8, as its documentation shows it, runs unchanged."""
+"""An application written for cachette 0.1.8, as its documentation describes, runs unchanged."""
 
 import textwrap
 from pathlib import Path
@@ -91,7 +91,7 @@ REFUSED: List[Tuple[List[Tuple[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(('settings', 'name'), REFUSED)
-def test_what_the_old_package_refused_is_refused_with_the_same_exception(
+def test_settings_that_the_old_package_rejected_raise_the_same_exception(
   settings: List[Tuple[str, Any]], name: str
 ) -> None:
   from pydantic import ValidationError
@@ -104,7 +104,7 @@ def test_what_the_old_package_refused_is_refused_with_the_same_exception(
   assert [error['loc'] for error in caught.value.errors()] == [(name,)]
 
 
-def test_what_is_no_list_of_tuples_is_a_type_error() -> None:
+def test_a_configuration_of_another_shape_is_a_type_error() -> None:
   class Own(Cachette):
     pass
 

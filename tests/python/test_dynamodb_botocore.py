@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""botocore as the oracle: whatever stands in the shared files and the environment, DynamoDB is
-asked where botocore would ask it, for the same region, with the same keys."""
+"""botocore is the oracle: for any shared files and environment, DynamoDB is called at the endpoint,
+for the region and with the keys that botocore would use."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import pytest
 from cachette import BackendError, Cachette
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from services.aws import Aws, end_in, keys_of, scope_of
+from services.aws import Aws, expiry_in, make_keys, scope_of
 
 botocore = pytest.importorskip('botocore.session')
 
@@ -37,7 +37,8 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-  """A home folder with what profiles may name; botocore keeps where it was at its import."""
+  """A home folder with the files that profiles may name. botocore retains the home of its
+  import."""
   import botocore.credentials
   import botocore.tokens
 
@@ -50,11 +51,11 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     'session': 7200,
     'https://old.test': -9,
   }.items():
-    text = json.dumps({'accessToken': 'token', 'expiresAt': end_in(seconds)})
+    text = json.dumps({'accessToken': 'token', 'expiresAt': expiry_in(seconds)})
     (cache / f'{hashlib.sha1(name.encode()).hexdigest()}.json').write_text(text)
   (tmp_path / 'identity').write_text('of the identity')
-  for name, end in {'lasting': None, 'brief': end_in(3000)}.items():
-    keys = keys_of(name)
+  for name, end in {'lasting': None, 'brief': expiry_in(3000)}.items():
+    keys = make_keys(name)
     names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'SessionToken': keys.token}
     names.update({'Expiration': end} if end else {})
     (tmp_path / f'{name}.json').write_text(json.dumps({'Version': 1, **names}))
@@ -63,7 +64,7 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
 
 @contextlib.contextmanager
 def environment(aws: Aws, home: pathlib.Path, env: Values) -> Iterator[None]:
-  """An environment without anything of AWS's but this; the stand-in is its proxy."""
+  """An environment with only these AWS variables; the stand-in is its proxy."""
   before = dict(os.environ)
   proxies = {'http_proxy': aws.url, 'https_proxy': aws.url}
   common = {'HOME': str(home), 'AWS_EC2_METADATA_DISABLED': 'true', 'AWS_MAX_ATTEMPTS': '1'}
@@ -95,8 +96,8 @@ def write(home: pathlib.Path, config: Sections, shared: Sections, more: Sections
   (home / '.aws' / 'credentials').write_text(text_of(shared))
 
 
-class Asked(NamedTuple):
-  """Where DynamoDB was asked, and as whom; `id` is None where that is not to be seen."""
+class Observed(NamedTuple):
+  """Where DynamoDB was called, and with which keys. `id` is None if it is not visible."""
 
   host: str
   region: Optional[str]
@@ -104,29 +105,29 @@ class Asked(NamedTuple):
   token: Optional[str]
 
 
-def ask(aws: Aws) -> Tuple[Optional[Asked], str]:
-  """What a fetch with no settings asks; None: nothing, and why."""
+def fetch(aws: Aws) -> Tuple[Optional[Observed], str]:
+  """What a fetch without settings requests; None and the reason if nothing."""
   own = types.new_class('Own', (Cachette,))
   own.load_config(lambda: {'backend': 'dynamodb', 'timeout': 20})  # type: ignore[attr-defined]
   aws.requests.clear()
-  told = ''
+  reason = ''
 
   async def main() -> None:
-    nonlocal told
+    nonlocal reason
     try:
       await own().fetch('key')
     except BackendError as error:
-      told = str(error)
+      reason = str(error)
 
   asyncio.run(main())
-  assert aws.faults == [], told
+  assert aws.errors == [], reason
   seen = [each for each in aws.requests if each.headers.get('x-amz-target')]
   if seen:
     scope = scope_of(seen[-1])
     token = seen[-1].headers.get('x-amz-security-token')
-    return Asked(seen[-1].headers['host'], scope.region, scope.id, token), told
+    return Observed(seen[-1].headers['host'], scope.region, scope.id, token), reason
   tunnels = [each.path for each in aws.requests if each.method == 'CONNECT']
-  return (Asked(tunnels[-1], None, None, None) if tunnels else None), told
+  return (Observed(tunnels[-1], None, None, None) if tunnels else None), reason
 
 
 LOADER: List[Any] = []
@@ -147,12 +148,12 @@ truths = st.sampled_from(['true', 'TRUE', 'false', '1'])
 names = st.sampled_from(PROFILES)
 
 
-def some(**each: Any) -> Any:
-  """Some of these keys, with values of each."""
+def subsets(**each: Any) -> Any:
+  """A strategy for some of these keys, with values for each."""
   return st.fixed_dictionaries({}, optional=each)
 
 
-places = some(
+locations = subsets(
   region=regions,
   endpoint_url=urls,
   ignore_configured_endpoint_urls=truths,
@@ -170,7 +171,7 @@ services = st.fixed_dictionaries(
     'preview': st.just({'endpoint_url': 'http://nobody.test'}),
   },
 )
-place_variables = some(
+location_variables = subsets(
   AWS_PROFILE=names,
   AWS_DEFAULT_PROFILE=names,
   AWS_DEFAULT_REGION=regions,
@@ -181,11 +182,11 @@ place_variables = some(
 )
 
 
-def oracle_of_place(env: Values) -> Optional[Tuple[str, str]]:
-  """The endpoint and region of botocore's client; None: it refuses to make one.
+def expected_endpoint(env: Values) -> Optional[Tuple[str, str]]:
+  """The endpoint and region of botocore's client; None if it refuses to create one.
 
-  It does not read AWS_REGION, which other tools of AWS's take before AWS_DEFAULT_REGION; and it
-  wants a region where there is an endpoint of another make, for which we sign as for us-east-1.
+  botocore does not read AWS_REGION, which other AWS tools prefer to AWS_DEFAULT_REGION. It also
+  requires a region for an endpoint outside AWS, for which we sign as us-east-1.
   """
   import botocore.exceptions
 
@@ -207,39 +208,41 @@ def oracle_of_place(env: Values) -> Optional[Tuple[str, str]]:
 
 
 @checked
-@given(st.dictionaries(names, places), st.dictionaries(names, places), services, place_variables)
-def test_dynamodb_is_asked_where_botocore_would_ask_it(
+@given(
+  st.dictionaries(names, locations), st.dictionaries(names, locations), services, location_variables
+)
+def test_endpoint_and_region_are_those_of_botocore(
   aws: Aws, home: pathlib.Path, config: Sections, shared: Sections, more: Sections, env: Values
 ) -> None:
   write(home, config, shared, more)
-  keys = keys_of('key', with_token=False)
+  keys = make_keys('key', with_token=False)
   with_keys = {'AWS_ACCESS_KEY_ID': keys.id, 'AWS_SECRET_ACCESS_KEY': keys.secret, **env}
   with environment(aws, home, with_keys):
-    expected = oracle_of_place(env)
-    asked, told = ask(aws)
+    expected = expected_endpoint(env)
+    observed, error = fetch(aws)
   if expected is None:
-    assert asked is None and told.endswith('.')
+    assert observed is None and error.endswith('.')
     return
   url, region = expected
   host = url.split('/')[2]
-  assert asked is not None, told
+  assert observed is not None, error
   if url.startswith('https'):
-    assert asked.host == f'{host}:443' and f'DynamoDB in {region} ' in told
+    assert observed.host == f'{host}:443' and f'DynamoDB in {region} ' in error
   else:
-    assert asked[:2] == (host, region)
+    assert observed[:2] == (host, region)
 
 
 # ---- Keys
 
 
 def keys_in_file(name: str, with_token: bool) -> Values:
-  keys = keys_of(name, with_token)
+  keys = make_keys(name, with_token)
   named = {'aws_access_key_id': keys.id, 'aws_secret_access_key': keys.secret}
   return {**named, **({'aws_session_token': keys.token} if keys.token else {})}
 
 
 static = st.builds(keys_in_file, st.sampled_from(['f1', 'f2', 'f3']), st.booleans())
-extras = some(
+extras = subsets(
   role_session_name=st.just('me'),
   external_id=st.just('a b&c'),
   duration_seconds=st.sampled_from(['900', '3600']),
@@ -292,28 +295,28 @@ sources = st.lists(
 ).map(lambda each: {key: value for one in each for key, value in one.items()})
 key_variables = st.builds(
   lambda *each: {key: value for one in each for key, value in one.items()},
-  some(AWS_PROFILE=names, AWS_DEFAULT_PROFILE=names, AWS_DEFAULT_REGION=regions),
+  subsets(AWS_PROFILE=names, AWS_DEFAULT_PROFILE=names, AWS_DEFAULT_REGION=regions),
   st.sampled_from(
     [
       *[{}] * 6,
-      {'AWS_ACCESS_KEY_ID': 'e', 'AWS_SECRET_ACCESS_KEY': keys_of('e').secret},
+      {'AWS_ACCESS_KEY_ID': 'e', 'AWS_SECRET_ACCESS_KEY': make_keys('e').secret},
       {
         'AWS_ACCESS_KEY_ID': 'e',
-        'AWS_SECRET_ACCESS_KEY': keys_of('e').secret,
-        'AWS_SESSION_TOKEN': keys_of('e').token,
+        'AWS_SECRET_ACCESS_KEY': make_keys('e').secret,
+        'AWS_SESSION_TOKEN': make_keys('e').token,
         'AWS_CREDENTIAL_EXPIRATION': '2099-01-31T12:34:56Z',
       },
       {
         'AWS_ACCESS_KEY_ID': 'e',
-        'AWS_SECRET_ACCESS_KEY': keys_of('e').secret,
+        'AWS_SECRET_ACCESS_KEY': make_keys('e').secret,
         'AWS_SESSION_TOKEN': 'other',
-        'AWS_SECURITY_TOKEN': keys_of('e').token,
+        'AWS_SECURITY_TOKEN': make_keys('e').token,
       },
       {'AWS_ACCESS_KEY_ID': 'e'},
       {'AWS_SECRET_ACCESS_KEY': 's'},
     ]
   ),
-  some(
+  subsets(
     AWS_WEB_IDENTITY_TOKEN_FILE=st.just('HOME/identity'),
     AWS_ROLE_ARN=st.just('arn:aws:iam::12:role/environment'),
     AWS_ROLE_SESSION_NAME=st.just('of the environment'),
@@ -331,8 +334,8 @@ def at_home(home: pathlib.Path, sections: Sections) -> Sections:
   }
 
 
-def oracle_of_keys() -> Optional[Tuple[str, Optional[str]]]:
-  """The key and token that botocore would sign with; None: it has none, or refuses."""
+def expected_keys() -> Optional[Tuple[str, Optional[str]]]:
+  """The key and token that botocore would sign with; None if it has none or refuses."""
   import botocore.exceptions
 
   session = new_session()
@@ -341,7 +344,7 @@ def oracle_of_keys() -> Optional[Tuple[str, Optional[str]]]:
     found = session.get_credentials()
     frozen = found.get_frozen_credentials() if found else None
   except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ValueError) as error:
-    # Whatever a client is for, botocore wants the profile's SSO session when it makes one.
+    # botocore requires the profile's SSO session for every client, whatever the client is for.
     assume('SSO token provider' not in str(error))
     return None
   return (frozen.access_key, frozen.token) if frozen else None
@@ -353,18 +356,18 @@ def oracle_of_keys() -> Optional[Tuple[str, Optional[str]]]:
   st.dictionaries(names, sources),
   key_variables,
 )
-def test_dynamodb_is_asked_with_the_keys_that_botocore_would_take(
+def test_the_keys_are_those_of_botocore(
   aws: Aws, home: pathlib.Path, config: Sections, shared: Sections, env: Values
 ) -> None:
   write(home, at_home(home, config), at_home(home, shared), SESSIONS)
   env = {key: value.replace('HOME', str(home)) for key, value in env.items()}
   where = {'AWS_ENDPOINT_URL': aws.url, 'AWS_DEFAULT_REGION': 'us-east-1'}
   with environment(aws, home, {**where, **env}):
-    expected = oracle_of_keys()
-    asked, told = ask(aws)
+    expected = expected_keys()
+    observed, error = fetch(aws)
   if expected is None:
-    assert asked is None, told
-    assert told.endswith('.') and 'hunter2' not in told and 'swordfish' not in told
+    assert observed is None, error
+    assert error.endswith('.') and 'hunter2' not in error and 'swordfish' not in error
   else:
-    assert asked is not None, told
-    assert asked[2:] == expected
+    assert observed is not None, error
+    assert observed[2:] == expected

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DynamoDB: signatures, and where credentials come from, each source in a process of its own."""
+"""DynamoDB: signatures, and the sources of credentials, each tested in its own process."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ METADATA = '/latest/meta-data/iam/security-credentials/'
 
 
 def answer_like_dynamodb(request: Request) -> Answer:
-  """A table that may be used but not looked at, and is empty."""
+  """Answers as an empty table that may be used but not described."""
   if request.headers.get('x-amz-target', '').endswith('.DescribeTable'):
     return Answer(400, b'{"__type": "AccessDeniedException"}')
   return Answer(200, b'{}')
@@ -27,24 +27,25 @@ def answer_like_dynamodb(request: Request) -> Answer:
 
 @pytest.fixture
 def endpoint() -> Iterator[HttpServer]:
-  """A server that is asked with the credentials that were found."""
+  """A server that records the credentials of its requests."""
   with HttpServer(answer_like_dynamodb) as server:
     yield server
 
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Dict[str, str]:
-  """An environment without credentials, which tests add to."""
+  """An environment without credentials, to which tests add."""
   for name in os.environ:
     if name.startswith('AWS_'):
       monkeypatch.delenv(name)
   return {'HOME': str(tmp_path), 'AWS_EC2_METADATA_DISABLED': 'true'}
 
 
-def ask(
+def run_fetches(
   endpoint: HttpServer, env: Dict[str, str], calls: int = 1, pause: float = 0, **settings: Any
 ) -> str:
-  """What a process prints that fetches as often, with pauses in seconds: `fine`, or the error."""
+  """Runs a process that fetches `calls` times, with pauses in seconds. Returns `ok` or the
+  error."""
   names = {'backend': 'dynamodb', 'dynamodb_url': endpoint.url, 'timeout': 5, **settings}
   return run_python(
     f"""
@@ -58,7 +59,7 @@ def ask(
         for _ in range({calls}):
           await asyncio.gather(*(Cachette().fetch('key') for _ in range(10)))
           await asyncio.sleep({pause})
-        print('fine')
+        print('ok')
       except BackendError as error:
         print(error)
 
@@ -69,7 +70,7 @@ def ask(
 
 
 def signed_by(endpoint: HttpServer) -> List[str]:
-  """The access keys of all that the server was asked with, each once, and their tokens."""
+  """The distinct access keys of all requests to the server, with their tokens."""
   seen = []
   for request in endpoint.requests:
     match = re.search('Credential=([^/]*)/', request.headers['authorization'])
@@ -85,7 +86,7 @@ def signed_by(endpoint: HttpServer) -> List[str]:
 
 @pytest.mark.parametrize('token', [None, 'a+token/with=signs'])
 @pytest.mark.parametrize('region', [None, 'eu-central-1'])
-def test_signatures_are_those_of_awss_own_client(
+def test_signatures_equal_those_of_the_aws_client(
   endpoint: HttpServer,
   clean: Dict[str, str],
   monkeypatch: pytest.MonkeyPatch,
@@ -137,18 +138,22 @@ def test_signatures_are_those_of_awss_own_client(
 # ---- Sources
 
 
-def test_options_come_before_the_environment(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+def test_options_take_precedence_over_the_environment(
+  endpoint: HttpServer, clean: Dict[str, str]
+) -> None:
   env = {**clean, 'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': 's'}
   own = {'aws_access_key_id': 'own', 'aws_secret_access_key': 's', 'aws_session_token': 'token'}
-  assert ask(endpoint, env, **own) == 'fine'
+  assert run_fetches(endpoint, env, **own) == 'ok'
   assert signed_by(endpoint) == ['own token']
 
 
-def test_the_environment(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+def test_keys_come_from_the_environment(endpoint: HttpServer, clean: Dict[str, str]) -> None:
   keys = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': 's'}
-  assert ask(endpoint, {**clean, **keys, 'AWS_SESSION_TOKEN': 'token'}) == 'fine'
+  assert run_fetches(endpoint, {**clean, **keys, 'AWS_SESSION_TOKEN': 'token'}) == 'ok'
   assert signed_by(endpoint) == ['env token']
-  assert 'AWS_SECRET_ACCESS_KEY; set both' in ask(endpoint, {**clean, 'AWS_ACCESS_KEY_ID': 'env'})
+  assert 'AWS_SECRET_ACCESS_KEY; set both' in run_fetches(
+    endpoint, {**clean, 'AWS_ACCESS_KEY_ID': 'env'}
+  )
 
 
 CREDENTIALS = """
@@ -191,10 +196,10 @@ def files(tmp_path: pathlib.Path) -> None:
     ({'AWS_DEFAULT_PROFILE': 'other', 'AWS_PROFILE': 'third'}, 'second token'),
   ],
 )
-def test_the_shared_files(
+def test_keys_come_from_the_shared_files(
   endpoint: HttpServer, clean: Dict[str, str], files: None, env: Dict[str, str], expected: str
 ) -> None:
-  assert ask(endpoint, {**clean, **env}) == 'fine'
+  assert run_fetches(endpoint, {**clean, **env}) == 'ok'
   assert signed_by(endpoint) == [expected]
 
 
@@ -207,33 +212,33 @@ def test_the_shared_files(
     ('none', 'There is no AWS profile "none", which is set by AWS_PROFILE'),
   ],
 )
-def test_shared_files_without_keys(
+def test_shared_files_without_keys_are_an_error(
   endpoint: HttpServer, clean: Dict[str, str], files: None, profile: str, expected: str
 ) -> None:
-  assert expected in ask(endpoint, {**clean, 'AWS_PROFILE': profile})
+  assert expected in run_fetches(endpoint, {**clean, 'AWS_PROFILE': profile})
   assert endpoint.requests == []
 
 
-def test_shared_files_elsewhere(
+def test_the_shared_files_may_be_elsewhere(
   endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
 ) -> None:
   (tmp_path / 'keys').write_text(CREDENTIALS)
-  assert ask(endpoint, {**clean, 'AWS_SHARED_CREDENTIALS_FILE': '~/keys'}) == 'fine'
+  assert run_fetches(endpoint, {**clean, 'AWS_SHARED_CREDENTIALS_FILE': '~/keys'}) == 'ok'
   assert signed_by(endpoint) == ['first']
 
 
-def end_in(seconds: float) -> str:
+def expiry_in(seconds: float) -> str:
   return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds))
 
 
 def identity_answer(number: int, seconds: float) -> bytes:
   return f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
     <AccessKeyId>identity{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
-    <SessionToken>token</SessionToken><Expiration>{end_in(seconds)}</Expiration>
+    <SessionToken>token</SessionToken><Expiration>{expiry_in(seconds)}</Expiration>
     </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>""".encode()
 
 
-def test_a_web_identity(
+def test_keys_come_from_a_web_identity(
   endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
 ) -> None:
   (tmp_path / 'token').write_text('web identity+token\n')
@@ -244,50 +249,52 @@ def test_a_web_identity(
       'AWS_ROLE_ARN': 'arn:aws:iam::1:role/cache',
       'AWS_ENDPOINT_URL_STS': sts.url,
     }
-    assert ask(endpoint, env) == 'fine'
-    (asked,) = sts.requests
-  form = parse_qs(asked.body.decode())
+    assert run_fetches(endpoint, env) == 'ok'
+    (requests,) = sts.requests
+  form = parse_qs(requests.body.decode())
   assert form['WebIdentityToken'] == ['web identity+token']
   assert form['RoleArn'] == ['arn:aws:iam::1:role/cache']
   assert form['Action'] == ['AssumeRoleWithWebIdentity']
   assert signed_by(endpoint) == ['identity1 token']
 
 
-def test_a_web_identity_that_is_refused(
+def test_a_rejected_web_identity_is_an_error(
   endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
 ) -> None:
   (tmp_path / 'token').write_text('hunter2')
   refusal = b'<ErrorResponse><Error><Message>Not authorized</Message></Error></ErrorResponse>'
   with HttpServer(lambda request: Answer(403, refusal)) as sts:
     names = {'AWS_WEB_IDENTITY_TOKEN_FILE': str(tmp_path / 'token'), 'AWS_ROLE_ARN': 'arn'}
-    told = ask(endpoint, {**clean, **names, 'AWS_ENDPOINT_URL_STS': sts.url})
-  assert 'token service (STS): it answered with HTTP status 403: Not authorized' in told
-  assert 'hunter2' not in told
+    output = run_fetches(endpoint, {**clean, **names, 'AWS_ENDPOINT_URL_STS': sts.url})
+  assert 'token service (STS): it answered with HTTP status 403: Not authorized' in output
+  assert 'hunter2' not in output
 
 
 def keys_answer(name: str, seconds: float) -> Answer:
   names = {'AccessKeyId': name, 'SecretAccessKey': 's', 'Token': 'token'}
-  return Answer(200, json.dumps({**names, 'Expiration': end_in(seconds)}).encode())
+  return Answer(200, json.dumps({**names, 'Expiration': expiry_in(seconds)}).encode())
 
 
-def test_a_container(endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path) -> None:
+def test_keys_come_from_a_container(
+  endpoint: HttpServer, clean: Dict[str, str], tmp_path: pathlib.Path
+) -> None:
   (tmp_path / 'token').write_text('Bearer of the file\n')
   with HttpServer(lambda request: keys_answer('container', 3600)) as server:
     names = {
       'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url + '/v1/keys',
       'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE': str(tmp_path / 'token'),
     }
-    assert ask(endpoint, {**clean, **names}) == 'fine'
-    (asked,) = server.requests
-  assert (asked.path, asked.headers['authorization']) == ('/v1/keys', 'Bearer of the file')
+    assert run_fetches(endpoint, {**clean, **names}) == 'ok'
+    (requests,) = server.requests
+  assert (requests.path, requests.headers['authorization']) == ('/v1/keys', 'Bearer of the file')
   assert signed_by(endpoint) == ['container token']
 
 
-def test_a_containers_address_elsewhere_is_refused(
+def test_a_remote_container_endpoint_is_rejected(
   endpoint: HttpServer, clean: Dict[str, str]
 ) -> None:
   env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://192.0.2.1/keys'}
-  assert 'variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed' in ask(endpoint, env)
+  assert 'variable AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed' in run_fetches(endpoint, env)
 
 
 def serve_metadata(seconds: float) -> Callable[[Request], Answer]:
@@ -306,29 +313,34 @@ def serve_metadata(seconds: float) -> Callable[[Request], Answer]:
   return answer
 
 
-def test_instance_metadata(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+def test_keys_come_from_instance_metadata(endpoint: HttpServer, clean: Dict[str, str]) -> None:
   del clean['AWS_EC2_METADATA_DISABLED']
   with HttpServer(serve_metadata(3600)) as server:
-    assert ask(endpoint, {**clean, 'AWS_EC2_METADATA_SERVICE_ENDPOINT': server.url + '/'}) == 'fine'
+    assert (
+      run_fetches(endpoint, {**clean, 'AWS_EC2_METADATA_SERVICE_ENDPOINT': server.url + '/'})
+      == 'ok'
+    )
     assert len(server.requests) == 3
   assert signed_by(endpoint) == ['metadata token']
 
 
-def test_none_at_all_tells_where_it_looked(endpoint: HttpServer, clean: Dict[str, str]) -> None:
-  told = ask(endpoint, clean)
+def test_without_credentials_the_error_lists_the_sources(
+  endpoint: HttpServer, clean: Dict[str, str]
+) -> None:
+  output = run_fetches(endpoint, clean)
   for place in ('aws_access_key_id', 'environment', 'shared files', 'web identity', 'container'):
-    assert place in told
-  assert 'instance metadata' in told
+    assert place in output
+  assert 'instance metadata' in output
   assert endpoint.requests == []
 
 
 # ---- Renewal
 
 
-def test_keys_are_renewed_ahead_of_their_end_once_for_all(
+def test_keys_are_renewed_once_before_they_expire(
   endpoint: HttpServer, clean: Dict[str, str]
 ) -> None:
-  """Those that end in less than five minutes are used until the new ones are there."""
+  """Keys that expire in less than five minutes are used until the new ones have arrived."""
   given: List[float] = [200, 3600]
 
   def answer(request: Request) -> Answer:
@@ -337,26 +349,24 @@ def test_keys_are_renewed_ahead_of_their_end_once_for_all(
 
   with HttpServer(answer) as server:
     env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}
-    assert ask(endpoint, env, calls=15, pause=0.5) == 'fine'
+    assert run_fetches(endpoint, env, calls=15, pause=0.5) == 'ok'
     assert len(server.requests) == 2
   assert signed_by(endpoint) == ['for200 token', 'for3600 token']
 
 
 @pytest.mark.parametrize('seconds', [30, -30])
-def test_keys_that_end_soon_are_used_and_not_asked_for_at_every_call(
+def test_keys_that_expire_soon_are_not_renewed_at_every_call(
   endpoint: HttpServer, clean: Dict[str, str], seconds: float
 ) -> None:
-  """They are all that their source has; or the clock of this machine is wrong."""
+  """The source has no other keys, or the clock of this machine is wrong."""
   with HttpServer(lambda request: keys_answer('brief', seconds)) as server:
     env = {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}
-    assert ask(endpoint, env, calls=20) == 'fine'
+    assert run_fetches(endpoint, env, calls=20) == 'ok'
     assert len(server.requests) == 1
   assert signed_by(endpoint) == ['brief token']
 
 
-def test_keys_that_the_server_refuses_are_fetched_anew(
-  endpoint: HttpServer, clean: Dict[str, str]
-) -> None:
+def test_rejected_keys_are_fetched_again(endpoint: HttpServer, clean: Dict[str, str]) -> None:
   names = iter(['old', 'new'])
   endpoint.answer = lambda request: (
     Answer(400, b'{"__type": "com.amazon.coral.service#ExpiredTokenException"}')
@@ -364,19 +374,21 @@ def test_keys_that_the_server_refuses_are_fetched_anew(
     else answer_like_dynamodb(request)
   )
   with HttpServer(lambda request: keys_answer(next(names), 3600)) as server:
-    assert ask(endpoint, {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}) == 'fine'
+    assert (
+      run_fetches(endpoint, {**clean, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.url}) == 'ok'
+    )
   assert signed_by(endpoint) == ['old token', 'new token']
 
 
-def test_options_that_are_refused_are_told(endpoint: HttpServer, clean: Dict[str, str]) -> None:
+def test_rejected_options_are_an_error(endpoint: HttpServer, clean: Dict[str, str]) -> None:
   endpoint.answer = lambda request: Answer(
     400, b'{"__type": "UnrecognizedClientException", "message": "The token is invalid."}'
   )
-  told = ask(endpoint, clean, aws_access_key_id='id', aws_secret_access_key='hunter2')
-  assert 'The token is invalid' in told and 'hunter2' not in told
+  output = run_fetches(endpoint, clean, aws_access_key_id='id', aws_secret_access_key='hunter2')
+  assert 'The token is invalid' in output and 'hunter2' not in output
 
 
-def test_one_half_of_the_keys_is_refused_when_it_is_loaded() -> None:
+def test_a_key_without_a_secret_is_rejected_by_load_config() -> None:
   class Own(Cachette):
     pass
 

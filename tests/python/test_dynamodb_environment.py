@@ -12,21 +12,21 @@ from typing import Any, Dict, Iterator, Optional
 
 import pytest
 from cachette import BackendError, Cachette
-from services.aws import Aws, keys_of, scope_of
+from services.aws import Aws, make_keys, scope_of
 
-KEYS = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': keys_of('env').secret}
+KEYS = {'AWS_ACCESS_KEY_ID': 'env', 'AWS_SECRET_ACCESS_KEY': make_keys('env').secret}
 
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
   with Aws() as server:
     yield server
-  assert server.faults == []
+  assert server.errors == []
 
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, aws: Aws) -> pytest.MonkeyPatch:
-  """An environment with keys and without anything else of AWS's; the stand-in is its proxy."""
+  """An environment with keys and no other AWS variables; the stand-in is its proxy."""
   for name in os.environ:
     if name.startswith('AWS_') or name.lower() in ('no_proxy', 'http_proxy', 'https_proxy'):
       monkeypatch.delenv(name)
@@ -49,7 +49,7 @@ def write(folder: pathlib.Path, config: str = '', credentials: str = '') -> None
 
 
 def fetch(**settings: Any) -> Optional[str]:
-  """Fetches with a cache of its own; what it fails with, or None."""
+  """Fetches with a new cache. Returns its error message, or None."""
   own = types.new_class('Own', (Cachette,))
   own.load_config(lambda: {'backend': 'dynamodb', 'timeout': 20, **settings})  # type: ignore
 
@@ -126,7 +126,7 @@ dynamodb =
     ({'AWS_PROFILE': 'ignoring'}, {'dynamodb_url': 'http://option.test'}, 'option.test'),
   ],
 )
-def test_the_endpoint_is_where_the_environment_and_the_profile_say(
+def test_the_endpoint_comes_from_the_environment_or_the_profile(
   aws: Aws,
   clean: pytest.MonkeyPatch,
   tmp_path: pathlib.Path,
@@ -154,9 +154,9 @@ endpoint_url: http://default.test
     '[of the credentials]\nendpoint_url = http://shared.test',
   )
   set_all(clean, env)
-  told = fetch(**settings)
-  assert aws.hosts() == [host], told
-  assert (told is None) == (not host.endswith(':443'))
+  error = fetch(**settings)
+  assert aws.hosts() == [host], error
+  assert (error is None) == (not host.endswith(':443'))
 
 
 # ---- The region
@@ -176,7 +176,7 @@ endpoint_url: http://default.test
     ({'AWS_CONFIG_FILE': '/none', 'AWS_ENDPOINT_URL': 'http://here.test'}, {}, 'us-east-1'),
   ],
 )
-def test_the_region_is_that_of_the_environment_or_the_profile(
+def test_the_region_comes_from_the_environment_or_the_profile(
   aws: Aws,
   clean: pytest.MonkeyPatch,
   tmp_path: pathlib.Path,
@@ -200,14 +200,14 @@ endpoint_url = http://here.test
   assert region_of(aws) == region
 
 
-def test_no_region_tells_where_one_may_be_given(clean: pytest.MonkeyPatch) -> None:
-  told = fetch()
-  assert told is not None
+def test_without_a_region_the_error_lists_where_to_set_it(clean: pytest.MonkeyPatch) -> None:
+  error = fetch()
+  assert error is not None
   for place in ('"region"', '"dynamodb_url"', 'AWS_REGION', '"default"'):
-    assert place in told
+    assert place in error
 
 
-def test_what_is_missing_at_first_may_come(aws: Aws, clean: pytest.MonkeyPatch) -> None:
+def test_missing_settings_may_be_added_later(aws: Aws, clean: pytest.MonkeyPatch) -> None:
   class Own(Cachette):
     pass
 
@@ -224,7 +224,7 @@ def test_what_is_missing_at_first_may_come(aws: Aws, clean: pytest.MonkeyPatch) 
   assert aws.hosts() == ['came.test']
 
 
-# ---- Faults, which name the file, the profile and the key
+# ---- Errors
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_what_is_missing_at_first_may_come(aws: Aws, clean: pytest.MonkeyPatch) 
     ('[default]\n[b]\n[default]', {}, ['~/.aws/config', 'line 3', '"default"']),
   ],
 )
-def test_faults_of_the_environment_and_the_files(
+def test_errors_of_the_environment_and_the_files_name_their_place(
   aws: Aws,
   clean: pytest.MonkeyPatch,
   tmp_path: pathlib.Path,
@@ -264,9 +264,9 @@ def test_faults_of_the_environment_and_the_files(
 ) -> None:
   write(tmp_path, config)
   set_all(clean, env)
-  told = fetch()
-  assert told is not None
+  error = fetch()
+  assert error is not None
   for part in parts:
-    assert part in told, told
-  assert 'hunter2' not in told and told.endswith('.')
+    assert part in error, error
+  assert 'hunter2' not in error and error.endswith('.')
   assert aws.requests == []

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""DynamoDB's keys from profiles: programs, roles, single sign-on; and what is said where they fail.
+"""DynamoDB's keys from profiles: programs, roles and single sign-on, and the errors where they
+fail.
 
-What they come to for any files and environment is checked against botocore elsewhere.
+test_dynamodb_botocore.py compares the resulting keys with those of botocore.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
 from conftest import ROOT, run_python
-from services.aws import Aws, end_in, keys_of, scope_of, stamp
+from services.aws import Aws, digest, expiry_in, make_keys, scope_of
 from services.http_fault import Answer, HttpServer, Request
 
 SECRETS = ('hunter2', 'swordfish')
@@ -27,12 +28,12 @@ SECRETS = ('hunter2', 'swordfish')
 def aws() -> Iterator[Aws]:
   with Aws() as server:
     yield server
-  assert server.faults == []
+  assert server.errors == []
 
 
 @pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, aws: Aws) -> pytest.MonkeyPatch:
-  """An environment in which all services of AWS's are the stand-in, and which names no keys."""
+  """An environment without keys, in which the stand-in serves all AWS services."""
   for name in os.environ:
     if name.startswith('AWS_') or name.lower() in ('no_proxy', 'http_proxy', 'https_proxy'):
       monkeypatch.delenv(name)
@@ -53,12 +54,12 @@ def new_cache(**settings: Any) -> Cachette:
   own.load_config(  # type: ignore[attr-defined]
     lambda: {'backend': 'dynamodb', 'timeout': 20, 'region': 'eu-west-1', **settings}
   )
-  made: Cachette = own()
-  return made
+  cache: Cachette = own()
+  return cache
 
 
 def fetch(**settings: Any) -> Optional[str]:
-  """Fetches with a cache of its own; what it fails with, or None."""
+  """Fetches with a new cache. Returns its error message, or None."""
 
   async def main() -> Optional[str]:
     try:
@@ -67,20 +68,20 @@ def fetch(**settings: Any) -> Optional[str]:
     except BackendError as error:
       return str(error)
 
-  told = asyncio.run(main())
-  assert told is None or (told.endswith('.') and len(told) < 256)
-  assert told is None or not any(secret in told for secret in SECRETS), told
-  return told
+  error = asyncio.run(main())
+  assert error is None or (error.endswith('.') and len(error) < 256)
+  assert error is None or not any(secret in error for secret in SECRETS), error
+  return error
 
 
 def signed_by(aws: Aws) -> List[str]:
-  """The keys that DynamoDB was asked with, each once."""
+  """The distinct keys with which DynamoDB was called."""
   seen = [scope_of(each).id for each in aws.requests if 'x-amz-target' in each.headers]
   return list(dict.fromkeys(seen))
 
 
 def keys_in(name: str, section: str = 'default') -> str:
-  keys = keys_of(name, with_token=False)
+  keys = make_keys(name, with_token=False)
   return f'[{section}]\naws_access_key_id={keys.id}\naws_secret_access_key={keys.secret}\n'
 
 
@@ -94,14 +95,16 @@ def script(folder: pathlib.Path, text: str) -> str:
   return f'"{path}"'
 
 
-def printed(name: str, end: Optional[str] = None, **more: Any) -> str:
-  keys = keys_of(name)
+def print_keys(name: str, end: Optional[str] = None, **more: Any) -> str:
+  keys = make_keys(name)
   names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'SessionToken': keys.token}
   return json.dumps({'Version': 1, **names, **({'Expiration': end} if end else {}), **more})
 
 
-def test_a_program_gives_keys(aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-  program = script(tmp_path, f"echo '{printed('program')}'")
+def test_keys_come_from_a_program(
+  aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+  program = script(tmp_path, f"echo '{print_keys('program')}'")
   write(tmp_path, f'[default]\ncredential_process = {program}')
   assert fetch() is None
   assert signed_by(aws) == ['program']
@@ -110,22 +113,22 @@ def test_a_program_gives_keys(aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathl
 def test_a_program_is_run_without_a_shell(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-  """Its words are split as a shell does, and nothing in them is expanded."""
+  """The command is split into words as a shell does, without expansion."""
   program = script(tmp_path, 'printf "<%s>" "$@" >&2; exit 3')
   words = """a 'b  c' "$HOME `id` \\"" d\\ e;f *"""
   write(tmp_path, f'[default]\ncredential_process = {program} {words}')
-  told = fetch()
-  assert told is not None
-  assert '<a><b  c><$HOME `id` "><d e;f><*>' in told
+  error = fetch()
+  assert error is not None
+  assert '<a><b  c><$HOME `id` "><d e;f><*>' in error
 
 
-def test_a_program_may_take_its_time_without_the_loop(
+def test_a_slow_program_does_not_block_the_loop(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-  """It ends when it is let go by what runs on the loop meanwhile."""
+  """The program exits when something that runs on the loop meanwhile releases it."""
   go = tmp_path / 'go'
   wait = f"while [ ! -e '{go}' ]; do sleep 0.05; done"
-  program = script(tmp_path, f"{wait}; echo '{printed('program')}'")
+  program = script(tmp_path, f"{wait}; echo '{print_keys('program')}'")
   write(tmp_path, f'[default]\ncredential_process = {program}')
   cache = new_cache()
 
@@ -156,19 +159,19 @@ def test_a_program_may_take_its_time_without_the_loop(
     ("""echo '{"AccessKeyId": "i"}'""", ['"Version" is not 1']),
     ("""echo '{"Version": 1}'""", ['"AccessKeyId"']),
     ("""echo '{"Version": 1, "AccessKeyId": "hunter2"}'""", ['"SecretAccessKey"']),
-    (f"echo '{printed('program', 'soon')}'", ['"Expiration" is not a time']),
+    (f"echo '{print_keys('program', 'soon')}'", ['"Expiration" is not a time']),
     ('yes hunter2', ['more than 64 KB']),
   ],
 )
-def test_a_program_that_fails_is_told(
+def test_a_failing_program_is_an_error(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, text: str, parts: List[str]
 ) -> None:
   write(tmp_path, f'[profile it]\ncredential_process = {script(tmp_path, text)}')
   env.setenv('AWS_PROFILE', 'it')
-  told = fetch()
-  assert told is not None
+  error = fetch()
+  assert error is not None
   for part in ['The AWS profile "it" in ~/.aws/config: its "credential_process"', *parts]:
-    assert part in told, told
+    assert part in error, error
   assert aws.requests == []
 
 
@@ -182,20 +185,20 @@ def test_a_program_that_fails_is_told(
     ('""', 'is not a command: it names no program'),
   ],
 )
-def test_a_program_that_cannot_be_run_is_told(
+def test_a_program_that_cannot_be_run_is_an_error(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, command: str, part: str
 ) -> None:
   write(tmp_path, f'[default]\ncredential_process = {command}')
-  told = fetch()
-  assert told is not None and part in told
+  error = fetch()
+  assert error is not None and part in error
 
 
-def test_a_program_is_run_anew_when_its_keys_are_refused_and_not_before(
+def test_a_program_is_run_again_only_when_its_keys_are_rejected(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-  """Keys that are about to end are all that it has, and are not asked for at every call."""
+  """Keys that are about to expire are all that the program has, and it is not run at every call."""
   log = tmp_path / 'log'
-  first, second = printed('first', end_in(30)), printed('second', end_in(30))
+  first, second = print_keys('first', expiry_in(30)), print_keys('second', expiry_in(30))
   text = (
     f"echo >> '{log}'; if [ $(wc -l < '{log}') = 1 ]; then echo '{first}'; else echo '{second}'; fi"
   )
@@ -223,11 +226,11 @@ def test_a_program_is_run_anew_when_its_keys_are_refused_and_not_before(
 
 
 @pytest.mark.parametrize('handler', ['own', 'ignore'])
-def test_a_program_leaves_the_signals_of_the_host_alone(
+def test_a_program_does_not_change_the_signal_handlers_of_the_host(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, handler: str
 ) -> None:
-  """A handler for the ends of children is the host's; so is not to have them told."""
-  program = script(tmp_path, f"echo '{printed('program')}'")
+  """The host has a handler for SIGCHLD, or ignores the signal."""
+  program = script(tmp_path, f"echo '{print_keys('program')}'")
   write(tmp_path, f'[default]\ncredential_process = {program}')
   printed_text = run_python(
     f"""
@@ -253,12 +256,12 @@ def test_a_program_leaves_the_signals_of_the_host_alone(
   assert signed_by(aws) == ['program']
 
 
-def test_a_program_under_uvloop_which_waits_for_children_of_its_own(
+def test_a_program_works_under_uvloop_which_has_its_own_child_watcher(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-  program = script(tmp_path, f"echo '{printed('program')}'")
+  program = script(tmp_path, f"echo '{print_keys('program')}'")
   write(tmp_path, f'[default]\ncredential_process = {program}')
-  told = run_python(
+  output = run_python(
     """
     import asyncio, uvloop
     from cachette import Cachette
@@ -276,11 +279,11 @@ def test_a_program_under_uvloop_which_waits_for_children_of_its_own(
     uvloop.run(main()) if hasattr(uvloop, 'run') else (uvloop.install(), asyncio.run(main()))
     """,
   )
-  assert told.strip() == "[(b'a\\n', 0), None, (b'b\\n', 0)] (b'c\\n', 0)"
+  assert output.strip() == "[(b'a\\n', 0), None, (b'b\\n', 0)] (b'c\\n', 0)"
   assert signed_by(aws) == ['program']
 
 
-def test_a_time_out_tells_that_it_is_the_program_that_is_waited_for(
+def test_a_timeout_names_the_program_that_is_running(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   write(tmp_path, f'[default]\ncredential_process = {script(tmp_path, "exec sleep 600")}')
@@ -292,7 +295,7 @@ def test_a_time_out_tells_that_it_is_the_program_that_is_waited_for(
   assert str(raised.value) == expected
 
 
-def test_closing_ends_a_program_that_runs(
+def test_closing_kills_a_running_program(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   number = tmp_path / 'number'
@@ -308,7 +311,7 @@ def test_closing_ends_a_program_that_runs(
     waiting.cancel()
 
   asyncio.run(main())
-  type(cache).load_config(lambda: {})  # which closes what there was
+  type(cache).load_config(lambda: {})  # closes the previous configuration's handles
   with pytest.raises(ProcessLookupError):
     os.kill(int(number.read_text()), 0)
 
@@ -329,7 +332,7 @@ source_profile = base
 """
 
 
-def test_roles_are_assumed_one_with_the_keys_of_another(
+def test_a_role_can_be_assumed_with_the_keys_of_another(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   write(tmp_path, ROLES, keys_in('base', 'base'))
@@ -342,15 +345,17 @@ def test_roles_are_assumed_one_with_the_keys_of_another(
   form = parse_qs(first.body.decode())
   assert form['ExternalId'] == ['x&y z'] and form['DurationSeconds'] == ['900']
   assert form['RoleSessionName'] == ['me'] and form['Action'] == ['AssumeRole']
-  assert first.headers['x-amz-security-token'] == keys_of(scope_of(first).id).token
+  assert first.headers['x-amz-security-token'] == make_keys(scope_of(first).id).token
   assert len(signed_by(aws)) == 1 and signed_by(aws) != [scope_of(first).id]
 
 
-def test_a_role_of_a_container(aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_a_role_can_be_assumed_with_the_keys_of_a_container(
+  aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
   write(tmp_path, '[default]\nrole_arn = arn:r\ncredential_source = EcsContainer')
-  keys = keys_of('container')
+  keys = make_keys('container')
   names = {'AccessKeyId': keys.id, 'SecretAccessKey': keys.secret, 'Token': keys.token}
-  answer = json.dumps({**names, 'Expiration': end_in(3600)}).encode()
+  answer = json.dumps({**names, 'Expiration': expiry_in(3600)}).encode()
   with HttpServer(lambda request: Answer(200, answer)) as server:
     env.setenv('AWS_CONTAINER_CREDENTIALS_FULL_URI', server.url)
     assert fetch() is None
@@ -362,7 +367,7 @@ def test_a_role_of_a_container(aws: Aws, env: pytest.MonkeyPatch, tmp_path: path
   [
     (
       '[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]\nrole_arn=b\nsource_profile=it',
-      ['"b" in ~/.aws/config: "source_profile" is "it"', 'depends on this profile'],
+      ['"b" in ~/.aws/config: "source_profile" is "it"', 'in turn'],
     ),
     (
       '[profile it]\nrole_arn=a\nsource_profile=it',
@@ -386,28 +391,30 @@ def test_a_role_of_a_container(aws: Aws, env: pytest.MonkeyPatch, tmp_path: path
     ('[profile it]\nweb_identity_token_file = ~/none', ['"role_arn"']),
   ],
 )
-def test_what_is_wrong_with_a_role_is_told(
+def test_an_invalid_role_is_an_error(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, parts: List[str]
 ) -> None:
   write(tmp_path, config, keys_in('x', 'x'))
   env.setenv('AWS_PROFILE', 'it')
-  told = fetch()
-  assert told is not None
+  error = fetch()
+  assert error is not None
   for part in parts:
-    assert part in told, told
+    assert part in error, error
   assert aws.requests == []
 
 
-def test_what_sts_says_is_told(aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-  said = (
+def test_an_error_contains_the_message_of_sts(
+  aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+  body = (
     b'<ErrorResponse><Error><Message>User: x is not authorized</Message></Error></ErrorResponse>'
   )
-  aws.answer = lambda request: Answer(403, said)
+  aws.answer = lambda request: Answer(403, body)
   write(tmp_path, '[default]\nrole_arn = arn:r\nsource_profile = base', keys_in('base', 'base'))
-  told = fetch()
-  assert told is not None
-  assert 'The AWS profile "default" in ~/.aws/config: STS refuses its "role_arn"' in told
-  assert 'HTTP status 403' in told and 'User: x is not authorized' in told
+  error = fetch()
+  assert error is not None
+  assert 'The AWS profile "default" in ~/.aws/config: STS refuses its "role_arn"' in error
+  assert 'HTTP status 403' in error and 'User: x is not authorized' in error
 
 
 @pytest.mark.parametrize(
@@ -423,7 +430,7 @@ def test_what_sts_says_is_told(aws: Aws, env: pytest.MonkeyPatch, tmp_path: path
     ({'region': 'cn-north-1'}, 'sts.cn-north-1.amazonaws.com.cn:443'),
   ],
 )
-def test_sts_is_the_one_of_the_region(
+def test_sts_is_called_in_the_region(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, values: Dict[str, str], host: str
 ) -> None:
   write(tmp_path, '[default]\nrole_arn = arn:r\nsource_profile = base', keys_in('base', 'base'))
@@ -462,10 +469,10 @@ def cache_file(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def log_in(folder: pathlib.Path, name: str, **more: Any) -> pathlib.Path:
-  """Leaves what `aws sso login` leaves."""
+  """Creates the files that `aws sso login` creates."""
   path = cache_file(folder, name)
   token = {'startUrl': 'https://start.test', 'region': 'us-east-2', 'accessToken': 'token'}
-  path.write_text(json.dumps({**token, 'expiresAt': end_in(3600), **more}))
+  path.write_text(json.dumps({**token, 'expiresAt': expiry_in(3600), **more}))
   return path
 
 
@@ -473,17 +480,17 @@ REGISTERED = {
   'refreshToken': 'swordfish/refresh',
   'clientId': 'client',
   'clientSecret': 'hunter2',
-  'registrationExpiresAt': end_in(86400),
+  'registrationExpiresAt': expiry_in(86400),
 }
-ROLE = stamp('token', 'reader', '123456789012')
-NEWER = stamp('newer', 'reader', '123456789012')
+ROLE = digest('token', 'reader', '123456789012')
+NEWER = digest('newer', 'reader', '123456789012')
 REFRESHED = {'accessToken': 'newer', 'expiresIn': 3600, 'refreshToken': 'swordfish/next'}
 
 
 @pytest.mark.parametrize(
   ('config', 'name'), [(SESSION, 'my session'), (LEGACY, 'https://start.test')]
 )
-def test_a_login_gives_the_keys_of_a_role(
+def test_a_login_provides_the_keys_of_a_role(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, name: str
 ) -> None:
   write(tmp_path, config)
@@ -498,23 +505,23 @@ def test_a_login_gives_the_keys_of_a_role(
   ('state', 'part'),
   [('none', 'is missing'), ('old', 'has expired'), ('revoked', 'is no longer valid')],
 )
-def test_without_a_login_it_is_told_how_to_log_in(
+def test_without_a_login_the_error_explains_how_to_log_in(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, state: str, part: str
 ) -> None:
   write(tmp_path, config)
   env.setenv('AWS_PROFILE', 'it')
   if state != 'none':
-    end = end_in(-5) if state == 'old' else end_in(3600)
+    end = expiry_in(-5) if state == 'old' else expiry_in(3600)
     for name in ('my session', 'https://start.test'):
       log_in(tmp_path, name, accessToken='swordfish', expiresAt=end)
-  told = fetch()
-  assert told is not None and part in told
-  assert told.endswith('Run: aws sso login --profile it.')
+  error = fetch()
+  assert error is not None and part in error
+  assert error.endswith('Run: aws sso login --profile it.')
   assert signed_by(aws) == []
 
 
 @pytest.mark.parametrize('seconds', [-60, 600])
-def test_a_login_that_ends_soon_is_refreshed_as_botocore_does(
+def test_a_login_that_expires_soon_is_refreshed_like_botocore(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, seconds: float
 ) -> None:
   import botocore.session
@@ -527,20 +534,20 @@ def test_a_login_that_ends_soon_is_refreshed_as_botocore_does(
   )
   aws.refresh = REFRESHED
   aws.tokens = {'newer'}
-  path = log_in(tmp_path, 'my session', expiresAt=end_in(seconds), **REGISTERED)
+  path = log_in(tmp_path, 'my session', expiresAt=expiry_in(seconds), **REGISTERED)
   assert fetch() is None
   assert signed_by(aws) == [NEWER]
-  asked, ours = aws.requests[0], json.loads(path.read_text())
+  request, ours = aws.requests[0], json.loads(path.read_text())
   assert stat.S_IMODE(path.stat().st_mode) == 0o600
   assert [each.name for each in path.parent.iterdir()] == [path.name]
 
-  log_in(tmp_path, 'my session', expiresAt=end_in(seconds), **REGISTERED)
+  log_in(tmp_path, 'my session', expiresAt=expiry_in(seconds), **REGISTERED)
   aws.requests.clear()
   found = botocore.tokens.SSOTokenProvider(botocore.session.get_session()).load_token()
   assert found.get_frozen_token().token == 'newer'
   theirs = json.loads(path.read_text())
-  assert json.loads(asked.body) == json.loads(aws.requests[0].body)
-  assert (asked.method, asked.path) == (aws.requests[0].method, aws.requests[0].path)
+  assert json.loads(request.body) == json.loads(aws.requests[0].body)
+  assert (request.method, request.path) == (aws.requests[0].method, aws.requests[0].path)
   assert abs(botocore_time(ours.pop('expiresAt')) - botocore_time(theirs.pop('expiresAt'))) < 300
   assert ours == theirs
 
@@ -555,13 +562,13 @@ def botocore_time(text: str) -> float:
   ('name', 'config', 'more', 'refresh'),
   [
     ('my session', SESSION, REGISTERED, None),
-    ('my session', SESSION, {**REGISTERED, 'registrationExpiresAt': end_in(-5)}, REFRESHED),
+    ('my session', SESSION, {**REGISTERED, 'registrationExpiresAt': expiry_in(-5)}, REFRESHED),
     ('my session', SESSION, {**REGISTERED, 'clientSecret': ''}, REFRESHED),
     ('https://start.test', LEGACY, REGISTERED, REFRESHED),
   ],
 )
 @pytest.mark.parametrize('seconds', [-60, 600])
-def test_a_login_that_cannot_be_refreshed_is_used_while_it_holds(
+def test_a_login_that_cannot_be_refreshed_is_used_until_it_expires(
   aws: Aws,
   env: pytest.MonkeyPatch,
   tmp_path: pathlib.Path,
@@ -574,23 +581,23 @@ def test_a_login_that_cannot_be_refreshed_is_used_while_it_holds(
   write(tmp_path, config)
   env.setenv('AWS_PROFILE', 'it')
   aws.refresh = refresh
-  log_in(tmp_path, name, expiresAt=end_in(seconds), **more)
-  told = fetch()
+  log_in(tmp_path, name, expiresAt=expiry_in(seconds), **more)
+  error = fetch()
   if seconds > 0:
-    assert told is None and signed_by(aws) == [ROLE]
+    assert error is None and signed_by(aws) == [ROLE]
   else:
-    assert told is not None and 'has expired. Run: aws sso login --profile it.' in told
+    assert error is not None and 'has expired. Run: aws sso login --profile it.' in error
 
 
 @pytest.mark.parametrize('ending', ['Z', '+00:00', 'UTC', '.123Z', ''])
-def test_a_logins_time_may_be_written_in_several_ways(
+def test_the_expiry_of_a_login_may_have_several_formats(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, ending: str
 ) -> None:
   write(tmp_path, LEGACY)
   env.setenv('AWS_PROFILE', 'it')
-  log_in(tmp_path, 'https://start.test', expiresAt=end_in(600)[:-1] + ending)
+  log_in(tmp_path, 'https://start.test', expiresAt=expiry_in(600)[:-1] + ending)
   assert fetch() is None
-  log_in(tmp_path, 'https://start.test', expiresAt=end_in(-600)[:-1] + ending)
+  log_in(tmp_path, 'https://start.test', expiresAt=expiry_in(-600)[:-1] + ending)
   assert 'has expired' in str(fetch())
 
 
@@ -604,30 +611,30 @@ def test_a_logins_time_may_be_written_in_several_ways(
     (SESSION.replace('sso_role_name', 'sso_region=x\nsso_role_name'), ['"sso_region" is not the']),
   ],
 )
-def test_what_is_wrong_with_single_sign_on_is_told(
+def test_an_invalid_single_sign_on_is_an_error(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path, config: str, parts: List[str]
 ) -> None:
   write(tmp_path, config)
   env.setenv('AWS_PROFILE', 'it')
   for name in ('my session', 'https://start.test'):
     log_in(tmp_path, name)
-  told = fetch()
-  assert told is not None
+  error = fetch()
+  assert error is not None
   for part in ['The AWS profile "it" in ~/.aws/config', *parts]:
-    assert part in told, told
+    assert part in error, error
   assert aws.requests == []
 
 
-def test_what_the_portal_says_is_told(
+def test_an_error_contains_the_message_of_the_portal(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   write(tmp_path, LEGACY)
   env.setenv('AWS_PROFILE', 'it')
   log_in(tmp_path, 'https://start.test')
   aws.answer = lambda request: Answer(403, b'{"message": "No access"}')
-  told = fetch()
+  error = fetch()
   assert (
-    told is not None and "AWS's SSO portal: it answered with HTTP status 403: No access" in told
+    error is not None and "AWS's SSO portal: it answered with HTTP status 403: No access" in error
   )
 
 
@@ -642,7 +649,7 @@ def test_what_the_portal_says_is_told(
     ),
   ],
 )
-def test_the_portal_is_the_one_of_the_logins_region(
+def test_the_portal_is_called_in_the_region_of_the_login(
   aws: Aws,
   env: pytest.MonkeyPatch,
   tmp_path: pathlib.Path,
@@ -654,7 +661,7 @@ def test_the_portal_is_the_one_of_the_logins_region(
   env.setenv('AWS_PROFILE', 'it')
   env.delenv('AWS_ENDPOINT_URL')
   env.setenv('https_proxy', aws.url)
-  log_in(tmp_path, name, expiresAt=end_in(600), **REGISTERED)
+  log_in(tmp_path, name, expiresAt=expiry_in(600), **REGISTERED)
   assert "AWS's SSO portal" in str(fetch())
   assert aws.hosts() == hosts
 
@@ -665,18 +672,16 @@ def test_the_keys_of_a_login_may_be_the_source_of_a_role(
   write(tmp_path, '[default]\nrole_arn = arn:r\nsource_profile = it\n' + LEGACY)
   log_in(tmp_path, 'https://start.test')
   assert fetch() is None
-  (asked,) = [each for each in aws.requests if each.method == 'POST' and b'RoleArn' in each.body]
-  assert scope_of(asked).id == ROLE
+  (request,) = [each for each in aws.requests if each.method == 'POST' and b'RoleArn' in each.body]
+  assert scope_of(request).id == ROLE
 
 
 # ---- The environment
 
 
-def test_keys_of_the_environment_that_are_refused_are_read_anew(
-  aws: Aws, env: pytest.MonkeyPatch
-) -> None:
+def test_rejected_keys_of_the_environment_are_read_again(aws: Aws, env: pytest.MonkeyPatch) -> None:
   def set_keys(name: str) -> None:
-    keys = keys_of(name)
+    keys = make_keys(name)
     env.setenv('AWS_ACCESS_KEY_ID', keys.id)
     env.setenv('AWS_SECRET_ACCESS_KEY', keys.secret)
     env.setenv('AWS_SESSION_TOKEN', str(keys.token))
@@ -706,14 +711,14 @@ def test_keys_of_the_environment_that_are_refused_are_read_anew(
   assert signed_by(aws) == ['first', 'second']
 
 
-def test_an_end_of_keys_that_is_no_time_is_told(aws: Aws, env: pytest.MonkeyPatch) -> None:
+def test_an_invalid_expiry_of_keys_is_an_error(aws: Aws, env: pytest.MonkeyPatch) -> None:
   env.setenv('AWS_ACCESS_KEY_ID', 'id')
   env.setenv('AWS_SECRET_ACCESS_KEY', 'hunter2')
   env.setenv('AWS_CREDENTIAL_EXPIRATION', 'soon')
   assert 'AWS_CREDENTIAL_EXPIRATION' in str(fetch())
 
 
-def test_a_containers_token_of_two_lines_is_not_sent(
+def test_a_container_token_with_two_lines_is_not_sent(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   (tmp_path / 'token').write_text('swordfish\r\nX-Other: header\n')
@@ -723,7 +728,7 @@ def test_a_containers_token_of_two_lines_is_not_sent(
   assert aws.requests == []
 
 
-def test_the_metadatas_endpoint_may_be_the_profiles(
+def test_the_metadata_endpoint_may_come_from_the_profile(
   aws: Aws, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   env.delenv('AWS_EC2_METADATA_DISABLED')
@@ -733,10 +738,10 @@ def test_the_metadatas_endpoint_may_be_the_profiles(
     assert [each.path for each in server.requests] == ['/latest/api/token']
 
 
-# ---- The real thing
+# ---- DynamoDB Local
 
 
-def test_the_files_that_the_page_shows_alone_reach_dynamodb_local(
+def test_the_documented_files_alone_reach_dynamodb_local(
   dynamodb: str, env: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
   page = pathlib.Path(ROOT, 'docs', 'backends', 'dynamodb.md').read_text(encoding='utf-8')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Values that are signed or compressed, with every codec and on every backend."""
+"""Signed and compressed values, with every codec and on every backend."""
 
 import asyncio
 import pickle
@@ -8,7 +8,7 @@ from typing import Any, Type
 import pandas
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import Make, about
+from conftest import MakeClass, about
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,16 +25,18 @@ def run(awaitable: Any) -> Any:
   return asyncio.run(awaitable)
 
 
-def raw(make: Make, name: str) -> Type[Cachette]:
-  """The same entries as they are stored."""
+def raw_class(make_class: MakeClass, name: str) -> Type[Cachette]:
+  """A class that reads the same entries as raw stored bytes."""
   Cachette.register_codec('raw', bytes, bytes)
-  return make(codec='raw', memory_name=name)
+  return make_class(codec='raw', memory_name=name)
 
 
 @pytest.mark.parametrize('options', OPTIONS, ids=str)
 @pytest.mark.parametrize('codec', ['vanilla', 'json', 'orjson', 'msgpack', 'pickle'])
-def test_values_come_back(make: Make, codec: str, options: Any) -> None:
-  cache = make(codec=codec, memory_name='sealed', **options)()
+def test_signed_and_compressed_values_round_trip(
+  make_class: MakeClass, codec: str, options: Any
+) -> None:
+  cache = make_class(codec=codec, memory_name='sealed', **options)()
   values = {'empty': '', 'short': 'ü', 'long': 'text ' * 10_000}
 
   async def main() -> None:
@@ -54,8 +56,8 @@ def test_values_come_back(make: Make, codec: str, options: Any) -> None:
 
 
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_frames_come_back(make: Make, codec: str) -> None:
-  cache = make(codec=codec, **OPTIONS[3])()
+def test_signed_and_compressed_frames_round_trip(make_class: MakeClass, codec: str) -> None:
+  cache = make_class(codec=codec, **OPTIONS[3])()
   frame = pandas.DataFrame({'a': range(1000), 'b': [0.5] * 1000})
   run(cache.put('key', frame))
   pandas.testing.assert_frame_equal(run(cache.fetch('key')), frame)
@@ -65,34 +67,36 @@ def test_frames_come_back(make: Make, codec: str) -> None:
 @settings(
   max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_text_comes_back(make: Make, key: str, value: str) -> None:
-  cache = make(**OPTIONS[3])()
+def test_any_key_and_value_round_trip(make_class: MakeClass, key: str, value: str) -> None:
+  cache = make_class(**OPTIONS[3])()
   run(cache.put(key, value))
   assert run(cache.fetch(key)) == value
 
 
-def test_what_is_stored_is_smaller_and_nothing_else_without_the_options(make: Make) -> None:
+def test_compression_shrinks_the_stored_bytes_and_no_option_leaves_them_plain(
+  make_class: MakeClass,
+) -> None:
   text = 'text ' * 10_000
-  run(make(memory_name='one', compression='zstd')().put('small', text))
-  run(make(memory_name='one')().put('plain', text))
-  stored = run(raw(make, 'one')().fetch_many(['small', 'plain']))
+  run(make_class(memory_name='one', compression='zstd')().put('small', text))
+  run(make_class(memory_name='one')().put('plain', text))
+  stored = run(raw_class(make_class, 'one')().fetch_many(['small', 'plain']))
   assert len(stored['small']) < 1000
   assert stored['plain'] == text.encode()
 
 
-def test_a_forged_pickle_is_never_loaded(make: Make) -> None:
+def test_a_forged_pickle_is_never_loaded(make_class: MakeClass) -> None:
   class Exploit:
     def __reduce__(self) -> Any:
       return pytest.fail, ('the pickle was loaded',)
 
-  reader = make(codec='pickle', memory_name='one', secret=SECRET)()
+  reader = make_class(codec='pickle', memory_name='one', secret=SECRET)()
   run(reader.put('key', 'value'))
-  attacker = raw(make, 'one')()
+  attacker = raw_class(make_class, 'one')()
   stored = run(attacker.fetch('key'))
   payload = pickle.dumps(Exploit())
   size = len(payload)
   assert stored[:6] == b'\xc1ch\x02\x83\x20' and size < 128
-  field = b'\x81' + bytes([size]) + payload  # signed, not signed, and the same as 1.0 stored it
+  field = b'\x81' + bytes([size]) + payload  # signed, unsigned, and the same as stored by 1.0
   old = size.to_bytes(8, 'little') + stored[6:38] + payload
   for forged in (
     *(payload, stored[:38] + field, stored[:4] + field, stored + field),
@@ -105,10 +109,10 @@ def test_a_forged_pickle_is_never_loaded(make: Make) -> None:
       run(reader.fetch_many(['key']))
 
 
-def test_signatures_are_of_their_key_their_codec_and_their_secret(make: Make) -> None:
-  cache = make(codec='json', memory_name='one', secret=SECRET)()
+def test_a_signature_is_valid_for_its_key_codec_and_secret_only(make_class: MakeClass) -> None:
+  cache = make_class(codec='json', memory_name='one', secret=SECRET)()
   run(cache.put_many({'mine': 1, 'yours': 2}))
-  attacker = raw(make, 'one')()
+  attacker = raw_class(make_class, 'one')()
   stored = run(attacker.fetch_many(['mine', 'yours']))
   run(attacker.put_many({'mine': stored['yours'], 'cut': stored['mine'][:-1]}))
   for key in ('mine', 'cut'):
@@ -117,15 +121,15 @@ def test_signatures_are_of_their_key_their_codec_and_their_secret(make: Make) ->
   assert run(cache.fetch('yours')) == 2
   Cachette.register_codec('own-json', lambda value: b'', bytes)
   for options in ({'codec': 'orjson'}, {'codec': 'own-json'}, {'codec': 'json', 'secret': OTHER}):
-    other = make(**{'memory_name': 'one', 'secret': SECRET, **options})()
+    other = make_class(**{'memory_name': 'one', 'secret': SECRET, **options})()
     with pytest.raises(CodecError, match='has a signature that matches no key'):
       run(other.fetch('yours'))
 
 
-def test_a_secret_is_replaced_in_steps(make: Make) -> None:
-  old = make(memory_name='one', secret=SECRET)()
-  both = make(memory_name='one', secret=[OTHER, SECRET])()
-  new = make(memory_name='one', secret=OTHER)()
+def test_a_secret_can_be_rotated(make_class: MakeClass) -> None:
+  old = make_class(memory_name='one', secret=SECRET)()
+  both = make_class(memory_name='one', secret=[OTHER, SECRET])()
+  new = make_class(memory_name='one', secret=OTHER)()
   run(old.put('old', 'value'))
   assert run(both.fetch('old')) == 'value'
   with pytest.raises(CodecError):
@@ -134,18 +138,20 @@ def test_a_secret_is_replaced_in_steps(make: Make) -> None:
   assert run(new.fetch('new')) == 'value'
 
 
-def test_plain_values_are_read_only_if_accept_plain_says_so(make: Make) -> None:
-  run(make(memory_name='one')().put('key', 'value'))
+def test_plain_values_are_read_only_with_accept_plain(make_class: MakeClass) -> None:
+  run(make_class(memory_name='one')().put('key', 'value'))
   for options in ({'secret': SECRET}, {'compression': 'zlib'}):
     with pytest.raises(CodecError, match='accept_plain'):
-      run(make(memory_name='one', **options)().fetch('key'))
-    assert run(make(memory_name='one', accept_plain=True, **options)().fetch('key')) == 'value'
+      run(make_class(memory_name='one', **options)().fetch('key'))
+    assert (
+      run(make_class(memory_name='one', accept_plain=True, **options)().fetch('key')) == 'value'
+    )
 
 
-def test_counters_are_not_available_with_a_secret(make: Make) -> None:
+def test_counters_are_not_available_with_a_secret(make_class: MakeClass) -> None:
   with pytest.raises(BackendError, match='not available with "secret"'):
-    run(make(secret=SECRET)().increment('n'))
-  counting = make(compression='zlib')()
+    run(make_class(secret=SECRET)().increment('n'))
+  counting = make_class(compression='zlib')()
   assert run(counting.increment('n', 5)) == 5
   assert run(counting.increment('n', 0)) == 5
 
@@ -153,14 +159,16 @@ def test_counters_are_not_available_with_a_secret(make: Make) -> None:
 @pytest.mark.parametrize(
   'secret', ['short', [SECRET, 'short'], '', [], [SECRET, 5], [f'{SECRET},x'], 5, b'bytes' * 9]
 )
-def test_a_bad_secret_is_refused_and_not_shown(make: Make, secret: Any) -> None:
+def test_an_invalid_secret_is_rejected_and_not_displayed(
+  make_class: MakeClass, secret: Any
+) -> None:
   with pytest.raises(ValueError) as caught:
-    make(secret=secret)
+    make_class(secret=secret)
   assert 'secret' in str(caught.value)
   assert SECRET not in str(caught.value) and 'short' not in str(caught.value)
 
 
-def test_a_secret_is_shown_nowhere(make: Make) -> None:
-  cls = make(secret=SECRET)
+def test_a_secret_is_displayed_nowhere(make_class: MakeClass) -> None:
+  cls = make_class(secret=SECRET)
   assert SECRET not in repr(cls()) + str(cls.stats()) + repr(cls._config)
   assert cls._config.get('secret') is None

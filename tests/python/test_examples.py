@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each example of examples/asgi/ behind a real server: in memory, and on Redis, which goes away and
-comes back; and the lifespan helper."""
+"""Each example of examples/asgi/ on a real server: in memory, and on a Redis server that stops and
+comes back. Also the lifespan helper."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from typing import Any, Set
 
 import pytest
 from cachette import BackendUnavailable, Cachette
-from conftest import ROOT, Make
+from conftest import ROOT, MakeClass
 from servers import request, serve
 from services.redis import RedisServer
 
@@ -20,7 +20,7 @@ EXAMPLES = os.path.join(ROOT, 'examples', 'asgi')
 APPS = sorted(name[:-3] for name in os.listdir(EXAMPLES) if name.endswith('_app.py'))
 
 
-def test_there_is_one_for_each_framework() -> None:
+def test_each_framework_has_an_example() -> None:
   assert APPS == ['blacksheep_app', 'fastapi_app', 'litestar_app', 'quart_app', 'starlette_app']
 
 
@@ -40,13 +40,13 @@ def exercise(port: int) -> None:
 @pytest.mark.parametrize(
   ('app', 'server'), [*((app, 'uvicorn') for app in APPS), ('quart_app', 'hypercorn')]
 )
-def test_the_example_answers_in_memory(app: str, server: str) -> None:
+def test_the_example_works_in_memory(app: str, server: str) -> None:
   with serve(f'{app}:app', EXAMPLES, server) as port:
     exercise(port)
 
 
 @pytest.mark.parametrize('app', APPS)
-def test_the_example_answers_on_redis_and_outlives_it(
+def test_the_example_works_on_redis_and_survives_its_failure(
   app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   with RedisServer() as server:
@@ -55,37 +55,37 @@ def test_the_example_answers_on_redis_and_outlives_it(
     with serve(f'{app}:app', EXAMPLES, logged='connection refused') as port:
       exercise(port)
       request(port, 'POST', '/', {'key': 'greeting', 'value': 'hello'})
-      assert server.say('get', 'greeting') == 'hello'
-      assert 50 < int(server.say('ttl', 'greeting')) <= 60
+      assert server.execute('get', 'greeting') == 'hello'
+      assert 50 < int(server.execute('ttl', 'greeting')) <= 60
       server.kill()
-      begun = time.monotonic()
+      start = time.monotonic()
       assert request(port, 'GET', '/greeting')[0] == 500
-      assert time.monotonic() - begun < 10
+      assert time.monotonic() - start < 10
       server.start()
       while request(port, 'GET', '/greeting')[0] != 200:
-        assert time.monotonic() - begun < 40
+        assert time.monotonic() - start < 40
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize('app', APPS)
-def test_the_example_puts_in_the_background(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
-  """A `put` handed to the framework is stored on the server, after the request was answered."""
+def test_the_example_puts_in_a_background_task(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+  """A `put` that is passed to the framework runs after the response was sent."""
   with RedisServer() as server:
     monkeypatch.setenv('CACHETTE_BACKEND', 'redis')
     monkeypatch.setenv('CACHETTE_REDIS_URL', server.url)
     with serve(f'{app}:app', EXAMPLES) as port:
       for key, value in [('first', 'hello'), ('second', 'grüß dich')]:
-        assert server.say('exists', key) == '0'
+        assert server.execute('exists', key) == '0'
         assert request(port, 'POST', '/later', {'key': key, 'value': value}) == (202, b'OK')
         deadline = time.monotonic() + 20
-        while server.say('exists', key) != '1':
+        while server.execute('exists', key) != '1':
           assert time.monotonic() < deadline, f'{key} was never stored'
           time.sleep(0.02)
         assert request(port, 'GET', f'/{key}') == (200, value.encode())
-        assert 30 < int(server.say('ttl', key)) <= 60
+        assert 30 < int(server.execute('ttl', key)) <= 60
 
 
-def test_the_example_has_its_values_after_a_restart(
+def test_the_example_on_a_file_has_its_values_after_a_restart(
   tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   monkeypatch.setenv('CACHETTE_BACKEND', 'pickle')
@@ -97,7 +97,7 @@ def test_the_example_has_its_values_after_a_restart(
     assert request(port, 'GET', '/greeting') == (200, b'hello')
 
 
-def test_the_example_answers_on_mongodb(mongodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_works_on_mongodb(mongodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.setenv('CACHETTE_BACKEND', 'mongodb')
   monkeypatch.setenv('CACHETTE_MONGODB_URL', mongodb)
   monkeypatch.setenv('CACHETTE_TABLE_NAME', 'examples')
@@ -105,7 +105,7 @@ def test_the_example_answers_on_mongodb(mongodb: str, monkeypatch: pytest.Monkey
     exercise(port)
 
 
-def test_the_example_answers_on_dynamodb(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_works_on_dynamodb(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.setenv('CACHETTE_BACKEND', 'dynamodb')
   monkeypatch.setenv('CACHETTE_DYNAMODB_URL', dynamodb)
   monkeypatch.setenv('CACHETTE_TABLE_NAME', 'examples')
@@ -119,9 +119,9 @@ def test_the_example_answers_on_dynamodb(dynamodb: str, monkeypatch: pytest.Monk
 
 
 def find_clients(redis: RedisServer) -> Set[str]:
-  """The connections of caches that a server has, by their numbers."""
+  """The ids of the cache connections of a server."""
   return set(
-    re.findall('^id=([0-9]+) .* name=cachette ', redis.say('client', 'list'), re.MULTILINE)
+    re.findall('^id=([0-9]+) .* name=cachette ', redis.execute('client', 'list'), re.MULTILINE)
   )
 
 
@@ -141,13 +141,13 @@ def test_a_lifespan_connects_and_closes(redis: RedisServer) -> None:
         break
       await asyncio.sleep(0.01)
     assert not find_clients(redis) - before
-    assert await Own().fetch('lifespan') == 'value'  # opened anew
+    assert await Own().fetch('lifespan') == 'value'  # opened again
 
   asyncio.run(main())
   assert Own.stats().hits == 1
 
 
-def test_a_lifespan_on_a_dead_server_warns_and_goes_on(caplog: Any) -> None:
+def test_a_lifespan_on_a_dead_server_warns_and_continues(caplog: Any) -> None:
   class Dead(Cachette):
     pass
 
@@ -163,7 +163,7 @@ def test_a_lifespan_on_a_dead_server_warns_and_goes_on(caplog: Any) -> None:
   assert 'does not answer yet: Cannot connect to 127.0.0.1:1' in caplog.text
 
 
-def test_what_waits_at_the_end_of_a_lifespan_is_told(redis: RedisServer) -> None:
+def test_calls_waiting_at_the_end_of_a_lifespan_raise(redis: RedisServer) -> None:
   class Own(Cachette):
     pass
 
@@ -172,19 +172,19 @@ def test_what_waits_at_the_end_of_a_lifespan_is_told(redis: RedisServer) -> None
   async def main() -> None:
     try:
       async with Own.lifespan():
-        redis.stop()
+        redis.pause()
         late = asyncio.ensure_future(Own().fetch('late'))
         await asyncio.sleep(0.05)
     finally:
-      redis.go_on()
+      redis.resume()
     with pytest.raises(BackendUnavailable, match='closed'):
       await late
 
   asyncio.run(main())
 
 
-def test_in_memory_a_lifespan_does_nothing(make: Make) -> None:
-  cls = make()
+def test_in_memory_a_lifespan_does_nothing(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     async with cls.lifespan():

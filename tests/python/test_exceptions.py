@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The exceptions: one small tree, and they survive pickle and copy."""
+"""The exceptions are one small tree, and support pickle and copy."""
 
 import copy
 import multiprocessing
@@ -38,13 +38,15 @@ def test_the_tree_is_as_documented(exception: type, bases: Tuple[type, ...]) -> 
   assert exception.__doc__
 
 
-def there_and_back(exception: BaseException, protocol: int) -> Any:
+def round_trip(exception: BaseException, protocol: int) -> Any:
   return pickle.loads(pickle.dumps(exception, protocol))
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize('kind', ALL)
-def test_they_can_be_pickled_with_their_cause(kind: Type[CachetteError], protocol: int) -> None:
+def test_exceptions_can_be_pickled_with_their_cause(
+  kind: Type[CachetteError], protocol: int
+) -> None:
   try:
     try:
       raise LookupError('the cause')
@@ -53,7 +55,7 @@ def test_they_can_be_pickled_with_their_cause(kind: Type[CachetteError], protoco
   except CachetteError as raised:
     error = raised
   error.noted = ['an attribute']  # type: ignore[attr-defined]
-  again = there_and_back(error, protocol)
+  again = round_trip(error, protocol)
   assert type(again) is kind
   assert (again.args, str(again)) == (('what happened',), 'what happened')
   assert again.noted == ['an attribute']
@@ -62,14 +64,14 @@ def test_they_can_be_pickled_with_their_cause(kind: Type[CachetteError], protoco
 
 @pytest.mark.parametrize('args', [(), ('one',), ('one', 'two'), (5, 'one', None)], ids=repr)
 @pytest.mark.parametrize('kind', ALL)
-def test_they_can_be_pickled_without_a_cause(kind: Type[CachetteError], args: Any) -> None:
-  again = there_and_back(kind(*args), pickle.DEFAULT_PROTOCOL)
+def test_exceptions_can_be_pickled_without_a_cause(kind: Type[CachetteError], args: Any) -> None:
+  again = round_trip(kind(*args), pickle.DEFAULT_PROTOCOL)
   assert type(again) is kind and again.args == args and again.__cause__ is None
   assert str(again) == str(kind(*args))
 
 
 @pytest.mark.parametrize('kind', ALL)
-def test_they_can_be_copied_with_their_cause(kind: Type[CachetteError]) -> None:
+def test_exceptions_can_be_copied_with_their_cause(kind: Type[CachetteError]) -> None:
   error = kind('what happened')
   error.__cause__ = LookupError('the cause')
   for again in (copy.copy(error), copy.deepcopy(error)):
@@ -77,15 +79,15 @@ def test_they_can_be_copied_with_their_cause(kind: Type[CachetteError]) -> None:
     assert type(again.__cause__) is LookupError
 
 
-def test_a_cause_of_a_cause_is_kept() -> None:
+def test_nested_causes_are_preserved() -> None:
   error, middle = BackendUnavailable('outer'), BackendTimeout('middle')
   error.__cause__, middle.__cause__ = middle, CodecError('inner')
-  again = there_and_back(error, pickle.DEFAULT_PROTOCOL)
+  again = round_trip(error, pickle.DEFAULT_PROTOCOL)
   assert isinstance(again.__cause__.__cause__, CodecError)
 
 
-def test_a_subclass_of_an_application_can_be_pickled() -> None:
-  again = there_and_back(Own('what happened', 7), pickle.DEFAULT_PROTOCOL)
+def test_a_subclass_in_an_application_can_be_pickled() -> None:
+  again = round_trip(Own('what happened', 7), pickle.DEFAULT_PROTOCOL)
   assert type(again) is Own and again.args == ('what happened', 7)
 
 
@@ -104,12 +106,12 @@ def fail_to_fetch() -> None:
     raise error from LookupError('the cause')
 
 
-def test_an_error_of_another_process_arrives() -> None:
+def test_an_exception_can_come_from_another_process() -> None:
   with multiprocessing.get_context('spawn').Pool(1) as pool:
     with pytest.raises(BackendError, match='Cannot connect to 127.0.0.1:1'):
       pool.apply(fail_to_fetch)
 
 
-def test_the_module_of_an_exception_can_be_imported() -> None:
+def test_the_module_name_of_an_exception_can_be_imported() -> None:
   for each in ALL:
     assert getattr(cachette, each.__name__) is each

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Going on without the cache is counted, and logged at most once in ten seconds."""
+"""Calls that continue without the cache are counted, and logged at most once in ten seconds."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any, Iterator, List
 
 import pytest
 from cachette import Cachette, CodecError, _fallbacks
-from conftest import Make, at_once, run_python
+from conftest import MakeClass, inmemory_only, run_python
 from services.process import find_free_port
 
 
@@ -18,7 +18,7 @@ def run(awaitable: Any) -> Any:
 
 
 class Time:
-  """A clock that stands still until it is moved on."""
+  """A clock that advances only when a test moves it."""
 
   def __init__(self) -> None:
     self.now = 1000.0
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 class Down(Cachette):
-  """A cache whose server does not run."""
+  """A cache whose server is down."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,19 +45,21 @@ def down() -> Iterator[None]:
   yield
 
 
-def told(caplog: pytest.LogCaptureFixture) -> List[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> List[str]:
   lines = [each.getMessage() for each in caplog.records if 'without its cache' in each.getMessage()]
   assert all(each.name == 'cachette' and each.levelno == logging.WARNING for each in caplog.records)
   return lines
 
 
-def test_the_first_is_logged_with_its_reason(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_fallback_is_logged_with_its_reason(
+  clock: Time, caplog: pytest.LogCaptureFixture
+) -> None:
   assert run(Down().get_or_set('key', 'value')) == 'value'
-  (line,) = told(caplog)
+  (line,) = logged(caplog)
   assert 'Down' in line and '127.0.0.1' in line and 'Hunter2' not in line
 
 
-def test_more_within_ten_seconds_are_counted_and_told_with_the_next(
+def test_fallbacks_within_ten_seconds_are_counted_in_the_next_log_record(
   clock: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
   @Down.cached
@@ -77,18 +79,18 @@ def test_more_within_ten_seconds_are_counted_and_told_with_the_next(
   clock.now += 9.9
   load_now(1)
   Down.sync.get_or_set('key', 'value')
-  assert len(told(caplog)) == 1
+  assert len(logged(caplog)) == 1
   clock.now += 0.2
   load_now(1)
-  lines = told(caplog)
+  lines = logged(caplog)
   assert len(lines) == 2 and '41 more' in lines[1] and 'more' not in lines[0]
   assert Down.stats().fallbacks == 43
   clock.now += 1000
   load_now(1)
-  assert len(told(caplog)) == 3 and 'more' not in told(caplog)[2]
+  assert len(logged(caplog)) == 3 and 'more' not in logged(caplog)[2]
 
 
-def test_each_configuration_has_its_own(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_configuration_logs_separately(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
   class Other(Cachette):
     pass
 
@@ -99,32 +101,32 @@ def test_each_configuration_has_its_own(clock: Time, caplog: pytest.LogCaptureFi
   Other.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
   for cls in (Down, Other, Inherits, Down):
     run(cls().get_or_set('key', 'value'))
-  lines = told(caplog)
+  lines = logged(caplog)
   assert len(lines) == 2 and 'Down' in lines[0] and 'Other' in lines[1]
   Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
   run(Down().get_or_set('key', 'value'))
-  assert len(told(caplog)) == 3
+  assert len(logged(caplog)) == 3
 
 
-@at_once
-def test_a_put_that_fails_and_bytes_that_cannot_be_read_are_logged_too(
-  make: Make, clock: Time, caplog: pytest.LogCaptureFixture
+@inmemory_only
+def test_failed_puts_and_unreadable_bytes_are_logged(
+  make_class: MakeClass, clock: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
   name = f'shared-{os.urandom(8).hex()}'
-  small: Any = make(memory_limit='1M')
+  small: Any = make_class(memory_limit='1M')
   run(small().get_or_set('key', 'v' * (1 << 20)))
-  writer: Any = make(memory_name=name)
-  reader: Any = make(memory_name=name, codec='json')
+  writer: Any = make_class(memory_name=name)
+  reader: Any = make_class(memory_name=name, codec='json')
   run(writer().put('key', 'no JSON'))
   with pytest.raises(CodecError):
     run(reader().fetch('key'))
   run(reader().get_or_set('key', [1]))
-  lines = told(caplog)
+  lines = logged(caplog)
   assert len(lines) == 2
   assert 'cannot decode the value of "key"' in lines[1]
 
 
-def test_threads_at_once_log_it_once(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
+def test_concurrent_threads_log_once(clock: Time, caplog: pytest.LogCaptureFixture) -> None:
   threads = [
     threading.Thread(target=lambda: Down.sync.get_or_set('key', 'value')) for _ in range(10)
   ]
@@ -132,11 +134,11 @@ def test_threads_at_once_log_it_once(clock: Time, caplog: pytest.LogCaptureFixtu
     thread.start()
   for thread in threads:
     thread.join(60)
-  assert len(told(caplog)) == 1
+  assert len(logged(caplog)) == 1
   assert Down.stats().fallbacks == 10
 
 
-def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
+def test_logging_is_imported_only_when_needed() -> None:
   assert (
     run_python("""
     import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The file: values that survive a restart, its codec, and who loads its library."""
+"""The file backend: values that survive a restart, its codec, and when its library is loaded."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from conftest import linux_only, run_python
 
 @pytest.fixture
 def path(tmp_path: pathlib.Path) -> str:
-  """The path of a file that is not there yet."""
+  """The path of a file that does not exist yet."""
   return str(tmp_path / 'cache.pickle')
 
 
-def own(path: str, **settings: Any) -> Type[Cachette]:
+def new_class(path: str, **settings: Any) -> Type[Cachette]:
   class Own(Cachette):
     pass
 
@@ -27,14 +27,14 @@ def own(path: str, **settings: Any) -> Type[Cachette]:
   return Own
 
 
-def test_values_are_there_in_another_process(path: str) -> None:
+def test_another_process_reads_the_values(path: str) -> None:
   values = {'text': 'grüß dich', 'number': 5, 'nested': {'a': [1, 2.5, None]}, 'bytes': b'\0'}
 
   async def put() -> None:
-    await own(path)().put_many(values)
+    await new_class(path)().put_many(values)
 
   asyncio.run(put())
-  told = run_python(
+  messages = run_python(
     f"""
     import asyncio
     from cachette import Cachette
@@ -43,32 +43,32 @@ def test_values_are_there_in_another_process(path: str) -> None:
     print(asyncio.run(Cachette().fetch_many({list(values)!r})))
     """
   )
-  assert told == f'{values}\n'
+  assert messages == f'{values}\n'
 
 
 @pytest.mark.parametrize('backend', ['pickle', 'file'])
-def test_values_are_pickles_unless_the_configuration_names_a_codec(path: str, backend: str) -> None:
-  async def bring(into: Type[Cachette], value: Any) -> Any:
+def test_values_are_pickled_unless_the_configuration_names_a_codec(path: str, backend: str) -> None:
+  async def copy(into: Type[Cachette], value: Any) -> Any:
     await into().put('key', value)
     return await into().fetch('key')
 
-  assert asyncio.run(bring(own(path, backend=backend), {'a': (1, 2)})) == {'a': (1, 2)}
-  assert asyncio.run(bring(own(path, backend=backend, codec=None), (1, 2))) == (1, 2)
-  assert asyncio.run(bring(own(path, backend=backend, codec='json'), (1, 2))) == [1, 2]
-  assert asyncio.run(bring(own(path, backend=backend, codec='vanilla'), 5)) == '5'
+  assert asyncio.run(copy(new_class(path, backend=backend), {'a': (1, 2)})) == {'a': (1, 2)}
+  assert asyncio.run(copy(new_class(path, backend=backend, codec=None), (1, 2))) == (1, 2)
+  assert asyncio.run(copy(new_class(path, backend=backend, codec='json'), (1, 2))) == [1, 2]
+  assert asyncio.run(copy(new_class(path, backend=backend, codec='vanilla'), 5)) == '5'
 
 
-def test_a_pickle_of_an_earlier_release_is_left_as_it_is(path: str) -> None:
+def test_a_pickle_file_of_an_earlier_release_is_not_changed(path: str) -> None:
   with open(path, 'wb') as file:
     pickle.dump({'key': ('value', 1234567890)}, file)
   before = pathlib.Path(path).read_bytes()
   with pytest.raises(BackendError, match=r'is not a cachette file and was not changed'):
-    asyncio.run(own(path)().put('key', 'value'))
+    asyncio.run(new_class(path)().put('key', 'value'))
   assert pathlib.Path(path).read_bytes() == before
   assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
 
 
-def test_the_file_needs_a_path() -> None:
+def test_the_file_backend_needs_a_path() -> None:
   with pytest.raises(ValueError, match='"pickle_path" cannot be null when using file as backend'):
 
     class Own(Cachette):
@@ -79,8 +79,8 @@ def test_the_file_needs_a_path() -> None:
 
 
 @linux_only
-def test_the_library_is_loaded_by_its_first_user_alone(path: str) -> None:
-  told = run_python(
+def test_the_library_is_loaded_on_first_use(path: str) -> None:
+  messages = run_python(
     f"""
     import asyncio
     from cachette import Cachette
@@ -100,11 +100,11 @@ def test_the_library_is_loaded_by_its_first_user_alone(path: str) -> None:
     print(is_loaded(), asyncio.run(File().fetch('key')))
     """
   )
-  assert told.split() == ['False', 'True', 'value']
+  assert messages.split() == ['False', 'True', 'value']
 
 
 def test_forked_workers_share_the_file(path: str) -> None:
-  told = run_python(
+  messages = run_python(
     f"""
     import asyncio, os, warnings
     from cachette import Cachette
@@ -130,21 +130,21 @@ def test_forked_workers_share_the_file(path: str) -> None:
     print(asyncio.run(Cachette().increment('counter', 0)))
     """
   )
-  assert told == '1000\n'
+  assert messages == '1000\n'
 
 
 @pytest.mark.parametrize('blocking', [False, True], ids=['awaited', 'blocking'])
-def test_a_damaged_file_is_said_in_the_log_once(
+def test_a_damaged_file_is_logged_once(
   path: str, blocking: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-  own(path).sync.put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
+  new_class(path).sync.put_many({f'key:{number}': 'v' * 1000 for number in range(100)})
   with open(path, 'r+b') as file:
     file.seek(4096)
     file.write(b'\xff' * 60_000)
-  cache: Any = own(path)
+  cache: Any = new_class(path)
   keys = [f'key:{number}' for number in range(100)]
 
-  async def ask() -> None:
+  async def fetch() -> None:
     for _ in range(3):
       await cache().get_or_set(keys[1], lambda: 'made')
       await cache().fetch_many(keys)
@@ -155,8 +155,8 @@ def test_a_damaged_file_is_said_in_the_log_once(
         cache.sync.fetch_many(keys)
       cache.sync.fetch_many(keys)
     else:
-      asyncio.run(ask())
-  told, *fallbacks = [each.getMessage() for each in caplog.records if each.name == 'cachette']
-  assert told.startswith(f'The file "{path}" was damaged. It was renamed')
+      asyncio.run(fetch())
+  messages, *fallbacks = [each.getMessage() for each in caplog.records if each.name == 'cachette']
+  assert messages.startswith(f'The file "{path}" was damaged. It was renamed')
   assert len(fallbacks) == (0 if blocking else 1)
   assert all(each.startswith('Own continues without its cache: BackendError') for each in fallbacks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Data frames: each comes back as it was, or is refused when it is put."""
+"""Data frames: each round-trips exactly, or is rejected when it is stored."""
 
 import asyncio
 import datetime
@@ -16,7 +16,7 @@ import pandas
 import pytest
 from cachette import Cachette, CodecError
 from cachette._codecs import find
-from conftest import Make
+from conftest import MakeClass
 from pandas import DataFrame, Series
 from pandas.testing import assert_frame_equal
 
@@ -28,7 +28,7 @@ day = datetime.date(2024, 2, 29)
 
 
 def same(fetched: Any, frame: DataFrame) -> None:
-  """Equal to pandas, and in what pandas does not look at."""
+  """Equal to pandas, and equal in what pandas does not compare."""
   assert type(fetched) is type(frame)
   assert_frame_equal(fetched, frame, check_exact=True)
   assert fetched.attrs == frame.attrs
@@ -41,7 +41,7 @@ def same(fetched: Any, frame: DataFrame) -> None:
 
 
 def cells(values: Any) -> List[Tuple[type, str]]:
-  """Types and texts. To pandas None and NaN are the same in a column of objects."""
+  """The types and texts of cells. pandas treats None and NaN as the same in a column of objects."""
   return [(type(cell), text_of(cell)) for cell in values.tolist() if not is_missing(cell)]
 
 
@@ -50,11 +50,11 @@ def is_missing(cell: Any) -> bool:
 
 
 def text_of(cell: Any) -> str:
-  return repr(cell.normalize() if isinstance(cell, decimal.Decimal) else cell)  # 2 is 2.00
+  return repr(cell.normalize() if isinstance(cell, decimal.Decimal) else cell)
 
 
 def text(*words: Any) -> Series:
-  """Text as pandas takes it: of a type of its own from pandas 3 on."""
+  """The type of text in pandas: `str` is a separate type from pandas 3 on."""
   return Series(list(words))
 
 
@@ -66,7 +66,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:The DataFrame has column names o
 INDEXED = VERSION >= (
   2,
   1,
-)  # before, pandas put no other index into a Feather file than the default
+)  # before, pandas could store only the default index in a Feather file
 
 PLAIN: Dict[str, Callable[[], DataFrame]] = {
   'numbers': lambda: DataFrame({'a': [1, -2], 'b': [0.1, nan], 'c': [True, False]}),
@@ -101,7 +101,7 @@ WRITERS: Dict[str, Callable[[DataFrame, Any], None]] = {
     if codec != 'feather' or INDEXED or PLAIN[name]().index.tolist() in ([0], [0, 1], [0, 1, 2])
   ],
 )
-def test_a_plain_frame_comes_back_and_its_bytes_are_those_of_pandas(codec: str, name: str) -> None:
+def test_a_plain_frame_round_trips_and_its_bytes_are_those_of_pandas(codec: str, name: str) -> None:
   frame = PLAIN[name]()
   dumps, loads = find(codec)
   file = io.BytesIO()
@@ -111,8 +111,8 @@ def test_a_plain_frame_comes_back_and_its_bytes_are_those_of_pandas(codec: str, 
 
 
 @pytest.mark.parametrize('codec', CODECS)
-def test_a_plain_frame_comes_back_on_each_backend(make: Make, codec: str) -> None:
-  cache = make(codec=codec)()
+def test_a_plain_frame_round_trips_on_each_backend(make_class: MakeClass, codec: str) -> None:
+  cache = make_class(codec=codec)()
   frame = PLAIN['text']()
 
   async def main() -> None:
@@ -129,7 +129,7 @@ def test_a_plain_frame_comes_back_on_each_backend(make: Make, codec: str) -> Non
   asyncio.run(main())
 
 
-# ---- Frames that a format does not hold
+# ---- Frames that a format does not support
 
 
 def renamed(*names: Any) -> DataFrame:
@@ -141,7 +141,7 @@ def indexed(**named: Any) -> DataFrame:
 
 
 class Own(DataFrame):  # type: ignore[misc]
-  """A frame of an application's own class."""
+  """A frame of a custom class."""
 
   @property
   def _constructor(self) -> Any:
@@ -154,7 +154,7 @@ def with_attrs(attrs: Any) -> DataFrame:
   return frame
 
 
-# What CSV does not hold: the frame, and what the error says of it.
+# What CSV does not preserve: the frame, and what the error says about it.
 NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'empty text': (lambda: DataFrame({'a': text('x', '')}), "row 1 of column 'a' is the text \"\""),
   'NA': (lambda: DataFrame({'a': text('NA', 'x')}), 'row 0 of column \'a\' is the text "NA"'),
@@ -192,7 +192,7 @@ NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'surrogates': (lambda: DataFrame({'a': Series(['\ud800'], dtype=object)}), 'surrogates'),
 }  # fmt: skip
 
-# Lost up to Python 3.12, whose csv module does not quote it.
+# These are lost up to Python 3.12, whose csv module does not quote them.
 RETURNS: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
   'carriage return': (
     lambda: DataFrame({'a': text('x\ry', 'z')}),
@@ -229,7 +229,7 @@ CASES = (
 
 @pytest.mark.filterwarnings('ignore:Could not serialize pd.DataFrame.attrs')
 @pytest.mark.parametrize(('codec', 'name'), CASES)
-def test_a_frame_that_would_not_come_back_is_refused(codec: str, name: str) -> None:
+def test_a_frame_that_would_not_round_trip_is_rejected(codec: str, name: str) -> None:
   make, words = (NOT_CSV if codec == 'csv' else NOT_PARQUET)[name]
 
   class Frames(Cachette):
@@ -248,7 +248,7 @@ def test_a_frame_that_would_not_come_back_is_refused(codec: str, name: str) -> N
 
 
 @pytest.mark.parametrize('name', RETURNS)
-def test_a_carriage_return_comes_back_or_is_refused(name: str) -> None:
+def test_a_carriage_return_round_trips_or_is_rejected(name: str) -> None:
   frame = RETURNS[name][0]()
   dumps, loads = find('csv')
   try:
@@ -268,7 +268,9 @@ def test_a_carriage_return_comes_back_or_is_refused(name: str) -> None:
     ('feather', 'lists', 'Use the codec "pickle" for this frame.'),
   ],
 )
-def test_the_error_names_the_codecs_that_hold_the_frame(codec: str, name: str, advice: str) -> None:
+def test_the_error_names_the_codecs_that_support_the_frame(
+  codec: str, name: str, advice: str
+) -> None:
   frame = (NOT_CSV if codec == 'csv' else NOT_PARQUET)[name][0]()
 
   class Frames(Cachette):
@@ -287,7 +289,7 @@ def test_the_error_names_the_codecs_that_hold_the_frame(codec: str, name: str, a
         dumps(frame)
 
 
-def test_a_frame_that_no_codec_holds_says_so() -> None:
+def test_a_frame_that_no_codec_supports_is_reported() -> None:
   class Frames(Cachette):
     pass
 
@@ -304,7 +306,7 @@ def test_a_frame_that_no_codec_holds_says_so() -> None:
     (Series([1]), 'not Series. Convert the Series to a frame with to_frame().'),
   ],
 )
-def test_what_is_no_frame_is_refused(codec: str, value: Any, advice: str) -> None:
+def test_a_value_that_is_not_a_frame_is_rejected(codec: str, value: Any, advice: str) -> None:
   class Frames(Cachette):
     pass
 
@@ -314,7 +316,7 @@ def test_what_is_no_frame_is_refused(codec: str, value: Any, advice: str) -> Non
   assert str(caught.value).endswith(advice)
 
 
-def test_the_error_does_not_show_what_is_in_cells() -> None:
+def test_the_error_does_not_contain_cells() -> None:
   for codec, frame in (
     ('csv', DataFrame({'a': ['secret text', '']})),
     ('csv', DataFrame({'a': ['secret text', day]})),
@@ -326,10 +328,10 @@ def test_the_error_does_not_show_what_is_in_cells() -> None:
     assert 'secret' not in str(caught.value)
 
 
-# ---- Types that are guessed, and what is kept beside the values
+# ---- Inferred types, and the freq of indexes
 
 
-def test_csv_guesses_types_from_the_whole_column() -> None:
+def test_csv_infers_types_from_the_whole_column() -> None:
   rows = 300_000  # more than pandas reads at once
   number = DataFrame({'a': text(*['1'] * rows, 'x')})
   dumps, loads = find('csv')
@@ -342,7 +344,7 @@ def test_csv_guesses_types_from_the_whole_column() -> None:
     assert loads(mixed.to_csv().encode()).iloc[:, 0].map(type).nunique() == 1
 
 
-def test_csv_reads_floats_to_the_last_bit() -> None:
+def test_csv_round_trips_floats_exactly() -> None:
   draw = random.Random(7)
   values = [draw.uniform(-1, 1) * 10 ** draw.randint(-300, 300) for _ in range(20_000)]
   dumps, loads = find('csv')
@@ -366,7 +368,7 @@ def test_csv_reads_floats_to_the_last_bit() -> None:
     lambda: pandas.to_datetime(['2024-01-01', '2024-01-02']),
   ],
 )  # fmt: skip
-def test_the_freq_of_an_index_comes_back(codec: str, index: Callable[[], Any]) -> None:
+def test_the_freq_of_an_index_round_trips(codec: str, index: Callable[[], Any]) -> None:
   times = index()
   frame = DataFrame({'a': range(len(times))}, index=times)
   if codec == 'parquet' and VERSION >= (2, 1):
@@ -377,14 +379,14 @@ def test_the_freq_of_an_index_comes_back(codec: str, index: Callable[[], Any]) -
   assert fetched.index.freq == frame.index.freq
 
 
-def test_a_freq_that_would_come_back_as_another_is_refused() -> None:
+def test_a_freq_that_would_not_round_trip_is_rejected() -> None:
   holiday = pandas.offsets.CustomBusinessDay(holidays=['2024-01-02'])
   frame = DataFrame({'a': [1, 2]}, index=pandas.date_range('2024-01-03', periods=2, freq=holiday))
   with pytest.raises(ValueError, match='would lose its freq'):
     find('parquet')[0](frame)
 
 
-def test_a_freq_of_another_version_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_freq_of_another_version_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
   from cachette import _frames
 
   frame = DataFrame({'a': [1, 2]}, index=pandas.date_range('2024', periods=2))
@@ -483,7 +485,7 @@ OBJECTS: List[Tuple[Any, ...]] = [
 
 
 def draw_values(draw: random.Random, rows: int) -> Any:
-  """The values of a column or of an index, of any kind."""
+  """Draws the values of a column or an index, of any kind."""
   kind = draw.randint(0, 31)
   if kind <= 2:
     return draw_words(draw, rows)
@@ -592,8 +594,8 @@ def draw_frame(draw: random.Random) -> DataFrame:
   return frame.set_flags(allows_duplicate_labels=True)
 
 
-def drawn(seed: int) -> DataFrame:
-  """The frame of a seed. What pandas itself does not take is drawn anew."""
+def random_frame(seed: int) -> DataFrame:
+  """The frame of a seed. A frame that pandas itself rejects is drawn again."""
   draw = random.Random(seed)
   while True:
     try:
@@ -612,18 +614,18 @@ def drawn(seed: int) -> DataFrame:
 
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('codec', CODECS)
-def test_any_frame_comes_back_or_is_refused(codec: str) -> None:
+def test_any_frame_round_trips_or_is_rejected(codec: str) -> None:
   dumps, loads = find(codec)
-  kept = 0
+  round_trips = 0
   for seed in range(600):
-    frame = drawn(seed)
+    frame = random_frame(seed)
     try:
       raw = dumps(frame)
     except ValueError:
       continue
-    kept += 1
+    round_trips += 1
     try:
       same(loads(raw), frame)
     except Exception as error:
       raise AssertionError(f'seed {seed}: {frame.to_dict("split")}') from error
-  assert kept > 60  # else it tells nothing
+  assert round_trips > 60  # otherwise the test proves nothing

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Frameworks inject and use it, and FastAPI does so without a hop to a thread.
+"""Frameworks inject the cache and use it, and FastAPI does so without a worker thread.
 
 Each test skips if its framework is not installed.
 """
@@ -17,7 +17,7 @@ httpx = pytest.importorskip('httpx')
 
 
 def fastapi_unwraps() -> bool:
-  """Whether this FastAPI looks behind decorators for coroutine functions."""
+  """Whether this FastAPI unwraps decorators to find coroutine functions."""
   try:
     version = importlib.metadata.version('fastapi')
   except importlib.metadata.PackageNotFoundError:
@@ -33,11 +33,11 @@ class Sub(Cachette):
 
 
 class Other(Cachette):
-  """Configured apart."""
+  """Has a separate configuration."""
 
 
 class WithInit(Cachette):
-  """Depends on something itself."""
+  """Has a dependency itself."""
 
   def __init__(self, prefix: str = 'none') -> None:
     self.prefix = prefix
@@ -54,7 +54,7 @@ def _configured() -> None:
 
 
 async def exercise(app: Any) -> None:
-  """Puts, fetches and clears a key by requests: POST /, GET /{key}, DELETE /{key}."""
+  """Puts, fetches and clears a key with requests: POST /, GET /{key}, DELETE /{key}."""
   transport = httpx.ASGITransport(app=app)
   async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
     assert (await client.get('/greeting')).text == ''
@@ -106,7 +106,7 @@ def refuse_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('cls', CLASSES)
-def test_fastapi_injects_it(cls: Type[Cachette]) -> None:
+def test_fastapi_injects_a_cache(cls: Type[Cachette]) -> None:
   fastapi = pytest.importorskip('fastapi')
   asyncio.run(exercise(make_fastapi(cls, fastapi.Depends())))
   asyncio.run(exercise(make_fastapi(cls, fastapi.Depends(cls))))
@@ -115,7 +115,7 @@ def test_fastapi_injects_it(cls: Type[Cachette]) -> None:
 @unwraps_classes
 @awaits_classes
 @pytest.mark.parametrize('cls', CLASSES)
-def test_fastapi_injects_it_without_a_thread(
+def test_fastapi_injects_a_cache_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
 ) -> None:
   fastapi = pytest.importorskip('fastapi')
@@ -127,7 +127,7 @@ def test_fastapi_injects_it_without_a_thread(
 @unwraps_classes
 @awaits_classes
 @pytest.mark.parametrize('cls', CLASSES)
-def test_fastapi_injects_it_named_in_depends_without_a_thread(
+def test_fastapi_injects_a_class_named_in_depends_without_a_thread(
   monkeypatch: pytest.MonkeyPatch, cls: Type[Cachette]
 ) -> None:
   fastapi = pytest.importorskip('fastapi')
@@ -145,8 +145,8 @@ def test_fastapi_awaits_inject_on_every_python(
   asyncio.run(exercise(make_fastapi(cls, fastapi.Depends(cls.inject))))
 
 
-def test_a_class_of_the_users_own_does_hop_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-  """The control: the trap of the two tests above does catch."""
+def test_a_plain_class_is_created_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+  """The control: the tests above would detect a hop."""
   fastapi = pytest.importorskip('fastapi')
 
   class Plain:
@@ -168,7 +168,7 @@ async def exercise_root(app: Any) -> Any:
     return await client.get('/?prefix=here')
 
 
-def test_fastapi_injects_a_subclass_with_parameters_of_its_own() -> None:
+def test_fastapi_injects_a_subclass_with_parameters() -> None:
   fastapi = pytest.importorskip('fastapi')
   app = fastapi.FastAPI()
 
@@ -197,7 +197,7 @@ def test_fastapi_injects_a_subclass_that_depends_on_another_cache() -> None:
   assert asyncio.run(exercise_root(app)).json() == [1]
 
 
-def test_fastapi_shares_one_instance_in_a_request() -> None:
+def test_fastapi_shares_one_instance_within_a_request() -> None:
   fastapi = pytest.importorskip('fastapi')
   app = fastapi.FastAPI()
 
@@ -213,7 +213,7 @@ def test_fastapi_shares_one_instance_in_a_request() -> None:
   assert asyncio.run(exercise_root(app)).json() is True
 
 
-def test_fastapi_overrides_it_in_tests_of_an_application() -> None:
+def test_fastapi_dependency_overrides_replace_a_cache() -> None:
   fastapi = pytest.importorskip('fastapi')
   app = fastapi.FastAPI()
 
@@ -233,7 +233,7 @@ def test_fastapi_overrides_it_in_tests_of_an_application() -> None:
   asyncio.run(main())
 
 
-def test_fastapi_documents_no_parameter_of_it() -> None:
+def test_fastapi_documents_no_parameter_for_a_cache() -> None:
   fastapi = pytest.importorskip('fastapi')
   paths = make_fastapi(Cachette, fastapi.Depends()).openapi()['paths']
   assert [each['name'] for each in paths['/{key}']['get']['parameters']] == ['key']
@@ -326,13 +326,15 @@ def make_quart(cls: Type[Cachette]) -> Any:
 @pytest.mark.parametrize('cls', CLASSES)
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 @pytest.mark.parametrize('make_app', [make_starlette, make_litestar, make_quart])
-def test_it_serves_requests(make_app: Callable[[Any], Any], cls: Type[Cachette]) -> None:
+def test_an_application_serves_requests(
+  make_app: Callable[[Any], Any], cls: Type[Cachette]
+) -> None:
   asyncio.run(exercise(make_app(cls)))
 
 
 @pytest.mark.parametrize('cls', CLASSES)
 @pytest.mark.parametrize('lifetime', ['add_transient', 'add_scoped', 'add_singleton'])
-def test_blacksheep_injects_it(cls: Type[Cachette], lifetime: str) -> None:
+def test_blacksheep_injects_a_cache(cls: Type[Cachette], lifetime: str) -> None:
   blacksheep = pytest.importorskip('blacksheep')
   from blacksheep.server.routing import Router
   from blacksheep.testing import TestClient
@@ -371,7 +373,7 @@ def test_blacksheep_injects_it(cls: Type[Cachette], lifetime: str) -> None:
 # ---- trio
 
 
-def test_under_trio_a_call_that_waits_says_that_it_needs_asyncio(cache: Cachette) -> None:
+def test_under_trio_a_call_that_waits_is_an_error_that_names_asyncio(cache: Cachette) -> None:
   import trio
 
   async def main() -> None:
@@ -392,7 +394,7 @@ def test_under_trio_a_call_that_waits_says_that_it_needs_asyncio(cache: Cachette
 
 
 async def in_memory(cache: Cachette) -> None:
-  """What needs no waiting works; what may have to wait for another caller does not."""
+  """A call that needs no waiting works; one that may wait for another caller does not."""
   await cache.put('key', 'value')
   assert await cache.fetch('key') == 'value'
   assert await cache.get_or_set('key', 'other') == 'value'

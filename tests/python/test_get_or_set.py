@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""get_or_set: hits, misses, single flight, cancellation, failures."""
+"""get_or_set: hits, misses, single flight, loops, threads and forks."""
 
 import asyncio
 import contextvars
@@ -7,73 +7,19 @@ import gc
 import os
 import sys
 import threading
-import time
-import traceback
 import weakref
-from typing import Any, Callable, List, Type
+from typing import Any, List, Type
 
 import pytest
-from cachette import BackendError, Cachette, CachetteError, CodecError, _fallbacks
-from cachette._flights import _loops, _threads
-from conftest import Make, at_once, on_pythons, run_python
-from services.process import find_free_port
-
-
-def run(awaitable: Any) -> Any:
-  return asyncio.run(awaitable)
-
-
-class Factory:
-  """A coroutine function that counts its runs and waits to be let go."""
-
-  def __init__(self, value: Any = 'value') -> None:
-    self.value = value
-    self.runs = 0
-    self.cancelled = 0
-    self.cleaned = False
-    self.go = asyncio.Event()
-
-  async def __call__(self) -> Any:
-    self.runs += 1
-    try:
-      await self.go.wait()
-    except asyncio.CancelledError:
-      self.cancelled += 1
-      await asyncio.sleep(0)
-      self.cleaned = True
-      raise
-    if isinstance(self.value, BaseException):
-      raise self.value
-    return self.value
-
-
-async def until(condition: Callable[[], bool]) -> None:
-  """Lets the others run until something has come true."""
-  deadline = time.monotonic() + 20
-  while not condition():
-    assert time.monotonic() < deadline
-    await asyncio.sleep(0.001)
-
-
-async def all_wait(cache: Cachette, key: str, count: int) -> None:
-  """Lets the others run until so many wait for a key."""
-
-  def waiting() -> int:
-    flights = _loops.under_way.get(asyncio.get_running_loop(), {})
-    flight = flights.get((type(cache)._config, key))
-    return len(flight.waiting) if flight is not None else 0
-
-  await until(lambda: waiting() == count)
-
-
-def nothing_is_left() -> bool:
-  return not _loops.under_way and not _threads.under_way and not _loops.fetches
-
+from cachette import Cachette, CodecError
+from cachette._flights import _loops
+from conftest import MakeClass, run_python
+from flights import Factory, assert_no_flights, run, until, until_waiting
 
 # ---- Hits and misses
 
 
-def test_a_factory_is_a_value_a_function_or_a_coroutine_function(cache: Cachette) -> None:
+def test_a_factory_may_be_a_value_a_function_or_a_coroutine_function(cache: Cachette) -> None:
   async def compute() -> str:
     return 'coroutine function'
 
@@ -91,7 +37,7 @@ def test_a_factory_is_a_value_a_function_or_a_coroutine_function(cache: Cachette
       assert await cache.get_or_set(str(number), 'another') == expected[number]
 
   run(main())
-  assert nothing_is_left()
+  assert assert_no_flights()
 
 
 def test_a_hit_runs_no_factory(cache: Cachette) -> None:
@@ -107,8 +53,8 @@ def test_a_hit_runs_no_factory(cache: Cachette) -> None:
   run(main())
 
 
-def test_none_is_a_value(make: Make) -> None:
-  cache = make(codec='pickle')()
+def test_none_is_stored_as_a_value(make_class: MakeClass) -> None:
+  cache = make_class(codec='pickle')()
   runs = []
   for _ in range(2):
     assert run(cache.get_or_set('key', lambda: runs.append(1))) is None
@@ -117,17 +63,17 @@ def test_none_is_a_value(make: Make) -> None:
   assert run(cache.fetch('other', 'missing')) is None
 
 
-def test_the_vanilla_codec_is_refused_for_what_would_come_back_as_text(cache: Cachette) -> None:
-  for made in ({'a': 1}, 5, None, b'bytes'):
+def test_the_vanilla_codec_is_rejected_for_values_that_would_become_text(cache: Cachette) -> None:
+  for value in ({'a': 1}, 5, None, b'bytes'):
     with pytest.raises(CodecError, match='"vanilla" codec stores only text.* the key "key"'):
-      run(cache.get_or_set('key', lambda made=made: made))
+      run(cache.get_or_set('key', lambda value=value: value))
     with pytest.raises(CodecError, match='would come back as str'):
-      type(cache).sync.get_or_set('key', made)
+      type(cache).sync.get_or_set('key', value)
   assert run(cache.fetch('key', 'nothing')) == 'nothing'
 
 
-def test_the_ttl_is_that_of_the_call_or_the_configured_one(make: Make) -> None:
-  cache = make(ttl=3600)()
+def test_the_ttl_comes_from_the_call_or_the_configuration(make_class: MakeClass) -> None:
+  cache = make_class(ttl=3600)()
 
   async def main() -> None:
     await cache.get_or_set('own', 'value', 5)
@@ -139,15 +85,15 @@ def test_the_ttl_is_that_of_the_call_or_the_configured_one(make: Make) -> None:
 
 
 @pytest.mark.parametrize('ttl', [0, -1, -0.5, float('nan'), float('inf'), 10**400, '5', True, []])
-def test_a_wrong_ttl_is_told_before_anything_runs_and_as_put_tells_it(
+def test_a_wrong_ttl_raises_the_error_of_put_before_the_factory_runs(
   cache: Cachette, ttl: Any
 ) -> None:
   runs: List[int] = []
   with pytest.raises((TypeError, ValueError)) as expected:
     run(cache.put('key', 'value', ttl))
-  with pytest.raises(expected.type) as told:
+  with pytest.raises(expected.type) as raised:
     run(cache.get_or_set('key', lambda: runs.append(1), ttl))
-  assert str(told.value) == str(expected.value)
+  assert str(raised.value) == str(expected.value)
   assert runs == []
   run(cache.put('key', 'value'))
   with pytest.raises(expected.type):
@@ -157,14 +103,14 @@ def test_a_wrong_ttl_is_told_before_anything_runs_and_as_put_tells_it(
 @pytest.mark.parametrize(
   'key', ['', 'k' * 65537, '\udc80', 5, None], ids=lambda key: ascii(key)[:9]
 )
-def test_a_wrong_key_is_told_before_anything_runs(cache: Cachette, key: Any) -> None:
+def test_a_wrong_key_raises_before_the_factory_runs(cache: Cachette, key: Any) -> None:
   runs: List[int] = []
   with pytest.raises((TypeError, ValueError)):
     run(cache.get_or_set(key, lambda: runs.append(1)))
   assert runs == []
 
 
-def test_a_coroutine_is_no_factory(cache: Cachette) -> None:
+def test_a_coroutine_object_is_rejected_as_factory(cache: Cachette) -> None:
   async def compute() -> str:
     return 'value'
 
@@ -176,20 +122,20 @@ def test_a_coroutine_is_no_factory(cache: Cachette) -> None:
 # ---- Single flight
 
 
-def test_a_thousand_callers_at_once_run_the_factory_once(cache: Cachette) -> None:
+def test_a_thousand_concurrent_callers_run_the_factory_once(cache: Cachette) -> None:
   async def main() -> None:
     factory = Factory()
     calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(1000)]
-    await all_wait(cache, 'key', 1000)
+    await until_waiting(cache, 'key', 1000)
     factory.go.set()
     assert await asyncio.gather(*calls) == ['value'] * 1000
     assert factory.runs == 1
 
   run(main())
-  assert nothing_is_left()
+  assert assert_no_flights()
 
 
-def test_callers_who_come_one_after_another_run_the_factory_once(cache: Cachette) -> None:
+def test_callers_that_join_later_run_the_factory_once(cache: Cachette) -> None:
   runs = []
 
   async def compute() -> str:
@@ -208,8 +154,8 @@ def test_callers_who_come_one_after_another_run_the_factory_once(cache: Cachette
   assert len(runs) == 1
 
 
-def test_each_key_and_each_configuration_has_its_own_flight(make: Make) -> None:
-  one, two = make()(), make()()
+def test_each_key_and_each_configuration_has_a_separate_flight(make_class: MakeClass) -> None:
+  one, two = make_class()(), make_class()()
 
   async def main() -> None:
     factories = [Factory('a'), Factory('b'), Factory('c')]
@@ -225,8 +171,8 @@ def test_each_key_and_each_configuration_has_its_own_flight(make: Make) -> None:
   run(main())
 
 
-def test_a_class_that_inherits_its_configuration_shares_the_flight(make: Make) -> None:
-  base = make()
+def test_a_class_that_inherits_its_configuration_shares_the_flight(make_class: MakeClass) -> None:
+  base = make_class()
 
   class Sub(base):  # type: ignore[misc, valid-type]
     pass
@@ -234,7 +180,7 @@ def test_a_class_that_inherits_its_configuration_shares_the_flight(make: Make) -
   async def main() -> None:
     factory = Factory()
     calls = [asyncio.create_task(cls().get_or_set('key', factory)) for cls in (base, Sub, base)]
-    await all_wait(base(), 'key', 3)
+    await until_waiting(base(), 'key', 3)
     factory.go.set()
     assert await asyncio.gather(*calls) == ['value'] * 3
     assert factory.runs == 1
@@ -261,10 +207,10 @@ def test_the_factory_runs_in_a_copy_of_the_first_callers_context(cache: Cachette
     await asyncio.gather(call('first'), call('second'))
 
   run(main())
-  assert seen in (['first'], ['second'])  # whoever heard first that there is nothing
+  assert seen in (['first'], ['second'])  # the first caller that learned of the miss
 
 
-def test_a_factory_that_asks_for_its_own_key_computes_it(cache: Cachette) -> None:
+def test_a_factory_that_needs_its_own_key_computes_it(cache: Cachette) -> None:
   depth = []
 
   async def compute() -> str:
@@ -279,7 +225,7 @@ def test_a_factory_that_asks_for_its_own_key_computes_it(cache: Cachette) -> Non
   run(main())
 
 
-def test_factories_may_ask_for_other_keys(cache: Cachette) -> None:
+def test_factories_may_need_other_keys(cache: Cachette) -> None:
   async def compute(number: int) -> str:
     if number == 0:
       return 'end'
@@ -289,7 +235,7 @@ def test_factories_may_ask_for_other_keys(cache: Cachette) -> None:
   assert run(cache.flush()) == 20
 
 
-def test_the_garbage_collector_does_not_take_a_flight(cache: Cachette) -> None:
+def test_a_flight_survives_garbage_collection(cache: Cachette) -> None:
   async def main() -> None:
     future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     hold = weakref.ref(future)
@@ -298,7 +244,7 @@ def test_the_garbage_collector_does_not_take_a_flight(cache: Cachette) -> None:
       return await future
 
     call = asyncio.create_task(cache.get_or_set('key', compute))
-    await all_wait(cache, 'key', 1)
+    await until_waiting(cache, 'key', 1)
     del future, compute
     for _ in range(3):
       gc.collect()
@@ -311,345 +257,10 @@ def test_the_garbage_collector_does_not_take_a_flight(cache: Cachette) -> None:
   run(main())
 
 
-# ---- Cancellation
-
-
-@pytest.mark.parametrize('victims', [[0], [1], [4], [0, 1, 2, 3], [1, 2, 3, 4]], ids=str)
-def test_who_is_cancelled_cancels_nobody_else(cache: Cachette, victims: List[int]) -> None:
-  async def main() -> None:
-    factory = Factory()
-    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(5)]
-    await all_wait(cache, 'key', 5)
-    for victim in victims:
-      calls[victim].cancel()
-    await all_wait(cache, 'key', 5 - len(victims))
-    factory.go.set()
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for number, result in enumerate(results):
-      if number in victims:
-        assert isinstance(result, asyncio.CancelledError)
-      else:
-        assert result == 'value'
-    assert (factory.runs, factory.cancelled) == (1, 0)
-    assert await cache.fetch('key') == 'value'
-
-  run(main())
-  assert nothing_is_left()
-
-
-@pytest.mark.parametrize('count', [1, 5])
-def test_when_all_are_cancelled_so_is_the_factory_which_cleans_up_first(
-  cache: Cachette, count: int
-) -> None:
-  async def main() -> None:
-    factory = Factory()
-    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(count)]
-    await all_wait(cache, 'key', count)
-    for call in calls:
-      call.cancel()
-    await asyncio.wait(calls)
-    assert all(call.cancelled() for call in calls)
-    assert (factory.runs, factory.cancelled, factory.cleaned) == (1, 1, True)
-    assert nothing_is_left()
-    assert await cache.get_or_set('key', 'next') == 'next'
-
-  run(main())
-
-
-def test_who_comes_while_a_flight_is_being_cancelled_computes_anew(cache: Cachette) -> None:
-  async def main() -> None:
-    factory, begun = Factory(), asyncio.Event()
-
-    async def slow_to_go() -> Any:
-      try:
-        return await factory()
-      finally:
-        begun.set()
-        await asyncio.sleep(0.05)
-
-    call = asyncio.create_task(cache.get_or_set('key', slow_to_go))
-    await all_wait(cache, 'key', 1)
-    call.cancel()
-    await begun.wait()
-    assert not call.done()
-    assert await cache.get_or_set('key', 'anew') == 'anew'
-    with pytest.raises(asyncio.CancelledError):
-      await call
-    assert await cache.fetch('key') == 'anew'
-
-  run(main())
-
-
-def test_a_time_limit_of_a_caller_holds(cache: Cachette) -> None:
-  async def main() -> None:
-    factory = Factory()
-    with pytest.raises(asyncio.TimeoutError):
-      await asyncio.wait_for(cache.get_or_set('key', factory), 0.02)
-    assert factory.cleaned
-
-  run(main())
-
-
-@on_pythons(
-  sys.version_info >= (3, 11), 'before Python 3.11 a task does not tell that it is being cancelled'
-)
-def test_the_end_of_the_loop_cancels_a_factory_once(cache: Cachette) -> None:
-  factories = []
-
-  async def main() -> None:
-    factories.append(Factory())
-    calls = [asyncio.create_task(cache.get_or_set('key', factories[0])) for _ in range(3)]
-    await all_wait(cache, 'key', 3)
-    assert len(calls) == 3
-
-  run(main())
-  assert (factories[0].cancelled, factories[0].cleaned) == (1, True)
-  assert nothing_is_left()
-
-
-def test_a_factory_that_is_cancelled_itself_cancels_who_waits(cache: Cachette) -> None:
-  async def compute() -> str:
-    await asyncio.sleep(0.01)
-    raise asyncio.CancelledError
-
-  async def main() -> None:
-    calls = [asyncio.create_task(cache.get_or_set('key', compute)) for _ in range(3)]
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    assert [type(each) for each in results] == [asyncio.CancelledError] * 3
-
-  run(main())
-  assert nothing_is_left()
-
-
-# ---- A factory that fails
-
-
-def test_a_failure_reaches_all_and_is_not_stored(cache: Cachette) -> None:
-  async def main() -> None:
-    factory = Factory(LookupError('no such thing'))
-    calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
-    await all_wait(cache, 'key', 100)
-    factory.go.set()
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    assert [repr(each) for each in results] == ["LookupError('no such thing')"] * 100
-    assert factory.runs == 1
-    # No traceback has the frames of other callers.
-    depth = len(traceback.extract_tb(results[0].__traceback__))
-    assert depth < 12
-    assert await cache.fetch('key', 'missing') == 'missing'
-    assert await cache.get_or_set('key', 'next') == 'next'
-
-  run(main())
-  assert nothing_is_left()
-  assert _fallbacks.count(type(cache)) == 0
-
-
-def test_a_traceback_leads_into_the_factory_and_keeps_its_context(cache: Cachette) -> None:
-  def broken() -> str:
-    try:
-      return {}['inner']  # type: ignore[no-any-return]
-    except KeyError:
-      raise ValueError('outer')
-
-  async def call() -> None:
-    try:
-      raise OSError('the business of the caller')
-    except OSError:
-      await cache.get_or_set('key', broken)
-
-  async def main() -> None:
-    results = await asyncio.gather(call(), call(), call(), return_exceptions=True)
-    for error in results:
-      assert isinstance(error, ValueError) and isinstance(error.__context__, KeyError)
-      names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-      assert 'broken' in names and names.count('call') == 1
-
-  run(main())
-
-
-class Resource:
-  """What a factory uses; it can be watched."""
-
-
-@pytest.mark.parametrize('count', [1, 3])
-def test_a_failure_keeps_nothing_of_the_factory_alive_by_a_circle(
-  cache: Cachette, count: int
-) -> None:
-  died: List[int] = []
-
-  async def compute() -> str:
-    resource = Resource()
-    weakref.finalize(resource, died.append, 1)
-    await asyncio.sleep(0.01)
-    raise LookupError
-
-  async def call() -> None:
-    try:
-      await cache.get_or_set('key', compute)
-    except LookupError:
-      return
-    raise AssertionError
-
-  async def main() -> None:
-    await asyncio.gather(*(call() for _ in range(count)))
-    await asyncio.sleep(0.01)
-    assert died == [1]
-
-  gc.collect()
-  gc.disable()
-  try:
-    run(main())
-  finally:
-    gc.enable()
-
-
-def test_an_exception_that_nobody_takes_is_not_logged(
-  cache: Cachette, caplog: pytest.LogCaptureFixture
-) -> None:
-  async def main() -> None:
-    go = asyncio.Event()
-
-    async def compute() -> str:
-      try:
-        await go.wait()
-      except asyncio.CancelledError:
-        raise ValueError('while cleaning up')
-      return 'never'
-
-    call = asyncio.create_task(cache.get_or_set('key', compute))
-    await all_wait(cache, 'key', 1)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-      await call
-
-  run(main())
-  gc.collect()
-  assert caplog.records == []
-
-
-def test_an_exception_that_is_no_exception_reaches_all(cache: Cachette) -> None:
-  class Stop(BaseException):
-    pass
-
-  async def compute() -> str:
-    await asyncio.sleep(0.01)
-    raise Stop
-
-  async def main() -> None:
-    calls = [asyncio.create_task(cache.get_or_set('key', compute)) for _ in range(3)]
-    done, _ = await asyncio.wait(calls)
-    assert [type(each.exception()) for each in done] == [Stop] * 3
-
-  run(main())
-  assert nothing_is_left()
-
-
-@pytest.mark.parametrize('kind', [KeyboardInterrupt, SystemExit])
-def test_a_keyboard_interrupt_ends_the_loop_once(cache: Cachette, kind: Any) -> None:
-  calls: List[Any] = []
-
-  async def compute() -> str:
-    await asyncio.sleep(0.01)
-    raise kind
-
-  async def main() -> None:
-    calls.extend(asyncio.ensure_future(cache.get_or_set('key', compute)) for _ in range(3))
-    await asyncio.wait(calls)
-
-  with pytest.raises(kind):
-    run(main())
-  assert all(call.cancelled() for call in calls)
-  assert nothing_is_left()
-
-
-# ---- A cache that fails
-
-
-class Down(Cachette):
-  """A cache whose server does not run."""
-
-
-@pytest.fixture
-def down() -> Cachette:
-  url = f'redis://127.0.0.1:{find_free_port()}'
-  Down.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 0.5})
-  return Down()
-
-
-def test_without_its_backend_it_computes_and_counts(down: Cachette) -> None:
-  async def main() -> None:
-    with pytest.raises(BackendError):
-      await down.fetch('key')
-    for number in range(3):
-      assert await down.get_or_set('key', f'value {number}') == f'value {number}'
-      assert _fallbacks.count(Down) == number + 1
-
-  run(main())
-  Down.load_config(lambda: {'backend': 'inmemory'})
-  assert _fallbacks.count(Down) == 0
-
-
-def test_without_its_backend_a_thousand_callers_run_the_factory_once(down: Cachette) -> None:
-  async def main() -> None:
-    factory = Factory()
-    calls = [asyncio.create_task(down.get_or_set('key', factory)) for _ in range(1000)]
-    await all_wait(down, 'key', 1000)
-    factory.go.set()
-    assert await asyncio.gather(*calls) == ['value'] * 1000
-    assert factory.runs == 1
-
-  run(main())
-  assert _fallbacks.count(Down) == 1000
-
-
-@at_once
-def test_a_value_that_the_backend_does_not_take_is_given_and_counted(make: Make) -> None:
-  cache = make(memory_limit='1M')()
-  large = 'v' * (1 << 20)
-  assert run(cache.get_or_set('key', large)) == large
-  assert _fallbacks.count(type(cache)) == 1
-
-
-def test_bytes_that_the_codec_cannot_read_are_replaced_and_counted(make: Make) -> None:
-  name = f'shared-{os.urandom(8).hex()}'
-  writer = make(memory_name=name)()
-  reader = make(memory_name=name, codec='json')()
-
-  async def main() -> None:
-    await writer.put('key', 'no JSON')
-    with pytest.raises(CodecError):
-      await reader.fetch('key')
-    assert await reader.get_or_set('key', [1]) == [1]
-    assert await reader.fetch('key') == [1]
-
-  run(main())
-  assert _fallbacks.count(type(reader)) == 1
-  assert _fallbacks.count(type(writer)) == 0
-
-
-def test_a_value_that_the_codec_cannot_encode_is_told(make: Make) -> None:
-  cache = make(codec='json')()
-  with pytest.raises(CodecError, match='cannot encode the value of "key"'):
-    run(cache.get_or_set('key', object))
-  assert _fallbacks.count(type(cache)) == 0
-  assert nothing_is_left()
-
-
-def test_an_error_of_another_cache_in_the_factory_is_the_factorys(
-  cache: Cachette, down: Cachette
-) -> None:
-  async def compute() -> Any:
-    return await down.fetch('key')
-
-  with pytest.raises(CachetteError):
-    run(cache.get_or_set('key', compute))
-  assert _fallbacks.count(type(cache)) == 0
-
-
 # ---- Loops, threads, forks
 
 
-def test_event_loops_in_threads_share_values_and_not_flights(make: Make) -> None:
+def test_event_loops_in_threads_share_values_but_not_flights(make_class: MakeClass) -> None:
   async def compute() -> str:
     await asyncio.sleep(0.01)
     return 'value'
@@ -670,21 +281,21 @@ def test_event_loops_in_threads_share_values_and_not_flights(make: Make) -> None
     return results
 
   for _ in range(20):
-    assert race(make()) == [['value'] * 50] * 4
-  assert nothing_is_left()
+    assert race(make_class()) == [['value'] * 50] * 4
+  assert assert_no_flights()
 
 
-def test_one_loop_after_another(cache: Cachette) -> None:
+def test_values_are_available_in_a_later_loop(cache: Cachette) -> None:
   for number in range(20):
     assert run(cache.get_or_set(str(number // 2), str(number))) == str(number // 2 * 2)
 
 
-def test_a_loop_that_was_closed_over_its_flights_is_let_go(cache: Cachette) -> None:
+def test_a_loop_that_was_closed_with_flights_is_released(cache: Cachette) -> None:
   loop = asyncio.new_event_loop()
 
   async def start() -> Any:
     call = asyncio.ensure_future(cache.get_or_set('key', Factory()))
-    await all_wait(cache, 'key', 1)
+    await until_waiting(cache, 'key', 1)
     return call
 
   call = loop.run_until_complete(start())
@@ -694,12 +305,12 @@ def test_a_loop_that_was_closed_over_its_flights_is_let_go(cache: Cachette) -> N
     flight.task._log_destroy_pending = False  # type: ignore[attr-defined]
   loop.close()
   assert run(cache.get_or_set('key', 'value')) == 'value'
-  assert nothing_is_left()
+  assert assert_no_flights()
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')
-def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
-  told = run_python("""
+def test_a_forked_child_does_not_wait_for_flights_of_its_parent() -> None:
+  output = run_python("""
     import asyncio, os, threading, time, warnings
     from cachette import Cachette, _flights
     from cachette._flights import _loops, _threads
@@ -713,14 +324,14 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
         asyncio.run(Cachette().put(key, value, ttl))
     def compute_blocking(key, factory):
       return _flights.compute_blocking(Cachette, Blocking(), key, factory, None)
-    begun, go = [], threading.Event()
+    started, go = [], threading.Event()
     async def compute():
-      begun.append(1)
+      started.append(1)
       while not go.is_set():
         await asyncio.sleep(0.01)
       return 'parent'
     def wait():
-      begun.append(1)
+      started.append(1)
       go.wait()
       return 'parent'
     threads = [
@@ -729,7 +340,7 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
     ]
     for thread in threads:
       thread.start()
-    while len(begun) < 2:
+    while len(started) < 2:
       time.sleep(0.01)
     assert _loops.under_way and _threads.under_way
     if os.fork() == 0:
@@ -743,22 +354,22 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_flights() -> None:
       thread.join()
     print(*(asyncio.run(Cachette().fetch(key)) for key in ('key', 'key of threads')))
     """)
-  assert told == 'child child\nparent parent\n'
+  assert output == 'child child\nparent parent\n'
 
 
 # ---- Other event loops
 
 
-def test_uvloop(cache: Cachette) -> None:
+def test_single_flight_on_uvloop(cache: Cachette) -> None:
   uvloop = pytest.importorskip('uvloop')
 
   async def main() -> None:
     factory = Factory()
     calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
-    await all_wait(cache, 'key', 100)
+    await until_waiting(cache, 'key', 100)
     for call in calls[:50]:
       call.cancel()
-    await all_wait(cache, 'key', 50)
+    await until_waiting(cache, 'key', 50)
     factory.go.set()
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert results[50:] == ['value'] * 50 and factory.runs == 1
@@ -772,12 +383,12 @@ def test_uvloop(cache: Cachette) -> None:
     loop.run_until_complete(main())
   finally:
     loop.close()
-  assert nothing_is_left()
+  assert assert_no_flights()
 
 
-if sys.version_info >= (3, 12):  # eager tasks came with it
+if sys.version_info >= (3, 12):  # eager tasks are available from that version on
 
-  def test_a_loop_whose_tasks_begin_at_once(cache: Cachette) -> None:
+  def test_single_flight_with_eager_tasks(cache: Cachette) -> None:
     async def broken() -> str:
       raise LookupError
 
@@ -795,10 +406,10 @@ if sys.version_info >= (3, 12):  # eager tasks came with it
         await cache.get_or_set('broken', broken)
       factory = Factory()
       calls = [asyncio.create_task(cache.get_or_set('key', factory)) for _ in range(100)]
-      await all_wait(cache, 'key', 100)
+      await until_waiting(cache, 'key', 100)
       factory.go.set()
       assert await asyncio.gather(*calls) == ['value'] * 100
       assert factory.runs == 1
 
     run(main())
-    assert nothing_is_left()
+    assert assert_no_flights()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Calls that are given up while the connection is made, or made again: those that follow, and those
-that stand between, have their own answers, and a server that only was slow is not punished."""
+"""Calls that are cancelled while a connection is opened or reopened: later calls and concurrent
+calls still receive their own replies, and a server that was only slow is not treated as down."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from cachette import BackendError, BackendTimeout, Cachette
-from conftest import CHOSEN, Make
+from conftest import CHOSEN_BACKENDS, MakeClass
 from services.gate import Gate
 
 Call = Callable[[Cachette], Any]
@@ -33,7 +33,7 @@ CALLS: Dict[str, Call] = {
 }
 
 
-async def give_up(call: Any) -> None:
+async def start_and_cancel(call: Any) -> None:
   task = asyncio.ensure_future(call)
   await asyncio.sleep(0)
   task.cancel()
@@ -47,30 +47,34 @@ async def put_and_fetch(cache: Cachette, key: str = 'next') -> Any:
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_first_call_given_up_leaves_the_next_its_answer(make: Make, name: str) -> None:
+def test_after_a_cancelled_first_call_the_next_receives_its_reply(
+  make_class: MakeClass, name: str
+) -> None:
   async def main(cache: Cachette) -> Any:
-    await give_up(CALLS[name](cache))
+    await start_and_cancel(CALLS[name](cache))
     return await put_and_fetch(cache)
 
-  assert asyncio.run(main(make()())) == 'value'
+  assert asyncio.run(main(make_class()())) == 'value'
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_first_call_never_awaited_leaves_the_next_its_answer(make: Make, name: str) -> None:
+def test_after_a_first_call_that_is_never_awaited_the_next_receives_its_reply(
+  make_class: MakeClass, name: str
+) -> None:
   async def main(cache: Cachette) -> Any:
     with warnings.catch_warnings():
       warnings.simplefilter('ignore', RuntimeWarning)
       CALLS[name](cache)
     return await put_and_fetch(cache)
 
-  assert asyncio.run(main(make()())) == 'value'
+  assert asyncio.run(main(make_class()())) == 'value'
 
 
-def test_a_first_blocking_call_after_one_given_up(make: Make) -> None:
-  cls = make()
+def test_a_blocking_call_after_a_cancelled_one_receives_its_reply(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
-    await give_up(cls().fetch('given'))
+    await start_and_cancel(cls().fetch('given'))
 
   asyncio.run(main())
   cls.sync.put('next', 'value')
@@ -80,11 +84,11 @@ def test_a_first_blocking_call_after_one_given_up(make: Make) -> None:
 # ---- Behind a gate
 
 
-SERVERS = [name for name in CHOSEN if name not in ('inmemory', 'pickle')]
+SERVERS = [name for name in CHOSEN_BACKENDS if name not in ('inmemory', 'pickle')]
 
 
 class Front:
-  """A class of its own on a backend, whose server is reached through a gate."""
+  """A cache class whose server is reached through a gate."""
 
   def __init__(self, backend: Dict[str, Any], gate: Gate, name: str) -> None:
     self.backend, self.gate, self.name = backend, gate, name
@@ -93,11 +97,11 @@ class Front:
     class Own(Cachette):
       pass
 
-    own = {name: self.through(value) for name, value in self.backend.items()}
+    own = {name: self.through_gate(value) for name, value in self.backend.items()}
     Own.load_config(lambda: {**own, 'key_prefix': f'{self.name}:', **settings})
     return Own
 
-  def through(self, value: Any) -> Any:
+  def through_gate(self, value: Any) -> Any:
     here = f'127.0.0.1:{self.gate.port}'
     return re.sub(r'127\.0\.0\.1:\d+', here, value) if isinstance(value, str) else value
 
@@ -119,7 +123,7 @@ def front(request: pytest.FixtureRequest) -> Iterator[Front]:
     yield Front(backend, gate, request.node.name)
 
 
-def test_a_connection_that_takes_longer_than_a_call_serves_those_that_wait(front: Front) -> None:
+def test_a_connection_that_opens_after_a_timeout_serves_the_waiting_calls(front: Front) -> None:
   cache = front.cls()()
 
   async def main() -> Any:
@@ -139,7 +143,7 @@ def test_a_connection_that_takes_longer_than_a_call_serves_those_that_wait(front
   assert asyncio.run(main()) == ['value'] * 3
 
 
-def test_a_server_that_greets_too_late_for_a_call_serves_the_next(front: Front) -> None:
+def test_a_handshake_too_late_for_one_call_serves_the_next(front: Front) -> None:
   cache = front.cls(timeout=1, connect_timeout=60)()
 
   async def main() -> Any:
@@ -147,7 +151,7 @@ def test_a_server_that_greets_too_late_for_a_call_serves_the_next(front: Front) 
     with pytest.raises(BackendError):
       await cache.fetch('given')
     front.gate.open()
-    for _ in range(3):  # a machine under load may need more than a second, once
+    for _ in range(3):  # a machine under load may need more than a second once
       with contextlib.suppress(BackendTimeout):
         return await put_and_fetch(cache)
     return await put_and_fetch(cache)
@@ -156,45 +160,47 @@ def test_a_server_that_greets_too_late_for_a_call_serves_the_next(front: Front) 
 
 
 @pytest.mark.parametrize('name', CALLS)
-def test_a_call_given_up_after_the_server_ended_the_connection(front: Front, name: str) -> None:
+def test_a_call_cancelled_after_the_server_closed_the_connection(front: Front, name: str) -> None:
   cache = front.cls()()
 
   async def main() -> Any:
     await put_and_fetch(cache, 'first')
-    front.gate.cut()
-    await give_up(CALLS[name](cache))
+    front.gate.close_connections()
+    await start_and_cancel(CALLS[name](cache))
     answers = [await put_and_fetch(cache)]
-    front.gate.cut()
+    front.gate.close_connections()
     await asyncio.sleep(0.05)
-    await give_up(CALLS[name](cache))
+    await start_and_cancel(CALLS[name](cache))
     return [*answers, await put_and_fetch(cache)]
 
   assert asyncio.run(main()) == ['value'] * 2
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_calls_given_up_at_random_while_connections_end_at_random(front: Front, seed: int) -> None:
+def test_random_cancellations_while_connections_close_at_random(front: Front, seed: int) -> None:
   cache, chance = front.cls()(), random.Random(seed)
 
   async def use(number: int) -> None:
     key = f'key {number}'
     for turn in range(20):
       value = f'{number} {turn}'
-      # A connection may end again after a call was sent again; one given up may end so before it is.
+      # The connection may close again after a resend; a cancelled call may fail before its resend.
       with contextlib.suppress(BackendError):
         if chance.random() < 0.3:
-          await give_up(cache.fetch(key))
+          await start_and_cancel(cache.fetch(key))
         elif chance.random() < 0.2:
-          await give_up(cache.put(f'given {key}', value))  # which may be stored yet, at any time
+          await start_and_cancel(
+            cache.put(f'given {key}', value)
+          )  # it may still be stored, at any time
         else:
           await cache.put(key, value)
           assert await cache.fetch(key) == value
       if chance.random() < 0.02:
-        front.gate.cut()
+        front.gate.close_connections()
 
   async def main() -> List[Any]:
     await asyncio.gather(*(use(number) for number in range(10)))
-    for _ in range(100):  # a server that refused may be left alone for a moment
+    for _ in range(100):  # after a refused connection the cache backs off for a moment
       with contextlib.suppress(BackendError):
         return [await put_and_fetch(cache, f'key {number}') for number in range(10)]
       await asyncio.sleep(0.1)

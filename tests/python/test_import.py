@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The package is light, whole, and says what it is."""
+"""The package imports quickly, is complete, and has its metadata."""
 
 import doctest
 import importlib
 import os
 import pkgutil
 import re
-import sys
 
 import cachette
 import pytest
@@ -18,21 +17,21 @@ HEAVY = """
 """.split()
 
 
-def test_an_import_takes_nothing_heavy_along() -> None:
-  told = run_python("""
+def test_importing_the_package_imports_no_heavy_module() -> None:
+  output = run_python("""
     import sys, asyncio, typing
     before = set(sys.modules)
     import cachette
     print(*sorted(set(sys.modules) - before))
     """)
-  taken = told.split()
+  taken = output.split()
   assert not [each for each in taken if each.partition('.')[0] in HEAVY]
   others = [each for each in taken if each.partition('.')[0] not in ('cachette', 'collections')]
   assert others == []
 
 
-def test_calls_of_the_vanilla_codec_take_nothing_heavy_along() -> None:
-  told = run_python("""
+def test_calls_with_the_vanilla_codec_import_no_heavy_module() -> None:
+  output = run_python("""
     import sys, asyncio
     from cachette import Cachette
     @Cachette.load_config
@@ -46,10 +45,10 @@ def test_calls_of_the_vanilla_codec_take_nothing_heavy_along() -> None:
     asyncio.run(main())
     print(*sorted(set(sys.modules) - before))
     """)
-  assert not [each for each in told.split() if each.partition('.')[0] in HEAVY]
+  assert not [each for each in output.split() if each.partition('.')[0] in HEAVY]
 
 
-def test_an_import_opens_nothing() -> None:
+def test_importing_the_package_opens_no_descriptor() -> None:
   if not os.path.isdir('/proc/self/fd'):
     pytest.skip('descriptors are counted through /proc')
   assert (
@@ -65,7 +64,7 @@ def test_an_import_opens_nothing() -> None:
   )
 
 
-def test_everything_public_is_there_and_documented() -> None:
+def test_every_public_name_exists_and_is_documented() -> None:
   assert sorted(cachette.__all__) == cachette.__all__ or len(set(cachette.__all__)) == 8
   for name in cachette.__all__:
     each = getattr(cachette, name)
@@ -75,13 +74,13 @@ def test_everything_public_is_there_and_documented() -> None:
   assert set(cachette.__all__) <= set(found)
 
 
-def test_the_version_is_that_of_the_build() -> None:
+def test_the_version_equals_that_of_the_build() -> None:
   assert re.fullmatch(r'\d+\.\d+\.\d+', cachette.__version__)
   with open(os.path.join(ROOT, 'meson.build'), encoding='utf-8') as build:
     assert f"version: '{cachette.__version__}'" in build.read()
 
 
-def test_it_is_typed() -> None:
+def test_the_package_is_typed() -> None:
   folder = os.path.dirname(cachette.__file__)
   for name in ('py.typed', '_cachette.pyi'):
     assert os.path.exists(os.path.join(folder, name))
@@ -91,17 +90,17 @@ def test_it_is_typed() -> None:
   'name',
   [
     'cachette',
-    *(  # but for the stores beside the package, which are no modules of Python's
+    *(  # except the store modules beside the package, which are not Python modules
       f'cachette.{each.name}'
       for each in pkgutil.iter_modules(cachette.__path__)
       if each.name.isidentifier()
     ),
   ],
 )
-def test_the_examples_of_the_docstrings_run(name: str) -> None:
+def test_the_docstring_examples_run(name: str) -> None:
   failed, _ = doctest.testmod(importlib.import_module(name), verbose=False)
   assert failed == 0
 
 
 def test_there_are_examples_in_the_docstrings() -> None:
-  assert doctest.testmod(sys.modules['cachette._core']).attempted >= 4
+  assert doctest.testmod(cachette).attempted >= 4

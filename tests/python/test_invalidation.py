@@ -1,129 +1,49 @@
 # SPDX-License-Identifier: MIT
-"""A write ends the flights of its keys: what was computed before it is not stored after it."""
+"""A write invalidates the flights of its keys: a value computed before the write is not stored
+after it."""
 
 import asyncio
 import contextlib
-import itertools
-import random
 import threading
-import time
 import uuid
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
 from cachette import BackendError, Cachette, testing
-from cachette._flights import _loops, _threads
-from conftest import Make, at_once, linux_only, run_python
-from services.gate import Gate
+from conftest import MakeClass, inmemory_only
+from flights import COUNTS, FORMS, KEY, LONG, WRITES, Source, run
 from services.redis import RedisServer
 
-KEY = 'ns:key'
-LONG = 30  # seconds, more than anything here takes
+# ---- What invalidates a flight
 
 
-def run(awaitable: Any) -> Any:
-  return asyncio.run(awaitable)
-
-
-async def in_thread(call: Callable[[], Any]) -> Any:
-  return await asyncio.get_running_loop().run_in_executor(None, call)
-
-
-# What a program may write, by name: the call, and what stands under KEY then (None: nothing).
-WRITES: Dict[str, Any] = {
-  'clear(ns)': (lambda cache: cache.clear('ns'), None),
-  'clear(namespace=)': (lambda cache: cache.clear(namespace='ns'), None),
-  'clear(key=)': (lambda cache: cache.clear(key=KEY), None),
-  'clear_many': (lambda cache: cache.clear_many(iter(['a', KEY])), None),
-  'flush': (lambda cache: cache.flush(), None),
-  'put': (lambda cache: cache.put(KEY, 'put'), 'put'),
-  'put_many': (lambda cache: cache.put_many({'a': '1', KEY: 'put'}), 'put'),
-  'add': (lambda cache: cache.add(KEY, 'put'), 'put'),
-}
-# Kept apart: what `fetch` makes of a counter is not the business of this file.
-COUNTS = {'increment': (lambda cache: cache.increment(KEY, 5), '5')}
-
-
-def in_sync(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-  async def call(cache: Any) -> Any:
-    return await in_thread(lambda: write(type(cache).sync))
-
-  return call
-
-
-def in_sync_here(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-  async def call(cache: Any) -> Any:
-    return write(type(cache).sync)
-
-  return call
-
-
-def in_another_loop(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-  async def awaited(cache: Any) -> Any:
-    return await write(cache)
-
-  async def call(cache: Any) -> Any:
-    return await in_thread(lambda: run(awaited(cache)))
-
-  return call
-
-
-WAYS: Dict[str, Any] = {
-  'awaited': lambda write: write,
-  'sync in a thread': in_sync,
-  'sync in the loop': in_sync_here,
-  'in another loop': in_another_loop,
-}
-
-
-class Source:
-  """Data of which a factory reads a version; it waits then until it is let go."""
-
-  def __init__(self) -> None:
-    self.data = 'old'
-    self.runs = 0
-    self.read = asyncio.Event()
-    self.go = asyncio.Event()
-
-  async def __call__(self) -> str:
-    self.runs += 1
-    value = self.data
-    self.read.set()
-    if self.runs == 1:
-      await self.go.wait()
-    return value
-
-
-# ---- What ends a flight
-
-
-@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('kind', FORMS)
 @pytest.mark.parametrize('name', [*WRITES, *COUNTS])
-def test_what_was_read_before_a_write_is_not_stored_after_it(
-  cache: Cachette, name: str, way: str
+def test_a_value_read_before_a_write_is_not_stored_after_it(
+  cache: Cachette, name: str, kind: str
 ) -> None:
-  write, stands = {**WRITES, **COUNTS}[name]
+  write, stored = {**WRITES, **COUNTS}[name]
 
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
     await source.read.wait()
     source.data = 'new'
-    await WAYS[way](write)(cache)
+    await FORMS[kind](write)(cache)
     later = asyncio.create_task(cache.get_or_set(KEY, source))
-    assert str(await asyncio.wait_for(later, LONG)) == (stands or 'new')
+    assert str(await asyncio.wait_for(later, LONG)) == (stored or 'new')
     source.go.set()
     assert await first == 'old'
-    assert str(await cache.fetch(KEY)) == (stands or 'new')
-    assert source.runs == (1 if stands else 2)
+    assert str(await cache.fetch(KEY)) == (stored or 'new')
+    assert source.runs == (1 if stored else 2)
 
   run(main())
 
 
 @pytest.mark.parametrize('name', [*WRITES, *COUNTS])
-def test_the_same_for_a_flight_of_threads(make: Make, name: str) -> None:
-  cls = make()
-  write, stands = {**WRITES, **COUNTS}[name]
+def test_a_write_invalidates_a_flight_of_threads(make_class: MakeClass, name: str) -> None:
+  cls = make_class()
+  write, stored = {**WRITES, **COUNTS}[name]
   read, go, data, runs, results = threading.Event(), threading.Event(), ['old'], [], []
 
   def compute() -> str:
@@ -149,12 +69,14 @@ def test_the_same_for_a_flight_of_threads(make: Make, name: str) -> None:
   go.set()
   first.join(60)
   later.join(60)
-  assert ended and [str(each) for each in results] == [stands or 'new', 'old']
-  assert str(cls.sync.fetch(KEY)) == (stands or 'new')
+  assert ended and [str(each) for each in results] == [stored or 'new', 'old']
+  assert str(cls.sync.fetch(KEY)) == (stored or 'new')
 
 
-def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_every_kind_of_clear_invalidates_a_decorated_coroutine_function(
+  make_class: MakeClass,
+) -> None:
+  cls: Any = make_class(codec='pickle')
   data, reads, go = ['old'], [], []
 
   @cls.cached(namespace='ns', key='{number}')
@@ -165,19 +87,19 @@ def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make: Make) 
     return value
 
   async def main() -> None:
-    ways = [
+    clears = [
       lambda: load.invalidate(1),
       lambda: cls().clear('ns'),
       lambda: cls().clear(key=load.key(1)),
       lambda: cls().flush(),
     ]
-    for way in ways:
+    for kind in clears:
       data[0] = 'old'
       reads[:], go[:] = [asyncio.Event()], [asyncio.Event()]
       first = asyncio.create_task(load(1))
       await reads[0].wait()
       data[0] = 'new'
-      await way()
+      await kind()
       go[0].set()
       assert await first == 'old'
       assert await load(1) == 'new'
@@ -186,8 +108,8 @@ def test_a_function_that_is_decorated_ends_by_every_way_to_clear_it(make: Make) 
   run(main())
 
 
-def test_a_plain_function_that_is_decorated_ends_too(make: Make) -> None:
-  cls: Any = make(codec='pickle')
+def test_a_clear_invalidates_a_decorated_plain_function(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='pickle')
   data, read, go = ['old'], threading.Event(), threading.Event()
 
   @cls.cached(namespace='ns')
@@ -208,28 +130,28 @@ def test_a_plain_function_that_is_decorated_ends_too(make: Make) -> None:
   assert (results, load()) == (['old'], 'new')
 
 
-def test_a_class_that_inherits_the_configuration_ends_the_flight_and_another_does_not(
-  make: Make,
+def test_a_subclass_that_shares_the_configuration_invalidates_and_another_class_does_not(
+  make_class: MakeClass,
 ) -> None:
-  base, other = make(), make()
+  base, other = make_class(), make_class()
 
   class Sub(base):  # type: ignore[misc, valid-type]
     pass
 
   async def main() -> None:
-    for cls, kept in ((Sub, None), (other, 'old')):
+    for cls, expected in ((Sub, None), (other, 'old')):
       source = Source()
       first = asyncio.create_task(base().get_or_set(KEY, source))
       await source.read.wait()
       await cls().clear(key=KEY)
       source.go.set()
       await first
-      assert await base().fetch(KEY) == kept
+      assert await base().fetch(KEY) == expected
 
   run(main())
 
 
-def test_what_changes_no_value_ends_no_flight(cache: Cachette) -> None:
+def test_calls_that_change_no_value_invalidate_no_flight(cache: Cachette) -> None:
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
@@ -256,8 +178,12 @@ def test_what_changes_no_value_ends_no_flight(cache: Cachette) -> None:
 
 
 @pytest.mark.parametrize('key', ['ns:\N{SNOWMAN}', 'ns:' + 'k' * 200, 'ns:a*[b]?', 'ns:a b'])
-def test_keys_of_all_kinds_are_found(make: Make, backend: Dict[str, Any], key: str) -> None:
-  cache = make(key_prefix=f'{uuid.uuid4()}:')() if backend['backend'] == 'redis' else make()()
+def test_keys_of_all_kinds_are_invalidated(
+  make_class: MakeClass, backend: Dict[str, Any], key: str
+) -> None:
+  cache = (
+    make_class(key_prefix=f'{uuid.uuid4()}:')() if backend['backend'] == 'redis' else make_class()()
+  )
 
   class Text(str):
     __slots__ = ()
@@ -282,7 +208,7 @@ def test_keys_of_all_kinds_are_found(make: Make, backend: Dict[str, Any], key: s
   run(main())
 
 
-def test_many_flights_and_many_keys(cache: Cachette) -> None:
+def test_many_flights_are_invalidated_by_writes_to_many_keys(cache: Cachette) -> None:
   async def main() -> None:
     go, reads = asyncio.Event(), [0]
 
@@ -303,22 +229,22 @@ def test_many_flights_and_many_keys(cache: Cachette) -> None:
   run(main())
 
 
-def test_a_value_that_was_there_before_the_call_is_not_stored_after_a_write(
+def test_a_plain_value_as_factory_is_not_stored_after_a_write(
   cache: Cachette,
 ) -> None:
   async def main() -> None:
     call = asyncio.ensure_future(cache.get_or_set(KEY, 'old'))
-    await asyncio.sleep(0)  # its fetch is under way, or it has been answered
+    await asyncio.sleep(0)  # its fetch is pending or complete
     await cache.clear(key=KEY)
     assert await call == 'old'
-    stands = await cache.fetch(KEY)
-    # Where it was stored before the clear, the clear has taken it.
-    assert stands is None
+    stored = await cache.fetch(KEY)
+    # If the value was stored before the clear, the clear removed it.
+    assert stored is None
 
   run(main())
 
 
-def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
+def test_a_failed_write_invalidates_the_flight() -> None:
   with RedisServer() as server:
 
     class Own(Cachette):
@@ -330,10 +256,10 @@ def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
       source = Source()
       first = asyncio.create_task(Own().get_or_set(KEY, source))
       await source.read.wait()
-      server.stop()
+      server.pause()
       with pytest.raises(BackendError):
         await Own().clear(key=KEY)
-      server.go_on()
+      server.resume()
       while True:
         with contextlib.suppress(BackendError):
           await Own().ping()
@@ -346,7 +272,7 @@ def test_a_write_that_fails_ends_the_flight_all_the_same() -> None:
     run(main())
 
 
-def test_a_write_that_is_cancelled_ends_the_flight_all_the_same(cache: Cachette) -> None:
+def test_a_cancelled_write_invalidates_the_flight(cache: Cachette) -> None:
   async def main() -> None:
     source = Source()
     first = asyncio.create_task(cache.get_or_set(KEY, source))
@@ -362,15 +288,15 @@ def test_a_write_that_is_cancelled_ends_the_flight_all_the_same(cache: Cachette)
     source.go.set()
     assert await first == 'old'
     assert await cache.fetch(KEY) is None
-    # It is over: what is computed now is stored.
+    # The write has ended, so a value computed now is stored.
     assert await cache.get_or_set(KEY, 'new') == 'new'
     assert await cache.fetch(KEY) == 'new'
 
   run(main())
 
 
-def test_a_wrong_write_ends_no_flight(make: Make) -> None:
-  cache: Any = make(codec='json')()
+def test_an_invalid_write_invalidates_no_flight(make_class: MakeClass) -> None:
+  cache: Any = make_class(codec='json')()
 
   async def main() -> None:
     source = Source()
@@ -394,9 +320,11 @@ def test_a_wrong_write_ends_no_flight(make: Make) -> None:
 # ---- Another configuration
 
 
-@at_once
-def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(make: Make) -> None:
-  cls = make()
+@inmemory_only
+def test_a_configuration_that_is_loaded_during_a_flight_does_not_store_its_value(
+  make_class: MakeClass,
+) -> None:
+  cls = make_class()
 
   async def main() -> None:
     source = Source()
@@ -413,9 +341,11 @@ def test_a_configuration_that_is_loaded_meanwhile_does_not_get_the_value(make: M
   run(main())
 
 
-@at_once
-def test_an_isolated_cache_and_the_real_one_do_not_get_each_others_values(make: Make) -> None:
-  cls = make()
+@inmemory_only
+def test_a_flight_does_not_store_across_the_border_of_an_isolated_cache(
+  make_class: MakeClass,
+) -> None:
+  cls = make_class()
 
   async def main() -> None:
     source = Source()
@@ -437,372 +367,3 @@ def test_an_isolated_cache_and_the_real_one_do_not_get_each_others_values(make: 
     assert await cls().fetch('off') is None
 
   run(main())
-
-
-# ---- What is on the wire
-
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-  with RedisServer() as server:
-    yield server
-
-
-@pytest.fixture
-def gate(server: RedisServer) -> Iterator[Gate]:
-  with Gate('127.0.0.1', server.port) as gate:
-
-    class Own(Cachette):
-      """A cache behind the gate."""
-
-    url = f'redis://127.0.0.1:{gate.port}'
-    Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, 'timeout': 60})
-    gate.cls = Own  # type: ignore[attr-defined]
-    yield gate
-
-
-SET = rf'SET\r\n\${len(KEY)}\r\n{KEY}'
-UNLINK = rf'UNLINK\r\n\${len(KEY)}\r\n{KEY}'
-
-
-async def until(condition: Callable[[], bool]) -> None:
-  deadline = time.monotonic() + 60
-  while not condition():
-    assert time.monotonic() < deadline
-    await asyncio.sleep(0.005)
-
-
-async def settle(task: 'asyncio.Future[Any]') -> None:
-  """Gives a call that should not wait time to end."""
-  await asyncio.wait([task], timeout=0.3)
-
-
-def test_what_is_read_before_a_clear_was_answered_is_not_stored(gate: Any) -> None:
-  cls, read = gate.cls, []
-
-  async def compute() -> str:
-    read.append(1)
-    return 'old' if len(read) < 2 else 'new'
-
-  async def main() -> None:
-    await cls().put(KEY, 'older')
-    gate.hold_reply = UNLINK
-    clear = asyncio.ensure_future(in_thread(lambda: cls.sync.clear(key=KEY)))
-    await until(gate.held.is_set)  # carried out, and not answered
-    assert await cls().get_or_set(KEY, compute) == 'old'
-    gate.open()
-    assert await clear == 1
-    assert await cls().get_or_set(KEY, compute) == 'new'
-    assert await cls().fetch(KEY) == 'new'
-
-  run(main())
-
-
-def test_a_flight_that_began_while_a_clear_was_under_way_is_not_joined_afterwards(
-  gate: Any,
-) -> None:
-  cls = gate.cls
-
-  async def main() -> None:
-    source = Source()
-    gate.hold_reply = UNLINK
-    clear = asyncio.ensure_future(in_thread(lambda: cls.sync.clear(key=KEY)))
-    await until(gate.held.is_set)
-    first = asyncio.ensure_future(cls().get_or_set(KEY, source))
-    await source.read.wait()
-    second = asyncio.ensure_future(cls().get_or_set(KEY, source))  # joins it meanwhile
-    await asyncio.sleep(0.05)
-    assert source.runs == 1
-    source.data = 'new'
-    gate.open()
-    await clear
-    later = asyncio.ensure_future(cls().get_or_set(KEY, source))
-    assert await asyncio.wait_for(later, LONG) == 'new'
-    source.go.set()
-    assert (await first, await second) == ('old', 'old')
-    assert await cls().fetch(KEY) == 'new'
-
-  run(main())
-
-
-@pytest.mark.parametrize('way', ['sync in a thread', 'in another loop', 'awaited'])
-@pytest.mark.parametrize('name', WRITES)
-def test_a_write_is_not_overtaken_by_the_put_of_a_flight(gate: Any, name: str, way: str) -> None:
-  cls = gate.cls
-  write, stands = WRITES[name]
-
-  async def main() -> None:
-    gate.hold_request = SET
-    first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
-    await until(gate.held.is_set)
-    call = asyncio.ensure_future(WAYS[way](write)(cls()))
-    await settle(call)
-    later = asyncio.ensure_future(cls().fetch(KEY))
-    gate.open()
-    assert await first == 'old'
-    await call
-    await later
-    expected = 'old' if name == 'add' else stands  # the value stood there when it was carried out
-    assert await cls().fetch(KEY) == expected
-
-  run(main())
-
-
-@pytest.mark.parametrize('way', ['sync in a thread', 'in another loop'])
-def test_a_write_is_not_overtaken_by_the_put_of_a_thread(gate: Any, way: str) -> None:
-  cls = gate.cls
-
-  async def main() -> None:
-    gate.hold_request = SET
-    first = asyncio.ensure_future(in_thread(lambda: cls.sync.get_or_set(KEY, 'old')))
-    await until(gate.held.is_set)
-    call = asyncio.ensure_future(WAYS[way](lambda cache: cache.clear(key=KEY))(cls()))
-    await settle(call)
-    gate.open()
-    assert await first == 'old'
-    await call
-    assert await cls().fetch(KEY) is None
-
-  run(main())
-
-
-def test_a_blocking_write_in_the_loop_of_a_put_is_followed_by_a_clear(gate: Any) -> None:
-  cls = gate.cls
-
-  async def main() -> None:
-    gate.hold_request = SET
-    first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
-    await until(gate.held.is_set)
-    cls.sync.clear(key=KEY)  # it cannot wait for this loop, which it holds up
-    gate.open()
-    assert await first == 'old'
-    assert await cls().fetch(KEY) is None
-
-  run(main())
-
-
-def test_a_put_whose_caller_is_cancelled_is_still_waited_for(gate: Any) -> None:
-  cls = gate.cls
-
-  async def main() -> None:
-    gate.hold_request = SET
-    first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
-    await until(gate.held.is_set)
-    first.cancel()
-    with pytest.raises(asyncio.CancelledError):
-      await first
-    call = asyncio.ensure_future(in_thread(lambda: cls.sync.clear(key=KEY)))
-    await settle(call)
-    gate.open()
-    await call
-    await asyncio.sleep(0.05)
-    assert await cls().fetch(KEY) is None
-    # A caller who came and went leaves the key free.
-    assert await cls().get_or_set(KEY, 'new') == 'new'
-    assert await cls().fetch(KEY) == 'new'
-
-  run(main())
-
-
-def test_a_write_to_another_key_does_not_wait_for_a_put(gate: Any) -> None:
-  cls = gate.cls
-
-  async def main() -> None:
-    gate.hold_request = SET
-    first = asyncio.ensure_future(cls().get_or_set(KEY, 'old'))
-    await until(gate.held.is_set)
-    call = asyncio.ensure_future(in_thread(lambda: cls.sync.put('another', 'value')))
-    await asyncio.wait_for(call, LONG)
-    gate.open()
-    assert await first == 'old'
-    assert await cls().fetch(KEY) == 'old'
-
-  run(main())
-
-
-@linux_only
-def test_a_child_of_a_fork_is_not_bound_by_the_writes_and_puts_of_its_parent() -> None:
-  with RedisServer() as server, Gate('127.0.0.1', server.port) as gate:
-    gate.hold_request = r'(?:UNLINK|SET)\r\n\$\d+\r\nheld'
-    code = f"""
-    import asyncio, os, threading, time, warnings
-    from cachette import Cachette
-    warnings.simplefilter('ignore', DeprecationWarning)  # of a fork beside threads
-    Cachette.load_config(lambda: {{
-      'backend': 'redis', 'redis_url': 'redis://127.0.0.1:{gate.port}', 'timeout': 60
-    }})
-    def in_loop(make):
-      async def main():
-        await make()
-      asyncio.run(main())
-    calls = [
-      lambda: Cachette.sync.clear(key='held1'),
-      lambda: Cachette.sync.get_or_set('held2', 'parent'),
-      lambda: in_loop(lambda: Cachette().clear(key='held3')),
-      lambda: in_loop(lambda: Cachette().get_or_set('held4', 'parent')),
-    ]
-    for call in calls:
-      threading.Thread(target=call, daemon=True).start()
-    while Cachette.sync.fetch('go') is None:
-      time.sleep(0.01)
-    if os.fork() == 0:
-      async def main():
-        for name in ('held3', 'held4'):
-          await Cachette().get_or_set(name, 'child')
-          print(await Cachette().fetch(name), await Cachette().clear(key=name))
-      for name in ('held1', 'held2'):
-        Cachette.sync.get_or_set(name, 'child')
-        print(Cachette.sync.fetch(name), Cachette.sync.clear(key=name))
-      asyncio.run(main())
-      print('done', flush=True)
-      os._exit(0)
-    os.wait()
-    os._exit(0)
-    """
-    told: List[str] = []
-    program = threading.Thread(target=lambda: told.append(run_python(code)))
-    program.start()
-    run(until(lambda: gate.waiting == 4 or not program.is_alive()))
-    gate.hold_request = None
-    server.say('SET', 'go', '1')
-    program.join(100)
-    assert told == ['child 1\n' * 4 + 'done\n']
-
-
-# ---- At random
-
-
-class Truth:
-  """A data base of one number a key, and what of it may still be fetched.
-
-  A key has one writer at a time: of two puts at once nobody could say which is the later.
-  """
-
-  def __init__(self) -> None:
-    self.version = itertools.count(1)
-    self.now = dict.fromkeys(KEYS, 0)
-    self.least = dict.fromkeys(KEYS, 0)  # of what is fetched, since a write was answered
-    self.writers = {key: threading.Lock() for key in KEYS}
-
-  @contextlib.contextmanager
-  def change(self, *keys: str) -> Iterator[Dict[str, str]]:
-    """Changes keys that nobody else writes, which are to be written to the cache inside."""
-    mine = [key for key in keys if self.writers[key].acquire(blocking=False)]
-    try:
-      versions = {key: next(self.version) for key in mine}
-      self.now.update(versions)
-      yield {key: str(version) for key, version in versions.items()}
-      self.least.update(versions)
-    finally:
-      for key in mine:
-        self.writers[key].release()
-
-
-KEYS = [f'ns:{number}' for number in range(4)]
-SECONDS = 2
-
-
-def check(key: str, floor: int, found: Any) -> None:
-  assert found is None or int(found) >= floor, (key, floor, found)
-
-
-async def live(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
-  """A task that reads and writes at random."""
-  chance, cache = random.Random(seed), cls()
-
-  async def compute(key: str) -> str:
-    version = truth.now[key]
-    await asyncio.sleep(chance.choice([0, 0, 0.001, 0.003]))
-    return str(version)
-
-  def get_or_set(key: str) -> Any:
-    return cache.get_or_set(key, lambda: compute(key))
-
-  while time.monotonic() < deadline:
-    key, what = chance.choice(KEYS), chance.random()
-    floor = truth.least[key]
-    if what < 0.5:
-      check(key, floor, await get_or_set(key))
-    elif what < 0.6:
-      call = asyncio.ensure_future(get_or_set(key))
-      await asyncio.sleep(chance.choice([0, 0, 0.001, 0.002]))
-      call.cancel()
-      await asyncio.wait([call])
-    elif what < 0.7:
-      check(key, floor, await cache.fetch(key))
-    elif what < 0.75:
-      with truth.change(key):
-        await cache.clear(key=key)
-    elif what < 0.8:
-      with truth.change(key) as versions:
-        await (cache.put_many(versions) if chance.random() < 0.5 else put_all(cache, versions))
-    elif what < 0.85:
-      with truth.change(*KEYS) as versions:
-        if len(versions) == len(KEYS) and chance.random() < 0.5:
-          await cache.clear('ns')
-        else:
-          await cache.clear_many(versions)
-    else:
-      await asyncio.sleep(chance.choice([0, 0.001]))
-
-
-async def put_all(cache: Any, versions: Dict[str, str]) -> None:
-  for key, version in versions.items():
-    await cache.put(key, version)
-
-
-def live_in_thread(cls: Any, truth: Truth, seed: int, deadline: float) -> None:
-  chance, sync = random.Random(seed), cls.sync
-
-  def compute(key: str) -> str:
-    version = truth.now[key]
-    time.sleep(chance.choice([0, 0.001, 0.003]))
-    return str(version)
-
-  while time.monotonic() < deadline:
-    key, what = chance.choice(KEYS), chance.random()
-    floor = truth.least[key]
-    if what < 0.5:
-      check(key, floor, sync.get_or_set(key, lambda key=key: compute(key)))
-    elif what < 0.75:
-      check(key, floor, sync.fetch(key))
-    else:
-      with truth.change(key) as versions:
-        sync.clear(key=key) if what < 0.9 else sync.put_many(versions)
-
-
-@pytest.mark.parametrize('seed', range(2))
-def test_no_fetch_gives_what_was_read_before_a_write_that_was_answered(
-  make: Make, seed: int
-) -> None:
-  """Tasks of two loops, and threads, at random."""
-  cls, truth = make(timeout=60), Truth()
-  deadline = time.monotonic() + SECONDS
-  faults: List[BaseException] = []
-
-  def guarded(call: Callable[[], Any]) -> None:
-    try:
-      call()
-    except BaseException as fault:
-      faults.append(fault)
-
-  async def main(first: int) -> None:
-    await asyncio.gather(*(live(cls, truth, first + each, deadline) for each in range(12)))
-
-  calls: List[Callable[[], Any]] = [
-    lambda: run(main(seed * 1000)),
-    lambda: run(main(seed * 1000 + 100)),
-    *(
-      lambda each=each: live_in_thread(cls, truth, seed * 1000 + 200 + each, deadline)
-      for each in range(3)
-    ),
-  ]
-  threads = [threading.Thread(target=guarded, args=(call,)) for call in calls]
-  for thread in threads:
-    thread.start()
-  for thread in threads:
-    thread.join(120)
-    assert not thread.is_alive()
-  if faults:
-    raise faults[0]
-  assert not _loops.under_way and not _threads.under_way and not _loops.fetches

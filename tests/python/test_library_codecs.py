@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The codecs over other libraries: what they hold, damaged bytes, missing libraries."""
+"""The codecs that use other libraries: supported values, damaged bytes, missing libraries."""
 
 import asyncio
 import dataclasses
@@ -16,7 +16,7 @@ import pandas
 import pytest
 from cachette import Cachette, CodecError
 from cachette._codecs import find
-from conftest import Make, run_python
+from conftest import MakeClass, run_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -33,7 +33,7 @@ def nested(scalars: Any) -> Any:
   )
 
 
-def there_and_back(cache: Cachette, value: Any) -> Any:
+def round_trip(cache: Cachette, value: Any) -> Any:
   async def main() -> Any:
     await cache.put('key', value)
     await cache.put_many({'other': value})
@@ -44,11 +44,11 @@ def there_and_back(cache: Cachette, value: Any) -> Any:
   return asyncio.run(main())
 
 
-def stored(make: Make, codec: str, value: Any) -> bytes:
+def stored(make_class: MakeClass, codec: str, value: Any) -> bytes:
   """The bytes that a codec stores."""
   Cachette.register_codec('raw', bytes, bytes)
-  asyncio.run(make(codec=codec, memory_name='shared')().put('key', value))
-  raw: bytes = asyncio.run(make(codec='raw', memory_name='shared')().fetch('key'))
+  asyncio.run(make_class(codec=codec, memory_name='shared')().put('key', value))
+  raw: bytes = asyncio.run(make_class(codec='raw', memory_name='shared')().fetch('key'))
   return raw
 
 
@@ -63,12 +63,12 @@ def frame() -> pandas.DataFrame:
   )
 
 
-# ---- What they hold
+# ---- Supported values
 
 
 @given(value=nested(st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | floats | texts))
 @settings(max_examples=200, deadline=None)
-def test_orjson_and_msgpack_give_back_what_they_hold(value: Any) -> None:
+def test_orjson_and_msgpack_round_trip_supported_values(value: Any) -> None:
   for codec in ('orjson', 'msgpack'):
     dumps, loads = find(codec)
     again = loads(bytes(dumps(value)))
@@ -77,37 +77,37 @@ def test_orjson_and_msgpack_give_back_what_they_hold(value: Any) -> None:
 
 @given(value=nested(st.binary() | st.dictionaries(st.integers(-1000, 1000), st.binary())))
 @settings(max_examples=100, deadline=None)
-def test_msgpack_holds_bytes_and_keys_that_are_numbers(value: Any) -> None:
+def test_msgpack_round_trips_bytes_and_number_keys(value: Any) -> None:
   dumps, loads = find('msgpack')
   assert loads(dumps(value)) == value
 
 
-def test_the_bytes_are_those_of_the_library(make: Make) -> None:
+def test_the_stored_bytes_are_those_of_the_library(make_class: MakeClass) -> None:
   value = {'a': [1, None, 'ü'], 'b': 1.5}
-  assert stored(make, 'orjson', value) == orjson.dumps(value)
-  assert stored(make, 'msgpack', value) == msgpack.packb(value)
-  assert stored(make, 'csv', frame()) == frame().to_csv().encode()
+  assert stored(make_class, 'orjson', value) == orjson.dumps(value)
+  assert stored(make_class, 'msgpack', value) == msgpack.packb(value)
+  assert stored(make_class, 'csv', frame()) == frame().to_csv().encode()
 
 
 @pytest.mark.parametrize('codec', ['orjson', 'msgpack'])
 @pytest.mark.parametrize('value', [None, True, 0, '', [], {}, {'a': [1, {'b': None}]}, 2**63])
-def test_values_come_back_on_each_backend(make: Make, codec: str, value: Any) -> None:
-  assert there_and_back(make(codec=codec)(), value) == value
+def test_values_round_trip_on_each_backend(make_class: MakeClass, codec: str, value: Any) -> None:
+  assert round_trip(make_class(codec=codec)(), value) == value
 
 
 @pytest.mark.parametrize('codec', ['csv', 'feather', 'parquet'])
-def test_a_frame_comes_back_on_each_backend(make: Make, codec: str) -> None:
-  assert_frame_equal(there_and_back(make(codec=codec)(), frame()), frame(), check_exact=True)
+def test_a_frame_round_trips_on_each_backend(make_class: MakeClass, codec: str) -> None:
+  assert_frame_equal(round_trip(make_class(codec=codec)(), frame()), frame(), check_exact=True)
 
 
 @pytest.mark.parametrize('codec', ['csv', 'parquet'])
-def test_csv_and_parquet_keep_the_index(make: Make, codec: str) -> None:
+def test_csv_and_parquet_preserve_the_index(make_class: MakeClass, codec: str) -> None:
   indexed = frame().set_index('name').iloc[:3]
-  assert_frame_equal(there_and_back(make(codec=codec)(), indexed), indexed)
+  assert_frame_equal(round_trip(make_class(codec=codec)(), indexed), indexed)
 
 
 @pytest.mark.parametrize('codec', ['feather', 'parquet'])
-def test_types_are_kept_by_feather_and_parquet(make: Make, codec: str) -> None:
+def test_feather_and_parquet_preserve_types(make_class: MakeClass, codec: str) -> None:
   typed = pandas.DataFrame(
     {
       'when': pandas.to_datetime(['2024-01-01T12:00:00', None]),
@@ -117,10 +117,10 @@ def test_types_are_kept_by_feather_and_parquet(make: Make, codec: str) -> None:
       'small': pandas.array([1, None], dtype='Int8'),
     }
   )
-  assert_frame_equal(there_and_back(make(codec=codec)(), typed), typed)
+  assert_frame_equal(round_trip(make_class(codec=codec)(), typed), typed)
 
 
-def test_orjson_takes_what_json_does_not() -> None:
+def test_orjson_supports_types_that_json_does_not() -> None:
   @dataclasses.dataclass
   class Point:
     x: int
@@ -131,7 +131,7 @@ def test_orjson_takes_what_json_does_not() -> None:
   assert loads(dumps([Point(1), number, when])) == [{'x': 1}, str(number), when.isoformat()]
 
 
-# ---- What they do not
+# ---- Unsupported values
 
 
 REFUSED: List[Tuple[str, Any]] = [
@@ -160,8 +160,10 @@ REFUSED: List[Tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(('codec', 'value'), REFUSED)
-def test_what_a_codec_does_not_hold_is_a_codec_error(make: Make, codec: str, value: Any) -> None:
-  cache = make(codec=codec)()
+def test_an_unsupported_value_is_a_codec_error(
+  make_class: MakeClass, codec: str, value: Any
+) -> None:
+  cache = make_class(codec=codec)()
   with pytest.raises(CodecError, match=f'"{codec}" codec cannot encode the value of "key"') as info:
     asyncio.run(cache.put('key', value))
   assert info.value.__cause__ is not None
@@ -169,22 +171,22 @@ def test_what_a_codec_does_not_hold_is_a_codec_error(make: Make, codec: str, val
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack', 'pickle'])
-def test_what_is_nested_without_end_is_a_codec_error(make: Make, codec: str) -> None:
+def test_an_endlessly_nested_value_is_a_codec_error(make_class: MakeClass, codec: str) -> None:
   value: List[Any] = []
   inner = value
   for _ in range(100_000):
     inner.append([])
     inner = inner[0]
   with pytest.raises(CodecError):
-    asyncio.run(make(codec=codec)().put('key', value))
-  while value:  # or freeing it would need as deep a stack
+    asyncio.run(make_class(codec=codec)().put('key', value))
+  while value:  # or freeing it would need an equally deep stack
     value = value.pop()
 
 
 NAN = float('nan')
 WHEN = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
 
-# What comes back as something else, as the table in cachette/_codecs.py says.
+# Values that come back as something else, as the table in cachette/_codecs.py documents.
 CHANGED: List[Tuple[str, Any, Any]] = [
   ('json', {2: 'a', None: 'b', True: 'c'}, {'2': 'a', 'null': 'b', 'true': 'c'}),
   ('json', (1, (2,)), [1, [2]]),
@@ -196,8 +198,8 @@ CHANGED: List[Tuple[str, Any, Any]] = [
   ('vanilla', NAN, 'nan'),
 ]
 
-# What comes back as it was, though it looks as if it might not.
-KEPT: List[Tuple[str, Any]] = [
+# Values that round-trip, although that might not be obvious.
+UNCHANGED: List[Tuple[str, Any]] = [
   ('json', [NAN, float('inf'), -0.0, 5e-324]),
   ('json', ['\ud800', {'\ud800\0': 2**70, '': -(10**4299)}]),
   ('msgpack', [NAN, float('-inf'), -0.0, None, b'\0\xff', 2**64 - 1, -(2**63)]),
@@ -207,16 +209,16 @@ KEPT: List[Tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(
-  ('codec', 'value', 'fetched'), CHANGED + [(codec, value, value) for codec, value in KEPT]
+  ('codec', 'value', 'fetched'), CHANGED + [(codec, value, value) for codec, value in UNCHANGED]
 )
-def test_odd_values_come_back_as_documented(
-  make: Make, codec: str, value: Any, fetched: Any
+def test_special_values_come_back_as_documented(
+  make_class: MakeClass, codec: str, value: Any, fetched: Any
 ) -> None:
-  assert repr(there_and_back(make(codec=codec)(), value)) == repr(fetched)
+  assert repr(round_trip(make_class(codec=codec)(), value)) == repr(fetched)
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack', 'pickle'])
-def test_what_can_be_put_can_be_fetched_however_deep(codec: str) -> None:
+def test_a_value_that_can_be_put_can_be_fetched_at_any_depth(codec: str) -> None:
   dumps, loads = find(codec)
   for depth in (100, 200, 250, 253, 254, 255, 500, 510, 511, 512, 700, 900):
     value: Any = None
@@ -240,15 +242,15 @@ columns = st.dictionaries(
 
 @given(data=st.data(), kinds=columns, rows=st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_frames_of_any_columns_come_back(
+def test_frames_with_any_columns_round_trip(
   data: st.DataObject, kinds: Dict[str, Any], rows: int
 ) -> None:
-  made = pandas.DataFrame(
+  frame = pandas.DataFrame(
     {name: data.draw(st.lists(kind, min_size=rows, max_size=rows)) for name, kind in kinds.items()}
   )
   for codec in ('feather', 'parquet'):
     dumps, loads = find(codec)
-    assert_frame_equal(loads(dumps(made)), made)
+    assert_frame_equal(loads(dumps(frame)), frame)
 
 
 csv_columns = st.dictionaries(
@@ -261,12 +263,12 @@ csv_columns = st.dictionaries(
 
 @given(data=st.data(), kinds=csv_columns, rows=st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_numbers_come_back_from_csv(data: st.DataObject, kinds: Dict[str, Any], rows: int) -> None:
-  made = pandas.DataFrame(
+def test_csv_round_trips_numbers(data: st.DataObject, kinds: Dict[str, Any], rows: int) -> None:
+  frame = pandas.DataFrame(
     {name: data.draw(st.lists(kind, min_size=rows, max_size=rows)) for name, kind in kinds.items()}
   )
   dumps, loads = find('csv')
-  assert_frame_equal(loads(dumps(made)), made)
+  assert_frame_equal(loads(dumps(frame)), frame)
 
 
 # ---- Damaged bytes
@@ -284,7 +286,7 @@ SAMPLES: Dict[str, Callable[[], Any]] = {
 
 
 def fetch_damaged(codec: str, damaged: List[bytes]) -> int:
-  """Fetches each of these as values of the codec; how many were refused."""
+  """Fetches each byte string as a value of the codec. Returns how many were rejected."""
   refused = 0
 
   class Raw(Cachette):
@@ -312,7 +314,7 @@ def encoded(codec: str) -> bytes:
 
 
 @pytest.mark.parametrize('codec', ['feather', 'json', 'msgpack', 'orjson', 'parquet', 'pickle'])
-def test_bytes_that_were_cut_are_a_codec_error(codec: str) -> None:
+def test_truncated_bytes_are_a_codec_error(codec: str) -> None:
   raw = encoded(codec)
   step = max(1, len(raw) // 200)
   cut = [raw[:size] for size in range(0, len(raw) - 1, step)]
@@ -321,7 +323,7 @@ def test_bytes_that_were_cut_are_a_codec_error(codec: str) -> None:
   assert fetch_damaged(codec, cut) == len(cut)
 
 
-def test_a_csv_file_that_was_cut_within_a_line_is_a_codec_error() -> None:
+def test_a_csv_file_truncated_within_a_line_is_a_codec_error() -> None:
   raw = encoded('csv')
   ends = [size for size in range(len(raw)) if raw[:size].endswith(b'\n')]
   cut = [raw[:size] for size in range(len(raw)) if size not in ends]
@@ -334,7 +336,7 @@ def test_a_csv_file_that_was_cut_within_a_line_is_a_codec_error() -> None:
   [b'Nr\xff\xff\xff\xff.', b'\x80\x05\x8e\xff\xff\xff\xff\xff\0\0\0.'],
   ids=['index', 'size'],
 )
-def test_a_pickle_that_asks_for_all_memory_is_a_codec_error(raw: bytes) -> None:
+def test_a_pickle_that_requests_all_memory_is_a_codec_error(raw: bytes) -> None:
   program = f"""
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
@@ -349,13 +351,13 @@ def test_a_pickle_that_asks_for_all_memory_is_a_codec_error(raw: bytes) -> None:
     except CodecError as error:
       print(error, type(error.__cause__).__name__)
   """
-  told = run_python(program)
-  assert told.startswith('The "pickle" codec cannot decode the value of "key": ')
+  output = run_python(program)
+  assert output.startswith('The "pickle" codec cannot decode the value of "key": ')
 
 
-# In a process of its own: a damaged pickle may name any function, with any arguments.
+# In a separate process: a damaged pickle may name any function, with any arguments.
 @pytest.mark.skipif(sys.platform != 'linux', reason='memory is bounded by RLIMIT_AS')
-def test_bits_of_a_pickle_that_flipped_are_an_error_or_another_value_but_no_crash() -> None:
+def test_flipped_bits_of_a_pickle_never_crash() -> None:
   program = f"""
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
@@ -382,7 +384,7 @@ def test_bits_of_a_pickle_that_flipped_are_an_error_or_another_value_but_no_cras
 
 
 @pytest.mark.parametrize('codec', [each for each in CODECS if each != 'pickle'])
-def test_bits_that_flipped_are_an_error_or_another_value_but_no_crash(codec: str) -> None:
+def test_flipped_bits_never_crash(codec: str) -> None:
   raw = encoded(codec)
   step = max(1, len(raw) * 8 // 1000)
   flipped = []
@@ -398,12 +400,12 @@ def test_bits_that_flipped_are_an_error_or_another_value_but_no_crash(codec: str
 def test_bytes_of_another_codec_are_a_codec_error(codec: str) -> None:
   like = {'json': {'json', 'orjson'}, 'orjson': {'json', 'orjson'}}
   others = [each for each in CODECS if each not in like.get(codec, {codec})]
-  if codec == 'msgpack':  # a first byte below 0x80 is a number, and what follows is too much
+  if codec == 'msgpack':  # a first byte below 0x80 is a number, and more bytes are an error
     assert fetch_damaged(codec, [b'1']) == 0
   assert fetch_damaged(codec, [encoded(each) for each in others]) == len(others)
 
 
-# ---- Libraries that are missing
+# ---- Missing libraries
 
 
 @pytest.mark.parametrize(
@@ -417,7 +419,7 @@ def test_bytes_of_another_codec_are_a_codec_error(codec: str) -> None:
   ],
 )
 @pytest.mark.parametrize('pydantic', [True, False])
-def test_a_missing_library_is_an_error_of_the_configuration(
+def test_a_missing_library_is_a_configuration_error(
   codec: str, missing: str, extra: str, pydantic: bool
 ) -> None:
   program = f"""
@@ -432,18 +434,18 @@ def test_a_missing_library_is_an_error_of_the_configuration(
       print(type(error).__name__)
       print(error)
   """
-  told = run_python(program)
-  assert told.startswith('ValidationError' if pydantic else 'ConfigError')
-  assert f'The "{codec}" codec needs "{missing}", not installed here' in told
-  assert f'pip install "cachette[{extra}]>=1"' in told
-  assert '"ttl"' in told
+  output = run_python(program)
+  assert output.startswith('ValidationError' if pydantic else 'ConfigError')
+  assert f'The "{codec}" codec needs "{missing}", not installed here' in output
+  assert f'pip install "cachette[{extra}]>=1"' in output
+  assert '"ttl"' in output
 
 
-@pytest.mark.parametrize('fault', ['ImportError', 'ValueError'])
+@pytest.mark.parametrize('error', ['ImportError', 'ValueError'])
 def test_a_library_that_cannot_be_imported_is_a_codec_error_with_its_cause(
-  tmp_path: pathlib.Path, fault: str
+  tmp_path: pathlib.Path, error: str
 ) -> None:
-  (tmp_path / 'msgpack.py').write_text(f'raise {fault}("built for another version")')
+  (tmp_path / 'msgpack.py').write_text(f'raise {error}("built for another version")')
   program = """
     from cachette import Cachette, CodecError
     Cachette.load_config(lambda: [('codec', 'msgpack')])
@@ -452,14 +454,14 @@ def test_a_library_that_cannot_be_imported_is_a_codec_error_with_its_cause(
     except CodecError as error:
       print(error, type(error.__cause__).__name__)
   """
-  told = run_python(program, env={'PYTHONPATH': str(tmp_path)})
-  assert told == (
-    f'The library of the "msgpack" codec cannot be imported: {fault}: built for another version. '
-    f'{fault}\n'
+  output = run_python(program, env={'PYTHONPATH': str(tmp_path)})
+  assert output == (
+    f'The library of the "msgpack" codec cannot be imported: {error}: built for another version. '
+    f'{error}\n'
   )
 
 
-def test_a_library_is_imported_when_its_codec_is_first_used() -> None:
+def test_a_library_is_imported_on_first_use_of_its_codec() -> None:
   program = """
     import sys
     from cachette import Cachette
@@ -474,7 +476,7 @@ def test_a_library_is_imported_when_its_codec_is_first_used() -> None:
   assert run_python(program) == '1\n'
 
 
-def test_json_and_orjson_read_each_other(make: Make) -> None:
+def test_json_and_orjson_read_each_others_data(make_class: MakeClass) -> None:
   value = {'a': [1, None, 'ü']}
-  assert json.loads(stored(make, 'orjson', value)) == value
-  assert orjson.loads(stored(make, 'json', value)) == value
+  assert json.loads(stored(make_class, 'orjson', value)) == value
+  assert orjson.loads(stored(make_class, 'json', value)) == value

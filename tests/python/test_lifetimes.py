@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Nothing leaks or breaks over loops, threads, forks, interpreters and collections."""
+"""Nothing leaks or breaks across loops, threads, forks, interpreters and garbage collections."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from typing import Any, List, Type
 import cachette as package
 import pytest
 from cachette import Cachette
-from conftest import ROOT, Make, at_once, count_descriptors, linux_only, run_python
+from conftest import ROOT, MakeClass, count_descriptors, inmemory_only, linux_only, run_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = 100_000
@@ -40,12 +40,12 @@ def measure_leaks(python: str, path: str, calls: int) -> None:
 
 
 @linux_only
-def test_no_call_leaks_when_it_is_made_100000_times() -> None:
+def test_no_call_leaks_when_made_100000_times() -> None:
   measure_leaks(sys.executable, os.environ.get('PYTHONPATH', ''), CALLS)
 
 
 def find_debug_python() -> str:
-  """A debug interpreter that has its headers; with Debian it is python3.N-dbg."""
+  """A debug interpreter that has its headers; on Debian it is python3.N-dbg."""
   for version in range(9, 15):
     found = shutil.which(f'python3.{version}-dbg')
     if found is None:
@@ -61,7 +61,7 @@ def find_debug_python() -> str:
 
 
 @linux_only
-def test_a_debug_interpreter_counts_no_lost_reference(tmp_path: Any) -> None:
+def test_no_call_leaks_a_reference_in_a_debug_interpreter(tmp_path: Any) -> None:
   python = find_debug_python()
   path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
   meson = shutil.which('meson', path=path)
@@ -102,7 +102,7 @@ def test_a_thousand_event_loops_leave_nothing_behind(cache: Cachette) -> None:
     asyncio.run(main(number))
   gc.collect()
   after = count_descriptors(), len(gc.get_objects())
-  assert after[0] - before[0] < 100  # what else runs here opens some of its own
+  assert after[0] - before[0] < 100  # other libraries in this process open some too
   assert after[1] - before[1] < 200
 
 
@@ -114,10 +114,10 @@ def test_entries_outlive_the_event_loop(cache: Cachette) -> None:
 # ---- Threads
 
 
-def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
-  cls = make(memory_limit='64M')
+def test_threads_with_a_loop_each_share_the_entries(make_class: MakeClass) -> None:
+  cls = make_class(memory_limit='64M')
   failures: List[BaseException] = []
-  begin = threading.Barrier(8)
+  barrier = threading.Barrier(8)
 
   async def work(number: int) -> None:
     cache = cls()
@@ -132,7 +132,7 @@ def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
 
   def run(number: int) -> None:
     try:
-      begin.wait(10)
+      barrier.wait(10)
       asyncio.run(work(number))
     except BaseException as error:
       failures.append(error)
@@ -147,13 +147,15 @@ def test_threads_with_a_loop_each_share_the_entries(make: Make) -> None:
   assert asyncio.run(cls().flush()) == 3501
 
 
-def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: Make) -> None:
+def test_concurrent_first_uses_in_threads_do_not_mix_up_caches(
+  make_class: MakeClass,
+) -> None:
   failures: List[BaseException] = []
   interval = sys.getswitchinterval()
 
-  def run(cls: Type[Cachette], begin: threading.Barrier, number: int) -> None:
+  def run(cls: Type[Cachette], barrier: threading.Barrier, number: int) -> None:
     async def work() -> None:
-      begin.wait(10)
+      barrier.wait(10)
       await cls().put(f'{number}', 'value')
       assert await cls().fetch(f'{number}') == 'value'
 
@@ -165,8 +167,8 @@ def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: 
   sys.setswitchinterval(1e-6)
   try:
     for _ in range(20):
-      cls, begin = make(), threading.Barrier(8)
-      threads = [threading.Thread(target=run, args=(cls, begin, number)) for number in range(8)]
+      cls, barrier = make_class(), threading.Barrier(8)
+      threads = [threading.Thread(target=run, args=(cls, barrier, number)) for number in range(8)]
       for thread in threads:
         thread.start()
       for thread in threads:
@@ -176,8 +178,8 @@ def test_threads_whose_loops_first_use_a_cache_at_once_do_not_mix_them_up(make: 
   assert not failures, failures
 
 
-def test_a_load_config_while_other_threads_work_breaks_nothing(make: Make) -> None:
-  cls = make()
+def test_load_config_is_safe_while_other_threads_work(make_class: MakeClass) -> None:
+  cls = make_class()
   stop = threading.Event()
   failures: List[BaseException] = []
 
@@ -212,8 +214,8 @@ forks = pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system has no fo
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-@at_once
-def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache: Cachette) -> None:
+@inmemory_only
+def test_a_forked_child_inherits_entries_and_is_then_independent(cache: Cachette) -> None:
   async def main() -> None:
     await cache.put('before', 'value')
     await cache.put('both', 'of the parent')
@@ -228,7 +230,7 @@ def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache:
     return await cache.flush()
 
   asyncio.run(main())
-  ask, answer = os.pipe()
+  question, answer = os.pipe()
   go_on, wait = os.pipe()
   pid = os.fork()
   if pid == 0:
@@ -242,9 +244,9 @@ def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache:
       os._exit(status)
   asyncio.run(cache.put('after', 'value'))
   os.write(wait, b'x')
-  assert os.read(ask, 1) == b'x'
+  assert os.read(question, 1) == b'x'
   assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-  for descriptor in (ask, answer, go_on, wait):
+  for descriptor in (question, answer, go_on, wait):
     os.close(descriptor)
   assert asyncio.run(cache.fetch('before')) == 'value'
   assert asyncio.run(cache.fetch('both')) == 'of the parent'
@@ -253,8 +255,8 @@ def test_a_child_sees_the_entries_of_before_the_fork_and_goes_its_own_way(cache:
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-@at_once
-def test_a_grandchild_sees_what_its_parent_put(cache: Cachette) -> None:
+@inmemory_only
+def test_a_grandchild_inherits_the_entries_of_its_parent(cache: Cachette) -> None:
   asyncio.run(cache.put('key', '0'))
 
   def descend(generation: int) -> int:
@@ -277,7 +279,7 @@ def test_a_grandchild_sees_what_its_parent_put(cache: Cachette) -> None:
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-def test_forks_while_other_threads_work_do_not_hang(cache: Cachette) -> None:
+def test_a_fork_while_other_threads_work_does_not_hang(cache: Cachette) -> None:
   stop = threading.Event()
 
   def work() -> None:
@@ -320,7 +322,7 @@ def fetch_and_put(number: int) -> Any:
 
 @forks
 @pytest.mark.filterwarnings('ignore:This process .* is multi-threaded:DeprecationWarning')
-def test_workers_of_a_forked_pool_begin_with_the_entries_of_before() -> None:
+def test_workers_of_a_forked_pool_inherit_entries() -> None:
   OfThePool.load_config(lambda: [])
   asyncio.run(OfThePool().put('key', 'of the parent'))
   with multiprocessing.get_context('fork').Pool(2, maxtasksperchild=1) as pool:
@@ -331,7 +333,7 @@ def test_workers_of_a_forked_pool_begin_with_the_entries_of_before() -> None:
 
 @forks
 @linux_only
-def test_a_child_can_end_in_the_ordinary_way() -> None:
+def test_a_forked_child_exits_normally() -> None:
   run_python("""
     import asyncio, os, sys
     from cachette import Cachette
@@ -347,8 +349,8 @@ def test_a_child_can_end_in_the_ordinary_way() -> None:
 # ---- Interpreters and collections
 
 
-def test_the_interpreter_ends_well_whatever_is_still_held() -> None:
-  """Under the debugging allocator, which notices freed memory in use."""
+def test_the_interpreter_exits_cleanly_with_live_objects() -> None:
+  """Runs with the debugging allocator, which detects the use of freed memory."""
   code = """
     import asyncio, atexit, sys, warnings
     from cachette import Cachette
@@ -371,7 +373,7 @@ def test_the_interpreter_ends_well_whatever_is_still_held() -> None:
     run_python(code, env={'PYTHONMALLOC': allocator})
 
 
-def test_the_module_can_be_imported_again_and_again() -> None:
+def test_the_module_can_be_imported_repeatedly() -> None:
   run_python(
     """
     import asyncio, gc, sys, warnings
@@ -397,7 +399,7 @@ def test_the_module_can_be_imported_again_and_again() -> None:
   )
 
 
-def test_a_subinterpreter_has_its_own_or_refuses() -> None:
+def test_a_subinterpreter_has_its_own_module_or_refuses_the_import() -> None:
   pytest.importorskip('_xxsubinterpreters' if sys.version_info < (3, 13) else '_interpreters')
   code = """
     import asyncio, sys
@@ -434,7 +436,7 @@ def test_a_subinterpreter_has_its_own_or_refuses() -> None:
   run_python(code, env={'PYTHONMALLOC': 'debug'})
 
 
-def test_a_class_that_is_no_longer_used_is_collected(make: Make) -> None:
+def test_an_unused_class_is_collected(make_class: MakeClass) -> None:
   def count() -> int:
     gc.collect()
     return sum(1 for each in gc.get_objects() if type(each).__name__ == 'Config')
@@ -453,8 +455,8 @@ def test_a_class_that_is_no_longer_used_is_collected(make: Make) -> None:
   assert count() <= before
 
 
-def test_the_extension_is_linked_with_the_core() -> None:
-  """So that a wheel needs nothing beside system libraries."""
+def test_the_extension_is_statically_linked_with_the_core() -> None:
+  """A wheel needs nothing beyond system libraries."""
   from cachette import _cachette
 
   assert os.path.dirname(_cachette.__file__ or '') == os.path.dirname(package.__file__)

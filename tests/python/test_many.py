@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The calls on many keys, on counters, and those that ask or change without a value."""
+"""The calls on many keys, on counters, and those without a value: exists, touch, delete and
+ping."""
 
 import asyncio
 import collections
@@ -9,7 +10,7 @@ from typing import Any, Dict
 
 import pytest
 from cachette import BackendError, BackendUnavailable, Cachette, CodecError
-from conftest import Make, about, at_once, brief, counted, fitting
+from conftest import MakeClass, about, allowed_size, expected_counter, inmemory_only, short_ttl
 
 
 def run(awaitable: Any) -> Any:
@@ -19,7 +20,7 @@ def run(awaitable: Any) -> Any:
 # ---- Many keys
 
 
-def test_many_are_put_fetched_and_cleared(cache: Cachette) -> None:
+def test_many_keys_are_put_fetched_and_cleared(cache: Cachette) -> None:
   values = {f'key:{number}': f'value {number} ü' for number in range(1000)}
 
   async def main() -> None:
@@ -34,7 +35,7 @@ def test_many_are_put_fetched_and_cleared(cache: Cachette) -> None:
   run(main())
 
 
-def test_nothing_is_many_too(cache: Cachette) -> None:
+def test_calls_on_many_keys_accept_no_keys(cache: Cachette) -> None:
   async def main() -> None:
     assert await cache.fetch_many([]) == {}
     assert await cache.put_many({}) is None
@@ -43,7 +44,7 @@ def test_nothing_is_many_too(cache: Cachette) -> None:
   run(main())
 
 
-def test_any_iterable_and_any_mapping_will_do(cache: Cachette) -> None:
+def test_any_iterable_and_any_mapping_are_accepted(cache: Cachette) -> None:
   async def main() -> None:
     await cache.put_many(collections.OrderedDict(a='1', b='2'))
     await cache.put_many(collections.ChainMap({'c': '3'}, {'d': '4'}))
@@ -55,9 +56,9 @@ def test_any_iterable_and_any_mapping_will_do(cache: Cachette) -> None:
   run(main())
 
 
-def test_values_of_any_size_come_back(make: Make, backend: Dict[str, Any]) -> None:
-  cache = make(codec='pickle')()
-  sizes = [fitting(backend, size) for size in (0, 2, 2000, 3000, 200_000, 2_000_000)]
+def test_values_of_any_size_round_trip(make_class: MakeClass, backend: Dict[str, Any]) -> None:
+  cache = make_class(codec='pickle')()
+  sizes = [allowed_size(backend, size) for size in (0, 2, 2000, 3000, 200_000, 2_000_000)]
   values = {f'{size}': b'\0\xff' * (size // 2) for size in sizes}
 
   async def main() -> None:
@@ -68,7 +69,7 @@ def test_values_of_any_size_come_back(make: Make, backend: Dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize('keys', ['abc', b'abc', 7, None, [1], ['a', None]])
-def test_what_is_no_iterable_of_str_is_a_type_error(cache: Cachette, keys: Any) -> None:
+def test_keys_that_are_not_an_iterable_of_str_are_a_type_error(cache: Cachette, keys: Any) -> None:
   with pytest.raises(TypeError):
     run(cache.fetch_many(keys))
   with pytest.raises(TypeError):
@@ -76,34 +77,36 @@ def test_what_is_no_iterable_of_str_is_a_type_error(cache: Cachette, keys: Any) 
 
 
 @pytest.mark.parametrize('mapping', [[('a', '1')], 'abc', 7, None, {1: 'a'}])
-def test_what_is_no_mapping_of_str_is_a_type_error(cache: Cachette, mapping: Any) -> None:
+def test_values_that_are_not_a_mapping_of_str_are_a_type_error(
+  cache: Cachette, mapping: Any
+) -> None:
   with pytest.raises(TypeError):
     run(cache.put_many(mapping))
 
 
-def test_an_empty_key_among_many_puts_none(cache: Cachette) -> None:
+def test_an_empty_key_among_many_stores_nothing(cache: Cachette) -> None:
   with pytest.raises(ValueError, match='empty'):
     run(cache.put_many({'a': '1', '': '2'}))
   assert run(cache.fetch('a')) is None
 
 
-def test_a_value_that_cannot_be_encoded_puts_none(make: Make) -> None:
-  cache = make(codec='json')()
+def test_a_value_that_cannot_be_encoded_stores_nothing(make_class: MakeClass) -> None:
+  cache = make_class(codec='json')()
   with pytest.raises(CodecError, match='"b"'):
     run(cache.put_many({'a': 1, 'b': object()}))
   assert run(cache.fetch('a')) is None
 
 
-def test_a_value_that_cannot_be_decoded_is_named(make: Make) -> None:
-  text, json = make(memory_name='one'), make(memory_name='one', codec='json')
+def test_the_error_names_the_value_that_cannot_be_decoded(make_class: MakeClass) -> None:
+  text, json = make_class(memory_name='one'), make_class(memory_name='one', codec='json')
   run(text().put_many({'a': '1', 'b': '{'}))
   with pytest.raises(CodecError, match='"b"'):
     run(json().fetch_many(['a', 'b']))
 
 
-@at_once
-def test_one_value_that_is_too_large_does_not_stop_the_others(make: Make) -> None:
-  cache = make(memory_limit='1M')()
+@inmemory_only
+def test_a_value_that_is_too_large_does_not_prevent_the_others(make_class: MakeClass) -> None:
+  cache = make_class(memory_limit='1M')()
   with pytest.raises(BackendError, match='"large"'):
     run(cache.put_many({'a': '1', 'large': 'x' * (1 << 20), 'b': '2'}))
   assert run(cache.fetch_many(['a', 'large', 'b'])) == {'a': '1', 'b': '2'}
@@ -115,11 +118,12 @@ def test_one_value_that_is_too_large_does_not_stop_the_others(make: Make) -> Non
 # ---- Many keys of which some fail
 
 
-async def put_some(make: Make) -> Cachette:
-  """A cache of JSON in which "good:1", "good:2" can be read, "bad:1" and "bad:2" cannot."""
-  settings = {'memory_name': f'{uuid.uuid4()}'}  # which names the prefix of other backends
-  await make(**settings)().put_many({'bad:1': '{', 'bad:2': 'no JSON'})
-  cache = make(codec='json', **settings)()
+async def put_some(make_class: MakeClass) -> Cachette:
+  """A JSON cache in which "good:1" and "good:2" are readable, and "bad:1" and "bad:2" are not."""
+  # The memory name is part of the key prefix on other backends.
+  settings = {'memory_name': f'{uuid.uuid4()}'}
+  await make_class(**settings)().put_many({'bad:1': '{', 'bad:2': 'no JSON'})
+  cache = make_class(codec='json', **settings)()
   await cache.put_many({'good:1': {'n': 1}, 'good:2': [2]})
   return cache
 
@@ -137,9 +141,9 @@ def check_some(error: CodecError) -> None:
   assert '"bad:1"' in str(error) and '2 of 5 keys failed' in str(error)
 
 
-def test_what_can_be_read_comes_with_the_error_of_what_cannot(make: Make) -> None:
+def test_the_error_contains_the_values_that_could_be_read(make_class: MakeClass) -> None:
   async def main() -> Cachette:
-    cache = await put_some(make)
+    cache = await put_some(make_class)
     with pytest.raises(CodecError) as caught:
       await cache.fetch_many(KEYS)
     check_some(caught.value)
@@ -153,12 +157,12 @@ def test_what_can_be_read_comes_with_the_error_of_what_cannot(make: Make) -> Non
   check_some(caught.value)
 
 
-def test_values_that_were_altered_do_not_hide_the_others(make: Make) -> None:
+def test_the_error_about_forged_values_contains_the_others(make_class: MakeClass) -> None:
   async def main() -> None:
     settings = {'memory_name': f'{uuid.uuid4()}'}
-    signed = make(secret='of sixteen bytes and more', **settings)()
+    signed = make_class(secret='of sixteen bytes and more', **settings)()
     await signed.put_many({'a': 'first', 'c': 'third'})
-    await make(**settings)().put('b', 'forged')
+    await make_class(**settings)().put('b', 'forged')
     with pytest.raises(CodecError) as caught:
       await signed.fetch_many(['a', 'b', 'c'])
     assert caught.value.found == {'a': 'first', 'c': 'third'}
@@ -167,7 +171,7 @@ def test_values_that_were_altered_do_not_hide_the_others(make: Make) -> None:
   run(main())
 
 
-def test_all_keys_fail_where_the_backend_does() -> None:
+def test_all_keys_fail_if_the_backend_does() -> None:
   class Gone(Cachette):
     pass
 
@@ -188,9 +192,9 @@ def test_all_keys_fail_where_the_backend_does() -> None:
   run(main())
 
 
-def test_an_error_of_one_key_has_found_nothing(make: Make) -> None:
+def test_an_error_of_one_key_has_no_found_values(make_class: MakeClass) -> None:
   async def main() -> None:
-    cache = await put_some(make)
+    cache = await put_some(make_class)
     with pytest.raises(CodecError) as caught:
       await cache.fetch('bad:1')
     assert (caught.value.found, caught.value.failed) == ({}, {})
@@ -200,12 +204,12 @@ def test_an_error_of_one_key_has_found_nothing(make: Make) -> None:
   run(main())
 
 
-def test_an_error_that_is_no_error_of_a_key_is_raised_as_it_is(make: Make) -> None:
+def test_an_error_unrelated_to_a_key_is_raised_unchanged(make_class: MakeClass) -> None:
   def loads(data: bytes) -> Any:
     raise KeyboardInterrupt
 
   Cachette.register_codec('interrupted', lambda value: b'%d' % value, loads)
-  cache = make(codec='interrupted')
+  cache = make_class(codec='interrupted')
   cache.sync.put('key', 7)
   with pytest.raises(KeyboardInterrupt):
     cache.sync.fetch_many(['key'])
@@ -214,7 +218,7 @@ def test_an_error_that_is_no_error_of_a_key_is_raised_as_it_is(make: Make) -> No
 # ---- One key
 
 
-def test_delete_tells_whether_there_was_an_entry(cache: Cachette) -> None:
+def test_delete_returns_whether_there_was_an_entry(cache: Cachette) -> None:
   async def main() -> None:
     await cache.put('key', 'value')
     await cache.put('key:1', 'value')
@@ -232,21 +236,23 @@ def test_delete_tells_whether_there_was_an_entry(cache: Cachette) -> None:
 # ---- Counters
 
 
-def test_a_counter_counts(make: Make, backend: Dict[str, Any]) -> None:
+def test_increment_adds_and_returns_the_counter(
+  make_class: MakeClass, backend: Dict[str, Any]
+) -> None:
   for codec in ('vanilla', 'json', 'pickle'):
-    cache = make(codec=codec)()
+    cache = make_class(codec=codec)()
 
     async def main(cache: Cachette = cache) -> None:
       assert await cache.increment('visits') == 1
       assert await cache.increment('visits', 41) == 42
-      assert await cache.increment('visits', by=-50, ttl=3) == counted(backend, -8)
-      assert await cache.increment('visits', 0) == counted(backend, -8)
+      assert await cache.increment('visits', by=-50, ttl=3) == expected_counter(backend, -8)
+      assert await cache.increment('visits', 0) == expected_counter(backend, -8)
       assert await cache.increment('other', ttl=500, by=2**62) == 2**62
 
     run(main())
 
 
-def test_a_counter_is_digits_and_keeps_its_time(cache: Cachette) -> None:
+def test_a_counter_is_stored_as_digits_and_retains_its_ttl(cache: Cachette) -> None:
   async def main() -> None:
     assert await cache.increment('count', 7, 500) == 7
     assert await cache.increment('count', 1, 5) == 8
@@ -258,8 +264,8 @@ def test_a_counter_is_digits_and_keeps_its_time(cache: Cachette) -> None:
   run(main())
 
 
-def test_many_increments_at_once_lose_none(make: Make) -> None:
-  cache = make(timeout=30)()  # where they are compared and set, each may have to try often
+def test_concurrent_increments_are_all_counted(make_class: MakeClass) -> None:
+  cache = make_class(timeout=30)()  # a backend that uses compare-and-set may need many attempts
 
   async def main() -> None:
     counts = await asyncio.gather(*(cache.increment('count') for _ in range(1000)))
@@ -268,7 +274,7 @@ def test_many_increments_at_once_lose_none(make: Make) -> None:
   run(main())
 
 
-def test_what_is_no_counter_is_a_codec_error_and_stays(cache: Cachette) -> None:
+def test_incrementing_a_non_counter_is_a_codec_error_that_changes_nothing(cache: Cachette) -> None:
   run(cache.put('key', 'text'))
   with pytest.raises(CodecError, match='"key" is not a counter'):
     run(cache.increment('key'))
@@ -286,7 +292,7 @@ def test_a_counter_of_more_than_64_bits_is_a_value_error(cache: Cachette) -> Non
 
 
 @pytest.mark.parametrize('by', [1.0, '1', True, [1]])
-def test_an_increment_is_an_int(cache: Cachette, by: Any) -> None:
+def test_the_amount_of_an_increment_must_be_an_int(cache: Cachette, by: Any) -> None:
   with pytest.raises(TypeError, match='by must be an int'):
     run(cache.increment('key', by))
 
@@ -294,7 +300,7 @@ def test_an_increment_is_an_int(cache: Cachette, by: Any) -> None:
 # ---- Add, exists, touch, ping
 
 
-def test_add_puts_only_where_nothing_stands(cache: Cachette) -> None:
+def test_add_stores_only_absent_keys(cache: Cachette) -> None:
   async def main() -> None:
     assert await cache.add('key', 'first', 500) is True
     assert await cache.add('key', 'second') is False
@@ -307,9 +313,11 @@ def test_add_puts_only_where_nothing_stands(cache: Cachette) -> None:
   run(main())
 
 
-def test_exists_tells_and_does_not_count(make: Make, backend: Dict[str, Any]) -> None:
-  cls = make()
-  ttl, wait = brief(backend)
+def test_exists_does_not_count_as_hit_or_miss(
+  make_class: MakeClass, backend: Dict[str, Any]
+) -> None:
+  cls = make_class()
+  ttl, wait = short_ttl(backend)
   cache = cls()
 
   async def main() -> None:
@@ -324,8 +332,8 @@ def test_exists_tells_and_does_not_count(make: Make, backend: Dict[str, Any]) ->
   assert cls.stats().hits == cls.stats().misses == 0
 
 
-def test_touch_changes_the_time_alone(cache: Cachette, backend: Dict[str, Any]) -> None:
-  ttl, wait = brief(backend)
+def test_touch_changes_only_the_ttl(cache: Cachette, backend: Dict[str, Any]) -> None:
+  ttl, wait = short_ttl(backend)
 
   async def main() -> None:
     await cache.put('key', 'value', 5)
@@ -341,7 +349,7 @@ def test_touch_changes_the_time_alone(cache: Cachette, backend: Dict[str, Any]) 
 
 
 @pytest.mark.parametrize('ttl', [0, -1, float('nan'), float('inf')])
-def test_a_bad_ttl_is_a_value_error(cache: Cachette, ttl: float) -> None:
+def test_an_invalid_ttl_is_a_value_error(cache: Cachette, ttl: float) -> None:
   for call in (
     lambda: cache.add('key', 'value', ttl),
     lambda: cache.touch('key', ttl),
@@ -359,8 +367,8 @@ def test_ping_is_answered(cache: Cachette) -> None:
 # ---- Statistics
 
 
-def test_stats_count_what_was_done_over_loops(make: Make) -> None:
-  cls = make()
+def test_stats_count_across_loops(make_class: MakeClass) -> None:
+  cls = make_class()
   cache = cls()
 
   async def work() -> None:
@@ -383,9 +391,9 @@ def test_stats_count_what_was_done_over_loops(make: Make) -> None:
   assert cls.stats().hits == 0
 
 
-@at_once
-def test_stats_know_the_store_in_memory(make: Make) -> None:
-  cls = make(memory_limit='1M')
+@inmemory_only
+def test_stats_include_the_in_memory_store(make_class: MakeClass) -> None:
+  cls = make_class(memory_limit='1M')
   for _ in range(1000):
     run(cls().put_many({f'{number}': 'x' * 100 for number in range(10)}))
   stats = cls.stats()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The in-memory backend keeps to its limit, and keeps what is worth it."""
+"""The in-memory backend stays within its limit."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from conftest import linux_only, run_python
 
 
 @linux_only
-def test_a_hundred_megabytes_through_eight_leave_the_process_as_it_was() -> None:
+def test_a_hundred_megabytes_through_a_limit_of_eight_do_not_grow_the_process() -> None:
   printed = run_python(
     """
     import asyncio
@@ -45,7 +45,7 @@ def test_a_hundred_megabytes_through_eight_leave_the_process_as_it_was() -> None
   assert int(printed) <= 8.5 * 2**20
 
 
-def test_a_value_above_a_quarter_of_the_limit_is_refused_and_the_old_one_gone() -> None:
+def test_a_value_above_a_quarter_of_the_limit_is_an_error_and_removes_the_old_one() -> None:
   class Small(Cachette):
     pass
 

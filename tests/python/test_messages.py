@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is said of mistakes in the use of the package: what is wrong, and what to do."""
+"""The messages about mistakes in the use of the package: what is wrong, and what to do."""
 
 import abc
 import asyncio
@@ -11,13 +11,13 @@ import pickle
 import sys
 import typing
 import warnings
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import pydantic
 import pytest
 from cachette import Cachette, CodecError
 from cachette._cachette import options
-from cachette._calls import BlockingCalls, Calls
+from cachette._sync import SyncCalls
 from conftest import on_pythons, run_python
 
 
@@ -30,14 +30,14 @@ class PydanticSettings(pydantic.BaseModel):
   ttl: int = 7
 
 
-def fresh() -> Any:
+def new_class() -> Any:
   class Own(Cachette):
     pass
 
   return Own
 
 
-# ---- What load_config takes
+# ---- Arguments of load_config
 
 
 @pytest.mark.parametrize(
@@ -46,28 +46,28 @@ def fresh() -> Any:
   + [PydanticSettings()],
   ids=lambda settings: type(settings).__name__,
 )
-def test_load_config_takes_the_settings_themselves(settings: Any) -> None:
-  own = fresh()
+def test_load_config_accepts_settings_directly(settings: Any) -> None:
+  own = new_class()
   assert own.load_config(settings) is settings
   assert own._config.get('ttl') == '7'
 
 
-def test_load_config_takes_the_environment_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_config_accepts_os_environ(monkeypatch: pytest.MonkeyPatch) -> None:
   monkeypatch.setenv('CACHETTE_TTL', '7')
-  own = fresh()
+  own = new_class()
   own.load_config(os.environ)
   assert own._config.get('ttl') == '7'
 
 
 @pytest.mark.parametrize('settings', [DataSettings, PydanticSettings, lambda: {'ttl': 7}, dict])
-def test_load_config_calls_what_can_be_called(settings: Any) -> None:
-  own = fresh()
+def test_load_config_calls_a_callable(settings: Any) -> None:
+  own = new_class()
   assert own.load_config(settings) is settings
   assert own._config.get('ttl') == ('60' if settings is dict else '7')
 
 
-def test_load_config_is_a_decorator_still() -> None:
-  own = fresh()
+def test_load_config_works_as_a_decorator() -> None:
+  own = new_class()
 
   @own.load_config
   def get_config() -> Dict[str, int]:
@@ -77,16 +77,16 @@ def test_load_config_is_a_decorator_still() -> None:
 
 
 @pytest.mark.parametrize('settings', [None, 5, 'redis', b'redis', [1], object()], ids=repr)
-def test_load_config_says_what_it_takes(settings: Any) -> None:
-  for given in (settings, lambda: settings):
+def test_the_error_of_load_config_lists_what_it_accepts(settings: Any) -> None:
+  for function in (settings, lambda: settings):
     with pytest.raises(TypeError, match='must be a list of .* tuples, a mapping, or a settings'):
-      fresh().load_config(given)
+      new_class().load_config(function)
 
 
-def test_load_config_of_a_class_that_a_function_gives_says_that_it_is_one() -> None:
+def test_load_config_of_a_returned_class_is_an_error_that_says_so() -> None:
   for settings in (DataSettings, PydanticSettings):
     with pytest.raises(TypeError, match=rf'got the class {settings.__name__}: call it'):
-      fresh().load_config(lambda settings=settings: settings)
+      new_class().load_config(lambda settings=settings: settings)
 
 
 async def coroutine_function() -> Dict[str, int]:
@@ -103,19 +103,19 @@ class Late:
 
 
 @pytest.mark.parametrize(
-  'given', [coroutine_function, lambda: coroutine_function(), Late().get, asynchronous_generator]
+  'function', [coroutine_function, lambda: coroutine_function(), Late().get, asynchronous_generator]
 )
-def test_an_asynchronous_configuration_function_is_refused_without_a_warning(given: Any) -> None:
-  own = fresh()
+def test_an_async_configuration_function_is_rejected_without_a_warning(function: Any) -> None:
+  own = new_class()
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     with pytest.raises(TypeError, match=r'configuration function must be a plain "def".*async def'):
-      own.load_config(given)
+      own.load_config(function)
   assert own._config.get('ttl') == '60'
 
 
-def test_a_coroutine_as_configuration_is_refused_without_a_warning() -> None:
-  told = run_python(
+def test_a_coroutine_as_configuration_is_rejected_without_a_warning() -> None:
+  message = run_python(
     """
     from cachette import Cachette
 
@@ -129,45 +129,44 @@ def test_a_coroutine_as_configuration_is_refused_without_a_warning() -> None:
         print(error)
     """
   )
-  assert told.count('must be a plain "def"') == 2
+  assert message.count('must be a plain "def"') == 2
 
 
 # ---- Without an instance
 
 
-def calls_of(face: type) -> List[str]:
-  return [name for name in vars(face) if not name.startswith('_')]
+CALLS = [name for name in vars(SyncCalls) if not name.startswith('_')]
 
 
-@pytest.mark.parametrize('name', calls_of(Calls))
+@pytest.mark.parametrize('name', CALLS)
 def test_a_call_on_the_class_says_that_an_instance_is_needed(name: str) -> None:
   for args, named in ((('key',), {}), ((), {'key': 'key'}), ((), {}), (('key', 'value'), {})):
-    with pytest.raises(TypeError, match=rf'on the class.*Cachette\(\)\.{name}\(\.\.\.\)') as told:
+    with pytest.raises(TypeError, match=rf'on the class.*Cachette\(\)\.{name}\(\.\.\.\)') as caught:
       getattr(Cachette, name)(*args, **named)
-    assert f'{name}()' in str(told.value)
+    assert f'{name}()' in str(caught.value)
 
 
-@pytest.mark.parametrize('name', calls_of(BlockingCalls))
+@pytest.mark.parametrize('name', [name for name in CALLS if name != 'get_or_set'])
 def test_a_blocking_call_on_the_class_says_how_it_is_made(name: str) -> None:
   with pytest.raises(TypeError, match=rf'Cachette\.sync\.{name}\(\.\.\.\)'):
-    getattr(BlockingCalls, name)('key')
+    getattr(SyncCalls, name)('key')
 
 
 # ---- Arguments of the class
 
 
-def test_options_given_to_the_class_are_told_where_they_belong() -> None:
-  for cls in (Cachette, fresh()):
+def test_options_passed_to_the_class_are_an_error_that_names_load_config() -> None:
+  for cls in (Cachette, new_class()):
     match = rf'{cls.__name__}\(\) takes no arguments: .*"ttl".*{cls.__name__}\.load_config'
     with pytest.raises(TypeError, match=match):
       cls(ttl=5)
     for args in (('redis://:hunter2@h',), ({'ttl': 5},), (1, 2)):
-      with pytest.raises(TypeError, match=r'takes no arguments: .*load_config') as told:
+      with pytest.raises(TypeError, match=r'takes no arguments: .*load_config') as caught:
         cls(*args)
-      assert 'hunter2' not in str(told.value)
+      assert 'hunter2' not in str(caught.value)
 
 
-def test_subclasses_are_built_as_they_say() -> None:
+def test_subclasses_may_define_their_own_construction() -> None:
   class WithInit(Cachette):
     def __init__(self, number: int = 5) -> None:
       super().__init__()
@@ -202,23 +201,23 @@ def test_subclasses_are_built_as_they_say() -> None:
   class ByMixin(Cachette, Initialised):
     pass
 
-  class Told(Cachette):
-    told: Any = None
+  class Receiving(Cachette):
+    received: Any = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-      cls.told = keywords
+      cls.received = keywords
       super().__init_subclass__()
 
   class Listening:
-    told: Any = None
+    received: Any = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-      cls.told = keywords
+      cls.received = keywords
 
-  class ByTold(Told, a=1):
+  class ByReceiving(Receiving, a=1):
     pass
 
-  class Heard(Cachette, Listening, a=1):
+  class Inheriting(Cachette, Listening, a=1):
     pass
 
   class Abstract(Cachette, abc.ABC):
@@ -239,7 +238,7 @@ def test_subclasses_are_built_as_they_say() -> None:
     Generic(ttl=5)  # type: ignore[call-arg]
   with pytest.raises(TypeError):
     ByMixin(1, 2)
-  assert ByTold.told == Heard.told == {'a': 1}
+  assert ByReceiving.received == Inheriting.received == {'a': 1}
   with pytest.raises(TypeError, match='abstract'):
     Abstract()  # type: ignore[abstract]
   with pytest.raises(TypeError):
@@ -248,7 +247,7 @@ def test_subclasses_are_built_as_they_say() -> None:
       pass
 
 
-def test_a_class_that_is_changed_later_is_built_as_it_says_then(
+def test_a_later_change_of_a_class_applies_to_its_construction(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   class Changed(Cachette):
@@ -268,10 +267,10 @@ def test_a_cache_is_copied_and_pickled() -> None:
     assert type(pickle.loads(pickle.dumps(Cachette(), protocol))) is Cachette
 
 
-# ---- Which class it is about
+# ---- The class in the message
 
 
-def test_a_fault_names_the_class_that_was_configured() -> None:
+def test_an_error_names_the_configured_class() -> None:
   class Sessions(Cachette):
     pass
 
@@ -284,7 +283,7 @@ def test_a_fault_names_the_class_that_was_configured() -> None:
 
 @on_pythons(sys.version_info >= (3, 11), 'exceptions of older ones have no notes')
 def test_a_config_error_names_the_class_in_a_note() -> None:
-  told = run_python(
+  message = run_python(
     """
     import sys, traceback
     sys.modules['pydantic'] = None
@@ -297,13 +296,13 @@ def test_a_config_error_names_the_class_in_a_note() -> None:
       print(''.join(traceback.format_exception_only(error)))
     """
   )
-  assert told == (
+  assert message == (
     'cachette.ConfigError: The "ttl" value must between 1 or 3600 seconds. It is "0".\n'
     'in the configuration of Sessions\n\n'
   )
 
 
-def test_a_type_error_names_the_class_that_was_configured() -> None:
+def test_a_type_error_names_the_configured_class() -> None:
   class Sessions(Cachette):
     pass
 
@@ -316,11 +315,11 @@ def test_a_type_error_names_the_class_that_was_configured() -> None:
 # ---- Choices
 
 
-def fault_of(settings: Dict[str, Any]) -> str:
+def error_of(settings: Dict[str, Any]) -> str:
   with pytest.raises(pydantic.ValidationError) as caught:
-    fresh().load_config(settings)
-  (fault,) = caught.value.errors()
-  return str(fault['msg'])
+    new_class().load_config(settings)
+  (message,) = caught.value.errors()
+  return str(message['msg'])
 
 
 MISSPELT = [
@@ -338,25 +337,23 @@ MISSPELT = [
 
 
 @pytest.mark.parametrize(('name', 'value', 'meant'), MISSPELT)
-def test_a_choice_that_is_nearly_right_brings_the_one_that_was_meant(
-  name: str, value: str, meant: str
-) -> None:
-  fault = fault_of({name: value})
-  assert f'It is "{value}"; did you mean "{meant}"?' in fault
+def test_a_misspelled_choice_suggests_the_right_one(name: str, value: str, meant: str) -> None:
+  message = error_of({name: value})
+  assert f'It is "{value}"; did you mean "{meant}"?' in message
   (choices,) = [row['choices'] for row in options() if row['name'] == name]
-  assert all(f'"{each}"' in fault for each in choices.split('|'))
+  assert all(f'"{each}"' in message for each in choices.split('|'))
 
 
-def test_a_choice_that_is_far_from_all_brings_the_list_alone() -> None:
+def test_an_unrelated_choice_lists_the_choices_without_a_suggestion() -> None:
   for name, value in (('backend', 'postgres'), ('codec', 'yaml'), ('compression', 'lzma')):
-    fault = fault_of({name: value})
-    assert f' It is "{value}".' in fault and 'did you mean' not in fault
+    message = error_of({name: value})
+    assert f' It is "{value}".' in message and 'did you mean' not in message
 
 
-def test_an_unknown_codec_brings_those_of_the_application_too() -> None:
+def test_an_unknown_codec_lists_custom_codecs_too() -> None:
   Cachette.register_codec('reverse of messages', bytes, bytes)
-  fault = fault_of({'codec': 'reverse-of-messages'})
-  assert '"reverse of messages"' in fault and '"msgpack"' in fault
+  message = error_of({'codec': 'reverse-of-messages'})
+  assert '"reverse of messages"' in message and '"msgpack"' in message
 
 
 # ---- Models
@@ -367,20 +364,20 @@ class User(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
-def test_a_model_that_a_codec_does_not_hold_brings_what_to_do(codec: str) -> None:
-  own = fresh()
+def test_the_error_about_an_unsupported_model_has_advice(codec: str) -> None:
+  own = new_class()
   own.load_config({'codec': codec})
-  with pytest.raises(CodecError) as told:
+  with pytest.raises(CodecError) as caught:
     own.sync.put('user', User(name='Ada'))
   for remedy in ('model_dump(mode="json")', '@cached', '"pickle"', 'returns='):
-    assert remedy in str(told.value)
+    assert remedy in str(caught.value)
   with pytest.raises(CodecError, match=r'model_dump\(mode="json"\)'):
     own.sync.put('users', [{'user': User(name='Ada')}])
   assert own.sync.get_or_set('user', lambda: User(name='Ada'), returns=User) == User(name='Ada')
 
 
-def test_a_model_that_vanilla_does_not_hold_brings_what_to_do() -> None:
-  own = fresh()
+def test_the_error_about_a_model_with_vanilla_has_advice() -> None:
+  own = new_class()
   own.load_config({'codec': 'vanilla'})
   with pytest.raises(CodecError, match='"json".*"pickle"'):
     own.sync.get_or_set('user', lambda: User(name='Ada'))

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Random calls do to a cache what they do to a dictionary."""
+"""Random calls change a cache exactly like a dictionary."""
 
 import asyncio
 import random
 from typing import Any, Dict, List, Tuple
 
 import pytest
-from conftest import Make
+from conftest import MakeClass
 
 OPERATIONS = 20_000
-ROUND_TRIPS = 5_000  # where each is one to a server, or to a file
+ROUND_TRIPS = 5_000  # where each call goes to a server or a file
 
 NAMESPACES = ['', 'a:', 'b:', 'a:b:', 'ab:', 'ü:']
 
@@ -32,50 +32,50 @@ async def compare(cache: Any, rng: random.Random, operations: int) -> None:
       [40, 30, 10, 10, 2, 0.1, 0.5, 1],
     )[0]
     history = [*history[-20:], (verb, key)]
-    told: Any = None
+    result: Any = None
     expected: Any = None
     if verb == 'put':
       value, ttl = choose_value(rng), rng.choice([None, 1000, 2500.5, 10**6])
-      told = await cache.put(key, value, ttl)
+      result = await cache.put(key, value, ttl)
       model[key] = (60 if ttl is None else int(ttl + 0.5), value)
     elif verb == 'fetch':
-      told, expected = await cache.fetch(key, 'none'), model.get(key, (0, 'none'))[1]
+      result, expected = await cache.fetch(key, 'none'), model.get(key, (0, 'none'))[1]
     elif verb == 'fetch_with_ttl':
       left, value = await cache.fetch_with_ttl(key)
-      most, expected = model.get(key, (-1, None))
-      told = value if most - 20 <= left <= most else (left, most)
+      max_size, expected = model.get(key, (-1, None))
+      result = value if max_size - 20 <= left <= max_size else (left, max_size)
     elif verb == 'clear':
-      told, expected = await cache.clear(key=key), int(model.pop(key, None) is not None)
+      result, expected = await cache.clear(key=key), int(model.pop(key, None) is not None)
     elif verb == 'namespace':
       namespace = rng.choice(['a', 'b', 'a:b', 'ab', 'ü', 'none'])
       gone = [each for each in model if each.startswith(namespace + ':')]
-      told, expected = await cache.clear(namespace), len(gone)
+      result, expected = await cache.clear(namespace), len(gone)
       for each in gone:
         del model[each]
     elif verb == 'flush':
-      told, expected = await cache.flush(), len(model)
+      result, expected = await cache.flush(), len(model)
       model.clear()
     elif verb == 'expired':
-      told, expected = await cache.flush_expired(), 0
+      result, expected = await cache.flush_expired(), 0
     else:
       keys = [choose_key(rng) for _ in range(10)]
-      told = await asyncio.gather(*(cache.fetch(each) for each in keys))
+      result = await asyncio.gather(*(cache.fetch(each) for each in keys))
       expected = [model.get(each, (0, None))[1] for each in keys]
-    assert told == expected, history
+    assert result == expected, history
   assert await cache.flush() == len(model)
 
 
 @pytest.mark.parametrize('codec', ['vanilla', 'json', 'pickle'])
 @pytest.mark.parametrize('seed', [1, 2])
 def test_random_calls_agree_with_a_dictionary(
-  backend: Dict[str, Any], make: Make, codec: str, seed: int
+  backend: Dict[str, Any], make_class: MakeClass, codec: str, seed: int
 ) -> None:
   operations = OPERATIONS if backend['backend'] == 'inmemory' else ROUND_TRIPS
-  asyncio.run(compare(make(codec=codec)(), random.Random(seed), operations))
+  asyncio.run(compare(make_class(codec=codec)(), random.Random(seed), operations))
 
 
-def test_tasks_that_interleave_agree_with_a_dictionary_each(make: Make) -> None:
-  """Each task has keys of its own; what they ask for never mixes."""
+def test_interleaved_tasks_agree_with_a_dictionary_each(make_class: MakeClass) -> None:
+  """Each task has its own keys, and their results never mix."""
 
   async def work(cache: Any, number: int) -> None:
     rng = random.Random(number)
@@ -91,7 +91,7 @@ def test_tasks_that_interleave_agree_with_a_dictionary_each(make: Make) -> None:
     assert await cache.clear(str(number)) == len(model)
 
   async def main() -> None:
-    cache = make()()
+    cache = make_class()()
     await asyncio.gather(*(work(cache, number) for number in range(32)))
     assert await cache.flush() == 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""MongoDB: its library comes only with its first use, and a server that hangs holds nothing up."""
+"""MongoDB: its library is loaded only on first use, and a hanging server blocks nothing."""
 
 import asyncio
 import pathlib
@@ -14,12 +14,12 @@ from services.mongodb import MongodServer
 
 @pytest.fixture
 def mongod() -> Iterator[MongodServer]:
-  """A server of the test's own, which it may stop and kill."""
+  """A server for one test, which may pause and kill it."""
   with MongodServer() as server:
     yield server
 
 
-def own(server: MongodServer, **settings: Any) -> Type[Cachette]:
+def new_class(server: MongodServer, **settings: Any) -> Type[Cachette]:
   class Own(Cachette):
     pass
 
@@ -28,8 +28,8 @@ def own(server: MongodServer, **settings: Any) -> Type[Cachette]:
 
 
 @linux_only
-def test_the_library_is_loaded_by_its_first_user_alone(mongodb: str) -> None:
-  told = run_python(
+def test_the_library_is_loaded_on_first_use(mongodb: str) -> None:
+  output = run_python(
     f"""
     import asyncio
     from cachette import Cachette
@@ -49,7 +49,7 @@ def test_the_library_is_loaded_by_its_first_user_alone(mongodb: str) -> None:
     print(is_loaded(), asyncio.run(MongoDB().fetch('loaded')))
     """
   )
-  assert told.split() == ['False', 'True', 'value']
+  assert output.split() == ['False', 'True', 'value']
 
 
 def test_the_library_prints_nothing(mongodb: str) -> None:
@@ -71,7 +71,7 @@ def test_the_library_prints_nothing(mongodb: str) -> None:
 
 
 @pytest.mark.parametrize('url', ['mongodb://u:hunter2@h:x', 'mongodb://u:hun/ter2@h', 'http://h'])
-def test_a_url_that_is_not_valid_is_refused_without_its_password(url: str) -> None:
+def test_an_invalid_url_is_an_error_without_its_password(url: str) -> None:
   class Own(Cachette):
     pass
 
@@ -80,18 +80,19 @@ def test_a_url_that_is_not_valid_is_refused_without_its_password(url: str) -> No
   assert 'hun' not in str(raised.value)
 
 
-def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: MongodServer) -> None:
-  cache = own(mongod, timeout=2)()
+def test_a_hanging_server_blocks_neither_the_loop_nor_its_end(mongod: MongodServer) -> None:
+  cache = new_class(mongod, timeout=2)()
+  asyncio.run(new_class(mongod, timeout=20)().put('key', 'value'))
 
   async def main() -> float:
     await cache.put('key', 'value')
-    mongod.stop()
+    mongod.pause()
     waiting = [asyncio.ensure_future(cache.fetch('key')) for _ in range(30)]
-    longest, before = 0.0, time.monotonic()
+    max_delay, before = 0.0, time.monotonic()
     while not all(each.done() for each in waiting):
       tick = time.monotonic()
       await asyncio.sleep(0.01)
-      longest = max(longest, time.monotonic() - tick)
+      max_delay = max(max_delay, time.monotonic() - tick)
     for each in waiting:
       with pytest.raises(BackendTimeout, match='MongoDB at 127.0.0.1'):
         await each
@@ -100,22 +101,22 @@ def test_a_server_that_hangs_holds_neither_the_loop_nor_its_end_up(mongod: Mongo
     await asyncio.sleep(0)
     for each in last:
       each.cancel()
-    return longest
+    return max_delay
 
   before = time.monotonic()
-  longest = asyncio.run(main())
+  max_delay = asyncio.run(main())
   assert time.monotonic() - before < 16
-  assert longest < 1.5
-  mongod.go_on()
-  assert asyncio.run(own(mongod, timeout=5)().fetch('key')) == 'value'
+  assert max_delay < 1.5
+  mongod.resume()
+  assert asyncio.run(new_class(mongod, timeout=5)().fetch('key')) == 'value'
 
 
-def test_a_process_ends_though_its_server_hangs(mongod: MongodServer) -> None:
-  cache = own(mongod)()
+def test_a_process_exits_while_its_server_hangs(mongod: MongodServer) -> None:
+  cache = new_class(mongod)()
   asyncio.run(cache.put('key', 'value'))
-  mongod.stop()
+  mongod.pause()
   before = time.monotonic()
-  told = run_python(
+  output = run_python(
     f"""
     import asyncio
     from cachette import BackendError, Cachette
@@ -133,12 +134,13 @@ def test_a_process_ends_though_its_server_hangs(mongod: MongodServer) -> None:
     asyncio.run(main())
     """
   )
-  assert told == 'failed\n'
+  assert output == 'failed\n'
   assert time.monotonic() - before < 25
 
 
-def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: MongodServer) -> None:
-  cache = own(mongod, timeout=2)()
+def test_a_killed_server_is_an_error_until_it_is_back(mongod: MongodServer) -> None:
+  cache = new_class(mongod, timeout=2)()
+  asyncio.run(new_class(mongod, timeout=20)().put('key', 'value'))
 
   async def main() -> None:
     await cache.put('key', 'value')
@@ -161,8 +163,8 @@ def test_a_server_that_is_gone_is_told_of_and_used_when_it_is_back(mongod: Mongo
 
 
 @linux_only
-def test_servers_are_found_by_the_name_of_their_service(mongod: MongodServer) -> None:
-  """In a process that has a name server of its own; other names are not known to it."""
+def test_servers_are_found_by_srv_records(mongod: MongodServer) -> None:
+  """Runs in a process with its own name server; other names do not resolve."""
   program = f"""
     import asyncio, ctypes, subprocess, tempfile
     from cachette import Cachette

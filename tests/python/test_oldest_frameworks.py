@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The oldest supported release of each framework; all other tests run on the newest.
+"""The oldest supported release of each framework. All other tests run on the newest.
 
-pip installs each into a folder of its own below build/, once. That needs a package index: without
-one these tests fail.
+pip installs each into a separate folder below build/, once. That needs a package index; without one
+these tests fail.
 """
 
 import os
@@ -18,8 +18,8 @@ from conftest import ROOT
 
 FOLDER = pathlib.Path(ROOT, 'build', 'oldest', f'python{sys.version_info[0]}.{sys.version_info[1]}')
 
-# The releases that docs/start/install.md names. Some of them have no build for newer Pythons, or import
-# what these no longer have; there it is the oldest that runs.
+# The releases that docs/start/install.md names. Some have no build for newer Pythons, or import
+# what these removed; there it is the oldest that works.
 OLDEST: Dict[str, List[str]] = {
   'fastapi': ['fastapi==0.100.0', 'httpx<1'],
   'starlette': ['starlette==0.27.0', 'fastapi==0.100.0', 'httpx<1'],
@@ -37,13 +37,13 @@ if sys.version_info >= (3, 14):
 
 
 def install(packages: List[str]) -> pathlib.Path:
-  """The folder that has these packages and what they need."""
+  """A folder with these packages and their dependencies."""
   folder = FOLDER / re.sub('[^a-z0-9.=]+', '_', ' '.join(packages))
   if folder.exists():
     return folder
   making = FOLDER / f'{folder.name}.{os.getpid()}'
   words = [sys.executable, '-m', 'pip', '--quiet', '--disable-pip-version-check', 'install']
-  done = subprocess.run(
+  process = subprocess.run(
     [*words, '--target', str(making), *packages],
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
@@ -51,15 +51,17 @@ def install(packages: List[str]) -> pathlib.Path:
     errors='replace',
     timeout=280,
   )
-  if done.returncode != 0:
+  if process.returncode != 0:
     shutil.rmtree(making, ignore_errors=True)
-    pytest.fail(f'pip, which needs a package index here, cannot install {packages}:\n{done.stdout}')
+    pytest.fail(
+      f'pip, which needs a package index here, cannot install {packages}:\n{process.stdout}'
+    )
   making.rename(folder)
   return folder
 
 
 @pytest.mark.parametrize('framework', OLDEST)
-def test_the_oldest_release_of_a_framework_is_served(framework: str) -> None:
+def test_the_oldest_release_of_a_framework_passes_the_framework_tests(framework: str) -> None:
   name, _, version = OLDEST[framework][0].partition('==')
   env = {
     **os.environ,
@@ -67,10 +69,10 @@ def test_the_oldest_release_of_a_framework_is_served(framework: str) -> None:
     'PYTHONDONTWRITEBYTECODE': '1',
   }
   code = f'from importlib.metadata import version; print(version({name!r}))'
-  told = subprocess.run([sys.executable, '-c', code], env=env, stdout=subprocess.PIPE, text=True)
-  assert told.stdout == f'{version}\n'
+  output = subprocess.run([sys.executable, '-c', code], env=env, stdout=subprocess.PIPE, text=True)
+  assert output.stdout == f'{version}\n'
   words = [sys.executable, '-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', '-k', framework]
-  done = subprocess.run(
+  process = subprocess.run(
     [*words, 'test_frameworks.py', 'test_annotations.py'],
     cwd=os.path.dirname(os.path.abspath(__file__)),
     env=env,
@@ -80,6 +82,6 @@ def test_the_oldest_release_of_a_framework_is_served(framework: str) -> None:
     errors='replace',
     timeout=280,
   )
-  assert done.returncode == 0 and 'skipped' not in done.stdout, done.stdout
-  passed = re.search('^([0-9]+) passed', done.stdout, re.MULTILINE)
-  assert passed is not None and int(passed[1]) >= 4, done.stdout
+  assert process.returncode == 0 and 'skipped' not in process.stdout, process.stdout
+  passed = re.search('^([0-9]+) passed', process.stdout, re.MULTILINE)
+  assert passed is not None and int(passed[1]) >= 4, process.stdout

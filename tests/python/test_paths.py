@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A relative path is one of the folder in which the configuration was loaded, whatever the current
-folder is when a handle is opened, a connection is made, or a file is read again."""
+"""A relative path is resolved when the configuration is loaded, so the current folder does not
+matter when a handle is opened, a connection is made, or a file is read again."""
 
 import asyncio
 import os
@@ -9,8 +9,8 @@ from typing import Any, Dict, Iterator, Type
 
 import pytest
 from cachette import Cachette
-from conftest import CHOSEN, forget_aws, run_python
-from services.aws import Aws, keys_of, scope_of
+from conftest import CHOSEN_BACKENDS, clear_aws_environment, run_python
+from services.aws import Aws, make_keys, scope_of
 from services.mongodb import MongodServer
 from services.process import find_free_port
 from services.redis import RedisServer
@@ -19,7 +19,7 @@ from services.tls import make_certificate, tls_front
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-  """The current folder while configurations are loaded; `elsewhere` is beside it."""
+  """The current folder while configurations are loaded; `elsewhere` is next to it."""
   made = tmp_path / 'here'
   made.mkdir()
   (tmp_path / 'elsewhere').mkdir()
@@ -31,7 +31,7 @@ def go_elsewhere(folder: pathlib.Path) -> None:
   os.chdir(folder.parent / 'elsewhere')
 
 
-def own(**settings: Any) -> Type[Cachette]:
+def configured(**settings: Any) -> Type[Cachette]:
   class Own(Cachette):
     pass
 
@@ -50,17 +50,17 @@ async def put_and_fetch(cls: Type[Cachette]) -> Any:
 
 @pytest.mark.parametrize('backend', ['file', 'pickle'])
 @pytest.mark.parametrize('path', ['cache', './cache', '../here/cache', pathlib.Path('cache')])
-def test_the_file_is_in_the_folder_of_loading(
+def test_a_relative_file_path_is_resolved_by_load_config(
   folder: pathlib.Path, backend: str, path: Any
 ) -> None:
-  cls = own(backend=backend, pickle_path=path)
+  cls = configured(backend=backend, pickle_path=path)
   go_elsewhere(folder)
   assert asyncio.run(put_and_fetch(cls)) == 'value'
   assert (folder / 'cache').is_file() and not os.listdir('.')
 
 
-def test_loops_threads_and_blocking_calls_have_one_file(folder: pathlib.Path) -> None:
-  cls = own(backend='file', pickle_path='cache')
+def test_loops_threads_and_blocking_calls_use_one_file(folder: pathlib.Path) -> None:
+  cls = configured(backend='file', pickle_path='cache')
 
   async def fetch() -> Any:
     return await cls().fetch('key')
@@ -71,15 +71,15 @@ def test_loops_threads_and_blocking_calls_have_one_file(folder: pathlib.Path) ->
   assert cls.sync.fetch('key') == 'value'
 
 
-def test_a_configuration_tells_the_path_that_it_uses(folder: pathlib.Path) -> None:
-  assert own(pickle_path='cache')._config.get('pickle_path') == str(folder / 'cache')
-  assert own(tls_ca_file='a/b')._config.get('tls_ca_file') == str(folder / 'a/b')
-  assert own(tls_ca_file='/a/b')._config.get('tls_ca_file') == '/a/b'
-  assert own(tls_ca_file=None)._config.get('tls_ca_file') is None
+def test_a_configuration_returns_the_resolved_path(folder: pathlib.Path) -> None:
+  assert configured(pickle_path='cache')._config.get('pickle_path') == str(folder / 'cache')
+  assert configured(tls_ca_file='a/b')._config.get('tls_ca_file') == str(folder / 'a/b')
+  assert configured(tls_ca_file='/a/b')._config.get('tls_ca_file') == '/a/b'
+  assert configured(tls_ca_file=None)._config.get('tls_ca_file') is None
 
 
-def test_a_relative_path_is_a_fault_where_the_current_folder_is_gone() -> None:
-  told = run_python(
+def test_a_relative_path_is_an_error_if_the_current_folder_was_deleted() -> None:
+  output = run_python(
     """
     import os, tempfile
     import pydantic  # some of its releases cannot be imported without a current folder
@@ -95,8 +95,8 @@ def test_a_relative_path_is_a_fault_where_the_current_folder_is_gone() -> None:
       print(error.errors()[0]['msg'])
     """
   )
-  assert told.startswith('Value error, The "pickle_path" value is a relative path, and')
-  assert told.endswith('Give an absolute path.\n')
+  assert output.startswith('Value error, The "pickle_path" value is a relative path, and')
+  assert output.endswith('Give an absolute path.\n')
 
 
 # ---- TLS
@@ -111,7 +111,7 @@ def relative(path: str) -> str:
   return os.path.relpath(path)
 
 
-def test_files_of_tls_are_in_the_folder_of_loading(
+def test_relative_tls_files_are_resolved_by_load_config(
   folder: pathlib.Path, certificate: Dict[str, str]
 ) -> None:
   port = find_free_port()
@@ -119,7 +119,7 @@ def test_files_of_tls_are_in_the_folder_of_loading(
   settings += ['--tls-cert-file', certificate['cert'], '--tls-key-file', certificate['key']]
   settings += ['--tls-ca-cert-file', certificate['cert']]
   with RedisServer(*settings):
-    cls = own(
+    cls = configured(
       backend='redis',
       redis_url=f'rediss://127.0.0.1:{port}',
       tls_ca_file=relative(certificate['cert']),
@@ -130,36 +130,36 @@ def test_files_of_tls_are_in_the_folder_of_loading(
     assert asyncio.run(put_and_fetch(cls)) == 'value'
 
 
-# ---- What the environment of AWS names
+# ---- Files in the environment of AWS
 
 
-if 'dynamodb' in CHOSEN:
+if 'dynamodb' in CHOSEN_BACKENDS:
 
   @pytest.fixture
   def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
-    forget_aws(monkeypatch, tmp_path)
+    clear_aws_environment(monkeypatch, tmp_path)
     return monkeypatch
 
   @pytest.mark.parametrize('kind', ['config', 'credentials'])
   @pytest.mark.parametrize('path', ['aws', '../here/aws'])
-  def test_files_of_aws_are_in_the_folder_of_loading(
+  def test_relative_aws_files_are_resolved_by_load_config(
     folder: pathlib.Path, clean: pytest.MonkeyPatch, kind: str, path: str
   ) -> None:
     variable = {'config': 'AWS_CONFIG_FILE', 'credentials': 'AWS_SHARED_CREDENTIALS_FILE'}[kind]
-    keys = keys_of('filed')
+    keys = make_keys('filed')
     (folder / 'aws').write_text(
       f'[default]\nregion = eu-west-3\naws_access_key_id = {keys.id}\n'
       f'aws_secret_access_key = {keys.secret}\naws_session_token = {keys.token}\n'
     )
     clean.setenv(variable, path)
     with Aws() as server:
-      cls = own(backend='dynamodb', dynamodb_url=server.url)
+      cls = configured(backend='dynamodb', dynamodb_url=server.url)
       go_elsewhere(folder)
       assert asyncio.run(cls().fetch('key', 'none')) == 'none'
       assert scope_of(server.requests[-1])[:2] == (keys.id, 'eu-west-3')
-      assert server.faults == []
+      assert server.errors == []
 
-  def test_a_token_file_of_aws_is_in_the_folder_of_loading(
+  def test_a_relative_aws_token_file_is_resolved_by_load_config(
     folder: pathlib.Path, clean: pytest.MonkeyPatch
   ) -> None:
     (folder / 'token').write_text('token')
@@ -168,16 +168,16 @@ if 'dynamodb' in CHOSEN:
     clean.setenv('AWS_REGION', 'eu-west-3')
     with Aws() as server:
       clean.setenv('AWS_ENDPOINT_URL', server.url)
-      cls = own(backend='dynamodb')
+      cls = configured(backend='dynamodb')
       go_elsewhere(folder)
       assert asyncio.run(cls().fetch('key', 'none')) == 'none'
-      assert server.faults == []
+      assert server.errors == []
 
 
-# ---- MongoDB, whose URL may name files, too
+# ---- Files in a MongoDB URL
 
 
-if 'mongodb' in CHOSEN:
+if 'mongodb' in CHOSEN_BACKENDS:
 
   @pytest.fixture(scope='module')
   def mongod() -> Iterator[MongodServer]:
@@ -187,7 +187,7 @@ if 'mongodb' in CHOSEN:
   @pytest.mark.parametrize(
     'name', ['', 'tlsCAFile', 'tlscafile', 'sslCertificateAuthorityFile', 'both']
   )
-  def test_files_that_a_url_of_mongodb_names_are_in_the_folder_of_loading(
+  def test_relative_files_in_a_mongodb_url_are_resolved_by_load_config(
     folder: pathlib.Path, certificate: Dict[str, str], mongod: MongodServer, name: str
   ) -> None:
     both = folder / 'both.pem'
@@ -198,7 +198,7 @@ if 'mongodb' in CHOSEN:
     }.get(name, f'&{name}=cert.pem')
     front = tls_front(certificate['cert'], certificate['key'], mongod.port)
     with front as port:
-      cls = own(
+      cls = configured(
         backend='mongodb',
         mongodb_url=f'mongodb://127.0.0.1:{port}/?tls=true{parameters}',
         tls_ca_file=None if name else 'cert.pem',

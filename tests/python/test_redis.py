@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What only the Redis backend promises: plain data, servers that fail, networks that fail."""
+"""What is specific to Redis: plain data, server errors, network faults."""
 
 import asyncio
 import gc
@@ -28,29 +28,29 @@ def open_cache(url: str, **settings: Any) -> Cachette:
 # ---- Data
 
 
-def test_redis_holds_plain_data_with_its_time(redis: RedisServer) -> None:
+def test_redis_stores_plain_data_with_its_ttl(redis: RedisServer) -> None:
   cache = open_cache(redis.url, ttl=100)
   asyncio.run(cache.put('plain', 'grüß'))
-  assert redis.say('get', 'plain') == 'grüß'
-  assert 90 < int(redis.say('ttl', 'plain')) <= 100
-  redis.say('set', 'theirs', 'value')
+  assert redis.execute('get', 'plain') == 'grüß'
+  assert 90 < int(redis.execute('ttl', 'plain')) <= 100
+  redis.execute('set', 'theirs', 'value')
   assert asyncio.run(cache.fetch_with_ttl('theirs')) == (-1, 'value')
 
 
-def test_a_prefix_stands_before_every_key(redis: RedisServer) -> None:
+def test_the_prefix_precedes_every_key(redis: RedisServer) -> None:
   cache = open_cache(redis.url, key_prefix='app:')
   asyncio.run(cache.put('key', 'value'))
-  assert redis.say('get', 'app:key') == 'value'
+  assert redis.execute('get', 'app:key') == 'value'
 
 
-def test_a_unix_socket(redis: RedisServer) -> None:
+def test_a_connection_over_a_unix_socket(redis: RedisServer) -> None:
   cache = open_cache(f'unix://{redis.socket}?db=3')
   asyncio.run(cache.put('key', 'value'))
-  assert redis.say('-n', '3', 'get', 'key') == 'value'
+  assert redis.execute('-n', '3', 'get', 'key') == 'value'
 
 
 @pytest.mark.parametrize('size', [1 << 20, 64 << 20])
-def test_large_values(redis: RedisServer, size: int) -> None:
+def test_large_values_round_trip(redis: RedisServer, size: int) -> None:
   cache = open_cache(redis.url, timeout=20)
   value = 'v' * size
   asyncio.run(cache.put('large', value))
@@ -61,8 +61,8 @@ def test_large_values(redis: RedisServer, size: int) -> None:
 # ---- Errors
 
 
-def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
-  redis.say('rpush', 'list', 'element')
+def test_errors_are_descriptive_and_contain_no_secrets(redis: RedisServer) -> None:
+  redis.execute('rpush', 'list', 'element')
   with pytest.raises(BackendError, match='does not hold a string under "list"'):
     asyncio.run(open_cache(redis.url).fetch('list'))
   url = f'redis://ann:hunter2@127.0.0.1:{redis.port}'
@@ -71,9 +71,9 @@ def test_errors_say_what_is_wrong_and_keep_secrets(redis: RedisServer) -> None:
   assert 'hunter2' not in str(caught.value) and f'127.0.0.1:{redis.port}' in str(caught.value)
 
 
-def test_a_user_without_permission() -> None:
+def test_a_missing_permission_is_an_error() -> None:
   with RedisServer() as server:
-    server.say('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
+    server.execute('acl', 'setuser', 'p@ul', 'on', '>s:/#crét', '~mine:*', '+get', '+set')
     url = f'redis://p%40ul:s%3A%2F%23cr%C3%A9t@127.0.0.1:{server.port}'
     cache = open_cache(url)
     asyncio.run(cache.put('mine:1', 'value'))
@@ -84,7 +84,7 @@ def test_a_user_without_permission() -> None:
       asyncio.run(cache.clear(key='mine:1'))
 
 
-def test_a_server_that_is_full() -> None:
+def test_a_full_server_is_an_error() -> None:
   with RedisServer('--maxmemory', '2mb') as server:
     cache = open_cache(server.url)
 
@@ -97,14 +97,16 @@ def test_a_server_that_is_full() -> None:
 
 
 @pytest.mark.parametrize('settings', [{}, {'secret': 'of sixteen bytes and more'}])
-def test_what_is_answered_in_time_comes_with_the_error(redis: RedisServer, settings: Any) -> None:
+def test_a_timeout_error_contains_the_values_received_in_time(
+  redis: RedisServer, settings: Any
+) -> None:
   values = {f'key:{number}': str(number) * 30 for number in range(10)}
   with Gate('127.0.0.1', redis.port) as gate:
     cache = open_cache(f'redis://127.0.0.1:{gate.port}', timeout=1, key_prefix='part:', **settings)
 
     async def main() -> None:
       await cache.put_many(values)
-      gate.hold_reply, gate.reply_most = 'key:0', 250  # a few values, and a part of one
+      gate.hold_reply, gate.reply_prefix = 'key:0', 250  # a few values, and part of another
       with pytest.raises(BackendTimeout, match=str(gate.port)) as caught:
         await cache.fetch_many(values)
       found, failed = caught.value.found, caught.value.failed
@@ -118,20 +120,20 @@ def test_what_is_answered_in_time_comes_with_the_error(redis: RedisServer, setti
     asyncio.run(main())
 
 
-def test_a_replica_takes_no_writes(redis: RedisServer) -> None:
+def test_a_write_to_a_replica_is_an_error(redis: RedisServer) -> None:
   with RedisServer('--replicaof', f'127.0.0.1 {redis.port}') as replica:
     deadline = time.monotonic() + 20
-    while 'link_status:up' not in replica.say('info', 'replication'):
+    while 'link_status:up' not in replica.execute('info', 'replication'):
       assert time.monotonic() < deadline
       time.sleep(0.05)
     with pytest.raises(BackendError, match='read-only replica'):
       asyncio.run(open_cache(replica.url).put('key', 'value'))
 
 
-def test_a_server_that_still_loads() -> None:
+def test_a_loading_server_is_an_error() -> None:
   with RedisServer() as server:
-    server.say('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
-    server.say('save')
+    server.execute('eval', "for i = 1, 20000 do redis.call('set', 'key:' .. i, i) end", '0')
+    server.execute('save')
     server.kill()
     server.settings = ('--key-load-delay', '200', '--loading-process-events-interval-bytes', '1024')
     server.start()
@@ -139,52 +141,50 @@ def test_a_server_that_still_loads() -> None:
       asyncio.run(open_cache(server.url).fetch('key'))
 
 
-def test_nobody_is_there_and_that_is_told_at_once() -> None:
+def test_a_refused_connection_is_an_immediate_error() -> None:
   with RedisServer() as server:
     url = server.url
   cache = open_cache(url)
 
   async def main() -> None:
-    begin = time.monotonic()
+    start = time.monotonic()
     for _ in range(2000):
       with pytest.raises(BackendUnavailable, match='connection refused'):
         await cache.fetch('key')
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - start < 20
 
   asyncio.run(main())
 
 
-# ---- Faults
+# ---- Network faults
 
 
 @pytest.mark.parametrize('fault', [None, *FAULTS])
-def test_no_fault_gives_a_wrong_answer_or_a_hang(redis: RedisServer, fault: Any) -> None:
+def test_network_faults_cause_no_wrong_value_and_no_hang(redis: RedisServer, fault: Any) -> None:
   with FaultProxy('127.0.0.1', redis.port) as proxy:
-    patience = 0.5 if fault else 20  # without a fault nothing may fail, be the machine ever so busy
-    cache = open_cache(
-      proxy.url, timeout=patience, connect_timeout=patience, key_prefix=f'{fault}:'
-    )
+    timeout = 0.5 if fault else 20  # without a fault no call may fail, however busy the machine is
+    cache = open_cache(proxy.url, timeout=timeout, connect_timeout=timeout, key_prefix=f'{fault}:')
     load = Load(cache)
 
     async def main() -> float:
-      await cache.put('key', 'value')
+      await recover(cache)
       proxy.fault = fault
       await load.run()
       proxy.fault = None
       return await recover(cache)
 
     recovered = asyncio.run(main())
-  assert load.wrong == []
+  assert load.wrong_values == []
   assert sum(load.counts.values()) == TASKS * CALLS
-  assert load.longest < patience + 5, 'a call took far longer than its deadline'
-  assert recovered < 10  # one pause, at most 5 s
+  assert load.max_seconds < timeout + 5, 'a call took far longer than its deadline'
+  assert recovered < 10  # one back-off, at most 5 s
   if fault is None:
     assert load.errors == set()
 
 
 @linux_only
 @pytest.mark.parametrize('how', ['stop', 'kill'])
-def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
+def test_a_server_that_stops_under_load_recovers(how: str) -> None:
   with RedisServer() as server:
     cache = open_cache(server.url, timeout=0.3, connect_timeout=0.3)
     load = Load(cache)
@@ -192,16 +192,16 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
     async def disturb() -> None:
       await asyncio.sleep(0.1)
       if how == 'stop':
-        server.stop()
+        server.pause()
         await asyncio.sleep(1)
-        server.go_on()
+        server.resume()
       else:
         server.kill()
         await asyncio.sleep(0.5)
         server.start()
 
     async def main() -> None:
-      await cache.put('key', 'value')
+      await recover(cache)
       disturbance = asyncio.ensure_future(disturb())
       while not disturbance.done():
         await load.run()
@@ -209,26 +209,26 @@ def test_a_server_that_stops_under_load_and_comes_back(how: str) -> None:
       await recover(cache)
 
     asyncio.run(main())
-    assert load.wrong == []
-    assert load.longest < 6
+    assert load.wrong_values == []
+    assert load.max_seconds < 6
     assert load.counts['failed'] > 0
 
 
-def test_a_server_that_does_not_answer_is_a_time_out(redis: RedisServer) -> None:
+def test_a_server_that_does_not_answer_is_a_timeout(redis: RedisServer) -> None:
   with FaultProxy('127.0.0.1', redis.port) as proxy:
     cache = open_cache(proxy.url, timeout=0.2)
 
     async def main() -> None:
-      await cache.put('key', 'value')
+      await recover(cache)
       proxy.fault = 'black hole'
       with pytest.raises(BackendTimeout, match=r'did not answer within 0\.2 s'):
         await cache.fetch('key')
       await asyncio.sleep(0.05)
-      begin = time.monotonic()
-      for _ in range(20):  # most of them at once; one at a time looks whether it is back
+      start = time.monotonic()
+      for _ in range(20):  # most fail at once; one at a time probes whether the server is back
         with pytest.raises((BackendUnavailable, BackendTimeout)):
           await cache.fetch('key')
-      assert time.monotonic() - begin < 20 * 0.2
+      assert time.monotonic() - start < 20 * 0.2
 
     asyncio.run(main())
 
@@ -237,7 +237,7 @@ def test_a_server_that_does_not_answer_is_a_time_out(redis: RedisServer) -> None
 
 
 @linux_only
-def test_loops_come_and_go_and_leave_nothing_open(redis: RedisServer) -> None:
+def test_closed_loops_leave_no_descriptor_open(redis: RedisServer) -> None:
   cache = open_cache(redis.url)
   asyncio.run(cache.put('key', 'value'))
   before = count_descriptors()
@@ -247,7 +247,7 @@ def test_loops_come_and_go_and_leave_nothing_open(redis: RedisServer) -> None:
 
 
 @linux_only
-def test_configurations_come_and_go_and_leave_nothing_open(redis: RedisServer) -> None:
+def test_replaced_configurations_leave_no_descriptor_open(redis: RedisServer) -> None:
   before = count_descriptors()
 
   async def main() -> None:
@@ -259,25 +259,25 @@ def test_configurations_come_and_go_and_leave_nothing_open(redis: RedisServer) -
   assert count_descriptors() <= before + 5
 
 
-def test_a_loop_closed_with_calls_under_way(redis: RedisServer) -> None:
+def test_a_loop_can_be_closed_with_pending_calls(redis: RedisServer) -> None:
   cache = open_cache(redis.url)
   for _ in range(20):
     loop = asyncio.new_event_loop()
 
-    async def main(held: List[Any]) -> None:
-      held.extend(asyncio.ensure_future(cache.fetch(f'key:{i}')) for i in range(50))
+    async def main(pending: List[Any]) -> None:
+      pending.extend(asyncio.ensure_future(cache.fetch(f'key:{i}')) for i in range(50))
       await asyncio.sleep(0)
 
-    held: List[Any] = []
-    loop.run_until_complete(main(held))
-    for task in held:
+    pending: List[Any] = []
+    loop.run_until_complete(main(pending))
+    for task in pending:
       task.cancel()
     loop.close()
-    del held
+    del pending
   assert asyncio.run(cache.fetch('absent')) is None
 
 
-def test_threads_with_a_loop_each(redis: RedisServer) -> None:
+def test_threads_with_a_loop_each_use_the_server(redis: RedisServer) -> None:
   cache = open_cache(redis.url, key_prefix='threads:')
   wrong: List[Any] = []
 
@@ -354,7 +354,7 @@ def test_memory_does_not_grow_with_fetches(redis: RedisServer) -> None:
   assert asyncio.run(main()) < 4 << 20
 
 
-def test_a_second_cache_of_the_same_server(redis: RedisServer) -> None:
+def test_two_caches_share_a_server(redis: RedisServer) -> None:
   one, other = open_cache(redis.url), open_cache(redis.url)
   kinds: List[Type[Cachette]] = [type(one), type(other)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Redis servers that refuse for a while: demoted, loading, without their primary, busy."""
+"""Redis servers that temporarily reject commands: demoted, loading, without their primary, busy."""
 
 import asyncio
 import contextlib
@@ -15,60 +15,60 @@ from services.redis_front import RedisFront
 
 STALE = ('--replica-serve-stale-data', 'no')
 AT_ONCE = ('--repl-diskless-sync-delay', '0')
-PATIENT = {'timeout': 30, 'connect_timeout': 30}  # for a machine that is busy
+LONG_TIMEOUTS = {'timeout': 30, 'connect_timeout': 30}  # for a machine under load
 
 
 def open_cache(url: str, **settings: Any) -> Cachette:
   class Own(Cachette):
     pass
 
-  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **PATIENT, **settings})
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **LONG_TIMEOUTS, **settings})
   return Own()
 
 
 def field(server: RedisServer, name: str) -> str:
-  """A field of what the server tells of its replication; '' if it has none."""
-  for line in server.say('info', 'replication').splitlines():
+  """A field of the server's replication info; '' if it is absent."""
+  for line in server.execute('info', 'replication').splitlines():
     if line.startswith(f'{name}:'):
       return line[len(name) + 1 :].strip()
   return ''
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
   deadline = time.monotonic() + 60
-  while not holds():
+  while not condition():
     assert time.monotonic() < deadline
     time.sleep(0.02)
 
 
 def catch_up(replica: RedisServer, primary: RedisServer) -> None:
-  """Waits until the replica has all that the primary has."""
+  """Waits until the replica has all data of the primary."""
   offset = int(field(primary, 'master_repl_offset'))
   wait_until(lambda: int(field(replica, 'slave_repl_offset') or -1) >= offset)
 
 
 def follow(replica: RedisServer, primary: RedisServer) -> None:
-  """Makes one the other's replica, and waits until it has its data."""
-  replica.say('replicaof', '127.0.0.1', str(primary.port))
+  """Makes a server the replica of another, and waits until it has its data."""
+  replica.execute('replicaof', '127.0.0.1', str(primary.port))
   wait_until(lambda: field(replica, 'master_link_status') == 'up')
   catch_up(replica, primary)
 
 
 def fail_over(old: RedisServer, new: RedisServer) -> None:
-  new.say('replicaof', 'no', 'one')
+  new.execute('replicaof', 'no', 'one')
   follow(old, new)
 
 
 @contextlib.contextmanager
 def pair() -> Iterator[Any]:
-  """A primary, its replica, and a front before the primary, as a name that stands for it."""
+  """A primary, its replica, and a front that stands for the name of the primary."""
   with RedisServer(*AT_ONCE) as primary, RedisServer(*AT_ONCE) as replica:
     follow(replica, primary)
     with RedisFront(primary.port) as front:
       yield primary, replica, front
 
 
-# Each verb that writes, and what the server then answers.
+# Each verb that writes, and the server's answer to a query afterwards.
 WRITES: Dict[str, Any] = {
   'put': (lambda cache: cache.put('key', 'new'), None, ('get', 'key'), 'new'),
   'add': (lambda cache: cache.add('absent', 'new'), True, ('get', 'absent'), 'new'),
@@ -83,11 +83,11 @@ WRITES: Dict[str, Any] = {
 
 
 def fill(server: RedisServer) -> None:
-  server.say('mset', 'key', 'old', 'counter', '5', 'ns:1', 'x', 'ns:2', 'x')
+  server.execute('mset', 'key', 'old', 'counter', '5', 'ns:1', 'x', 'ns:2', 'x')
 
 
 @pytest.mark.parametrize('verb', WRITES)
-def test_a_write_follows_the_name_to_the_new_primary(verb: str) -> None:
+def test_a_write_reconnects_to_the_new_primary(verb: str) -> None:
   call, expected, question, answer = WRITES[verb]
   with pair() as (old, new, front):
     cache = open_cache(front.url)
@@ -102,7 +102,7 @@ def test_a_write_follows_the_name_to_the_new_primary(verb: str) -> None:
 
     outcome = asyncio.run(main())
     assert outcome == expected or expected is None
-    assert new.say(*question) == answer
+    assert new.execute(*question) == answer
     assert front.sessions == 2
 
 
@@ -121,17 +121,17 @@ def test_a_write_waits_for_a_primary(how: str) -> None:
       if how == 'the name moves':
         front.target = new.port
       else:
-        old.say('replicaof', 'no', 'one')
+        old.execute('replicaof', 'no', 'one')
       outcomes = await asyncio.gather(*waiting)
       assert sorted(outcomes[:20]) == list(range(1, 21))
 
     asyncio.run(main())
     server = new if how == 'the name moves' else old
-    assert server.say('get', 'counter') == '20'
-    assert server.say('get', '19') == 'value'
+    assert server.execute('get', 'counter') == '20'
+    assert server.execute('get', '19') == 'value'
 
 
-def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
+def test_all_callers_receive_their_replies_when_the_server_is_demoted() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
     wrong: List[Any] = []
@@ -148,13 +148,14 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
         await cache.increment('counter')
 
     def demote() -> None:
-      # A demoted server forgets what its new primary has not seen, so it has to be quiet for it.
-      old.say('client', 'pause', '60000', 'write')
+      # A demoted server discards what its new primary has not received, so writes are paused for
+      # the demotion.
+      old.execute('client', 'pause', '60000', 'write')
       catch_up(new, old)
-      new.say('replicaof', 'no', 'one')
+      new.execute('replicaof', 'no', 'one')
       front.target = new.port
       follow(old, new)
-      old.say('client', 'unpause')
+      old.execute('client', 'unpause')
 
     async def main() -> None:
       await cache.put_many({f'{i}': f'{i}' for i in range(20)})
@@ -166,14 +167,14 @@ def test_all_callers_get_their_answers_when_the_server_is_demoted() -> None:
 
     asyncio.run(main())
     assert wrong == []
-    assert new.say('get', 'counter') == '800'
-    assert {new.say('get', f'own:{i}') for i in range(20)} == {'39'}
+    assert new.execute('get', 'counter') == '800'
+    assert {new.execute('get', f'own:{i}') for i in range(20)} == {'39'}
     assert front.sessions == 2, 'one new connection for all'
 
 
-def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
+def test_a_replica_serves_reads_and_is_rarely_reconnected() -> None:
   with pair() as (primary, replica, _), RedisFront(replica.port) as front:
-    primary.say('set', 'key', 'value')
+    primary.execute('set', 'key', 'value')
     catch_up(replica, primary)
     cache = open_cache(front.url, timeout=2)
 
@@ -197,13 +198,14 @@ def test_a_server_that_is_a_replica_is_read_and_seldom_left() -> None:
 
     assert asyncio.run(main()) > 10
     assert front.sessions < 40
-    assert primary.say('get', 'key') == 'value'
+    assert primary.execute('get', 'key') == 'value'
 
 
 def loading_server(server: RedisServer, keys: int, delay: int = 1000) -> None:
-  """Kills it, and starts it with that many keys to load, each in so many microseconds."""
-  server.say('eval', f"for i = 1, {keys} do redis.call('set', 'key:' .. i, i) end", '0')
-  server.say('save')
+  """Kills the server, and restarts it with `keys` keys to load, each delayed by `delay`
+  microseconds."""
+  server.execute('eval', f"for i = 1, {keys} do redis.call('set', 'key:' .. i, i) end", '0')
+  server.execute('save')
   server.kill()
   server.settings = (
     '--key-load-delay',
@@ -233,7 +235,7 @@ def test_calls_wait_until_the_server_has_loaded() -> None:
     asyncio.run(main())
 
 
-def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
+def test_a_server_that_loads_for_long_delays_calls_by_at_most_a_deadline() -> None:
   with RedisServer() as server, RedisFront(server.port) as front:
     loading_server(server, 200_000, 200)
     cache = open_cache(front.url, timeout=1)
@@ -243,22 +245,22 @@ def test_a_server_that_loads_for_long_costs_no_more_than_a_deadline() -> None:
         await cache.fetch('key')
 
     async def main() -> None:
-      begin = time.monotonic()
-      while time.monotonic() < begin + 1.5:
+      start = time.monotonic()
+      while time.monotonic() < start + 1.5:
         with contextlib.suppress(BackendTimeout):
           await fetch()
-      asked = front.count('GET')
+      before = front.count('GET')
       for _ in range(20):
         await fetch()
-      assert front.count('GET') - asked < 40, 'a call fails at once and is not asked again'
+      assert front.count('GET') - before < 40, 'a call fails at once and is not asked again'
 
     asyncio.run(main())
 
 
-def test_a_replica_without_its_primary() -> None:
+def test_calls_wait_for_a_replica_without_its_primary() -> None:
   with RedisServer(*AT_ONCE) as primary, RedisServer(*STALE) as replica:
     follow(replica, primary)
-    primary.say('set', 'key', 'value')
+    primary.execute('set', 'key', 'value')
     catch_up(replica, primary)
     primary.kill()
     wait_until(lambda: field(replica, 'master_link_status') == 'down')
@@ -270,7 +272,7 @@ def test_a_replica_without_its_primary() -> None:
       waiting = asyncio.ensure_future(cache.fetch('key'))
       await asyncio.sleep(0.2)
       assert not waiting.done()
-      replica.say('replicaof', 'no', 'one')
+      replica.execute('replicaof', 'no', 'one')
       assert await waiting == 'value'
 
     asyncio.run(main())
@@ -280,13 +282,13 @@ async def wait_for(call: Awaitable[Any]) -> Any:
   return await call
 
 
-def test_a_server_that_is_busy_with_a_script() -> None:
+def test_calls_wait_for_a_server_that_is_busy_with_a_script() -> None:
   with RedisServer('--lua-time-limit', '10') as server:
     script = (
       "local t = redis.call('time') while true do local n = redis.call('time') "
       'if (n[1] - t[1]) * 1000000 + n[2] - t[2] > 1500000 then return 1 end end'
     )
-    thread = threading.Thread(target=server.say, args=('eval', script, '0'))
+    thread = threading.Thread(target=server.execute, args=('eval', script, '0'))
     cache = open_cache(server.url)
 
     async def main() -> None:
@@ -299,8 +301,8 @@ def test_a_server_that_is_busy_with_a_script() -> None:
     thread.join()
 
 
-def test_a_cluster_that_is_down_may_come_up() -> None:
-  bus = ('--cluster-port', str(find_free_port()))  # else it is that of the clients, and 10,000
+def test_calls_wait_for_a_cluster_that_is_down() -> None:
+  bus = ('--cluster-port', str(find_free_port()))  # otherwise it is that of the clients, 10,000
   with RedisServer('--cluster-enabled', 'yes', *bus) as server:
     with pytest.raises(BackendError, match='is a node of a Redis Cluster'):
       asyncio.run(wait_for(open_cache(server.url, timeout=2).fetch('key')))
@@ -309,13 +311,13 @@ def test_a_cluster_that_is_down_may_come_up() -> None:
     async def main() -> None:
       waiting = asyncio.ensure_future(cache.increment('counter'))
       await asyncio.sleep(0.2)
-      server.say('cluster', 'addslotsrange', '0', '16383')
+      server.execute('cluster', 'addslotsrange', '0', '16383')
       assert await waiting == 1
 
     asyncio.run(main())
 
 
-def test_a_primary_without_replicas() -> None:
+def test_writes_wait_for_a_primary_without_replicas() -> None:
   with RedisServer('--min-replicas-to-write', '1') as server:
     with pytest.raises(BackendUnavailable, match='too few replicas'):
       asyncio.run(wait_for(open_cache(server.url, timeout=2).put('key', 'value')))
@@ -324,14 +326,14 @@ def test_a_primary_without_replicas() -> None:
     async def main() -> None:
       waiting = asyncio.ensure_future(cache.put('key', 'value'))
       await asyncio.sleep(0.2)
-      server.say('config', 'set', 'min-replicas-to-write', '0')
+      server.execute('config', 'set', 'min-replicas-to-write', '0')
       await waiting
 
     asyncio.run(main())
-    assert server.say('get', 'key') == 'value'
+    assert server.execute('get', 'key') == 'value'
 
 
-def test_what_waits_can_be_cancelled() -> None:
+def test_waiting_calls_can_be_cancelled() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
 
@@ -355,10 +357,10 @@ def test_what_waits_can_be_cancelled() -> None:
       assert not any(isinstance(each, BaseException) for each in outcomes[40:])
 
     asyncio.run(main())
-    assert new.say('get', 'counter') == '10'
+    assert new.execute('get', 'counter') == '10'
 
 
-def test_a_cache_is_closed_while_calls_wait() -> None:
+def test_a_cache_can_be_closed_while_calls_wait() -> None:
   with pair() as (old, new, front):
     cache = open_cache(front.url)
 
@@ -372,10 +374,10 @@ def test_a_cache_is_closed_while_calls_wait() -> None:
       await asyncio.sleep(0.1)
 
     asyncio.run(main())
-    assert old.say('dbsize') == '1'
+    assert old.execute('dbsize') == '1'
 
 
-def test_a_new_primary_that_is_not_there_is_told(redis: RedisServer) -> None:
+def test_an_unreachable_new_primary_is_an_error(redis: RedisServer) -> None:
   with pair() as (old, new, _):
     port = find_free_port()
     with RedisFront(old.port) as front:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Redis through proxies and services that know some of its commands only."""
+"""Redis through proxies and services that support only some of its commands."""
 
 import asyncio
 from typing import Any, Dict, List, Optional, Type
@@ -16,19 +16,19 @@ from services.redis_front import (
   keydb,
   redis_5,
   redis_cluster_proxy,
-  refusing,
   twemproxy,
   upstash,
+  without_commands,
 )
 
-PATIENT = {'timeout': 20, 'connect_timeout': 20}  # for a machine that is busy
+LONG_TIMEOUTS = {'timeout': 20, 'connect_timeout': 20}  # for a machine under load
 
 
 def open_cache(url: str, **settings: Any) -> Cachette:
   class Own(Cachette):
     pass
 
-  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **PATIENT, **settings})
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **LONG_TIMEOUTS, **settings})
   return Own()
 
 
@@ -36,8 +36,8 @@ def url_of(front: RedisFront, user: str = '', database: int = 0) -> str:
   return f'redis://{user}127.0.0.1:{front.port}' + (f'/{database}' if database else '')
 
 
-async def use(cache: Cachette) -> None:
-  """What every front can do."""
+async def use_all(cache: Cachette) -> None:
+  """Uses everything that each front supports."""
   await cache.put('key', 'value')
   assert await cache.fetch('key') == 'value'
   assert await cache.fetch_with_ttl('key') is not None
@@ -67,12 +67,12 @@ FRONTS: Dict[str, Answer] = {
 
 
 @pytest.mark.parametrize('name', FRONTS)
-def test_a_front_is_used_as_far_as_it_goes(redis: RedisServer, name: str) -> None:
+def test_a_front_is_used_with_the_commands_it_supports(redis: RedisServer, name: str) -> None:
   with RedisFront(redis.port, FRONTS[name]) as front:
     cache = open_cache(front.url, key_prefix=f'{name}:')
 
     async def main() -> None:
-      await use(cache)
+      await use_all(cache)
       sums = await asyncio.gather(*(cache.increment('many', ttl=60) for _ in range(50)))
       assert sorted(sums) == list(range(1, 51))
       await cache.clear(key='many')
@@ -90,10 +90,10 @@ SECURED: Dict[str, Answer] = {
 
 
 @pytest.mark.parametrize('name', SECURED)
-def test_a_front_with_a_password(redis: RedisServer, name: str) -> None:
+def test_a_front_accepts_the_password(redis: RedisServer, name: str) -> None:
   with RedisFront(redis.port, SECURED[name]) as front:
     cache = open_cache(url_of(front, ':pass%3Aword@'), key_prefix=f'{name}:')
-    asyncio.run(use(cache))
+    asyncio.run(use_all(cache))
     for user, message in (
       ('', 'requires a password'),
       (':wrong@', 'refuses the user name or the password'),
@@ -105,7 +105,9 @@ def test_a_front_with_a_password(redis: RedisServer, name: str) -> None:
 
 
 @pytest.mark.parametrize('name', ['envoy', 'redis 5', 'twemproxy'])
-def test_a_password_that_a_front_does_not_want(redis: RedisServer, name: str) -> None:
+def test_a_password_for_a_front_without_authentication_is_an_error(
+  redis: RedisServer, name: str
+) -> None:
   with RedisFront(redis.port, FRONTS[name]) as front:
     cache = open_cache(url_of(front, ':secret@'))
     with pytest.raises(BackendError, match='has no password.*remove it from the URL') as caught:
@@ -114,13 +116,15 @@ def test_a_password_that_a_front_does_not_want(redis: RedisServer, name: str) ->
 
 
 @pytest.mark.parametrize('secret', ['hunter2', 'h2', 'a-password-that-is-' + 'l' * 120 + 'ong'])
-def test_a_server_that_repeats_what_it_was_told_gives_no_password_away(
+def test_a_server_that_echoes_its_input_does_not_reveal_the_password(
   redis: RedisServer, secret: str
 ) -> None:
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     if words[0] in ('HELLO', 'AUTH'):
-      told = ''.join(f'`{word}`, ' for word in words[1:])[:128]
-      return f'-ERR unknown command `{words[0]}`, with args beginning with: {told}\r\n'.encode()
+      arguments = ''.join(f'`{word}`, ' for word in words[1:])[:128]
+      return (
+        f'-ERR unknown command `{words[0]}`, with args beginning with: {arguments}\r\n'.encode()
+      )
     return None
 
   with RedisFront(redis.port, answer) as front:
@@ -130,12 +134,12 @@ def test_a_server_that_repeats_what_it_was_told_gives_no_password_away(
     assert secret[:8] not in str(caught.value)
 
 
-def test_a_user_name_is_left_out_where_only_the_password_counts(redis: RedisServer) -> None:
+def test_the_user_name_is_omitted_if_only_the_password_is_supported(redis: RedisServer) -> None:
   with RedisFront(redis.port, redis_5('secret')) as front:
-    asyncio.run(use(open_cache(url_of(front, 'default:secret@'), key_prefix='default:')))
+    asyncio.run(use_all(open_cache(url_of(front, 'default:secret@'), key_prefix='default:')))
 
 
-def test_a_database_that_cannot_be_selected(redis: RedisServer) -> None:
+def test_a_database_that_cannot_be_selected_is_an_error(redis: RedisServer) -> None:
   for answer in (envoy(), upstash):
     with RedisFront(redis.port, answer) as front:
       with pytest.raises(BackendError, match=r'SELECT.*(unsupported command|not available)'):
@@ -145,9 +149,9 @@ def test_a_database_that_cannot_be_selected(redis: RedisServer) -> None:
 def test_a_database_is_selected_without_hello(redis: RedisServer) -> None:
   with RedisFront(redis.port, redis_5('secret')) as front:
     cache = open_cache(url_of(front, ':secret@', 3), key_prefix='selected:')
-    asyncio.run(use(cache))
+    asyncio.run(use_all(cache))
     asyncio.run(cache.put('key', 'value'))
-    assert redis.say('-n', '3', 'exists', 'selected:key') == '1'
+    assert redis.execute('-n', '3', 'exists', 'selected:key') == '1'
 
 
 WORDINGS = [
@@ -173,28 +177,28 @@ WORDINGS = [
 
 
 @pytest.mark.parametrize('wording', WORDINGS)
-def test_hello_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
-  with RedisFront(redis.port, refusing('HELLO', reply=wording)) as front:
-    asyncio.run(use(open_cache(front.url, key_prefix='wordings:')))
+def test_hello_may_be_rejected_with_any_message(redis: RedisServer, wording: str) -> None:
+  with RedisFront(redis.port, without_commands('HELLO', reply=wording)) as front:
+    asyncio.run(use_all(open_cache(front.url, key_prefix='wordings:')))
     assert front.sessions == 1
 
 
 @pytest.mark.parametrize('wording', WORDINGS)
-def test_a_name_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
+def test_a_client_name_may_be_rejected_with_any_message(redis: RedisServer, wording: str) -> None:
   with RedisFront(
-    redis.port, refusing('CLIENT', reply=wording.replace('HELLO', 'CLIENT'))
+    redis.port, without_commands('CLIENT', reply=wording.replace('HELLO', 'CLIENT'))
   ) as front:
-    asyncio.run(use(open_cache(front.url, key_prefix='names:')))
+    asyncio.run(use_all(open_cache(front.url, key_prefix='names:')))
     assert front.sessions == 1
 
 
-def test_a_connection_has_its_name_where_it_can() -> None:
+def test_a_connection_has_a_client_name_if_supported() -> None:
   with RedisServer() as server:
     cache = open_cache(server.url)
 
     async def main() -> str:
-      await use(cache)
-      return server.say('client', 'list')
+      await use_all(cache)
+      return server.execute('client', 'list')
 
     assert ' name=cachette ' in asyncio.run(main())
 
@@ -209,22 +213,22 @@ def hangs_up_at(*names: str) -> Answer:
 
 
 @pytest.mark.parametrize('names', [('HELLO',), ('CLIENT',), ('HELLO', 'CLIENT')])
-def test_a_server_that_hangs_up_at_the_handshake_is_asked_without_it(
+def test_a_server_that_closes_at_the_handshake_is_retried_without_it(
   redis: RedisServer, names: Any
 ) -> None:
   with RedisFront(redis.port, hangs_up_at(*names)) as front:
-    asyncio.run(use(open_cache(front.url, key_prefix='hangs:')))
+    asyncio.run(use_all(open_cache(front.url, key_prefix='hangs:')))
     assert front.sessions == 2
 
 
-def test_what_hangs_up_at_hello_is_not_asked_at_every_connection(redis: RedisServer) -> None:
+def test_hello_is_not_retried_at_every_connection(redis: RedisServer) -> None:
   with RedisFront(redis.port, twemproxy()) as front:
     cache = open_cache(front.url, key_prefix='again:')
 
     async def main() -> None:
       for _ in range(10):
         await cache.put('key', 'value')
-        front.end_sessions()
+        front.close_sessions()
         await asyncio.sleep(0.05)
       await cache.clear(key='key')
 
@@ -232,7 +236,7 @@ def test_what_hangs_up_at_hello_is_not_asked_at_every_connection(redis: RedisSer
     assert front.count('HELLO') == 1
 
 
-def test_a_server_that_always_hangs_up_is_down() -> None:
+def test_a_server_that_always_closes_is_unavailable() -> None:
   with RedisServer() as redis, RedisFront(redis.port, hangs_up_at('HELLO', 'PING')) as front:
     cache = open_cache(front.url)
 
@@ -254,9 +258,9 @@ def test_a_server_that_always_hangs_up_is_down() -> None:
     ('WRONGPASS invalid username-password pair or user is disabled.', BackendError, 'refuses the'),
   ],
 )
-def test_a_server_that_serves_nobody_is_no_old_one(
+def test_a_server_that_rejects_all_clients_is_not_treated_as_an_old_one(
   redis: RedisServer, wording: str, kind: Type[Exception], message: str
 ) -> None:
-  with RedisFront(redis.port, refusing('HELLO', 'CLIENT', 'PING', reply=wording)) as front:
+  with RedisFront(redis.port, without_commands('HELLO', 'CLIENT', 'PING', reply=wording)) as front:
     with pytest.raises(kind, match=message):
       asyncio.run(open_cache(front.url).fetch('key'))

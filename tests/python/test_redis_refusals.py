@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Redis servers that refuse some commands: by an ACL, by a renamed command, or in a front."""
+"""Redis servers that reject some commands: by an ACL, by a renamed command, or in a front."""
 
 import asyncio
 from contextlib import contextmanager
@@ -9,28 +9,28 @@ from typing import Any, Awaitable, Callable, Dict, Iterator, List, Optional, Set
 import pytest
 from cachette import BackendError, Cachette, CodecError
 from services.redis import RedisServer
-from services.redis_front import Answer, HangUp, RedisFront, Session, refusing
+from services.redis_front import Answer, HangUp, RedisFront, Session, without_commands
 
-PATIENT = {'timeout': 20, 'connect_timeout': 20}  # for a machine that is busy
+LONG_TIMEOUTS = {'timeout': 20, 'connect_timeout': 20}  # for a machine under load
 
 
 def open_cache(url: str, **settings: Any) -> Cachette:
   class Own(Cachette):
     pass
 
-  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **PATIENT, **settings})
+  Own.load_config(lambda: {'backend': 'redis', 'redis_url': url, **LONG_TIMEOUTS, **settings})
   return Own()
 
 
 @contextmanager
 def user_with(*rules: str, settings: Tuple[str, ...] = ()) -> Iterator[Tuple[RedisServer, str]]:
-  """A server with a user who has these rules of an ACL, and the user's URL."""
+  """A server with a user who has these ACL rules, and the URL of the user."""
   with RedisServer(*settings) as server:
-    server.say('acl', 'setuser', 'ann', 'on', '>secret', '~*', *rules)
+    server.execute('acl', 'setuser', 'ann', 'on', '>secret', '~*', *rules)
     yield server, f'redis://ann:secret@127.0.0.1:{server.port}'
 
 
-# Each command that the cache says, and a call that says it.
+# Each command that the cache sends, and a call that sends it.
 CALLS: Dict[str, Callable[[Cachette], Awaitable[Any]]] = {
   'get': lambda cache: cache.fetch('key'),
   'pttl': lambda cache: cache.fetch_with_ttl('key'),
@@ -44,17 +44,17 @@ CALLS: Dict[str, Callable[[Cachette], Awaitable[Any]]] = {
 
 
 def state_of(server: RedisServer) -> List[str]:
-  return [server.say('get', 'key'), server.say('get', 'counter'), server.say('dbsize')]
+  return [server.execute('get', 'key'), server.execute('get', 'counter'), server.execute('dbsize')]
 
 
 def fill(server: RedisServer) -> List[str]:
-  server.say('set', 'key', 'value', 'px', '900000')
-  server.say('set', 'counter', '5', 'px', '900000')
-  server.say('set', 'ns:1', 'value', 'px', '900000')
+  server.execute('set', 'key', 'value', 'px', '900000')
+  server.execute('set', 'counter', '5', 'px', '900000')
+  server.execute('set', 'ns:1', 'value', 'px', '900000')
   return state_of(server)
 
 
-async def _outcome(call: Awaitable[Any]) -> Any:
+async def _result_or_error(call: Awaitable[Any]) -> Any:
   try:
     return await call
   except Exception as error:
@@ -62,13 +62,13 @@ async def _outcome(call: Awaitable[Any]) -> Any:
 
 
 @pytest.mark.parametrize('command', CALLS)
-def test_a_command_that_is_not_permitted_does_nothing_and_disturbs_nobody(command: str) -> None:
+def test_a_command_without_permission_is_an_error_of_its_call_only(command: str) -> None:
   with user_with('+@all', f'-{command}') as (server, _), RedisFront(server.port) as front:
     before = fill(server)
     cache = open_cache(f'redis://ann:secret@127.0.0.1:{front.port}')
 
     async def main() -> Any:
-      outcome = await _outcome(CALLS[command](cache))
+      outcome = await _result_or_error(CALLS[command](cache))
       found = await asyncio.gather(
         *(cache.exists(f'absent:{i}') for i in range(9)), return_exceptions=True
       )
@@ -87,22 +87,22 @@ def test_a_command_that_is_not_permitted_does_nothing_and_disturbs_nobody(comman
 
 
 @pytest.mark.parametrize('command', CALLS)
-def test_a_command_that_is_renamed_does_nothing_and_disturbs_nobody(command: str) -> None:
+def test_a_renamed_command_is_an_error_of_its_call_only(command: str) -> None:
   with RedisServer('--rename-command', command, f'hidden-{command}') as server:
-    server.say('set' if command != 'set' else 'hidden-set', 'key', 'value', 'px', '900000')
-    server.say('set' if command != 'set' else 'hidden-set', 'counter', '5', 'px', '900000')
-    before = server.say('dbsize')
+    server.execute('set' if command != 'set' else 'hidden-set', 'key', 'value', 'px', '900000')
+    server.execute('set' if command != 'set' else 'hidden-set', 'counter', '5', 'px', '900000')
+    before = server.execute('dbsize')
     cache = open_cache(server.url)
-    outcome = asyncio.run(_outcome(CALLS[command](cache)))
+    outcome = asyncio.run(_result_or_error(CALLS[command](cache)))
     assert isinstance(outcome, BackendError)
     assert command.upper() in str(outcome) and 'unknown command' in str(outcome)
-    assert server.say('dbsize') == before
-    assert server.say('get' if command != 'get' else 'hidden-get', 'counter') == '5'
+    assert server.execute('dbsize') == before
+    assert server.execute('get' if command != 'get' else 'hidden-get', 'counter') == '5'
 
 
-def test_a_key_that_is_not_permitted_is_named() -> None:
+def test_the_error_names_the_key_without_permission() -> None:
   with user_with('resetkeys', '~mine:*', '+@all') as (server, url):
-    server.say('set', 'yours:1', 'value')
+    server.execute('set', 'yours:1', 'value')
     cache = open_cache(url)
 
     async def main() -> None:
@@ -113,13 +113,13 @@ def test_a_key_that_is_not_permitted_is_named() -> None:
       assert await cache.clear(key='mine:1') == 1
 
     asyncio.run(main())
-    assert server.say('get', 'yours:1') == 'value'
+    assert server.execute('get', 'yours:1') == 'value'
 
 
-# ---- Counting
+# ---- Increments
 
 
-# What keeps an increment from being a transaction.
+# Rules that prevent an increment from using a transaction.
 WITHOUT_MULTI: List[Tuple[str, ...]] = [
   ('+@read', '+@write'),
   ('+@all', '-multi'),
@@ -132,29 +132,29 @@ WITHOUT_MULTI: List[Tuple[str, ...]] = [
 
 
 @pytest.mark.parametrize('rules', WITHOUT_MULTI, ids=' '.join)
-def test_counting_needs_no_transaction(rules: Tuple[str, ...]) -> None:
+def test_increments_work_without_transactions(rules: Tuple[str, ...]) -> None:
   with user_with(*rules) as (server, url):
     cache = open_cache(url)
 
     async def main() -> None:
       sums = await asyncio.gather(*(cache.increment('hits', ttl=500) for _ in range(100)))
       assert sorted(sums) == list(range(1, 101))
-      assert 400_000 < int(server.say('pttl', 'hits')) <= 500_000
-      server.say('set', 'theirs', '7', 'px', '90000')
+      assert 400_000 < int(server.execute('pttl', 'hits')) <= 500_000
+      server.execute('set', 'theirs', '7', 'px', '90000')
       assert await cache.increment('theirs', 5, ttl=500) == 12
-      assert 0 < int(server.say('pttl', 'theirs')) <= 90000, 'what is there keeps its time'
-      server.say('set', 'endless', '7')
+      assert 0 < int(server.execute('pttl', 'theirs')) <= 90000, 'what is there keeps its time'
+      server.execute('set', 'endless', '7')
       assert await cache.increment('endless', -3) == 4
-      assert server.say('pttl', 'endless') == '-1'
-      server.say('set', 'text', 'abc')
+      assert server.execute('pttl', 'endless') == '-1'
+      server.execute('set', 'text', 'abc')
       with pytest.raises(CodecError, match='not a counter'):
         await cache.increment('text')
-      server.say('set', 'large', str(2**63 - 1))
+      server.execute('set', 'large', str(2**63 - 1))
       with pytest.raises(ValueError, match='would exceed the range'):
         await cache.increment('large')
       assert await cache.increment('zero', 0, ttl=500) == 0
       assert await cache.increment('zero', 0, ttl=500) == 0
-      assert int(server.say('pttl', 'zero')) > 0
+      assert int(server.execute('pttl', 'zero')) > 0
       assert await cache.increment('hits') == 101
 
     asyncio.run(main())
@@ -162,7 +162,7 @@ def test_counting_needs_no_transaction(rules: Tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize('name', ['MULTI', 'EXEC', 'INCRBY', 'PTTL', 'PEXPIRE'])
 @pytest.mark.parametrize('how', ['', 'secret-'])
-def test_counting_with_a_command_renamed(name: str, how: str) -> None:
+def test_increments_work_with_a_renamed_command(name: str, how: str) -> None:
   settings = ('--rename-command', name, how + name if how else '')
   with RedisServer(*settings) as server, RedisFront(server.port) as front:
     cache = open_cache(front.url)
@@ -179,15 +179,17 @@ def test_counting_with_a_command_renamed(name: str, how: str) -> None:
 
     asyncio.run(main())
     if name == 'INCRBY':
-      assert server.say('exists', 'hits') == '0'
+      assert server.execute('exists', 'hits') == '0'
     assert front.sessions == 1
 
 
 @pytest.mark.parametrize('command', ['set', 'incrby'])
 @pytest.mark.parametrize('rules', [('+@all',), ('+@all', '-@transaction')], ids=' '.join)
-def test_what_may_not_count_counts_nothing(rules: Tuple[str, ...], command: str) -> None:
+def test_an_increment_without_permission_changes_nothing(
+  rules: Tuple[str, ...], command: str
+) -> None:
   with user_with(*rules, f'-{command}') as (server, _), RedisFront(server.port) as front:
-    server.say('set', 'hits', '5', 'px', '900000')
+    server.execute('set', 'hits', '5', 'px', '900000')
     cache = open_cache(f'redis://ann:secret@127.0.0.1:{front.port}')
 
     async def main() -> None:
@@ -200,11 +202,11 @@ def test_what_may_not_count_counts_nothing(rules: Tuple[str, ...], command: str)
       assert [value for _, value in outcomes[5:10]] == ['5'] * 5
 
     asyncio.run(main())
-    assert server.say('get', 'hits') == '5'
+    assert server.execute('get', 'hits') == '5'
     assert front.sessions == 1
 
 
-def test_a_permission_that_is_taken_while_it_counts() -> None:
+def test_increments_survive_a_permission_that_is_revoked() -> None:
   with user_with('+@all') as (server, url):
     cache = open_cache(url)
 
@@ -212,18 +214,19 @@ def test_a_permission_that_is_taken_while_it_counts() -> None:
       total = 0
       for rule in ('-multi', '+multi', '-exec', '+exec', '-@transaction', '+@transaction'):
         assert await cache.increment('hits', ttl=500) == total + 1
-        server.say('acl', 'setuser', 'ann', rule)
+        server.execute('acl', 'setuser', 'ann', rule)
         sums = await asyncio.gather(*(cache.increment('hits') for _ in range(10)))
         total += 11
         assert sorted(sums) == list(range(total - 9, total + 1))
         assert await cache.fetch('absent') is None
-      assert int(server.say('pttl', 'hits')) > 0
+      assert int(server.execute('pttl', 'hits')) > 0
 
     asyncio.run(main())
 
 
-def exec_refused_within(permitted: int) -> Answer:
-  """An EXEC that is refused behind MULTI, which the server then stays in, after so many."""
+def reject_exec_after(permitted: int) -> Answer:
+  """Answers as a server that rejects the EXEC of a MULTI, and so stays in the transaction, after
+  `permitted` transactions."""
   open_in: Set[int] = set()
   done: List[int] = []
 
@@ -241,10 +244,10 @@ def exec_refused_within(permitted: int) -> Answer:
 
 
 @pytest.mark.parametrize('permitted', [0, 1, 3])
-def test_a_transaction_that_is_not_ended_holds_back_nobody(
+def test_a_transaction_without_exec_blocks_no_other_call(
   redis: RedisServer, permitted: int
 ) -> None:
-  with RedisFront(redis.port, exec_refused_within(permitted)) as front:
+  with RedisFront(redis.port, reject_exec_after(permitted)) as front:
     cache = open_cache(front.url, key_prefix=f'ended:{permitted}:')
 
     async def main() -> None:
@@ -259,7 +262,7 @@ def test_a_transaction_that_is_not_ended_holds_back_nobody(
     assert front.sessions == 2
 
 
-def test_a_server_that_hangs_up_at_transactions(redis: RedisServer) -> None:
+def test_increments_work_on_a_server_that_closes_at_transactions(redis: RedisServer) -> None:
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     if words[0] in ('MULTI', 'EXEC'):
       raise HangUp
@@ -278,7 +281,7 @@ def test_a_server_that_hangs_up_at_transactions(redis: RedisServer) -> None:
 
 
 @pytest.mark.parametrize('rules', [('+@all',), ('+@read', '+@write')], ids=' '.join)
-def test_increments_that_are_cancelled_leave_the_others_their_sums(rules: Tuple[str, ...]) -> None:
+def test_cancelled_increments_do_not_mix_up_results(rules: Tuple[str, ...]) -> None:
   with user_with(*rules) as (server, url):
     cache = open_cache(url)
     random = Random(1)
@@ -295,50 +298,51 @@ def test_increments_that_are_cancelled_leave_the_others_their_sums(rules: Tuple[
           if not isinstance(outcome, asyncio.CancelledError):
             sums.append(outcome)
       assert len(set(sums)) == len(sums), 'no two are told the same sum'
-      assert len(sums) <= int(server.say('get', 'hits')) <= 30 * 40 + 1
-      assert int(server.say('pttl', 'hits')) > 0
+      assert len(sums) <= int(server.execute('get', 'hits')) <= 30 * 40 + 1
+      assert int(server.execute('pttl', 'hits')) > 0
 
     asyncio.run(main())
 
 
 def slow_expiry(server: RedisServer, key: str, before: str) -> Any:
-  """Takes the key away just before a command reaches the server, once, as its end may do."""
-  gone: List[str] = []
+  """Removes the key just before a command reaches the server, once, like an expiry at that
+  moment."""
+  deleted: List[str] = []
 
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     if words[0] in ('MULTI', 'EXEC'):
       return b'-ERR unknown command\r\n'
-    if words[0] == before and words[1] == key and not gone:
-      gone.append(server.say('del', key))
+    if words[0] == before and words[1] == key and not deleted:
+      deleted.append(server.execute('del', key))
     return None
 
   return answer
 
 
 @pytest.mark.parametrize('before', ['PTTL', 'INCRBY'])
-def test_a_counter_that_ends_while_it_is_counted_begins_anew_with_an_end(
+def test_a_counter_that_expires_during_an_increment_restarts_with_a_ttl(
   redis: RedisServer, before: str
 ) -> None:
   with RedisFront(redis.port, slow_expiry(redis, 'ends', before)) as front:
-    redis.say('set', 'ends', '41', 'px', '900000')
+    redis.execute('set', 'ends', '41', 'px', '900000')
     assert asyncio.run(open_cache(front.url).increment('ends', 7, ttl=500)) == 7
-    assert 400_000 < int(redis.say('pttl', 'ends')) <= 500_000
-    redis.say('del', 'ends')
+    assert 400_000 < int(redis.execute('pttl', 'ends')) <= 500_000
+    redis.execute('del', 'ends')
 
 
-def test_a_counter_of_zero_keeps_its_time_without_transactions(redis: RedisServer) -> None:
-  with RedisFront(redis.port, refusing('MULTI')) as front:
+def test_a_counter_of_zero_retains_its_ttl_without_transactions(redis: RedisServer) -> None:
+  with RedisFront(redis.port, without_commands('MULTI')) as front:
     cache = open_cache(front.url)
-    redis.say('set', 'zero', '0', 'px', '90000')
+    redis.execute('set', 'zero', '0', 'px', '90000')
     assert asyncio.run(cache.increment('zero', 7, ttl=500)) == 7
-    assert 0 < int(redis.say('pttl', 'zero')) <= 90000
-    redis.say('set', 'zero', '0')
+    assert 0 < int(redis.execute('pttl', 'zero')) <= 90000
+    redis.execute('set', 'zero', '0')
     assert asyncio.run(cache.increment('zero', 7, ttl=500)) == 7
-    assert redis.say('pttl', 'zero') == '-1'
-    redis.say('del', 'zero')
+    assert redis.execute('pttl', 'zero') == '-1'
+    redis.execute('del', 'zero')
 
 
-def test_a_transaction_is_used_where_there_is_one(redis: RedisServer) -> None:
+def test_a_transaction_is_used_if_supported(redis: RedisServer) -> None:
   with RedisFront(redis.port) as front:
     cache = open_cache(front.url, key_prefix='transactions:')
 
@@ -348,7 +352,7 @@ def test_a_transaction_is_used_where_there_is_one(redis: RedisServer) -> None:
       await cache.clear(key='hits')
 
     asyncio.run(main())
-    names = [command.words[0] for command in front.said]
+    names = [command.words[0] for command in front.commands]
     assert names[-1 - 4 * 4 : -1] == ['MULTI', 'SET', 'INCRBY', 'EXEC'] * 4
 
 
@@ -358,7 +362,7 @@ def test_a_transaction_is_used_where_there_is_one(redis: RedisServer) -> None:
 @pytest.mark.parametrize(
   'rules', [('+@read', '+@write', '-unlink'), ('+@all', '-unlink')], ids=' '.join
 )
-def test_what_may_not_unlink_deletes(rules: Tuple[str, ...]) -> None:
+def test_del_replaces_an_unlink_without_permission(rules: Tuple[str, ...]) -> None:
   with user_with(*rules) as (server, url):
     cache = open_cache(url, key_prefix='app:')
 
@@ -372,7 +376,7 @@ def test_what_may_not_unlink_deletes(rules: Tuple[str, ...]) -> None:
       assert await cache.flush() == 2
 
     asyncio.run(main())
-    assert server.say('dbsize') == '0'
+    assert server.execute('dbsize') == '0'
 
 
 @pytest.mark.parametrize(
@@ -384,8 +388,8 @@ def test_what_may_not_unlink_deletes(rules: Tuple[str, ...]) -> None:
     'finished with 1 error(s)',
   ],
 )
-def test_unlink_may_be_refused_in_any_words(redis: RedisServer, wording: str) -> None:
-  with RedisFront(redis.port, refusing('UNLINK', reply=wording)) as front:
+def test_unlink_may_be_rejected_with_any_message(redis: RedisServer, wording: str) -> None:
+  with RedisFront(redis.port, without_commands('UNLINK', reply=wording)) as front:
     cache = open_cache(front.url, key_prefix='unlink:')
 
     async def main() -> None:
@@ -398,7 +402,7 @@ def test_unlink_may_be_refused_in_any_words(redis: RedisServer, wording: str) ->
     assert front.count('UNLINK') == 2, 'one for each key of the first clear'
 
 
-def test_what_may_neither_unlink_nor_delete_says_so() -> None:
+def test_clear_without_permission_to_delete_is_an_error() -> None:
   with user_with('+@all', '-unlink', '-del') as (server, url):
     before = fill(server)
     cache = open_cache(url)
@@ -412,11 +416,11 @@ async def _await(call: Awaitable[Any]) -> Any:
   return await call
 
 
-def test_flush_needs_no_count() -> None:
+def test_flush_works_without_dbsize() -> None:
   with user_with('+@all', '-dbsize') as (server, url):
     fill(server)
     asyncio.run(_await(open_cache(url).flush()))
-    assert server.say('dbsize') == '0'
+    assert server.execute('dbsize') == '0'
 
 
 @pytest.mark.parametrize(
@@ -435,38 +439,38 @@ def test_flush_may_be_synchronous(redis: RedisServer, wording: str) -> None:
   with RedisServer() as server, RedisFront(server.port, answer) as front:
     fill(server)
     assert asyncio.run(_await(open_cache(front.url).flush())) == 3
-    assert server.say('dbsize') == '0'
+    assert server.execute('dbsize') == '0'
 
 
-def test_a_ping_that_is_not_permitted_is_answered_all_the_same() -> None:
+def test_a_rejected_ping_counts_as_an_answer() -> None:
   with user_with('+@read', '+@write') as (_, url):
     asyncio.run(_await(open_cache(url).ping()))
 
 
-def test_a_database_that_may_not_be_selected() -> None:
+def test_a_database_without_permission_is_an_error() -> None:
   with user_with('+@read', '+@write') as (_, url):
     with pytest.raises(BackendError, match=r'does not allow.* SELECT.*"\+select"'):
       asyncio.run(_await(open_cache(url + '/3').fetch('key')))
 
 
-def test_a_user_who_comes_by_a_default_one_that_may_nothing() -> None:
+def test_a_user_can_log_in_if_the_default_user_has_no_permissions() -> None:
   with user_with('+@read', '+@write') as (server, url):
-    server.say('acl', 'setuser', 'default', 'off', '-@all')
+    server.execute('acl', 'setuser', 'default', 'off', '-@all')
     cache = open_cache(url)
     asyncio.run(_await(cache.put('key', 'value')))
     assert asyncio.run(_await(cache.fetch('key'))) == 'value'
 
 
-def test_what_was_refused_and_not_asked_again_in_time_has_failed() -> None:
+def test_a_rejected_command_that_is_not_retried_in_time_fails() -> None:
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     if words[0] != 'UNLINK':
       return None
-    return b"-ERR unknown command 'UNLINK'\r\n" if words[1] == 'a' else b''  # which is no reply
+    return b"-ERR unknown command 'UNLINK'\r\n" if words[1] == 'a' else b''  # which is not a reply
 
   with RedisServer() as server, RedisFront(server.port, answer) as front:
-    server.say('set', 'a', 'value')
+    server.execute('set', 'a', 'value')
     cache = open_cache(front.url, timeout=1)
     with pytest.raises(BackendError) as caught:
       asyncio.run(cache.clear_many(['a', 'b']))
     assert set(caught.value.failed) == {'a', 'b'}
-    assert server.say('get', 'a') == 'value'
+    assert server.execute('get', 'a') == 'value'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""With the type that a function gives, the text codecs give that type back."""
+"""Given the return type of a function, the text codecs return values of that type."""
 
 import asyncio
 import dataclasses
@@ -35,7 +35,7 @@ from typing import (
 import pydantic
 import pytest
 from cachette import Cachette, CodecError
-from conftest import Make, at_once, run_python
+from conftest import MakeClass, inmemory_only, run_python
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from typing_extensions import Annotated, Literal, TypedDict
 
@@ -179,7 +179,7 @@ values = pytest.mark.parametrize('kind, value', VALUES, ids=lambda each: str(eac
 
 
 def same(one: Any, other: Any) -> bool:
-  """Equal, and of the same types all the way down."""
+  """Equal, and of equal types at every level."""
   if type(one) is not type(other):
     return False
   if isinstance(one, (list, tuple)):
@@ -195,7 +195,7 @@ def annotated(function: Any, returns: Any) -> Any:
 
 
 def cached_both(cls: Any, make: Callable[[], Any], hint: Any = None, **options: Any) -> Any:
-  """A coroutine function and a plain one; what they give when they miss, and when they hit."""
+  """A coroutine function and a plain function; what they return on a miss and on a hit."""
 
   async def load():  # type: ignore[no-untyped-def]
     return make()
@@ -213,22 +213,26 @@ def cached_both(cls: Any, make: Callable[[], Any], hint: Any = None, **options: 
   return given
 
 
-# ---- What comes back
+# ---- Restored types
 
 
 @CODECS
 @values
-@at_once
-def test_an_annotation_gives_its_type_back(make: Make, codec: str, kind: Any, value: Any) -> None:
-  for found in cached_both(make(codec=codec), lambda: value, kind):
+@inmemory_only
+def test_an_annotation_restores_its_type(
+  make_class: MakeClass, codec: str, kind: Any, value: Any
+) -> None:
+  for found in cached_both(make_class(codec=codec), lambda: value, kind):
     assert same(found, value)
 
 
 @CODECS
 @values
-@at_once
-def test_so_does_the_parameter_returns(make: Make, codec: str, kind: Any, value: Any) -> None:
-  cls: Any = make(codec=codec)
+@inmemory_only
+def test_the_parameter_returns_restores_its_type(
+  make_class: MakeClass, codec: str, kind: Any, value: Any
+) -> None:
+  cls: Any = make_class(codec=codec)
   for found in cached_both(cls, lambda: value, returns=kind):
     assert same(found, value)
   for get in (
@@ -242,19 +246,19 @@ def test_so_does_the_parameter_returns(make: Make, codec: str, kind: Any, value:
 
 
 @pytest.mark.parametrize('codec', ['json', 'orjson', 'msgpack'])
-def test_on_every_backend(make: Make, codec: str) -> None:
-  cls: Any = make(codec=codec)
+def test_types_are_restored_on_every_backend(make_class: MakeClass, codec: str) -> None:
+  cls: Any = make_class(codec=codec)
   value = [User(id=1, born=NOW), User(id=2)]
   for found in cached_both(cls, lambda: value, List[User]):
     assert same(found, value)
   for _ in range(2):
     assert same(run(cls().get_or_set('key', lambda: value, returns=List[User])), value)
   plain = run(cls().fetch('key'))
-  assert plain[0]['id'] == 1 and type(plain[0]) is dict  # for others it is data
+  assert plain[0]['id'] == 1 and type(plain[0]) is dict  # for other backends it is data
 
 
-def test_each_caller_has_an_object_of_its_own(make: Make) -> None:
-  cls: Any = make(codec='json')
+def test_each_caller_receives_a_separate_object(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   async def main() -> None:
     go = asyncio.Event()
@@ -273,9 +277,9 @@ def test_each_caller_has_an_object_of_its_own(make: Make) -> None:
   run(main())
 
 
-@at_once
-def test_a_method_a_class_method_and_a_static_method(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_types_are_restored_for_all_kinds_of_methods(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   class Shop:
     @cls.cached(exclude=('self',))
@@ -298,19 +302,21 @@ def test_a_method_a_class_method_and_a_static_method(make: Make) -> None:
     assert Shop.guest() == User(id=3)
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('codec', ['pickle', 'own'])
-def test_other_codecs_take_no_notice_of_it(make: Make, codec: str) -> None:
+def test_other_codecs_ignore_the_type(make_class: MakeClass, codec: str) -> None:
   Cachette.register_codec('own', lambda value: repr(value).encode(), lambda data: data.decode())
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   value = {'id': 1}
   expected: Any = value if codec == 'pickle' else repr(value)
   assert cached_both(cls, lambda: value, User) == [expected] * 4
   assert cached_both(cls, lambda: value, returns=User) == [expected] * 4
 
 
-@at_once
-def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(make: Make) -> None:
+@inmemory_only
+def test_a_custom_codec_that_replaces_a_text_codec_ignores_the_type(
+  make_class: MakeClass,
+) -> None:
   code = """
     import asyncio, dataclasses
     from cachette import Cachette
@@ -327,9 +333,9 @@ def test_a_codec_of_ones_own_under_the_name_of_another_takes_no_notice_either(ma
   assert run_python(code) == "'Point(x=1)' 'Point(x=1)'\n"
 
 
-@at_once
-def test_the_text_codec_stays_as_it_is(make: Make) -> None:
-  cls: Any = make()
+@inmemory_only
+def test_the_vanilla_codec_ignores_the_type(make_class: MakeClass) -> None:
+  cls: Any = make_class()
   assert cached_both(cls, lambda: 'name', str) == ['name'] * 4
   run(cls().flush())
   with pytest.raises(CodecError, match='stores only text'):
@@ -346,9 +352,9 @@ def module_of(source: str) -> Any:
   return module
 
 
-@at_once
-def test_annotations_may_be_strings_and_name_what_comes_later(make: Make) -> None:
-  cls = make(codec='json')
+@inmemory_only
+def test_annotations_may_be_strings_and_forward_references(make_class: MakeClass) -> None:
+  cls = make_class(codec='json')
   module = module_of("""
     from __future__ import annotations
     from pydantic import BaseModel
@@ -372,19 +378,19 @@ def test_annotations_may_be_strings_and_name_what_comes_later(make: Make) -> Non
     assert run(one()) == module.Later(id=1)
     assert many() == [module.Later(id=1)]
     assert quoted() == module.Later(id=1)
-    assert type(inner()).__name__ == 'Inner'  # of the frame in which it was decorated
+    assert type(inner()).__name__ == 'Inner'  # defined in the frame of the decoration
 
 
 class Arbitrary:
-  """No type that pydantic knows."""
+  """A type that pydantic does not know."""
 
 
-def gives(value: Any) -> Callable[[], Any]:
+def returns_value(value: Any) -> Callable[[], Any]:
   return lambda: value
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize(
   'hint',
   [
@@ -407,29 +413,27 @@ def gives(value: Any) -> Callable[[], Any]:
   ],
   ids=str,
 )
-def test_an_annotation_of_which_nothing_can_be_made_is_as_none(
-  make: Make, codec: str, hint: Any
-) -> None:
-  cls: Any = make(codec=codec)
+def test_an_unusable_annotation_is_ignored(make_class: MakeClass, codec: str, hint: Any) -> None:
+  cls: Any = make_class(codec=codec)
   for value in ({'a': [1]}, [1, 2]):
     assert cached_both(cls, lambda: value, hint) == [value] * 4
     run(cls().flush())
 
 
-@at_once
-def test_an_endpoint_that_gives_a_response_is_kept_as_before(make: Make) -> None:
+@inmemory_only
+def test_an_endpoint_that_returns_a_response_is_cached_as_before(make_class: MakeClass) -> None:
   responses = pytest.importorskip('starlette.responses')
-  cls: Any = make(codec='pickle')
+  cls: Any = make_class(codec='pickle')
   found = cached_both(cls, lambda: responses.PlainTextResponse('hello'), responses.Response)
   assert [each.body for each in found] == [b'hello'] * 4
 
 
-def test_fastapi_gives_what_the_model_says() -> None:
+def test_fastapi_responds_with_the_fields_of_the_model() -> None:
   fastapi = pytest.importorskip('fastapi')
   httpx = pytest.importorskip('httpx')
 
   class Local(Cachette):
-    """Keeps models as JSON."""
+    """Stores models as JSON."""
 
   Local.load_config(lambda: {'codec': 'orjson'})
   app, runs = fastapi.FastAPI(), []
@@ -452,7 +456,7 @@ def test_fastapi_gives_what_the_model_says() -> None:
   assert runs == [5]
 
 
-# ---- Values that are not of the type
+# ---- Values of another type
 
 
 WRONG: List[Tuple[Any, Any]] = [
@@ -472,24 +476,24 @@ WRONG: List[Tuple[Any, Any]] = [
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('kind, value', WRONG, ids=lambda each: str(each)[:40])
-def test_a_value_that_is_not_of_the_type_is_kept_as_it_is_and_told_once(
-  make: Make, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
+def test_a_value_of_another_type_is_stored_unchanged_and_logged_once(
+  make_class: MakeClass, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
   for found in cached_both(cls, lambda: value, kind):
     assert same(found, value)
-  told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
+  logged = [each.getMessage() for each in caplog.records if each.name == 'cachette']
   native = [int, str, List[int], *([Dict[int, str]] if codec == 'msgpack' else [])]
-  assert len(told) == (0 if kind in native else 2)  # a line for each function
-  assert all('load' in line and 'returns=' in line for line in told)
+  assert len(logged) == (0 if kind in native else 2)  # one line for each function
+  assert all('load' in line and 'returns=' in line for line in logged)
   assert cls.stats().fallbacks == 0
 
 
-@at_once
-def test_values_of_the_type_still_are_when_another_was_not(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_types_are_restored_after_a_value_of_another_type(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   users: List[Optional[User]] = [None, User(id=1)]
 
   @cls.cached(key='{number}')
@@ -502,9 +506,9 @@ def test_values_of_the_type_still_are_when_another_was_not(make: Make) -> None:
   assert run(find(0)) is None
 
 
-@at_once
-def test_what_reads_as_the_type_is_of_it_on_miss_and_hit(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_value_that_parses_as_the_type_has_it_on_miss_and_hit(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   assert cached_both(cls, lambda: {'id': 5}, User) == [User(id=5)] * 4
   assert cached_both(cls, lambda: NOW.isoformat(), datetime.datetime) == [NOW] * 4
   assert cached_both(cls, lambda: [1, 2], Set[int]) == [{1, 2}] * 4
@@ -541,7 +545,7 @@ class Other(BaseModel):
 
 
 @CODECS
-@at_once
+@inmemory_only
 @pytest.mark.parametrize(
   'kind, value',
   [
@@ -554,56 +558,58 @@ class Other(BaseModel):
   ],
   ids=lambda each: str(each)[:40],
 )
-def test_what_would_come_back_as_another_is_refused(
-  make: Make, codec: str, kind: Any, value: Any
+def test_a_value_that_would_not_round_trip_is_rejected(
+  make_class: MakeClass, codec: str, kind: Any, value: Any
 ) -> None:
-  cls: Any = make(codec=codec)
-  with pytest.raises(CodecError, match='pickle') as told:
+  cls: Any = make_class(codec=codec)
+  with pytest.raises(CodecError, match='pickle') as caught:
     cached_both(cls, lambda: value, kind)
-  assert 'hunter2' not in str(told.value)
+  assert 'hunter2' not in str(caught.value)
   with pytest.raises(CodecError):
     cls.sync.get_or_set('key', value, returns=kind)
   assert run(cls().flush()) == 0
 
 
-@at_once
-def test_an_object_of_a_subclass_comes_back_as_the_type_which_is_told_once(
-  make: Make, caplog: pytest.LogCaptureFixture
+@inmemory_only
+def test_an_instance_of_a_subclass_becomes_the_type_and_is_logged_once(
+  make_class: MakeClass, caplog: pytest.LogCaptureFixture
 ) -> None:
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
   assert [type(each) for each in cached_both(cls, lambda: Special(id=1), User)] == [User] * 4
-  told = [each.getMessage() for each in caplog.records if each.name == 'cachette']
-  assert len(told) == 2 and all('Special' in line and 'User' in line for line in told)
+  logged = [each.getMessage() for each in caplog.records if each.name == 'cachette']
+  assert len(logged) == 2 and all('Special' in line and 'User' in line for line in logged)
 
 
-@at_once
-def test_a_value_that_a_validator_puts_in_order_is_that_on_miss_and_hit(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_value_that_a_validator_normalizes_is_equal_on_miss_and_hit(
+  make_class: MakeClass,
+) -> None:
+  cls: Any = make_class(codec='json')
   upper = Annotated[str, pydantic.AfterValidator(str.upper)]
   assert cached_both(cls, lambda: ['a'], List[upper]) == [['A']] * 4  # type: ignore[valid-type]
 
 
-@at_once
-def test_numbers_that_are_no_numbers(make: Make) -> None:
+@inmemory_only
+def test_nan_and_infinity_in_models(make_class: MakeClass) -> None:
   class Reading(BaseModel):
     value: float
 
   for codec in ('json', 'msgpack'):
-    for found in cached_both(make(codec=codec), lambda: Reading(value=float('nan')), Reading):
+    for found in cached_both(make_class(codec=codec), lambda: Reading(value=float('nan')), Reading):
       assert type(found) is Reading and found.value != found.value
-  with pytest.raises(CodecError):  # orjson makes null of it
-    cached_both(make(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
+  with pytest.raises(CodecError):  # orjson encodes it as null
+    cached_both(make_class(codec='orjson'), lambda: Reading(value=float('nan')), Reading)
 
 
-# ---- Entries of before
+# ---- Older entries
 
 
 @CODECS
-@at_once
-def test_an_entry_that_is_not_of_the_type_any_more_is_computed_anew_and_counted(
-  make: Make, codec: str
+@inmemory_only
+def test_an_entry_that_no_longer_matches_the_type_is_computed_again_and_counted(
+  make_class: MakeClass, codec: str
 ) -> None:
-  cls: Any = make(codec=codec)
+  cls: Any = make_class(codec=codec)
 
   @cls.cached(key='key')
   async def load() -> User:
@@ -618,22 +624,22 @@ def test_an_entry_that_is_not_of_the_type_any_more_is_computed_anew_and_counted(
     assert cls.stats().fallbacks == before + 1
 
 
-@at_once
-def test_damaged_text_is_computed_anew(make: Make) -> None:
+@inmemory_only
+def test_a_damaged_entry_is_computed_again(make_class: MakeClass) -> None:
   import os
 
   name = f'shared-{os.urandom(8).hex()}'
-  writer: Any = make(memory_name=name)
-  reader: Any = make(memory_name=name, codec='json')
+  writer: Any = make_class(memory_name=name)
+  reader: Any = make_class(memory_name=name, codec='json')
   for text in ('', '{"id": 1', '{"id": 1}, {"id": 2}', '{"id": 1}]', '\x00', 'null'):
     writer.sync.put('key', text)
     assert reader.sync.get_or_set('key', lambda: User(id=3), returns=User) == User(id=3)
     assert run(reader().get_or_set('key', 'unused', returns=User)) == User(id=3)
 
 
-@at_once
-def test_a_caller_who_joined_with_another_type_computes_for_himself(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_a_caller_that_joins_with_another_type_computes_separately(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
 
   async def main() -> None:
     go = asyncio.Event()
@@ -655,11 +661,11 @@ def test_a_caller_who_joined_with_another_type_computes_for_himself(make: Make) 
   run(main())
 
 
-# ---- Without pydantic, and what it costs
+# ---- Without pydantic, and costs
 
 
-def test_without_pydantic_an_annotation_changes_nothing_and_returns_is_an_error() -> None:
-  told = run_python("""
+def test_without_pydantic_annotations_are_ignored_and_returns_is_an_error() -> None:
+  output = run_python("""
     import sys
     sys.modules['pydantic'] = None  # an import fails
     import dataclasses, logging
@@ -683,23 +689,23 @@ def test_without_pydantic_an_annotation_changes_nothing_and_returns_is_an_error(
       except CodecError as error:
         print(error)
     """)
-  lines = told.splitlines()
+  lines = output.splitlines()
   assert lines[0] == "[{'x': 1}] [{'x': 1}]"
   assert len(lines) == 3
   assert all('returns=' in line and 'pip install pydantic' in line for line in lines[1:])
 
 
-@at_once
-def test_a_type_that_was_given_and_cannot_be_is_told(make: Make) -> None:
-  cls: Any = make(codec='json')
+@inmemory_only
+def test_an_unsupported_type_in_returns_is_an_error(make_class: MakeClass) -> None:
+  cls: Any = make_class(codec='json')
   with pytest.raises(CodecError, match='returns=.*Arbitrary'):
     run(cls().get_or_set('key', 5, returns=Arbitrary))
   with pytest.raises(CodecError, match='returns=.*Arbitrary'):
     cached_both(cls, lambda: 5, returns=Arbitrary)
 
 
-def test_pydantic_is_imported_only_when_it_is_needed() -> None:
-  told = run_python("""
+def test_pydantic_is_imported_only_when_needed() -> None:
+  output = run_python("""
     import sys, asyncio
     from typing import Any, Dict, List, Optional
     from cachette import Cachette
@@ -721,11 +727,13 @@ def test_pydantic_is_imported_only_when_it_is_needed() -> None:
     def five() -> set: return {1}
     print(five(), five(), 'pydantic' in sys.modules)
     """)
-  assert told == 'False\n{1} {1} True\n'
+  assert output == 'False\n{1} {1} True\n'
 
 
-@at_once
-def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@inmemory_only
+def test_the_type_adapter_is_created_once(
+  make_class: MakeClass, monkeypatch: pytest.MonkeyPatch
+) -> None:
   made = []
   original = pydantic.TypeAdapter.__init__
 
@@ -734,7 +742,7 @@ def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -
     original(self, *args, **kwargs)
 
   monkeypatch.setattr(pydantic.TypeAdapter, '__init__', counting)
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   @cls.cached(key='{number}')
   def load(number: int) -> Line:
@@ -743,14 +751,14 @@ def test_the_adapter_is_made_once(make: Make, monkeypatch: pytest.MonkeyPatch) -
   for number in (1, 1, 2, 2):
     load(number)
     cls.sync.get_or_set(f'x{number}', Line([]), returns=Line)
-  assert len(made) <= 4  # for the function and for returns=, each looked at and made
+  assert len(made) <= 4  # for the function and for returns=, each validated and created
 
 
-@at_once
-def test_threads_at_once(make: Make) -> None:
+@inmemory_only
+def test_concurrent_threads_restore_types(make_class: MakeClass) -> None:
   from concurrent.futures import ThreadPoolExecutor
 
-  cls: Any = make(codec='json')
+  cls: Any = make_class(codec='json')
 
   @cls.cached(key='{number}')
   def load(number: int) -> Line:
@@ -762,10 +770,12 @@ def test_threads_at_once(make: Make) -> None:
     ]
 
 
-@at_once
+@inmemory_only
 @pytest.mark.parametrize('returns', ['Nope', List['Nope']])  # type: ignore[name-defined] # noqa: F821
-def test_a_stated_type_whose_name_is_not_defined_is_an_error(make: Make, returns: Any) -> None:
-  sync = make(codec='json').sync
+def test_a_type_in_returns_with_an_undefined_name_is_an_error(
+  make_class: MakeClass, returns: Any
+) -> None:
+  sync = make_class(codec='json').sync
   with pytest.raises(CodecError, match='is not supported by pydantic: a name in it is not defined'):
     sync.get_or_set('key', lambda: {'a': 1}, returns=returns)
   assert sync.fetch('key') is None

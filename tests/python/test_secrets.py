@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""User names and passwords are in nothing that can be seen, however the option that has them is
-written: no message, log, repr, statistic or traceback, whole or in part, encoded or decoded."""
+"""User names and passwords are never visible, however the option that contains them is written: in
+no message, log, repr, statistic or traceback, whole or in part, encoded or decoded."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,12 @@ from urllib.parse import quote
 import pytest
 from cachette import Cachette, _codecs
 from cachette._cachette import options
-from conftest import forget_aws
+from conftest import clear_aws_environment
 from services.process import find_free_port
 
 USER = 'Walrus7'
 
-# Every reserved character of URLs and more, alone in the middle of a password.
+# Every reserved character of URLs and more, each in the middle of a password.
 MARKS = [
   *'@:/?#[]%!$&\'()*+,;=|\\^`{}<>"~ \t\n\r\0\x7fé鍵',
   *('@@', '://', ':@', '@:', ':123@', '/0', '//', '?db=1', '?a=b@c', '#@', '[::1]', ']:1', ','),
@@ -32,9 +32,9 @@ PASSWORDS = [f'Hunter2{mark}Zebra9' for mark in MARKS] + ['@Hunter2', 'Hunter2@'
 
 
 def parts_of(secret: str) -> List[str]:
-  """Each four characters in a row of it, as it is and percent-encoded, in lower case.
+  """Every four consecutive characters of a secret, plain and percent-encoded, in lower case.
 
-  Those that are nothing but a mark are left out: messages have words and hosts of their own.
+  Parts of a single repeated mark are skipped, because messages contain such words and hosts too.
   """
   found = []
   for shape in (str, encode):
@@ -49,17 +49,17 @@ def encode(text: str) -> str:
   return quote(text.encode('utf-8', 'replace'), safe='')
 
 
-def tell(seen: str, secrets: Tuple[str, ...]) -> List[str]:
-  """The parts of secrets that are in what was seen."""
+def leaks(seen: str, secrets: Tuple[str, ...]) -> List[str]:
+  """The parts of secrets that the text contains."""
   seen = seen.lower()
   return [part for secret in secrets for part in parts_of(secret) if part in seen]
 
 
 def show_error(error: BaseException) -> str:
-  """All that an exception and those behind it tell."""
-  told = traceback.format_exception(type(error), error, error.__traceback__)
-  # The lines of source that a traceback shows are of this file, and have no secret in them.
-  seen = [*told, str(error), repr(error), repr(error.args)]
+  """All text of an exception and of those that caused it."""
+  lines = traceback.format_exception(type(error), error, error.__traceback__)
+  # The source lines in a traceback are of this file, and contain no secret.
+  seen = [*lines, str(error), repr(error), repr(error.args)]
   if hasattr(error, 'errors'):
     seen += [repr(error.errors()), error.json()]
   for each in (error.__cause__, error.__context__):
@@ -83,7 +83,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 
 
 def observe(settings: Any) -> str:
-  """All that can be seen of a cache with these settings, which need not be right."""
+  """All text that a cache with these settings produces. The settings may be invalid."""
 
   class Own(Cachette):
     pass
@@ -142,21 +142,21 @@ URLS = {
 
 @pytest.mark.parametrize('form', FORMS)
 @pytest.mark.parametrize('backend', URLS)
-def test_no_part_of_a_url_that_is_secret_is_seen(backend: str, form: str) -> None:
+def test_no_secret_part_of_a_url_is_visible(backend: str, form: str) -> None:
   option, scheme = URLS[backend]
-  port = find_free_port()  # where nobody listens
-  told = []
+  port = find_free_port()  # nothing listens there
+  leaked = []
   for password in PASSWORDS:
     for shape in (str, encode):
       url = form.format(scheme=scheme, user=USER, password=shape(password), port=port)
       seen = observe({'backend': backend, option: url, 'timeout': 0.05, 'connect_timeout': 0.05})
-      found = tell(seen, (password, USER))
+      found = leaks(seen, (password, USER))
       if found:
-        told.append((url, found, seen))
-  assert not told, f'{len(told)} of {2 * len(PASSWORDS)}, such as {told[0]}'
+        leaked.append((url, found, seen))
+  assert not leaked, f'{len(leaked)} of {2 * len(PASSWORDS)}, such as {leaked[0]}'
 
 
-def test_an_unescaped_at_sign_in_a_mongodb_url_is_a_fault() -> None:
+def test_an_unescaped_at_sign_in_a_mongodb_url_is_an_error() -> None:
   class Own(Cachette):
     pass
 
@@ -168,7 +168,7 @@ def test_an_unescaped_at_sign_in_a_mongodb_url_is_a_fault() -> None:
 
 @pytest.mark.parametrize('option', ['memcached_username', 'memcached_password'])
 @pytest.mark.parametrize('auth', ['auto', 'ascii', 'sasl', 'none'])
-def test_no_part_of_memcached_credentials_is_seen(option: str, auth: str) -> None:
+def test_no_part_of_memcached_credentials_is_visible(option: str, auth: str) -> None:
   port = find_free_port()
   other = {'memcached_username': 'memcached_password', 'memcached_password': 'memcached_username'}
   for password in [*PASSWORDS, '', 'Hunter2' * 100]:
@@ -182,20 +182,20 @@ def test_no_part_of_memcached_credentials_is_seen(option: str, auth: str) -> Non
         **more,
       }
       seen = observe(settings)
-      assert not tell(seen, (password, USER) if password else (USER,)), (settings, seen)
+      assert not leaks(seen, (password, USER) if password else (USER,)), (settings, seen)
 
 
-# ---- In the place of something else
+# ---- Secrets in other options
 
 
 @pytest.fixture(autouse=True)
 def no_codecs_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-  """Whose names are in messages, and may look like a part of the password."""
+  """Names of custom codecs appear in messages, and may look like part of the password."""
   monkeypatch.setattr(_codecs, '_own', {})
 
 
 @pytest.mark.parametrize('name', [row['name'] for row in options()])
-def test_a_url_that_stands_in_another_option_is_not_seen(name: str, tmp_path: Any) -> None:
+def test_a_url_in_another_option_is_not_visible(name: str, tmp_path: Any) -> None:
   needs: Dict[str, Any] = {
     'inmemory': {},
     'redis': {'redis_url': 'rediss://127.0.0.1:1'},
@@ -208,22 +208,28 @@ def test_a_url_that_stands_in_another_option_is_not_seen(name: str, tmp_path: An
     password = f'Hunter2{mark}Zebra9'
     url = f'redis://{USER}:{password}@host:6379/0'
     for backend, settings in needs.items():
-      given = {'backend': backend, **settings, 'timeout': 0.05, 'connect_timeout': 0.05, name: url}
-      seen = observe(given)
-      assert not tell(seen, (password, USER)), (given, seen)
+      configured = {
+        'backend': backend,
+        **settings,
+        'timeout': 0.05,
+        'connect_timeout': 0.05,
+        name: url,
+      }
+      seen = observe(configured)
+      assert not leaks(seen, (password, USER)), (configured, seen)
 
 
-def test_a_url_in_the_place_of_a_name_is_not_seen() -> None:
+def test_a_url_instead_of_an_option_name_is_not_visible() -> None:
   for mark in ('', '@', ':', '/', '?', '#', '%'):
     password = f'Hunter2{mark}Zebra9'
     url = f'redis://{USER}:{password}@host:6379/0'
     for settings in ([(url, 'redis_url')], {url: None}, [(url, 5)], url, [url], {url: url}):
       seen = observe(settings)
-      assert not tell(seen, (password, USER)), (settings, seen)
+      assert not leaks(seen, (password, USER)), (settings, seen)
 
 
 @pytest.mark.parametrize('pydantic_there', [True, False])
-def test_without_pydantic_nothing_more_is_seen(
+def test_without_pydantic_nothing_more_is_visible(
   pydantic_there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   if not pydantic_there:
@@ -233,7 +239,7 @@ def test_without_pydantic_nothing_more_is_seen(
     for password in PASSWORDS:
       url = f'{backend}://{USER}:{password}@host:port'
       seen = observe({'backend': backend, option: url})
-      assert not tell(seen, (password, USER)), (url, seen)
+      assert not leaks(seen, (password, USER)), (url, seen)
 
 
 SECRETS = ['secret', 'aws_access_key_id', 'aws_secret_access_key', 'aws_session_token']
@@ -241,15 +247,15 @@ SECRETS = ['secret', 'aws_access_key_id', 'aws_secret_access_key', 'aws_session_
 
 @pytest.mark.parametrize('name', SECRETS)
 @pytest.mark.parametrize('backend', ['inmemory', 'dynamodb'])
-def test_no_part_of_a_key_is_seen(backend: str, name: str) -> None:
+def test_no_part_of_an_access_key_is_visible(backend: str, name: str) -> None:
   port = find_free_port()
   for password in [*PASSWORDS, f'{USER},Hunter2', b'Hunter2Zebra9', ['Hunter2Zebra9', 5], 5]:
     settings = {'backend': backend, 'dynamodb_url': f'http://127.0.0.1:{port}', 'timeout': 0.05}
     seen = observe({**settings, name: password})
-    assert not tell(seen, ('Hunter2Zebra9', str(password), USER)) or password == 5, (name, seen)
+    assert not leaks(seen, ('Hunter2Zebra9', str(password), USER)) or password == 5, (name, seen)
 
 
-# ---- What the environment and AWS's files name
+# ---- The environment and AWS's files
 
 AWS_PLACES = [
   'AWS_ENDPOINT_URL',
@@ -298,8 +304,8 @@ AWS_FORMS = ['http://{user}:{password}@127.0.0.1:{port}', '{user}:{password}@127
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.MonkeyPatch:
-  """An environment of AWS's with a region, and with a home that has no files."""
-  forget_aws(monkeypatch, tmp_path)
+  """An AWS environment with a region, and with a home without files."""
+  clear_aws_environment(monkeypatch, tmp_path)
   monkeypatch.setenv('AWS_REGION', 'eu-central-1')
   (tmp_path / '.aws').mkdir()
   (tmp_path / 'token').write_text('token')
@@ -307,16 +313,16 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pytest.Mon
 
 
 def aws_values(port: int) -> Iterator[Tuple[str, str]]:
-  """(password, what has it) for a place in the environment or the files."""
+  """Pairs of a password and the value that contains it, for a variable or a file entry."""
   for password in SOME_PASSWORDS:
-    # Where a password has an '@', a URL without a host cannot be told from one with a host.
+    # If a password contains '@', a URL without a host is indistinguishable from one with a host.
     for form in [*AWS_FORMS, *(['http://{user}:{password}'] if '@' not in password else [])]:
       yield password, form.format(user=USER, password=password, port=port)
 
 
 @pytest.mark.parametrize('keys', [True, False])
 @pytest.mark.parametrize('name', AWS_PLACES)
-def test_what_the_environment_of_aws_has_is_not_seen(
+def test_secrets_in_the_environment_of_aws_are_not_visible(
   name: str, keys: bool, clean: pytest.MonkeyPatch
 ) -> None:
   port = find_free_port()
@@ -338,11 +344,11 @@ def test_what_the_environment_of_aws_has_is_not_seen(
   for password, value in aws_values(port):
     clean.setenv(name, value)
     seen = observe({'backend': 'dynamodb', 'timeout': 0.05, 'connect_timeout': 0.05})
-    assert not tell(seen, (password, USER)), (value, seen)
+    assert not leaks(seen, (password, USER)), (value, seen)
 
 
 @pytest.mark.parametrize('name', PROFILE_PLACES)
-def test_what_a_profile_of_aws_has_is_not_seen(name: str, clean: pytest.MonkeyPatch) -> None:
+def test_secrets_in_an_aws_profile_are_not_visible(name: str, clean: pytest.MonkeyPatch) -> None:
   port = find_free_port()
   others = {
     'source_profile': 'role_arn = a',
@@ -366,4 +372,4 @@ def test_what_a_profile_of_aws_has_is_not_seen(name: str, clean: pytest.MonkeyPa
       '[profile other]\naws_access_key_id = id\naws_secret_access_key = key\n'
     )
     seen = observe({'backend': 'dynamodb', 'timeout': 0.3, 'connect_timeout': 0.05})
-    assert not tell(seen, (password, USER)), (value, seen)
+    assert not leaks(seen, (password, USER)), (value, seen)

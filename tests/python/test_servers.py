@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make servers`, and what compose.yaml promises."""
+"""`make servers`, and compose.yaml."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ SERVERS = [sys.executable, str(ROOT / 'scripts' / 'servers')]
 
 @pytest.fixture(scope='module')
 def exports() -> Iterator[Dict[str, Dict[str, str]]]:
-  """For each backend, the environment that the lines of scripts/servers say."""
+  """The environment of each backend, from the lines that scripts/servers prints."""
   with subprocess.Popen(SERVERS, stdout=subprocess.PIPE, text=True) as process:
     assert process.stdout is not None
     found: Dict[str, Dict[str, str]] = {}
@@ -45,7 +45,7 @@ def exports() -> Iterator[Dict[str, Dict[str, str]]]:
 
 
 def address_of(names: Dict[str, str]) -> Tuple[str, Tuple[str, int]]:
-  """The option that names a server, and where that is."""
+  """The option that names a server, and its address."""
   ((option, value),) = [
     (name, value) for name, value in names.items() if name.endswith(('_URL', '_HOST'))
   ]
@@ -54,8 +54,8 @@ def address_of(names: Dict[str, str]) -> Tuple[str, Tuple[str, int]]:
 
 
 @pytest.mark.parametrize('backend', ['redis', 'valkey', 'memcached', 'mongodb', 'dynamodb'])
-def test_an_example_runs_on_each_server(exports: Dict[str, Dict[str, str]], backend: str) -> None:
-  told = run_python(
+def test_an_example_works_on_each_server(exports: Dict[str, Dict[str, str]], backend: str) -> None:
+  output = run_python(
     """
     import fastapi_app
     from cachette import Cachette
@@ -65,10 +65,10 @@ def test_an_example_runs_on_each_server(exports: Dict[str, Dict[str, str]], back
     """,
     env={**exports[backend], 'PYTHONPATH': str(ROOT / 'examples' / 'asgi')},
   )
-  assert told.split() == [backend, 'hello']
+  assert output.split() == [backend, 'hello']
 
 
-def test_where_one_cannot_be_started_the_others_are_there(tmp_path: pathlib.Path) -> None:
+def test_a_server_that_cannot_start_does_not_affect_the_others(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'redis-server').symlink_to(shutil.which('redis-server') or '')
   with subprocess.Popen(
     SERVERS,
@@ -78,14 +78,14 @@ def test_where_one_cannot_be_started_the_others_are_there(tmp_path: pathlib.Path
     env={**os.environ, 'PATH': str(tmp_path)},
   ) as process:
     assert process.stdout is not None
-    told = ''.join(iter(process.stdout.readline, 'Ctrl-C ends them.\n'))
+    output = ''.join(iter(process.stdout.readline, 'Ctrl-C ends them.\n'))
     process.terminate()
     assert process.wait(30) == 0
-  assert 'There is no server for memcached: memcached is not installed' in told
-  assert 'CACHETTE_BACKEND=redis' in told and 'CACHETTE_BACKEND=memcached' not in told
+  assert 'There is no server for memcached: memcached is not installed' in output
+  assert 'CACHETTE_BACKEND=redis' in output and 'CACHETTE_BACKEND=memcached' not in output
 
 
-def test_compose_has_the_same_servers_and_tells_when_they_are_ready() -> None:
+def test_compose_has_the_same_servers_with_health_checks() -> None:
   services = yaml.safe_load((ROOT / 'compose.yaml').read_text(encoding='utf-8'))['services']
   assert set(services) == {'redis', 'valkey', 'memcached', 'mongo', 'dynamodb-local'}
   taken = set()
@@ -98,7 +98,7 @@ def test_compose_has_the_same_servers_and_tells_when_they_are_ready() -> None:
   assert len(taken) == len(services) and '8000' not in taken
 
 
-def test_servers_that_end_say_why() -> None:
+def test_a_server_that_exits_is_an_error_with_its_output() -> None:
   from services.redis import RedisServer
 
   with pytest.raises(RuntimeError, match='(?s)redis-server ended: .*no-such-directive'):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The calls that block, for code without an event loop."""
+"""The blocking calls, for code without an event loop."""
 
 import asyncio
 import os
@@ -9,11 +9,19 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from cachette import BackendUnavailable, Cachette, CodecError
-from conftest import Make, about, at_once, count_descriptors, fitting, linux_only, run_python
+from conftest import (
+  MakeClass,
+  about,
+  allowed_size,
+  count_descriptors,
+  inmemory_only,
+  linux_only,
+  run_python,
+)
 
 
-def test_the_calls_give_what_the_awaited_ones_give(make: Make) -> None:
-  sync = make(codec='json').sync
+def test_blocking_calls_return_what_the_awaited_calls_return(make_class: MakeClass) -> None:
+  sync = make_class(codec='json').sync
   assert sync.put('key', [1, 2]) is None
   assert sync.fetch('key') == [1, 2]
   assert sync.fetch('absent') is None
@@ -36,22 +44,24 @@ def test_the_calls_give_what_the_awaited_ones_give(make: Make) -> None:
 
 
 @pytest.mark.parametrize('size', [0, 1, 2047, 2048, 2049, 1_000_000])
-def test_values_of_any_size_come_back(make: Make, backend: Dict[str, Any], size: int) -> None:
-  size = fitting(backend, size)
-  sync = make(codec='pickle').sync
+def test_values_of_any_size_round_trip(
+  make_class: MakeClass, backend: Dict[str, Any], size: int
+) -> None:
+  size = allowed_size(backend, size)
+  sync = make_class(codec='pickle').sync
   sync.put('key', b'\xff' * size)
   assert sync.fetch('key') == b'\xff' * size
 
 
-def test_it_is_the_same_cache_as_the_awaited_one(make: Make) -> None:
-  cls = make()
+def test_blocking_and_awaited_calls_share_a_cache(make_class: MakeClass) -> None:
+  cls = make_class()
   cls.sync.put('key', 'value')
   assert asyncio.run(cls().fetch('key')) == 'value'
   assert cls().sync.fetch('key') == 'value'
 
 
-def test_errors_are_raised(make: Make) -> None:
-  sync = make(codec='json').sync
+def test_blocking_calls_raise_errors(make_class: MakeClass) -> None:
+  sync = make_class(codec='json').sync
   with pytest.raises(ValueError, match='empty'):
     sync.fetch('')
   with pytest.raises(TypeError, match='key must be a str'):
@@ -64,8 +74,8 @@ def test_errors_are_raised(make: Make) -> None:
     sync.fetch('key', fallback=1)  # type: ignore[call-arg]
 
 
-def test_beside_a_running_loop_it_works(make: Make) -> None:
-  cls = make()
+def test_blocking_calls_work_in_a_running_loop(make_class: MakeClass) -> None:
+  cls = make_class()
 
   async def main() -> None:
     awaited = asyncio.ensure_future(cls().put('awaited', 'value'))
@@ -78,7 +88,7 @@ def test_beside_a_running_loop_it_works(make: Make) -> None:
   asyncio.run(main())
 
 
-def test_no_loop_is_started_and_none_is_imported(backend: Any) -> None:
+def test_blocking_calls_start_no_loop_and_import_no_asyncio(backend: Any) -> None:
   program = f"""
     import sys
     from cachette import Cachette
@@ -109,8 +119,8 @@ def run_threads(count: int, work: Callable[[int], None]) -> None:
   assert not failures, failures
 
 
-def test_threads_work_side_by_side(make: Make) -> None:
-  cls = make()
+def test_threads_can_use_a_cache_concurrently(make_class: MakeClass) -> None:
+  cls = make_class()
 
   def work(number: int) -> None:
     for turn in range(300):
@@ -125,22 +135,22 @@ def test_threads_work_side_by_side(make: Make) -> None:
 
 
 @linux_only
-def test_a_thread_closes_its_connection_when_it_ends(make: Make) -> None:
-  cls = make()
+def test_a_thread_closes_its_connection_at_its_end(make_class: MakeClass) -> None:
+  cls = make_class()
   cls.sync.put('key', 'value')
   before = count_descriptors()
   for _ in range(25):
     run_threads(4, lambda _: cls.sync.put('key', 'value'))
-  # The file store has some threads of its own, with a connection each; it starts them as they are
-  # needed. Before Python 3.13 join() comes before a thread's very end.
+  # The file store has a few threads with a connection each, and starts them on demand. Before
+  # Python 3.13, join() returns slightly before the thread's actual end.
   deadline = time.monotonic() + 10
   while count_descriptors() > before + 20:
     assert time.monotonic() < deadline
     time.sleep(0.01)
 
 
-def test_a_forked_child_opens_its_own(make: Make) -> None:
-  cls = make()
+def test_a_forked_child_opens_its_own_connection(make_class: MakeClass) -> None:
+  cls = make_class()
   cls.sync.put('key', 'parent')
   child = os.fork()
   if child == 0:
@@ -153,22 +163,22 @@ def test_a_forked_child_opens_its_own(make: Make) -> None:
   assert cls.sync.fetch('key') == 'parent'
 
 
-@at_once
-def test_a_dead_server_is_an_error_at_once(make: Make) -> None:
+@inmemory_only
+def test_a_dead_server_is_an_immediate_error(make_class: MakeClass) -> None:
   class Dead(Cachette):
     pass
 
   Dead.load_config(lambda: {'backend': 'redis', 'redis_url': 'redis://127.0.0.1:1'})
-  begin = time.monotonic()
+  start = time.monotonic()
   with pytest.raises(BackendUnavailable, match='127.0.0.1:1'):
     Dead.sync.fetch('key')
-  assert time.monotonic() - begin < 10
+  assert time.monotonic() - start < 10
   assert Dead.stats().errors == 1
 
 
 @pytest.mark.parametrize('kind', ['awaited', 'sync', 'cached'])
-def test_a_miss_is_counted_and_asked_for_once(make: Make, kind: str) -> None:
-  cls = make(codec='json')
+def test_a_miss_is_counted_and_fetched_once(make_class: MakeClass, kind: str) -> None:
+  cls = make_class(codec='json')
 
   @cls.cached(key='key')
   def compute() -> int:

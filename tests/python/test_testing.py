@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""cachette.testing: a cache for each test, a clock that it moves, a switch, and the fixture."""
+"""cachette.testing: a cache for each test, a clock that the test controls, a switch, and the
+fixture."""
 
 import asyncio
 import pathlib
@@ -17,7 +18,7 @@ from services.redis import RedisServer
 
 
 class Shop(Cachette):
-  """A cache of an application, on a server that is not there."""
+  """The cache of an application, on a server that does not exist."""
 
 
 def get_shop_config() -> Dict[str, Any]:
@@ -36,7 +37,7 @@ def isolation() -> Iterator[Isolation]:
 # ---- Isolation
 
 
-def test_every_cache_is_an_empty_one_in_memory(isolation: Isolation) -> None:
+def test_every_cache_is_empty_and_in_memory(isolation: Isolation) -> None:
   async def main() -> None:
     assert await Shop().fetch('key') is None
     await Shop().put('key', {'a': [1]})
@@ -47,7 +48,7 @@ def test_every_cache_is_an_empty_one_in_memory(isolation: Isolation) -> None:
   assert Shop.sync.fetch('key') == {'a': [1]}
 
 
-def test_what_was_there_before_is_there_again() -> None:
+def test_entries_are_restored_after_isolation() -> None:
   Cachette.sync.put('key', 'before')
   for _ in range(2):
     with isolated():
@@ -59,14 +60,14 @@ def test_what_was_there_before_is_there_again() -> None:
   Cachette.sync.clear(key='key')
 
 
-def test_it_ends_when_the_test_fails() -> None:
+def test_isolation_ends_when_the_test_fails() -> None:
   with pytest.raises(LookupError), isolated():
     Cachette.sync.put('key', 'meanwhile')
     raise LookupError
   assert Cachette.sync.fetch('key') is None
 
 
-def test_only_the_classes_that_are_named() -> None:
+def test_isolation_can_be_limited_to_classes() -> None:
   with isolated(Shop):
     Shop.sync.put('key', 1)
     Cachette.sync.put('key', 'stays')
@@ -74,7 +75,9 @@ def test_only_the_classes_that_are_named() -> None:
   assert Cachette.sync.clear(key='key') == 1
 
 
-def test_a_configuration_that_is_loaded_meanwhile(redis: RedisServer) -> None:
+def test_a_configuration_that_is_loaded_during_isolation_applies_afterwards(
+  redis: RedisServer,
+) -> None:
   class Own(Cachette):
     pass
 
@@ -90,11 +93,11 @@ def test_a_configuration_that_is_loaded_meanwhile(redis: RedisServer) -> None:
     Own.sync.put('isolated', 'value', ttl=60)
   assert Own.sync.fetch('isolated') is None
   Own.sync.put('isolated', 'on the server')
-  assert 'on the server' in redis.say('GET', 'isolated')
+  assert 'on the server' in redis.execute('GET', 'isolated')
   assert Own.sync.clear(key='isolated') == 1
 
 
-def test_it_may_be_nested() -> None:
+def test_isolation_can_be_nested() -> None:
   class Own(Cachette):
     pass
 
@@ -131,7 +134,7 @@ def test_a_class_with_two_parents_is_isolated_once() -> None:
   assert Both.sync.fetch('key') == 'before'
 
 
-def test_a_class_that_is_named_is_isolated_where_it_inherits_its_configuration() -> None:
+def test_a_class_that_inherits_its_configuration_can_be_isolated_alone() -> None:
   class Parent(Cachette):
     pass
 
@@ -153,7 +156,7 @@ def test_a_class_that_is_named_is_isolated_where_it_inherits_its_configuration()
       assert Child.sync.fetch('key') == 'shared'
 
 
-def test_all_of_the_configuration_stays_but_the_backend() -> None:
+def test_isolation_replaces_only_the_backend() -> None:
   class Own(Cachette):
     pass
 
@@ -168,7 +171,7 @@ def test_all_of_the_configuration_stays_but_the_backend() -> None:
       Own.sync.put('key', 'v' * 300_000)
 
 
-def test_a_codec_of_the_applications_own_stays() -> None:
+def test_isolation_preserves_custom_codecs() -> None:
   class Own(Cachette):
     pass
 
@@ -179,7 +182,7 @@ def test_a_codec_of_the_applications_own_stays() -> None:
     assert Own.sync.fetch('key') == 'cba'
 
 
-def test_threads_and_their_loops_see_the_same(isolation: Isolation) -> None:
+def test_threads_and_their_loops_share_the_isolated_cache(isolation: Isolation) -> None:
   found = []
 
   async def main() -> None:
@@ -197,7 +200,7 @@ def test_threads_and_their_loops_see_the_same(isolation: Isolation) -> None:
 # ---- The clock
 
 
-def test_time_stands_still_but_for_the_test(isolation: Isolation) -> None:
+def test_the_clock_advances_only_when_the_test_moves_it(isolation: Isolation) -> None:
   cache: Any = Shop.sync
   cache.put('default', 1)
   cache.put('short', 1, ttl=0.5)
@@ -217,7 +220,7 @@ def test_time_stands_still_but_for_the_test(isolation: Isolation) -> None:
     isolation.clock.advance(-1)
 
 
-def test_a_class_that_comes_later_has_the_same_time(isolation: Isolation) -> None:
+def test_a_class_defined_later_has_the_same_clock(isolation: Isolation) -> None:
   isolation.clock.advance(1e6)
 
   class Own(Cachette):
@@ -229,7 +232,7 @@ def test_a_class_that_comes_later_has_the_same_time(isolation: Isolation) -> Non
   assert Own.sync.fetch('key') is None
 
 
-def test_decorated_functions_and_get_or_set(isolation: Isolation) -> None:
+def test_the_clock_applies_to_decorated_functions_and_get_or_set(isolation: Isolation) -> None:
   calls = []
 
   @Shop.cached(ttl=10)
@@ -253,7 +256,7 @@ def test_decorated_functions_and_get_or_set(isolation: Isolation) -> None:
 # ---- The switch
 
 
-def test_off_keeps_nothing_and_fails_nothing(isolation: Isolation) -> None:
+def test_disabled_caching_stores_nothing_and_raises_nothing(isolation: Isolation) -> None:
   cache: Any = Shop.sync
   cache.put('before', 1)
   with isolation.off():
@@ -272,7 +275,7 @@ def test_off_keeps_nothing_and_fails_nothing(isolation: Isolation) -> None:
   assert cache.fetch('before') == 1
 
 
-def test_off_gives_back_what_was_there() -> None:
+def test_entries_are_restored_after_caching_was_disabled() -> None:
   with isolated() as outer:
     Shop.sync.put('key', 'outer')
     with isolated() as inner:
@@ -288,7 +291,7 @@ def test_off_gives_back_what_was_there() -> None:
   Shop.load_config(get_shop_config)
 
 
-def test_caching_can_be_off_in_a_configuration() -> None:
+def test_caching_can_be_disabled_in_a_configuration() -> None:
   class Own(Cachette):
     pass
 
@@ -350,34 +353,34 @@ TESTS = """
 """
 
 
-def test_the_fixture_in_a_project_of_its_own(tmp_path: pathlib.Path) -> None:
+def test_the_fixture_works_in_a_separate_project(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'app.py').write_text(textwrap.dedent(APPLICATION))
   (tmp_path / 'test_app.py').write_text(textwrap.dedent(TESTS))
-  done = subprocess.run(
+  process = subprocess.run(
     [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'test_app.py'],
     cwd=tmp_path,
     capture_output=True,
     text=True,
     timeout=120,
   )
-  assert done.returncode == 0, done.stdout + done.stderr
-  assert 'passed' in done.stdout and 'failed' not in done.stdout
+  assert process.returncode == 0, process.stdout + process.stderr
+  assert 'passed' in process.stdout and 'failed' not in process.stdout
 
 
-def test_the_package_does_not_import_it() -> None:
-  told = run_python(
+def test_the_package_does_not_import_its_testing_module() -> None:
+  output = run_python(
     """
     import sys, cachette
     print([name for name in sys.modules if name.startswith(('cachette.testing', 'pytest'))])
     """
   )
-  assert told == '[]\n'
+  assert output == '[]\n'
 
 
-def test_plain_calls_are_as_typed() -> None:
-  own: Type[Cachette] = Shop
+def test_the_functions_match_their_types() -> None:
+  cls: Type[Cachette] = Shop
   found: Dict[str, Any] = {}
-  with isolated(own) as isolation:
+  with isolated(cls) as isolation:
     assert isinstance(isolation, Isolation) and callable(cached)
-    found.update(own.sync.fetch_many(['a']))
+    found.update(cls.sync.fetch_many(['a']))
   assert found == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Options as text, as the environment has them; and warnings of what is probably not meant."""
+"""Options as text, as in the environment, and warnings about probable mistakes."""
 
 import collections
 import contextlib
@@ -19,10 +19,10 @@ from conftest import run_python
 
 TABLE = {row['name']: row for row in options()}
 
-# Here options of backends are given without a backend, on purpose; what is warned of is below.
+# These tests set options of backends without a backend; the warnings about that are tested below.
 pytestmark = pytest.mark.filterwarnings('ignore:.*no "backend":UserWarning')
 
-# Text for each kind of option: what it may be, with the text by which the option is then known.
+# Each kind of option with values, and the text by which the option then displays them.
 GOOD = {
   'seconds': [('60', '60'), ('1', '1'), ('2.5', '2.5'), ('3600', '3600')],
   'duration': [('1', '1'), ('0.25', '0.25'), ('3600', '3600')],
@@ -37,7 +37,7 @@ CHOICES = [row['name'] for row in options() if row['type'] == 'choice']
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-  """An environment without variables of Cachette's."""
+  """An environment without variables of Cachette."""
   for name in list(os.environ):
     if name.upper().startswith('CACHETTE_'):
       monkeypatch.delenv(name)
@@ -52,7 +52,7 @@ def load(settings: Any) -> Any:
   return Own._config
 
 
-# In whatever way settings are given.
+# Every form in which settings can be passed.
 
 
 def as_pairs(settings: Dict[str, Any]) -> Any:
@@ -77,38 +77,40 @@ def as_settings(settings: Dict[str, Any]) -> Any:
   return pydantic.create_model('Settings', __base__=pydantic_settings.BaseSettings, **fields)()
 
 
-WAYS: List[Callable[[Dict[str, Any]], Any]] = [
+FORMS: List[Callable[[Dict[str, Any]], Any]] = [
   *(dict, as_pairs, as_mapping, as_dataclass, as_model, as_settings)
 ]
 
 
-@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize('form', FORMS, ids=lambda form: form.__name__)
 @pytest.mark.parametrize('name', BY_TEXT)
-def test_an_option_of_every_kind_may_be_text(name: str, way: Any) -> None:
+def test_options_of_every_kind_accept_text(name: str, form: Any) -> None:
   for text, known in GOOD[TABLE[name]['type']]:
-    assert load(way({name: text})).get(name) == known
+    assert load(form({name: text})).get(name) == known
 
 
-@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize('form', FORMS, ids=lambda form: form.__name__)
 @pytest.mark.parametrize('name', [*BY_TEXT, *CHOICES])
-def test_text_that_is_wrong_is_refused_by_name_and_value(name: str, way: Any) -> None:
+def test_invalid_text_is_an_error_with_name_and_value(name: str, form: Any) -> None:
   for text in BAD:
     with pytest.raises(pydantic.ValidationError) as caught:
-      load(way({name: text}))
-    (fault,) = caught.value.errors()
-    shown = ''.join(each if ' ' <= each < '\x7f' else '?' for each in text.encode().decode('latin'))
-    assert fault['loc'] == (name,)
-    assert f'"{name}"' in fault['msg'] and f'It is "{shown}"' in fault['msg']
+      load(form({name: text}))
+    (error,) = caught.value.errors()
+    displayed = ''.join(
+      each if ' ' <= each < '\x7f' else '?' for each in text.encode().decode('latin')
+    )
+    assert error['loc'] == (name,)
+    assert f'"{name}"' in error['msg'] and f'It is "{displayed}"' in error['msg']
 
 
 @pytest.mark.parametrize('name', CHOICES)
-def test_a_choice_is_text_in_any_case(name: str) -> None:
+def test_choices_are_case_insensitive(name: str) -> None:
   for choice in TABLE[name]['choices'].split('|'):
     if name != 'backend':
       assert load({name: choice.upper()}).get(name) == choice
 
 
-def test_ints_of_other_types_are_numbers() -> None:
+def test_other_integer_types_are_numbers() -> None:
   numpy = pytest.importorskip('numpy')
   settings = {'mongodb_pool_size': numpy.int64(9), 'memory_limit': numpy.uint32(1 << 21)}
   config = load(settings)
@@ -121,65 +123,65 @@ def test_ints_of_other_types_are_numbers() -> None:
 # ---- The environment
 
 
-def quiet(settings: Any) -> Any:
-  """The configuration, about which nothing is to be warned."""
+def load_without_warning(settings: Any) -> Any:
+  """Loads the configuration, which must not warn."""
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     return load(settings)
 
 
-def test_the_environment_is_read_by_the_prefix(environment: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_by_prefix(environment: pytest.MonkeyPatch) -> None:
   environment.setenv('CACHETTE_TTL', '7')
   environment.setenv('cachette_Timeout', ' 0.5 ')
   environment.setenv('CACHETTE_BACKEND', 'redis')
   environment.setenv('CACHETTE_REDIS_URL', 'redis://:secret@localhost')
   environment.setenv('CACHETTE_TLS_VERIFY', 'no')
-  config = quiet(os.environ)
+  config = load_without_warning(os.environ)
   found = [config.get(each) for each in ('ttl', 'timeout', 'backend', 'tls_verify')]
   assert found == ['7', '0.5', 'redis', 'no']
 
 
 @pytest.mark.parametrize('name', [row['name'] for row in options()])
-def test_a_variable_without_the_prefix_is_no_option(
+def test_a_variable_without_the_prefix_is_not_an_option(
   name: str, environment: pytest.MonkeyPatch
 ) -> None:
   environment.setenv('CACHETTE_TTL', '7')
   for each in (name, name.upper()):
     environment.setenv(each, 'by accident: :1')
-  assert quiet(os.environ).get('ttl') == '7'
-  assert quiet(dict(os.environ, **{name: None})).get('codec') == 'vanilla'
+  assert load_without_warning(os.environ).get('ttl') == '7'
+  assert load_without_warning(dict(os.environ, **{name: None})).get('codec') == 'vanilla'
 
 
-def test_an_environment_without_the_prefix_has_no_options() -> None:
-  assert quiet(os.environ).get('backend') == 'inmemory'
+def test_an_environment_without_prefixed_variables_has_no_options() -> None:
+  assert load_without_warning(os.environ).get('backend') == 'inmemory'
 
 
-def test_the_environment_as_bytes_is_read_too(environment: pytest.MonkeyPatch) -> None:
+def test_os_environb_is_read(environment: pytest.MonkeyPatch) -> None:
   environment.setenv('CACHETTE_TTL', '7')
-  assert quiet(os.environb).get('ttl') == '7'
+  assert load_without_warning(os.environb).get('ttl') == '7'
 
 
-@pytest.mark.parametrize('way', [dict, as_pairs, as_mapping, collections.OrderedDict])
-def test_a_copy_of_the_environment_is_read_as_one(
-  way: Any, environment: pytest.MonkeyPatch
+@pytest.mark.parametrize('form', [dict, as_pairs, as_mapping, collections.OrderedDict])
+def test_a_copy_of_the_environment_is_read_like_the_environment(
+  form: Any, environment: pytest.MonkeyPatch
 ) -> None:
   environment.setenv('CACHETTE_TTL', '7')
   environment.setenv('TTL', 'by accident')
   environment.setenv('REDIS_URL', 'redis://somewhere')
-  config = quiet(way(dict(os.environ)))
+  config = load_without_warning(form(dict(os.environ)))
   assert config.get('ttl') == '7'
 
 
-def test_options_in_small_letters_count_beside_a_copy_of_the_environment(
+def test_lower_case_options_are_read_beside_a_copy_of_the_environment(
   environment: pytest.MonkeyPatch,
 ) -> None:
   environment.setenv('CACHETTE_TTL', '7')
-  config = quiet({'ttl': 5, 'codec': 'json', **os.environ})
+  config = load_without_warning({'ttl': 5, 'codec': 'json', **os.environ})
   assert (config.get('ttl'), config.get('codec')) == ('7', 'json')
-  assert quiet({**os.environ, 'ttl': 5}).get('ttl') == '5'
+  assert load_without_warning({**os.environ, 'ttl': 5}).get('ttl') == '5'
 
 
-def test_a_fault_of_the_environment_names_option_and_value(
+def test_an_error_in_the_environment_names_option_and_value(
   environment: pytest.MonkeyPatch,
 ) -> None:
   for text in BAD[:6]:
@@ -192,25 +194,25 @@ def test_a_fault_of_the_environment_names_option_and_value(
     load(os.environ)
 
 
-def test_a_variable_that_is_nearly_an_option_is_warned_of(environment: pytest.MonkeyPatch) -> None:
+def test_a_misspelled_variable_is_a_warning(environment: pytest.MonkeyPatch) -> None:
   environment.setenv('CACHETTE_TLL', '7')
   environment.setenv('CACHETTE_REDISURL', 'redis://:hunter2@h')
-  with pytest.warns(UserWarning) as told:
+  with pytest.warns(UserWarning) as caught:
     load(os.environ)
-  assert [str(each.message) for each in told] == [
+  assert [str(each.message) for each in caught] == [
     'CACHETTE_REDISURL is not an option; did you mean CACHETTE_REDIS_URL?',
     'CACHETTE_TLL is not an option; did you mean CACHETTE_TTL?',
   ]
 
 
-def test_other_variables_with_the_prefix_are_left_alone(environment: pytest.MonkeyPatch) -> None:
+def test_unrelated_variables_with_the_prefix_are_ignored(environment: pytest.MonkeyPatch) -> None:
   for name in ('TEST_BACKENDS', 'TEST_MEMCACHED_HOST', 'TEST_REDIS_URL', 'HOME', 'VERSION', ''):
     environment.setenv(f'CACHETTE_{name}', 'x')
-  quiet(os.environ)
+  load_without_warning(os.environ)
 
 
 def test_the_environment_configures_a_program() -> None:
-  told = run_python(
+  output = run_python(
     """
     import os
     from cachette import Cachette
@@ -219,10 +221,10 @@ def test_the_environment_configures_a_program() -> None:
     """,
     env={'CACHETTE_TTL': '7', 'CACHETTE_CODEC': 'json', 'TTL': '9', 'BACKEND': 'redis'},
   )
-  assert told == "<Cachette backend='inmemory' codec='json' ttl=7>\n"
+  assert output == "<Cachette backend='inmemory' codec='json' ttl=7>\n"
 
 
-# ---- What is probably not meant
+# ---- Probable mistakes
 
 OF_BACKENDS = {
   'redis_url': ('redis', 'redis://:hunter2@h'),
@@ -238,44 +240,46 @@ OF_BACKENDS = {
 
 
 def warned(settings: Any) -> List[Any]:
-  with warnings.catch_warnings(record=True) as told:
+  with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
     load(settings)
-  return told
+  return caught
 
 
-@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize('form', FORMS, ids=lambda form: form.__name__)
 @pytest.mark.parametrize('name', OF_BACKENDS)
-def test_an_option_of_a_backend_without_a_backend_is_warned_of(name: str, way: Any) -> None:
+def test_a_backend_option_without_a_backend_is_a_warning(name: str, form: Any) -> None:
   backend, value = OF_BACKENDS[name]
-  (told,) = warned(way({name: value, 'ttl': 7}))
-  assert told.category is UserWarning
-  assert str(told.message) == (
+  (warning,) = warned(form({name: value, 'ttl': 7}))
+  assert warning.category is UserWarning
+  assert str(warning.message) == (
     f'"{name}" is set, but "backend" is not, so entries stay in memory. Set "backend" to '
     f'"{backend}", or to "inmemory" if that is intended.'
   )
 
 
-def test_several_options_of_backends_are_one_warning() -> None:
-  (told,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
-  assert '"redis_url", "memcached_host" are set' in str(told.message)
+def test_several_backend_options_are_one_warning() -> None:
+  (warning,) = warned([('memcached_host', 'h'), ('redis_url', 'redis://h'), ('backend', None)])
+  assert '"redis_url", "memcached_host" are set' in str(warning.message)
 
 
-def test_nothing_is_warned_of_where_all_is_said() -> None:
-  quiet({'backend': 'inmemory', 'redis_url': 'redis://h'})
-  quiet({'BACKEND': 'memcached', 'memcached_host': 'h', 'redis_url': 'redis://h'})
-  quiet({'redis_url': None, 'pickle_path': '', 'mongodb_pool_size': '8', 'memcached_tls': False})
-  quiet({'region': 'eu-west-1', 'table_name': 'mine', 'ttl': 7})
-  quiet([])
-  quiet({})
+def test_a_complete_configuration_does_not_warn() -> None:
+  load_without_warning({'backend': 'inmemory', 'redis_url': 'redis://h'})
+  load_without_warning({'BACKEND': 'memcached', 'memcached_host': 'h', 'redis_url': 'redis://h'})
+  load_without_warning(
+    {'redis_url': None, 'pickle_path': '', 'mongodb_pool_size': '8', 'memcached_tls': False}
+  )
+  load_without_warning({'region': 'eu-west-1', 'table_name': 'mine', 'ttl': 7})
+  load_without_warning([])
+  load_without_warning({})
 
 
-def test_an_option_of_a_backend_in_the_environment_is_warned_of(
+def test_a_backend_option_in_the_environment_is_a_warning(
   environment: pytest.MonkeyPatch,
 ) -> None:
   environment.setenv('CACHETTE_REDIS_URL', 'redis://h')
-  (told,) = warned(os.environ)
-  assert 'Set "backend" to "redis"' in str(told.message)
+  (warning,) = warned(os.environ)
+  assert 'Set "backend" to "redis"' in str(warning.message)
 
 
 @dataclasses.dataclass
@@ -284,26 +288,26 @@ class Strange:
   cache_ttl: int = 7
 
 
-@pytest.mark.parametrize('way', WAYS[-3:], ids=lambda way: way.__name__)
-def test_a_settings_object_without_an_option_is_warned_of(way: Any) -> None:
-  (told,) = warned(way({'host': 'localhost', 'cache_ttl': 7}))
-  assert told.category is UserWarning
-  assert str(told.message) == (
+@pytest.mark.parametrize('form', FORMS[-3:], ids=lambda form: form.__name__)
+def test_a_settings_object_without_options_is_a_warning(form: Any) -> None:
+  (warning,) = warned(form({'host': 'localhost', 'cache_ttl': 7}))
+  assert warning.category is UserWarning
+  assert str(warning.message) == (
     'No field of Settings is an option, so all options keep their defaults. Name the fields like '
     'the options, such as "backend" and "ttl".'
   )
 
 
-def test_one_field_that_is_an_option_is_enough() -> None:
-  quiet(as_dataclass({'host': 'localhost', 'TTL': 7}))
-  quiet(as_dataclass({'host': 'localhost', 'redis_url': None}))
+def test_one_option_field_is_enough_to_avoid_the_warning() -> None:
+  load_without_warning(as_dataclass({'host': 'localhost', 'TTL': 7}))
+  load_without_warning(as_dataclass({'host': 'localhost', 'redis_url': None}))
 
 
-def test_a_warning_points_at_who_loads_the_configuration() -> None:
+def test_a_warning_points_to_the_caller_of_load_config() -> None:
   class Own(Cachette):
     pass
 
-  with warnings.catch_warnings(record=True) as told:
+  with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
 
     @Own.load_config
@@ -312,11 +316,11 @@ def test_a_warning_points_at_who_loads_the_configuration() -> None:
 
     Own.load_config(lambda: {'redis_url': 'redis://h'})
     lines = range(get_config.__code__.co_firstlineno, sys._getframe().f_lineno)
-  assert len(told) == 2
-  assert all(each.filename == __file__ and each.lineno in lines for each in told)
+  assert len(caught) == 2
+  assert all(each.filename == __file__ and each.lineno in lines for each in caught)
 
 
-def test_a_warning_as_an_error_leaves_the_configuration_that_stands() -> None:
+def test_a_warning_as_an_error_leaves_the_previous_configuration() -> None:
   class Own(Cachette):
     pass
 
@@ -339,15 +343,15 @@ def test_a_warning_as_an_error_leaves_the_configuration_that_stands() -> None:
     ({'backend': 'inmemory'}, None),
   ],
 )
-def test_files_for_tls_without_tls_are_warned_of(settings: Any, remedy: Optional[str]) -> None:
+def test_tls_files_without_tls_are_a_warning(settings: Any, remedy: Optional[str]) -> None:
   class Own(Cachette):
     pass
 
   with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
-    with contextlib.suppress(ValueError):  # there is no such file
+    with contextlib.suppress(ValueError):  # the file does not exist
       Own.load_config({**settings, 'tls_ca_file': __file__})
     Own.load_config(lambda: settings)
-  told = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
-  assert (remedy is None) == (told == [])
-  assert remedy is None or told[0].startswith('"tls_ca_file" is set') and remedy in told[0]
+  messages = [str(each.message) for each in caught if 'not encrypted' in str(each.message)]
+  assert (remedy is None) == (messages == [])
+  assert remedy is None or messages[0].startswith('"tls_ca_file" is set') and remedy in messages[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Times: seconds as any real number or as a timedelta, in every call and every option of that kind.
+"""Times: seconds as any real number or as a timedelta, in every call and every time option.
 
-A clock that stands still shows to the millisecond how long an entry lives.
+A clock that stands still lets the tests check TTLs to the millisecond.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import pandas
 import pytest
 from cachette import Cachette, testing
 from cachette._cachette import options
-from conftest import Make, about, run_python
+from conftest import MakeClass, about, run_python
 
 Fraction = fractions.Fraction
 Decimal = decimal.Decimal
@@ -25,13 +25,13 @@ timedelta = datetime.timedelta
 
 
 class Half:
-  """What looks like a number, and is none."""
+  """Looks like a number, but is not one."""
 
   def __float__(self) -> float:
     return 0.5
 
 
-# What a time may be, with its milliseconds.
+# Valid times, with their milliseconds.
 TIMES = [
   (timedelta(seconds=90), 90_000),
   (timedelta(milliseconds=1500), 1500),
@@ -52,7 +52,7 @@ TIMES = [
   (2.5, 2500),
 ]
 
-# What is a time, but none that an entry can live for.
+# Times that are out of range for a TTL.
 OUT_OF_RANGE = [
   timedelta(0),
   timedelta(seconds=-5),
@@ -79,14 +79,14 @@ OUT_OF_RANGE = [
   0,
 ]
 
-# What is no time.
+# Values that are not times.
 WRONG = [
   *('60', b'60', True, False, 1j, [], (), {}, object(), Half(), datetime.time(1)),
   *(numpy.bool_(True), numpy.array([1.0]), datetime.datetime(2024, 1, 1)),
 ]
 
 
-def shown(value: Any) -> str:
+def displayed(value: Any) -> str:
   return f'{type(value).__name__}-{str(value)[:30]}'
 
 
@@ -94,7 +94,7 @@ def shown(value: Any) -> str:
 
 
 class Local(Cachette):
-  """A cache of numbers and text."""
+  """A cache of numbers and strings."""
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ CALLS: Dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize('call', CALLS)
-@pytest.mark.parametrize(('ttl', 'ms'), TIMES, ids=shown)
+@pytest.mark.parametrize(('ttl', 'ms'), TIMES, ids=displayed)
 def test_every_call_takes_every_kind_of_time(
   clock: testing.Clock, call: str, ttl: Any, ms: int
 ) -> None:
@@ -198,29 +198,31 @@ def test_every_call_takes_every_kind_of_time(
 
 
 @pytest.mark.parametrize('call', CALLS)
-@pytest.mark.parametrize('ttl', OUT_OF_RANGE, ids=shown)
+@pytest.mark.parametrize('ttl', OUT_OF_RANGE, ids=displayed)
 def test_a_time_out_of_range_is_a_value_error_of_every_call(
   clock: testing.Clock, call: str, ttl: Any
 ) -> None:
-  with pytest.raises(ValueError, match='ttl must be a positive number of seconds, at most') as told:
+  with pytest.raises(
+    ValueError, match='ttl must be a positive number of seconds, at most'
+  ) as caught:
     asyncio.run(CALLS[call](ttl))
   if len(repr(ttl)) < 100:
-    assert repr(ttl) in str(told.value)
+    assert repr(ttl) in str(caught.value)
 
 
 @pytest.mark.parametrize('call', CALLS)
-@pytest.mark.parametrize('ttl', WRONG, ids=shown)
-def test_what_is_no_time_is_a_type_error_of_every_call(
+@pytest.mark.parametrize('ttl', WRONG, ids=displayed)
+def test_a_non_time_is_a_type_error_of_every_call(
   clock: testing.Clock, call: str, ttl: Any
 ) -> None:
-  with pytest.raises(TypeError, match='ttl must be a number of seconds, not') as told:
+  with pytest.raises(TypeError, match='ttl must be a number of seconds, not') as caught:
     asyncio.run(CALLS[call](ttl))
-  assert type(ttl).__name__ in str(told.value) and 'timedelta' in str(told.value)
+  assert type(ttl).__name__ in str(caught.value) and 'timedelta' in str(caught.value)
 
 
-def test_a_timedelta_is_a_time_on_every_backend(make: Make) -> None:
+def test_every_backend_accepts_a_timedelta(make_class: MakeClass) -> None:
   async def main() -> None:
-    cache = make(codec='json')()
+    cache = make_class(codec='json')()
     await cache.put('key', 1, ttl=timedelta(minutes=2))
     assert await cache.fetch_with_ttl('key') == (about(120), 1)
     await cache.put_many({'key': 2}, ttl=Decimal(30))
@@ -232,16 +234,16 @@ def test_a_timedelta_is_a_time_on_every_backend(make: Make) -> None:
 
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
-def test_a_timedelta_of_numpy_without_a_unit_is_no_time() -> None:
+def test_a_numpy_timedelta_without_a_unit_is_not_a_time() -> None:
   try:
     bare = numpy.timedelta64(5)
   except (TypeError, ValueError):
-    return  # a newer NumPy, which has none
+    return  # a newer NumPy, which has no generic unit
   with pytest.raises(TypeError, match='ttl must be a number of seconds, not timedelta64'):
     Local.sync.put('key', 1, ttl=bare)
 
 
-def test_an_error_of_a_number_itself_is_passed_on() -> None:
+def test_an_error_of_a_conversion_to_float_propagates() -> None:
   class Broken(Fraction):
     def __float__(self) -> float:
       raise LookupError('no seconds')
@@ -269,7 +271,7 @@ def test_the_clock_of_a_test_takes_every_kind_of_time(clock: testing.Clock) -> N
 # ---- In options
 
 
-def own(**settings: Any) -> Type[Cachette]:
+def new_class(**settings: Any) -> Type[Cachette]:
   class Own(Cachette):
     pass
 
@@ -284,52 +286,52 @@ def text_of(cls: Type[Cachette], name: str) -> Any:
   return cls._config.get(name)
 
 
-def test_there_are_options_that_are_times() -> None:
+def test_the_time_options_are_known() -> None:
   assert {'ttl', 'timeout', 'connect_timeout'} <= set(TIME_OPTIONS)
 
 
 @pytest.mark.parametrize('name', TIME_OPTIONS)
-@pytest.mark.parametrize(('value', 'ms'), TIMES, ids=shown)
+@pytest.mark.parametrize(('value', 'ms'), TIMES, ids=displayed)
 def test_an_option_takes_every_kind_of_time(name: str, value: Any, ms: int) -> None:
   if ms > 3_600_000 or ms == 1 or (name == 'ttl' and ms < 1000):
     with pytest.raises(ValueError, match=f'The "{name}" value must'):
-      own(**{name: value})
+      new_class(**{name: value})
   else:
-    assert abs(float(text_of(own(**{name: value}), name)) * 1000 - ms) <= 1
+    assert abs(float(text_of(new_class(**{name: value}), name)) * 1000 - ms) <= 1
 
 
 @pytest.mark.parametrize('name', TIME_OPTIONS)
-@pytest.mark.parametrize('value', OUT_OF_RANGE, ids=shown)
-def test_a_time_out_of_range_is_a_fault_of_the_option(name: str, value: Any) -> None:
+@pytest.mark.parametrize('value', OUT_OF_RANGE, ids=displayed)
+def test_a_time_out_of_range_is_an_error_of_the_option(name: str, value: Any) -> None:
   with pytest.raises(ValueError, match=f'The "{name}" value must (be )?between'):
-    own(**{name: value})
+    new_class(**{name: value})
 
 
 @pytest.mark.parametrize('name', TIME_OPTIONS)
-@pytest.mark.parametrize('value', [each for each in WRONG if each != '60'], ids=shown)
-def test_what_is_no_time_is_a_fault_of_the_option(name: str, value: Any) -> None:
+@pytest.mark.parametrize('value', [each for each in WRONG if each != '60'], ids=displayed)
+def test_a_non_time_is_an_error_of_the_option(name: str, value: Any) -> None:
   match = rf'The "{name}" value must be a number of seconds or a timedelta, not [\w.]+\.'
-  with pytest.raises(ValueError, match=match) as told:
-    own(**{name: value})
-  assert f'{type(value).__name__}.' in str(told.value)
+  with pytest.raises(ValueError, match=match) as caught:
+    new_class(**{name: value})
+  assert f'{type(value).__name__}.' in str(caught.value)
 
 
-def test_a_ttl_out_of_range_says_that_a_call_may_have_it() -> None:
+def test_the_error_about_a_ttl_out_of_range_mentions_the_calls() -> None:
   with pytest.raises(ValueError, match='It is "7200". The ttl of a single call, .*may be longer'):
-    own(ttl=timedelta(hours=2))
+    new_class(ttl=timedelta(hours=2))
   with pytest.raises(ValueError, match='It is "0.25". The ttl of a single call, .*may be shorter'):
-    own(ttl=Fraction(1, 4))
+    new_class(ttl=Fraction(1, 4))
   Cachette.sync.put('key', 'value', ttl=timedelta(hours=2))
 
 
-def test_whole_seconds_are_shown_whole() -> None:
+def test_whole_seconds_are_displayed_without_a_fraction() -> None:
   for value in (60.0, timedelta(minutes=1), Fraction(60), Decimal('60.0'), numpy.float64(60)):
-    assert repr(own(ttl=value)()).endswith('ttl=60>')
+    assert repr(new_class(ttl=value)()).endswith('ttl=60>')
 
 
-def test_an_entry_lives_for_a_configured_time_with_a_fraction() -> None:
+def test_a_configured_ttl_may_have_a_fraction() -> None:
   with testing.isolated() as isolation:
-    cache = own(ttl=timedelta(milliseconds=1500)).sync
+    cache = new_class(ttl=timedelta(milliseconds=1500)).sync
     cache.put('key', 'value')
     isolation.clock.advance(1.499)
     assert cache.fetch('key') == 'value'
@@ -337,17 +339,17 @@ def test_an_entry_lives_for_a_configured_time_with_a_fraction() -> None:
     assert cache.fetch('key') is None
 
 
-# ---- For those who read annotations
+# ---- Annotations
 
 
 @pytest.mark.parametrize('call', [Cachette.put, Cachette.get_or_set, Cachette.sync.put_many])
-def test_the_annotation_of_a_time_can_be_had(call: Any) -> None:
+def test_the_annotation_of_a_time_evaluates(call: Any) -> None:
   kinds = typing.get_args(typing.get_type_hints(call)['ttl'])
   assert {int, float, type(None), typing.SupportsFloat} < set(kinds)
 
 
-def test_a_time_that_is_a_number_imports_nothing() -> None:
-  told = run_python("""
+def test_a_number_as_time_imports_nothing() -> None:
+  output = run_python("""
     import sys
     from cachette import Cachette
     before = set(sys.modules)
@@ -355,4 +357,4 @@ def test_a_time_that_is_a_number_imports_nothing() -> None:
     Cachette.sync.put('key', 'value', ttl=2.5)
     print(set(sys.modules) - before)
     """)
-  assert told == 'set()\n'
+  assert output == 'set()\n'

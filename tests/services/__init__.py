@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Real servers for the tests, each on a free port and in a directory that goes with it."""
+"""Real servers for the tests. Each listens on a free port and has its own temporary directory."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What stands in for those services of AWS's that give keys: STS, the SSO portal and its OIDC.
+"""A stand-in for the AWS services that issue credentials: STS, the SSO portal and its OIDC service.
 
-Whoever asks with the same arguments gets the same keys, and the keys tell what was asked: so two
-clients that end with the same keys have asked for the same. Each secret follows from its key's
-name, so the server checks signatures, too. As a proxy it answers for DynamoDB at any address.
+The same request arguments always get the same keys, and the keys encode the arguments. So two
+clients that end up with the same keys made the same requests. Each secret is derived from its key's
+name, so the stand-in can also verify signatures. As a proxy it answers for DynamoDB at any address.
 """
 
 import hashlib
@@ -23,20 +23,20 @@ class Keys(NamedTuple):
   token: Optional[str]
 
 
-def keys_of(name: str, with_token: bool = True) -> Keys:
+def make_keys(name: str, with_token: bool = True) -> Keys:
   return Keys(name, f'hunter2/{name}+', f'swordfish/{name}' if with_token else None)
 
 
-def stamp(*parts: str) -> str:
+def digest(*parts: str) -> str:
   return hashlib.sha1('\0'.join(parts).encode()).hexdigest()[:20]
 
 
-def end_in(seconds: float) -> str:
+def expiry_in(seconds: float) -> str:
   return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds))
 
 
 class Scope(NamedTuple):
-  """What a signature says of itself."""
+  """The fields of a signature's credential scope."""
 
   id: str
   region: str
@@ -49,16 +49,16 @@ def scope_of(request: Request) -> Scope:
   return Scope(*found.groups())
 
 
-def is_signed_right(request: Request, url: str, secret: str) -> bool:
-  """Whether AWS's own client would have signed a request like this."""
+def has_valid_signature(request: Request, url: str, secret: str) -> bool:
+  """Returns whether AWS's own client would sign this request the same way."""
   import botocore.auth
   from botocore.awsrequest import AWSRequest
   from botocore.credentials import Credentials
 
-  given = request.headers['authorization']
-  names = re.search('SignedHeaders=([^,]*),', given)
+  authorization = request.headers['authorization']
+  names = re.search('SignedHeaders=([^,]*),', authorization)
   assert names is not None
-  again = AWSRequest(
+  signed = AWSRequest(
     method=request.method,
     url=url,
     data=request.body,
@@ -66,30 +66,30 @@ def is_signed_right(request: Request, url: str, secret: str) -> bool:
   )
   scope = scope_of(request)
   auth = botocore.auth.SigV4Auth(Credentials(scope.id, secret), scope.service, scope.region)
-  again.context['timestamp'] = request.headers['x-amz-date']
-  wanted = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
-  return given.endswith(f'Signature={wanted}')
+  signed.context['timestamp'] = request.headers['x-amz-date']
+  expected = auth.signature(auth.string_to_sign(signed, auth.canonical_request(signed)), signed)
+  return authorization.endswith(f'Signature={expected}')
 
 
 class Aws(HttpServer):
-  """The stand-in; `http://anything/` reaches it as a proxy, too, and `https://` is refused."""
+  """The stand-in. It is also a proxy for `http://anything/`, and refuses `https://` tunnels."""
 
   def __init__(self) -> None:
     super().__init__(self.answer_any)
-    self.faults: List[str] = []
-    self.lasting: float = 3600  # seconds that keys hold
-    self.tokens = {'token'}  # of SSO, that hold
-    self.refresh: Optional[Dict[str, object]] = None  # what a refresh is answered
+    self.errors: List[str] = []
+    self.key_lifetime: float = 3600  # lifetime of keys, in seconds
+    self.tokens = {'token'}  # valid SSO tokens
+    self.refresh: Optional[Dict[str, object]] = None  # the answer to a token refresh
     self.lock = threading.Lock()
 
   def url_of(self, request: Request) -> str:
     return request.path if '://' in request.path else self.url + request.path
 
   def hosts(self) -> List[str]:
-    """Where it was asked, each once: `host:port` of what was to be tunnelled, or what a URL has."""
+    """The distinct hosts that clients asked for: the target of a tunnel, or the host of a URL."""
     seen: List[str] = []
-    for each in self.requests:
-      host = each.path if each.method == 'CONNECT' else each.headers['host']
+    for request in self.requests:
+      host = request.path if request.method == 'CONNECT' else request.headers['host']
       if host not in seen:
         seen.append(host)
     return seen
@@ -97,8 +97,8 @@ class Aws(HttpServer):
   def answer_any(self, request: Request) -> Answer:
     try:
       return self.route(request)
-    except Exception as error:  # the test shows it: a client would only see that it failed
-      self.faults.append(repr(error))
+    except Exception as error:  # the test displays it; the client only sees a failed request
+      self.errors.append(repr(error))
       return Answer(500)
 
   def route(self, request: Request) -> Answer:
@@ -115,15 +115,15 @@ class Aws(HttpServer):
 
   def check(self, request: Request, service: str) -> Scope:
     scope = scope_of(request)
-    keys = keys_of(scope.id)
+    keys = make_keys(scope.id)
     token = request.headers.get('x-amz-security-token')
     assert scope.service == service, scope
     assert token in (None, keys.token), token
-    assert is_signed_right(request, self.url_of(request), keys.secret), 'a wrong signature'
+    assert has_valid_signature(request, self.url_of(request), keys.secret), 'a wrong signature'
     return scope
 
   def answer_dynamodb(self, request: Request) -> Answer:
-    """A table that may be used but not looked at, and is empty."""
+    """Answers as an empty table that may be used but not described."""
     self.check(request, 'dynamodb')
     if request.headers['x-amz-target'].endswith('.DescribeTable'):
       return Answer(400, b'{"__type": "AccessDeniedException"}')
@@ -139,12 +139,12 @@ class Aws(HttpServer):
       form.update({'from': scope.id, 'region': scope.region})
     elif 'authorization' in request.headers:
       raise ValueError('a web identity needs no signature')
-    name = stamp(*(f'{name}={form[name]}' for name in sorted(form)))
-    keys, action = keys_of(name), form['Action']
+    name = digest(*(f'{name}={form[name]}' for name in sorted(form)))
+    keys, action = make_keys(name), form['Action']
     text = f"""<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
       <{action}Result><Credentials>
         <AccessKeyId>{keys.id}</AccessKeyId><SecretAccessKey>{keys.secret}</SecretAccessKey>
-        <SessionToken>{keys.token}</SessionToken><Expiration>{end_in(self.lasting)}</Expiration>
+        <SessionToken>{keys.token}</SessionToken><Expiration>{expiry_in(self.key_lifetime)}</Expiration>
       </Credentials></{action}Result></{action}Response>"""
     return Answer(200, text.encode(), {'Content-Type': 'text/xml'})
 
@@ -153,9 +153,9 @@ class Aws(HttpServer):
     token = request.headers['x-amz-sso_bearer_token']
     if token not in self.tokens:
       return Answer(401, b'{"message": "Session token not found or invalid"}')
-    keys = keys_of(stamp(token, *form['role_name'], *form['account_id']))
+    keys = make_keys(digest(token, *form['role_name'], *form['account_id']))
     names = {'accessKeyId': keys.id, 'secretAccessKey': keys.secret, 'sessionToken': keys.token}
-    end = int((time.time() + self.lasting) * 1000)
+    end = int((time.time() + self.key_lifetime) * 1000)
     return Answer(200, json.dumps({'roleCredentials': {**names, 'expiration': end}}).encode())
 
   def answer_oidc(self, request: Request) -> Answer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name server of the tests', for names that no other knows."""
+"""A name server for names that only the tests know."""
 
 import socket
 import struct
@@ -8,7 +8,7 @@ from typing import Any, Dict, Tuple
 
 A, SRV = 1, 33
 
-# What an answer has to a question of a name and a type.
+# The records that answer a question for a name and a type.
 Records = Dict[Tuple[str, int], bytes]
 
 
@@ -26,7 +26,7 @@ def service(target: str, port: int) -> bytes:
 
 
 class NameServer:
-  """Answers questions by UDP, in a thread of its own: what it does not know has no records."""
+  """Answers questions over UDP in its own thread. Unknown names have no records."""
 
   def __init__(self, records: Records, host: str, port: int = 53) -> None:
     self.records = records

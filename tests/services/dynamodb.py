@@ -10,15 +10,15 @@ from typing import Any, Dict, Iterator, List
 
 from services.process import Server, find_program
 
-# `scripts/setup servers` puts it there.
+# `scripts/setup servers` installs it here.
 JARS = pathlib.Path(__file__).resolve().parent.parent.parent / '.servers' / 'dynamodb'
 
-# It wants requests to be signed, but not by anybody whom it knows.
+# Requests must be signed, but any credentials are accepted.
 KEYS = {'aws_access_key_id': 'id', 'aws_secret_access_key': 'secret'}
 
 
 class DynamodbServer(Server):
-  """A DynamoDB Local; one that was killed is without its data when it is started again."""
+  """A DynamoDB Local server. It loses its data when it is killed."""
 
   name = 'DynamoDB Local, which needs Java 17,'
 
@@ -41,7 +41,8 @@ class DynamodbServer(Server):
     self.warm_up()
 
   def warm_up(self) -> None:
-    """Has it do all once, for the first time of each takes it a second on a slow machine."""
+    """Makes every kind of call once. The first call of each kind takes a second on a slow
+    machine."""
     name, key = {'TableName': 'warm-up'}, {'key': {'S': 'key'}}
     self.call(
       'CreateTable',
@@ -57,7 +58,8 @@ class DynamodbServer(Server):
     self.call('DeleteTable', **name)
 
   def call(self, action: str, **arguments: Any) -> None:
-    """Calls it, as somebody who has tables of their own, and no signature: it checks none."""
+    """Makes an API call with fixed credentials, which have their own set of tables. The signature
+    is not checked."""
     scope = 'Credential=warmup/20260101/us-east-1/dynamodb/aws4_request'
     headers = {
       'Authorization': f'AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0',
@@ -72,8 +74,8 @@ class DynamodbServer(Server):
 
 @contextlib.contextmanager
 def dynamodb_url() -> Iterator[str]:
-  """The URL of a server that tests share: of one of ours, or the one that the environment names
-  in CACHETTE_TEST_DYNAMODB_URL."""
+  """The URL of a shared server: CACHETTE_TEST_DYNAMODB_URL if it is set, else a server started
+  here."""
   named = os.environ.get('CACHETTE_TEST_DYNAMODB_URL')
   if named:
     yield named
@@ -91,5 +93,5 @@ def raw_client(url: str) -> Any:
 
 
 def settings_of(url: str) -> Dict[str, Any]:
-  """The settings that choose a server."""
+  """The settings that select a server."""
   return {'dynamodb_url': url, 'region': 'us-east-1', **KEYS}

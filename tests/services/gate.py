@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proxy between a client and a server that holds one request or one reply until it is let go."""
+"""A proxy between a client and a server that can hold back a request or a reply."""
 
 import contextlib
 import re
@@ -9,21 +9,22 @@ from typing import Any, List, Optional
 
 
 class Gate:
-  """Passes bytes on, in threads of its own.
+  """Forwards bytes in its own threads.
 
-  hold_request: a pattern; the bytes of a connection that match it, and all that follow there, wait.
-  hold_reply: the same for what comes back on the connection of such a request, but for the first
-  `reply_most` bytes. `held` tells that something waits, `open()` lets it go.
+  hold_request: a regular expression. Bytes of a connection that match it are held back, with
+  everything after them. hold_reply: the same for the replies on a connection whose request matches,
+  except for their first `reply_prefix` bytes. `held` is set when something is held back. `open()`
+  releases it.
   """
 
   def __init__(self, host: str, port: int) -> None:
     self.target = (host, port)
     self.hold_request: Optional[str] = None
     self.hold_reply: Optional[str] = None
-    self.reply_most = 0
+    self.reply_prefix = 0
     self.held = threading.Event()
-    self.waiting = 0  # connections, or directions of one
-    self._go = threading.Event()
+    self.waiting = 0  # connections, or directions of a connection
+    self._released = threading.Event()
     self._sockets: List[socket.socket] = []
     self._server = socket.create_server(('127.0.0.1', 0))
     self.port: int = self._server.getsockname()[1]
@@ -31,20 +32,20 @@ class Gate:
 
   def open(self) -> None:
     self.hold_request = self.hold_reply = None
-    self._go.set()
+    self._released.set()
 
-  def cut(self) -> None:
-    """Ends the connections that there are."""
-    for each in self._sockets:
+  def close_connections(self) -> None:
+    """Closes all current connections."""
+    for endpoint in self._sockets:
       with contextlib.suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
+        endpoint.shutdown(socket.SHUT_RDWR)
 
   def close(self) -> None:
     self.open()
-    for each in [self._server, *self._sockets]:
+    for endpoint in [self._server, *self._sockets]:
       with contextlib.suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
-      each.close()
+        endpoint.shutdown(socket.SHUT_RDWR)
+      endpoint.close()
 
   def __enter__(self) -> 'Gate':
     return self
@@ -58,16 +59,18 @@ class Gate:
         client, _ = self._server.accept()
         server = socket.create_connection(self.target)
         self._sockets += [client, server]
-        waits = threading.Event()  # the replies of this connection do
-        for pass_on in (self._forth, self._back):
-          threading.Thread(target=pass_on, args=(client, server, waits), daemon=True).start()
+        hold_replies = threading.Event()  # set when the replies of this connection are held
+        for forward in (self._forward_requests, self._forward_replies):
+          threading.Thread(target=forward, args=(client, server, hold_replies), daemon=True).start()
 
   def _wait(self) -> None:
     self.waiting += 1
     self.held.set()
-    self._go.wait()
+    self._released.wait()
 
-  def _forth(self, client: socket.socket, server: socket.socket, waits: threading.Event) -> None:
+  def _forward_requests(
+    self, client: socket.socket, server: socket.socket, hold_replies: threading.Event
+  ) -> None:
     with contextlib.suppress(OSError):
       while True:
         data = client.recv(65536)
@@ -75,19 +78,21 @@ class Gate:
         if self.hold_request is not None and re.search(self.hold_request, text):
           self._wait()
         if self.hold_reply is not None and re.search(self.hold_reply, text):
-          waits.set()
+          hold_replies.set()
         if not data:
           server.shutdown(socket.SHUT_WR)
           return
         server.sendall(data)
 
-  def _back(self, client: socket.socket, server: socket.socket, waits: threading.Event) -> None:
+  def _forward_replies(
+    self, client: socket.socket, server: socket.socket, hold_replies: threading.Event
+  ) -> None:
     with contextlib.suppress(OSError):
       while True:
         data = server.recv(65536)
-        if waits.is_set():
-          client.sendall(data[: self.reply_most])
-          data = data[self.reply_most :]
+        if hold_replies.is_set():
+          client.sendall(data[: self.reply_prefix])
+          data = data[self.reply_prefix :]
           self._wait()
         if not data:
           client.shutdown(socket.SHUT_WR)

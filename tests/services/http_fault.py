@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""HTTP servers of the tests: one that answers by a function, and one that does so in front of
-another server, to which it passes on what the function leaves to it."""
+"""HTTP servers for the tests: one answers with a function; a proxy forwards what the function does
+not answer to another server."""
 
 import http.client
 import http.server
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Request(NamedTuple):
-  """What a client has sent; `headers` by their names in small letters."""
+  """A request that a client sent. Names in `headers` are in lower case."""
 
   method: str
   path: str
@@ -19,7 +19,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-  """What it is answered."""
+  """An answer to a request."""
 
   status: int = 200
   body: bytes = b''
@@ -31,15 +31,16 @@ class Answer(NamedTuple):
 
 
 class HttpServer:
-  """Answers in threads of its own, and keeps what was asked."""
+  """Answers requests in its own threads, and records them in `requests`."""
 
   def __init__(
-    self, answer: Callable[[Request], Optional[Answer]], behind: Optional[str] = None
+    self, answer: Callable[[Request], Optional[Answer]], upstream: Optional[str] = None
   ) -> None:
-    """answer: gives an answer, or None for one of the server whose URL is `behind`."""
+    """answer: returns an answer, or None to forward the request to the server at the URL
+    `upstream`."""
     self.requests: List[Request] = []
     self.answer = answer
-    self.behind = urlsplit(behind).netloc if behind else None
+    self.upstream = urlsplit(upstream).netloc if upstream else None
     outer = self
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -67,7 +68,7 @@ class HttpServer:
     headers = {name.lower(): value for name, value in handler.headers.items()}
     request = Request(handler.command, handler.path, headers, body)
     self.requests.append(request)
-    answer = self.answer(request) or self.pass_on(request)
+    answer = self.answer(request) or self.forward(request)
     if answer.mute:
       handler.close_connection = True
       return
@@ -82,16 +83,18 @@ class HttpServer:
     else:
       handler.wfile.write(answer.body)
 
-  def pass_on(self, request: Request) -> Answer:
-    assert self.behind is not None
-    connection = http.client.HTTPConnection(self.behind, timeout=20)
+  def forward(self, request: Request) -> Answer:
+    assert self.upstream is not None
+    connection = http.client.HTTPConnection(self.upstream, timeout=20)
     names = {name: value for name, value in request.headers.items() if name != 'host'}
     connection.request(request.method, request.path, request.body, names)
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
-    kept = {name: value for name, value in answer.getheaders() if name.lower() in KEPT}
-    return Answer(answer.status, body, kept)
+    headers = {
+      name: value for name, value in answer.getheaders() if name.lower() in FORWARDED_HEADERS
+    }
+    return Answer(answer.status, body, headers)
 
   def __enter__(self) -> 'HttpServer':
     return self
@@ -101,4 +104,4 @@ class HttpServer:
     self.server.server_close()
 
 
-KEPT = {'content-type', 'x-amz-crc32', 'x-amzn-requestid', 'date'}
+FORWARDED_HEADERS = {'content-type', 'x-amz-crc32', 'x-amzn-requestid', 'date'}

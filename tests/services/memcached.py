@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""memcached servers."""
+"""Memcached servers."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from services.process import Server, find_program
 
 
 def make_sasl_users(folder: Path, users: Dict[str, str]) -> Dict[str, str]:
-  """Makes a SASL database; gives the environment of a server that uses it."""
+  """Creates a SASL database, and returns the environment for a server that uses it."""
   database = folder / 'sasl-users'
   for user, password in users.items():
     subprocess.run(
@@ -34,11 +34,11 @@ class MemcachedServer(Server):
     return f'127.0.0.1:{self.port}'
 
   def command(self) -> List[str]:
-    own = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'root']
-    return [find_program('memcached'), *own]
+    options = ['-p', str(self.port), '-l', '127.0.0.1', '-U', '0', '-u', 'root']
+    return [find_program('memcached'), *options]
 
-  def say(self, lines: str) -> str:
-    """What the server answers, as far as it comes at once."""
+  def send(self, lines: str) -> str:
+    """Sends command lines, and returns what the server answers in one read."""
     with socket.create_connection(('127.0.0.1', self.port), 5) as connection:
       connection.sendall(lines.encode())
       return connection.recv(65536).decode()

@@ -8,12 +8,12 @@ from typing import Iterator, List
 
 from services.process import Server
 
-# `scripts/setup servers` puts it there.
+# `scripts/setup servers` installs it here.
 MONGOD = pathlib.Path(__file__).resolve().parent.parent.parent / '.servers' / 'mongod'
 
 
 class MongodServer(Server):
-  """A mongod; one that was killed has the data that it had when it is started again."""
+  """A mongod. It retains its data when it is killed and started again."""
 
   name = 'mongod'
 
@@ -24,15 +24,15 @@ class MongodServer(Server):
   def command(self) -> List[str]:
     if not MONGOD.exists():
       raise RuntimeError(f'there is no {MONGOD}; `scripts/setup servers` fetches it')
-    own = ['--port', str(self.port), '--bind_ip', '127.0.0.1', '--dbpath', self.directory]
-    own += ['--nounixsocket', '--wiredTigerCacheSizeGB', '0.25']
-    return [str(MONGOD), *own, '--setParameter', 'ttlMonitorSleepSecs=1']
+    options = ['--port', str(self.port), '--bind_ip', '127.0.0.1', '--dbpath', self.directory]
+    options += ['--nounixsocket', '--wiredTigerCacheSizeGB', '0.25']
+    return [str(MONGOD), *options, '--setParameter', 'ttlMonitorSleepSecs=1']
 
 
 @contextlib.contextmanager
 def mongodb_url() -> Iterator[str]:
-  """The URL of a server that tests share: of a mongod of ours, or the one that the environment
-  names in CACHETTE_TEST_MONGODB_URL."""
+  """The URL of a shared server: CACHETTE_TEST_MONGODB_URL if it is set, else a mongod started
+  here."""
   named = os.environ.get('CACHETTE_TEST_MONGODB_URL')
   if named:
     yield named

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers as processes of those who start them."""
+"""Servers that run as child processes."""
 
 import abc
 import contextlib
@@ -24,8 +24,8 @@ def find_free_port() -> int:
     return port
 
 
-def _die_with_the_parent() -> None:
-  """Has the kernel kill the server when who started it is killed, who then cannot."""
+def _die_with_parent() -> None:
+  """Asks the kernel to kill the server when its parent is killed, which has no chance to do it."""
   if sys.platform == 'linux':
     import ctypes
 
@@ -33,9 +33,9 @@ def _die_with_the_parent() -> None:
 
 
 class Server(abc.ABC):
-  """A server on 127.0.0.1 that can be stopped, and killed and started again on its port.
+  """A server on 127.0.0.1 that can be paused, or killed and started again on the same port.
 
-  At the end of a with statement it is killed, and its folder is gone.
+  When the with statement ends, the server is killed and its directory is removed.
   """
 
   name: str
@@ -44,8 +44,8 @@ class Server(abc.ABC):
   def __init__(
     self, *settings: str, port: Optional[int] = None, env: Optional[Dict[str, str]] = None
   ) -> None:
-    """settings: words of its command line. port: a free one if None. env: of its environment,
-    beside what stands there."""
+    """settings: command-line arguments. port: None chooses a free one. env: variables to add to the
+    environment."""
     self.settings = settings
     self.env = {**os.environ, **(env or {})}
     self.port = find_free_port() if port is None else port
@@ -59,21 +59,21 @@ class Server(abc.ABC):
 
   @abc.abstractmethod
   def command(self) -> List[str]:
-    """The words of its command line, without its settings. Raises if it is not installed."""
+    """The command line without its settings. Raises RuntimeError if the server is not installed."""
 
   def connect(self) -> None:
-    """Connects once, or raises an OSError."""
+    """Connects once. Raises OSError if that fails."""
     socket.create_connection(('127.0.0.1', self.port), 1).close()
 
   def start(self) -> None:
-    """Starts it, and waits until it listens."""
+    """Starts the server, and waits until it listens."""
     with open(os.path.join(self.directory, 'output'), 'ab') as output:
       self.process = subprocess.Popen(
         [*self.command(), *self.settings],
         stdout=output,
         stderr=output,
         env=self.env,
-        preexec_fn=_die_with_the_parent,
+        preexec_fn=_die_with_parent,
       )
     deadline = time.monotonic() + 60
     while True:
@@ -87,23 +87,23 @@ class Server(abc.ABC):
       time.sleep(0.02)
 
   def output(self) -> str:
-    """The last of what it printed."""
+    """The end of its output."""
     with open(os.path.join(self.directory, 'output'), encoding='utf-8', errors='replace') as file:
       return file.read()[-2000:]
 
-  def stop(self) -> None:
-    """Stops it, as one that hangs, and waits until it stands still."""
+  def pause(self) -> None:
+    """Stops the process with SIGSTOP, like a server that hangs, and waits until it has stopped."""
     assert self.process is not None
     self.process.send_signal(signal.SIGSTOP)
     _, status = os.waitpid(self.process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
 
-  def go_on(self) -> None:
+  def resume(self) -> None:
     assert self.process is not None
     self.process.send_signal(signal.SIGCONT)
 
   def kill(self) -> None:
-    """Kills it, and waits until it is dead."""
+    """Kills the process, and waits until it has exited."""
     if self.process is not None:
       self.process.kill()
       self.process.send_signal(signal.SIGCONT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proxy between a client and a server that does what networks do on a bad day."""
+"""A proxy between a client and a server that simulates network faults."""
 
 import asyncio
 import random
@@ -8,16 +8,16 @@ import struct
 import threading
 from typing import Any, Awaitable, Callable, Optional, Set
 
-_RESET = struct.pack('ii', 1, 0)  # SO_LINGER: on, and no time, which makes close() a reset
+_RESET = struct.pack('ii', 1, 0)  # SO_LINGER enabled with a time of zero: close() sends a reset
 
 
 class FaultProxy:
-  """Passes bytes on, in a thread of its own, with the fault that `fault` names at the moment.
+  """Forwards bytes in its own thread, with the fault that `fault` currently names.
 
-  None: none. 'latency': each piece waits for 5 ms. 'slices': one byte at a time. 'cut': ends in the
-  middle of a reply. 'reset': so, with a reset. 'black hole': nothing passes any more. 'garbage':
-  what comes back is no reply. 'slow close': ends in the middle too, but lingers. 'refuse': new
-  connections are ended.
+  None: no fault. 'latency': each chunk is delayed by 5 ms. 'slices': one byte at a time. 'cut':
+  closes in the middle of a reply. 'reset': the same with a reset. 'black hole': forwards nothing.
+  'garbage': replies are random bytes. 'slow close': like 'cut', but closes after a delay. 'refuse':
+  closes new connections at once.
   """
 
   def __init__(self, host: str, port: int) -> None:
@@ -61,16 +61,16 @@ class FaultProxy:
     try:
       if self.fault == 'refuse':
         return
-      back_reader, back_writer = await asyncio.open_connection(*self.target)
+      server_reader, server_writer = await asyncio.open_connection(*self.target)
       try:
-        forth = self._pass(reader, back_writer, writer, self._send_plainly)
-        back = self._pass(back_reader, writer, writer, self._send_faultily)
+        requests = self._forward(reader, server_writer, writer, self._send)
+        replies = self._forward(server_reader, writer, writer, self._send_with_fault)
         await asyncio.wait(
-          [asyncio.ensure_future(forth), asyncio.ensure_future(back)],
+          [asyncio.ensure_future(requests), asyncio.ensure_future(replies)],
           return_when=asyncio.FIRST_COMPLETED,
         )
       finally:
-        back_writer.close()
+        server_writer.close()
     except OSError:
       pass
     finally:
@@ -78,7 +78,7 @@ class FaultProxy:
         await asyncio.sleep(0.05)
       writer.close()
 
-  async def _pass(
+  async def _forward(
     self,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -95,19 +95,19 @@ class FaultProxy:
     except OSError:
       pass
 
-  async def _send_plainly(self, writer: asyncio.StreamWriter, data: bytes) -> bool:
+  async def _send(self, writer: asyncio.StreamWriter, data: bytes) -> bool:
     writer.write(data)
     await writer.drain()
     return True
 
-  async def _send_faultily(self, writer: asyncio.StreamWriter, data: bytes) -> bool:
-    """False: the connection ends here."""
+  async def _send_with_fault(self, writer: asyncio.StreamWriter, data: bytes) -> bool:
+    """Returns False if the connection must be closed."""
     if self.fault == 'latency':
       await asyncio.sleep(0.005)
     elif self.fault == 'slices':
-      for place in range(len(data)):
-        writer.write(data[place : place + 1])
-        if place % 16 == 0:
+      for index in range(len(data)):
+        writer.write(data[index : index + 1])
+        if index % 16 == 0:
           await asyncio.sleep(0)
       return True
     elif self.fault in ('cut', 'reset', 'slow close') and random.random() < 0.05:
@@ -118,4 +118,4 @@ class FaultProxy:
     elif self.fault == 'garbage' and random.random() < 0.05:
       writer.write(bytes(random.randrange(256) for _ in range(100)))
       return True
-    return await self._send_plainly(writer, data)
+    return await self._send(writer, data)

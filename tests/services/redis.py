@@ -10,7 +10,7 @@ from services.process import Server, find_program
 
 
 class RedisServer(Server):
-  """A redis-server; its port is 0 if it listens elsewhere only."""
+  """A redis-server. Its port is 0 if it listens only on its socket."""
 
   name = 'redis-server'
 
@@ -23,17 +23,17 @@ class RedisServer(Server):
     return os.path.join(self.directory, 'socket')
 
   def command(self) -> List[str]:
-    own = ['--port', str(self.port), '--bind', '127.0.0.1', '--unixsocket', self.socket]
-    own += ['--save', '', '--appendonly', 'no', '--dir', self.directory]
-    return [find_program('redis-server'), *own]
+    options = ['--port', str(self.port), '--bind', '127.0.0.1', '--unixsocket', self.socket]
+    options += ['--save', '', '--appendonly', 'no', '--dir', self.directory]
+    return [find_program('redis-server'), *options]
 
   def connect(self) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
       probe.connect(self.socket)
 
-  def say(self, *words: str) -> str:
-    """What the server answers to a command, as redis-cli prints it."""
-    done = subprocess.run(
+  def execute(self, *words: str) -> str:
+    """Runs a command, and returns the reply as redis-cli prints it."""
+    process = subprocess.run(
       ['redis-cli', '-s', self.socket, *words], capture_output=True, text=True, check=True
     )
-    return done.stdout.rstrip('\n')
+    return process.stdout.rstrip('\n')

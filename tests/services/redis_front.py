@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What stands in front of a Redis server in production: proxies and services that know some of its
-commands only. Each answers what it does not know as the real one does, and passes on the rest."""
+"""Proxies and services that stand in front of Redis in production and support only some commands.
+Each answers unsupported commands as the real one does, and forwards the rest."""
 
 import asyncio
 import threading
@@ -8,11 +8,11 @@ from typing import Any, Callable, List, NamedTuple, Optional, Set
 
 
 class HangUp(Exception):
-  """The front ends the connection instead of answering."""
+  """The front closes the connection instead of answering."""
 
 
 class Session:
-  """A client's connection."""
+  """The connection of a client."""
 
   def __init__(self, number: int) -> None:
     self.number = number
@@ -20,32 +20,34 @@ class Session:
 
 
 class Command(NamedTuple):
-  """What a client has said: on which of its connections, counted from 1, and the words."""
+  """A command from a client: the number of its connection, counted from 1, and the words."""
 
   session: int
   words: List[str]
 
 
-# The reply to a command; None for the server's own. The first of the words is in capitals.
+# Returns the reply to a command, or None to forward it to the server. The first word is in upper
+# case.
 Answer = Callable[[Session, List[str]], Optional[bytes]]
 
 
-def pass_on(session: Session, words: List[str]) -> Optional[bytes]:
+def forward(session: Session, words: List[str]) -> Optional[bytes]:
   return None
 
 
 class RedisFront:
-  """Serves in a thread of its own; new connections go to the server that `port` names then."""
+  """Serves in its own thread. New connections are forwarded to the port in `target`."""
 
-  def __init__(self, port: int, answer: Answer = pass_on) -> None:
+  def __init__(self, port: int, answer: Answer = forward) -> None:
     self.target = port
     self.answer = answer
-    self.said: List[Command] = []
+    self.commands: List[Command] = []
     self.sessions = 0
     self.port = 0
     self._loop = asyncio.new_event_loop()
     self._open: Set[asyncio.StreamWriter] = set()
-    # Before Python 3.12 nothing else holds the tasks, and the garbage collector may take them.
+    # Before Python 3.12 nothing else references the tasks, so the garbage collector could collect
+    # them.
     self._tasks: Set[Any] = set()
     started = threading.Event()
     self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
@@ -57,11 +59,11 @@ class RedisFront:
     return f'redis://127.0.0.1:{self.port}'
 
   def count(self, name: str) -> int:
-    """How often a command came."""
-    return sum(command.words[0] == name for command in self.said)
+    """How many times a command was received."""
+    return sum(command.words[0] == name for command in self.commands)
 
-  def end_sessions(self) -> None:
-    """Ends all connections, as a server that restarts."""
+  def close_sessions(self) -> None:
+    """Closes all connections, like a server that restarts."""
     self._loop.call_soon_threadsafe(lambda: [writer.close() for writer in self._open])
 
   def __enter__(self) -> 'RedisFront':
@@ -88,16 +90,16 @@ class RedisFront:
     session = Session(self.sessions)
     self._open.add(writer)
     self._tasks.add(asyncio.current_task())
-    behind: Optional[asyncio.StreamWriter] = None
+    upstream: Optional[asyncio.StreamWriter] = None
     try:
-      back, behind = await asyncio.open_connection('127.0.0.1', self.target)
+      replies, upstream = await asyncio.open_connection('127.0.0.1', self.target)
       while True:
         raw, words = await read_command(reader)
-        self.said.append(Command(session.number, words))
+        self.commands.append(Command(session.number, words))
         reply = self.answer(session, words)
         if reply is None:
-          behind.write(raw)
-          reply = await read_reply(back)
+          upstream.write(raw)
+          reply = await read_reply(replies)
         writer.write(reply)
         await writer.drain()
     except (HangUp, OSError, EOFError, asyncio.CancelledError):
@@ -106,12 +108,12 @@ class RedisFront:
       self._open.discard(writer)
       self._tasks.discard(asyncio.current_task())
       writer.close()
-      if behind is not None:
-        behind.close()
+      if upstream is not None:
+        upstream.close()
 
 
 async def read_command(reader: asyncio.StreamReader) -> Any:
-  """The bytes of a command, and its words."""
+  """Reads a command: its bytes and its words."""
   raw = await reader.readuntil(b'\n')
   words = []
   for _ in range(int(raw[1:])):
@@ -124,7 +126,7 @@ async def read_command(reader: asyncio.StreamReader) -> Any:
 
 
 async def read_reply(reader: asyncio.StreamReader) -> bytes:
-  """The bytes of a reply, of version 2 or 3 of the protocol."""
+  """Reads the bytes of a reply, of RESP2 or RESP3."""
   raw = await reader.readuntil(b'\n')
   kind = raw[:1]
   if kind in b'$=!' and int(raw[1:]) >= 0:
@@ -142,8 +144,8 @@ ENVOY_KNOWS = {'APPEND', 'DEL', 'EXISTS', 'EXPIRE', 'GET', 'INCRBY', 'PEXPIRE', 
 
 
 def envoy(password: Optional[str] = None, recent: bool = False, multi: bool = True) -> Answer:
-  """password: its `downstream_auth_password`. recent: with the wording since 1.34. multi: with
-  transactions, which it has since 1.24."""
+  """password: the `downstream_auth_password`. recent: with the error messages of 1.34 and newer.
+  multi: with transactions, which it supports since 1.24."""
 
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     name = words[0]
@@ -180,7 +182,7 @@ TWEMPROXY_KNOWS = {'DEL', 'EXISTS', 'GET', 'INCRBY', 'PEXPIRE', 'PTTL', 'SET'}
 
 
 def twemproxy(password: Optional[str] = None) -> Answer:
-  """It ends the connection at any command that it does not know."""
+  """Closes the connection at any unsupported command."""
 
   def answer(session: Session, words: List[str]) -> Optional[bytes]:
     if words[0] == 'AUTH' and len(words) == 2:
@@ -201,7 +203,7 @@ def twemproxy(password: Optional[str] = None) -> Answer:
 
 
 def redis_cluster_proxy(session: Session, words: List[str]) -> Optional[bytes]:
-  """Its table of commands has these as unsupported."""
+  """Its command table lists these as unsupported."""
   if words[0] in ('HELLO', 'CLIENT', 'ACL', 'CONFIG', 'INFO'):
     return f'-ERR unsupported command `{words[0].lower()}`\r\n'.encode()
   return None
@@ -217,7 +219,7 @@ def upstash(session: Session, words: List[str]) -> Optional[bytes]:
 
 
 def keydb(session: Session, words: List[str]) -> Optional[bytes]:
-  """A KeyDB whose administrators took CLIENT away, name in HELLO included."""
+  """A KeyDB whose administrators disabled CLIENT, including SETNAME in HELLO."""
   if words[0] == 'CLIENT' or (words[0] == 'HELLO' and 'SETNAME' in words):
     return b'-ERR unknown command `CLIENT`, with args beginning with: `SETNAME`, \r\n'
   return None
@@ -242,7 +244,7 @@ def redis_5(password: Optional[str] = None) -> Answer:
   return answer
 
 
-def refusing(*names: str, reply: str = "ERR unknown command '{name}'") -> Answer:
+def without_commands(*names: str, reply: str = "ERR unknown command '{name}'") -> Answer:
   """A server that lacks some commands."""
 
   def answer(session: Session, words: List[str]) -> Optional[bytes]:

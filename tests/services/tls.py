@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers of the tests' own on a socket, with TLS or without, and a certificate."""
+"""Socket servers of the tests, with or without TLS, and a certificate."""
 
 import contextlib
 import socket
@@ -11,7 +11,8 @@ from typing import Callable, Dict, Iterator
 
 
 def make_certificate(folder: Path) -> Dict[str, str]:
-  """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
+  """Creates a self-signed certificate for 127.0.0.1. Returns the paths of the certificate and its
+  key."""
   paths = {'cert': str(folder / 'cert.pem'), 'key': str(folder / 'key.pem')}
   subprocess.run(
     ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test']
@@ -24,7 +25,7 @@ def make_certificate(folder: Path) -> Dict[str, str]:
 
 @contextlib.contextmanager
 def listen(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-  """Serves connections in threads, until the end of the with statement; gives the port."""
+  """Serves each connection in a thread until the with statement ends. Yields the port."""
 
   def run(connection: socket.socket) -> None:
     with contextlib.suppress(OSError), connection:
@@ -45,11 +46,11 @@ def listen(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def tls_front(certificate: str, key: str, port: int) -> Iterator[int]:
-  """TLS in front of a server of 127.0.0.1 that speaks none; gives the port."""
+  """TLS in front of a server on 127.0.0.1 without TLS. Yields the port."""
   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
   context.load_cert_chain(certificate, key)
 
-  def pass_on(source: socket.socket, sink: socket.socket) -> None:
+  def forward(source: socket.socket, sink: socket.socket) -> None:
     with contextlib.suppress(OSError):
       while data := source.recv(65536):
         sink.sendall(data)
@@ -57,24 +58,24 @@ def tls_front(certificate: str, key: str, port: int) -> Iterator[int]:
       sink.shutdown(socket.SHUT_RDWR)
 
   def serve(connection: socket.socket) -> None:
-    with context.wrap_socket(connection, server_side=True) as secured:
-      with socket.create_connection(('127.0.0.1', port)) as behind:
-        threading.Thread(target=pass_on, args=(behind, secured), daemon=True).start()
-        pass_on(secured, behind)
+    with context.wrap_socket(connection, server_side=True) as encrypted:
+      with socket.create_connection(('127.0.0.1', port)) as upstream:
+        threading.Thread(target=forward, args=(upstream, encrypted), daemon=True).start()
+        forward(encrypted, upstream)
 
-  with listen(serve) as own:
-    yield own
+  with listen(serve) as front_port:
+    yield front_port
 
 
 @contextlib.contextmanager
 def tls_server(certificate: str, key: str) -> Iterator[int]:
-  """Takes TLS connections, and says nothing; others end with an alert, or without."""
+  """Accepts TLS connections and sends nothing. Yields the port."""
   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
   context.load_cert_chain(certificate, key)
 
   def serve(connection: socket.socket) -> None:
-    with context.wrap_socket(connection, server_side=True) as secured:
-      while secured.recv(4096):
+    with context.wrap_socket(connection, server_side=True) as encrypted:
+      while encrypted.recv(4096):
         pass
 
   with listen(serve) as port:

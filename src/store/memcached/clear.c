@@ -200,6 +200,8 @@ void cachette__mc_clear_continue(cachette__mc_clear *clear) {
 
 /* ---- Commands ---- */
 
+bool cachette__mc_clear_is_deleting(const cachette__mc_clear *clear) { return clear->deleting; }
+
 size_t cachette__mc_clear_replies(const cachette__mc_clear *clear) {
   return clear->deleting ? clear->batch : 1;
 }
@@ -272,12 +274,19 @@ static void take_listed(cachette__mc_clear *clear, cachette_slice line) {
   clear->left++;
 }
 
+static void take_error(cachette__mc_clear *clear, cachette_slice line) {
+  char message[256];
+  int code = cachette__mc_explain_error(clear->part->node, line, message, sizeof message);
+  fail_later(clear, code, message);
+}
+
 static void take_deleted(cachette__mc_clear *clear, const cachette__meta_token *token) {
   key_head head;
   memcpy(&head, clear->keys.data + clear->keys.begin, sizeof head);
   cachette__buffer_drop(&clear->keys, sizeof head + head.size);
   clear->left--;
   cachette_op *op = clear->part->fanout->op;
+  if (token->type == CACHETTE__META_ERROR && clear->code == 0) take_error(clear, token->line);
   if (op == NULL || token->type != CACHETTE__META_HEADER) return;
   op->number++;
   if (op->verb == CACHETTE_CLEAR_NAMESPACE) op->items[head.item].status = CACHETTE_HIT;
@@ -285,14 +294,12 @@ static void take_deleted(cachette__mc_clear *clear, const cachette__meta_token *
 
 bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_token *token,
                              bool *complete) {
-  char message[256];
   *complete = token->end;
   if (token->type == CACHETTE__META_VALUE) return false;
   if (clear->deleting) {
     take_deleted(clear, token);
   } else if (token->type == CACHETTE__META_ERROR) {
-    int code = cachette__mc_explain_error(clear->part->node, token->line, message, sizeof message);
-    fail_later(clear, code, message);
+    take_error(clear, token->line);
   } else if (cachette__begins(token->line, 0, cachette_str("BUSY"))) {
     clear->busy = true;
   } else if (!cachette__begins(token->line, 0, cachette_str("END"))) {

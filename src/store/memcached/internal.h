@@ -295,6 +295,9 @@ bool cachette__mc_clear_refuse(const cachette__memcached *store, cachette_op *op
  * first. */
 void cachette__mc_clear_start(cachette__mc_part *part);
 
+/* Returns whether the commands in flight are deletes, which have numbers; the listing has none. */
+bool cachette__mc_clear_is_deleting(const cachette__mc_clear *clear);
+
 /* Encodes the next commands; the number of their replies. */
 size_t cachette__mc_clear_replies(const cachette__mc_clear *clear);
 bool cachette__mc_clear_encode(cachette__mc_clear *clear);

@@ -52,7 +52,7 @@ static void memcached_detach(cachette__store *store, cachette_op *op) {
     cachette__mc_part *part = &fanout->parts[i];
     if (!part->pending) continue;
     cachette__mc_mark_timed_out(part);
-    cachette__pipeline_timed_out(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
+    cachette__pipeline_abandoned(&part->node->pipeline, op->priv.deadline_ms, waited_ms);
   }
   fanout->op = NULL;
 }

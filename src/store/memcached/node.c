@@ -46,7 +46,8 @@ static size_t encode(void *owner, cachette__request *request, cachette__buffer *
 /* Returns whether a token has the number of the command that comes next. */
 static bool is_in_order(cachette__mc_node *node, const cachette__mc_part *part,
                         const cachette__meta_token *token) {
-  bool numbered = part->clear != NULL ? token->has_opaque : cachette__has_items(part->fanout->verb);
+  bool numbered = part->clear != NULL ? cachette__mc_clear_is_deleting(part->clear)
+                                      : cachette__has_items(part->fanout->verb);
   if (!numbered || (token->type == CACHETTE__META_VALUE && token->line.data == NULL)) return true;
   uint32_t expected = node->next_reply++;
   if (token->type == CACHETTE__META_ERROR && !token->has_opaque) return true;

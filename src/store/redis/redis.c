@@ -63,7 +63,7 @@ static void mark_timed_out(const cachette__redis_request *request, cachette_op *
 /* Closes the connection if the server is silent. */
 static void check_silence(cachette__redis_node *node, const cachette_op *op) {
   int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
-  cachette__pipeline_timed_out(&node->pipeline, op->priv.deadline_ms, waited);
+  cachette__pipeline_abandoned(&node->pipeline, op->priv.deadline_ms, waited);
 }
 
 static void redis_detach(cachette__store *store, cachette_op *op) {

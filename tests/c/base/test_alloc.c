@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The library's allocator: no size is too small, and no product overflows. */
+/* The library's allocator: sizes of 0, sizes that overflow, copies and wiping. */
 #include "base/alloc.h"
 
 #include "support.h"
 
-static void nothing_is_a_block_too(void **state) {
+static void a_size_of_zero_returns_a_block(void **state) {
   (void)state;
   long before = failing_allocator_live();
   void *blocks[] = {cachette__malloc(0), cachette__calloc(0, 8), cachette__calloc(8, 0),
@@ -19,7 +19,7 @@ static void nothing_is_a_block_too(void **state) {
   assert_int_equal(failing_allocator_live(), before);
 }
 
-static void an_array_is_zeroed_and_not_larger_than_memory(void **state) {
+static void an_array_is_zeroed_and_its_size_cannot_overflow(void **state) {
   (void)state;
   static const unsigned char zeros[64];
   void *data = cachette__calloc(8, 8);
@@ -38,7 +38,7 @@ static void a_copy_of_text_ends_with_a_nul(void **state) {
   cachette__free(copy);
 }
 
-static void wiping_overwrites_that_and_no_more(void **state) {
+static void wiping_overwrites_only_the_given_bytes(void **state) {
   (void)state;
   char secret[] = "secret";
   cachette__wipe(secret + 1, 4);
@@ -50,10 +50,10 @@ static void wiping_overwrites_that_and_no_more(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nothing_is_a_block_too),
-      cmocka_unit_test(an_array_is_zeroed_and_not_larger_than_memory),
+      cmocka_unit_test(a_size_of_zero_returns_a_block),
+      cmocka_unit_test(an_array_is_zeroed_and_its_size_cannot_overflow),
       cmocka_unit_test(a_copy_of_text_ends_with_a_nul),
-      cmocka_unit_test(wiping_overwrites_that_and_no_more),
+      cmocka_unit_test(wiping_overwrites_only_the_given_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of bytes: order, growth, and when it gives its memory back. */
+/* The byte buffer: order, growth, and when it frees its memory. */
 #include "base/buffer.h"
 
 #include <stdint.h>
 
 #include "support.h"
 
-enum { KEPT = 1 << 18 }; /* the largest capacity that an emptied buffer keeps */
+enum { RETAINED_MAX = 1 << 18 }; /* the largest capacity that an empty buffer retains */
 
 static char pattern(size_t index) { return (char)(index * 31 + index / 251); }
 
-/* Appends bytes of the pattern from an index on. */
+/* Appends `size` bytes of the pattern, starting at `index`. */
 static void append(cachette__buffer *buffer, size_t index, size_t size) {
   char *end = cachette__buffer_reserve(buffer, size);
   assert_non_null(end);
@@ -25,7 +25,7 @@ static void take(cachette__buffer *buffer, size_t index, size_t size) {
   cachette__buffer_drop(buffer, size);
 }
 
-static void a_buffer_gives_bytes_in_the_order_they_came(void **state) {
+static void bytes_leave_a_buffer_in_the_order_they_were_appended(void **state) {
   (void)state;
   cachette__buffer buffer = {0};
   size_t put = 0, got = 0;
@@ -37,8 +37,8 @@ static void a_buffer_gives_bytes_in_the_order_they_came(void **state) {
       append(&buffer, put, size);
       put += size;
     } else {
-      size_t held = cachette__buffer_size(&buffer);
-      if (size > held || i % 50 == 0) size = held;
+      size_t available = cachette__buffer_size(&buffer);
+      if (size > available || i % 50 == 0) size = available;
       take(&buffer, got, size);
       got += size;
     }
@@ -47,7 +47,7 @@ static void a_buffer_gives_bytes_in_the_order_they_came(void **state) {
   cachette__buffer_deinit(&buffer);
 }
 
-static void an_empty_buffer_has_no_memory_until_it_is_asked_for_some(void **state) {
+static void an_empty_buffer_can_reserve_zero_bytes(void **state) {
   (void)state;
   cachette__buffer buffer = {0};
   assert_int_equal(cachette__buffer_size(&buffer), 0);
@@ -58,7 +58,7 @@ static void an_empty_buffer_has_no_memory_until_it_is_asked_for_some(void **stat
   cachette__buffer_deinit(&buffer);
 }
 
-static void what_fits_exactly_allocates_nothing(void **state) {
+static void bytes_that_fit_exactly_need_no_allocation(void **state) {
   (void)state;
   cachette__buffer buffer = {0};
   append(&buffer, 0, 1);
@@ -73,8 +73,8 @@ static void what_fits_exactly_allocates_nothing(void **state) {
   cachette__buffer_deinit(&buffer);
 }
 
-/* One that is more than half full grows, or it would copy itself at every few bytes. */
-static void a_buffer_that_has_bytes_dropped_is_used_again_from_its_front(void **state) {
+/* A buffer that is more than half full grows. Otherwise it would move its bytes too often. */
+static void a_buffer_that_is_half_empty_reuses_its_front(void **state) {
   (void)state;
   for (size_t left = 2047; left <= 2049; left++) {
     cachette__buffer buffer = {0};
@@ -89,7 +89,7 @@ static void a_buffer_that_has_bytes_dropped_is_used_again_from_its_front(void **
   }
 }
 
-static void a_queue_that_never_empties_does_not_grow(void **state) {
+static void a_buffer_that_never_empties_does_not_grow(void **state) {
   (void)state;
   cachette__buffer buffer = {0};
   append(&buffer, 0, 1000);
@@ -101,17 +101,17 @@ static void a_queue_that_never_empties_does_not_grow(void **state) {
   cachette__buffer_deinit(&buffer);
 }
 
-static void an_emptied_large_buffer_gives_its_memory_back(void **state) {
+static void a_large_buffer_frees_its_memory_when_it_is_empty(void **state) {
   (void)state;
   long before = failing_allocator_live();
   cachette__buffer buffer = {0};
-  append(&buffer, 0, KEPT + 1);
-  take(&buffer, 0, KEPT);
+  append(&buffer, 0, RETAINED_MAX + 1);
+  take(&buffer, 0, RETAINED_MAX);
   assert_int_equal(failing_allocator_live(), before + 1);
-  take(&buffer, KEPT, 1);
+  take(&buffer, RETAINED_MAX, 1);
   assert_int_equal(failing_allocator_live(), before);
-  append(&buffer, 0, KEPT);
-  take(&buffer, 0, KEPT);
+  append(&buffer, 0, RETAINED_MAX);
+  take(&buffer, 0, RETAINED_MAX);
   assert_int_equal(failing_allocator_live(), before + 1);
   cachette__buffer_deinit(&buffer);
   assert_int_equal(failing_allocator_live(), before);
@@ -133,12 +133,12 @@ static void a_buffer_that_cannot_grow_keeps_its_bytes(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_buffer_gives_bytes_in_the_order_they_came),
-      cmocka_unit_test(an_empty_buffer_has_no_memory_until_it_is_asked_for_some),
-      cmocka_unit_test(what_fits_exactly_allocates_nothing),
-      cmocka_unit_test(a_buffer_that_has_bytes_dropped_is_used_again_from_its_front),
-      cmocka_unit_test(a_queue_that_never_empties_does_not_grow),
-      cmocka_unit_test(an_emptied_large_buffer_gives_its_memory_back),
+      cmocka_unit_test(bytes_leave_a_buffer_in_the_order_they_were_appended),
+      cmocka_unit_test(an_empty_buffer_can_reserve_zero_bytes),
+      cmocka_unit_test(bytes_that_fit_exactly_need_no_allocation),
+      cmocka_unit_test(a_buffer_that_is_half_empty_reuses_its_front),
+      cmocka_unit_test(a_buffer_that_never_empties_does_not_grow),
+      cmocka_unit_test(a_large_buffer_frees_its_memory_when_it_is_empty),
       cmocka_unit_test(a_buffer_that_cannot_grow_keeps_its_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

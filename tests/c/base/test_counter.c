@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters as they are stored: which texts are one, and sums at the limits of 64 bits. */
+/* Stored counters: which texts are counters, and sums at the limits of 64 bits. */
 #include "base/counter.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static void a_counter_is_a_decimal_number_of_64_bits(void **state) {
   }
 }
 
-static void other_texts_are_no_counter(void **state) {
+static void other_texts_are_not_counters(void **state) {
   (void)state;
   static const char *const texts[] = {
       "",
@@ -65,8 +65,8 @@ static void other_texts_are_no_counter(void **state) {
   assert_false(cachette__counter_read((cachette_slice){NULL, 0}, &number));
 }
 
-/* As memcached leaves one that became shorter. */
-static void spaces_may_follow_a_counter_of_a_server(void **state) {
+/* memcached pads a counter that becomes shorter with spaces. */
+static void spaces_may_follow_a_counter(void **state) {
   (void)state;
   int64_t number;
   assert_true(cachette__is_counter(cachette_str("9 ")));
@@ -77,7 +77,7 @@ static void spaces_may_follow_a_counter_of_a_server(void **state) {
   assert_false(cachette__counter_read(cachette_str("9 "), &number));
 }
 
-/* Adds an amount to a value, and checks the digits or, if they are NULL, the error. */
+/* Adds an amount to a value. Checks the digits or, if `expected` is NULL, the error. */
 static void expect_sum(const char *value, int64_t amount, const char *expected, int code) {
   char digits[CACHETTE__COUNTER_DIGITS] = "untouched";
   size_t size = 42;
@@ -100,7 +100,7 @@ static void expect_sum(const char *value, int64_t amount, const char *expected, 
   }
 }
 
-static void a_sum_is_written_or_nothing_is_changed(void **state) {
+static void a_sum_is_written_unless_it_overflows(void **state) {
   (void)state;
   expect_sum("0", 0, "0", CACHETTE_OK);
   expect_sum("41", 1, "42", CACHETTE_OK);
@@ -116,7 +116,7 @@ static void a_sum_is_written_or_nothing_is_changed(void **state) {
   expect_sum("", 1, NULL, CACHETTE_ECODEC);
 }
 
-static void a_key_in_a_message_is_printable_and_cut(void **state) {
+static void a_key_in_a_message_is_printable_and_truncated(void **state) {
   (void)state;
   cachette_error error;
   cachette_slice key = cachette_str("\n234567890123456789012345678901234567890");
@@ -129,10 +129,10 @@ static void a_key_in_a_message_is_printable_and_cut(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_counter_is_a_decimal_number_of_64_bits),
-      cmocka_unit_test(other_texts_are_no_counter),
-      cmocka_unit_test(spaces_may_follow_a_counter_of_a_server),
-      cmocka_unit_test(a_sum_is_written_or_nothing_is_changed),
-      cmocka_unit_test(a_key_in_a_message_is_printable_and_cut),
+      cmocka_unit_test(other_texts_are_not_counters),
+      cmocka_unit_test(spaces_may_follow_a_counter),
+      cmocka_unit_test(a_sum_is_written_unless_it_overflows),
+      cmocka_unit_test(a_key_in_a_message_is_printable_and_truncated),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The error struct: what is filled, and that it is cut to fit. */
+/* The error struct: its fields, defaults and truncation. */
 #include "base/error.h"
 
 #include <string.h>
 
 #include "support.h"
 
-static void every_code_has_a_sentence(void **state) {
+static void every_code_has_a_description(void **state) {
   (void)state;
 #define X(name, number, text)                \
   assert_int_equal(CACHETTE_##name, number); \
@@ -33,7 +33,7 @@ static void without_a_struct_only_the_code_is_returned(void **state) {
   assert_int_equal(cachette__fail(NULL, CACHETTE_ENOMEM, "ttl", "It is %d.", -1), CACHETTE_ENOMEM);
 }
 
-static void what_is_not_given_has_a_default(void **state) {
+static void subject_and_message_have_defaults(void **state) {
   (void)state;
   cachette_error error;
   cachette__fail(&error, CACHETTE_ECLOSED, NULL, NULL);
@@ -41,7 +41,7 @@ static void what_is_not_given_has_a_default(void **state) {
   assert_string_equal(error.message, cachette_strerror(CACHETTE_ECLOSED));
 }
 
-static void long_texts_are_cut(void **state) {
+static void long_texts_are_truncated(void **state) {
   (void)state;
   char text[400];
   cachette_error error;
@@ -57,11 +57,11 @@ static void long_texts_are_cut(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_code_has_a_sentence),
+      cmocka_unit_test(every_code_has_a_description),
       cmocka_unit_test(a_failure_fills_the_struct_and_returns_its_code),
       cmocka_unit_test(without_a_struct_only_the_code_is_returned),
-      cmocka_unit_test(what_is_not_given_has_a_default),
-      cmocka_unit_test(long_texts_are_cut),
+      cmocka_unit_test(subject_and_message_have_defaults),
+      cmocka_unit_test(long_texts_are_truncated),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths from a folder, and the current folder. */
+/* Paths relative to a folder, and the current folder. */
 #include "base/path.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "nomem.h"
 #include "support.h"
 
-static void a_path_is_taken_from_its_folder(void **state) {
+static void a_relative_path_is_resolved_against_its_folder(void **state) {
   (void)state;
   static const struct {
     const char *folder, *path, *expected;
@@ -59,7 +59,7 @@ static void enter_a_folder_and_remove_it(void *data) {
   child_assert(errno == ENOENT);
 }
 
-static void a_removed_folder_is_not_known(void **state) {
+static void a_removed_current_folder_is_an_error(void **state) {
   (void)state;
   run_in_child(enter_a_folder_and_remove_it, NULL);
 }
@@ -77,7 +77,7 @@ static int make_paths(void *data) {
   return failed;
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   assert_int_equal(nomem_each_needed(make_paths, NULL), 3);
 }
@@ -85,10 +85,10 @@ static void each_allocation_fails(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_path_is_taken_from_its_folder),
+      cmocka_unit_test(a_relative_path_is_resolved_against_its_folder),
       cmocka_unit_test(the_current_folder_is_absolute),
-      cmocka_unit_test(a_removed_folder_is_not_known),
-      cmocka_unit_test(each_allocation_fails),
+      cmocka_unit_test(a_removed_current_folder_is_an_error),
+      cmocka_unit_test(each_failing_allocation_is_handled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes as text for messages: printable, cut to fit, and without secrets. */
+/* Bytes as text for messages: printable, truncated, and with secrets redacted. */
 #include "base/slice.h"
 
 #include <stdio.h>
@@ -16,13 +16,13 @@ static void a_string_is_a_slice_without_its_nul(void **state) {
   assert_int_equal(cachette_str("").size, 0);
 }
 
-static void bytes_begin_with_a_head(void **state) {
+static void a_prefix_is_compared_from_an_offset(void **state) {
   (void)state;
   static const struct {
     const char *bytes;
     size_t skip;
     const char *head;
-    bool begins;
+    bool matches;
   } cases[] = {
       {"abc", 0, "", true},   {"abc", 0, "a", true},    {"abc", 0, "abc", true},
       {"abc", 0, "b", false}, {"abc", 0, "abd", false}, {"abc", 0, "abcd", false},
@@ -31,57 +31,57 @@ static void bytes_begin_with_a_head(void **state) {
       {"", 0, "", true},      {"", 0, "a", false},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    bool begins =
+    bool matches =
         cachette__begins(cachette_str(cases[i].bytes), cases[i].skip, cachette_str(cases[i].head));
-    if (begins != cases[i].begins) fail_msg("case %zu", i);
+    if (matches != cases[i].matches) fail_msg("case %zu", i);
   }
   assert_true(cachette__begins((cachette_slice){NULL, 0}, 0, (cachette_slice){NULL, 0}));
 }
 
-static void only_printable_ascii_is_shown(void **state) {
+static void bytes_other_than_printable_ascii_are_replaced(void **state) {
   (void)state;
   char text[16];
   cachette__key_text((cachette_slice){"\0\x1f \x7e\x7f\x80\xff", 7}, text, sizeof text);
   assert_string_equal(text, "?? ~???");
 }
 
-static void a_key_is_cut_to_fit(void **state) {
+static void a_key_is_truncated_to_fit(void **state) {
   (void)state;
-  static const char *const shown[] = {NULL, "", "k", "ke", "key", "key"};
-  for (size_t size = 1; size < LENGTH(shown); size++) {
-    char *text = test_malloc(size); /* its ends are guarded */
+  static const char *const expected[] = {NULL, "", "k", "ke", "key", "key"};
+  for (size_t size = 1; size < LENGTH(expected); size++) {
+    char *text = test_malloc(size); /* detects writes beyond its ends */
     cachette__key_text(cachette_str("key"), text, size);
-    assert_string_equal(text, shown[size]);
+    assert_string_equal(text, expected[size]);
     test_free(text);
   }
 }
 
-static void a_url_in_the_place_of_another_value_is_not_shown(void **state) {
+static void a_url_given_as_another_value_is_redacted(void **state) {
   (void)state;
   static const char *const hidden[] = {"redis://u:secret@h", "u:secret@h", "secret@h",
                                        "redis:/secret", "/u:secret@h"};
-  static const char *const shown[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
+  static const char *const expected[] = {"", "eu-central-1", "/run/a@b.sock", "a/b c", "a:b"};
   char text[64];
   for (size_t i = 0; i < LENGTH(hidden); i++) {
     cachette__value_text(hidden[i], text, sizeof text);
     assert_string_equal(text, "***");
   }
-  for (size_t i = 0; i < LENGTH(shown); i++) {
-    cachette__value_text(shown[i], text, sizeof text);
-    assert_string_equal(text, shown[i]);
+  for (size_t i = 0; i < LENGTH(expected); i++) {
+    cachette__value_text(expected[i], text, sizeof text);
+    assert_string_equal(text, expected[i]);
   }
 }
 
-static void a_known_secret_is_hidden_in_words_of_others(void **state) {
+static void a_known_secret_is_redacted_in_messages_of_servers(void **state) {
   (void)state;
   static const struct {
     const char *text, *secret, *left;
   } words[] = {
       {"ERR 'AUTH' 'secret'", "secret", "ERR 'AUTH' '******'"},
       {"secretsecret x", "secret", "************ x"},
-      {"ERR AUTH secr", "secret", "ERR AUTH ****"}, /* it was cut there */
+      {"ERR AUTH secr", "secret", "ERR AUTH ****"}, /* the server truncated the message there */
       {"ERR AUTH sec", "secret", "ERR AUTH sec"},
-      {"a cat", "cat", "a cat"}, /* too short to hide */
+      {"a cat", "cat", "a cat"}, /* too short to redact */
       {"words", NULL, "words"},
   };
   for (size_t i = 0; i < LENGTH(words); i++) {
@@ -95,11 +95,11 @@ static void a_known_secret_is_hidden_in_words_of_others(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_string_is_a_slice_without_its_nul),
-      cmocka_unit_test(bytes_begin_with_a_head),
-      cmocka_unit_test(only_printable_ascii_is_shown),
-      cmocka_unit_test(a_key_is_cut_to_fit),
-      cmocka_unit_test(a_url_in_the_place_of_another_value_is_not_shown),
-      cmocka_unit_test(a_known_secret_is_hidden_in_words_of_others),
+      cmocka_unit_test(a_prefix_is_compared_from_an_offset),
+      cmocka_unit_test(bytes_other_than_printable_ascii_are_replaced),
+      cmocka_unit_test(a_key_is_truncated_to_fit),
+      cmocka_unit_test(a_url_given_as_another_value_is_redacted),
+      cmocka_unit_test(a_known_secret_is_redacted_in_messages_of_servers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration: its table, its checks, and its messages, some of which users match. */
+/* The configuration: its table, its checks, and its messages. Users match some of the messages. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static void set(const char *name, const char *value) {
   assert_int_equal(cachette_options_set(options, name, value, NULL), CACHETTE_OK);
 }
 
-/* Checks that the value is refused with this message, and that the option stays as it was. */
+/* Checks that a value is refused with this message and that the option is unchanged. */
 static void refuse(const char *name, const char *value, const char *message) {
   char before[64] = "none";
   const char *text = cachette_options_get(options, name);
@@ -41,22 +41,22 @@ static void refuse(const char *name, const char *value, const char *message) {
 
 /* The same, for a message that ends with the value. */
 static void refuse_value(const char *name, const char *value, const char *message) {
-  char shown[40], whole[256];
+  char printable[40], full_message[256];
   size_t size = 0;
-  for (; size < sizeof shown - 1 && value[size] != '\0'; size++)
-    shown[size] = (unsigned char)value[size] < 0x20 ? '?' : value[size];
-  shown[size] = '\0';
-  snprintf(whole, sizeof whole, "%s It is \"%s\".", message, shown);
-  refuse(name, value, whole);
+  for (; size < sizeof printable - 1 && value[size] != '\0'; size++)
+    printable[size] = (unsigned char)value[size] < 0x20 ? '?' : value[size];
+  printable[size] = '\0';
+  snprintf(full_message, sizeof full_message, "%s It is \"%s\".", message, printable);
+  refuse(name, value, full_message);
 }
 
 /* Checks that this is the only error. */
-static void expect_fault(const char *subject, const char *message) {
-  cachette_error fault;
-  assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-  assert_int_equal(fault.code, CACHETTE_ECONFIG);
-  assert_string_equal(fault.subject, subject);
-  assert_string_equal(fault.message, message);
+static void expect_error(const char *subject, const char *message) {
+  cachette_error error;
+  assert_int_equal(cachette_options_check(options, &error, 1), 1);
+  assert_int_equal(error.code, CACHETTE_ECONFIG);
+  assert_string_equal(error.subject, subject);
+  assert_string_equal(error.message, message);
 }
 
 /* ---- The table ---- */
@@ -112,7 +112,7 @@ static void the_table_has_these_rows(void **state) {
   }
 }
 
-static void every_row_is_whole(void **state) {
+static void every_row_is_complete(void **state) {
   (void)state;
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
@@ -197,7 +197,7 @@ static void null_restores_the_default(void **state) {
   assert_int_equal(cachette_options_check(options, NULL, 0), 0);
 }
 
-static void freeing_nothing_is_allowed(void **state) {
+static void freeing_null_is_allowed(void **state) {
   (void)state;
   cachette_options_free(NULL);
 }
@@ -210,16 +210,16 @@ static void ttl_is_seconds_in_its_range(void **state) {
   static const char *const bad[] = {"0", "-1",   "+5",  "",    " 5",    "5 ",
                                     "x", "0x10", "1e2", "nan", "1e999", "99999999999999999999"};
   static const char message[] = "The \"ttl\" value must between 1 or 3600 seconds.";
-  char whole[256];
+  char full_message[256];
   for (size_t i = 0; i < LENGTH(good); i++) set("ttl", good[i]);
   for (size_t i = 0; i < LENGTH(bad); i++) refuse_value("ttl", bad[i], message);
   static const char *const out[][2] = {
       {"0.5", "shorter"}, {"0.999", "shorter"}, {"3601", "longer"}, {"3600.001", "longer"}};
   for (size_t i = 0; i < LENGTH(out); i++) {
-    snprintf(whole, sizeof whole,
+    snprintf(full_message, sizeof full_message,
              "%s It is \"%s\". The ttl of a single call, such as put(key, value, ttl), may be %s.",
              message, out[i][0], out[i][1]);
-    refuse("ttl", out[i][0], whole);
+    refuse("ttl", out[i][0], full_message);
   }
 }
 
@@ -273,7 +273,7 @@ static void sizes_take_a_suffix(void **state) {
                  "suffix K, M or G.");
 }
 
-static void sizes_mean_what_they_say(void **state) {
+static void sizes_are_read_in_bytes(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -399,27 +399,28 @@ static void control_characters_are_refused_in_every_text(void **state) {
     snprintf(expected, sizeof expected, "The \"%s\" value must not contain control characters.",
              table[i].name);
     for (size_t j = 0; j < LENGTH(bad); j++) refuse(table[i].name, bad[j], expected);
+    /* UTF-8 is text. */
     set(table[i].name,
         "gr\xc3\xbc\xc3\x9f"
-        "e, \xe6\x97\xa5\xe6\x9c\xac"); /* UTF-8 is text */
+        "e, \xe6\x97\xa5\xe6\x9c\xac");
   }
 }
 
-/* Changes the current folder until back() is called. */
-static char came_from[4096];
+/* Changes the current folder until restore_folder() is called. */
+static char previous_folder[4096];
 
-static void go_to(const char *folder) {
-  assert_non_null(getcwd(came_from, sizeof came_from));
+static void change_folder(const char *folder) {
+  assert_non_null(getcwd(previous_folder, sizeof previous_folder));
   assert_int_equal(chdir(folder), 0);
 }
 
-static void back(void) { assert_int_equal(chdir(came_from), 0); }
+static void restore_folder(void) { assert_int_equal(chdir(previous_folder), 0); }
 
-static void a_relative_path_is_from_the_folder_in_which_the_options_were_made(void **state) {
+static void a_relative_path_is_resolved_in_the_folder_where_the_options_were_created(void **state) {
   (void)state;
   char folder[] = "/tmp/cachette-XXXXXX", expected[64];
   assert_non_null(mkdtemp(folder));
-  go_to(folder);
+  change_folder(folder);
   cachette_options_free(options);
   options = cachette_options_new();
   assert_int_equal(chdir("/"), 0);
@@ -438,19 +439,19 @@ static void a_relative_path_is_from_the_folder_in_which_the_options_were_made(vo
     set(names[i], NULL);
     assert_null(cachette_options_get(options, names[i]));
   }
-  back();
+  restore_folder();
   rmdir(folder);
 }
 
-static void without_a_current_folder_a_path_has_to_be_absolute(void **state) {
+static void without_a_current_folder_a_path_must_be_absolute(void **state) {
   (void)state;
   char folder[] = "/tmp/cachette-XXXXXX";
   assert_non_null(mkdtemp(folder));
-  go_to(folder);
+  change_folder(folder);
   rmdir(folder);
   cachette_options_free(options);
   options = cachette_options_new();
-  back();
+  restore_folder();
   assert_non_null(options);
   set("pickle_path", "/a/b");
   refuse("pickle_path", "b",
@@ -480,7 +481,7 @@ static void no_value_is_ever_in_a_message(void **state) {
   assert_string_equal(error.subject, "redis_url");
 }
 
-/* ---- Faults between options ---- */
+/* ---- Errors between options ---- */
 
 static const struct need {
   const char *backend, *name, *message;
@@ -497,8 +498,8 @@ static const struct need {
     {"dynamodb", "table_name", "The \"table_name\" cannot be null when using DynamoDB as backend."},
 };
 
-/* Gives every text option a value, so that a test can take one away. */
-static void set_all_texts(void) {
+/* Sets every text option, so that a test can unset one. */
+static void set_all_text_options(void) {
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
   for (size_t i = 0; i < count; i++)
@@ -510,16 +511,16 @@ static void set_all_texts(void) {
   set("pickle_path", "given");
 }
 
-static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {
+static void a_required_option_cannot_be_null_or_empty(void **state) {
   (void)state;
   static const char *const absent[] = {NULL, ""};
   for (size_t i = 0; i < LENGTH(needs); i++)
     for (size_t j = 0; j < LENGTH(absent); j++) {
-      set_all_texts();
+      set_all_text_options();
       set("backend", needs[i].backend);
       assert_int_equal(cachette_options_check(options, NULL, 0), 0);
       set(needs[i].name, absent[j]);
-      expect_fault(needs[i].name, needs[i].message);
+      expect_error(needs[i].name, needs[i].message);
       cachette *handle = NULL;
       cachette_error error;
       assert_int_equal(cachette_open(options, &handle, &error), CACHETTE_ECONFIG);
@@ -529,7 +530,7 @@ static void what_a_backend_needs_cannot_be_null_or_empty(void **state) {
     }
 }
 
-static void an_option_that_the_backend_does_not_need_may_be_null(void **state) {
+static void an_option_that_the_backend_does_not_use_may_be_null(void **state) {
   (void)state;
   size_t count;
   const cachette_option_info *table = cachette_option_table(&count);
@@ -563,21 +564,21 @@ static void all_errors_are_reported(void **state) {
   set("backend", "mongodb");
   set("database_name", NULL);
   set("table_name", "");
-  cachette_error faults[4];
-  memset(faults, 0, sizeof faults);
-  assert_int_equal(cachette_options_check(options, faults, LENGTH(faults)), 3);
-  assert_string_equal(faults[0].subject, "table_name");
-  assert_string_equal(faults[1].subject, "database_name");
-  assert_string_equal(faults[2].subject, "mongodb_url");
-  assert_int_equal(faults[3].code, 0);
-  /* With too small an array the count is still complete, and nothing is written beyond its end. */
-  memset(faults, 0, sizeof faults);
-  assert_int_equal(cachette_options_check(options, faults, 2), 3);
-  assert_int_equal(faults[2].code, 0);
+  cachette_error errors[4];
+  memset(errors, 0, sizeof errors);
+  assert_int_equal(cachette_options_check(options, errors, LENGTH(errors)), 3);
+  assert_string_equal(errors[0].subject, "table_name");
+  assert_string_equal(errors[1].subject, "database_name");
+  assert_string_equal(errors[2].subject, "mongodb_url");
+  assert_int_equal(errors[3].code, 0);
+  /* If the array is too small, the count is still complete and nothing is written past the end. */
+  memset(errors, 0, sizeof errors);
+  assert_int_equal(cachette_options_check(options, errors, 2), 3);
+  assert_int_equal(errors[2].code, 0);
   assert_int_equal(cachette_options_check(options, NULL, 0), 3);
 }
 
-static void files_for_tls_without_tls_are_warned_of(void **state) {
+static void tls_files_without_tls_cause_a_warning(void **state) {
   static const struct {
     const char *backend, *name, *plain, *encrypted, *message;
   } cases[] = {
@@ -627,7 +628,7 @@ static void files_hold_pickles_unless_a_codec_is_set(void **state) {
 
 static void a_backend_that_is_not_built_in_is_refused_at_open(void **state) {
   (void)state;
-  set_all_texts();
+  set_all_text_options();
   static const char *const backends[] = {"dynamodb", "mongodb", "pickle"};
   for (size_t i = 0; i < LENGTH(backends); i++) {
     set("backend", backends[i]);
@@ -640,11 +641,11 @@ static void a_backend_that_is_not_built_in_is_refused_at_open(void **state) {
   }
 }
 
-static void a_handle_keeps_what_it_was_opened_with(void **state) {
+static void a_handle_keeps_the_options_it_was_opened_with(void **state) {
   (void)state;
   int64_t now = 0;
   set("ttl", "10");
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle;
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   set("ttl", "20");
@@ -663,18 +664,18 @@ static void a_handle_keeps_what_it_was_opened_with(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(the_table_has_these_rows),
-      test(every_row_is_whole),
+      test(every_row_is_complete),
       test(every_choice_is_accepted),
       test(defaults_apply_until_options_are_set),
       test(values_are_copied_and_replaced),
       test(names_and_choices_ignore_case),
       test(null_restores_the_default),
-      test(freeing_nothing_is_allowed),
+      test(freeing_null_is_allowed),
       test(ttl_is_seconds_in_its_range),
       test(a_ttl_with_a_fraction_counts_in_milliseconds),
       test(timeout_is_seconds_with_fractions),
       test(sizes_take_a_suffix),
-      test(sizes_mean_what_they_say),
+      test(sizes_are_read_in_bytes),
       test(a_wrong_choice_names_the_right_ones),
       test(a_misspelt_choice_suggests_the_nearest),
       test(a_possible_password_is_not_in_the_message),
@@ -682,18 +683,18 @@ int main(void) {
       test(any_bytes_may_be_a_name),
       test(messages_have_no_control_characters),
       test(control_characters_are_refused_in_every_text),
-      test(a_relative_path_is_from_the_folder_in_which_the_options_were_made),
-      test(without_a_current_folder_a_path_has_to_be_absolute),
+      test(a_relative_path_is_resolved_in_the_folder_where_the_options_were_created),
+      test(without_a_current_folder_a_path_must_be_absolute),
       test(no_value_is_ever_in_a_message),
-      test(what_a_backend_needs_cannot_be_null_or_empty),
-      test(an_option_that_the_backend_does_not_need_may_be_null),
+      test(a_required_option_cannot_be_null_or_empty),
+      test(an_option_that_the_backend_does_not_use_may_be_null),
       test(a_default_satisfies_the_check),
       test(dynamodb_needs_neither_region_nor_endpoint),
       test(all_errors_are_reported),
-      test(files_for_tls_without_tls_are_warned_of),
+      test(tls_files_without_tls_cause_a_warning),
       test(files_hold_pickles_unless_a_codec_is_set),
       test(a_backend_that_is_not_built_in_is_refused_at_open),
-      test(a_handle_keeps_what_it_was_opened_with),
+      test(a_handle_keeps_the_options_it_was_opened_with),
   };
   return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing a handle from outside and from inside its callbacks, and that nothing is left of it. */
+/* Closing a handle from outside and inside its callbacks, and that it leaks nothing. */
 
 #include "slow_store.h"
 #include "support.h"
 
 static cachette *the_handle;
 
-static void closing_nothing_is_allowed(void **state) {
+static void closing_null_is_allowed(void **state) {
   (void)state;
   cachette_close(NULL);
 }
 
-static void pending_ops_end_with_eclosed(void **state) {
+static void pending_ops_complete_with_eclosed(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
+    slow_settings.mode = modes[i];
     struct probe probes[10];
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_init(&probes[j], CACHETTE_FETCH, "hit");
@@ -26,7 +26,7 @@ static void pending_ops_end_with_eclosed(void **state) {
     for (size_t j = 0; j < LENGTH(probes); j++) probe_expect(&probes[j], CACHETTE_ECLOSED);
   }
   assert_int_equal(slow_seen.answered, 0);
-  assert_int_equal(slow_seen.closed, LENGTH(manners));
+  assert_int_equal(slow_seen.closed, LENGTH(modes));
 }
 
 static struct probe late, others[10];
@@ -37,7 +37,7 @@ static void submit_late(struct probe *probe) {
   probe_submit(the_handle, &late);
 }
 
-static void ops_submitted_while_closing_end_with_eclosed(void **state) {
+static void ops_submitted_while_closing_complete_with_eclosed(void **state) {
   (void)state;
   the_handle = slow_open(NULL);
   struct probe probe;
@@ -51,7 +51,7 @@ static void ops_submitted_while_closing_end_with_eclosed(void **state) {
   assert_int_equal(slow_seen.submitted, 1);
 }
 
-/* Closes the handle, which stays valid until the call into it has returned. */
+/* Closes the handle, which stays valid until the outer call has returned. */
 static void close_inside(struct probe *probe) {
   (void)probe;
   cachette_close(the_handle);
@@ -79,10 +79,10 @@ static void expect_all_closed(void) {
   assert_int_equal(slow_seen.closed, 1);
 }
 
-static void a_done_may_close_under_submit(void **state) {
+static void done_may_close_the_handle_inside_submit(void **state) {
   (void)state;
   open_with_others();
-  slow_settings.manner = SLOW_IN_SUBMIT;
+  slow_settings.mode = SLOW_IN_SUBMIT;
   struct probe probe;
   probe_init(&probe, CACHETTE_CLEAR, "key");
   probe.then = close_inside;
@@ -91,7 +91,7 @@ static void a_done_may_close_under_submit(void **state) {
   expect_all_closed();
 }
 
-static void a_done_may_close_under_cancel(void **state) {
+static void done_may_close_the_handle_inside_cancel(void **state) {
   (void)state;
   open_with_others();
   others[5].then = close_inside;
@@ -102,7 +102,7 @@ static void a_done_may_close_under_cancel(void **state) {
   assert_int_equal(slow_seen.closed, 1);
 }
 
-/* An answer or a time-out comes from the loop, and the handle is closed in that callback. */
+/* Closes the handle in a `done` that the loop calls for an answer or a time-out. */
 static void close_in_loop(bool by_timeout, bool by_run) {
   the_handle = slow_open(NULL);
   slow_settings.delay_ms = by_timeout ? SLOW_NEVER : 0;
@@ -118,7 +118,7 @@ static void close_in_loop(bool by_timeout, bool by_run) {
   }
   probe_init(&late, CACHETTE_FETCH, "late");
   if (by_run) {
-    /* cachette_run() waits for another op than the one that closes. */
+    /* cachette_run() waits for a different op than the one that closes the handle. */
     assert_int_equal(probe_wait(the_handle, &others[3]), CACHETTE_ECLOSED);
   } else {
     while (slow_seen.closed == 0) cachette_process(the_handle);
@@ -127,33 +127,33 @@ static void close_in_loop(bool by_timeout, bool by_run) {
   expect_all_closed();
 }
 
-static void a_done_may_close_under_run(void **state) {
+static void done_may_close_the_handle_inside_run(void **state) {
   (void)state;
   close_in_loop(false, true);
 }
 
-static void a_done_may_close_under_process(void **state) {
+static void done_may_close_the_handle_inside_process(void **state) {
   (void)state;
   close_in_loop(false, false);
 }
 
-static void a_timed_out_op_may_close_under_run(void **state) {
+static void done_may_close_the_handle_on_a_time_out_inside_run(void **state) {
   (void)state;
   close_in_loop(true, true);
 }
 
-static void a_timed_out_op_may_close_under_process(void **state) {
+static void done_may_close_the_handle_on_a_time_out_inside_process(void **state) {
   (void)state;
   close_in_loop(true, false);
 }
 
-static void close_it(struct probe *probe) { cachette_close(probe->data); }
+static void close_handle(struct probe *probe) { cachette_close(probe->data); }
 
-static void an_immediate_handle_may_be_closed_by_its_done(void **state) {
+static void done_may_close_an_immediate_handle(void **state) {
   (void)state;
   struct probe probe;
   probe_init(&probe, CACHETTE_CLEAR, "key");
-  probe.then = close_it;
+  probe.then = close_handle;
   probe.data = open_memory(NULL);
   probe_submit(probe.data, &probe);
   probe_expect(&probe, CACHETTE_OK);
@@ -164,7 +164,7 @@ static void an_immediate_handle_may_be_closed_by_its_done(void **state) {
   probe_expect(&probe, CACHETTE_OK);
 }
 
-static void a_store_that_cannot_open_leaves_nothing(void **state) {
+static void a_store_that_cannot_open_leaks_nothing(void **state) {
   (void)state;
   int before = count_descriptors();
   slow_settings.open_fails = CACHETTE_EBACKEND;
@@ -177,8 +177,8 @@ static void a_store_that_cannot_open_leaves_nothing(void **state) {
   assert_int_equal(count_descriptors(), before);
 }
 
-/* The first handle of a process opens what libuv keeps for all. */
-static void descriptors_come_back(void **state) {
+/* The first handle of a process opens descriptors that libuv keeps. */
+static void closing_frees_all_descriptors(void **state) {
   (void)state;
   enum { HANDLES = 10000 };
   cachette_close(open_memory(NULL));
@@ -198,18 +198,18 @@ static void descriptors_come_back(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(closing_nothing_is_allowed),
-      test(pending_ops_end_with_eclosed),
-      test(ops_submitted_while_closing_end_with_eclosed),
-      test(a_done_may_close_under_submit),
-      test(a_done_may_close_under_cancel),
-      test(a_done_may_close_under_run),
-      test(a_done_may_close_under_process),
-      test(a_timed_out_op_may_close_under_run),
-      test(a_timed_out_op_may_close_under_process),
-      test(an_immediate_handle_may_be_closed_by_its_done),
-      test(a_store_that_cannot_open_leaves_nothing),
-      test(descriptors_come_back),
+      test(closing_null_is_allowed),
+      test(pending_ops_complete_with_eclosed),
+      test(ops_submitted_while_closing_complete_with_eclosed),
+      test(done_may_close_the_handle_inside_submit),
+      test(done_may_close_the_handle_inside_cancel),
+      test(done_may_close_the_handle_inside_run),
+      test(done_may_close_the_handle_inside_process),
+      test(done_may_close_the_handle_on_a_time_out_inside_run),
+      test(done_may_close_the_handle_on_a_time_out_inside_process),
+      test(done_may_close_an_immediate_handle),
+      test(a_store_that_cannot_open_leaks_nothing),
+      test(closing_frees_all_descriptors),
   };
   return cmocka_run_group_tests_name("close", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a forked child can do with its parent's handles. */
+/* What a forked child can do with the handles of its parent. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static void call_everything(void *data) {
   child_assert(cachette_put(handle, key, key, 0, NULL) == CACHETTE_EFORK);
   child_assert(cachette_clear(handle, key, NULL) == CACHETTE_EFORK);
   child_assert(cachette_fd(handle) == CACHETTE_EFORK);
-  child_assert(cachette_timeout(handle) == 0); /* so that a host comes to cachette_process() */
+  child_assert(cachette_timeout(handle) == 0); /* so that a host calls cachette_process() */
   child_assert(cachette_process(handle) == CACHETTE_EFORK);
   child_assert(cachette_get_stats(handle, &stats, sizeof stats) == CACHETTE_EFORK);
 
@@ -55,16 +55,17 @@ static void call_everything(void *data) {
   item.key = key;
   op = (cachette_op){.verb = CACHETTE_PUT, .items = &item, .count = 1, .done = count_done};
   cachette_submit(handle, &op);
-  child_assert(child_done == !cachette_op_pending(&op)); /* else it is called after this `done` */
+  /* Inside another `done` the op completes after that one returns. */
+  child_assert(child_done == !cachette_op_pending(&op));
   child_assert(cachette_cancel(handle, &op) == CACHETTE_EFORK);
 }
 
-static void every_call_in_the_child_answers_efork(void **state) {
+static void every_call_in_the_child_returns_efork(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
   run_in_child(call_everything, handle);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   handle = slow_open(NULL);
   run_in_child(call_everything, handle);
@@ -93,22 +94,22 @@ static void close_with_pending(void *data) {
   child_assert(slow_seen.closed_forked == 1 && slow_seen.closed == 0);
 }
 
-static void a_child_closes_without_harm_to_its_parent(void **state) {
+static void closing_in_a_child_does_not_affect_the_parent(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
     slow_reset(NULL);
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
-    slow_settings.delay_ms = manners[i] == SLOW_BY_WIRE ? SLOW_NEVER : 20;
+    slow_settings.mode = modes[i];
+    slow_settings.delay_ms = modes[i] == SLOW_BY_WIRE ? SLOW_NEVER : 20;
     for (size_t j = 0; j < LENGTH(waiting); j++) {
       probe_init(&waiting[j], CACHETTE_FETCH, "hit");
       waiting[j].op.timeout_ms = LONG_MS;
       probe_submit(handle, &waiting[j]);
     }
-    cachette_process(handle); /* the watchers are registered now, so parent and child share them */
+    cachette_process(handle); /* registers the watchers, which parent and child then share */
     run_in_child(close_with_pending, handle);
-    if (manners[i] == SLOW_BY_WIRE) slow_release(LENGTH(waiting));
+    if (modes[i] == SLOW_BY_WIRE) slow_release(LENGTH(waiting));
     slow_settings.delay_ms = 0;
     for (size_t j = 0; j < LENGTH(waiting); j++) {
       assert_int_equal(probe_wait(handle, &waiting[j]), CACHETTE_OK);
@@ -127,11 +128,11 @@ static void a_child_closes_without_harm_to_its_parent(void **state) {
 static void use_entries(void *data) {
   cachette *inherited = data;
   cachette *fresh = open_named();
-  child_assert(holds_text(fresh, "key", "value"));
+  child_assert(has_text(fresh, "key", "value"));
   put_text(fresh, "key", "the child's", 0);
   put_text(fresh, "child", "value", 0);
   cachette_close(inherited);
-  child_assert(holds_text(fresh, "key", "the child's"));
+  child_assert(has_text(fresh, "key", "the child's"));
   child_assert(cachette_get_stats(fresh, &(cachette_stats){0}, sizeof(cachette_stats)) ==
                CACHETTE_OK);
   cachette_close(fresh);
@@ -140,7 +141,7 @@ static void use_entries(void *data) {
 static void close_all(void *data) {
   cachette_close(data);
   cachette *fresh = open_named();
-  child_assert(!holds(fresh, "key"));
+  child_assert(!has_key(fresh, "key"));
   cachette_close(fresh);
 }
 
@@ -150,8 +151,8 @@ static void a_child_has_its_own_copy_of_the_entries(void **state) {
   put_text(handle, "key", "value", 0);
   run_in_child(use_entries, handle);
   run_in_child(close_all, handle);
-  assert_true(holds_text(handle, "key", "value"));
-  assert_false(holds(handle, "child"));
+  assert_true(has_text(handle, "key", "value"));
+  assert_false(has_key(handle, "child"));
   cachette_close(handle);
 }
 
@@ -160,12 +161,12 @@ static void fork_again(void *data) {
   run_in_child(call_everything, fresh);
   run_in_child(call_everything, data);
   run_in_child(use_entries, data);
-  child_assert(holds_text(fresh, "key", "value"));
+  child_assert(has_text(fresh, "key", "value"));
   cachette_close(fresh);
   cachette_close(data);
 }
 
-static void grandchildren_are_children_too(void **state) {
+static void grandchildren_cannot_use_a_handle_either(void **state) {
   (void)state;
   cachette *handle = open_named();
   put_text(handle, "key", "value", 0);
@@ -173,10 +174,10 @@ static void grandchildren_are_children_too(void **state) {
   cachette_close(handle);
 }
 
-/* ---- An allocator that is whole after a fork ---- */
+/* ---- An allocator that works after a fork ---- */
 
 /*
- * malloc() of the C library is safe after a fork; AddressSanitizer's is not, and its child would
+ * The malloc() of the C library is safe after a fork. AddressSanitizer's is not: the child would
  * hang.
  */
 static pthread_mutex_t allocator_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -206,17 +207,17 @@ static void locked_free(void *data) {
   unlock_allocator();
 }
 
-/* The library's own fork handlers come later, and so take their locks before this one. */
-static int hold_allocator_at_forks(void **state) {
+/* The library registers its fork handlers later, so they take their locks before this one. */
+static int lock_allocator_at_forks(void **state) {
   (void)state;
   cachette_set_allocator(locked_malloc, locked_realloc, locked_free);
   uv_replace_allocator(locked_malloc, locked_realloc, locked_calloc, locked_free);
   return pthread_atfork(lock_allocator, unlock_allocator, unlock_allocator);
 }
 
-/* ---- Forks at bad times ---- */
+/* ---- Forks during calls ---- */
 
-static void fork_inside(struct probe *probe) { run_in_child(call_everything, probe->data); }
+static void fork_in_done(struct probe *probe) { run_in_child(call_everything, probe->data); }
 
 static void a_fork_inside_done_is_detected(void **state) {
   (void)state;
@@ -225,7 +226,7 @@ static void a_fork_inside_done_is_detected(void **state) {
     struct probe probe;
     probe_init(&probe, CACHETTE_CLEAR, "key");
     probe.data = handle;
-    probe.then = fork_inside;
+    probe.then = fork_in_done;
     probe_submit(handle, &probe);
     assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
     cachette_close(handle);
@@ -234,23 +235,23 @@ static void a_fork_inside_done_is_detected(void **state) {
 
 static atomic_bool stop;
 
-static void *hammer(void *data) {
+static void *use_table(void *data) {
   (void)data;
   cachette *handle = open_named();
   for (unsigned i = 0; !atomic_load(&stop); i++) {
     char key[16];
     snprintf(key, sizeof key, "%u", i % 1000);
     cachette_put(handle, cachette_str(key), cachette_str(key), 0, NULL);
-    holds(handle, key);
+    has_key(handle, key);
     if (i % 100 == 0) cachette_clear(handle, cachette_str(key), NULL);
-    /* Opens and closes tables, too. */
+    /* Also opens and closes tables. */
     if (i % 50 == 0) cachette_close(open_memory(NULL));
   }
   cachette_close(handle);
   return NULL;
 }
 
-static void use_hammered(void *data) {
+static void use_table_in_child(void *data) {
   (void)data;
   cachette *fresh = open_named();
   for (unsigned i = 0; i < 1000; i++) {
@@ -264,22 +265,22 @@ static void use_hammered(void *data) {
     cachette_free(value.data);
   }
   put_text(fresh, "child", "value", 0);
-  child_assert(holds_text(fresh, "child", "value"));
+  child_assert(has_text(fresh, "child", "value"));
   cachette_close(fresh);
 }
 
-static void a_fork_while_threads_work_leaves_the_table_consistent(void **state) {
+static void a_fork_while_threads_run_leaves_the_table_consistent(void **state) {
   (void)state;
   enum { THREADS = 3, FORKS = 50 };
   pthread_t threads[THREADS];
   atomic_store(&stop, false);
   cachette *handle = open_named();
   for (int i = 0; i < THREADS; i++)
-    assert_int_equal(pthread_create(&threads[i], NULL, hammer, NULL), 0);
-  for (int i = 0; i < FORKS; i++) run_in_child(use_hammered, NULL);
+    assert_int_equal(pthread_create(&threads[i], NULL, use_table, NULL), 0);
+  for (int i = 0; i < FORKS; i++) run_in_child(use_table_in_child, NULL);
   atomic_store(&stop, true);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-  assert_false(holds(handle, "child"));
+  assert_false(has_key(handle, "child"));
   cachette_close(handle);
 }
 
@@ -287,12 +288,12 @@ static void a_fork_while_threads_work_leaves_the_table_consistent(void **state) 
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(every_call_in_the_child_answers_efork),
-      test(a_child_closes_without_harm_to_its_parent),
+      test(every_call_in_the_child_returns_efork),
+      test(closing_in_a_child_does_not_affect_the_parent),
       test(a_child_has_its_own_copy_of_the_entries),
-      test(grandchildren_are_children_too),
+      test(grandchildren_cannot_use_a_handle_either),
       test(a_fork_inside_done_is_detected),
-      test(a_fork_while_threads_work_leaves_the_table_consistent),
+      test(a_fork_while_threads_run_leaves_the_table_consistent),
   };
-  return cmocka_run_group_tests_name("fork", tests, hold_allocator_at_forks, NULL);
+  return cmocka_run_group_tests_name("fork", tests, lock_allocator_at_forks, NULL);
 }

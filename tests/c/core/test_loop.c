@@ -7,19 +7,19 @@
 #include "support.h"
 
 /*
- * SOON_MS is far longer than anything here takes, and far shorter than LONG_MS, which must not be
- * waited for.
+ * SOON_MS is much longer than any test takes, and much shorter than LONG_MS, which no test waits
+ * for.
  */
 enum { SOON_MS = 5000, LONG_MS = 600000 };
 
 static cachette *the_handle;
 
-static void probe_timed(struct probe *probe, const char *key, int64_t timeout_ms) {
+static void probe_init_timed(struct probe *probe, const char *key, int64_t timeout_ms) {
   probe_init(probe, CACHETTE_FETCH, key);
   probe->op.timeout_ms = timeout_ms;
 }
 
-/* An event loop as a C server would have one. Returns how often it woke. */
+/* The event loop of a host, such as a C server. Returns how often it woke. */
 static int host_loop(cachette *handle) {
   int wakes = 0;
   for (; stats_of(handle).pending > 0; wakes++) {
@@ -32,21 +32,21 @@ static int host_loop(cachette *handle) {
 
 /* ---- Deadlines ---- */
 
-static void mixed_timeouts_expire_in_their_order(void **state) {
+static void time_outs_expire_in_order(void **state) {
   (void)state;
   static const int64_t timeouts[] = {60, 20, 100, 40, 80};
   static const int order[] = {3, 1, 5, 2, 4};
   struct probe probes[LENGTH(timeouts)];
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
-    probe_timed(&probes[i], "hit", timeouts[i]);
+    probe_init_timed(&probes[i], "hit", timeouts[i]);
     probe_submit(handle, &probes[i]);
   }
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_ETIMEDOUT);
-    assert_true(machine_ms() - start >= timeouts[i] - 5); /* the coarse clock's tick */
+    assert_true(monotonic_ms() - start >= timeouts[i] - 5); /* one tick of the coarse clock */
   }
   for (size_t i = 0; i < LENGTH(timeouts); i++) {
     probe_expect(&probes[i], CACHETTE_ETIMEDOUT);
@@ -58,40 +58,40 @@ static void mixed_timeouts_expire_in_their_order(void **state) {
   cachette_close(handle);
 }
 
-static void the_option_timeout_applies_to_an_op_without_one(void **state) {
+static void the_option_timeout_applies_to_an_op_without_a_timeout(void **state) {
   (void)state;
   cachette_options *options = options_with("timeout", "0.03", NULL);
   cachette *handle = slow_open(options);
   cachette_options_free(options);
   slow_settings.delay_ms = SLOW_NEVER;
   struct probe probe;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_ETIMEDOUT);
-  assert_true(machine_ms() - start >= 25);
-  assert_true(machine_ms() - start < SOON_MS);
+  assert_true(monotonic_ms() - start >= 25);
+  assert_true(monotonic_ms() - start < SOON_MS);
   cachette_close(handle);
 }
 
-static void the_longest_timeout_is_no_overflow(void **state) {
+static void the_longest_timeout_does_not_overflow(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   struct probe probe;
-  probe_timed(&probe, "hit", INT64_MAX);
+  probe_init_timed(&probe, "hit", INT64_MAX);
   assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
   cachette_op_deinit(&probe.op);
   cachette_close(handle);
 }
 
-static void a_moved_clock_fires_no_timeout(void **state) {
+static void a_change_of_the_clock_fires_no_timeout(void **state) {
   (void)state;
   int64_t now = 0;
   cachette_options *options = cachette_options_new();
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle = slow_open(options);
   cachette_options_free(options);
   slow_settings.delay_ms = 10;
   struct probe probe;
-  probe_timed(&probe, "hit", LONG_MS);
+  probe_init_timed(&probe, "hit", LONG_MS);
   probe_submit(handle, &probe);
   now += INT64_C(10) * LONG_MS;
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
@@ -104,8 +104,8 @@ static void the_late_answer_of_a_timed_out_op_is_dropped(void **state) {
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = 40;
   struct probe first, second;
-  probe_timed(&first, "h1", 10);
-  probe_timed(&second, "h2", LONG_MS);
+  probe_init_timed(&first, "h1", 10);
+  probe_init_timed(&second, "h2", LONG_MS);
   probe_submit(handle, &first);
   probe_submit(handle, &second);
   assert_int_equal(probe_wait(handle, &second), CACHETTE_OK);
@@ -126,7 +126,7 @@ static void a_timed_out_op_may_be_submitted_again(void **state) {
   the_handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
   struct probe probe;
-  probe_timed(&probe, "hit", 10);
+  probe_init_timed(&probe, "hit", 10);
   probe.then = submit_again;
   assert_int_equal(cachette_run(the_handle, &probe.op), CACHETTE_ETIMEDOUT);
   assert_int_equal(probe.done, 3);
@@ -140,7 +140,7 @@ static void many_ops_time_out_together(void **state) {
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
   for (int i = 0; i < OPS; i++) {
-    probe_timed(&probes[i], "hit", 10 + i % 7);
+    probe_init_timed(&probes[i], "hit", 10 + i % 7);
     probe_submit(handle, &probes[i]);
   }
   assert_int_equal(stats_of(handle).pending, OPS);
@@ -151,7 +151,7 @@ static void many_ops_time_out_together(void **state) {
 
 /* ---- cachette_run() ---- */
 
-static void run_waits_for_what_was_submitted(void **state) {
+static void run_waits_for_a_submitted_op(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   struct probe probe;
@@ -164,10 +164,10 @@ static void run_waits_for_what_was_submitted(void **state) {
   cachette_close(handle);
 }
 
-static void run_drives_the_other_ops_too(void **state) {
+static void run_also_drives_other_ops(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
   probe_submit(handle, &first);
@@ -178,20 +178,20 @@ static void run_drives_the_other_ops_too(void **state) {
   cachette_close(handle);
 }
 
-/* The loop waits for nothing but a distant time-out. */
+/* The loop has only a distant time-out to wait for. */
 static void run_returns_as_soon_as_the_op_is_done(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
-  int64_t start = machine_ms();
-  for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+  int64_t start = monotonic_ms();
+  for (size_t i = 0; i < LENGTH(modes); i++) {
+    slow_settings.mode = modes[i];
     struct probe probe;
-    probe_timed(&probe, "hit", LONG_MS);
+    probe_init_timed(&probe, "hit", LONG_MS);
     assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
     cachette_op_deinit(&probe.op);
   }
-  assert_true(machine_ms() - start < SOON_MS);
+  assert_true(monotonic_ms() - start < SOON_MS);
   cachette_close(handle);
 }
 
@@ -199,24 +199,24 @@ static void run_returns_as_soon_as_the_op_is_overdue(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
-  struct probe patient, hasty;
-  probe_timed(&patient, "h1", LONG_MS);
-  probe_timed(&hasty, "h2", 1);
-  probe_submit(handle, &patient);
-  probe_submit(handle, &hasty);
-  poll(NULL, 0, 20); /* the host was busy with something else */
-  int64_t start = machine_ms();
-  assert_int_equal(probe_wait(handle, &hasty), CACHETTE_ETIMEDOUT);
-  assert_true(machine_ms() - start < SOON_MS);
-  assert_true(cachette_op_pending(&patient.op));
+  struct probe slow, quick;
+  probe_init_timed(&slow, "h1", LONG_MS);
+  probe_init_timed(&quick, "h2", 1);
+  probe_submit(handle, &slow);
+  probe_submit(handle, &quick);
+  poll(NULL, 0, 20); /* the host is busy */
+  int64_t start = monotonic_ms();
+  assert_int_equal(probe_wait(handle, &quick), CACHETTE_ETIMEDOUT);
+  assert_true(monotonic_ms() - start < SOON_MS);
+  assert_true(cachette_op_pending(&slow.op));
   cachette_close(handle);
 }
 
-/* ---- Calls that a `done` may not make ---- */
+/* ---- Calls that `done` may not make ---- */
 
 static int busy_codes[6];
 
-static void call_what_is_not_allowed(struct probe *probe) {
+static void make_forbidden_calls(struct probe *probe) {
   cachette_slice value;
   struct probe inner;
   busy_codes[0] = probe_run(the_handle, &inner, CACHETTE_FETCH, "hit");
@@ -242,7 +242,7 @@ static void waiting_inside_done_is_refused(void **state) {
     memset(busy_codes, 0, sizeof busy_codes);
     struct probe probe;
     probe_init(&probe, CACHETTE_CLEAR, "key");
-    probe.then = call_what_is_not_allowed;
+    probe.then = make_forbidden_calls;
     probe_submit(the_handle, &probe);
     assert_int_equal(probe_wait(the_handle, &probe), CACHETTE_OK);
     for (size_t i = 0; i < LENGTH(busy_codes); i++) assert_int_equal(busy_codes[i], CACHETTE_EBUSY);
@@ -252,7 +252,7 @@ static void waiting_inside_done_is_refused(void **state) {
 
 /* ---- A host's loop ---- */
 
-static void an_idle_handle_never_wakes_its_host(void **state) {
+static void an_idle_handle_never_wakes_the_host(void **state) {
   (void)state;
   for (int turn = 0; turn < 2; turn++) {
     cachette *handle = turn == 0 ? open_memory(NULL) : slow_open(NULL);
@@ -267,22 +267,22 @@ static void an_idle_handle_never_wakes_its_host(void **state) {
   }
 }
 
-static void a_host_is_woken_by_answers(void **state) {
+static void answers_wake_the_host(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
     cachette *handle = slow_open(NULL);
-    slow_settings.manner = manners[i];
+    slow_settings.mode = modes[i];
     slow_settings.delay_ms = 30;
     struct probe probes[3];
-    int64_t start = machine_ms();
+    int64_t start = monotonic_ms();
     for (size_t j = 0; j < LENGTH(probes); j++) {
-      probe_timed(&probes[j], "hit", LONG_MS);
+      probe_init_timed(&probes[j], "hit", LONG_MS);
       probe_submit(handle, &probes[j]);
     }
-    /* It neither spins nor waits for the time-out. */
+    /* The host neither spins nor waits for the time-out. */
     assert_true(host_loop(handle) < 20);
-    assert_true(machine_ms() - start < SOON_MS);
+    assert_true(monotonic_ms() - start < SOON_MS);
     for (size_t j = 0; j < LENGTH(probes); j++) {
       probe_expect(&probes[j], CACHETTE_OK);
       cachette_op_deinit(&probes[j].op);
@@ -291,13 +291,13 @@ static void a_host_is_woken_by_answers(void **state) {
   }
 }
 
-static void a_host_is_woken_by_deadlines(void **state) {
+static void deadlines_wake_the_host(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
   struct probe probes[3];
   for (size_t i = 0; i < LENGTH(probes); i++) {
-    probe_timed(&probes[i], "hit", 40 - 10 * (int64_t)i);
+    probe_init_timed(&probes[i], "hit", 40 - 10 * (int64_t)i);
     probe_submit(handle, &probes[i]);
     int timeout = cachette_timeout(handle);
     assert_true(timeout >= 0 && timeout <= 40 - 10 * (int)i);
@@ -316,7 +316,7 @@ static void process_returns_how_many_ops_are_pending(void **state) {
   slow_settings.delay_ms = SLOW_NEVER;
   struct probe probes[3];
   for (size_t i = 0; i < LENGTH(probes); i++) {
-    probe_timed(&probes[i], "hit", LONG_MS);
+    probe_init_timed(&probes[i], "hit", LONG_MS);
     probe_submit(handle, &probes[i]);
     assert_int_equal(cachette_process(handle), i + 1);
   }
@@ -329,21 +329,21 @@ static void process_returns_how_many_ops_are_pending(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(mixed_timeouts_expire_in_their_order),
-      test(the_option_timeout_applies_to_an_op_without_one),
-      test(the_longest_timeout_is_no_overflow),
-      test(a_moved_clock_fires_no_timeout),
+      test(time_outs_expire_in_order),
+      test(the_option_timeout_applies_to_an_op_without_a_timeout),
+      test(the_longest_timeout_does_not_overflow),
+      test(a_change_of_the_clock_fires_no_timeout),
       test(the_late_answer_of_a_timed_out_op_is_dropped),
       test(a_timed_out_op_may_be_submitted_again),
       test(many_ops_time_out_together),
-      test(run_waits_for_what_was_submitted),
-      test(run_drives_the_other_ops_too),
+      test(run_waits_for_a_submitted_op),
+      test(run_also_drives_other_ops),
       test(run_returns_as_soon_as_the_op_is_done),
       test(run_returns_as_soon_as_the_op_is_overdue),
       test(waiting_inside_done_is_refused),
-      test(an_idle_handle_never_wakes_its_host),
-      test(a_host_is_woken_by_answers),
-      test(a_host_is_woken_by_deadlines),
+      test(an_idle_handle_never_wakes_the_host),
+      test(answers_wake_the_host),
+      test(deadlines_wake_the_host),
       test(process_returns_how_many_ops_are_pending),
   };
   return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* A store that answers one op from inside the submit of another. */
+/* A store that answers one op inside the submit of another. */
 #include <string.h>
 
 #include "core/cache.h"
 #include "support.h"
 
-enum { HELD = 8 };
+enum { CAPACITY = 8 };
 
-/* Holds the ops it is given. An op whose key begins with '!' makes it answer the oldest one. */
+/* A store that queues ops. An op whose key begins with '!' makes it answer the oldest one. */
 static struct {
   cachette__store store;
-  cachette_op *held[HELD];
+  cachette_op *queue[CAPACITY];
   size_t count;
-  int closed_with; /* ops that it held when it was closed; -1 while it is open */
+  int closed_with; /* queued ops when it was closed; -1 while it is open */
 } nested;
 
 static cachette_op *take(size_t index) {
-  cachette_op *op = nested.held[index];
+  cachette_op *op = nested.queue[index];
   nested.count--;
-  memmove(&nested.held[index], &nested.held[index + 1],
-          (nested.count - index) * sizeof *nested.held);
+  memmove(&nested.queue[index], &nested.queue[index + 1],
+          (nested.count - index) * sizeof *nested.queue);
   return op;
 }
 
 static void submit(cachette__store *store, cachette_op *op) {
   (void)store;
-  assert_true(nested.count < HELD);
-  nested.held[nested.count++] = op;
+  assert_true(nested.count < CAPACITY);
+  nested.queue[nested.count++] = op;
   if (*(const char *)op->items[0].key.data == '!') cachette__op_complete(take(0), CACHETTE_OK);
 }
 
 static void detach(cachette__store *store, cachette_op *op) {
   (void)store;
   for (size_t i = 0; i < nested.count; i++) {
-    if (nested.held[i] != op) continue;
+    if (nested.queue[i] != op) continue;
     take(i);
     return;
   }
@@ -65,7 +65,7 @@ static int open_nested(const cachette__store_context *context, cachette__store *
   return CACHETTE_OK;
 }
 
-static cachette *open_handle(void) {
+static cachette *open_over_nested(void) {
   cachette *handle;
   assert_int_equal(cachette__open_with(NULL, open_nested, &handle, NULL), CACHETTE_OK);
   return handle;
@@ -76,7 +76,7 @@ static cachette *open_handle(void) {
 static cachette *the_handle;
 static struct probe *next;
 
-static void send_next(struct probe *probe) {
+static void submit_next(struct probe *probe) {
   (void)probe;
   probe_submit(the_handle, next);
 }
@@ -86,14 +86,14 @@ static void close_now(struct probe *probe) {
   cachette_close(the_handle);
 }
 
-/* A goes down; the store answers B, whose `done` sends C; with that the store answers A. */
-static void an_op_is_back_before_its_submit_returns(void **state) {
+/* The submit of A makes the store answer B. The `done` of B submits C, which makes it answer A. */
+static void an_op_may_complete_before_its_submit_returns(void **state) {
   (void)state;
   struct probe a, b, c;
-  the_handle = open_handle();
+  the_handle = open_over_nested();
   next = &c;
   probe_init(&b, CACHETTE_FETCH, "b");
-  b.then = send_next;
+  b.then = submit_next;
   probe_init(&c, CACHETTE_FETCH, "!c");
   probe_init(&a, CACHETTE_FETCH, "!a");
   probe_submit(the_handle, &b);
@@ -108,11 +108,11 @@ static void an_op_is_back_before_its_submit_returns(void **state) {
   assert_int_equal(nested.closed_with, 0);
 }
 
-/* The `done` of B closes the handle while A is on its way down. */
-static void an_op_being_submitted_ends_with_the_handle(void **state) {
+/* The submit of A makes the store answer B. The `done` of B closes the handle. */
+static void closing_completes_an_op_that_is_being_submitted(void **state) {
   (void)state;
   struct probe a, b;
-  the_handle = open_handle();
+  the_handle = open_over_nested();
   probe_init(&b, CACHETTE_FETCH, "b");
   b.then = close_now;
   probe_init(&a, CACHETTE_FETCH, "!a");
@@ -125,8 +125,8 @@ static void an_op_being_submitted_ends_with_the_handle(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(an_op_is_back_before_its_submit_returns),
-      cmocka_unit_test(an_op_being_submitted_ends_with_the_handle),
+      cmocka_unit_test(an_op_may_complete_before_its_submit_returns),
+      cmocka_unit_test(closing_completes_an_op_that_is_being_submitted),
   };
   return cmocka_run_group_tests_name("nesting", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each function of the API with each of its allocations failing in turn. Each time it returns
- * ENOMEM and leaves its outputs untouched.
+ * Each allocation of each function of the API fails in turn. The function must return ENOMEM and
+ * leave its outputs untouched.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,16 +15,16 @@ struct scenario {
   void *data;
 };
 
-static int work_or_say_nomem(void *data) {
+static int expect_enomem(void *data) {
   struct scenario *self = data;
   int code = self->work(self->data);
   if (failing_allocator_fired()) assert_int_equal(code, CACHETTE_ENOMEM);
   return code;
 }
 
-/* Returns how many allocations the work makes. */
+/* Makes each allocation of the work fail in turn. Returns how many there are. */
 static long fail_each(nomem_work *work, void *data) {
-  return nomem_each(work_or_say_nomem, &(struct scenario){work, data});
+  return nomem_each(expect_enomem, &(struct scenario){work, data});
 }
 
 /* ---- Options ---- */
@@ -37,9 +37,10 @@ static int make_options(void *data) {
   return CACHETTE_OK;
 }
 
-static void options_new(void **state) {
+static void creating_options_returns_enomem(void **state) {
   (void)state;
-  assert_int_equal(fail_each(make_options, NULL), 2); /* the options, and their current folder */
+  /* The options and the path of the current folder. */
+  assert_int_equal(fail_each(make_options, NULL), 2);
 }
 
 static int set_option(void *data) {
@@ -52,7 +53,7 @@ static int set_option(void *data) {
   return code;
 }
 
-static void options_set(void **state) {
+static void setting_an_option_returns_enomem(void **state) {
   (void)state;
   cachette_options *options = options_with("redis_url", "redis://old", NULL);
   fail_each(set_option, options);
@@ -63,7 +64,7 @@ static int check_options(void *data) {
   return cachette_options_check(data, NULL, 0) == 2 ? CACHETTE_OK : CACHETTE_EINVAL;
 }
 
-static void options_check(void **state) {
+static void checking_options_returns_enomem(void **state) {
   (void)state;
   cachette_options *options =
       options_with("backend", "mongodb", "table_name", "", "mongodb_url", NULL, NULL);
@@ -86,18 +87,18 @@ static int open_and_close(void *options) {
   return code;
 }
 
-static void open_with_options(void **state) {
+static void opening_returns_enomem(void **state) {
   (void)state;
   assert_true(fail_each(open_and_close, NULL) > 4);
   cachette_options *options =
       options_with("memory_name", "name", "ttl", "5", "redis_url", "redis://host", NULL);
   assert_true(fail_each(open_and_close, options) > 8);
-  /* The table exists already. */
+  /* With a second handle on the same table. */
   cachette *holder = NULL;
   assert_int_equal(cachette_open(options, &holder, NULL), CACHETTE_OK);
   put_text(holder, "key", "value", 0);
   fail_each(open_and_close, options);
-  assert_true(holds_text(holder, "key", "value"));
+  assert_true(has_text(holder, "key", "value"));
   cachette_close(holder);
   cachette_options_free(options);
 }
@@ -110,7 +111,7 @@ static int open_slow_and_close(void *data) {
   return code;
 }
 
-static void open_on_another_store(void **state) {
+static void opening_over_a_slow_store_returns_enomem(void **state) {
   (void)state;
   fail_each(open_slow_and_close, NULL);
 }
@@ -134,16 +135,16 @@ static int fetch_value(void *handle) {
   return CACHETTE_OK;
 }
 
-static void fetch(void **state) {
+static void a_fetch_returns_enomem(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
   assert_int_equal(fail_each(fetch_value, handle), 1);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
-/* The text under a key, looked up without an allocation. */
+/* Checks the value of a key without an allocation. */
 static void expect_text(cachette *handle, const char *key, const char *text) {
   char buffer[16];
   cachette_item item = {.key = cachette_str(key), .buffer = buffer, .buffer_size = sizeof buffer};
@@ -153,7 +154,7 @@ static void expect_text(cachette *handle, const char *key, const char *text) {
   assert_slice(item.value, text);
 }
 
-/* The old value stays, or the new one replaces it. */
+/* A put keeps the old value or stores the new one. */
 static int put_value(void *handle) {
   cachette_error error = {.code = 0};
   int code = cachette_put(handle, cachette_str("key"), cachette_str("new"), 0, &error);
@@ -162,7 +163,7 @@ static int put_value(void *handle) {
   return code;
 }
 
-static void put(void **state) {
+static void a_put_returns_enomem(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "old", 0);
@@ -170,8 +171,8 @@ static void put(void **state) {
   cachette_close(handle);
 }
 
-/* A put succeeds if the table cannot grow but has enough capacity. */
-static void put_many(void **state) {
+/* A put succeeds if the table cannot grow but has enough capacity left. */
+static void puts_succeed_while_the_table_has_capacity(void **state) {
   (void)state;
   enum { KEYS = 600 };
   cachette *handle = open_memory(NULL);
@@ -233,7 +234,7 @@ static int clear_all(void *handle) {
   return CACHETTE_OK;
 }
 
-static int look_around(void *handle) {
+static int inspect(void *handle) {
   cachette_stats stats;
   cachette_fd(handle);
   cachette_timeout(handle);
@@ -241,13 +242,13 @@ static int look_around(void *handle) {
   return pending < 0 ? pending : cachette_get_stats(handle, &stats, sizeof stats);
 }
 
-static void ops_in_memory(void **state) {
+static void ops_on_a_table_return_enomem(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 0);
   assert_int_equal(fail_each(fetch_many, handle), 2);
   assert_int_equal(fail_each(clear_key, handle), 0);
-  assert_int_equal(fail_each(look_around, handle), 0);
+  assert_int_equal(fail_each(inspect, handle), 0);
   cachette_clear(handle, cachette_str("key"), NULL);
   assert_int_equal(fail_each(clear_all, handle), 0);
   cachette_close(handle);
@@ -255,8 +256,8 @@ static void ops_in_memory(void **state) {
 
 /* Opens a new handle each time, so that the heap of pending ops must grow. */
 static int submit_and_wait(void *count) {
-  enum { MOST = 40 };
-  static struct probe probes[MOST];
+  enum { MAX = 40 };
+  static struct probe probes[MAX];
   failing_allocator_pause(true);
   cachette *handle = slow_open(NULL);
   failing_allocator_pause(false);
@@ -275,7 +276,7 @@ static int submit_and_wait(void *count) {
   return code;
 }
 
-static void submit(void **state) {
+static void submitting_returns_enomem(void **state) {
   (void)state;
   int counts[] = {1, 17, 40};
   assert_int_equal(fail_each(submit_and_wait, &counts[0]), 2);
@@ -302,7 +303,7 @@ static int cancel_and_close(void *data) {
   return code == CACHETTE_ECLOSED ? CACHETTE_OK : code;
 }
 
-static void cancel_with_little_memory(void **state) {
+static void cancelling_and_closing_need_no_memory(void **state) {
   (void)state;
   fail_each(cancel_and_close, NULL);
 }
@@ -312,7 +313,7 @@ static void an_allocator_needs_all_three_functions(void **state) {
   assert_int_equal(cachette_set_allocator(NULL, NULL, NULL), CACHETTE_EINVAL);
 }
 
-/* Opens what libuv keeps for the whole process. */
+/* Makes libuv allocate what it keeps for the whole process. */
 static int warm_up(void **state) {
   (void)state;
   cachette_close(open_memory(NULL));
@@ -324,17 +325,17 @@ static int warm_up(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      test(options_new),
-      test(options_set),
-      test(options_check),
-      test(open_with_options),
-      test(open_on_another_store),
-      test(fetch),
-      test(put),
-      test(put_many),
-      test(ops_in_memory),
-      test(submit),
-      test(cancel_with_little_memory),
+      test(creating_options_returns_enomem),
+      test(setting_an_option_returns_enomem),
+      test(checking_options_returns_enomem),
+      test(opening_returns_enomem),
+      test(opening_over_a_slow_store_returns_enomem),
+      test(a_fetch_returns_enomem),
+      test(a_put_returns_enomem),
+      test(puts_succeed_while_the_table_has_capacity),
+      test(ops_on_a_table_return_enomem),
+      test(submitting_returns_enomem),
+      test(cancelling_and_closing_need_no_memory),
       test(an_allocator_needs_all_three_functions),
   };
   return cmocka_run_group_tests_name("nomem", tests, warm_up, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which ops are accepted, how they end, and what is counted, on both kinds of store. */
+/* Which ops are accepted, how they complete, and what is counted, on immediate and slow stores. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "slow_store.h"
 #include "support.h"
 
-/* Each test runs on an immediate store and on one that is not. */
+/* Many tests run on an immediate store and on a slow one. */
 static cachette *open_either(bool immediate) {
   return immediate ? open_memory(NULL) : slow_open(NULL);
 }
@@ -17,12 +17,12 @@ static cachette *open_either(bool immediate) {
     for (cachette *handle = open_either(turn == 0); handle != NULL; \
          cachette_close(handle), handle = NULL)
 
-static void a_store_says_whether_it_is_immediate(void **state) {
+static void a_handle_knows_whether_its_store_is_immediate(void **state) {
   (void)state;
   for_either_store(handle) assert_int_equal(cachette_immediate(handle), turn == 0);
 }
 
-static void an_op_comes_back_once(void **state) {
+static void an_op_completes_once(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {
       CACHETTE_FETCH,           CACHETTE_PUT,   CACHETTE_CLEAR,
@@ -54,7 +54,7 @@ static void an_op_without_done_is_allowed(void **state) {
   }
 }
 
-static void no_items_are_done_at_once(void **state) {
+static void an_op_without_items_completes_at_once(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {
       CACHETTE_FETCH,     CACHETTE_PUT,   CACHETTE_EXISTS,         CACHETTE_TOUCH,
@@ -73,7 +73,7 @@ static void no_items_are_done_at_once(void **state) {
   assert_int_equal(slow_seen.submitted, 0);
 }
 
-static void verbs_without_items_look_at_none(void **state) {
+static void verbs_without_items_ignore_them(void **state) {
   (void)state;
   for_either_store(handle) {
     struct probe probe;
@@ -150,7 +150,7 @@ static void keys_have_a_maximum_size(void **state) {
   free(key);
 }
 
-static void times_to_live_have_a_range(void **state) {
+static void a_ttl_has_a_range(void **state) {
   (void)state;
   static const int64_t bad[] = {-1, INT64_MIN, CACHETTE_TTL_MAX + 1, INT64_MAX};
   static const int64_t good[] = {0, 1, CACHETTE_TTL_MAX};
@@ -171,18 +171,18 @@ static void times_to_live_have_a_range(void **state) {
   }
 }
 
-static void one_bad_item_refuses_the_whole_op(void **state) {
+static void an_op_with_one_bad_item_is_refused(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   cachette_item items[] = {{.key = cachette_str("a"), .value = cachette_str("1")},
                            {.key = cachette_str(""), .value = cachette_str("2")}};
   cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = 2};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_EINVAL);
-  assert_false(holds(handle, "a"));
+  assert_false(has_key(handle, "a"));
   cachette_close(handle);
 }
 
-/* The items may be those of an earlier put, whose values are the caller's. */
+/* The caller may reuse the items of a put, whose values belong to the caller. */
 static void a_refused_fetch_leaves_nothing_to_free(void **state) {
   (void)state;
   for_either_store(handle) {
@@ -198,7 +198,7 @@ static void a_refused_fetch_leaves_nothing_to_free(void **state) {
 
 /* ---- Outputs ---- */
 
-static void simple_calls_touch_no_output_unless_they_hit(void **state) {
+static void simple_calls_set_outputs_only_on_a_hit(void **state) {
   (void)state;
   for_either_store(handle) {
     cachette_slice value = {"old", 3};
@@ -220,16 +220,16 @@ static void simple_calls_touch_no_output_unless_they_hit(void **state) {
 
 static void a_failing_store_fails_its_ops(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
-  for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+  for (size_t i = 0; i < LENGTH(modes); i++) {
+    slow_settings.mode = modes[i];
     slow_settings.failure = CACHETTE_EUNAVAILABLE;
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EUNAVAILABLE);
     probe_expect(&probe, CACHETTE_EUNAVAILABLE);
     assert_string_equal(probe.error.subject, "slow");
-    assert_string_equal(probe.error.message, "The slow store was told to fail.");
+    assert_string_equal(probe.error.message, "The slow store is set to fail.");
     cachette_slice value = {NULL, 0};
     assert_int_equal(cachette_fetch(handle, cachette_str("hit"), &value, NULL, NULL),
                      CACHETTE_EUNAVAILABLE);
@@ -242,10 +242,10 @@ static void a_failing_store_fails_its_ops(void **state) {
 static void each_op_gets_its_own_answer(void **state) {
   (void)state;
   enum { OPS = 100 };
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
   cachette *handle = slow_open(NULL);
-  for (size_t manner = 0; manner < LENGTH(manners); manner++) {
-    slow_settings.manner = manners[manner];
+  for (size_t mode = 0; mode < LENGTH(modes); mode++) {
+    slow_settings.mode = modes[mode];
     static struct probe probes[OPS];
     static char keys[OPS][8];
     for (int i = 0; i < OPS; i++) {
@@ -253,14 +253,14 @@ static void each_op_gets_its_own_answer(void **state) {
       probe_init(&probes[i], CACHETTE_FETCH, keys[i]);
       probe_submit(handle, &probes[i]);
     }
-    /* Some ops are cancelled. Their answers must not go to the ops behind them. */
-    for (int i = 0; i < OPS && manners[manner] != SLOW_IN_SUBMIT; i += 5)
+    /* The answers to cancelled ops must not go to later ops. */
+    for (int i = 0; i < OPS && modes[mode] != SLOW_IN_SUBMIT; i += 5)
       assert_int_equal(cachette_cancel(handle, &probes[i].op), CACHETTE_OK);
     assert_int_equal(probe_wait(handle, &probes[OPS - 1]), CACHETTE_OK);
     for (int i = 0; i < OPS; i++) {
-      bool given_up = i % 5 == 0 && manners[manner] != SLOW_IN_SUBMIT;
-      probe_expect(&probes[i], given_up ? CACHETTE_ECANCELED : CACHETTE_OK);
-      assert_int_equal(probes[i].item.status, !given_up && i % 3 != 0);
+      bool cancelled = i % 5 == 0 && modes[mode] != SLOW_IN_SUBMIT;
+      probe_expect(&probes[i], cancelled ? CACHETTE_ECANCELED : CACHETTE_OK);
+      assert_int_equal(probes[i].item.status, !cancelled && i % 3 != 0);
       if (probes[i].item.status == CACHETTE_HIT) assert_slice(probes[i].item.value, keys[i]);
       cachette_op_deinit(&probes[i].op);
     }
@@ -270,7 +270,7 @@ static void each_op_gets_its_own_answer(void **state) {
 
 /* ---- Cancelling ---- */
 
-static void a_cancelled_op_ends_at_once(void **state) {
+static void a_cancelled_op_completes_at_once(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
@@ -289,7 +289,7 @@ static void a_cancelled_op_ends_at_once(void **state) {
 static void the_late_answer_of_a_cancelled_op_is_dropped(void **state) {
   (void)state;
   cachette *handle = slow_open(NULL);
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
   probe_submit(handle, &first);
@@ -302,7 +302,7 @@ static void the_late_answer_of_a_cancelled_op_is_dropped(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_not_pending_cannot_be_cancelled(void **state) {
+static void an_op_that_is_not_pending_cannot_be_cancelled(void **state) {
   (void)state;
   for_either_store(handle) {
     struct probe probe;
@@ -314,7 +314,7 @@ static void what_is_not_pending_cannot_be_cancelled(void **state) {
   }
 }
 
-static void an_op_is_cancelled_on_its_own_handle_only(void **state) {
+static void an_op_can_only_be_cancelled_on_its_handle(void **state) {
   (void)state;
   cachette *one = slow_open(NULL), *other = slow_open(NULL);
   struct probe probe;
@@ -334,7 +334,7 @@ static void cancel_another(struct probe *probe) {
   probe->order = cachette_cancel(the_handle, &another.op);
 }
 
-static void a_done_may_cancel_others_and_cannot_cancel_itself(void **state) {
+static void done_may_cancel_other_ops_but_not_its_own(void **state) {
   (void)state;
   the_handle = slow_open(NULL);
   struct probe probe;
@@ -350,7 +350,7 @@ static void a_done_may_cancel_others_and_cannot_cancel_itself(void **state) {
   cachette_close(the_handle);
 }
 
-/* The other op has been answered already, and waits for this `done` to return. */
+/* The store has answered the other op, whose `done` is called after this one returns. */
 static void submit_and_cancel_another(struct probe *probe) {
   probe_submit(the_handle, &another);
   assert_true(cachette_op_pending(&another.op));
@@ -358,7 +358,7 @@ static void submit_and_cancel_another(struct probe *probe) {
   probe->order = cachette_cancel(the_handle, &another.op);
 }
 
-static void an_answered_op_keeps_its_answer(void **state) {
+static void an_answered_op_cannot_be_cancelled(void **state) {
   (void)state;
   the_handle = open_memory(NULL);
   struct probe probe;
@@ -375,7 +375,7 @@ static void an_answered_op_keeps_its_answer(void **state) {
 
 enum { CHAIN = 100000 };
 
-static uintptr_t lowest, highest; /* of the stack, as the links saw it */
+static uintptr_t lowest, highest; /* addresses of stack frames in next_link() */
 
 static void next_link(struct probe *probe) {
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
@@ -403,14 +403,14 @@ static void a_long_chain_needs_little_stack_on_an_immediate_store(void **state) 
 
 static void a_long_chain_needs_little_stack_on_a_slow_store(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
+    slow_settings.mode = modes[i];
     chain(slow_open(NULL));
   }
 }
 
-/* Each link is cancelled by the one before it, while both are on their way up. */
+/* Each link cancels the next one inside its `done`. */
 static void cancel_next(struct probe *probe) {
   next_link(probe);
   if (cachette_op_pending(&probe->op)) cachette_cancel(the_handle, &probe->op);
@@ -420,7 +420,7 @@ static void a_long_chain_of_cancellations_needs_little_stack(void **state) {
   (void)state;
   the_handle = slow_open(NULL);
   slow_settings.delay_ms = SLOW_NEVER;
-  slow_settings.forgets = true;
+  slow_settings.leaves_no_tombstone = true;
   struct probe probe;
   probe_init(&probe, CACHETTE_CLEAR, "key");
   probe.then = cancel_next;
@@ -444,7 +444,7 @@ static void submit_children(struct probe *probe) {
   depth--;
 }
 
-static void no_done_is_entered_from_another(void **state) {
+static void done_is_never_called_inside_another_done(void **state) {
   (void)state;
   the_handle = open_memory(NULL);
   depth = deepest = 0;
@@ -460,7 +460,7 @@ static void no_done_is_entered_from_another(void **state) {
   assert_int_equal(deepest, 1);
   for (size_t i = 0; i < LENGTH(children); i++) {
     probe_expect(&children[i], CACHETTE_OK);
-    assert_int_equal(children[i].order, i + 2); /* in the order of their answers */
+    assert_int_equal(children[i].order, i + 2); /* in the order of the answers */
   }
   cachette_close(the_handle);
 }
@@ -471,7 +471,7 @@ static void free_self(cachette_op *op) {
   free(op);
 }
 
-static void a_done_may_free_its_op(void **state) {
+static void done_may_free_its_op(void **state) {
   (void)state;
   for_either_store(handle) {
     int freed = 0;
@@ -487,7 +487,7 @@ static void a_done_may_free_its_op(void **state) {
   }
 }
 
-/* ---- Figures ---- */
+/* ---- Statistics ---- */
 
 static void statistics_add_up(void **state) {
   (void)state;
@@ -498,9 +498,9 @@ static void statistics_add_up(void **state) {
   cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = 3};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(op.number, 3);
-  assert_true(holds(handle, "a"));
-  assert_false(holds(handle, "x"));
-  assert_false(holds(handle, "y"));
+  assert_true(has_key(handle, "a"));
+  assert_false(has_key(handle, "x"));
+  assert_false(has_key(handle, "y"));
   assert_int_equal(cachette_clear(handle, cachette_str("a"), NULL), 1);
   assert_int_equal(cachette_clear(handle, cachette_str("a"), NULL), 0);
   assert_int_equal(cachette_clear(handle, cachette_str(""), NULL), CACHETTE_EINVAL);
@@ -532,14 +532,14 @@ static void unknown_statistics_are_minus_one(void **state) {
   cachette_close(handle);
 }
 
-/* In a program of an older or newer version the struct has another size. */
-static void statistics_fit_programs_of_other_versions(void **state) {
+/* The struct has a different size in programs built for older or newer versions. */
+static void statistics_have_the_size_that_the_caller_passes(void **state) {
   (void)state;
   enum { MORE = 3 };
   int64_t figures[sizeof(cachette_stats) / sizeof(int64_t) + MORE];
   cachette *handle = slow_open(NULL);
   put_text(handle, "key", "value", 0);
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   cachette_stats known = stats_of(handle);
   assert_int_equal(known.misses, 1);
   for (size_t count = 0; count <= LENGTH(figures); count++) {
@@ -558,7 +558,7 @@ static void statistics_fit_programs_of_other_versions(void **state) {
 
 #define test(name) cmocka_unit_test_setup(name, slow_reset)
 
-static void time_spent_is_counted(void **state) {
+static void elapsed_time_is_counted(void **state) {
   (void)state;
   for_either_store(handle) {
     assert_int_equal(stats_of(handle).spent_us, 0);
@@ -569,36 +569,36 @@ static void time_spent_is_counted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(time_spent_is_counted),
-      test(a_store_says_whether_it_is_immediate),
-      test(an_op_comes_back_once),
+      cmocka_unit_test(elapsed_time_is_counted),
+      test(a_handle_knows_whether_its_store_is_immediate),
+      test(an_op_completes_once),
       test(an_op_without_done_is_allowed),
-      test(no_items_are_done_at_once),
-      test(verbs_without_items_look_at_none),
+      test(an_op_without_items_completes_at_once),
+      test(verbs_without_items_ignore_them),
       test(verbs_out_of_range_are_refused),
       test(a_negative_timeout_is_refused),
       test(empty_keys_are_refused),
       test(keys_have_a_maximum_size),
-      test(times_to_live_have_a_range),
-      test(one_bad_item_refuses_the_whole_op),
+      test(a_ttl_has_a_range),
+      test(an_op_with_one_bad_item_is_refused),
       test(a_refused_fetch_leaves_nothing_to_free),
-      test(simple_calls_touch_no_output_unless_they_hit),
+      test(simple_calls_set_outputs_only_on_a_hit),
       test(a_failing_store_fails_its_ops),
       test(each_op_gets_its_own_answer),
-      test(a_cancelled_op_ends_at_once),
+      test(a_cancelled_op_completes_at_once),
       test(the_late_answer_of_a_cancelled_op_is_dropped),
-      test(what_is_not_pending_cannot_be_cancelled),
-      test(an_op_is_cancelled_on_its_own_handle_only),
-      test(a_done_may_cancel_others_and_cannot_cancel_itself),
-      test(an_answered_op_keeps_its_answer),
+      test(an_op_that_is_not_pending_cannot_be_cancelled),
+      test(an_op_can_only_be_cancelled_on_its_handle),
+      test(done_may_cancel_other_ops_but_not_its_own),
+      test(an_answered_op_cannot_be_cancelled),
       test(a_long_chain_needs_little_stack_on_an_immediate_store),
       test(a_long_chain_needs_little_stack_on_a_slow_store),
       test(a_long_chain_of_cancellations_needs_little_stack),
-      test(no_done_is_entered_from_another),
-      test(a_done_may_free_its_op),
+      test(done_is_never_called_inside_another_done),
+      test(done_may_free_its_op),
       test(statistics_add_up),
       test(unknown_statistics_are_minus_one),
-      test(statistics_fit_programs_of_other_versions),
+      test(statistics_have_the_size_that_the_caller_passes),
   };
   return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

@@ -10,13 +10,13 @@ static cachette_op ops[OPS];
 static bool inside[OPS];
 
 static int64_t earliest(void) {
-  int64_t least = INT64_MAX;
+  int64_t min = INT64_MAX;
   for (int i = 0; i < OPS; i++)
-    if (inside[i] && ops[i].priv.deadline_ms < least) least = ops[i].priv.deadline_ms;
-  return least;
+    if (inside[i] && ops[i].priv.deadline_ms < min) min = ops[i].priv.deadline_ms;
+  return min;
 }
 
-static void the_first_has_the_earliest_deadline(void **state) {
+static void the_first_op_has_the_earliest_deadline(void **state) {
   (void)state;
   cachette__pending pending = {NULL, 0, 0};
   unsigned random = 1;
@@ -55,7 +55,7 @@ static void each_op_knows_its_index(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_first_has_the_earliest_deadline),
+      cmocka_unit_test(the_first_op_has_the_earliest_deadline),
       cmocka_unit_test(each_op_knows_its_index),
   };
   return cmocka_run_group_tests_name("pending", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many threads on one table, each with its own handle. Nothing here forks, so that it can run under
- * ThreadSanitizer. Only the main thread asserts; the others report what they saw.
+ * Many threads use one table, each through its own handle. No test forks, so that ThreadSanitizer
+ * can run them. Only the main thread asserts; the others record their first failure.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,31 +12,31 @@
 enum { THREADS = 6, ROUNDS = 8000, KEYS = 64, LARGEST = 3000 };
 
 /*
- * libuv closes descriptors by a system call that ThreadSanitizer does not see. It takes the next
- * thread that gets the same number for a race with the first one.
+ * libuv closes descriptors with a system call that ThreadSanitizer does not see. When another
+ * thread gets the same descriptor, it reports a race.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) {
   return "race_top:epoll_create1\nrace_top:eventfd\nrace_top:pipe2\n";
 }
 
-static const cachette_options *shared_options; /* all threads read it, none writes */
+static const cachette_options *shared_options; /* read by all threads, written by none */
 static atomic_int ready;
 
 typedef struct worker {
   pthread_t thread, submitter;
   unsigned number;
-  const char *fault; /* the first thing that was wrong, or NULL */
+  const char *failure; /* the first failure, or NULL */
   int64_t hits;
   int done;
 } worker;
 
-#define expect(self, condition)                                            \
-  do {                                                                     \
-    if (!(condition) && (self)->fault == NULL) (self)->fault = #condition; \
+#define expect(self, condition)                                                \
+  do {                                                                         \
+    if (!(condition) && (self)->failure == NULL) (self)->failure = #condition; \
   } while (0)
 
-/* All threads begin together, so that opening is part of the race. */
+/* All threads start together, so that they also open handles concurrently. */
 static void wait_for_all(void) {
   atomic_fetch_add(&ready, 1);
   while (atomic_load(&ready) < THREADS) continue;
@@ -53,7 +53,7 @@ static void run_workers(void *(*body)(void *worker)) {
   int64_t hits = 0;
   for (unsigned i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
   for (unsigned i = 0; i < THREADS; i++) {
-    if (workers[i].fault != NULL) fail_msg("thread %u: %s", i, workers[i].fault);
+    if (workers[i].failure != NULL) fail_msg("thread %u: %s", i, workers[i].failure);
     hits += workers[i].hits;
   }
   assert_true(hits > 0);
@@ -61,7 +61,7 @@ static void run_workers(void *(*body)(void *worker)) {
 
 /* ---- All verbs at once ---- */
 
-/* A value holds its key and its length, and then one letter repeated. */
+/* A value has its key, its length, and then one letter repeated. */
 static size_t make_value(char *value, unsigned key, unsigned chance) {
   size_t size = sizeof key + sizeof size + chance % LARGEST;
   memset(value, 'a' + (int)(chance % 26), size);
@@ -109,7 +109,7 @@ static void take_turn(worker *self, cachette *handle, unsigned chance) {
   if (op.verb == CACHETTE_FETCH && item.status == CACHETTE_HIT) {
     self->hits++;
     expect(self, is_whole(&item, number));
-    /* The time of a fetch may be older than that of the put which overtook it. */
+    /* A fetch may have read the clock before the put whose value it returns. */
     expect(self, item.ttl_ms > 0 && item.ttl_ms <= 2 * 60000);
   }
   cachette_op_deinit(&op);
@@ -120,7 +120,7 @@ static void *all_verbs(void *data) {
   cachette *handle;
   wait_for_all();
   if (cachette_open(shared_options, &handle, NULL) < 0) {
-    self->fault = "a handle could be opened";
+    self->failure = "a handle could be opened";
     return NULL;
   }
   unsigned random = self->number + 1;
@@ -157,7 +157,7 @@ static void *open_and_close(void *data) {
   for (int i = 0; i < 200; i++) {
     cachette *handle;
     if (cachette_open(shared_options, &handle, NULL) < 0) {
-      self->fault = "a handle could be opened";
+      self->failure = "a handle could be opened";
       break;
     }
     char key[16];
@@ -199,7 +199,7 @@ static void *drive(void *data) {
   cachette *handle;
   wait_for_all();
   if (cachette_open(shared_options, &handle, NULL) < 0) {
-    self->fault = "a handle could be opened";
+    self->failure = "a handle could be opened";
     return NULL;
   }
   cachette_item item = {.key = cachette_str("key"), .value = cachette_str("value")};
@@ -215,7 +215,7 @@ static void *drive(void *data) {
   return NULL;
 }
 
-static void done_runs_on_the_thread_that_submits(void **state) {
+static void done_is_called_on_the_thread_that_submits(void **state) {
   (void)state;
   cachette_options *options = cachette_options_new();
   shared_options = options;
@@ -229,7 +229,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(threads_share_a_table),
       test(threads_open_and_close_tables),
-      test(done_runs_on_the_thread_that_submits),
+      test(done_is_called_on_the_thread_that_submits),
   };
   return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Signature and compression: which values are read and which are refused, and how ops pass through
- * the layer. The bytes of envelopes have a test of their own. */
+/*
+ * Signature and compression: which values are read and which are refused, and how ops pass through
+ * the layer. test_envelope_form.c tests the bytes of envelopes.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 
 /* ---- Round trips ---- */
 
-static const char *const ways[][4] = {
+static const char *const configurations[][4] = {
     {"secret", SECRET, NULL, NULL},
     {"compression", "zlib", NULL, NULL},
     {"compression", "zstd", NULL, NULL},
@@ -22,16 +24,17 @@ static const char *const ways[][4] = {
     {"compression", "zstd", "secret", SECRET},
 };
 
-#define for_each_way(handle)                                                                   \
-  for (size_t way = 0; way < LENGTH(ways); way++)                                              \
-    for (cachette *handle = open_with(ways[way][0], ways[way][1], ways[way][2], ways[way][3]); \
+#define for_each_configuration(handle)                                                       \
+  for (size_t config = 0; config < LENGTH(configurations); config++)                         \
+    for (cachette *handle = open_with(configurations[config][0], configurations[config][1],  \
+                                      configurations[config][2], configurations[config][3]); \
          handle != NULL; cachette_close(handle), handle = NULL)
 
-static void values_come_back(void **state) {
+static void values_of_all_sizes_come_back(void **state) {
   (void)state;
   static const size_t sizes[] = {0, 1, 13, 45, 1023, 1024, 1025, 3000, 100000, 3000000};
   char *bytes = malloc(3000000);
-  for_each_way(handle) {
+  for_each_configuration(handle) {
     for (size_t i = 0; i < LENGTH(sizes); i++) {
       for (int random = 0; random < 2; random++) {
         uint32_t seed = 12345;
@@ -45,12 +48,12 @@ static void values_come_back(void **state) {
   free(bytes);
 }
 
-static void many_come_back_and_absent_ones_are_absent(void **state) {
+static void one_op_fetches_present_and_absent_keys(void **state) {
   (void)state;
   enum { COUNT = 100 };
   char keys[COUNT][8];
   static char values[COUNT][2000], buffers[COUNT][1000];
-  for_each_way(handle) {
+  for_each_configuration(handle) {
     cachette_item items[COUNT] = {{.status = 0}};
     for (int i = 0; i < COUNT; i++) {
       snprintf(keys[i], sizeof keys[i], "m%d", i);
@@ -73,8 +76,8 @@ static void many_come_back_and_absent_ones_are_absent(void **state) {
       assert_int_equal(items[i].status, CACHETTE_HIT);
       assert_int_equal(items[i].value.size, i * 20);
       assert_memory_equal(items[i].value.data, values[i], (size_t)i * 20);
-      bool placed = i % 2 == 1 && (size_t)i * 20 <= sizeof buffers[i];
-      if (placed) assert_ptr_equal(items[i].value.data, buffers[i]);
+      bool fits_buffer = i % 2 == 1 && (size_t)i * 20 <= sizeof buffers[i];
+      if (fits_buffer) assert_ptr_equal(items[i].value.data, buffers[i]);
     }
     assert_int_equal(items[COUNT - 1].status, CACHETTE_MISS);
     assert_null(items[COUNT - 1].value.data);
@@ -84,9 +87,9 @@ static void many_come_back_and_absent_ones_are_absent(void **state) {
   }
 }
 
-static void other_verbs_pass(void **state) {
+static void other_verbs_pass_through(void **state) {
   (void)state;
-  for_each_way(handle) {
+  for_each_configuration(handle) {
     put_text(handle, "ns:a", "value", 0);
     cachette_item item = {.key = cachette_str("ns:a"), .value = cachette_str("other")};
     cachette_op op = {.verb = CACHETTE_EXISTS, .items = &item, .count = 1};
@@ -100,7 +103,7 @@ static void other_verbs_pass(void **state) {
     assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
     assert_int_equal(op.number, 0);
     assert_int_equal(item.status, CACHETTE_HIT);
-    assert_true(holds_text(handle, "ns:a", "value"));
+    assert_true(has_text(handle, "ns:a", "value"));
     struct probe probe;
     assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"), CACHETTE_OK);
     assert_int_equal(probe.op.number, 1);
@@ -109,26 +112,26 @@ static void other_verbs_pass(void **state) {
   }
 }
 
-static void counters_are_refused_with_a_secret_alone(void **state) {
+static void counters_are_refused_only_with_a_secret(void **state) {
   (void)state;
   struct probe probe;
   cachette *handle = open_with("secret", SECRET, NULL, NULL);
   assert_int_equal(probe_run(handle, &probe, CACHETTE_INCREMENT, "n"), CACHETTE_EUNSUPPORTED);
   assert_non_null(strstr(probe.error.message, "not available with \"secret\""));
   cachette_close(handle);
-  for (int way = 1; way <= 2; way++) {
-    handle = open_with(ways[way][0], ways[way][1], NULL, NULL);
+  for (int config = 1; config <= 2; config++) {
+    handle = open_with(configurations[config][0], configurations[config][1], NULL, NULL);
     probe_init(&probe, CACHETTE_INCREMENT, "n");
     probe.item.amount = 7;
     assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
     assert_int_equal(probe.item.amount, 7);
-    assert_true(holds_text(handle, "n", "7"));
+    assert_true(has_text(handle, "n", "7"));
     cachette_clear(handle, cachette_str("n"), NULL);
     cachette_close(handle);
   }
 }
 
-static void digits_without_an_envelope_are_a_counter(void **state) {
+static void plain_digits_are_read_as_a_counter(void **state) {
   (void)state;
   static const char *const counters[] = {"0",          "7",
                                          "-12",        "9223372036854775807",
@@ -148,10 +151,10 @@ static void digits_without_an_envelope_are_a_counter(void **state) {
                                        "7.",
                                        "- ",
                                        "7 7",
-                                       "7                    " /* too long */};
+                                       "7                    " /* longer than 20 bytes */};
   cachette *signing = open_with("secret", SECRET, NULL, NULL);
-  for (int way = 1; way <= 2; way++) {
-    cachette *handle = open_with(ways[way][0], ways[way][1], NULL, NULL);
+  for (int config = 1; config <= 2; config++) {
+    cachette *handle = open_with(configurations[config][0], configurations[config][1], NULL, NULL);
     for (size_t i = 0; i < LENGTH(counters); i++) {
       store("n", counters[i], strlen(counters[i]));
       expect_bytes(handle, "n", counters[i], strlen(counters[i]));
@@ -167,13 +170,14 @@ static void digits_without_an_envelope_are_a_counter(void **state) {
   cachette_close(signing);
 }
 
-/* ---- What is stored ---- */
+/* ---- Stored bytes ---- */
 
-static void values_are_compressed_from_the_threshold_on_if_that_helps(void **state) {
+static void values_from_the_threshold_on_are_compressed_if_they_shrink(void **state) {
   (void)state;
   char zeros[2000] = {0};
-  for (int way = 1; way <= 2; way++) {
-    cachette *handle = open_with(ways[way][0], ways[way][1], "compression_threshold", "1500");
+  for (int config = 1; config <= 2; config++) {
+    cachette *handle = open_with(configurations[config][0], configurations[config][1],
+                                 "compression_threshold", "1500");
     put_bytes(handle, "key", zeros, 1499);
     cachette_slice value = stored("key");
     assert_int_equal(value.size, 7 + 1499);
@@ -194,7 +198,7 @@ static void values_are_compressed_from_the_threshold_on_if_that_helps(void **sta
   }
 }
 
-static void without_the_options_values_are_plain(void **state) {
+static void values_are_plain_without_the_options(void **state) {
   (void)state;
   cachette *handle = open_with("compression", "none", "accept_plain", "true");
   put_text(handle, "key", "value", 0);
@@ -204,7 +208,7 @@ static void without_the_options_values_are_plain(void **state) {
   cachette_close(handle);
 }
 
-static void each_way_of_compressing_reads_the_other(void **state) {
+static void each_compression_reads_the_other(void **state) {
   (void)state;
   char zeros[5000] = {0};
   cachette *zlib = open_with("compression", "zlib", NULL, NULL);
@@ -217,9 +221,9 @@ static void each_way_of_compressing_reads_the_other(void **state) {
   cachette_close(zstd);
 }
 
-/* ---- What is refused ---- */
+/* ---- Refused values ---- */
 
-static void plain_values_are_read_only_if_the_options_say_so(void **state) {
+static void plain_values_are_read_only_with_accept_plain(void **state) {
   (void)state;
   store("plain", "value", 5);
   cachette *handle = open_with("secret", SECRET, NULL, NULL);
@@ -233,14 +237,14 @@ static void plain_values_are_read_only_if_the_options_say_so(void **state) {
   cachette_close(handle);
 }
 
-static void what_others_signed_is_refused(void **state) {
+static void values_signed_with_another_key_are_refused(void **state) {
   (void)state;
   cachette *ours = open_with("secret", SECRET, NULL, NULL);
   cachette *theirs = open_with("secret", OTHER, NULL, NULL);
   cachette *both = open_with("secret", SECRET "," OTHER, NULL, NULL);
   cachette *codec = open_with("secret", SECRET, "codec", "json");
   cachette *named = open_with("secret", SECRET, "codec_name", "own");
-  cachette *unsigned_one = open_with("compression", "zlib", "accept_plain", "true");
+  cachette *unsigned_handle = open_with("compression", "zlib", "accept_plain", "true");
   put_text(theirs, "key", "value", 0);
   expect_refused(ours, "key", "a signature that matches no key of \"secret\"");
   expect_bytes(both, "key", "value", 5);
@@ -249,18 +253,18 @@ static void what_others_signed_is_refused(void **state) {
   expect_refused(theirs, "key", "a signature");
   expect_refused(codec, "key", "a signature");
   expect_refused(named, "key", "a signature");
-  expect_refused(unsigned_one, "key", "no \"secret\"");
-  put_text(unsigned_one, "key", "value", 0);
+  expect_refused(unsigned_handle, "key", "no \"secret\"");
+  put_text(unsigned_handle, "key", "value", 0);
   expect_refused(ours, "key", "is not signed");
   cachette_close(ours);
   cachette_close(theirs);
   cachette_close(both);
   cachette_close(codec);
   cachette_close(named);
-  cachette_close(unsigned_one);
+  cachette_close(unsigned_handle);
 }
 
-static void one_value_that_is_refused_leaves_the_others(void **state) {
+static void a_refused_value_does_not_affect_the_others(void **state) {
   (void)state;
   cachette *handle = open_with("secret", SECRET, NULL, NULL);
   put_text(handle, "a", "1", 0);
@@ -300,10 +304,10 @@ static void a_short_secret_is_an_error(void **state) {
   }
 }
 
-/* ---- Over a store that waits ---- */
+/* ---- Over a slow store ---- */
 
-static int open_slow_below(const cachette__store_context *context, cachette__store **store,
-                           cachette_error *error) {
+static int open_envelope_over_slow(const cachette__store_context *context, cachette__store **store,
+                                   cachette_error *error) {
   static const cachette__layer_kind *const kinds[] = {&cachette__envelope_layer};
   return cachette__layers_open_over(kinds, 1, slow_store.open, context, store, error);
 }
@@ -311,12 +315,13 @@ static int open_slow_below(const cachette__store_context *context, cachette__sto
 static cachette *open_over_slow(void) {
   cachette_options *options = options_with("secret", SECRET, "accept_plain", "true", NULL);
   cachette *handle;
-  assert_int_equal(cachette__open_with(options, open_slow_below, &handle, NULL), CACHETTE_OK);
+  assert_int_equal(cachette__open_with(options, open_envelope_over_slow, &handle, NULL),
+                   CACHETTE_OK);
   cachette_options_free(options);
   return handle;
 }
 
-static void ops_pass_over_a_store_that_waits(void **state) {
+static void ops_pass_through_to_a_slow_store(void **state) {
   (void)state;
   static const enum cachette_verb verbs[] = {CACHETTE_FETCH, CACHETTE_PUT, CACHETTE_CLEAR,
                                              CACHETTE_FLUSH};
@@ -337,7 +342,7 @@ static void ops_pass_over_a_store_that_waits(void **state) {
   cachette_close(handle);
 }
 
-static void ops_are_given_up_at_any_moment(void **state) {
+static void ops_can_be_cancelled_timed_out_and_closed(void **state) {
   (void)state;
   slow_settings.delay_ms = 20;
   for (int ending = 0; ending < 3; ending++) {
@@ -370,7 +375,7 @@ static void ops_are_given_up_at_any_moment(void **state) {
   }
 }
 
-static void a_failure_of_the_store_comes_up(void **state) {
+static void a_failure_of_the_store_reaches_the_caller(void **state) {
   (void)state;
   slow_settings.delay_ms = 1;
   slow_settings.failure = CACHETTE_EBACKEND;
@@ -383,7 +388,7 @@ static void a_failure_of_the_store_comes_up(void **state) {
 
 /* ---- Out of memory ---- */
 
-static int work(void *options) {
+static int put_and_fetch(void *options) {
   static const char text[3000] = "text";
   cachette *handle;
   int code = cachette_open(options, &handle, NULL);
@@ -403,38 +408,39 @@ static int work(void *options) {
   return code < 0 ? code : fetched;
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
-  for (int way = 0; way < 3; way++) {
-    cachette_options *options = options_with("memory_name", "nomem", ways[way][0], ways[way][1],
-                                             "accept_plain", "true", NULL);
-    assert_int_equal(work(options), CACHETTE_OK);
-    assert_true(nomem_each(work, options) > 10);
+  for (int config = 0; config < 3; config++) {
+    cachette_options *options =
+        options_with("memory_name", "nomem", configurations[config][0], configurations[config][1],
+                     "accept_plain", "true", NULL);
+    assert_int_equal(put_and_fetch(options), CACHETTE_OK);
+    assert_true(nomem_each(put_and_fetch, options) > 10);
     cachette_options_free(options);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(values_come_back),
-      cmocka_unit_test(many_come_back_and_absent_ones_are_absent),
-      cmocka_unit_test(other_verbs_pass),
-      cmocka_unit_test(counters_are_refused_with_a_secret_alone),
-      cmocka_unit_test(digits_without_an_envelope_are_a_counter),
-      cmocka_unit_test(values_are_compressed_from_the_threshold_on_if_that_helps),
-      cmocka_unit_test(without_the_options_values_are_plain),
-      cmocka_unit_test(each_way_of_compressing_reads_the_other),
-      cmocka_unit_test(plain_values_are_read_only_if_the_options_say_so),
-      cmocka_unit_test(what_others_signed_is_refused),
-      cmocka_unit_test(one_value_that_is_refused_leaves_the_others),
+      cmocka_unit_test(values_of_all_sizes_come_back),
+      cmocka_unit_test(one_op_fetches_present_and_absent_keys),
+      cmocka_unit_test(other_verbs_pass_through),
+      cmocka_unit_test(counters_are_refused_only_with_a_secret),
+      cmocka_unit_test(plain_digits_are_read_as_a_counter),
+      cmocka_unit_test(values_from_the_threshold_on_are_compressed_if_they_shrink),
+      cmocka_unit_test(values_are_plain_without_the_options),
+      cmocka_unit_test(each_compression_reads_the_other),
+      cmocka_unit_test(plain_values_are_read_only_with_accept_plain),
+      cmocka_unit_test(values_signed_with_another_key_are_refused),
+      cmocka_unit_test(a_refused_value_does_not_affect_the_others),
       cmocka_unit_test(a_short_secret_is_an_error),
-      cmocka_unit_test_setup(ops_pass_over_a_store_that_waits, slow_reset),
-      cmocka_unit_test_setup(ops_are_given_up_at_any_moment, slow_reset),
-      cmocka_unit_test_setup(a_failure_of_the_store_comes_up, slow_reset),
-      cmocka_unit_test(each_allocation_fails),
+      cmocka_unit_test_setup(ops_pass_through_to_a_slow_store, slow_reset),
+      cmocka_unit_test_setup(ops_can_be_cancelled_timed_out_and_closed, slow_reset),
+      cmocka_unit_test_setup(a_failure_of_the_store_reaches_the_caller, slow_reset),
+      cmocka_unit_test(each_failing_allocation_is_handled),
   };
   failing_allocator_install();
-  /* Holds the store, so that what one handle puts another finds. */
+  /* Keeps the store open, so that handles share their entries. */
   cachette *holder = open_plain();
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   cachette_close(holder);

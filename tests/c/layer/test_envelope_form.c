@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes of envelopes: stored examples of each version stay readable, and nothing else is read
- * as one. */
+/* The bytes of envelopes: stored examples of each version stay readable, all else is refused. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "layer/envelope/signature.h"
 #include "stored.h"
 
-/* What is stored under "greeting" where the option codec_name is "raw". */
+/* Stored bytes of the key "greeting" with the option codec_name "raw". */
 struct example {
   const char *value;
   size_t size;
@@ -22,7 +21,7 @@ struct example {
 enum { VERSION_1 = 0, VERSION_2 = 6 }; /* the first example of each */
 
 static const struct example examples[] = {
-    /* Written by Cachette 1.0.0. */
+    /* Cachette 1.0.0 wrote these. */
     {"hello", 18, "\xc1\x63\x68\x01\x00\x05\0\0\0\0\0\0\0hello", false},
     {HELLO_20, 30,
      "\xc1\x63\x68\x01\x02\x78\0\0\0\0\0\0\0"
@@ -50,7 +49,7 @@ static const struct example examples[] = {
      "\xf8\x3c\xf3\x5d\x36\xda\xcf\x59\x5f\xa2\x5f\xfc\xb4\x6c\x6d\xea"
      "\x28\xb5\x2f\xfd\x20\x78\x6d\x00\x00\x30\x68\x65\x6c\x6c\x6f\x20\x01\x00\x2f\x69\x29\x02",
      true},
-    /* Written by Python's hmac and zlib from the layout in fields.h. */
+    /* Python's hmac and zlib created these from the layout in fields.h. */
     {"hello", 11, "\xc1\x63\x68\x02\x81\x05\x68\x65\x6c\x6c\x6f", false},
     {HELLO_20, 30,
      "\xc1\x63\x68\x02\x82\x05\x01\x78\x00\x00\x00\x81\x11\x78\x9c\xcb"
@@ -81,7 +80,7 @@ static const struct example examples[] = {
      true},
 };
 
-/* A handle that reads signed envelopes, or those that are not. */
+/* Opens a handle that reads signed envelopes, or one that reads unsigned ones. */
 static cachette *open_reader(bool is_signed) {
   return is_signed ? open_with("secret", SECRET, "codec_name", "raw")
                    : open_with("compression", "zlib", NULL, NULL);
@@ -89,7 +88,7 @@ static cachette *open_reader(bool is_signed) {
 
 /* ---- Stored examples ---- */
 
-static void what_is_written_is_pinned(void **state) {
+static void uncompressed_envelopes_have_these_bytes(void **state) {
   (void)state;
   static const int uncompressed[] = {VERSION_2, VERSION_2 + 3};
   for (size_t i = 0; i < LENGTH(uncompressed); i++) {
@@ -118,7 +117,7 @@ static void examples_of_every_version_are_read(void **state) {
   }
 }
 
-static void plain_bytes_are_read_with_accept_plain(void **state) {
+static void plain_values_are_read_with_accept_plain(void **state) {
   (void)state;
   static const char *const plain[] = {"hello", "", "\301", "\301ch", "\301cx\2hello"};
   cachette *signing = open_with("secret", SECRET, "accept_plain", "true");
@@ -168,12 +167,12 @@ static void expect_refused_fields(const struct fields *fields, const char *words
   }
 }
 
-static void fields_that_are_not_known_are_skipped(void **state) {
+static void unknown_fields_are_skipped(void **state) {
   (void)state;
   static const struct fields lists[] = {
       FIELDS("\x01\4more\x81\5hello"), FIELDS("\x81\5hello\x01\0\x7f\4more"),
-      FIELDS("\0\x82\x80\0xx\x81\5hello"), /* a length may be longer than it need be */
-      FIELDS("\x81\5hello\x81\5other"),    /* the first counts */
+      FIELDS("\0\x82\x80\0xx\x81\5hello"), /* lengths that are longer than necessary */
+      FIELDS("\x81\5hello\x81\5other"),    /* the first value is used */
   };
   for (size_t i = 0; i < 2 * LENGTH(lists); i++) {
     cachette *handle = store_fields(lists[i / 2].bytes, lists[i / 2].size, i % 2);
@@ -182,11 +181,11 @@ static void fields_that_are_not_known_are_skipped(void **state) {
   }
 }
 
-static void critical_fields_that_are_not_known_are_refused(void **state) {
+static void unknown_critical_fields_are_refused(void **state) {
   (void)state;
   static const struct fields lists[] = {
       FIELDS("\x84\4more\x81\5hello"), FIELDS("\x81\5hello\xff\0"),
-      FIELDS("\x82\5\3\5\0\0\0\x81\5hello"), /* a method of compression */
+      FIELDS("\x82\5\3\5\0\0\0\x81\5hello"), /* an unknown method of compression */
   };
   for (size_t i = 0; i < LENGTH(lists); i++)
     expect_refused_fields(&lists[i], "was stored by a newer version");
@@ -229,7 +228,7 @@ static void newer_versions_are_refused(void **state) {
 
 /* ---- Forgery ---- */
 
-/* Stores parts of bytes one after another, and expects that a reader with a secret refuses them. */
+/* Stores the concatenated parts, and checks that a reader with a secret refuses them. */
 static void expect_forgery_refused(const struct fields *parts, size_t count) {
   unsigned char bytes[512];
   size_t size = 0;
@@ -249,7 +248,7 @@ static void expect_forgery_refused(const struct fields *parts, size_t count) {
     expect_forgery_refused(parts, sizeof parts / sizeof *parts); \
   } while (0)
 
-static void nobody_without_the_secret_can_change_an_envelope(void **state) {
+static void an_envelope_cannot_be_changed_without_the_secret(void **state) {
   (void)state;
   const struct example *compressed = &examples[VERSION_2 + 4];
   const struct fields head = FIELDS("\301ch\2"), more = FIELDS("\1\4more");
@@ -268,7 +267,7 @@ static void nobody_without_the_secret_can_change_an_envelope(void **state) {
   EXPECT_FORGERY_REFUSED(head, signature, hello);
 }
 
-static void a_signature_of_one_version_does_not_fit_the_other(void **state) {
+static void a_signature_is_valid_for_one_version_only(void **state) {
   (void)state;
   const struct example *old = &examples[VERSION_1 + 3], *new = &examples[VERSION_2 + 3];
   const struct fields old_head = {old->bytes, 13}, new_head = {new->bytes, 6};
@@ -282,7 +281,7 @@ static void a_signature_of_one_version_does_not_fit_the_other(void **state) {
   EXPECT_FORGERY_REFUSED(unsigned_head, payload);
 }
 
-static void every_bit_that_flips_and_every_cut_is_refused(void **state) {
+static void every_flipped_bit_and_every_truncation_is_refused(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(examples); i++) {
     const struct example *each = &examples[i];
@@ -304,7 +303,7 @@ static void every_bit_that_flips_and_every_cut_is_refused(void **state) {
   }
 }
 
-static void a_value_moved_to_another_key_is_refused(void **state) {
+static void a_value_copied_to_another_key_is_refused(void **state) {
   (void)state;
   cachette *handle = open_with("secret", SECRET, NULL, NULL);
   put_text(handle, "mine", "value", 0);
@@ -318,8 +317,8 @@ static void a_value_moved_to_another_key_is_refused(void **state) {
 
 /* ---- Damage ---- */
 
-/* Without a signature some damage is not seen, but none crashes. */
-static void damage_without_a_signature_breaks_nothing(void **state) {
+/* Without a signature some damage is not detected, but none crashes. */
+static void damage_without_a_signature_does_not_crash(void **state) {
   (void)state;
   char text[3000];
   for (size_t i = 0; i < sizeof text; i++) text[i] = (char)('a' + i % 7);
@@ -348,11 +347,11 @@ static void damage_without_a_signature_breaks_nothing(void **state) {
 static void *never_allocate(cachette_op *op, cachette_item *item, size_t size) {
   (void)op;
   (void)item;
-  fail_msg("%zu bytes were asked for", size);
+  fail_msg("%zu bytes were requested", size);
   return NULL;
 }
 
-static void a_bomb_is_refused_before_memory_is_allocated(void **state) {
+static void a_decompression_bomb_is_refused_before_memory_is_allocated(void **state) {
   (void)state;
   static const struct fields bombs[] = {
       FIELDS("\301ch\1\2\xff\xff\xff\xff\xff\xff\xff\377bomb"),
@@ -380,22 +379,22 @@ static void a_bomb_is_refused_before_memory_is_allocated(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_is_written_is_pinned),
+      cmocka_unit_test(uncompressed_envelopes_have_these_bytes),
       cmocka_unit_test(examples_of_every_version_are_read),
-      cmocka_unit_test(plain_bytes_are_read_with_accept_plain),
-      cmocka_unit_test(fields_that_are_not_known_are_skipped),
-      cmocka_unit_test(critical_fields_that_are_not_known_are_refused),
+      cmocka_unit_test(plain_values_are_read_with_accept_plain),
+      cmocka_unit_test(unknown_fields_are_skipped),
+      cmocka_unit_test(unknown_critical_fields_are_refused),
       cmocka_unit_test(damaged_fields_are_refused),
       cmocka_unit_test(newer_versions_are_refused),
-      cmocka_unit_test(nobody_without_the_secret_can_change_an_envelope),
-      cmocka_unit_test(a_signature_of_one_version_does_not_fit_the_other),
-      cmocka_unit_test(every_bit_that_flips_and_every_cut_is_refused),
-      cmocka_unit_test(a_value_moved_to_another_key_is_refused),
-      cmocka_unit_test(damage_without_a_signature_breaks_nothing),
-      cmocka_unit_test(a_bomb_is_refused_before_memory_is_allocated),
+      cmocka_unit_test(an_envelope_cannot_be_changed_without_the_secret),
+      cmocka_unit_test(a_signature_is_valid_for_one_version_only),
+      cmocka_unit_test(every_flipped_bit_and_every_truncation_is_refused),
+      cmocka_unit_test(a_value_copied_to_another_key_is_refused),
+      cmocka_unit_test(damage_without_a_signature_does_not_crash),
+      cmocka_unit_test(a_decompression_bomb_is_refused_before_memory_is_allocated),
   };
-  cachette *holder = open_plain();
+  cachette *first = open_plain();
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  cachette_close(holder);
+  cachette_close(first);
   return failed;
 }

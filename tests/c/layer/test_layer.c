@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface of layers, with two layers of the test: one records where ops pass and can hold
- * them, and one uses only what layer.h offers, as a new layer would.
+ * The interface of layers, with two test layers. A tracer records the path of ops and can delay
+ * them. The other one uses only layer.h, as a new layer would.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -13,11 +13,11 @@
 #include "store/memory/memory.h"
 #include "support.h"
 
-/* ---- A layer that notes, and holds ---- */
+/* ---- The tracer ---- */
 
 typedef struct call {
-  cachette__frame frame; /* first, so that a frame is its call */
-  struct call *next;     /* the next held call */
+  cachette__frame frame; /* the first member, so that a frame can be cast to its call */
+  struct call *next;     /* in `delayed` */
   struct tracer *layer;
   cachette_op *op;
 } call;
@@ -25,56 +25,56 @@ typedef struct call {
 typedef struct tracer {
   cachette__layer layer;
   const char *name;
-  uv_timer_t timer; /* for what is held */
-  call *held;
+  uv_timer_t timer; /* for delayed calls */
+  call *delayed;
 } tracer;
 
-/* What the tracers are to do. */
+/* The behaviour of the tracers. */
 static struct {
-  const char *answers; /* the key that a layer answers itself, or NULL */
-  const char *holds;   /* the name of the layer that holds ops on their way up, or NULL */
-  uint64_t hold_ms;
-  const char *rescues; /* the name of the layer that turns a time-out into a miss, or NULL */
-} manner;
+  const char *answered_key;   /* the key that a tracer answers itself, or NULL */
+  const char *delaying_layer; /* the name of the tracer that delays completions, or NULL */
+  uint64_t delay_ms;
+  const char *rescuing_layer; /* the name of the tracer that turns time-outs into misses, or NULL */
+} behaviour;
 
-static char trail[256]; /* where ops went, as "A> B> B< A< " */
+static char trail[256]; /* the path of ops, such as "A> B> B< A< " */
 
-static void note(const tracer *self, const char *what) {
+static void record(const tracer *self, const char *what) {
   size_t used = strlen(trail);
   snprintf(trail + used, sizeof trail - used, "%s%s ", self->name, what);
 }
 
-static bool is_told(const char *name, const tracer *self) {
+static bool is_named(const char *name, const tracer *self) {
   return name != NULL && strcmp(name, self->name) == 0;
 }
 
 static void pass_up(tracer *self, cachette_op *op) {
-  bool rescued = is_told(manner.rescues, self) && op->status == CACHETTE_ETIMEDOUT;
-  note(self, "<");
+  bool rescued = is_named(behaviour.rescuing_layer, self) && op->status == CACHETTE_ETIMEDOUT;
+  record(self, "<");
   cachette__op_complete(op, rescued ? CACHETTE_OK : op->status);
 }
 
-static void on_held(uv_timer_t *timer) {
+static void on_delay_over(uv_timer_t *timer) {
   tracer *self = timer->data;
-  while (self->held != NULL) {
-    call *first = self->held;
+  while (self->delayed != NULL) {
+    call *first = self->delayed;
     cachette_op *op = first->op;
-    self->held = first->next;
+    self->delayed = first->next;
     cachette__layer_free_frame(&self->layer, first);
     pass_up(self, op);
   }
 }
 
 static void on_back(cachette__frame *frame, cachette_op *op) {
-  call *back = (call *)frame;
-  tracer *self = back->layer;
-  if (is_told(manner.holds, self)) {
+  call *returned = (call *)frame;
+  tracer *self = returned->layer;
+  if (is_named(behaviour.delaying_layer, self)) {
     cachette__layer_hold(&self->layer, op);
-    back->next = self->held;
-    self->held = back;
-    uv_timer_start(&self->timer, on_held, manner.hold_ms, 0);
+    returned->next = self->delayed;
+    self->delayed = returned;
+    uv_timer_start(&self->timer, on_delay_over, behaviour.delay_ms, 0);
   } else {
-    cachette__layer_free_frame(&self->layer, back);
+    cachette__layer_free_frame(&self->layer, returned);
     pass_up(self, op);
   }
 }
@@ -82,39 +82,39 @@ static void on_back(cachette__frame *frame, cachette_op *op) {
 static void on_drop(cachette__frame *frame, cachette_op *op) {
   call *dropped = (call *)frame;
   (void)op;
-  note(dropped->layer, "x");
+  record(dropped->layer, "x");
   cachette__layer_free_frame(&dropped->layer->layer, dropped);
 }
 
 static void trace_submit(cachette__store *store, cachette_op *op) {
   tracer *self = (tracer *)store;
-  const char *answers = manner.answers;
-  if (answers != NULL && op->items[0].key.size == strlen(answers) &&
-      memcmp(op->items[0].key.data, answers, strlen(answers)) == 0) {
-    note(self, "!");
+  const char *answered = behaviour.answered_key;
+  if (answered != NULL && op->items[0].key.size == strlen(answered) &&
+      memcmp(op->items[0].key.data, answered, strlen(answered)) == 0) {
+    record(self, "!");
     cachette__op_complete(op, CACHETTE_OK);
     return;
   }
-  call *fresh = cachette__layer_alloc_frame(&self->layer);
-  if (fresh == NULL) {
+  call *created = cachette__layer_alloc_frame(&self->layer);
+  if (created == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
-  *fresh = (call){.frame = {.done = on_back, .drop = on_drop}, .layer = self, .op = op};
-  note(self, ">");
-  cachette__op_push(op, &fresh->frame);
+  *created = (call){.frame = {.done = on_back, .drop = on_drop}, .layer = self, .op = op};
+  record(self, ">");
+  cachette__op_push(op, &created->frame);
   cachette__layer_pass(&self->layer, op);
 }
 
-/* It is called only for ops that the layer holds. */
+/* The core calls it only for ops that the layer delays. */
 static void trace_detach(cachette__store *store, cachette_op *op) {
   tracer *self = (tracer *)store;
-  call **link = &self->held;
+  call **link = &self->delayed;
   while ((*link)->op != op) link = &(*link)->next;
-  call *gone = *link;
-  *link = gone->next;
-  note(self, "-");
-  cachette__layer_free_frame(&self->layer, gone);
+  call *removed = *link;
+  *link = removed->next;
+  record(self, "-");
+  cachette__layer_free_frame(&self->layer, removed);
 }
 
 static void on_closed(uv_handle_t *timer) { cachette__layer_free(timer->data); }
@@ -157,7 +157,8 @@ static bool is_wanted(const cachette_options *options) {
 
 static const cachette__layer_kind layer_a = TRACER(init_a, trace_detach),
                                   layer_b = TRACER(init_b, trace_detach),
-                                  quick_a = TRACER(init_a, NULL), quick_b = TRACER(init_b, NULL);
+                                  immediate_a = TRACER(init_a, NULL),
+                                  immediate_b = TRACER(init_b, NULL);
 
 /* ---- Handles with layers ---- */
 
@@ -182,14 +183,14 @@ static cachette *open_layers(const cachette__layer_kind *const *kinds, size_t co
 }
 
 static const cachette__layer_kind *const both[] = {&layer_a, &layer_b};
-static const cachette__layer_kind *const both_quick[] = {&quick_a, &quick_b};
+static const cachette__layer_kind *const both_immediate[] = {&immediate_a, &immediate_b};
 
 static cachette *open_one(void) { return open_layers(both, 1, slow_store.open); }
 
 static cachette *open_two(void) { return open_layers(both, 2, slow_store.open); }
 
 static int reset(void **state) {
-  memset(&manner, 0, sizeof manner);
+  memset(&behaviour, 0, sizeof behaviour);
   trail[0] = '\0';
   return slow_reset(state);
 }
@@ -207,9 +208,9 @@ static void layers_are_freed_if_the_store_cannot_be_opened(void **state) {
   cachette_close(open_two());
 }
 
-/* ---- Both ways ---- */
+/* ---- Down and up ---- */
 
-static void an_op_passes_a_layer_down_and_up(void **state) {
+static void an_op_passes_through_a_layer_down_and_up(void **state) {
   (void)state;
   cachette *handle = open_one();
   struct probe probe;
@@ -223,11 +224,11 @@ static void an_op_passes_a_layer_down_and_up(void **state) {
   assert_int_equal(slow_seen.closed, 1);
 }
 
-static void an_op_passes_two_layers_in_order(void **state) {
+static void an_op_passes_through_two_layers_in_order(void **state) {
   (void)state;
-  static const enum slow_manner manners[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
-  for (size_t i = 0; i < LENGTH(manners); i++) {
-    slow_settings.manner = manners[i];
+  static const enum slow_mode modes[] = {SLOW_BY_TIMER, SLOW_BY_WIRE, SLOW_IN_SUBMIT};
+  for (size_t i = 0; i < LENGTH(modes); i++) {
+    slow_settings.mode = modes[i];
     trail[0] = '\0';
     cachette *handle = open_two();
     struct probe probe;
@@ -240,41 +241,41 @@ static void an_op_passes_two_layers_in_order(void **state) {
 
 static void layers_over_an_immediate_store_are_immediate(void **state) {
   (void)state;
-  cachette *handle = open_layers(both_quick, 2, cachette__memory_store.open);
+  cachette *handle = open_layers(both_immediate, 2, cachette__memory_store.open);
   assert_true(cachette_immediate(handle));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   assert_string_equal(trail, "A> B> B< A< A> B> B< A< ");
   assert_int_equal(stats_of(handle).entries, 1);
   cachette_close(handle);
 }
 
-static void a_layer_that_may_hold_an_op_is_not_immediate(void **state) {
+static void a_layer_with_detach_is_not_immediate(void **state) {
   (void)state;
-  manner.holds = "B";
+  behaviour.delaying_layer = "B";
   cachette *handle = open_layers(both, 2, cachette__memory_store.open);
   assert_false(cachette_immediate(handle));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
-static void a_failure_passes_layers_with_its_reason(void **state) {
+static void a_failure_passes_through_the_layers_with_its_reason(void **state) {
   (void)state;
   slow_settings.failure = CACHETTE_EBACKEND;
   cachette *handle = open_two();
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "hit"), CACHETTE_EBACKEND);
   probe_expect(&probe, CACHETTE_EBACKEND);
-  assert_string_equal(probe.error.message, "The slow store was told to fail.");
+  assert_string_equal(probe.error.message, "The slow store is set to fail.");
   assert_string_equal(trail, "A> B> B< A< ");
   assert_int_equal(stats_of(handle).errors, 1);
   cachette_close(handle);
 }
 
-static void a_layer_may_answer_itself(void **state) {
+static void a_layer_may_answer_an_op_itself(void **state) {
   (void)state;
-  manner.answers = "near";
+  behaviour.answered_key = "near";
   cachette *handle = open_two();
   struct probe probe;
   probe_init(&probe, CACHETTE_FETCH, "near");
@@ -286,11 +287,11 @@ static void a_layer_may_answer_itself(void **state) {
   cachette_close(handle);
 }
 
-static void a_layer_may_answer_later(void **state) {
+static void a_layer_may_delay_an_answer(void **state) {
   (void)state;
   static const char *const names[] = {"A", "B"};
   for (size_t i = 0; i < LENGTH(names); i++) {
-    manner.holds = names[i];
+    behaviour.delaying_layer = names[i];
     trail[0] = '\0';
     cachette *handle = open_two();
     struct probe probe;
@@ -302,11 +303,11 @@ static void a_layer_may_answer_later(void **state) {
   }
 }
 
-/* ---- Ends from above ---- */
+/* ---- Cancel, time-out, close ---- */
 
 static void a_cancelled_op_is_dropped_by_each_layer(void **state) {
   (void)state;
-  slow_settings.manner = SLOW_BY_WIRE;
+  slow_settings.mode = SLOW_BY_WIRE;
   cachette *handle = open_two();
   struct probe first, second;
   probe_init(&first, CACHETTE_FETCH, "h1");
@@ -322,18 +323,18 @@ static void a_cancelled_op_is_dropped_by_each_layer(void **state) {
   cachette_close(handle);
 }
 
-static void submit_brief(cachette *handle, struct probe *probe, int64_t timeout_ms) {
+static void submit_with_timeout(cachette *handle, struct probe *probe, int64_t timeout_ms) {
   probe_init(probe, CACHETTE_FETCH, "hit");
   probe->op.timeout_ms = timeout_ms;
   probe_submit(handle, probe);
 }
 
-static void a_timed_out_op_comes_back_through_the_layers(void **state) {
+static void a_timed_out_op_returns_through_the_layers(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
   cachette *handle = open_two();
   struct probe probe;
-  submit_brief(handle, &probe, 10);
+  submit_with_timeout(handle, &probe, 10);
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_ETIMEDOUT);
   probe_expect(&probe, CACHETTE_ETIMEDOUT);
   assert_string_equal(trail, "A> B> B< A< ");
@@ -343,16 +344,16 @@ static void a_timed_out_op_comes_back_through_the_layers(void **state) {
 
 static void a_layer_may_answer_a_time_out(void **state) {
   (void)state;
-  static const char *const holders[] = {NULL, "A", "B"}; /* at once, or later */
+  static const char *const delaying[] = {NULL, "A", "B"}; /* NULL: at once */
   slow_settings.delay_ms = SLOW_NEVER;
-  for (size_t i = 0; i < LENGTH(holders); i++) {
+  for (size_t i = 0; i < LENGTH(delaying); i++) {
     trail[0] = '\0';
-    manner.rescues = "B";
-    manner.holds = holders[i];
-    manner.hold_ms = 20;
+    behaviour.rescuing_layer = "B";
+    behaviour.delaying_layer = delaying[i];
+    behaviour.delay_ms = 20;
     cachette *handle = open_two();
     struct probe probe;
-    submit_brief(handle, &probe, 10);
+    submit_with_timeout(handle, &probe, 10);
     assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
     probe_expect(&probe, CACHETTE_OK);
     assert_int_equal(probe.item.status, CACHETTE_MISS);
@@ -362,15 +363,15 @@ static void a_layer_may_answer_a_time_out(void **state) {
   }
 }
 
-/* An op held past its deadline has no deadline any more, but a close ends it. */
-static void an_op_held_past_its_deadline_ends_with_the_handle(void **state) {
+/* The op has no deadline any more, but a close completes it. */
+static void closing_completes_an_op_that_is_delayed_past_its_deadline(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
-  manner.holds = "B";
-  manner.hold_ms = 600000;
+  behaviour.delaying_layer = "B";
+  behaviour.delay_ms = 600000;
   cachette *handle = open_two();
   struct probe probe;
-  submit_brief(handle, &probe, 10);
+  submit_with_timeout(handle, &probe, 10);
   while (slow_seen.detached == 0) assert_int_equal(cachette_process(handle), 1);
   assert_int_equal(cachette_process(handle), 1);
   assert_true(cachette_op_pending(&probe.op));
@@ -379,7 +380,7 @@ static void an_op_held_past_its_deadline_ends_with_the_handle(void **state) {
   assert_string_equal(trail, "A> B> B- Ax ");
 }
 
-static void closing_drops_ops_on_their_way_up(void **state) {
+static void closing_drops_pending_ops(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
   cachette *handle = open_two();
@@ -394,15 +395,15 @@ static void closing_drops_ops_on_their_way_up(void **state) {
   assert_int_equal(slow_seen.closed, 1);
 }
 
-/* The store has answered, so it must hear nothing of the op any more. */
-static void only_the_holder_of_an_op_hears_that_it_ends(void **state) {
+/* The store has answered, so its `detach` must not be called. */
+static void only_the_layer_that_delays_an_op_is_asked_to_detach_it(void **state) {
   (void)state;
   static const struct {
-    const char *holder, *trail;
+    const char *delaying_layer, *trail;
   } cases[] = {{"A", "A> B> B< A- "}, {"B", "A> B> B- Ax "}};
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    manner.holds = cases[i].holder;
-    manner.hold_ms = 600000;
+    behaviour.delaying_layer = cases[i].delaying_layer;
+    behaviour.delay_ms = 600000;
     trail[0] = '\0';
     slow_reset(NULL);
     cachette *handle = open_two();
@@ -420,23 +421,23 @@ static void only_the_holder_of_an_op_hears_that_it_ends(void **state) {
   }
 }
 
-/* ---- A layer as a stranger would write it ---- */
+/* ---- A layer that uses only layer.h ---- */
 
 /*
- * "both" is answered with the values of "h1" and "h2", which are fetched for it; a time-out of
- * "hold" is answered with an older value; after each put "h3" is fetched in the background.
+ * A fetch of "both" fetches "h1" and "h2" and returns both values together. A time-out of "hold"
+ * returns an older value. Each put starts a fetch of "h3" in the background.
  */
 typedef struct pair pair;
 
-typedef struct stranger {
+typedef struct custom {
   cachette__layer layer;
-  pair *waiting; /* NULL: nobody asks for "both" */
-} stranger;
+  pair *waiting; /* the pending fetch of "both", or NULL */
+} custom;
 
 struct pair {
   cachette__frame frame;
-  stranger *layer;
-  cachette_op *op; /* the op that fetches "both"; NULL if the frame is another's */
+  custom *layer;
+  cachette_op *op; /* the op that fetches "both"; NULL in the frame of "hold" */
   cachette__child children[2];
   cachette_item items[2];
   cachette_error error;
@@ -445,12 +446,12 @@ struct pair {
 
 static int refreshed, refresh_status;
 
-static bool has_key(const cachette_op *op, const char *key) {
+static bool fetches_key(const cachette_op *op, const char *key) {
   return op->verb == CACHETTE_FETCH && op->items[0].key.size == strlen(key) &&
          memcmp(op->items[0].key.data, key, strlen(key)) == 0;
 }
 
-static void give_value(cachette_op *op, const char *text) {
+static void set_value(cachette_op *op, const char *text) {
   char *buffer = cachette__item_alloc(op, &op->items[0], strlen(text));
   if (buffer == NULL) return;
   memcpy(buffer, text, strlen(text));
@@ -459,46 +460,46 @@ static void give_value(cachette_op *op, const char *text) {
 }
 
 static void on_child(cachette__child *child) {
-  stranger *self = (stranger *)child->layer;
-  pair *both_of = self->waiting;
-  if (--both_of->open > 0) return;
-  cachette_op *op = both_of->op;
+  custom *self = (custom *)child->layer;
+  pair *fetch = self->waiting;
+  if (--fetch->open > 0) return;
+  cachette_op *op = fetch->op;
   char text[32] = "";
   int status = CACHETTE_OK;
   for (int i = 0; i < 2; i++) {
-    const cachette_item *item = &both_of->items[i];
-    if (both_of->children[i].op.status < 0) status = both_of->children[i].op.status;
+    const cachette_item *item = &fetch->items[i];
+    if (fetch->children[i].op.status < 0) status = fetch->children[i].op.status;
     if (item->status == CACHETTE_HIT) strncat(text, item->value.data, item->value.size);
-    cachette_op_deinit(&both_of->children[i].op);
+    cachette_op_deinit(&fetch->children[i].op);
   }
-  if (status == CACHETTE_OK) give_value(op, text);
-  cachette_error told = both_of->error;
+  if (status == CACHETTE_OK) set_value(op, text);
+  cachette_error error = fetch->error;
   self->waiting = NULL;
-  cachette__layer_free_frame(&self->layer, both_of);
+  cachette__layer_free_frame(&self->layer, fetch);
   if (status < 0)
-    cachette__op_fail(op, status, NULL, "%s", told.message);
+    cachette__op_fail(op, status, NULL, "%s", error.message);
   else
     cachette__op_complete(op, CACHETTE_OK);
 }
 
-static void fetch_both(stranger *self, cachette_op *op) {
+static void fetch_both(custom *self, cachette_op *op) {
   static const char *const keys[] = {"h1", "h2"};
-  pair *fresh = self->waiting = cachette__layer_alloc_frame(&self->layer);
-  *fresh = (pair){.layer = self, .op = op, .open = 2};
+  pair *created = self->waiting = cachette__layer_alloc_frame(&self->layer);
+  *created = (pair){.layer = self, .op = op, .open = 2};
   for (int i = 0; i < 2; i++) {
-    fresh->items[i].key = cachette_str(keys[i]);
-    fresh->children[i].done = on_child;
-    fresh->children[i].op = (cachette_op){
-        .verb = CACHETTE_FETCH, .items = &fresh->items[i], .count = 1, .error = &fresh->error};
+    created->items[i].key = cachette_str(keys[i]);
+    created->children[i].done = on_child;
+    created->children[i].op = (cachette_op){
+        .verb = CACHETTE_FETCH, .items = &created->items[i], .count = 1, .error = &created->error};
   }
-  for (int i = 0; i < 2; i++) cachette__child_submit(&self->layer, &fresh->children[i], op);
+  for (int i = 0; i < 2; i++) cachette__child_submit(&self->layer, &created->children[i], op);
 }
 
 static void on_stale(cachette__frame *frame, cachette_op *op) {
-  pair *back = (pair *)frame;
-  cachette__layer_free_frame(&back->layer->layer, back);
+  pair *returned = (pair *)frame;
+  cachette__layer_free_frame(&returned->layer->layer, returned);
   if (op->status == CACHETTE_ETIMEDOUT) {
-    give_value(op, "older");
+    set_value(op, "older");
     op->status = CACHETTE_OK;
   }
   cachette__op_complete(op, op->status);
@@ -521,26 +522,26 @@ static void on_refreshed(cachette__child *child) {
   cachette__free(child);
 }
 
-static void send_refresh(stranger *self) {
-  refresh *fresh = cachette__calloc(1, sizeof *fresh);
-  fresh->item.key = cachette_str("h3");
-  fresh->child.op =
-      (cachette_op){.verb = CACHETTE_FETCH, .items = &fresh->item, .count = 1, .timeout_ms = 30};
-  fresh->child.done = on_refreshed;
-  if (!cachette__child_submit_background(&self->layer, &fresh->child)) cachette__free(fresh);
+static void send_refresh(custom *self) {
+  refresh *created = cachette__calloc(1, sizeof *created);
+  created->item.key = cachette_str("h3");
+  created->child.op =
+      (cachette_op){.verb = CACHETTE_FETCH, .items = &created->item, .count = 1, .timeout_ms = 30};
+  created->child.done = on_refreshed;
+  if (!cachette__child_submit_background(&self->layer, &created->child)) cachette__free(created);
 }
 
-static void stranger_submit(cachette__store *store, cachette_op *op) {
-  stranger *self = (stranger *)store;
-  if (has_key(op, "greeting")) {
-    give_value(op, "hello");
+static void custom_submit(cachette__store *store, cachette_op *op) {
+  custom *self = (custom *)store;
+  if (fetches_key(op, "greeting")) {
+    set_value(op, "hello");
     cachette__op_complete(op, CACHETTE_OK);
-  } else if (has_key(op, "both")) {
+  } else if (fetches_key(op, "both")) {
     fetch_both(self, op);
-  } else if (has_key(op, "hold")) {
-    pair *fresh = cachette__layer_alloc_frame(&self->layer);
-    *fresh = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
-    cachette__op_push(op, &fresh->frame);
+  } else if (fetches_key(op, "hold")) {
+    pair *created = cachette__layer_alloc_frame(&self->layer);
+    *created = (pair){.frame = {.done = on_stale, .drop = drop_stale}, .layer = self};
+    cachette__op_push(op, &created->frame);
     cachette__layer_pass(&self->layer, op);
   } else {
     if (op->verb == CACHETTE_PUT) send_refresh(self);
@@ -548,28 +549,29 @@ static void stranger_submit(cachette__store *store, cachette_op *op) {
   }
 }
 
-static void stranger_detach(cachette__store *store, cachette_op *op) {
-  stranger *self = (stranger *)store;
-  pair *gone = self->waiting;
+static void custom_detach(cachette__store *store, cachette_op *op) {
+  custom *self = (custom *)store;
+  pair *removed = self->waiting;
   (void)op;
   for (int i = 0; i < 2; i++) {
-    if (cachette__child_is_pending(&gone->children[i])) cachette__child_drop(&gone->children[i]);
-    cachette_op_deinit(&gone->children[i].op);
+    if (cachette__child_is_pending(&removed->children[i]))
+      cachette__child_drop(&removed->children[i]);
+    cachette_op_deinit(&removed->children[i].op);
   }
   self->waiting = NULL;
-  cachette__layer_free_frame(&self->layer, gone);
+  cachette__layer_free_frame(&self->layer, removed);
 }
 
-static const cachette__layer_kind stranger_layer = {
-    .vtable = {.submit = stranger_submit, .detach = stranger_detach},
-    .size = sizeof(stranger),
+static const cachette__layer_kind custom_layer = {
+    .vtable = {.submit = custom_submit, .detach = custom_detach},
+    .size = sizeof(custom),
     .frame_size = sizeof(pair),
     .wanted = is_wanted,
 };
 
-static const cachette__layer_kind *const with_stranger[] = {&layer_a, &stranger_layer, &layer_b};
+static const cachette__layer_kind *const with_custom[] = {&layer_a, &custom_layer, &layer_b};
 
-static cachette *open_stranger(void) { return open_layers(with_stranger, 3, slow_store.open); }
+static cachette *open_custom(void) { return open_layers(with_custom, 3, slow_store.open); }
 
 static void expect_fetched(cachette *handle, const char *key, const char *value) {
   struct probe probe;
@@ -581,9 +583,9 @@ static void expect_fetched(cachette *handle, const char *key, const char *value)
   cachette_op_deinit(&probe.op);
 }
 
-static void a_layer_answers_and_starts_ops_of_its_own(void **state) {
+static void a_layer_may_start_its_own_ops(void **state) {
   (void)state;
-  cachette *handle = open_stranger();
+  cachette *handle = open_custom();
   expect_fetched(handle, "greeting", "hello");
   expect_fetched(handle, "both", "h1h2");
   assert_string_equal(trail, "A> A< A> B> B> B< B< A< ");
@@ -592,14 +594,14 @@ static void a_layer_answers_and_starts_ops_of_its_own(void **state) {
   cachette_close(handle);
 }
 
-static void ops_of_a_layer_end_with_the_one_they_are_for(void **state) {
+static void child_ops_end_with_their_parent(void **state) {
   (void)state;
   slow_settings.delay_ms = SLOW_NEVER;
   for (int ending = 0; ending < 3; ending++) {
     static const int codes[] = {CACHETTE_ETIMEDOUT, CACHETTE_ECANCELED, CACHETTE_ECLOSED};
     trail[0] = '\0';
     slow_seen.detached = 0;
-    cachette *handle = open_stranger();
+    cachette *handle = open_custom();
     struct probe probe;
     probe_init(&probe, CACHETTE_FETCH, "both");
     probe.op.timeout_ms = ending == 0 ? 10 : 60000;
@@ -615,27 +617,27 @@ static void ops_of_a_layer_end_with_the_one_they_are_for(void **state) {
   }
 }
 
-static void a_failure_of_a_layers_own_op_is_the_callers(void **state) {
+static void a_failure_of_a_child_op_reaches_the_caller(void **state) {
   (void)state;
   slow_settings.failure = CACHETTE_EBACKEND;
-  cachette *handle = open_stranger();
+  cachette *handle = open_custom();
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "both"), CACHETTE_EBACKEND);
-  assert_string_equal(probe.error.message, "The slow store was told to fail.");
+  assert_string_equal(probe.error.message, "The slow store is set to fail.");
   cachette_close(handle);
 }
 
-static void an_op_in_the_background_has_a_deadline_and_ends_with_the_handle(void **state) {
+static void a_background_op_has_a_deadline_and_ends_with_the_handle(void **state) {
   (void)state;
-  slow_settings.manner = SLOW_BY_WIRE;
-  cachette *handle = open_stranger();
+  slow_settings.mode = SLOW_BY_WIRE;
+  cachette *handle = open_custom();
   for (int ending = 0; ending < 3; ending++) {
     refreshed = 0;
     struct probe probe;
     slow_settings.delay_ms = ending == 0 ? 0 : SLOW_NEVER;
     probe_init(&probe, CACHETTE_PUT, "key");
     probe_submit(handle, &probe);
-    assert_int_equal(stats_of(handle).pending, 1); /* the caller's own */
+    assert_int_equal(stats_of(handle).pending, 1); /* the caller's op */
     if (ending > 0) assert_int_equal(cachette_cancel(handle, &probe.op), CACHETTE_OK);
     if (ending > 0) assert_int_equal(cachette_process(handle), 0);
     if (ending == 2) cachette_close(handle);
@@ -652,56 +654,56 @@ static void an_op_in_the_background_has_a_deadline_and_ends_with_the_handle(void
 
 /* ---- Events ---- */
 
-static void events_of_a_store_pass_the_layers(void **state) {
+static void a_notice_passes_through_the_layers(void **state) {
   (void)state;
   char notice[128];
   cachette *handle = open_two();
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
-  slow_tell("Something happened.");
+  slow_send_notice("Something happened.");
   assert_true(cachette_take_notice(handle, notice, sizeof notice));
   assert_string_equal(notice, "Something happened.");
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   cachette_close(handle);
 }
 
-/* A layer that takes what it hears for itself. */
-static char heard[64];
+/* A layer that consumes events. */
+static char last_event[64];
 
-static void hear_invalidated(cachette__events *events, cachette_slice key) {
+static void on_invalidated(cachette__events *events, cachette_slice key) {
   (void)events;
-  snprintf(heard, sizeof heard, "not %.*s", (int)key.size, (const char *)key.data);
+  snprintf(last_event, sizeof last_event, "not %.*s", (int)key.size, (const char *)key.data);
 }
 
-static void hear_lost(cachette__events *events) {
+static void on_lost(cachette__events *events) {
   (void)events;
-  snprintf(heard, sizeof heard, "lost");
+  snprintf(last_event, sizeof last_event, "lost");
 }
 
 static int listen_to(cachette__layer *layer, cachette_error *error) {
   (void)error;
-  layer->events.invalidated = hear_invalidated;
-  layer->events.lost = hear_lost;
+  layer->events.invalidated = on_invalidated;
+  layer->events.lost = on_lost;
   return CACHETTE_OK;
 }
 
 static const cachette__layer_kind listener = {
     .size = sizeof(cachette__layer), .wanted = is_wanted, .init = listen_to};
 
-static void a_layer_hears_the_events_from_below(void **state) {
+static void a_layer_receives_events_of_the_store(void **state) {
   static const cachette__layer_kind *const kinds[] = {&listener, &layer_b};
   (void)state;
   char notice[64];
   cachette *handle = open_layers(kinds, 2, slow_store.open);
-  slow_invalidate("key");
-  assert_string_equal(heard, "not key");
-  slow_lose();
-  assert_string_equal(heard, "lost");
-  slow_tell("Something happened."); /* which it leaves to the one above */
+  slow_invalidate_key("key");
+  assert_string_equal(last_event, "not key");
+  slow_lose_connection();
+  assert_string_equal(last_event, "lost");
+  slow_send_notice("Something happened."); /* it passes notices on */
   assert_true(cachette_take_notice(handle, notice, sizeof notice));
   cachette_close(handle);
-  handle = open_two(); /* with nobody who listens */
-  slow_invalidate("key");
-  slow_lose();
+  handle = open_two(); /* without a listener */
+  slow_invalidate_key("key");
+  slow_lose_connection();
   cachette_close(handle);
 }
 
@@ -710,25 +712,25 @@ static void a_layer_hears_the_events_from_below(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(layers_are_freed_if_the_store_cannot_be_opened),
-      test(an_op_passes_a_layer_down_and_up),
-      test(an_op_passes_two_layers_in_order),
+      test(an_op_passes_through_a_layer_down_and_up),
+      test(an_op_passes_through_two_layers_in_order),
       test(layers_over_an_immediate_store_are_immediate),
-      test(a_layer_that_may_hold_an_op_is_not_immediate),
-      test(a_failure_passes_layers_with_its_reason),
-      test(a_layer_may_answer_itself),
-      test(a_layer_may_answer_later),
+      test(a_layer_with_detach_is_not_immediate),
+      test(a_failure_passes_through_the_layers_with_its_reason),
+      test(a_layer_may_answer_an_op_itself),
+      test(a_layer_may_delay_an_answer),
       test(a_cancelled_op_is_dropped_by_each_layer),
-      test(a_timed_out_op_comes_back_through_the_layers),
+      test(a_timed_out_op_returns_through_the_layers),
       test(a_layer_may_answer_a_time_out),
-      test(an_op_held_past_its_deadline_ends_with_the_handle),
-      test(closing_drops_ops_on_their_way_up),
-      test(only_the_holder_of_an_op_hears_that_it_ends),
-      test(a_layer_answers_and_starts_ops_of_its_own),
-      test(ops_of_a_layer_end_with_the_one_they_are_for),
-      test(a_failure_of_a_layers_own_op_is_the_callers),
-      test(an_op_in_the_background_has_a_deadline_and_ends_with_the_handle),
-      test(events_of_a_store_pass_the_layers),
-      test(a_layer_hears_the_events_from_below),
+      test(closing_completes_an_op_that_is_delayed_past_its_deadline),
+      test(closing_drops_pending_ops),
+      test(only_the_layer_that_delays_an_op_is_asked_to_detach_it),
+      test(a_layer_may_start_its_own_ops),
+      test(child_ops_end_with_their_parent),
+      test(a_failure_of_a_child_op_reaches_the_caller),
+      test(a_background_op_has_a_deadline_and_ends_with_the_handle),
+      test(a_notice_passes_through_the_layers),
+      test(a_layer_receives_events_of_the_store),
   };
   return cmocka_run_group_tests_name("layer", tests, NULL, NULL);
 }

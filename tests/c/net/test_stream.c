@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream over TCP and Unix sockets, against servers that echo, fall silent, hang up and reset. */
+/* A stream over TCP and Unix sockets, with servers that echo, stop answering, hang up and reset. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -11,7 +11,7 @@
 
 #include "client.h"
 
-/* Checks that it could not be opened, and what the message says. */
+/* Checks that the stream could not be opened, and the message. */
 static void expect_unopened(const client *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -21,16 +21,16 @@ static void expect_unopened(const client *self, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  assert_int_equal(self->told[AT_CLOSED], 1);
-  assert_int_equal(self->told[AT_OPENED] + self->told[AT_ROOM], 0);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED] + self->event_counts[AT_BUFFER], 0);
   assert_false(self->was_open);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   assert_string_equal(self->error.message, message);
 }
 
 static void expect_broken(const client *self, const char *words) {
-  assert_int_equal(self->told[AT_OPENED], 1);
-  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED], 1);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
   assert_true(self->was_open);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   char name[128];
@@ -39,7 +39,7 @@ static void expect_broken(const client *self, const char *words) {
     fail_msg("%s", self->error.message);
 }
 
-/* ---- Bytes there and back ---- */
+/* ---- Transfers ---- */
 
 static void echo(client *self, size_t size) {
   assert_int_equal(client_open(self), CACHETTE_OK);
@@ -49,14 +49,15 @@ static void echo(client *self, size_t size) {
   assert_int_equal(self->received, size);
   assert_int_equal(cachette__stream_sent(self->stream), size);
   assert_int_equal(cachette__buffer_size(cachette__stream_output(self->stream)), 0);
-  assert_int_equal(self->told[AT_OPENED], 1);
-  assert_true(self->told[AT_PAUSED] >= 1 && self->told[AT_PAUSED] <= self->told[AT_RECEIVED]);
+  assert_int_equal(self->event_counts[AT_OPENED], 1);
+  assert_true(self->event_counts[AT_PAUSED] >= 1 &&
+              self->event_counts[AT_PAUSED] <= self->event_counts[AT_RECEIVED]);
   client_close(self);
 }
 
 static const size_t sizes[] = {1, 2, 4095, 65536, 65537, 1 << 20, 10 << 20};
 
-static void tcp_carries_bytes_both_ways(void **state) {
+static void tcp_transfers_bytes_in_both_directions(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(sizes); i++) {
     peer server;
@@ -68,7 +69,7 @@ static void tcp_carries_bytes_both_ways(void **state) {
   }
 }
 
-static void a_unix_socket_carries_bytes_both_ways(void **state) {
+static void a_unix_socket_transfers_bytes_in_both_directions(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(sizes); i++) {
     peer server;
@@ -80,25 +81,25 @@ static void a_unix_socket_carries_bytes_both_ways(void **state) {
   }
 }
 
-static void bytes_may_come_one_by_one(void **state) {
+static void bytes_can_be_received_in_small_pieces(void **state) {
   (void)state;
   peer server;
   client self;
   peer_start(&server, serve_echo);
   server.slice = 1;
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 3;
+  self.buffer_size = 3;
   echo(&self, 2000);
   peer_stop(&server);
 }
 
-/* Runs the loop embedded in another one: waits for its descriptor and its next timer. */
-static void embed(uv_loop_t *embedded) {
+/* Runs the loop as one embedded in another: polls its descriptor until its next timer is due. */
+static void run_embedded(uv_loop_t *embedded) {
   enum { LONG_MS = 20000 };
   int timeout = uv_backend_timeout(embedded);
   struct pollfd watched = {uv_backend_fd(embedded), POLLIN, 0};
   int count = poll(&watched, 1, timeout < 0 || timeout > LONG_MS ? LONG_MS : timeout);
-  assert_true(count > 0 || (timeout >= 0 && timeout < LONG_MS)); /* otherwise an event was missed */
+  assert_true(count > 0 || (timeout >= 0 && timeout < LONG_MS)); /* else an event was missed */
   uv_run(embedded, UV_RUN_NOWAIT);
 }
 
@@ -112,17 +113,17 @@ static void a_stream_works_on_an_embedded_loop(void **state) {
     self.target.connect_timeout_ms = 3600000;
     self.to_send = self.to_receive = 300000;
     assert_int_equal(client_open(&self), CACHETTE_OK);
-    while (self.received < self.to_receive) embed(&loop);
+    while (self.received < self.to_receive) run_embedded(&loop);
     self.to_send = self.to_receive = 1000000;
-    while (self.appended < self.to_send) client_send(&self, SIZE_MAX); /* from outside of it */
-    while (self.received < self.to_receive) embed(&loop);
+    while (self.appended < self.to_send) client_send(&self, SIZE_MAX); /* outside of the loop */
+    while (self.received < self.to_receive) run_embedded(&loop);
     client_close(&self);
-    while (uv_loop_alive(&loop)) embed(&loop);
+    while (uv_loop_alive(&loop)) run_embedded(&loop);
   }
   peer_stop(&server);
 }
 
-/* ---- It does not open ---- */
+/* ---- Failures to open ---- */
 
 static void a_refused_port_is_reported(void **state) {
   (void)state;
@@ -180,7 +181,7 @@ static void a_server_that_does_not_answer_is_reported(void **state) {
 static void a_resolver_that_does_not_answer_is_reported(void **state) {
   (void)state;
   resolver_set("slow.test", "127.0.0.1");
-  resolver_hold(true);
+  resolver_pause(true);
   client self;
   client_init(&self, "slow.test", 6379, NULL);
   self.target.connect_timeout_ms = 50;
@@ -189,13 +190,13 @@ static void a_resolver_that_does_not_answer_is_reported(void **state) {
       &self, "Cannot connect to slow.test:6379: the host name was not resolved within 0.05 s.");
   resolver_release();
   loop_finish();
-  resolver_hold(false);
+  resolver_pause(false);
   uv_loop_init(&loop);
 }
 
 /* ---- Names and addresses ---- */
 
-static void the_machines_resolver_knows_localhost(void **state) {
+static void the_systems_resolver_resolves_localhost(void **state) {
   (void)state;
   peer server;
   client self;
@@ -217,7 +218,7 @@ static void every_address_is_tried(void **state) {
   assert_int_equal(server.served, 1);
 }
 
-static void an_address_that_does_not_answer_leaves_time_for_the_next(void **state) {
+static void an_unresponsive_address_leaves_time_for_the_next(void **state) {
   (void)state;
   peer server;
   client self;
@@ -232,7 +233,7 @@ static void an_address_that_does_not_answer_leaves_time_for_the_next(void **stat
   peer_stop(&server);
 }
 
-/* A refused connection is reported rather than an address without a route. */
+/* A refused connection is reported in preference to an address without a route. */
 static void the_most_specific_reason_is_reported(void **state) {
   (void)state;
   client self;
@@ -242,14 +243,14 @@ static void the_most_specific_reason_is_reported(void **state) {
   expect_unopened(&self, "Cannot connect to odd.test:%d: connection refused.", self.target.port);
 }
 
-static void a_full_unix_socket_is_waited_for(void **state) {
+static void connecting_waits_for_a_full_unix_socket(void **state) {
   (void)state;
   static const char path[] = "/tmp/cachette-full.sock";
   unlink(path);
   int listener = listen_unix(path, 0);
-  client holder, self;
-  client_init(&holder, NULL, 0, path);
-  client_connect(&holder);
+  client first, self;
+  client_init(&first, NULL, 0, path);
+  client_connect(&first);
   client_init(&self, NULL, 0, path);
   self.target.connect_timeout_ms = 50;
   client_open_and_run_to_end(&self);
@@ -258,24 +259,24 @@ static void a_full_unix_socket_is_waited_for(void **state) {
   client_init(&self, NULL, 0, path);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_ONCE);
-  assert_int_equal(self.told[AT_OPENED] + self.told[AT_CLOSED], 0);
-  close(accept(listener, NULL, NULL)); /* makes room */
-  while (self.told[AT_OPENED] == 0 && self.stream != NULL) uv_run(&loop, UV_RUN_ONCE);
+  assert_int_equal(self.event_counts[AT_OPENED] + self.event_counts[AT_CLOSED], 0);
+  close(accept(listener, NULL, NULL)); /* frees a slot of the queue */
+  while (self.event_counts[AT_OPENED] == 0 && self.stream != NULL) uv_run(&loop, UV_RUN_ONCE);
   assert_non_null(self.stream);
   client_close(&self);
-  client_close(&holder);
+  client_close(&first);
   close(listener);
   unlink(path);
 }
 
-/* ---- It breaks ---- */
+/* ---- Broken connections ---- */
 
 static void serve_and_hang_up(peer *self, int fd) {
   (void)self;
   peer_write(fd, "bye", 3);
 }
 
-static void what_came_before_the_end_is_received(void **state) {
+static void bytes_before_a_close_are_received(void **state) {
   (void)state;
   peer server;
   client self;
@@ -283,12 +284,12 @@ static void what_came_before_the_end_is_received(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_open_and_run_to_end(&self);
   assert_string_equal(self.text, "bye");
-  assert_int_equal(self.told[AT_PAUSED], 1);
+  assert_int_equal(self.event_counts[AT_PAUSED], 1);
   expect_broken(&self, "was closed by the server");
   peer_stop(&server);
 }
 
-/* Answers without reading the request, so that the connection is reset behind the answer. */
+/* Answers without reading the request, so that closing resets the connection after the answer. */
 static void serve_and_reset(peer *self, int fd) {
   (void)self;
   struct pollfd readable = {fd, POLLIN, 0};
@@ -299,18 +300,18 @@ static void serve_and_reset(peer *self, int fd) {
 static void flush_word(client *self) {
   memcpy(cachette__buffer_reserve(cachette__stream_output(self->stream), 4), "PING", 4);
   cachette__stream_output(self->stream)->end += 4;
-  self->in_call = true; /* so that an event from inside would be noticed */
+  self->in_call = true; /* detects an event inside the call */
   cachette__stream_flush(self->stream);
   self->in_call = false;
 }
 
-static void what_came_before_a_reset_is_received(void **state) {
+static void bytes_before_a_reset_are_received(void **state) {
   (void)state;
   peer server;
   client self;
   peer_start(&server, serve_and_reset);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 2;
+  self.buffer_size = 2;
   client_connect(&self);
   flush_word(&self);
   peer_wait(&server);
@@ -329,18 +330,18 @@ static void an_error_in_a_flush_is_reported_by_the_loop(void **state) {
   client_connect(&self);
   flush_word(&self);
   peer_wait(&server);
-  flush_word(&self); /* the first one gets ECONNRESET, */
-  flush_word(&self); /* and later ones would get EPIPE, and raise a signal */
-  assert_int_equal(self.told[AT_CLOSED], 0);
+  flush_word(&self); /* fails with ECONNRESET */
+  flush_word(&self); /* would fail with EPIPE and raise SIGPIPE */
+  assert_int_equal(self.event_counts[AT_CLOSED], 0);
   assert_int_equal(uv_backend_timeout(&loop), 0);
   client_run_to_end(&self);
-  assert_string_equal(self.text, "-ERR no"); /* is not lost by it */
+  assert_string_equal(self.text, "-ERR no"); /* the error does not lose the answer */
   assert_int_equal(self.sent, 4);
   expect_broken(&self, "reset");
   peer_stop(&server);
 }
 
-static void serve_and_reset_when_told(peer *self, int fd) {
+static void wait_and_reset(peer *self, int fd) {
   while (sem_wait(&self->go) != 0) continue;
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -350,77 +351,77 @@ static void a_reset_of_an_idle_connection_is_reported(void **state) {
   (void)state;
   peer server;
   client self;
-  peer_start(&server, serve_and_reset_when_told);
+  peer_start(&server, wait_and_reset);
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_connect(&self);
   sem_post(&server.go);
   client_run_to_end(&self);
   expect_broken(&self, "reset");
-  assert_int_equal(self.told[AT_PAUSED], 0);
+  assert_int_equal(self.event_counts[AT_PAUSED], 0);
   peer_stop(&server);
 }
 
-static void run_out_at_room(client *self, enum stage stage) {
-  if (stage == AT_ROOM) self->no_room = self->received > 0;
+static void run_out_of_memory(client *self, enum stage stage) {
+  if (stage == AT_BUFFER) self->no_buffer = self->received > 0;
 }
 
-static void an_owner_without_memory_closes_the_stream(void **state) {
+static void a_failed_allocation_of_the_buffer_closes_the_stream(void **state) {
   (void)state;
   peer server;
   client self;
   peer_start(&server, serve_words);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 4;
-  self.then = run_out_at_room;
+  self.buffer_size = 4;
+  self.then = run_out_of_memory;
   client_open_and_run_to_end(&self);
   assert_int_equal(self.received, 4);
   expect_broken(&self, "out of memory");
   peer_stop(&server);
 }
 
-/* ---- Much at a time ---- */
+/* ---- Large transfers ---- */
 
-static void serve_echo_when_told(peer *self, int fd) {
+static void wait_and_serve_echo(peer *self, int fd) {
   while (sem_wait(&self->go) != 0) continue;
   serve_echo(self, fd);
 }
 
-static void bytes_that_the_socket_does_not_take_wait(void **state) {
+static void bytes_that_the_socket_does_not_accept_are_sent_later(void **state) {
   (void)state;
-  enum { MUCH = 16 << 20 };
+  enum { SIZE = 16 << 20 };
   peer server;
   client self;
-  peer_start(&server, serve_echo_when_told);
+  peer_start(&server, wait_and_serve_echo);
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_connect(&self);
-  self.to_send = self.to_receive = MUCH;
-  while (self.appended < MUCH) client_send(&self, SIZE_MAX);
+  self.to_send = self.to_receive = SIZE;
+  while (self.appended < SIZE) client_send(&self, SIZE_MAX);
   for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_NOWAIT);
   uint64_t sent = cachette__stream_sent(self.stream);
-  assert_in_range(sent, 1, MUCH - 1);
-  assert_int_equal(cachette__buffer_size(cachette__stream_output(self.stream)), MUCH - sent);
+  assert_in_range(sent, 1, SIZE - 1);
+  assert_int_equal(cachette__buffer_size(cachette__stream_output(self.stream)), SIZE - sent);
   sem_post(&server.go);
   client_run(&self);
-  assert_int_equal(cachette__stream_sent(self.stream), MUCH);
+  assert_int_equal(cachette__stream_sent(self.stream), SIZE);
   client_close(&self);
   peer_stop(&server);
 }
 
-static void one_peer_does_not_block_the_loop(void **state) {
+static void a_fast_peer_does_not_block_the_loop(void **state) {
   (void)state;
   peer server;
   client self;
   peer_start(&server, serve_flood);
   client_init(&self, "127.0.0.1", server.port, NULL);
-  self.room_size = 1;
+  self.buffer_size = 1;
   client_connect(&self);
   peer_wait(&server);
   while (self.received < 8192) {
     size_t before = self.received;
-    int paused = self.told[AT_PAUSED];
+    int paused = self.event_counts[AT_PAUSED];
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_in_range(self.received - before, 0, 100);
-    assert_int_equal(self.told[AT_PAUSED] - paused, self.received > before);
+    assert_int_equal(self.event_counts[AT_PAUSED] - paused, self.received > before);
   }
   client_close(&self);
   peer_stop(&server);
@@ -457,7 +458,7 @@ static void the_socket_is_set_for_small_messages_and_dead_peers(void **state) {
   peer_stop(&server);
 }
 
-static void a_server_is_named(void **state) {
+static void messages_name_the_server(void **state) {
   (void)state;
   char host[300], text[128];
   memset(host, 'h', sizeof host);
@@ -475,12 +476,12 @@ static void a_server_is_named(void **state) {
     cachette__target_text(&cases[i].target, text, sizeof text);
     assert_string_equal(text, cases[i].text);
   }
-  cachette__target long_one = {.host = host, .port = 6379};
-  cachette__target_text(&long_one, text, sizeof text);
+  cachette__target long_target = {.host = host, .port = 6379};
+  cachette__target_text(&long_target, text, sizeof text);
   assert_string_equal(text + strlen(text) - 5, ":6379");
 }
 
-static void a_long_name_leaves_the_reason_in_the_message(void **state) {
+static void a_long_host_name_does_not_cut_off_the_reason(void **state) {
   (void)state;
   char host[254];
   memset(host, 'h', sizeof host);
@@ -500,9 +501,9 @@ static void a_long_name_leaves_the_reason_in_the_message(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      test(tcp_carries_bytes_both_ways),
-      test(a_unix_socket_carries_bytes_both_ways),
-      test(bytes_may_come_one_by_one),
+      test(tcp_transfers_bytes_in_both_directions),
+      test(a_unix_socket_transfers_bytes_in_both_directions),
+      test(bytes_can_be_received_in_small_pieces),
       test(a_stream_works_on_an_embedded_loop),
       test(a_refused_port_is_reported),
       test(a_missing_unix_socket_is_reported),
@@ -510,21 +511,21 @@ int main(void) {
       test(an_unknown_name_is_reported),
       test(a_server_that_does_not_answer_is_reported),
       test(a_resolver_that_does_not_answer_is_reported),
-      test(the_machines_resolver_knows_localhost),
+      test(the_systems_resolver_resolves_localhost),
       test(every_address_is_tried),
-      test(an_address_that_does_not_answer_leaves_time_for_the_next),
+      test(an_unresponsive_address_leaves_time_for_the_next),
       test(the_most_specific_reason_is_reported),
-      test(a_full_unix_socket_is_waited_for),
-      test(what_came_before_the_end_is_received),
-      test(what_came_before_a_reset_is_received),
+      test(connecting_waits_for_a_full_unix_socket),
+      test(bytes_before_a_close_are_received),
+      test(bytes_before_a_reset_are_received),
       test(an_error_in_a_flush_is_reported_by_the_loop),
       test(a_reset_of_an_idle_connection_is_reported),
-      test(bytes_that_the_socket_does_not_take_wait),
-      test(one_peer_does_not_block_the_loop),
-      test(an_owner_without_memory_closes_the_stream),
+      test(bytes_that_the_socket_does_not_accept_are_sent_later),
+      test(a_fast_peer_does_not_block_the_loop),
+      test(a_failed_allocation_of_the_buffer_closes_the_stream),
       test(the_socket_is_set_for_small_messages_and_dead_peers),
-      test(a_server_is_named),
-      test(a_long_name_leaves_the_reason_in_the_message),
+      test(messages_name_the_server),
+      test(a_long_host_name_does_not_cut_off_the_reason),
   };
   return cmocka_run_group_tests_name("stream", tests, loop_warm_up, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a stream ends: closed at any stage and from inside any event, in forks, and out of memory. */
+/* Closing a stream: at any stage, inside any event, in forks, and out of memory. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 
 /* ---- Closing ---- */
 
-static void it_can_be_closed_before_anything_happened(void **state) {
+static void a_stream_can_be_closed_before_any_event(void **state) {
   (void)state;
   struct full_socket full;
   full_socket_open(&full, "127.0.0.1", 0);
@@ -27,17 +27,17 @@ static void it_can_be_closed_before_anything_happened(void **state) {
       for (int turn = 0; turn < turns && self.stream != NULL; turn++) uv_run(&loop, UV_RUN_NOWAIT);
       client_close(&self);
       loop_finish();
-      assert_int_equal(self.told[AT_OPENED], 0);
+      assert_int_equal(self.event_counts[AT_OPENED], 0);
       uv_loop_init(&loop);
     }
   }
   full_socket_close(&full);
 }
 
-static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
+static void a_stream_can_be_closed_during_name_resolution(void **state) {
   (void)state;
   resolver_set("slow.test", "127.0.0.1");
-  resolver_hold(true);
+  resolver_pause(true);
   client self;
   client_init(&self, "slow.test", 6379, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
@@ -46,7 +46,7 @@ static void it_can_be_closed_while_the_name_is_looked_up(void **state) {
   uv_run(&loop, UV_RUN_NOWAIT);
   resolver_release();
   loop_finish();
-  resolver_hold(false);
+  resolver_pause(false);
   uv_loop_init(&loop);
 }
 
@@ -56,8 +56,8 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-/* No event may follow; the client checks that. */
-static void it_can_be_closed_from_inside_any_event(void **state) {
+/* The client checks that no event follows. */
+static void a_stream_can_be_closed_inside_any_event(void **state) {
   (void)state;
   peer server;
   peer_start(&server, serve_words);
@@ -65,11 +65,11 @@ static void it_can_be_closed_from_inside_any_event(void **state) {
     client self;
     client_init(&self, "127.0.0.1", closing_stage == AT_CLOSED ? free_port() : server.port, NULL);
     self.then = close_at;
-    self.room_size = 4;
+    self.buffer_size = 4;
     client_open_and_run_to_end(&self);
     loop_finish();
-    assert_int_equal(self.told[closing_stage], 1);
-    assert_int_equal(self.told[AT_CLOSED], closing_stage == AT_CLOSED);
+    assert_int_equal(self.event_counts[closing_stage], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], closing_stage == AT_CLOSED);
     uv_loop_init(&loop);
   }
   peer_stop(&server);
@@ -79,12 +79,12 @@ static void replace_at(client *self, enum stage stage) {
   if (stage != closing_stage || self->data == NULL) return;
   self->data = NULL; /* once */
   client_close(self);
-  memset(self->told, 0, sizeof self->told);
+  memset(self->event_counts, 0, sizeof self->event_counts);
   self->received = 0;
   assert_int_equal(client_open(self), CACHETTE_OK);
 }
 
-static void another_can_be_opened_from_inside_any_event(void **state) {
+static void a_stream_can_be_replaced_inside_any_event(void **state) {
   (void)state;
   peer server;
   peer_start(&server, serve_words);
@@ -111,7 +111,7 @@ static void open_successor(client *self, enum stage stage) {
   assert_int_equal(client_open(&successor), CACHETTE_OK);
 }
 
-static void another_can_be_opened_when_one_has_closed(void **state) {
+static void a_new_stream_can_be_opened_when_one_has_closed(void **state) {
   (void)state;
   peer server;
   client self;
@@ -127,7 +127,7 @@ static void another_can_be_opened_when_one_has_closed(void **state) {
   peer_stop(&server);
 }
 
-static void a_close_is_seen_by_the_server(void **state) {
+static void a_close_reaches_the_server_at_once(void **state) {
   (void)state;
   peer server;
   client self;
@@ -135,13 +135,13 @@ static void a_close_is_seen_by_the_server(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   client_connect(&self);
   client_close(&self);
-  peer_wait(&server); /* before the loop runs again */
+  peer_wait(&server); /* does not need another turn of the loop */
   peer_stop(&server);
 }
 
 /* ---- Forks ---- */
 
-static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
+static void closing_in_a_forked_child_does_not_affect_the_parent(void **state) {
   (void)state;
   peer server;
   client self;
@@ -149,7 +149,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
   client_init(&self, "127.0.0.1", server.port, NULL);
   assert_int_equal(client_open(&self), CACHETTE_OK);
   run_in_child(client_close_in_child, &self); /* connecting */
-  while (self.told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  while (self.event_counts[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
   run_in_child(client_close_in_child, &self); /* open */
   self.to_send = self.to_receive = 1 << 20;
   client_send(&self, SIZE_MAX);
@@ -163,7 +163,7 @@ static void a_forked_child_closes_and_the_parent_goes_on(void **state) {
 static bool is_child;
 static int forks;
 
-/* The child returns into the parent's loop, and must not read the parent's bytes. */
+/* The child continues in the parent's loop. It must not read the parent's bytes. */
 static void fork_at_received(client *self, enum stage stage) {
   if (stage != AT_RECEIVED || forks++ > 0) return;
   pid_t child = fork();
@@ -189,14 +189,14 @@ static void a_child_forked_in_an_event_reads_nothing(void **state) {
   peer_start(&server, serve_flood);
   client_init(&self, "127.0.0.1", server.port, NULL);
   self.then = fork_at_received;
-  self.room_size = 1;
+  self.buffer_size = 1;
   self.to_receive = 8192;
   client_connect(&self);
   peer_wait(&server);
   while (self.received < self.to_receive) {
     uv_run(&loop, UV_RUN_ONCE);
     if (is_child) {
-      child_assert(self.told[AT_RECEIVED] == 1 && self.told[AT_PAUSED] == 0);
+      child_assert(self.event_counts[AT_RECEIVED] == 1 && self.event_counts[AT_PAUSED] == 0);
       cachette__stream_flush(self.stream);
       cachette__stream_close(self.stream, true);
       _exit(0);
@@ -210,7 +210,7 @@ static void a_child_forked_in_an_event_reads_nothing(void **state) {
 
 static peer *memory_server;
 
-/* Opens, exchanges some bytes and closes. Returns the code with which it failed. */
+/* Opens a stream, exchanges bytes and closes it. Returns 0 or the error code. */
 static int exchange(void *host) {
   client self;
   client_init(&self, host, memory_server->port, memory_server->path);
@@ -218,8 +218,8 @@ static int exchange(void *host) {
   int code = client_open(&self);
   if (code == CACHETTE_OK) {
     client_run(&self);
-    code = self.starved || self.told[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
-    if (self.told[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
+    code = self.out_of_memory || self.event_counts[AT_CLOSED] > 0 ? CACHETTE_ENOMEM : CACHETTE_OK;
+    if (self.event_counts[AT_CLOSED] > 0) assert_string_not_equal(self.error.message, "");
   } else {
     assert_int_equal(self.error.code, code);
   }
@@ -228,7 +228,7 @@ static int exchange(void *host) {
   return code;
 }
 
-static void each_allocation_may_fail(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   peer servers[2];
   peer_start(&servers[0], serve_echo);
@@ -249,15 +249,15 @@ static void each_allocation_may_fail(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      test(it_can_be_closed_before_anything_happened),
-      test(it_can_be_closed_while_the_name_is_looked_up),
-      test(it_can_be_closed_from_inside_any_event),
-      test(another_can_be_opened_from_inside_any_event),
-      test(another_can_be_opened_when_one_has_closed),
-      test(a_close_is_seen_by_the_server),
-      test(a_forked_child_closes_and_the_parent_goes_on),
+      test(a_stream_can_be_closed_before_any_event),
+      test(a_stream_can_be_closed_during_name_resolution),
+      test(a_stream_can_be_closed_inside_any_event),
+      test(a_stream_can_be_replaced_inside_any_event),
+      test(a_new_stream_can_be_opened_when_one_has_closed),
+      test(a_close_reaches_the_server_at_once),
+      test(closing_in_a_forked_child_does_not_affect_the_parent),
       test(a_child_forked_in_an_event_reads_nothing),
-      test(each_allocation_may_fail),
+      test(each_failing_allocation_is_handled),
   };
   return cmocka_run_group_tests_name("stream_close", tests, loop_warm_up, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream over TLS, against OpenSSL servers with certificates that the test makes. */
+/* A stream over TLS, with OpenSSL servers and certificates that the test creates. */
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -14,33 +14,33 @@
 
 enum { HOUR = 3600 };
 
-static struct authority authority, stranger;
+static struct authority authority, foreign_authority;
 static struct identity good, expired, early, elsewhere, self_signed, user, foreign_user;
 static char ca_file[128];
 
 /* ---- The server ---- */
 
-/* What a server does, and what it saw. */
+/* The behaviour of a server, and what it has recorded. */
 struct tls_server {
   const struct identity *identity;
-  int least, most;    /* versions of TLS, or 0 */
-  bool asks;          /* for a client certificate */
-  bool vanishes;      /* closes without a close_notify, when told to */
-  const char *greets; /* with this, behind its handshake */
-  char name[64];      /* that the client asked for, or "" */
-  bool secured, sent_close_notify;
+  int min_version, max_version; /* of TLS; 0: the default */
+  bool requests_certificate;    /* from the client */
+  bool aborts;                  /* closes without a close_notify once `go` is posted */
+  const char *first_bytes;      /* sent right after the handshake, or NULL */
+  char name[64];                /* the SNI of the client, or "" */
+  bool handshake_done, sent_close_notify;
   long version;
 };
 
-static SSL_CTX *make_context(const struct tls_server *server) {
+static SSL_CTX *create_context(const struct tls_server *server) {
   SSL_CTX *context = SSL_CTX_new(TLS_server_method());
   SSL_CTX_use_certificate(context, server->identity->certificate);
   SSL_CTX_use_PrivateKey(context, server->identity->key);
-  if (server->least != 0) SSL_CTX_set_min_proto_version(context, server->least);
-  if (server->most != 0) SSL_CTX_set_max_proto_version(context, server->most);
-  /* For TLS 1.1, which is not allowed to any more by default. */
-  if (server->most == TLS1_1_VERSION) SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
-  if (server->asks) {
+  if (server->min_version != 0) SSL_CTX_set_min_proto_version(context, server->min_version);
+  if (server->max_version != 0) SSL_CTX_set_max_proto_version(context, server->max_version);
+  /* TLS 1.1 is disabled by default. */
+  if (server->max_version == TLS1_1_VERSION) SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
+  if (server->requests_certificate) {
     SSL_CTX_load_verify_locations(context, ca_file, NULL);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   }
@@ -64,21 +64,22 @@ static void tls_echo(peer *self, SSL *ssl) {
 
 static void serve_tls(peer *self, int fd) {
   struct tls_server *server = self->data;
-  SSL_CTX *context = make_context(server);
+  SSL_CTX *context = create_context(server);
   SSL *ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);
-  server->secured = SSL_accept(ssl) == 1;
-  if (server->secured) {
+  server->handshake_done = SSL_accept(ssl) == 1;
+  if (server->handshake_done) {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     snprintf(server->name, sizeof server->name, "%s", name != NULL ? name : "");
     server->version = SSL_version(ssl);
-    if (server->greets != NULL) SSL_write(ssl, server->greets, (int)strlen(server->greets));
-    if (server->vanishes)
+    if (server->first_bytes != NULL)
+      SSL_write(ssl, server->first_bytes, (int)strlen(server->first_bytes));
+    if (server->aborts)
       while (sem_wait(&self->go) != 0) continue;
     else
       tls_echo(self, ssl);
     server->sent_close_notify = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-    if (!server->vanishes) SSL_shutdown(ssl);
+    if (!server->aborts) SSL_shutdown(ssl);
   }
   ERR_clear_error();
   SSL_free(ssl);
@@ -87,7 +88,7 @@ static void serve_tls(peer *self, int fd) {
 
 /* ---- The client ---- */
 
-static cachette__tls *make_tls(const char *ca, const struct identity *identity, bool verify) {
+static cachette__tls *create_tls(const char *ca, const struct identity *identity, bool verify) {
   const cachette__tls_settings settings = {
       .ca_file = ca,
       .cert_file = identity != NULL ? identity->cert_file : NULL,
@@ -101,8 +102,9 @@ static cachette__tls *make_tls(const char *ca, const struct identity *identity, 
   return tls;
 }
 
-/* Opens, and exchanges some bytes if it can. */
-static void talk(client *self, peer *server, const char *host, cachette__tls *tls, size_t size) {
+/* Opens a stream, exchanges bytes if that succeeds, and closes it. */
+static void exchange_and_close(client *self, peer *server, const char *host, cachette__tls *tls,
+                               size_t size) {
   client_init(self, host, server->port, NULL);
   self->target.tls = tls;
   self->to_send = self->to_receive = size;
@@ -111,14 +113,14 @@ static void talk(client *self, peer *server, const char *host, cachette__tls *tl
   if (self->stream != NULL) assert_int_equal(cachette__stream_sent(self->stream), size);
   client_close(self);
   uv_run(&loop, UV_RUN_DEFAULT);
-  assert_int_equal(ERR_peek_error(), 0); /* nothing is left for others of the thread */
+  assert_int_equal(ERR_peek_error(), 0); /* the error queue of the thread is empty */
 }
 
-/* Starts a server, and makes a client that trusts it and is not open yet. */
-static cachette__tls *begin_session(peer *server, struct tls_server *described, client *self) {
+/* Starts a server and initialises a client that trusts it, without opening it. */
+static cachette__tls *begin_session(peer *server, struct tls_server *behaviour, client *self) {
   peer_start(server, serve_tls);
-  server->data = described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  server->data = behaviour;
+  cachette__tls *tls = create_tls(ca_file, NULL, true);
   client_init(self, "server.test", server->port, NULL);
   self->target.tls = tls;
   return tls;
@@ -129,25 +131,25 @@ static void end_session(peer *server, cachette__tls *tls) {
   peer_stop(server);
 }
 
-/* One connection between a server and a client, whose events are in `self`. */
-static void meet(client *self, struct tls_server *described, const char *host, const char *ca,
-                 const struct identity *identity, bool verify) {
+/* Makes one connection between a server and a client. The events are recorded in `self`. */
+static void connect_once(client *self, struct tls_server *behaviour, const char *host,
+                         const char *ca, const struct identity *identity, bool verify) {
   peer server;
   peer_start(&server, serve_tls);
-  server.data = described;
-  cachette__tls *tls = make_tls(ca, identity, verify);
-  talk(self, &server, host, tls, 1000);
+  server.data = behaviour;
+  cachette__tls *tls = create_tls(ca, identity, verify);
+  exchange_and_close(self, &server, host, tls, 1000);
   end_session(&server, tls);
 }
 
-static void expect_met(const client *self) {
-  if (self->told[AT_CLOSED] != 0) fail_msg("%s", self->error.message);
+static void expect_connected(const client *self) {
+  if (self->event_counts[AT_CLOSED] != 0) fail_msg("%s", self->error.message);
   assert_int_equal(self->received, 1000);
 }
 
 static void expect_refused(const client *self, const char *words) {
-  assert_int_equal(self->told[AT_OPENED], 0);
-  assert_int_equal(self->told[AT_CLOSED], 1);
+  assert_int_equal(self->event_counts[AT_OPENED], 0);
+  assert_int_equal(self->event_counts[AT_CLOSED], 1);
   assert_int_equal(self->error.code, CACHETTE_EUNAVAILABLE);
   const char *message = self->error.message;
   if (strncmp(message, "Cannot connect to ", 18) != 0 || strstr(message, words) == NULL)
@@ -156,51 +158,53 @@ static void expect_refused(const client *self, const char *words) {
   assert_int_equal(message[strlen(message) - 1], '.');
 }
 
-/* ---- Bytes there and back ---- */
+/* ---- Transfers ---- */
 
-static void tls_carries_bytes_both_ways(void **state) {
+static void tls_transfers_bytes_in_both_directions(void **state) {
   (void)state;
   static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
   static const size_t sizes[] = {1, 16384, 16385, 1 << 20, 10 << 20};
   for (size_t i = 0; i < LENGTH(versions); i++) {
-    struct tls_server described = {.identity = &good, .least = versions[i], .most = versions[i]};
+    struct tls_server behaviour = {
+        .identity = &good, .min_version = versions[i], .max_version = versions[i]};
     peer server;
     client self;
-    cachette__tls *tls = begin_session(&server, &described, &self);
+    cachette__tls *tls = begin_session(&server, &behaviour, &self);
     for (size_t j = 0; j < LENGTH(sizes); j++) {
-      talk(&self, &server, "server.test", tls, sizes[j]);
-      if (self.told[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
+      exchange_and_close(&self, &server, "server.test", tls, sizes[j]);
+      if (self.event_counts[AT_CLOSED] != 0) fail_msg("%s", self.error.message);
       peer_wait(&server);
-      assert_int_equal(described.version, versions[i]);
-      assert_true(described.sent_close_notify);
+      assert_int_equal(behaviour.version, versions[i]);
+      assert_true(behaviour.sent_close_notify);
     }
     end_session(&server, tls);
   }
 }
 
-static void tls_bytes_may_come_one_by_one(void **state) {
+static void tls_bytes_can_be_received_in_small_pieces(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good};
+  struct tls_server behaviour = {.identity = &good};
   peer server;
   client self;
-  cachette__tls *tls = begin_session(&server, &described, &self);
+  cachette__tls *tls = begin_session(&server, &behaviour, &self);
   server.slice = 1;
-  talk(&self, &server, "server.test", tls, 500);
+  exchange_and_close(&self, &server, "server.test", tls, 500);
   assert_int_equal(self.received, 500);
   end_session(&server, tls);
 }
 
-/* Bytes that came with the end of the handshake do not make the descriptor readable again. */
+/* Bytes that arrive with the end of the handshake do not make the descriptor readable again. */
 static void bytes_right_after_the_handshake_are_received(void **state) {
   (void)state;
   static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
   for (size_t i = 0; i < LENGTH(versions); i++) {
-    struct tls_server described = {.identity = &good, .most = versions[i], .greets = "welcome"};
+    struct tls_server behaviour = {
+        .identity = &good, .max_version = versions[i], .first_bytes = "welcome"};
     peer server;
     client self;
-    cachette__tls *tls = begin_session(&server, &described, &self);
+    cachette__tls *tls = begin_session(&server, &behaviour, &self);
     self.to_receive = 7;
-    self.room_size = 1;
+    self.buffer_size = 1;
     assert_int_equal(client_open(&self), CACHETTE_OK);
     client_run(&self);
     assert_string_equal(self.text, "welcome");
@@ -210,17 +214,17 @@ static void bytes_right_after_the_handshake_are_received(void **state) {
   }
 }
 
-/* More than a batch, in one record, read byte by byte. */
-static void bytes_buffered_by_tls_are_received_in_later_turns(void **state) {
+/* One record with more bytes than the stream reads in one turn, read byte by byte. */
+static void bytes_buffered_by_openssl_are_received_in_later_turns(void **state) {
   (void)state;
   static char much[10001];
   memset(much, 'm', sizeof much - 1);
-  struct tls_server described = {.identity = &good, .greets = much};
+  struct tls_server behaviour = {.identity = &good, .first_bytes = much};
   peer server;
   client self;
-  cachette__tls *tls = begin_session(&server, &described, &self);
+  cachette__tls *tls = begin_session(&server, &behaviour, &self);
   self.to_receive = sizeof much - 1;
-  self.room_size = 1;
+  self.buffer_size = 1;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   while (self.stream != NULL && self.received < self.to_receive) {
     size_t before = self.received;
@@ -232,12 +236,12 @@ static void bytes_buffered_by_tls_are_received_in_later_turns(void **state) {
   end_session(&server, tls);
 }
 
-/* ---- Whom the client trusts ---- */
+/* ---- Verification of the server ---- */
 
 static const struct {
   const char *host;
   const struct identity *identity;
-  const char *words; /* of the refusal; NULL: it is trusted */
+  const char *words; /* in the error; NULL: the server is trusted */
 } trust[] = {
     {"server.test", &good, NULL},
     {"www.wild.test", &good, NULL},
@@ -249,95 +253,99 @@ static const struct {
     {"server.test", &elsewhere, "not valid for that name"},
     {"server.test", &expired, "certificate has expired"},
     {"server.test", &early, "certificate is not yet valid"},
-    {"server.test", &self_signed, "certificate"}, /* "self-signed" is spelt in two ways */
+    /* OpenSSL versions spell "self-signed" differently. */
+    {"server.test", &self_signed, "certificate"},
 };
 
 static void a_certificate_must_be_valid_and_match_the_host(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(trust); i++) {
-    struct tls_server described = {.identity = trust[i].identity};
+    struct tls_server behaviour = {.identity = trust[i].identity};
     client self;
-    meet(&self, &described, trust[i].host, ca_file, NULL, true);
+    connect_once(&self, &behaviour, trust[i].host, ca_file, NULL, true);
     if (trust[i].words == NULL)
-      expect_met(&self);
+      expect_connected(&self);
     else
       expect_refused(&self, trust[i].words);
   }
 }
 
-static void a_strangers_certificate_is_refused(void **state) {
+static void a_certificate_of_an_unknown_authority_is_refused(void **state) {
   (void)state;
   char path[128];
-  struct tls_server described = {.identity = &good};
+  struct tls_server behaviour = {.identity = &good};
   client self;
-  authority_file(&stranger, "ca.pem", path, sizeof path);
-  meet(&self, &described, "server.test", path, NULL, true);
+  authority_file(&foreign_authority, "ca.pem", path, sizeof path);
+  connect_once(&self, &behaviour, "server.test", path, NULL, true);
   expect_refused(&self, "certificate");
-  meet(&self, &described, "server.test", NULL, NULL, true); /* by the system's authorities */
+  /* With the system's authorities. */
+  connect_once(&self, &behaviour, "server.test", NULL, NULL, true);
   expect_refused(&self, "certificate");
 }
 
 static void without_verification_any_certificate_is_accepted(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(trust); i++) {
-    struct tls_server described = {.identity = trust[i].identity};
+    struct tls_server behaviour = {.identity = trust[i].identity};
     client self;
-    meet(&self, &described, trust[i].host, i % 2 == 0 ? ca_file : NULL, NULL, false);
-    expect_met(&self);
+    connect_once(&self, &behaviour, trust[i].host, i % 2 == 0 ? ca_file : NULL, NULL, false);
+    expect_connected(&self);
   }
 }
 
-static void a_host_name_is_sent_but_no_address(void **state) {
+static void the_server_name_is_sent_unless_it_is_an_address(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good};
+  struct tls_server behaviour = {.identity = &good};
   client self;
-  meet(&self, &described, "server.test", ca_file, NULL, true);
-  expect_met(&self);
-  assert_string_equal(described.name, "server.test");
-  meet(&self, &described, "127.0.0.1", ca_file, NULL, true);
-  expect_met(&self);
-  assert_string_equal(described.name, "");
+  connect_once(&self, &behaviour, "server.test", ca_file, NULL, true);
+  expect_connected(&self);
+  assert_string_equal(behaviour.name, "server.test");
+  connect_once(&self, &behaviour, "127.0.0.1", ca_file, NULL, true);
+  expect_connected(&self);
+  assert_string_equal(behaviour.name, "");
 }
 
 static void an_old_version_is_refused(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good, .least = TLS1_VERSION, .most = TLS1_1_VERSION};
+  struct tls_server behaviour = {
+      .identity = &good, .min_version = TLS1_VERSION, .max_version = TLS1_1_VERSION};
   client self;
-  meet(&self, &described, "server.test", ca_file, NULL, true);
+  connect_once(&self, &behaviour, "server.test", ca_file, NULL, true);
   expect_refused(&self, "it does not speak TLS 1.2 or later");
-  assert_false(described.secured);
+  assert_false(behaviour.handshake_done);
 }
 
-/* ---- Whom the server trusts ---- */
+/* ---- Client certificates ---- */
 
 static void a_client_certificate_is_sent_on_request(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good, .asks = true};
+  struct tls_server behaviour = {.identity = &good, .requests_certificate = true};
   client self;
-  meet(&self, &described, "server.test", ca_file, &user, true);
-  expect_met(&self);
+  connect_once(&self, &behaviour, "server.test", ca_file, &user, true);
+  expect_connected(&self);
 }
 
-/* In TLS 1.3 the client gets the alert only when it reads. */
+/* In TLS 1.3 the client receives the alert only when it reads. */
 static void a_missing_client_certificate_is_reported(void **state) {
   (void)state;
   static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
   for (size_t i = 0; i < LENGTH(versions); i++) {
-    struct tls_server described = {.identity = &good, .asks = true, .most = versions[i]};
+    struct tls_server behaviour = {
+        .identity = &good, .requests_certificate = true, .max_version = versions[i]};
     client self;
-    meet(&self, &described, "server.test", ca_file, NULL, true);
-    assert_int_equal(self.told[AT_CLOSED], 1);
+    connect_once(&self, &behaviour, "server.test", ca_file, NULL, true);
+    assert_int_equal(self.event_counts[AT_CLOSED], 1);
     assert_int_equal(self.received, 0);
-    assert_false(described.secured);
-    meet(&self, &described, "server.test", ca_file, &foreign_user, true);
-    assert_int_equal(self.told[AT_CLOSED], 1);
+    assert_false(behaviour.handshake_done);
+    connect_once(&self, &behaviour, "server.test", ca_file, &foreign_user, true);
+    assert_int_equal(self.event_counts[AT_CLOSED], 1);
     if (versions[i] == TLS1_2_VERSION)
       expect_refused(&self, "it does not trust the client certificate");
-    assert_false(described.secured);
+    assert_false(behaviour.handshake_done);
   }
 }
 
-/* ---- Other ways to fail ---- */
+/* ---- Other failures ---- */
 
 static void serve_plain(peer *self, int fd) {
   char data[4096];
@@ -355,7 +363,7 @@ static void fail_with(void (*serve)(peer *self, int fd), const char *words) {
   peer server;
   client self;
   peer_start(&server, serve);
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  cachette__tls *tls = create_tls(ca_file, NULL, true);
   client_init(&self, "server.test", server.port, NULL);
   self.target.tls = tls;
   self.target.connect_timeout_ms = serve == serve_silence ? 100 : 20000;
@@ -381,12 +389,12 @@ static void a_server_that_does_not_finish_the_handshake_is_reported(void **state
   fail_with(serve_silence, "the TLS handshake was not completed within 0.1 s");
 }
 
-static void a_server_that_vanishes_is_reported(void **state) {
+static void a_close_without_a_close_notify_is_reported(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good, .vanishes = true, .greets = "bye"};
+  struct tls_server behaviour = {.identity = &good, .aborts = true, .first_bytes = "bye"};
   peer server;
   client self;
-  cachette__tls *tls = begin_session(&server, &described, &self);
+  cachette__tls *tls = begin_session(&server, &behaviour, &self);
   self.to_receive = 3;
   assert_int_equal(client_open(&self), CACHETTE_OK);
   client_run(&self);
@@ -406,13 +414,13 @@ static void close_at(client *self, enum stage stage) {
   if (stage == closing_stage) client_close(self);
 }
 
-static void it_can_be_closed_at_any_time(void **state) {
+static void a_tls_stream_can_be_closed_at_any_stage(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good, .greets = "some words"};
+  struct tls_server behaviour = {.identity = &good, .first_bytes = "some words"};
   peer server;
   peer_start(&server, serve_tls);
-  server.data = &described;
-  cachette__tls *tls = make_tls(ca_file, NULL, true);
+  server.data = &behaviour;
+  cachette__tls *tls = create_tls(ca_file, NULL, true);
   for (int turns = 0; turns < 12; turns++) {
     client self;
     client_init(&self, "127.0.0.1", server.port, NULL);
@@ -429,19 +437,19 @@ static void it_can_be_closed_at_any_time(void **state) {
     self.then = close_at;
     client_open_and_run_to_end(&self);
     uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(self.told[closing_stage], 1);
-    assert_int_equal(self.told[AT_CLOSED], 0);
+    assert_int_equal(self.event_counts[closing_stage], 1);
+    assert_int_equal(self.event_counts[AT_CLOSED], 0);
   }
   end_session(&server, tls);
 }
 
-/* A close_notify from the child would end the parent's session. */
+/* A close_notify from the child would close the parent's session. */
 static void a_forked_child_sends_no_close_notify(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good};
+  struct tls_server behaviour = {.identity = &good};
   peer server;
   client self;
-  cachette__tls *tls = begin_session(&server, &described, &self);
+  cachette__tls *tls = begin_session(&server, &behaviour, &self);
   client_connect(&self);
   run_in_child(client_close_in_child, &self);
   self.to_send = self.to_receive = 100000;
@@ -454,7 +462,7 @@ static void a_forked_child_sends_no_close_notify(void **state) {
 
 /* ---- Files ---- */
 
-static void expect_file_fault(const char *ca, const char *cert, const char *key,
+static void expect_file_error(const char *ca, const char *cert, const char *key,
                               const char *subject, const char *words) {
   const cachette__tls_settings settings = {
       .ca_file = ca, .cert_file = cert, .key_file = key, .verify = true};
@@ -477,7 +485,7 @@ static void write_text(const char *path, const char *text) {
   fclose(file);
 }
 
-static void an_unusable_file_is_named(void **state) {
+static void errors_name_an_unusable_file(void **state) {
   (void)state;
   char none[128], text[128], locked[128];
   authority_file(&authority, "none.pem", none, sizeof none);
@@ -491,21 +499,21 @@ static void an_unusable_file_is_named(void **state) {
                    1);
   fclose(file);
   const char *cert = user.cert_file, *key = user.key_file;
-  expect_file_fault(none, NULL, NULL, "tls_ca_file", "no such file or directory");
-  expect_file_fault(text, NULL, NULL, "tls_ca_file", text);
-  expect_file_fault(ca_file, none, key, "tls_cert_file", "no such file or directory");
-  expect_file_fault(ca_file, text, key, "tls_cert_file", text);
-  expect_file_fault(ca_file, cert, none, "tls_key_file", "no such file or directory");
-  expect_file_fault(ca_file, cert, text, "tls_key_file", text);
-  expect_file_fault(ca_file, cert, good.key_file, "tls_key_file", good.key_file);
-  expect_file_fault(ca_file, cert, locked, "tls_key_file", "it is encrypted");
-  expect_file_fault(ca_file, cert, NULL, "tls_key_file", "must be set together");
-  expect_file_fault(ca_file, NULL, key, "tls_cert_file", "must be set together");
+  expect_file_error(none, NULL, NULL, "tls_ca_file", "no such file or directory");
+  expect_file_error(text, NULL, NULL, "tls_ca_file", text);
+  expect_file_error(ca_file, none, key, "tls_cert_file", "no such file or directory");
+  expect_file_error(ca_file, text, key, "tls_cert_file", text);
+  expect_file_error(ca_file, cert, none, "tls_key_file", "no such file or directory");
+  expect_file_error(ca_file, cert, text, "tls_key_file", text);
+  expect_file_error(ca_file, cert, good.key_file, "tls_key_file", good.key_file);
+  expect_file_error(ca_file, cert, locked, "tls_key_file", "it is encrypted");
+  expect_file_error(ca_file, cert, NULL, "tls_key_file", "must be set together");
+  expect_file_error(ca_file, NULL, key, "tls_cert_file", "must be set together");
 }
 
 /* ---- Memory ---- */
 
-/* Exchanges bytes with a server over TLS; returns whether that failed. */
+/* Exchanges bytes with a server over TLS. Returns 0 if it succeeded. */
 static int exchange(void *server) {
   const cachette__tls_settings settings = {.ca_file = ca_file, .verify = true};
   client self = {.received = 0};
@@ -522,28 +530,28 @@ static int exchange(void *server) {
   return self.received != 1000;
 }
 
-static void each_allocation_may_fail(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
-  struct tls_server described = {.identity = &good};
+  struct tls_server behaviour = {.identity = &good};
   peer server;
   peer_start(&server, serve_tls);
-  server.data = &described;
+  server.data = &behaviour;
   assert_in_range(nomem_each(exchange, &server), 1, 100);
   peer_stop(&server);
 }
 
-/* ---- All of them ---- */
+/* ---- Set-up ---- */
 
 #define NAMES "DNS:server.test,DNS:*.wild.test,IP:127.0.0.1"
 
-static int begin(void **state) {
+static int set_up_program(void **state) {
   authority_open(&authority);
-  authority_open(&stranger);
+  authority_open(&foreign_authority);
   authority_file(&authority, "ca.pem", ca_file, sizeof ca_file);
   const struct {
     const char *name;
     struct identity *identity;
-    struct claims claims;
+    struct certificate_fields fields;
   } all[] = {
       {"good", &good, {NAMES, -HOUR, HOUR, false}},
       {"expired", &expired, {NAMES, -2 * HOUR, -HOUR, false}},
@@ -553,21 +561,21 @@ static int begin(void **state) {
       {"user", &user, {"DNS:user.test", -HOUR, HOUR, false}},
   };
   for (size_t i = 0; i < LENGTH(all); i++)
-    authority_issue(&authority, all[i].name, &all[i].claims, all[i].identity);
-  authority_issue(&stranger, "user", &all[5].claims, &foreign_user);
+    authority_issue(&authority, all[i].name, &all[i].fields, all[i].identity);
+  authority_issue(&foreign_authority, "user", &all[5].fields, &foreign_user);
   static const char *const hosts[] = {"server.test", "www.wild.test", "other.test", "wild.test",
                                       "a.b.wild.test"};
   for (size_t i = 0; i < LENGTH(hosts); i++) resolver_set(hosts[i], "127.0.0.1");
   return loop_warm_up(state);
 }
 
-static int end(void **state) {
+static int tear_down_program(void **state) {
   (void)state;
   struct identity *all[] = {&good,        &expired, &early,       &elsewhere,
                             &self_signed, &user,    &foreign_user};
   for (size_t i = 0; i < LENGTH(all); i++) identity_free(all[i]);
   authority_close(&authority);
-  authority_close(&stranger);
+  authority_close(&foreign_authority);
   return 0;
 }
 
@@ -576,25 +584,25 @@ static int end(void **state) {
 int main(void) {
   failing_allocator_install();
   const struct CMUnitTest tests[] = {
-      test(tls_carries_bytes_both_ways),
-      test(tls_bytes_may_come_one_by_one),
+      test(tls_transfers_bytes_in_both_directions),
+      test(tls_bytes_can_be_received_in_small_pieces),
       test(bytes_right_after_the_handshake_are_received),
-      test(bytes_buffered_by_tls_are_received_in_later_turns),
+      test(bytes_buffered_by_openssl_are_received_in_later_turns),
       test(a_certificate_must_be_valid_and_match_the_host),
-      test(a_strangers_certificate_is_refused),
+      test(a_certificate_of_an_unknown_authority_is_refused),
       test(without_verification_any_certificate_is_accepted),
-      test(a_host_name_is_sent_but_no_address),
+      test(the_server_name_is_sent_unless_it_is_an_address),
       test(an_old_version_is_refused),
       test(a_client_certificate_is_sent_on_request),
       test(a_missing_client_certificate_is_reported),
       test(a_server_without_tls_is_reported),
       test(a_server_that_closes_in_the_handshake_is_reported),
       test(a_server_that_does_not_finish_the_handshake_is_reported),
-      test(a_server_that_vanishes_is_reported),
-      test(it_can_be_closed_at_any_time),
+      test(a_close_without_a_close_notify_is_reported),
+      test(a_tls_stream_can_be_closed_at_any_stage),
       test(a_forked_child_sends_no_close_notify),
-      test(an_unusable_file_is_named),
-      test(each_allocation_may_fail),
+      test(errors_name_an_unusable_file),
+      test(each_failing_allocation_is_handled),
   };
-  return cmocka_run_group_tests_name("tls", tests, begin, end);
+  return cmocka_run_group_tests_name("tls", tests, set_up_program, tear_down_program);
 }

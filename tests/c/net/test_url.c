@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* URLs are parsed, refused with a reason, and shown without their secrets. */
+/* URLs are parsed, refused with a reason, and redacted. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +15,12 @@ static void parse_into(const char *text, cachette__url *url) {
   if (code != CACHETTE_OK) fail_msg("%s: %s", text, error.message);
 }
 
-static void same(const char *given, const char *expected) {
+static void expect_text(const char *actual, const char *expected) {
   if (expected == NULL)
-    assert_null(given);
+    assert_null(actual);
   else {
-    assert_non_null(given);
-    assert_string_equal(given, expected);
+    assert_non_null(actual);
+    assert_string_equal(actual, expected);
   }
 }
 
@@ -66,12 +66,12 @@ static void a_url_is_split_into_its_parts(void **state) {
   for (size_t i = 0; i < LENGTH(parts); i++) {
     cachette__url url;
     parse_into(parts[i].text, &url);
-    same(url.scheme, parts[i].scheme);
-    same(url.user, parts[i].user);
-    same(url.password, parts[i].password);
-    same(url.host, parts[i].host);
+    expect_text(url.scheme, parts[i].scheme);
+    expect_text(url.user, parts[i].user);
+    expect_text(url.password, parts[i].password);
+    expect_text(url.host, parts[i].host);
     assert_int_equal(url.port, parts[i].port);
-    same(url.path, parts[i].path);
+    expect_text(url.path, parts[i].path);
     assert_int_equal(url.parameter_count, 0);
     cachette__url_deinit(&url);
   }
@@ -85,10 +85,10 @@ static void parameters_are_names_and_values(void **state) {
       {"db", "3"}, {"name", ""}, {"empty", ""}, {"a&b", "==x"}};
   assert_int_equal(url.parameter_count, LENGTH(expected));
   for (size_t i = 0; i < LENGTH(expected); i++) {
-    same(url.parameters[i].name, expected[i][0]);
-    same(url.parameters[i].value, expected[i][1]);
+    expect_text(url.parameters[i].name, expected[i][0]);
+    expect_text(url.parameters[i].value, expected[i][1]);
   }
-  same(url.path, "");
+  expect_text(url.path, "");
   cachette__url_deinit(&url);
 }
 
@@ -107,11 +107,11 @@ static void parameters_up_to_the_capacity_are_read(void **state) {
   assert_non_null(strstr(error.message, "too many parameters"));
 }
 
-/* ---- Faults ---- */
+/* ---- Errors ---- */
 
 static const struct {
   const char *text, *words;
-} faults[] = {
+} errors[] = {
     {"", "no ://"},
     {"host", "no ://"},
     {"host:6379", "no ://"},
@@ -166,12 +166,12 @@ static const struct {
 
 static void a_malformed_url_is_refused_with_the_reason(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(faults); i++) {
+  for (size_t i = 0; i < LENGTH(errors); i++) {
     cachette__url url;
     cachette_error error = {.code = 0};
-    int code = cachette__url_parse(faults[i].text, "redis_url", example, &url, &error);
-    if (code != CACHETTE_ECONFIG || strstr(error.message, faults[i].words) == NULL)
-      fail_msg("\"%s\": %d, %s", faults[i].text, code, error.message);
+    int code = cachette__url_parse(errors[i].text, "redis_url", example, &url, &error);
+    if (code != CACHETTE_ECONFIG || strstr(error.message, errors[i].words) == NULL)
+      fail_msg("\"%s\": %d, %s", errors[i].text, code, error.message);
     assert_int_equal(error.code, code);
     assert_string_equal(error.subject, "redis_url");
     assert_non_null(strstr(error.message, "\"redis_url\""));
@@ -180,11 +180,11 @@ static void a_malformed_url_is_refused_with_the_reason(void **state) {
   }
 }
 
-/* ---- What is shown ---- */
+/* ---- Redaction ---- */
 
 static const struct {
-  const char *text, *shown;
-} shows[] = {
+  const char *text, *redacted;
+} redactions[] = {
     {"redis://host:6379/0", "redis://host:6379/0"},
     {"redis://host", "redis://host"},
     {"redis://host:/", "redis://host:/"},
@@ -196,7 +196,7 @@ static const struct {
     {"redis://host?password=secret", "redis://host?***"},
     {"unix:///run/x?password=secret", "unix:///run/x?***"},
     {"redis://host#secret", "redis://host?***"},
-    /* Marks of a URL that stand in a password as they are. */
+    /* Unescaped separators in a password. */
     {"redis://:secret/secret@host", "redis://***"},
     {"redis://:secret?secret@host", "redis://***"},
     {"redis://:secret#secret@host", "redis://***"},
@@ -205,7 +205,7 @@ static const struct {
     {"redis://:secret://secret@host", "redis://***"},
     {"redis://host/secret", "redis://host/***"},
     {"redis://host:1/0secret?a=b", "redis://host:1/***"},
-    /* The host was forgotten, or cannot be told from a password. */
+    /* The host is missing, or could be a password. */
     {"redis://:secret", "redis://***"},
     {"redis://user:secret", "redis://***"},
     {"redis://user:secret/0", "redis://***"},
@@ -218,31 +218,32 @@ static const struct {
     {"redis://[::1]secret", "redis://***"},
     {"redis://a:1:secret", "redis://***"},
     {"redis://", "redis://***"},
-    /* It is no URL, so it may be anything. */
+    /* Not a URL: any part could be a secret. */
     {"", "***"},
     {"secret", "***"},
     {"redis:secret@host", "***"},
     {"user:secret@host://x", "***"},
     {"user:secret://host", "***"},
     {"://secret", "***"},
-    /* What would deceive in a terminal or a log. */
+    /* Control characters, which could forge lines in a terminal or a log. */
     {"unix:///a\nb\x1b[2J\xff", "unix:///a?b?[2J?"},
     {"redis://ho\nst", "redis://***"},
 };
 
-static void secrets_are_never_shown(void **state) {
+static void secrets_are_redacted(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(shows); i++) {
-    char shown[128];
-    cachette__url_redact(shows[i].text, shown, sizeof shown);
-    if (strcmp(shown, shows[i].shown) != 0) fail_msg("%s is shown as %s", shows[i].text, shown);
-    assert_null(strstr(shown, "secret"));
+  for (size_t i = 0; i < LENGTH(redactions); i++) {
+    char redacted[128];
+    cachette__url_redact(redactions[i].text, redacted, sizeof redacted);
+    if (strcmp(redacted, redactions[i].redacted) != 0)
+      fail_msg("%s is shown as %s", redactions[i].text, redacted);
+    assert_null(strstr(redacted, "secret"));
   }
 }
 
 static const struct {
-  const char *text, *words; /* NULL: it is fine */
-} lists[] = {
+  const char *text, *words; /* in the error; NULL: it is valid */
+} multi_host_urls[] = {
     {"mongodb://host", NULL},
     {"mongodb://host:1", NULL},
     {"mongodb://a:1,b,[::1]:3/db?replicaSet=x", NULL},
@@ -267,42 +268,43 @@ static const struct {
     {"mongodb://secret%40host", "host is not valid"},
 };
 
-static void a_url_of_many_hosts_is_checked(void **state) {
+static void a_url_with_several_hosts_is_checked(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(lists); i++) {
-    const char *fault = cachette__url_check_multi_host(lists[i].text);
-    bool fine = lists[i].words == NULL ? fault == NULL
-                                       : fault != NULL && strstr(fault, lists[i].words) != NULL;
-    if (!fine) fail_msg("%s: %s", lists[i].text, fault != NULL ? fault : "is fine");
+  for (size_t i = 0; i < LENGTH(multi_host_urls); i++) {
+    const char *error = cachette__url_check_multi_host(multi_host_urls[i].text);
+    bool expected = multi_host_urls[i].words == NULL
+                        ? error == NULL
+                        : error != NULL && strstr(error, multi_host_urls[i].words) != NULL;
+    if (!expected) fail_msg("%s: %s", multi_host_urls[i].text, error != NULL ? error : "is fine");
   }
 }
 
-static void no_message_holds_a_secret(void **state) {
+static void no_message_contains_a_secret(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(shows); i++) {
+  for (size_t i = 0; i < LENGTH(redactions); i++) {
     cachette__url url;
     cachette_error error = {.code = 0};
-    if (cachette__url_parse(shows[i].text, "redis_url", example, &url, &error) == CACHETTE_OK)
+    if (cachette__url_parse(redactions[i].text, "redis_url", example, &url, &error) == CACHETTE_OK)
       cachette__url_deinit(&url);
     assert_null(strstr(error.message, "secret"));
   }
 }
 
-static void a_shown_url_is_cut_to_fit(void **state) {
+static void a_redacted_url_is_truncated_to_fit(void **state) {
   (void)state;
   static const char text[] = "redis://user:secret@host:6379/0?a=b";
   char whole[64];
   cachette__url_redact(text, whole, sizeof whole);
   for (size_t size = 1; size <= sizeof whole; size++) {
-    char *shown = test_malloc(size); /* its ends are guarded */
-    cachette__url_redact(text, shown, size);
-    assert_int_equal(strlen(shown), size > strlen(whole) ? strlen(whole) : size - 1);
-    assert_memory_equal(shown, whole, strlen(shown));
-    test_free(shown);
+    char *redacted = test_malloc(size); /* detects writes beyond its ends */
+    cachette__url_redact(text, redacted, size);
+    assert_int_equal(strlen(redacted), size > strlen(whole) ? strlen(whole) : size - 1);
+    assert_memory_equal(redacted, whole, strlen(redacted));
+    test_free(redacted);
   }
 }
 
-static void a_long_url_leaves_the_reason_in_the_message(void **state) {
+static void a_long_url_does_not_cut_off_the_reason(void **state) {
   (void)state;
   char text[2048] = "redis://user:secret@";
   memset(text + strlen(text), 'h', 1500);
@@ -328,13 +330,13 @@ static int parse_and_free(void *data) {
   return code;
 }
 
-static void each_allocation_may_fail(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
-  /* Scheme, user, password, host, path, two names and values. */
+  /* Scheme, user, password, host, path, and two parameters of a name and a value each. */
   assert_int_equal(nomem_each_needed(parse_and_free, NULL), 9);
 }
 
-static void a_url_that_was_freed_is_empty(void **state) {
+static void a_freed_url_is_empty(void **state) {
   (void)state;
   cachette__url url;
   parse_into("redis://user:secret@host/1?a=b", &url);
@@ -351,13 +353,13 @@ int main(void) {
       cmocka_unit_test(parameters_are_names_and_values),
       cmocka_unit_test(parameters_up_to_the_capacity_are_read),
       cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
-      cmocka_unit_test(secrets_are_never_shown),
-      cmocka_unit_test(a_url_of_many_hosts_is_checked),
-      cmocka_unit_test(no_message_holds_a_secret),
-      cmocka_unit_test(a_shown_url_is_cut_to_fit),
-      cmocka_unit_test(a_long_url_leaves_the_reason_in_the_message),
-      cmocka_unit_test(each_allocation_may_fail),
-      cmocka_unit_test(a_url_that_was_freed_is_empty),
+      cmocka_unit_test(secrets_are_redacted),
+      cmocka_unit_test(a_url_with_several_hosts_is_checked),
+      cmocka_unit_test(no_message_contains_a_secret),
+      cmocka_unit_test(a_redacted_url_is_truncated_to_fit),
+      cmocka_unit_test(a_long_url_does_not_cut_off_the_reason),
+      cmocka_unit_test(each_failing_allocation_is_handled),
+      cmocka_unit_test(a_freed_url_is_empty),
   };
   return cmocka_run_group_tests_name("url", tests, NULL, NULL);
 }

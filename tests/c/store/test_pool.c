@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread pool of a store: where jobs run, how many at a time, and what a close leaves behind.
+ * The thread pool of a store: on which threads jobs run, how many run concurrently, and what a
+ * close frees.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -13,14 +14,14 @@
 
 enum { MANY = 500, THREADS = 4, LONG_MS = 20000, SHORT_MS = 100 };
 
-/* What the jobs of a pool share: counts, and a gate for jobs that are to wait. */
+/* What the jobs of a pool share: counters, and a gate that some jobs wait for. */
 typedef struct record {
   uv_mutex_t mutex;
   uv_cond_t changed;
-  int threads, left; /* threads that began, and that ended */
-  int begun, at_once, most_at_once;
+  int threads, threads_ended;
+  int started, running, max_running;
   int dropped, dropped_late, done;
-  int refusals; /* how many inits of threads are still to fail */
+  int init_failures; /* how many more thread inits fail */
   bool open, freed;
   pthread_t freed_by;
   bool drops_slowly;
@@ -30,7 +31,7 @@ typedef struct task {
   cachette__job job;
   record *record;
   bool waits;
-  bool on_other_thread, signals_blocked, let_in;
+  bool on_other_thread, signals_blocked, has_thread_state;
   pthread_t submitter;
 } task;
 
@@ -38,22 +39,22 @@ static uv_loop_t loop;
 
 /* ---- The pool's functions ---- */
 
-static void *enter(void *shared) {
+static void *init_thread(void *shared) {
   record *self = shared;
   uv_mutex_lock(&self->mutex);
-  bool refused = self->refusals > 0;
-  if (refused)
-    self->refusals--;
+  bool fails = self->init_failures > 0;
+  if (fails)
+    self->init_failures--;
   else
     self->threads++;
   uv_mutex_unlock(&self->mutex);
-  return refused ? NULL : self;
+  return fails ? NULL : self;
 }
 
-static void leave(void *shared, void *thread) {
+static void deinit_thread(void *shared, void *thread) {
   record *self = shared;
   uv_mutex_lock(&self->mutex);
-  self->left += thread == shared;
+  self->threads_ended += thread == shared;
   uv_mutex_unlock(&self->mutex);
 }
 
@@ -66,23 +67,23 @@ static void free_record(void *shared) {
   uv_mutex_unlock(&self->mutex);
 }
 
-static const cachette__pool_kind kind = {enter, leave, free_record};
+static const cachette__pool_kind kind = {init_thread, deinit_thread, free_record};
 
 static void work(cachette__job *job, void *thread) {
   task *self = (task *)job;
-  record *seen = self->record;
+  record *counts = self->record;
   sigset_t blocked;
   pthread_sigmask(SIG_SETMASK, NULL, &blocked);
   self->signals_blocked = sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGINT) == 1;
   self->on_other_thread = !pthread_equal(self->submitter, pthread_self());
-  self->let_in = thread == seen;
-  uv_mutex_lock(&seen->mutex);
-  seen->begun++;
-  if (++seen->at_once > seen->most_at_once) seen->most_at_once = seen->at_once;
-  uv_cond_broadcast(&seen->changed);
-  while (self->waits && !seen->open) uv_cond_wait(&seen->changed, &seen->mutex);
-  seen->at_once--;
-  uv_mutex_unlock(&seen->mutex);
+  self->has_thread_state = thread == counts;
+  uv_mutex_lock(&counts->mutex);
+  counts->started++;
+  if (++counts->running > counts->max_running) counts->max_running = counts->running;
+  uv_cond_broadcast(&counts->changed);
+  while (self->waits && !counts->open) uv_cond_wait(&counts->changed, &counts->mutex);
+  counts->running--;
+  uv_mutex_unlock(&counts->mutex);
 }
 
 static void done(cachette__job *job) {
@@ -105,7 +106,7 @@ static void drop(cachette__job *job) {
   free(self);
 }
 
-/* ---- What the tests do ---- */
+/* ---- Helpers ---- */
 
 static void record_init(record *self) {
   memset(self, 0, sizeof *self);
@@ -118,250 +119,250 @@ static void record_deinit(record *self) {
   uv_mutex_destroy(&self->mutex);
 }
 
-static cachette__pool *open_pool(record *seen, unsigned threads) {
+static cachette__pool *open_pool(record *counts, unsigned threads) {
   cachette__pool *pool = NULL;
-  record_init(seen);
+  record_init(counts);
   assert_int_equal(uv_loop_init(&loop), 0);
-  assert_int_equal(cachette__pool_new(&loop, threads, &kind, seen, &pool), CACHETTE_OK);
+  assert_int_equal(cachette__pool_new(&loop, threads, &kind, counts, &pool), CACHETTE_OK);
   return pool;
 }
 
-static void run_loop_down(void) {
+static void close_loop(void) {
   while (uv_loop_close(&loop) == UV_EBUSY) uv_run(&loop, UV_RUN_ONCE);
 }
 
-static task *submit(cachette__pool *pool, record *seen, bool waits) {
+static task *submit(cachette__pool *pool, record *counts, bool waits) {
   task *self = calloc(1, sizeof *self);
   assert_non_null(self);
   self->job = (cachette__job){.work = work, .done = done, .drop = drop};
-  self->record = seen;
+  self->record = counts;
   self->waits = waits;
   self->submitter = pthread_self();
   assert_int_equal(cachette__pool_submit(pool, &self->job), CACHETTE_OK);
   return self;
 }
 
-/* Waits until one of the record's counts is there. */
-static void await_count(record *seen, const int *count, int wanted) {
-  uv_mutex_lock(&seen->mutex);
-  while (*count < wanted) uv_cond_wait(&seen->changed, &seen->mutex);
-  uv_mutex_unlock(&seen->mutex);
+/* Waits until a counter of the record reaches `wanted`. */
+static void wait_for_count(record *counts, const int *count, int wanted) {
+  uv_mutex_lock(&counts->mutex);
+  while (*count < wanted) uv_cond_wait(&counts->changed, &counts->mutex);
+  uv_mutex_unlock(&counts->mutex);
 }
 
-static void open_gate(record *seen) {
-  uv_mutex_lock(&seen->mutex);
-  seen->open = true;
-  uv_cond_broadcast(&seen->changed);
-  uv_mutex_unlock(&seen->mutex);
+static void open_gate(record *counts) {
+  uv_mutex_lock(&counts->mutex);
+  counts->open = true;
+  uv_cond_broadcast(&counts->changed);
+  uv_mutex_unlock(&counts->mutex);
 }
 
-static void await_freed(record *seen) {
-  uv_mutex_lock(&seen->mutex);
-  while (!seen->freed) uv_cond_wait(&seen->changed, &seen->mutex);
-  uv_mutex_unlock(&seen->mutex);
+static void wait_until_freed(record *counts) {
+  uv_mutex_lock(&counts->mutex);
+  while (!counts->freed) uv_cond_wait(&counts->changed, &counts->mutex);
+  uv_mutex_unlock(&counts->mutex);
 }
 
 /* ---- Tests ---- */
 
-static void jobs_run_on_other_threads_and_come_back(void **state) {
+static void jobs_run_on_other_threads_and_complete_on_the_submitter(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, THREADS);
+  record counts;
+  cachette__pool *pool = open_pool(&counts, THREADS);
   for (int i = 0; i < MANY; i++) {
-    submit(pool, &seen, false);
+    submit(pool, &counts, false);
     if (i % 7 == 0) uv_run(&loop, UV_RUN_NOWAIT);
   }
-  while (seen.done < MANY) uv_run(&loop, UV_RUN_ONCE);
-  assert_in_range(seen.threads, 1, THREADS);
+  while (counts.done < MANY) uv_run(&loop, UV_RUN_ONCE);
+  assert_in_range(counts.threads, 1, THREADS);
   cachette__pool_close(pool, LONG_MS, false);
-  assert_int_equal(seen.left, seen.threads);
-  assert_true(seen.freed);
-  assert_int_equal(seen.begun, MANY);
-  assert_int_equal(seen.dropped, 0);
-  run_loop_down();
-  record_deinit(&seen);
+  assert_int_equal(counts.threads_ended, counts.threads);
+  assert_true(counts.freed);
+  assert_int_equal(counts.started, MANY);
+  assert_int_equal(counts.dropped, 0);
+  close_loop();
+  record_deinit(&counts);
 }
 
-static void threads_are_started_as_needed_and_no_more_than_allowed(void **state) {
+static void threads_are_started_as_needed_up_to_the_limit(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, THREADS);
+  record counts;
+  cachette__pool *pool = open_pool(&counts, THREADS);
   for (int i = 0; i < THREADS + 3; i++) {
-    submit(pool, &seen, true);
-    await_count(&seen, &seen.begun, i < THREADS ? i + 1 : THREADS);
+    submit(pool, &counts, true);
+    wait_for_count(&counts, &counts.started, i < THREADS ? i + 1 : THREADS);
   }
-  assert_int_equal(seen.threads, THREADS);
-  assert_int_equal(seen.at_once, THREADS);
-  open_gate(&seen);
-  while (seen.done < THREADS + 3) uv_run(&loop, UV_RUN_ONCE);
-  assert_int_equal(seen.threads, THREADS);
-  assert_int_equal(seen.most_at_once, THREADS);
+  assert_int_equal(counts.threads, THREADS);
+  assert_int_equal(counts.running, THREADS);
+  open_gate(&counts);
+  while (counts.done < THREADS + 3) uv_run(&loop, UV_RUN_ONCE);
+  assert_int_equal(counts.threads, THREADS);
+  assert_int_equal(counts.max_running, THREADS);
   cachette__pool_close(pool, LONG_MS, false);
-  run_loop_down();
-  record_deinit(&seen);
+  close_loop();
+  record_deinit(&counts);
 }
 
-/* A thread whose init fails, for lack of memory, tries again at a later job. */
-static void a_thread_whose_init_failed_tries_again(void **state) {
+/* A thread whose init fails, as when out of memory, retries it before a later job. */
+static void a_failed_thread_init_is_retried(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, 1);
-  seen.refusals = 2;
+  record counts;
+  cachette__pool *pool = open_pool(&counts, 1);
+  counts.init_failures = 2;
   for (int i = 0; i < 4; i++) {
-    task *each = submit(pool, &seen, true);
-    await_count(&seen, &seen.begun, i + 1);
-    assert_int_equal(each->let_in, i >= 2);
-    open_gate(&seen);
-    while (seen.done <= i) uv_run(&loop, UV_RUN_ONCE);
-    seen.open = false;
+    task *each = submit(pool, &counts, true);
+    wait_for_count(&counts, &counts.started, i + 1);
+    assert_int_equal(each->has_thread_state, i >= 2);
+    open_gate(&counts);
+    while (counts.done <= i) uv_run(&loop, UV_RUN_ONCE);
+    counts.open = false;
   }
-  assert_int_equal(seen.threads, 1);
+  assert_int_equal(counts.threads, 1);
   cachette__pool_close(pool, LONG_MS, false);
-  assert_int_equal(seen.left, 1);
-  run_loop_down();
-  record_deinit(&seen);
+  assert_int_equal(counts.threads_ended, 1);
+  close_loop();
+  record_deinit(&counts);
 }
 
 static void a_queued_job_can_be_cancelled(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, 1);
-  task *running = submit(pool, &seen, true);
-  await_count(&seen, &seen.begun, 1);
+  record counts;
+  cachette__pool *pool = open_pool(&counts, 1);
+  task *running = submit(pool, &counts, true);
+  wait_for_count(&counts, &counts.started, 1);
   task *waiting[4];
-  for (size_t i = 0; i < LENGTH(waiting); i++) waiting[i] = submit(pool, &seen, false);
+  for (size_t i = 0; i < LENGTH(waiting); i++) waiting[i] = submit(pool, &counts, false);
   assert_false(cachette__pool_cancel(pool, &running->job));
-  static const int order[] = {3, 0}; /* the last one and the first one */
+  static const int order[] = {3, 0}; /* the last and the first */
   for (size_t i = 0; i < LENGTH(order); i++) {
     assert_true(cachette__pool_cancel(pool, &waiting[order[i]]->job));
     free(waiting[order[i]]);
   }
-  submit(pool, &seen, false);
-  open_gate(&seen);
-  while (seen.done < 4) uv_run(&loop, UV_RUN_ONCE);
-  assert_int_equal(seen.begun, 4);
+  submit(pool, &counts, false);
+  open_gate(&counts);
+  while (counts.done < 4) uv_run(&loop, UV_RUN_ONCE);
+  assert_int_equal(counts.started, 4);
   cachette__pool_close(pool, LONG_MS, false);
-  run_loop_down();
-  record_deinit(&seen);
+  close_loop();
+  record_deinit(&counts);
 }
 
-static void a_close_drops_the_jobs_that_are_left(void **state) {
+static void a_close_drops_the_remaining_jobs(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, 1);
-  submit(pool, &seen, false);
-  await_count(&seen, &seen.begun, 1);
-  submit(pool, &seen, true);
-  await_count(&seen, &seen.begun, 2);
-  submit(pool, &seen, false);
-  assert_int_equal(seen.threads, 1);
-  /* One is finished but not completed, one is running, one is queued. */
+  record counts;
+  cachette__pool *pool = open_pool(&counts, 1);
+  submit(pool, &counts, false);
+  wait_for_count(&counts, &counts.started, 1);
+  submit(pool, &counts, true);
+  wait_for_count(&counts, &counts.started, 2);
+  submit(pool, &counts, false);
+  assert_int_equal(counts.threads, 1);
+  /* One job has finished but not completed, one is running, one is queued. */
   cachette__pool_close(pool, 0, false);
-  open_gate(&seen);
-  await_freed(&seen);
-  assert_int_equal(seen.done, 0);
-  assert_int_equal(seen.dropped, 3);
-  assert_int_equal(seen.begun, 2);
-  run_loop_down();
-  record_deinit(&seen);
+  open_gate(&counts);
+  wait_until_freed(&counts);
+  assert_int_equal(counts.done, 0);
+  assert_int_equal(counts.dropped, 3);
+  assert_int_equal(counts.started, 2);
+  close_loop();
+  record_deinit(&counts);
 }
 
 static void shared_state_lives_until_the_last_job_is_dropped(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, THREADS);
-  for (int i = 0; i < THREADS; i++) submit(pool, &seen, true);
-  await_count(&seen, &seen.begun, THREADS);
-  open_gate(&seen);
-  usleep(50000); /* they are finished, but for their `done` */
-  seen.drops_slowly = true;
+  record counts;
+  cachette__pool *pool = open_pool(&counts, THREADS);
+  for (int i = 0; i < THREADS; i++) submit(pool, &counts, true);
+  wait_for_count(&counts, &counts.started, THREADS);
+  open_gate(&counts);
+  usleep(50000); /* the jobs finish, and their `done` is pending */
+  counts.drops_slowly = true;
   cachette__pool_close(pool, LONG_MS, false);
-  assert_int_equal(seen.dropped, THREADS);
-  assert_int_equal(seen.dropped_late, 0);
-  assert_true(seen.freed);
-  /* Freeing may be slow, so the thread that closes never does it. */
-  assert_false(pthread_equal(seen.freed_by, pthread_self()));
-  run_loop_down();
-  record_deinit(&seen);
+  assert_int_equal(counts.dropped, THREADS);
+  assert_int_equal(counts.dropped_late, 0);
+  assert_true(counts.freed);
+  /* Freeing may be slow, so it never runs on the thread that closes. */
+  assert_false(pthread_equal(counts.freed_by, pthread_self()));
+  close_loop();
+  record_deinit(&counts);
 }
 
 static void a_close_does_not_wait_for_a_job_that_hangs(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, THREADS);
-  submit(pool, &seen, true);
-  submit(pool, &seen, false);
-  await_count(&seen, &seen.begun, 2);
-  int64_t before = machine_ms();
+  record counts;
+  cachette__pool *pool = open_pool(&counts, THREADS);
+  submit(pool, &counts, true);
+  submit(pool, &counts, false);
+  wait_for_count(&counts, &counts.started, 2);
+  int64_t before = monotonic_ms();
   cachette__pool_close(pool, SHORT_MS, false);
-  int64_t waited = machine_ms() - before;
+  int64_t waited = monotonic_ms() - before;
   assert_in_range(waited, SHORT_MS - 1, LONG_MS);
-  run_loop_down();
-  uv_mutex_lock(&seen.mutex);
-  assert_false(seen.freed);
-  uv_mutex_unlock(&seen.mutex);
-  open_gate(&seen); /* the thread comes back long after the loop is closed, and cleans up */
-  await_freed(&seen);
-  assert_int_equal(seen.dropped, 2);
-  assert_int_equal(seen.left, seen.threads);
-  record_deinit(&seen);
+  close_loop();
+  uv_mutex_lock(&counts.mutex);
+  assert_false(counts.freed);
+  uv_mutex_unlock(&counts.mutex);
+  open_gate(&counts); /* the thread cleans up after the loop is closed */
+  wait_until_freed(&counts);
+  assert_int_equal(counts.dropped, 2);
+  assert_int_equal(counts.threads_ended, counts.threads);
+  record_deinit(&counts);
 }
 
-static void a_pool_that_was_not_used_has_no_threads(void **state) {
+static void an_unused_pool_has_no_threads(void **state) {
   (void)state;
-  record seen;
-  cachette__pool *pool = open_pool(&seen, THREADS);
+  record counts;
+  cachette__pool *pool = open_pool(&counts, THREADS);
   cachette__pool_close(pool, LONG_MS, false);
-  assert_int_equal(seen.threads, 0);
-  assert_true(seen.freed);
-  run_loop_down();
-  record_deinit(&seen);
+  assert_int_equal(counts.threads, 0);
+  assert_true(counts.freed);
+  close_loop();
+  record_deinit(&counts);
 }
 
 static void pools_open_and_close_while_jobs_run(void **state) {
   (void)state;
   for (int i = 0; i < 100; i++) {
-    record seen;
-    cachette__pool *pool = open_pool(&seen, THREADS);
-    for (int j = 0; j < i % 10; j++) submit(pool, &seen, false);
+    record counts;
+    cachette__pool *pool = open_pool(&counts, THREADS);
+    for (int j = 0; j < i % 10; j++) submit(pool, &counts, false);
     if (i % 3 == 0) uv_run(&loop, UV_RUN_NOWAIT);
     cachette__pool_close(pool, LONG_MS, false);
-    assert_int_equal(seen.done + seen.dropped, i % 10);
-    assert_true(seen.freed);
-    run_loop_down();
-    record_deinit(&seen);
+    assert_int_equal(counts.done + counts.dropped, i % 10);
+    assert_true(counts.freed);
+    close_loop();
+    record_deinit(&counts);
   }
 }
 
-static void without_memory_there_is_no_pool(void **state) {
+static void creating_a_pool_without_memory_fails(void **state) {
   (void)state;
-  record seen;
-  record_init(&seen);
+  record counts;
+  record_init(&counts);
   assert_int_equal(uv_loop_init(&loop), 0);
   cachette__pool *pool = NULL;
   failing_allocator_arm(0);
-  assert_int_equal(cachette__pool_new(&loop, THREADS, &kind, &seen, &pool), CACHETTE_ENOMEM);
+  assert_int_equal(cachette__pool_new(&loop, THREADS, &kind, &counts, &pool), CACHETTE_ENOMEM);
   failing_allocator_arm(-1);
   assert_null(pool);
-  assert_false(seen.freed);
-  run_loop_down();
-  record_deinit(&seen);
+  assert_false(counts.freed);
+  close_loop();
+  record_deinit(&counts);
 }
 
 #define test(name) cmocka_unit_test(name)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(jobs_run_on_other_threads_and_come_back),
-      test(threads_are_started_as_needed_and_no_more_than_allowed),
-      test(a_thread_whose_init_failed_tries_again),
+      test(jobs_run_on_other_threads_and_complete_on_the_submitter),
+      test(threads_are_started_as_needed_up_to_the_limit),
+      test(a_failed_thread_init_is_retried),
       test(a_queued_job_can_be_cancelled),
-      test(a_close_drops_the_jobs_that_are_left),
+      test(a_close_drops_the_remaining_jobs),
       test(shared_state_lives_until_the_last_job_is_dropped),
       test(a_close_does_not_wait_for_a_job_that_hangs),
-      test(a_pool_that_was_not_used_has_no_threads),
+      test(an_unused_pool_has_no_threads),
       test(pools_open_and_close_while_jobs_run),
-      test(without_memory_there_is_no_pool),
+      test(creating_a_pool_without_memory_fails),
   };
   failing_allocator_install();
   return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

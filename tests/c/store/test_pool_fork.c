@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A forked child closes its parent's pool, whose threads it does not have. */
+/* A forked child closes the pool of its parent without having its threads. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,18 +8,18 @@
 
 typedef struct task {
   cachette__job job;
-  const int *gate; /* a pipe that it reads from before it ends, or NULL */
+  const int *gate; /* a pipe that the job reads from before it ends, or NULL */
 } task;
 
 static uv_loop_t loop;
-static int begun[2]; /* a pipe in which each job says that it has begun */
+static int started[2]; /* a pipe to which each job writes a byte when it starts */
 static int done_count, drop_count, freed_count;
 
 static void work(cachette__job *job, void *thread) {
   task *self = (task *)job;
   char byte;
   (void)thread;
-  while (write(begun[1], "x", 1) < 0) continue;
+  while (write(started[1], "x", 1) < 0) continue;
   while (self->gate != NULL && read(self->gate[0], &byte, 1) < 0) continue;
 }
 
@@ -59,25 +59,25 @@ static void close_pool(cachette__pool *pool) {
   while (uv_loop_close(&loop) == UV_EBUSY) uv_run(&loop, UV_RUN_ONCE);
 }
 
-static void close_at_work(void *data) {
+static void close_while_a_job_runs(void *data) {
   cachette__pool_close(data, 20000, true);
   child_assert(done_count == 1);
-  child_assert(drop_count == 2); /* the two that were not begun */
+  child_assert(drop_count == 2); /* the queued jobs */
   child_assert(freed_count == 0);
 }
 
-static void a_child_leaves_running_jobs_alone(void **state) {
+static void a_child_does_not_drop_running_jobs(void **state) {
   (void)state;
   int gate[2];
   char bytes[1];
   assert_int_equal(pipe(gate), 0);
   cachette__pool *pool = open_pool();
   submit(pool, NULL);
-  assert_int_equal(read(begun[0], bytes, 1), 1);
+  assert_int_equal(read(started[0], bytes, 1), 1);
   while (done_count == 0) uv_run(&loop, UV_RUN_ONCE);
   for (int i = 0; i < 3; i++) submit(pool, gate);
-  assert_int_equal(read(begun[0], bytes, 1), 1); /* the first of them */
-  run_in_child(close_at_work, pool);
+  assert_int_equal(read(started[0], bytes, 1), 1); /* the first job has started */
+  run_in_child(close_while_a_job_runs, pool);
   assert_int_equal(write(gate[1], "xxx", 3), 3);
   while (done_count < 4) uv_run(&loop, UV_RUN_ONCE);
   close_pool(pool);
@@ -102,9 +102,9 @@ static void a_child_frees_queued_jobs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_child_leaves_running_jobs_alone),
+      cmocka_unit_test(a_child_does_not_drop_running_jobs),
       cmocka_unit_test(a_child_frees_queued_jobs),
   };
-  if (pipe(begun) != 0) return 1;
+  if (pipe(started) != 0) return 1;
   return cmocka_run_group_tests_name("pool_fork", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all backends have in common: counters, touch, exists, put if absent, ping. */
+/* What all backends have in common: counters, touch, exists, put if absent, ping, cancelling. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +62,8 @@ static cachette *open_on_file(void) { return file_folder_open(&folder, NULL); }
 #endif
 
 struct backend {
-  cachette *(*open)(void); /* without connecting yet */
-  bool is_memcached;       /* it counts time in whole seconds, and numbers from 0 to 2^64 - 1 */
+  cachette *(*open)(void); /* does not connect yet */
+  bool is_memcached;       /* TTLs in whole seconds, counters from 0 to 2^64 - 1 */
 };
 
 static const struct backend in_memory = {open_in_memory, false}, on_redis = {open_on_redis, false},
@@ -90,18 +90,19 @@ static cachette *open_empty(void **state) {
   return handle;
 }
 
-/* A short time to live, and waiting until it is over. */
-static int64_t brief(void **state) { return is_memcached(state) ? 1000 : 20; }
+/* Returns a short TTL, in milliseconds. */
+static int64_t short_ttl(void **state) { return is_memcached(state) ? 1000 : 20; }
 
-static void outlive_brief(void **state) { usleep(is_memcached(state) ? 1500000 : 50000); }
+/* Waits until a short TTL has expired. */
+static void wait_for_short_ttl(void **state) { usleep(is_memcached(state) ? 1500000 : 50000); }
 
-/* The value of a counter that would be below zero. */
-static int64_t floored(void **state, int64_t number) {
+/* Returns the value of a counter. memcached stops at zero. */
+static int64_t bounded(void **state, int64_t number) {
   return is_memcached(state) && number < 0 ? 0 : number;
 }
 
-/* Whether the key holds this number. memcached leaves spaces behind one that became shorter. */
-static bool holds_number(cachette *handle, const char *key, int64_t number) {
+/* Returns whether the value of a key is this number. memcached pads numbers with spaces. */
+static bool has_number(cachette *handle, const char *key, int64_t number) {
   cachette_slice value;
   char text[32] = "", *end;
   assert_int_equal(cachette_fetch(handle, cachette_str(key), &value, NULL, NULL), 1);
@@ -122,7 +123,7 @@ static int start_servers(void **state) {
   dynamodb_server_share(&dynamodb);
 #endif
 #ifdef WITH_FILE
-  file_folder_make(&folder);
+  file_folder_create(&folder);
 #endif
 #ifdef WITH_MONGODB
   mongod_server_share(&mongod);
@@ -148,19 +149,19 @@ static int remove_servers(void **state) {
   return 0;
 }
 
-static void a_counter_counts_and_is_stored_as_digits(void **state) {
+static void a_counter_is_stored_as_digits(void **state) {
   cachette *handle = open_empty(state);
   int64_t sum;
   assert_int_equal(increment(handle, "visits", 0, &sum, NULL), CACHETTE_MISS);
   assert_int_equal(sum, 0);
-  assert_true(holds_text(handle, "visits", "0"));
+  assert_true(has_text(handle, "visits", "0"));
   assert_int_equal(increment(handle, "visits", 41, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(increment(handle, "visits", 1, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
-  assert_true(holds_text(handle, "visits", "42"));
+  assert_true(has_text(handle, "visits", "42"));
   assert_int_equal(increment(handle, "visits", -50, &sum, NULL), CACHETTE_HIT);
-  assert_int_equal(sum, floored(state, -8));
-  assert_true(holds_number(handle, "visits", sum));
+  assert_int_equal(sum, bounded(state, -8));
+  assert_true(has_number(handle, "visits", sum));
   put_text(handle, "visits", "1000", 0);
   assert_int_equal(increment(handle, "visits", 7, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 1007);
@@ -184,22 +185,22 @@ static void a_counter_keeps_its_ttl(void **state) {
   cachette_close(handle);
 }
 
-static void an_expired_counter_starts_again(void **state) {
+static void an_expired_counter_restarts(void **state) {
   cachette *handle = open_empty(state);
   for (int i = 0; i < 2; i++) {
-    cachette_item item = {.key = cachette_str("short"), .amount = 5, .ttl_ms = brief(state)};
+    cachette_item item = {.key = cachette_str("short"), .amount = 5, .ttl_ms = short_ttl(state)};
     assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
     assert_int_equal(item.amount, 5);
     assert_int_equal(item.status, CACHETTE_MISS);
-    outlive_brief(state);
+    wait_for_short_ttl(state);
   }
   cachette_close(handle);
 }
 
-static void other_values_are_left_as_they_were(void **state) {
+static void values_that_are_not_counters_are_not_changed(void **state) {
   static const char *const values[] = {"", "-", "abc", "1.5", "--1", "0x10",
                                        "1234567890123456789012345678901234567890",
-                                       /* memcached takes these for numbers. */
+                                       /* memcached reads these as numbers. */
                                        "+1", " 1", "1\n", "9223372036854775808", "007", "-0"};
   cachette *handle = open_empty(state);
   size_t count = is_memcached(state) ? LENGTH(values) - 6 : LENGTH(values);
@@ -211,7 +212,7 @@ static void other_values_are_left_as_they_were(void **state) {
     assert_int_equal(error.code, CACHETTE_ECODEC);
     assert_string_equal(error.subject, "key");
     assert_non_null(strstr(error.message, "\"key\" is not a counter"));
-    assert_true(holds_text(handle, "key", values[i]));
+    assert_true(has_text(handle, "key", values[i]));
   }
   cachette_close(handle);
 }
@@ -232,18 +233,18 @@ static void a_counter_stays_within_64_bits(void **state) {
     put_text(handle, "key", cases[i].value, 0);
     assert_int_equal(increment(handle, "key", cases[i].amount, &sum, &error), CACHETTE_EINVAL);
     assert_non_null(strstr(error.message, "\"key\" would exceed the range"));
-    assert_true(holds_number(handle, "key", strtoll(cases[i].value, NULL, 10)));
+    assert_true(has_number(handle, "key", strtoll(cases[i].value, NULL, 10)));
     assert_int_equal(increment(handle, "key", 0, &sum, &error), CACHETTE_HIT);
   }
   put_text(handle, "key", "9223372036854775807", 0);
   assert_int_equal(increment(handle, "key", -INT64_MAX, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 0);
   assert_int_equal(increment(handle, "low", INT64_MIN, &sum, NULL), CACHETTE_MISS);
-  assert_true(holds_number(handle, "low", floored(state, INT64_MIN)));
+  assert_true(has_number(handle, "low", bounded(state, INT64_MIN)));
   cachette_close(handle);
 }
 
-static void many_counters_at_once(void **state) {
+static void one_op_increments_many_counters(void **state) {
   enum { COUNT = 300 };
   cachette *handle = open_empty(state);
   static cachette_item items[COUNT];
@@ -259,27 +260,27 @@ static void many_counters_at_once(void **state) {
       assert_int_equal(items[i].status, i == 7      ? CACHETTE_ECODEC
                                         : round > 1 ? CACHETTE_HIT
                                                     : CACHETTE_MISS);
-      if (i != 7) assert_int_equal(items[i].amount, floored(state, round * (i - 100)));
+      if (i != 7) assert_int_equal(items[i].amount, bounded(state, round * (i - 100)));
     }
   }
   cachette_close(handle);
 }
 
-static void a_touch_changes_the_time_and_nothing_else(void **state) {
+static void a_touch_changes_only_the_ttl(void **state) {
   cachette *handle = open_empty(state);
   put_text(handle, "a", "value", 0);
   put_text(handle, "b", "other", 0);
   cachette_item items[] = {{.key = cachette_str("a"), .ttl_ms = 900000},
                            {.key = cachette_str("absent"), .ttl_ms = 900000},
-                           {.key = cachette_str("b"), .ttl_ms = brief(state)}};
+                           {.key = cachette_str("b"), .ttl_ms = short_ttl(state)}};
   assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, items, 3), 2);
   assert_int_equal(items[0].status, CACHETTE_HIT);
   assert_int_equal(items[1].status, CACHETTE_MISS);
   assert_int_equal(items[2].status, CACHETTE_HIT);
   assert_in_range(time_left(handle, "a"), 890000, 900000);
-  assert_true(holds_text(handle, "a", "value"));
-  outlive_brief(state);
-  assert_false(holds(handle, "b"));
+  assert_true(has_text(handle, "a", "value"));
+  wait_for_short_ttl(state);
+  assert_false(has_key(handle, "b"));
   assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, &items[2], 1), 0);
   items[0].ttl_ms = 0;
   assert_int_equal(run_items(handle, CACHETTE_TOUCH, 0, items, 1), 1);
@@ -287,12 +288,12 @@ static void a_touch_changes_the_time_and_nothing_else(void **state) {
   cachette_close(handle);
 }
 
-static void exists_reports_which_keys_are_there(void **state) {
+static void exists_reports_which_keys_exist(void **state) {
   cachette *handle = open_empty(state);
   put_text(handle, "a", "value", 0);
   put_text(handle, "empty", "", 0);
-  put_text(handle, "short", "value", brief(state));
-  outlive_brief(state);
+  put_text(handle, "short", "value", short_ttl(state));
+  wait_for_short_ttl(state);
   cachette_item items[] = {{.key = cachette_str("a")},
                            {.key = cachette_str("absent")},
                            {.key = cachette_str("short")},
@@ -310,7 +311,7 @@ static void exists_reports_which_keys_are_there(void **state) {
   cachette_close(handle);
 }
 
-static void put_if_absent_leaves_an_existing_entry(void **state) {
+static void put_if_absent_keeps_an_existing_entry(void **state) {
   cachette *handle = open_empty(state);
   put_text(handle, "a", "first", 0);
   cachette_item items[] = {
@@ -319,15 +320,15 @@ static void put_if_absent_leaves_an_existing_entry(void **state) {
   assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 2), 1);
   assert_int_equal(items[0].status, CACHETTE_HIT);
   assert_int_equal(items[1].status, CACHETTE_MISS);
-  assert_true(holds_text(handle, "a", "first"));
+  assert_true(has_text(handle, "a", "first"));
   assert_in_range(time_left(handle, "a"), 50000, 60000);
-  assert_true(holds_text(handle, "b", "second"));
+  assert_true(has_text(handle, "b", "second"));
   assert_in_range(time_left(handle, "b"), 890000, 900000);
-  put_text(handle, "short", "first", brief(state));
-  outlive_brief(state);
+  put_text(handle, "short", "first", short_ttl(state));
+  wait_for_short_ttl(state);
   items[0].key = cachette_str("short");
   assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 1), 1);
-  assert_true(holds_text(handle, "short", "second"));
+  assert_true(has_text(handle, "short", "second"));
   cachette_close(handle);
 }
 
@@ -340,7 +341,7 @@ static void a_ping_is_answered(void **state) {
   cachette_close(handle);
 }
 
-/* ---- Ops that are given up ---- */
+/* ---- Cancelled ops ---- */
 
 static const enum cachette_verb verbs[] = {
     CACHETTE_FETCH,           CACHETTE_PUT,       CACHETTE_EXISTS,
@@ -355,35 +356,35 @@ static void submit(cachette *handle, struct probe *probe, enum cachette_verb ver
   probe_submit(handle, probe);
 }
 
-static void give_up(cachette *handle, struct probe *probe) {
+static void cancel(cachette *handle, struct probe *probe) {
   if (!cachette_op_pending(&probe->op)) return;
   assert_int_equal(cachette_cancel(handle, &probe->op), CACHETTE_OK);
   probe_expect(probe, CACHETTE_ECANCELED);
 }
 
-static void expect_fine(const struct probe *probe) {
+static void expect_success(const struct probe *probe) {
   assert_int_equal(probe->done, 1);
   if (probe->op.status < 0) fail_msg("%s", probe->error.message);
 }
 
-/* The first op opens the connection, and is cancelled before that is open. */
+/* The first op starts the connection and is cancelled before it is open. */
 static void a_cancelled_first_op_does_not_take_the_next_answer(void **state) {
   cachette_close(open_empty(state));
   for (size_t i = 0; i < LENGTH(verbs); i++) {
     struct probe first, next;
     cachette *handle = open_only(state);
     submit(handle, &first, verbs[i], "first");
-    give_up(handle, &first);
+    cancel(handle, &first);
     submit(handle, &next, CACHETTE_PUT, "next");
     probe_wait(handle, &next);
-    expect_fine(&next);
-    assert_true(holds_text(handle, "next", "value"));
+    expect_success(&next);
+    assert_true(has_text(handle, "next", "value"));
     cachette_close(handle);
   }
 }
 
 /* The same for cancelled ops between others. */
-static void cancelled_ops_do_not_take_the_others_answers(void **state) {
+static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   enum { ROUNDS = 6, CROWD = 40 };
   static struct probe crowd[CROWD];
   srand(16);
@@ -391,18 +392,19 @@ static void cancelled_ops_do_not_take_the_others_answers(void **state) {
   for (int round = 0; round < ROUNDS; round++) {
     cachette *handle = open_only(state);
     for (size_t i = 0; i < CROWD; i++) {
-      submit(handle, &crowd[i], verbs[(size_t)rand() % 4], "key"); /* those that harm no other */
-      if (rand() % 2) give_up(handle, &crowd[(size_t)rand() % (i + 1)]);
-      if (round % 2 && rand() % 8 == 0) { /* in the middle of it the connection is there */
+      /* A verb that does not affect the others. */
+      submit(handle, &crowd[i], verbs[(size_t)rand() % 4], "key");
+      if (rand() % 2) cancel(handle, &crowd[(size_t)rand() % (i + 1)]);
+      if (round % 2 && rand() % 8 == 0) { /* the connection opens in the middle */
         struct probe ping;
         submit(handle, &ping, CACHETTE_PING, "-");
         probe_wait(handle, &ping);
-        expect_fine(&ping);
+        expect_success(&ping);
       }
     }
     for (size_t i = 0; i < CROWD; i++) {
       probe_wait(handle, &crowd[i]);
-      if (crowd[i].op.status != CACHETTE_ECANCELED) expect_fine(&crowd[i]);
+      if (crowd[i].op.status != CACHETTE_ECANCELED) expect_success(&crowd[i]);
       if (crowd[i].op.verb == CACHETTE_FETCH && crowd[i].item.status == CACHETTE_HIT)
         cachette_free(crowd[i].item.value.data);
     }
@@ -412,18 +414,18 @@ static void cancelled_ops_do_not_take_the_others_answers(void **state) {
 
 #define ON(name, test, backend) \
   { name " " #test, test, NULL, NULL, (void *)&(backend) }
-#define EACH(name, backend)                                                                        \
-  ON(name, a_counter_counts_and_is_stored_as_digits, backend),                                     \
-      ON(name, a_counter_keeps_its_ttl, backend),                                                  \
-      ON(name, an_expired_counter_starts_again, backend),                                          \
-      ON(name, other_values_are_left_as_they_were, backend),                                       \
-      ON(name, a_counter_stays_within_64_bits, backend), ON(name, many_counters_at_once, backend), \
-      ON(name, a_touch_changes_the_time_and_nothing_else, backend),                                \
-      ON(name, exists_reports_which_keys_are_there, backend),                                      \
-      ON(name, put_if_absent_leaves_an_existing_entry, backend),                                   \
-      ON(name, a_ping_is_answered, backend),                                                       \
-      ON(name, a_cancelled_first_op_does_not_take_the_next_answer, backend),                       \
-      ON(name, cancelled_ops_do_not_take_the_others_answers, backend)
+#define EACH(name, backend)                                                                     \
+  ON(name, a_counter_is_stored_as_digits, backend), ON(name, a_counter_keeps_its_ttl, backend), \
+      ON(name, an_expired_counter_restarts, backend),                                           \
+      ON(name, values_that_are_not_counters_are_not_changed, backend),                          \
+      ON(name, a_counter_stays_within_64_bits, backend),                                        \
+      ON(name, one_op_increments_many_counters, backend),                                       \
+      ON(name, a_touch_changes_only_the_ttl, backend),                                          \
+      ON(name, exists_reports_which_keys_exist, backend),                                       \
+      ON(name, put_if_absent_keeps_an_existing_entry, backend),                                 \
+      ON(name, a_ping_is_answered, backend),                                                    \
+      ON(name, a_cancelled_first_op_does_not_take_the_next_answer, backend),                    \
+      ON(name, cancelled_ops_do_not_take_the_answers_of_others, backend)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

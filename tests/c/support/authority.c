@@ -11,7 +11,7 @@
 
 #include "support.h"
 
-static EVP_PKEY *make_key(void) {
+static EVP_PKEY *create_key(void) {
   EVP_PKEY *key = NULL;
   EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, NULL);
   assert_non_null(context);
@@ -31,17 +31,17 @@ static void extend(X509 *certificate, X509 *issuer, int kind, const char *value)
   X509_EXTENSION_free(extension);
 }
 
-/* `issuer` NULL: it is its own. */
-static X509 *make_certificate(EVP_PKEY *key, const char *name, long begins, long ends, X509 *issuer,
-                              EVP_PKEY *signer, const char *names) {
+/* Without an `issuer` the certificate is self-signed. */
+static X509 *create_certificate(EVP_PKEY *key, const char *name, long not_before, long not_after,
+                                X509 *issuer, EVP_PKEY *signer, const char *names) {
   static long serial = 1;
   X509 *certificate = X509_new();
   assert_non_null(certificate);
   if (issuer == NULL) issuer = certificate;
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), begins);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), ends);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), not_before);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), not_after);
   X509_set_pubkey(certificate, key);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
                              (const unsigned char *)name, -1, -1, 0);
@@ -70,9 +70,9 @@ void authority_open(struct authority *self) {
   char path[128];
   strcpy(self->directory, "/tmp/cachette-tls-XXXXXX");
   assert_non_null(mkdtemp(self->directory));
-  self->key = make_key();
+  self->key = create_key();
   self->certificate =
-      make_certificate(self->key, self->directory, -3600, 3600, NULL, self->key, NULL);
+      create_certificate(self->key, self->directory, -3600, 3600, NULL, self->key, NULL);
   write_certificate(authority_file(self, "ca.pem", path, sizeof path), self->certificate);
 }
 
@@ -87,14 +87,14 @@ void authority_close(struct authority *self) {
   EVP_PKEY_free(self->key);
 }
 
-void authority_issue(const struct authority *self, const char *name, const struct claims *claims,
-                     struct identity *identity) {
+void authority_issue(const struct authority *self, const char *name,
+                     const struct certificate_fields *fields, struct identity *identity) {
   char file_name[64];
-  identity->key = make_key();
+  identity->key = create_key();
   identity->certificate =
-      make_certificate(identity->key, name, claims->begins, claims->ends,
-                       claims->self_signed ? NULL : self->certificate,
-                       claims->self_signed ? identity->key : self->key, claims->names);
+      create_certificate(identity->key, name, fields->not_before, fields->not_after,
+                         fields->self_signed ? NULL : self->certificate,
+                         fields->self_signed ? identity->key : self->key, fields->names);
   snprintf(file_name, sizeof file_name, "%s.pem", name);
   authority_file(self, file_name, identity->cert_file, sizeof identity->cert_file);
   write_certificate(identity->cert_file, identity->certificate);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates for tests: an authority, and what it signs, as PEM files in a directory. */
+/* Certificates for tests: an authority and the certificates that it signs, as PEM files. */
 #ifndef CACHETTE_TESTS_AUTHORITY_H
 #define CACHETTE_TESTS_AUTHORITY_H
 
@@ -12,7 +12,7 @@ struct authority {
   char directory[64];
 };
 
-/* A certificate with its key. */
+/* A certificate with its private key, and the files that they are in. */
 struct identity {
   EVP_PKEY *key;
   X509 *certificate;
@@ -20,22 +20,24 @@ struct identity {
 };
 
 /* The contents of a certificate. */
-struct claims {
-  const char *names; /* subjectAltName, such as "DNS:server.test,IP:127.0.0.1" */
-  long begins, ends; /* seconds from now */
+struct certificate_fields {
+  const char *names;          /* subjectAltName, such as "DNS:server.test,IP:127.0.0.1" */
+  long not_before, not_after; /* seconds from now */
   bool self_signed;
 };
 
-/* Makes an authority and a directory, in which `ca.pem` is its certificate. */
+/* Creates an authority, and a temporary directory with its certificate in `ca.pem`. */
 void authority_open(struct authority *self);
+
+/* Removes the directory with its files and frees the authority. */
 void authority_close(struct authority *self);
 
-/* The path of a file in its directory. */
+/* Writes the path of a file in its directory to `path`, and returns `path`. */
 const char *authority_file(const struct authority *self, const char *name, char *path, size_t size);
 
-/* Makes an identity; its files are `name`.pem and `name`.key. */
-void authority_issue(const struct authority *self, const char *name, const struct claims *claims,
-                     struct identity *identity);
+/* Creates an identity with the files `name`.pem and `name`.key. identity_free() frees it. */
+void authority_issue(const struct authority *self, const char *name,
+                     const struct certificate_fields *fields, struct identity *identity);
 void identity_free(struct identity *identity);
 
 #endif

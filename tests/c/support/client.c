@@ -6,65 +6,66 @@
 
 uv_loop_t loop;
 
-/* Records an event, which must come from the loop, and from a stream that is open. */
-static void note(client *self, enum stage stage) {
+/* Counts an event. Checks that it comes from the loop and that the stream still exists. */
+static void record(client *self, enum stage stage) {
   assert_false(self->in_call);
   assert_non_null(self->stream);
-  self->told[stage]++;
+  self->event_counts[stage]++;
 }
 
-static void go_on(client *self, enum stage stage) {
+static void call_then(client *self, enum stage stage) {
   if (self->then != NULL && self->stream != NULL) self->then(self, stage);
 }
 
 static void on_opened(void *owner) {
   client *self = owner;
-  note(self, AT_OPENED);
+  record(self, AT_OPENED);
   assert_int_equal(cachette__buffer_size(cachette__stream_output(self->stream)), 0);
   client_send(self, SIZE_MAX);
-  go_on(self, AT_OPENED);
+  call_then(self, AT_OPENED);
 }
 
-static char *on_room(void *owner, size_t *size) {
+static char *on_buffer(void *owner, size_t *size) {
   client *self = owner;
-  note(self, AT_ROOM);
-  *size = self->room_size > 0 ? self->room_size : self->received * 7919 % sizeof self->room + 1;
-  go_on(self, AT_ROOM);
-  return self->no_room ? NULL : self->room;
+  record(self, AT_BUFFER);
+  *size =
+      self->buffer_size > 0 ? self->buffer_size : self->received * 7919 % sizeof self->buffer + 1;
+  call_then(self, AT_BUFFER);
+  return self->no_buffer ? NULL : self->buffer;
 }
 
 static void on_received(void *owner, size_t size) {
   client *self = owner;
-  note(self, AT_RECEIVED);
-  assert_true(size > 0 && size <= sizeof self->room);
+  record(self, AT_RECEIVED);
+  assert_true(size > 0 && size <= sizeof self->buffer);
   for (size_t i = 0; i < size; i++, self->received++) {
-    if (self->received < sizeof self->text - 1) self->text[self->received] = self->room[i];
-    if (self->to_send > 0) assert_int_equal(self->room[i], pattern_at(self->received));
+    if (self->received < sizeof self->text - 1) self->text[self->received] = self->buffer[i];
+    if (self->to_send > 0) assert_int_equal(self->buffer[i], pattern_at(self->received));
   }
   client_send(self, SIZE_MAX);
-  go_on(self, AT_RECEIVED);
+  call_then(self, AT_RECEIVED);
 }
 
 static void on_paused(void *owner) {
   client *self = owner;
-  note(self, AT_PAUSED);
-  go_on(self, AT_PAUSED);
+  record(self, AT_PAUSED);
+  call_then(self, AT_PAUSED);
 }
 
 static void on_closed(void *owner, bool was_open, const cachette_error *error) {
   client *self = owner;
-  note(self, AT_CLOSED);
-  assert_int_equal(was_open, self->told[AT_OPENED] > 0);
+  record(self, AT_CLOSED);
+  assert_int_equal(was_open, self->event_counts[AT_OPENED] > 0);
   self->was_open = was_open;
   self->sent = cachette__stream_sent(self->stream);
   self->error = *error;
-  go_on(self, AT_CLOSED);
+  call_then(self, AT_CLOSED);
   self->stream = NULL;
 }
 
 const cachette__stream_events client_events = {
     .opened = on_opened,
-    .buffer = on_room,
+    .buffer = on_buffer,
     .received = on_received,
     .paused = on_paused,
     .closed = on_closed,
@@ -84,19 +85,19 @@ int client_open(client *self) {
   return code;
 }
 
-void client_send(client *self, size_t most) {
+void client_send(client *self, size_t max) {
   size_t left = self->to_send - self->appended;
-  size_t size = self->received * 104729 % 100000 + 1; /* as good as random */
+  size_t size = self->received * 104729 % 100000 + 1; /* pseudo-random */
   if (size > left) size = left;
-  if (size > most) size = most;
+  if (size > max) size = max;
   if (size == 0) return;
-  char *room = cachette__buffer_reserve(cachette__stream_output(self->stream), size);
-  if (room == NULL) {
-    self->starved = true;
+  char *bytes = cachette__buffer_reserve(cachette__stream_output(self->stream), size);
+  if (bytes == NULL) {
+    self->out_of_memory = true;
     client_close(self);
     return;
   }
-  for (size_t i = 0; i < size; i++) room[i] = pattern_at(self->appended + i);
+  for (size_t i = 0; i < size; i++) bytes[i] = pattern_at(self->appended + i);
   cachette__stream_output(self->stream)->end += size;
   self->appended += size;
   self->in_call = true;
@@ -114,7 +115,7 @@ void client_run_to_end(client *self) {
 
 void client_connect(client *self) {
   assert_int_equal(client_open(self), CACHETTE_OK);
-  while (self->told[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
+  while (self->event_counts[AT_OPENED] == 0) uv_run(&loop, UV_RUN_ONCE);
 }
 
 void client_open_and_run_to_end(client *self) {

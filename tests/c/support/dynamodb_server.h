@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A DynamoDB Local of the test's own, on a free port; its data goes with it. The program is the one
- * that `scripts/setup test` fetches. It wants requests to be signed, but does not check by whom.
+ * A DynamoDB Local for one test, on a free port, with its data in memory. `scripts/setup test`
+ * fetches the program. It requires signed requests, but accepts any key.
  */
 #ifndef CACHETTE_TESTS_DYNAMODB_SERVER_H
 #define CACHETTE_TESTS_DYNAMODB_SERVER_H
@@ -16,22 +16,24 @@ struct dynamodb_server {
   char url[256];
 };
 
-/* Starts one. */
+/* Starts a server. */
 void dynamodb_server_start(struct dynamodb_server *server);
 
-/* The same, or the one that the environment names in CACHETTE_TEST_DYNAMODB_URL. */
+/* Starts a server, or uses the one at the URL in the variable CACHETTE_TEST_DYNAMODB_URL. */
 void dynamodb_server_share(struct dynamodb_server *server);
 
-/* Stops it, so that it hangs, and waits until it has stopped; or continues it. */
+/* Suspends it, so that it hangs. */
 void dynamodb_server_stop(const struct dynamodb_server *server);
+
+/* Resumes it. */
 void dynamodb_server_continue(const struct dynamodb_server *server);
 
-/* Kills it, unless it came from the environment, and waits for its end. */
+/* Kills it and waits until it has exited, unless the environment named it. */
 void dynamodb_server_kill(struct dynamodb_server *server);
 
 /*
- * Opens a cache on it with credentials that it accepts, and further options as names and values,
- * ended by NULL.
+ * Opens a cache on it with credentials that it accepts. More options follow as a NULL-terminated
+ * list of names and values.
  */
 cachette *dynamodb_open(const struct dynamodb_server *server, ...);
 

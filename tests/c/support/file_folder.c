@@ -9,10 +9,11 @@
 #include "store/common/module.h"
 #include "support.h"
 
-void file_folder_make(struct file_folder *self) {
+void file_folder_create(struct file_folder *self) {
   cachette__module_folder = CACHETTE_TEST_MODULES;
-  const char *above = getenv("TMPDIR");
-  snprintf(self->name, sizeof self->name, "%.32s/cachette-XXXXXX", above != NULL ? above : "/tmp");
+  const char *parent = getenv("TMPDIR");
+  snprintf(self->name, sizeof self->name, "%.32s/cachette-XXXXXX",
+           parent != NULL ? parent : "/tmp");
   assert_non_null(mkdtemp(self->name));
   snprintf(self->path, sizeof self->path, "%s/cache.db", self->name);
 }
@@ -34,7 +35,7 @@ struct file_folder folder;
 
 int folder_set_up(void **state) {
   (void)state;
-  file_folder_make(&folder);
+  file_folder_create(&folder);
   return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A folder of a test's own for files of the file store, whose module it makes known. */
+/* A temporary folder for the files of the file store. */
 #ifndef CACHETTE_TESTS_FILE_FOLDER_H
 #define CACHETTE_TESTS_FILE_FOLDER_H
 
@@ -9,23 +9,24 @@
 
 struct file_folder {
   char name[64];
-  char path[128]; /* of a file in it that is not there yet */
+  char path[128]; /* of a file in it that does not exist yet */
 };
 
-void file_folder_make(struct file_folder *self);
+/* Creates a folder, and tells the library where the built modules are. */
+void file_folder_create(struct file_folder *self);
 
-/* Set-up and tear-down of a test with a folder. */
+/* A folder for one test, with its set-up and tear-down. */
 extern struct file_folder folder;
 int folder_set_up(void **state);
 int folder_tear_down(void **state);
 
-/* Removes it with all that is in it. */
+/* Removes the folder with its files. */
 void file_folder_remove(struct file_folder *self);
 
-/* Removes all that is in it. */
+/* Removes the files in the folder. */
 void file_folder_empty(struct file_folder *self);
 
-/* Opens a cache on its file, with further options, ended by NULL. */
+/* Opens a cache on its file, with more options as a NULL-terminated list of names and values. */
 cachette *file_folder_open(const struct file_folder *self, ...);
 
 #endif

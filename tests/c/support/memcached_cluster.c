@@ -24,7 +24,7 @@ int cluster_empty(void **state) {
   char reply[64];
   (void)state;
   for (int i = 0; i < SERVERS; i++) {
-    memcached_server_say(&servers[i], "flush_all\r\n", reply, sizeof reply);
+    memcached_server_command(&servers[i], "flush_all\r\n", reply, sizeof reply);
     assert_string_equal(reply, "OK\r\n");
   }
   return 0;

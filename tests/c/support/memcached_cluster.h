@@ -9,17 +9,19 @@
 enum { SERVERS = 3 };
 
 extern struct memcached_server servers[SERVERS];
-extern char all_hosts[256]; /* as the option `memcached_host` has them */
+extern char all_hosts[256]; /* a value for the option `memcached_host` */
 
-/* Set-up and tear-down of all tests of a program. */
+/* Set-up and tear-down of a test program. */
 int cluster_start(void **state);
 int cluster_kill(void **state);
 
-/* Set-up of each test: the servers are empty. */
+/* Set-up of a test: empties the servers. */
 int cluster_empty(void **state);
 
-/* A cache on these hosts, with one more option or NULL; on the first server; on all of them. */
+/* Opens a cache on these hosts, with one more option or NULL. */
 cachette *open_on(const char *hosts, const char *name, const char *value);
+
+/* Opens a cache on the first server, or on all of them. */
 cachette *open_one(void);
 cachette *open_all(void);
 

@@ -19,8 +19,8 @@ void memcached_server_send(const struct memcached_server *server, const char *by
   close(peer);
 }
 
-void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
-                          size_t size) {
+void memcached_server_command(const struct memcached_server *server, const char *lines, char *reply,
+                              size_t size) {
   memcached_server_send(server, lines, strlen(lines), reply, size);
 }
 
@@ -59,7 +59,7 @@ void memcached_sasl_open(char *directory, size_t size) {
       "printf secret | PATH=$PATH:/usr/sbin saslpasswd2 -p -a memcached -c -f %s/users user && "
       "chmod -R a+rX %s",
       directory, directory);
-  assert_int_equal(system(command), 0); /* Debian has saslpasswd2 in sasl2-bin */
+  assert_int_equal(system(command), 0); /* the Debian package sasl2-bin has saslpasswd2 */
   assert_int_equal(setenv("SASL_CONF_PATH", directory, 1), 0);
 }
 

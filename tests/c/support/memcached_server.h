@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A memcached of the test's own, on a free port, and what it needs for SASL. */
+/* A memcached for one test, on a free port, optionally with SASL. */
 #ifndef CACHETTE_TESTS_MEMCACHED_SERVER_H
 #define CACHETTE_TESTS_MEMCACHED_SERVER_H
 
@@ -11,28 +11,30 @@ struct memcached_server {
   char host[64]; /* 127.0.0.1:port */
 };
 
-/* Starts one with further settings, a NULL-terminated list of words such as "-I", "2m"; or NULL. */
+/* Starts a server. `settings`: more arguments, NULL-terminated, such as "-I", "2m"; or NULL. */
 void memcached_server_start(struct memcached_server *server, const char *const *settings);
 
 /*
- * Makes a directory with a SASL database in which `user` has the password `secret`, and lets the
- * servers started from now on find it. They run with "-S" to use it.
+ * Creates a directory with a SASL database in which `user` has the password `secret`. Servers that
+ * are started from now on with "-S" use it. Its path is written to `directory`.
  */
 void memcached_sasl_open(char *directory, size_t size);
+
+/* Removes the directory. */
 void memcached_sasl_close(const char *directory);
 
-/* Starts it again, on the port it had. */
+/* Starts it again, on the same port. */
 void memcached_server_restart(struct memcached_server *server, const char *const *settings);
 
-/* Kills it, and waits until it is dead. */
+/* Kills it and waits until it has exited. */
 void memcached_server_kill(struct memcached_server *server);
 
-/* Sends bytes over a plain socket and gives the reply's first bytes, with a NUL behind them. */
+/* Sends bytes over a plain socket and reads the start of the reply, to which it appends a NUL. */
 void memcached_server_send(const struct memcached_server *server, const char *bytes, size_t count,
                            char *reply, size_t size);
 
-/* Sends lines over a plain socket and gives the reply's first bytes as text. */
-void memcached_server_say(const struct memcached_server *server, const char *lines, char *reply,
-                          size_t size);
+/* The same for text, which ends with CRLF. */
+void memcached_server_command(const struct memcached_server *server, const char *lines, char *reply,
+                              size_t size);
 
 #endif

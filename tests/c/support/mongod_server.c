@@ -66,10 +66,10 @@ void mongod_server_continue(const struct mongod_server *server) { server_continu
 
 void mongod_server_kill(struct mongod_server *server) { server_kill(&server->pid); }
 
-static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place) {
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *position) {
   (void)about;
   (void)type;
-  (void)place;
+  (void)position;
   return remove(path);
 }
 
@@ -79,13 +79,13 @@ void mongod_server_remove(struct mongod_server *server) {
 }
 
 void mongod_command(const char *url, const char *database, const char *json) {
-  bson_error_t fault;
+  bson_error_t error;
   mongoc_client_t *client = mongoc_client_new(url);
   assert_non_null(client);
-  bson_t *command = bson_new_from_json((const uint8_t *)json, -1, &fault);
-  if (command == NULL) fail_msg("%s", fault.message);
-  if (!mongoc_client_command_simple(client, database, command, NULL, NULL, &fault))
-    fail_msg("%s: %s", json, fault.message);
+  bson_t *command = bson_new_from_json((const uint8_t *)json, -1, &error);
+  if (command == NULL) fail_msg("%s", error.message);
+  if (!mongoc_client_command_simple(client, database, command, NULL, NULL, &error))
+    fail_msg("%s: %s", json, error.message);
   bson_destroy(command);
   mongoc_client_destroy(client);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mongod of the test's own, on a free port and in a directory that goes with it; what else is
- * needed to look at it is libmongoc. The program is the one that `scripts/setup test` fetches.
+ * A mongod for one test, on a free port and in a temporary directory. Tests use libmongoc to look
+ * at its data. `scripts/setup test` fetches the program.
  */
 #ifndef CACHETTE_TESTS_MONGOD_SERVER_H
 #define CACHETTE_TESTS_MONGOD_SERVER_H
@@ -16,32 +16,34 @@ struct mongod_server {
   char url[256];
 };
 
-/* Has the library find its modules where they were built. Before anything is opened. */
+/* Tells the library where the built modules are. Call it before a cache is opened. */
 void use_built_modules(void);
 
-/* Starts one with further settings, a NULL-terminated list of words such as "--auth". */
+/* Starts a server. `settings`: more arguments, NULL-terminated, such as "--auth"; or NULL. */
 void mongod_server_start(struct mongod_server *server, const char *const *settings);
 
-/* Starts it again, on the port and with the data that it had. */
+/* Starts it again, with the same port and data. */
 void mongod_server_restart(struct mongod_server *server, const char *const *settings);
 
-/* Stops it, so that it hangs, and waits until it has stopped; or continues it. */
+/* Suspends it, so that it hangs. */
 void mongod_server_stop(const struct mongod_server *server);
+
+/* Resumes it. */
 void mongod_server_continue(const struct mongod_server *server);
 
-/* Kills it, and waits until it is dead; one that is stopped, too. */
+/* Kills it, even if it is suspended, and waits until it has exited. */
 void mongod_server_kill(struct mongod_server *server);
 
 /* Kills it and removes its directory. */
 void mongod_server_remove(struct mongod_server *server);
 
 /*
- * The one that several tests use: a mongod as above, or the one that the environment names in
- * CACHETTE_TEST_MONGODB_URL, which then is not killed.
+ * Starts a server, or uses the one at the URL in the variable CACHETTE_TEST_MONGODB_URL, which is
+ * never killed.
  */
 void mongod_server_share(struct mongod_server *server);
 
-/* Runs a command on a database; holds that it succeeds. */
+/* Runs a command on a database, and checks that it succeeds. */
 void mongod_command(const char *url, const char *database, const char *json);
 
 #endif

@@ -42,7 +42,7 @@ uint16_t free_port(void) {
 
 static void *run_peer(void *data) {
   peer *self = data;
-  sigset_t signals; /* so that a SIGPIPE can only come from the client */
+  sigset_t signals; /* blocked here, so that a SIGPIPE can only come from the client */
   sigemptyset(&signals);
   sigaddset(&signals, SIGPIPE);
   must(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);

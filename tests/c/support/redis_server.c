@@ -9,8 +9,8 @@
 #include "server.h"
 #include "support.h"
 
-void redis_server_say(const struct redis_server *server, const char *command, char *reply,
-                      size_t size) {
+void redis_server_command(const struct redis_server *server, const char *command, char *reply,
+                          size_t size) {
   int peer = server_connect(server->port);
   assert_true(peer >= 0);
   assert_int_equal(write(peer, command, strlen(command)), strlen(command));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A redis-server of the test's own, on a free port and in a directory that goes with it. */
+/* A redis-server for one test, on a free port and in a temporary directory. */
 #ifndef CACHETTE_TESTS_REDIS_SERVER_H
 #define CACHETTE_TESTS_REDIS_SERVER_H
 
@@ -13,21 +13,20 @@ struct redis_server {
   char url[128]; /* redis://127.0.0.1:port */
 };
 
-/* Starts one with further settings, a NULL-terminated list of words such as "--maxmemory", "1mb".
- */
+/* Starts a server. `settings`: more arguments, NULL-terminated, such as "--save", "60"; or NULL. */
 void redis_server_start(struct redis_server *server, const char *const *settings);
 
-/* Starts it again, on the port it had. */
+/* Starts it again, on the same port. */
 void redis_server_restart(struct redis_server *server, const char *const *settings);
 
-/* Kills it, and waits until it is dead. */
+/* Kills it and waits until it has exited. */
 void redis_server_kill(struct redis_server *server);
 
-/* Kills it if it lives, and removes its directory. */
+/* Kills it if it runs, and removes its directory. */
 void redis_server_remove(struct redis_server *server);
 
-/* Sends one command over a plain socket and gives the reply's first bytes as text. */
-void redis_server_say(const struct redis_server *server, const char *command, char *reply,
-                      size_t size);
+/* Sends one command over a plain socket and reads the start of the reply as text. */
+void redis_server_command(const struct redis_server *server, const char *command, char *reply,
+                          size_t size);
 
 #endif

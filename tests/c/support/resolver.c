@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libuv's calls of getaddrinfo() come here, for a program's own symbols go before a library's. */
+/* libuv calls the getaddrinfo() here, because the symbols of a program precede those of a library.
+ */
 #include "resolver.h"
 
 #include <dlfcn.h>
@@ -14,7 +15,7 @@ typedef void freeaddrinfo_fn(struct addrinfo *);
 
 static struct name { char name[256], addresses[64]; } names[16];
 static size_t name_count;
-static bool held;
+static bool paused;
 static sem_t release;
 
 static struct entry {
@@ -32,8 +33,8 @@ void resolver_set(const char *name, const char *addresses) {
   snprintf(names[i].addresses, sizeof names[i].addresses, "%s", addresses);
 }
 
-void resolver_hold(bool on) {
-  held = on;
+void resolver_pause(bool on) {
+  paused = on;
   if (on) must(sem_init(&release, 0, 0) == 0);
 }
 
@@ -65,10 +66,10 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
   while (i < name_count && (host == NULL || strcmp(names[i].name, host) != 0)) i++;
   if (i == name_count) {
     getaddrinfo_fn *real;
-    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo"); /* as POSIX has it */
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo"); /* the cast that POSIX recommends */
     return real(host, service, hints, found);
   }
-  while (held && sem_wait(&release) != 0) must(errno == EINTR);
+  while (paused && sem_wait(&release) != 0) must(errno == EINTR);
   if (names[i].addresses[0] == '\0') return EAI_NONAME;
   char text[64], *rest = NULL;
   snprintf(text, sizeof text, "%s", names[i].addresses);
@@ -89,7 +90,7 @@ void freeaddrinfo(struct addrinfo *list) {
     return;
   }
   for (; list != NULL; list = list->ai_next) {
-    must(((struct entry *)list)->used); /* once only */
+    must(((struct entry *)list)->used); /* nothing is freed twice */
     ((struct entry *)list)->used = false;
   }
 }

@@ -62,7 +62,7 @@ pid_t server_run(const char *const *words, int port, int seconds, const char *ad
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-    dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* which is for the tests' own reports */
+    dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* stdout is for the test report */
     execvp(words[0], (char *const *)words);
     perror(words[0]);
     _exit(127);

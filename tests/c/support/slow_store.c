@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "support.h"
 
-/* A slot of the queue; a tombstone if it has no op. */
+/* A slot of the queue. Without an op it is a tombstone. */
 typedef struct slot {
   struct slot *next;
   cachette_op *op;
@@ -23,7 +23,7 @@ typedef struct slow {
   uv_timer_t timer; /* for the first slot */
   uv_poll_t wire;
   int pipe[2];
-  int open_handles; /* of the loop's, until the store can be freed */
+  int open_handles; /* libuv handles to close before the store can be freed */
   slot *first, **last;
 } slow;
 
@@ -60,7 +60,7 @@ static void answer_fetch(cachette_op *op) {
 static void answer(cachette_op *op, int failure) {
   slow_seen.answered++;
   if (failure < 0) {
-    cachette__op_fail(op, failure, "slow", "The slow store was told to fail.");
+    cachette__op_fail(op, failure, "slow", "The slow store is set to fail.");
     return;
   }
   if (op->verb == CACHETTE_FETCH)
@@ -71,13 +71,13 @@ static void answer(cachette_op *op, int failure) {
 }
 
 static void remove_slot(slow *self, slot **link) {
-  slot *gone = *link;
-  *link = gone->next;
+  slot *removed = *link;
+  *link = removed->next;
   if (*link == NULL) self->last = link;
-  cachette__free(gone);
+  cachette__free(removed);
 }
 
-/* Takes the first slot out; answers its op if it still has one. */
+/* Removes the first slot, and answers its op unless it is a tombstone. */
 static void answer_first(slow *self) {
   cachette_op *op = self->first->op;
   int failure = self->first->failure;
@@ -116,13 +116,13 @@ static void on_wire(uv_poll_t *wire, int status, int events) {
 
 static cachette__events *latest_events;
 
-void slow_tell(const char *notice) { latest_events->notice(latest_events, notice); }
+void slow_send_notice(const char *notice) { latest_events->notice(latest_events, notice); }
 
-void slow_invalidate(const char *key) {
+void slow_invalidate_key(const char *key) {
   latest_events->invalidated(latest_events, cachette_str(key));
 }
 
-void slow_lose(void) { latest_events->lost(latest_events); }
+void slow_lose_connection(void) { latest_events->lost(latest_events); }
 
 static int latest_wire;
 
@@ -165,28 +165,28 @@ static int open_slow(const cachette__store_context *context, cachette__store **s
 static void submit(cachette__store *store, cachette_op *op) {
   slow *self = (slow *)store;
   slow_seen.submitted++;
-  if (slow_settings.manner == SLOW_IN_SUBMIT) {
+  if (slow_settings.mode == SLOW_IN_SUBMIT) {
     answer(op, slow_settings.failure);
     return;
   }
-  slot *fresh = cachette__calloc(1, sizeof *fresh);
-  if (fresh == NULL) {
+  slot *added = cachette__calloc(1, sizeof *added);
+  if (added == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
   }
-  fresh->op = op;
-  fresh->failure = slow_settings.failure;
-  fresh->due_ms = SLOW_NEVER;
+  added->op = op;
+  added->failure = slow_settings.failure;
+  added->due_ms = SLOW_NEVER;
   bool was_empty = self->first == NULL;
-  *self->last = fresh;
-  self->last = &fresh->next;
-  if (slow_settings.manner == SLOW_BY_WIRE) {
+  *self->last = added;
+  self->last = &added->next;
+  if (slow_settings.mode == SLOW_BY_WIRE) {
     latest_wire = self->pipe[1];
     if (slow_settings.delay_ms != SLOW_NEVER) slow_release(1);
     if (was_empty) uv_poll_start(&self->wire, UV_READABLE, on_wire);
   } else if (slow_settings.delay_ms != SLOW_NEVER) {
     uv_update_time(self->loop);
-    fresh->due_ms = uv_now(self->loop) + slow_settings.delay_ms;
+    added->due_ms = uv_now(self->loop) + slow_settings.delay_ms;
     if (was_empty) arm(self);
   }
 }
@@ -196,7 +196,7 @@ static void detach(cachette__store *store, cachette_op *op) {
   slow_seen.detached++;
   slot **link = &self->first;
   while ((*link)->op != op) link = &(*link)->next;
-  if (slow_settings.forgets)
+  if (slow_settings.leaves_no_tombstone)
     remove_slot(self, link);
   else
     (*link)->op = NULL;

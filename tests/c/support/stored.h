@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handles with different options on one in-memory store, and the bytes that are stored there. A
- * test program keeps one handle open for as long as the store must live.
+ * Handles with different options that share one in-memory store, and access to the stored bytes. A
+ * test program keeps one handle open as long as it needs the store.
  */
 #ifndef CACHETTE_TESTS_STORED_H
 #define CACHETTE_TESTS_STORED_H
@@ -10,20 +10,26 @@
 
 #define SECRET "0123456789abcdef-first"
 
-/* Opens the store with up to two options; NULL: with none. */
+/* Opens a handle with up to two options. A name that is NULL stands for none. */
 cachette *open_with(const char *name, const char *value, const char *second,
                     const char *second_value);
+
+/* Opens a handle without options. */
 cachette *open_plain(void);
 
-/* The bytes that are stored under a key. The caller frees them. */
+/* Returns the bytes that are stored under a key. The caller frees them. */
 cachette_slice stored(const char *key);
 
-/* Stores bytes as they are. */
+/* Stores bytes unchanged. */
 void store(const char *key, const void *bytes, size_t size);
 
-/* Puts and fetches through a handle. `words` must be in the message of the error. */
+/* Puts bytes through a handle. */
 void put_bytes(cachette *handle, const char *key, const void *bytes, size_t size);
+
+/* Checks that a fetch through the handle returns these bytes. */
 void expect_bytes(cachette *handle, const char *key, const void *bytes, size_t size);
+
+/* Checks that a fetch fails with ECODEC and a message that contains `words`. */
 void expect_refused(cachette *handle, const char *key, const char *words);
 
 #endif

@@ -13,20 +13,20 @@
 
 static bool in_child;
 
-/* An assertion that can be used in a child, too. */
+/* An assertion that also works in a child process. */
 #define require(condition)                                                    \
   do {                                                                        \
     if (in_child && !(condition)) child_fail(#condition, __FILE__, __LINE__); \
     if (!in_child) assert_true(condition);                                    \
   } while (0)
 
-/* The same for a call of the library, whose error is shown. */
+/* The same for the result of a library call. Prints the error. */
 static void require_ok(int code, const cachette_error *error) {
   if (code < 0) fprintf(stderr, "%s\n", error->message);
   require(code >= 0);
 }
 
-/* ---- Ops that record ---- */
+/* ---- Probes ---- */
 
 static int done_count;
 
@@ -106,9 +106,9 @@ cachette *open_cache(cachette_options *options) {
 
 cachette *open_memory(cachette_options *options) { return open_cache(options); }
 
-int64_t moved_clock(void *data) { return *(int64_t *)data; }
+int64_t fake_clock(void *data) { return *(int64_t *)data; }
 
-int64_t machine_ms(void) {
+int64_t monotonic_ms(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
@@ -145,7 +145,7 @@ void put_text(cachette *handle, const char *key, const char *value, int64_t ttl_
   require_ok(cachette_put(handle, cachette_str(key), cachette_str(value), ttl_ms, &error), &error);
 }
 
-bool holds_text(cachette *handle, const char *key, const char *value) {
+bool has_text(cachette *handle, const char *key, const char *value) {
   cachette_slice found;
   int status = cachette_fetch(handle, cachette_str(key), &found, NULL, NULL);
   if (status == CACHETTE_MISS) return false;
@@ -156,7 +156,7 @@ bool holds_text(cachette *handle, const char *key, const char *value) {
   return same;
 }
 
-bool holds(cachette *handle, const char *key) {
+bool has_key(cachette *handle, const char *key) {
   cachette_slice found;
   int status = cachette_fetch(handle, cachette_str(key), &found, NULL, NULL);
   if (status == CACHETTE_HIT) cachette_free(found.data);
@@ -175,30 +175,30 @@ int count_descriptors(void) {
   int count = 0;
   while (readdir(folder) != NULL) count++;
   closedir(folder);
-  return count - 3; /* ".", ".." and the folder's own */
+  return count - 3; /* ".", ".." and the descriptor of `folder` */
 }
 
 /* ---- An allocator that fails ---- */
 
-static atomic_long left = -1; /* allocations until one fails */
+static atomic_long countdown = -1; /* allocations until one fails; negative: none fails */
 static atomic_bool fired, paused;
 static atomic_long live;
 
-/* A store's threads allocate, too. Of concurrent allocations exactly one fails. */
-static bool fails_now(void) {
-  if (paused || left < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
+/* The threads of a store allocate, too. Exactly one of several concurrent allocations fails. */
+static bool should_fail(void) {
+  if (paused || countdown < 0 || atomic_fetch_sub(&countdown, 1) != 0) return false;
   fired = true;
   return true;
 }
 
 static void *counted_malloc(size_t size) {
-  void *data = fails_now() ? NULL : malloc(size);
+  void *data = should_fail() ? NULL : malloc(size);
   if (data != NULL) live++;
   return data;
 }
 
 static void *counted_realloc(void *data, size_t size) {
-  void *moved = fails_now() ? NULL : realloc(data, size);
+  void *moved = should_fail() ? NULL : realloc(data, size);
   if (moved != NULL && data == NULL) live++;
   return moved;
 }
@@ -214,8 +214,8 @@ static void *counted_calloc(size_t count, size_t size) {
   return data;
 }
 
-/* For libuv: never fails, but is counted, as its frees are. */
-static void *patient_realloc(void *data, size_t size) {
+/* For libuv: never fails, but counts live blocks because counted_free() does. */
+static void *unfailing_realloc(void *data, size_t size) {
   bool was_paused = paused;
   paused = true;
   void *moved = counted_realloc(data, size);
@@ -226,14 +226,14 @@ static void *patient_realloc(void *data, size_t size) {
 void failing_allocator_install(void) {
   int code = cachette_set_allocator(counted_malloc, counted_realloc, counted_free);
   assert_int_equal(code, CACHETTE_OK);
-  code = uv_replace_allocator(counted_malloc, patient_realloc, counted_calloc, counted_free);
+  code = uv_replace_allocator(counted_malloc, unfailing_realloc, counted_calloc, counted_free);
   assert_int_equal(code, 0);
 }
 
 void failing_allocator_pause(bool on) { paused = on; }
 
-void failing_allocator_arm(long countdown) {
-  left = countdown;
+void failing_allocator_arm(long allocations) {
+  countdown = allocations;
   fired = false;
 }
 
@@ -254,7 +254,7 @@ void run_in_child(void (*body)(void *data), void *data) {
   require(child >= 0);
   if (child == 0) {
     in_child = true;
-    alarm(SECONDS); /* a child that hangs is killed, and so fails the test */
+    alarm(SECONDS); /* kills a child that hangs, which fails the test */
     body(data);
     _exit(0);
   }

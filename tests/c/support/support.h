@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the C tests share: ops that record how they end, a clock that a test moves, an allocator
- * that fails on demand, and child processes.
+ * What the C tests share: ops that record their result, a fake clock, an allocator that fails on
+ * demand, and child processes.
  */
 #ifndef CACHETTE_TESTS_SUPPORT_H
 #define CACHETTE_TESTS_SUPPORT_H
 
-/* cmocka.h wants these four before it. */
+/* cmocka.h needs these four before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,106 +19,110 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-/* Whether a slice holds the bytes of a C string. */
+/* Checks that a slice has the bytes of a C string. */
 #define assert_slice(slice, text)                          \
   do {                                                     \
     assert_int_equal((slice).size, strlen(text));          \
     assert_memory_equal((slice).data, text, (slice).size); \
   } while (0)
 
-/* An op on one item that records how it ended. */
+/* An op on one item that records its result. */
 struct probe {
   cachette_op op;
   cachette_item item;
   cachette_error error;
   pthread_t submitter;
-  int done;                          /* calls of `done` */
-  int order;                         /* the how-manieth of all probes to be done, from 1 */
+  int done;                          /* how often `done` was called */
+  int order;                         /* its position in the order of completion, from 1 */
   void (*then)(struct probe *probe); /* runs inside `done`, or NULL */
   void *data;
 };
 
-/* Initialises an op, ready to be submitted. */
+/* Initialises an op for probe_submit(). */
 void probe_init(struct probe *probe, enum cachette_verb verb, const char *key);
 
 void probe_submit(cachette *handle, struct probe *probe);
 
-/* Drives the handle until an op that was submitted is done; returns its status. */
+/* Runs the handle until a submitted op is done. Returns the status of the op. */
 int probe_wait(cachette *handle, struct probe *probe);
 
-/* Makes, submits and runs an op; returns its status. */
+/* Initialises, submits and runs an op. Returns its status. */
 int probe_run(cachette *handle, struct probe *probe, enum cachette_verb verb, const char *key);
 
-/* Checks that the op was done once, with this status. */
+/* Checks that `done` was called once and that the op has this status. */
 void probe_expect(const struct probe *probe, int status);
 
-/* Counts `order` from 1 again. A cmocka set-up function. */
+/* Restarts `order` at 1. A cmocka set-up function. */
 int probe_reset(void **state);
 
-/* Makes options from pairs of names and values, ended by NULL. */
+/* Creates options from a NULL-terminated list of names and values. The caller frees them. */
 cachette_options *options_with(const char *name, ...);
 
-/* Sets more options in the same way. */
+/* Sets options from the rest of such a list. */
 void options_set_all(cachette_options *options, va_list rest);
 
-/* Opens a cache with these options, which are freed; NULL for the defaults. */
+/* Opens a cache and frees the options. NULL means the defaults. */
 cachette *open_cache(cachette_options *options);
 
-/* The same, for the in-memory backend. */
+/* The same for the in-memory backend. */
 cachette *open_memory(cachette_options *options);
 
-/* A clock that the test moves: `data` is an int64_t, in milliseconds. */
-int64_t moved_clock(void *data);
+/* A clock for cachette_options_set_clock(). `data` is an int64_t with the time in milliseconds. */
+int64_t fake_clock(void *data);
 
-/* The machine's monotonic clock, in milliseconds. */
-int64_t machine_ms(void);
+/* Returns the time of the system's monotonic clock, in milliseconds. */
+int64_t monotonic_ms(void);
 
-/* Runs an op on these items, which must succeed; returns its `number`. */
+/* Runs an op on these items, checks that it succeeds, and returns its `number`. */
 int64_t run_items(cachette *handle, enum cachette_verb verb, unsigned flags, cachette_item *items,
                   size_t count);
 
-/* Adds to a counter, and sets `sum` to what it is then; returns the status of the item. */
+/* Adds to a counter and sets `sum` to its new value. Returns the status of the item. */
 int increment(cachette *handle, const char *key, int64_t amount, int64_t *sum,
               cachette_error *error);
 
-/* The milliseconds that a key has left, or 0 for a miss. */
+/* Returns the remaining TTL of a key in milliseconds, or 0 for a miss. */
 int64_t time_left(cachette *handle, const char *key);
 
-/* Puts text under a key; whether the key holds that text; whether it holds anything. */
+/* Puts text under a key. */
 void put_text(cachette *handle, const char *key, const char *value, int64_t ttl_ms);
-bool holds_text(cachette *handle, const char *key, const char *value);
-bool holds(cachette *handle, const char *key);
+
+/* Returns whether the value of a key is this text. */
+bool has_text(cachette *handle, const char *key, const char *value);
+
+/* Returns whether a fetch of the key is a hit. */
+bool has_key(cachette *handle, const char *key);
 
 cachette_stats stats_of(const cachette *handle);
 
-/* The number of open descriptors of this process. */
+/* Returns how many file descriptors this process has open. */
 int count_descriptors(void);
 
 /* ---- An allocator that fails ---- */
 
 /*
  * Replaces the allocators of the library and of libuv. Call it before anything else. libuv's
- * realloc never fails, for libuv aborts if its table of descriptors cannot grow.
+ * realloc never fails, because libuv aborts when its table of descriptors cannot grow.
  */
 void failing_allocator_install(void);
 
-/* Fails one allocation, after `countdown` more; a negative number fails none. */
-void failing_allocator_arm(long countdown);
+/* Makes one allocation fail after this many successful ones. A negative number: none fails. */
+void failing_allocator_arm(long allocations);
 
-/* While paused, allocations succeed and are not counted down. */
+/* While paused, allocations succeed and do not count down. */
 void failing_allocator_pause(bool paused);
 
-/* Whether an allocation has failed since it was armed. */
+/* Returns whether an allocation has failed since the last failing_allocator_arm(). */
 bool failing_allocator_fired(void);
 
-/* Blocks that are allocated and not yet freed. */
+/* Returns how many blocks are allocated and not yet freed. */
 long failing_allocator_live(void);
 
 /* ---- Children ---- */
 
 /*
- * Ends the child and reports where it failed. cmocka's own asserts would go on with the parent's
- * tests.
+ * An assertion for a child process: on failure it prints the location and exits. cmocka's own
+ * assertions would continue with the parent's tests.
  */
 #define child_assert(condition)                                   \
   do {                                                            \
@@ -127,8 +131,7 @@ long failing_allocator_live(void);
 
 _Noreturn void child_fail(const char *condition, const char *file, int line);
 
-/*
- * Runs `body` in a forked child. Checks that it returns in time, and that no child_assert() fails.
+/* Runs `body` in a forked child. Checks that it returns in time and that no child_assert() fails.
  */
 void run_in_child(void (*body)(void *data), void *data);
 

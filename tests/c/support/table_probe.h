@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks the structure of a table, and measures what its upkeep costs. */
+/* Checks the structure of a table, and measures the cost of evictions. */
 #ifndef CACHETTE_TESTS_TABLE_PROBE_H
 #define CACHETTE_TESTS_TABLE_PROBE_H
 
 #include "table/table.h"
 
 /*
- * Walks a table, which no other thread may be using. Each slot's entry lies in a segment of its
- * shard, hashes to that slot's bucket, and occurs once. Each segment's counts match its entries.
- * The queues are linked both ways. No segment is in two lists. All bytes together are within the
- * limit. Returns NULL, or what is wrong.
+ * Walks a table, which no other thread may use meanwhile. Checks that the entry of each slot lies
+ * in a segment of its shard, hashes to the bucket of the slot, and occurs once; that the counts of
+ * each segment match its entries; that the queues are linked both ways; that no segment is in two
+ * lists; and that the table is within its limit. Returns NULL, or a description of the first error.
  */
 const char *table_check(cachette__table *table);
 
-/* Fetches one key, whose item has a buffer that its value fits. */
+/* Fetches one key. The item has a buffer that is large enough for the value. */
 void table_fetch_one(cachette__table *table, cachette_item *item, int64_t now_ms);
 
-/* The effort of evictions so far: entries looked at, plus KiB moved. */
+/* Returns the effort of all evictions so far: entries scanned plus KiB moved. */
 uint64_t table_effort(cachette__table *table);
 
 #endif

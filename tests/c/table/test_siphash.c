@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash of keys. The expected values were computed by another implementation, which agrees
+ * The hash of keys, SipHash-1-3. Another implementation computed the expected values. It agrees
  * with the published vectors of SipHash-2-4 and with hash() of CPython, which is SipHash-1-3.
  */
 #include "table/siphash.h"
@@ -9,7 +9,7 @@
 
 #include "support.h"
 
-/* Of the bytes 0, 1, 2, ... n - 1 under the key 00 01 02 ... 0f. */
+/* The hash of the n bytes 0, 1, 2, ... n - 1 with the key 00 01 02 ... 0f. */
 static const uint64_t vectors[] = {
     UINT64_C(0xabac0158050fc4dc), UINT64_C(0xc9f49bf37d57ca93), UINT64_C(0x82cb9b024dc7d44d),
     UINT64_C(0x8bf80ab8e7ddf7fb), UINT64_C(0xcf75576088d38328), UINT64_C(0xdef9d52f49533b67),
@@ -44,7 +44,7 @@ static void hashes_match_another_implementation(void **state) {
     assert_true(cachette__siphash13(key, bytes, size) == vectors[size]);
 }
 
-static void hashes_the_longest_key(void **state) {
+static void the_longest_key_is_hashed(void **state) {
   (void)state;
   static unsigned char bytes[CACHETTE_KEY_MAX];
   const uint64_t key[2] = {0, 0};
@@ -66,7 +66,7 @@ static void hashes_do_not_depend_on_alignment(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hashes_match_another_implementation),
-      cmocka_unit_test(hashes_the_longest_key),
+      cmocka_unit_test(the_longest_key_is_hashed),
       cmocka_unit_test(hashes_do_not_depend_on_alignment),
   };
   return cmocka_run_group_tests_name("siphash", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Readers, writers, clears, snapshots and a moving clock, all at once on one table. */
+/* Threads fetch, put, clear, take snapshots and advance the clock on one table. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-static uint64_t draw(uint64_t *state) {
+static uint64_t next_random(uint64_t *state) {
   *state ^= *state << 13;
   *state ^= *state >> 7;
   *state ^= *state << 17;
@@ -18,13 +18,13 @@ static uint64_t draw(uint64_t *state) {
 
 enum { THREADS = 5, ROUNDS = 4000, SHARED_KEYS = 500 };
 
-typedef struct crowd {
+typedef struct shared_state {
   cachette__table *table;
   _Atomic int64_t now;
   _Atomic int wrong;
-} crowd;
+} shared_state;
 
-/* Every byte of a value follows from its key and length, so that a torn or foreign value shows. */
+/* Key and version determine each byte of a value, so that a torn or wrong value is detected. */
 static size_t make_value(unsigned char *bytes, uint32_t number, uint32_t version) {
   size_t size = 8 + version * 37 % 3000;
   memcpy(bytes, &number, 4);
@@ -33,11 +33,11 @@ static size_t make_value(unsigned char *bytes, uint32_t number, uint32_t version
   return size;
 }
 
-static void put_and_clear(crowd *self) {
+static void put_and_clear(shared_state *self) {
   unsigned char bytes[4096];
   uint64_t random = (uint64_t)(uintptr_t)&bytes;
   for (int i = 0; i < ROUNDS; i++) {
-    uint32_t number = (uint32_t)(draw(&random) % SHARED_KEYS);
+    uint32_t number = (uint32_t)(next_random(&random) % SHARED_KEYS);
     cachette_item item = {.key = {&number, sizeof number},
                           .value = {bytes, make_value(bytes, number, (uint32_t)random & 0xffff)},
                           .ttl_ms = 1 + (int64_t)(random >> 40) % 100};
@@ -47,11 +47,11 @@ static void put_and_clear(crowd *self) {
   }
 }
 
-static void fetch_and_compare(crowd *self) {
+static void fetch_and_compare(shared_state *self) {
   unsigned char bytes[4096], expected[4096];
   uint64_t random = (uint64_t)(uintptr_t)&bytes;
   for (int i = 0; i < 3 * ROUNDS; i++) {
-    uint32_t number = (uint32_t)(draw(&random) % SHARED_KEYS), version;
+    uint32_t number = (uint32_t)(next_random(&random) % SHARED_KEYS), version;
     cachette_item item = {.key = {&number, sizeof number}, .buffer = bytes};
     item.buffer_size = sizeof bytes;
     table_fetch_one(self->table, &item, atomic_load(&self->now));
@@ -63,15 +63,15 @@ static void fetch_and_compare(crowd *self) {
   }
 }
 
-static void count_sight(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
-  crowd *self = data;
+static void check_entry(void *data, cachette_slice key, cachette_slice value, int64_t left_ms) {
+  shared_state *self = data;
   uint32_t number;
   memcpy(&number, value.data, 4);
   if (key.size == 4 && memcmp(&number, key.data, 4) != 0) atomic_fetch_add(&self->wrong, 1);
   if (left_ms <= 0) atomic_fetch_add(&self->wrong, 1);
 }
 
-static void disturb(crowd *self) {
+static void clear_and_snapshot(shared_state *self) {
   for (int i = 0; i < ROUNDS / 40; i++) {
     int64_t now = atomic_fetch_add(&self->now, 3);
     cachette_stats stats;
@@ -81,7 +81,7 @@ static void disturb(crowd *self) {
     cachette__table_stats(self->table, &stats);
     cachette__snapshot snapshot = {.shard = 0};
     while (i % 3 == 0 &&
-           cachette__table_snapshot(self->table, &snapshot, now, count_sight, self) == 1)
+           cachette__table_snapshot(self->table, &snapshot, now, check_entry, self) == 1)
       continue;
   }
 }
@@ -96,18 +96,18 @@ static void *run_puts(void *data) {
   return NULL;
 }
 
-static void *run_disturbance(void *data) {
-  disturb(data);
+static void *run_clears(void *data) {
+  clear_and_snapshot(data);
   return NULL;
 }
 
-static void everything_at_once(void **state) {
+static void concurrent_calls_return_no_wrong_value(void **state) {
   (void)state;
   void *(*const bodies[THREADS])(void *) = {run_fetches, run_fetches, run_puts, run_puts,
-                                            run_disturbance};
+                                            run_clears};
   static const size_t limits[] = {MIB, 80 * MIB};
   for (size_t i = 0; i < LENGTH(limits); i++) {
-    crowd self = {.table = cachette__table_new(limits[i]), .now = 1000};
+    shared_state self = {.table = cachette__table_new(limits[i]), .now = 1000};
     pthread_t threads[THREADS];
     assert_non_null(self.table);
     for (int j = 0; j < THREADS; j++)
@@ -122,7 +122,7 @@ static void everything_at_once(void **state) {
 enum { COUNTERS = 5, INCREMENTS = 20000 };
 
 static void *run_increments(void *data) {
-  crowd *self = data;
+  shared_state *self = data;
   for (uint32_t i = 0; i < INCREMENTS; i++) {
     uint32_t number = i % COUNTERS;
     cachette_item item = {.key = {&number, sizeof number}, .amount = 1, .ttl_ms = 100000};
@@ -134,7 +134,7 @@ static void *run_increments(void *data) {
 
 static void no_increment_is_lost(void **state) {
   (void)state;
-  crowd self = {.table = cachette__table_new(MIB)};
+  shared_state self = {.table = cachette__table_new(MIB)};
   pthread_t threads[THREADS];
   for (int j = 0; j < THREADS; j++)
     assert_int_equal(pthread_create(&threads[j], NULL, run_increments, &self), 0);
@@ -152,20 +152,20 @@ enum { LARGE_PUTTERS = 6, LARGE_PUTS = 5 };
 
 static void *run_large_puts(void *data) {
   static const char value[16 * MIB];
-  crowd *self = data;
+  shared_state *self = data;
   for (uint32_t i = 0; i < LARGE_PUTS; i++) {
     uint64_t random = (uint64_t)(uintptr_t)&random + i;
-    uint32_t number = (uint32_t)(draw(&random) % 1000);
+    uint32_t number = (uint32_t)(next_random(&random) % 1000);
     cachette_item item = {.key = {&number, 4}, .value = {value, sizeof value}, .ttl_ms = 100000};
     if (cachette__table_put(self->table, &item, 1000, NULL) < 0) atomic_fetch_add(&self->wrong, 1);
   }
   return NULL;
 }
 
-/* Each takes a quarter of the limit, so that not all fit at once. */
-static void the_largest_values_all_fit(void **state) {
+/* Each value takes a quarter of the limit, so that not all fit together. */
+static void concurrent_puts_of_the_largest_values_succeed(void **state) {
   (void)state;
-  crowd self = {.table = cachette__table_new(64 * MIB)};
+  shared_state self = {.table = cachette__table_new(64 * MIB)};
   pthread_t threads[LARGE_PUTTERS];
   for (int j = 0; j < LARGE_PUTTERS; j++)
     assert_int_equal(pthread_create(&threads[j], NULL, run_large_puts, &self), 0);
@@ -176,8 +176,9 @@ static void the_largest_values_all_fit(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(everything_at_once),
-                                     cmocka_unit_test(no_increment_is_lost),
-                                     cmocka_unit_test(the_largest_values_all_fit)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(concurrent_calls_return_no_wrong_value),
+      cmocka_unit_test(no_increment_is_lost),
+      cmocka_unit_test(concurrent_puts_of_the_largest_values_succeed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

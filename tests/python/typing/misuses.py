@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # pyright: reportUnnecessaryTypeIgnoreComment=true
-"""What mypy --strict and pyright must refuse: each line here needs its "ignore". Never run."""
+"""Misuses that mypy --strict and pyright must reject: each line needs its "ignore". Never run."""
 
 from typing import Any
 

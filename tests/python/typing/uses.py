@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What mypy --strict and pyright must accept, and which types they must see. Never run."""
+"""Uses that mypy --strict and pyright must accept, with the types that they must infer. Never
+run."""
 
 import asyncio
 import os

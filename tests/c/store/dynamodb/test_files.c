@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AWS's shared files as they are taken apart, the words of commands, paths and times. What a whole
- * of files comes to is compared with botocore in tests/python/test_dynamodb_botocore.py.
+ * The parsers of AWS's shared files, of command lines, paths and times. For the resulting
+ * configuration, tests/python/test_dynamodb_botocore.py compares with botocore.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,19 +22,19 @@
 /* ---- Sections and keys ---- */
 
 static enum cachette__ini_error parse(const char *text, cachette__ini *ini,
-                                      cachette__ini_position *place) {
+                                      cachette__ini_position *position) {
   size_t size = strlen(text);
   char *bytes = cachette__malloc(size + 1);
   assert_non_null(bytes);
   memcpy(bytes, text, size + 1);
-  return cachette__ini_parse(bytes, size, ini, place);
+  return cachette__ini_parse(bytes, size, ini, position);
 }
 
-/* Holds what the first section has under "key"; NULL: nothing. */
+/* Checks the value of "key" in the first section. NULL: it has none. */
 static void expect_key(const char *text, const char *value) {
   cachette__ini ini;
-  cachette__ini_position place;
-  if (parse(text, &ini, &place) != CACHETTE__INI_OK) fail_msg("%s", text);
+  cachette__ini_position position;
+  if (parse(text, &ini, &position) != CACHETTE__INI_OK) fail_msg("%s", text);
   const char *found = ini.section_count > 0 ? cachette__ini_get(&ini, 0, "key") : NULL;
   if (value == NULL && found != NULL) fail_msg("%s: %s", text, found);
   if (value != NULL && (found == NULL || strcmp(found, value) != 0))
@@ -42,8 +42,8 @@ static void expect_key(const char *text, const char *value) {
   cachette__ini_deinit(&ini);
 }
 
-static void values_are_what_python_reads(void **state) {
-  static const char *const fine[][2] = {
+static void values_are_read_as_by_configparser(void **state) {
+  static const char *const cases[][2] = {
       {"", NULL},
       {"[a]", NULL},
       {"[a]\nkey=value", "value"},
@@ -71,16 +71,16 @@ static void values_are_what_python_reads(void **state) {
       {"[a]\nkey = v\xc3\xa4lue", "v\xc3\xa4lue"},
   };
   (void)state;
-  for (size_t i = 0; i < LENGTH(fine); i++) expect_key(fine[i][0], fine[i][1]);
+  for (size_t i = 0; i < LENGTH(cases); i++) expect_key(cases[i][0], cases[i][1]);
 }
 
 static void malformed_files_are_refused_with_the_line(void **state) {
   static const struct {
     const char *text;
-    enum cachette__ini_error fault;
+    enum cachette__ini_error error;
     size_t line;
     const char *name;
-  } faults[] = {
+  } malformed[] = {
       {"key = value", CACHETTE__INI_NO_SECTION, 1, ""},
       {"# a\n\nkey", CACHETTE__INI_NO_SECTION, 3, ""},
       {"[a]\nkey", CACHETTE__INI_NO_VALUE, 2, ""},
@@ -91,12 +91,13 @@ static void malformed_files_are_refused_with_the_line(void **state) {
       {"[a]\nb=1\n B = 1\nb: 1", CACHETTE__INI_DUPLICATE_KEY, 4, "b"},
   };
   (void)state;
-  for (size_t i = 0; i < LENGTH(faults); i++) {
+  for (size_t i = 0; i < LENGTH(malformed); i++) {
     cachette__ini ini;
-    cachette__ini_position place = {0};
-    if (parse(faults[i].text, &ini, &place) != faults[i].fault) fail_msg("%s", faults[i].text);
-    assert_int_equal(place.line, faults[i].line);
-    assert_string_equal(place.name, faults[i].name);
+    cachette__ini_position position = {0};
+    if (parse(malformed[i].text, &ini, &position) != malformed[i].error)
+      fail_msg("%s", malformed[i].text);
+    assert_int_equal(position.line, malformed[i].line);
+    assert_string_equal(position.name, malformed[i].name);
     assert_null(ini.bytes);
   }
 }
@@ -108,7 +109,7 @@ static void expect_nested(const char *value, const char *name, const char *expec
     fail_msg("%s in %s: %.*s", name, value, (int)size, size > 0 ? found : "");
 }
 
-static void values_may_have_keys_of_their_own(void **state) {
+static void values_may_have_nested_keys(void **state) {
   (void)state;
   expect_nested("\na = 1\nb=2 \n\nc = x = y", "a", "1");
   expect_nested("\na = 1\nb=2 \n\nc = x = y", "b", "2");
@@ -122,7 +123,7 @@ static void values_may_have_keys_of_their_own(void **state) {
 
 /* ---- Words ---- */
 
-/* Holds the words of a text, which are given with | between them; NULL: there are none. */
+/* Checks the words of a text. `expected` separates them by "|"; NULL: the text is malformed. */
 static void expect_words(const char *text, const char *expected) {
   char **words, joined[256] = "";
   size_t count, length;
@@ -141,7 +142,7 @@ static void expect_words(const char *text, const char *expected) {
   cachette__shell_words_free(words);
 }
 
-static void words_are_split_as_a_shell_does(void **state) {
+static void words_are_split_as_by_a_shell(void **state) {
   static const char *const texts[][2] = {
       {"", ""},
       {" \t\n", ""},
@@ -184,7 +185,7 @@ static void expect_path(const char *text, const char *expected) {
   expect_path_from(NULL, text, expected);
 }
 
-static void relative_paths_are_from_the_folder(void **state) {
+static void relative_paths_are_resolved_against_the_folder(void **state) {
   (void)state;
   setenv("HOME", "/home/me", 1);
   expect_path_from("/a", "b", "/a/b");
@@ -211,24 +212,24 @@ static void paths_are_expanded(void **state) {
   expect_path("$/$$/${/${}/$", "$/$$/${/${}/$");
 }
 
-static void expect_shown(const char *path, size_t size, const char *expected) {
+static void expect_short_path(const char *path, size_t size, const char *expected) {
   char shown[64];
   cachette__env_display_path(path, shown, size);
   assert_string_equal(shown, expected);
 }
 
-static void paths_are_shown_short(void **state) {
+static void paths_in_messages_are_shortened(void **state) {
   (void)state;
   setenv("HOME", "/home/me", 1);
-  expect_shown("/home/me/.aws/config", 64, "~/.aws/config");
-  expect_shown("/home/mercy/config", 64, "/home/mercy/config");
-  expect_shown("/home/me", 64, "/home/me");
-  expect_shown("/a\nb\xff", 64, "/a?b?");
-  expect_shown("/0123456789/0123456789/config", 20, "/01234...789/config");
-  expect_shown("/home/me/x", 4, "~/x");
+  expect_short_path("/home/me/.aws/config", 64, "~/.aws/config");
+  expect_short_path("/home/mercy/config", 64, "/home/mercy/config");
+  expect_short_path("/home/me", 64, "/home/me");
+  expect_short_path("/a\nb\xff", 64, "/a?b?");
+  expect_short_path("/0123456789/0123456789/config", 20, "/01234...789/config");
+  expect_short_path("/home/me/x", 4, "~/x");
 }
 
-static void the_home_is_found_without_a_variable(void **state) {
+static void the_home_folder_is_found_without_HOME(void **state) {
   (void)state;
   unsetenv("HOME");
   char *path = cachette__env_expand("/a", "~/a");
@@ -240,7 +241,7 @@ static void the_home_is_found_without_a_variable(void **state) {
 
 /* ---- Reading and writing ---- */
 
-static void files_are_replaced_at_once_and_for_their_owner_only(void **state) {
+static void files_are_replaced_atomically_and_readable_by_their_owner_only(void **state) {
   char folder[] = "/tmp/cachette-files-XXXXXX", path[64];
   struct stat found;
   size_t size;
@@ -263,16 +264,16 @@ static void files_are_replaced_at_once_and_for_their_owner_only(void **state) {
   assert_int_equal(errno, EFBIG);
   assert_int_equal(unlink(path), 0);
   assert_int_equal(mkfifo(path, 0600), 0);
-  assert_null(cachette__aws_read_file(path, &size)); /* and does not wait for a writer */
+  assert_null(cachette__aws_read_file(path, &size)); /* does not wait for a writer of the FIFO */
   assert_int_equal(unlink(path), 0);
   assert_null(cachette__aws_read_file(folder, &size));
-  assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
+  assert_int_equal(rmdir(folder), 0); /* no temporary file is left */
   assert_int_equal(cachette__aws_write_file(path, "one", 3), ENOENT);
 }
 
 /* ---- Times ---- */
 
-static void times_are_read_in_several_forms(void **state) {
+static void timestamps_are_read_in_several_formats(void **state) {
   static const struct {
     const char *text;
     int64_t seconds;
@@ -303,7 +304,7 @@ static void times_are_read_in_several_forms(void **state) {
 
 static int parse_all(void *data) {
   cachette__ini ini;
-  cachette__ini_position place;
+  cachette__ini_position position;
   char **words, text[2048] = "[a]\n";
   size_t count;
   (void)data;
@@ -311,12 +312,12 @@ static int parse_all(void *data) {
     snprintf(text + strlen(text), sizeof text - strlen(text), "k%d = v\n[s%d]\n", i, i);
   char *bytes = cachette__strndup(text, strlen(text));
   if (bytes == NULL) return 1;
-  enum cachette__ini_error fault = cachette__ini_parse(bytes, strlen(text), &ini, &place);
-  if (fault == CACHETTE__INI_OK)
+  enum cachette__ini_error error = cachette__ini_parse(bytes, strlen(text), &ini, &position);
+  if (error == CACHETTE__INI_OK)
     cachette__ini_deinit(&ini);
   else
-    assert_int_equal(fault, CACHETTE__INI_NO_MEMORY);
-  int failed = fault != CACHETTE__INI_OK;
+    assert_int_equal(error, CACHETTE__INI_NO_MEMORY);
+  int failed = error != CACHETTE__INI_OK;
   int code = cachette__shell_words_split("a b c", &words, &count);
   if (code == CACHETTE_OK) cachette__shell_words_free(words);
   char *path = cachette__env_expand("/a", "b/$HOME");
@@ -324,24 +325,24 @@ static int parse_all(void *data) {
   return failed + (code < 0) + (path == NULL);
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   nomem_each_needed(parse_all, NULL);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(values_are_what_python_reads),
+      cmocka_unit_test(values_are_read_as_by_configparser),
       cmocka_unit_test(malformed_files_are_refused_with_the_line),
-      cmocka_unit_test(values_may_have_keys_of_their_own),
-      cmocka_unit_test(words_are_split_as_a_shell_does),
-      cmocka_unit_test(relative_paths_are_from_the_folder),
+      cmocka_unit_test(values_may_have_nested_keys),
+      cmocka_unit_test(words_are_split_as_by_a_shell),
+      cmocka_unit_test(relative_paths_are_resolved_against_the_folder),
       cmocka_unit_test(paths_are_expanded),
-      cmocka_unit_test(paths_are_shown_short),
-      cmocka_unit_test(the_home_is_found_without_a_variable),
-      cmocka_unit_test(files_are_replaced_at_once_and_for_their_owner_only),
-      cmocka_unit_test(times_are_read_in_several_forms),
-      cmocka_unit_test(each_allocation_fails),
+      cmocka_unit_test(paths_in_messages_are_shortened),
+      cmocka_unit_test(the_home_folder_is_found_without_HOME),
+      cmocka_unit_test(files_are_replaced_atomically_and_readable_by_their_owner_only),
+      cmocka_unit_test(timestamps_are_read_in_several_formats),
+      cmocka_unit_test(each_failing_allocation_is_handled),
   };
   failing_allocator_install();
   return cmocka_run_group_tests_name("aws_files", tests, NULL, NULL);

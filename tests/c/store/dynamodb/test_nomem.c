@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The DynamoDB store with each of its allocations failing in turn, those of Jansson included. Those
- * of libcurl do not fail, for it keeps connections and threads of its own.
+ * Each allocation of the DynamoDB store fails in turn, including those of Jansson. Those of libcurl
+ * do not, because it keeps connections and threads beyond a handle.
  */
 #include <jansson.h>
 #include <string.h>
@@ -35,23 +35,23 @@ static const struct nomem_call calls[] = {
     {.verb = CACHETTE_FLUSH},
 };
 
-static cachette_options *read_options(const char *prefix) {
+static cachette_options *create_options(const char *prefix) {
   return options_with("backend", "dynamodb", "dynamodb_url", server.url, "aws_access_key_id", "id",
                       "aws_secret_access_key", "secret", "consistent_read", "true", "timeout", "10",
                       "key_prefix", prefix, NULL);
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
-  cachette_options *options = read_options("nomem:"), *others = read_options("other:");
+  cachette_options *options = create_options("nomem:"), *others = create_options("other:");
   struct nomem_store store = {
       options, calls, LENGTH(calls), {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}};
   memset(longest, 'l', sizeof longest - 1);
   assert_int_equal(nomem_use_store(&store), 0);
-  cachette *other = open_memory(others);
+  cachette *other = open_cache(others);
   put_text(other, "key", "value", 3600000);
   assert_true(nomem_some(nomem_use_store, &store, 300, 7) > 300);
-  assert_true(holds_text(other, "key", "value"));
+  assert_true(has_text(other, "key", "value"));
   cachette_close(other);
   cachette_options_free(options);
 }
@@ -59,7 +59,8 @@ static void each_allocation_fails(void **state) {
 static int start(void **state) {
   (void)state;
   dynamodb_server_share(&server);
-  cachette_close(dynamodb_open(&server, NULL)); /* so that what is kept for good is there */
+  /* Makes the libraries allocate what they keep for the whole process. */
+  cachette_close(dynamodb_open(&server, NULL));
   return 0;
 }
 
@@ -70,7 +71,7 @@ static int stop(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_fails)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_failing_allocation_is_handled)};
   failing_allocator_install();
   json_set_alloc_funcs(cachette__malloc, cachette__free);
   return cmocka_run_group_tests_name("dynamodb_nomem", tests, start, stop);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys from every kind of profile, with the first allocation failing, then the second, and so on:
- * a call fails plainly or succeeds, and no block, descriptor or child stays behind. The data is
- * in DynamoDB Local; a process of this test stands in for the services of AWS's that give keys.
+ * Credentials from every kind of profile, while each allocation fails in turn. A call fails with an
+ * error or succeeds, and leaks no block, descriptor or child process. The data is in DynamoDB
+ * Local. A child process is a fake of the AWS services that issue credentials.
  */
 #include <jansson.h>
 #include <signal.h>
@@ -21,9 +21,9 @@
 
 static struct dynamodb_server server;
 static char home[] = "/tmp/cachette-home-XXXXXX";
-static pid_t stand_in;
+static pid_t fake_services;
 
-/* ---- The stand-in ---- */
+/* ---- The fake services ---- */
 
 #define END "2099-01-31T12:34:56Z"
 
@@ -59,13 +59,13 @@ static void answer(int fd) {
   peer_write(fd, body, strlen(body));
 }
 
-/* Starts it in a process of its own; its port. */
-static uint16_t start_stand_in(void) {
+/* Starts the fake services in a child process. Returns their port. */
+static uint16_t start_fake_services(void) {
   int listener = listen_on("127.0.0.1", 0, 16);
   uint16_t port = port_of(listener);
-  stand_in = fork();
-  assert_true(stand_in >= 0);
-  while (stand_in == 0) {
+  fake_services = fork();
+  assert_true(fake_services >= 0);
+  while (fake_services == 0) {
     int fd = accept(listener, NULL, NULL);
     if (fd < 0) _exit(1);
     answer(fd);
@@ -86,7 +86,7 @@ static void write_file(const char *name, const char *text) {
   fclose(file);
 }
 
-/* The file of a login to the session "s", by the SHA-1 of its name. */
+/* The token file of the SSO session "s". Its name is the SHA-1 of "s". */
 #define LOGIN ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json"
 #define REGISTERED                                                          \
   "\"refreshToken\": \"r\", \"clientId\": \"c\", \"clientSecret\": \"s\", " \
@@ -119,38 +119,39 @@ static void write_kind(const struct kind *kind) {
   write_file(".aws/config", config);
 }
 
-/* What a refresh has replaced is as it was. */
+/* Restores the token file, which a refresh may have replaced. */
 static void write_login(const struct kind *kind) {
   if (kind->login != NULL) write_file(LOGIN, kind->login);
 }
 
 /* ---- The calls ---- */
 
-struct turn {
+struct attempt {
   struct nomem_store store;
   const struct kind *kind;
 };
 
 static int log_in_and_ping(void *data) {
-  struct turn *turn = data;
-  write_login(turn->kind);
-  return nomem_use_store(&turn->store);
+  struct attempt *attempt = data;
+  write_login(attempt->kind);
+  return nomem_use_store(&attempt->store);
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   static const struct nomem_call ping = {.verb = CACHETTE_PING};
   cachette_options *options = options_with("backend", "dynamodb", "timeout", "20", NULL);
   for (size_t i = 0; i < LENGTH(kinds); i++) {
-    struct turn turn = {{options, &ping, 1, {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}}, &kinds[i]};
-    write_kind(turn.kind);
-    if (log_in_and_ping(&turn) != 0) fail_msg("%s", turn.kind->name);
-    assert_true(nomem_each(log_in_and_ping, &turn) > 20);
+    struct attempt attempt = {{options, &ping, 1, {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}},
+                              &kinds[i]};
+    write_kind(attempt.kind);
+    if (log_in_and_ping(&attempt) != 0) fail_msg("%s", attempt.kind->name);
+    assert_true(nomem_each(log_in_and_ping, &attempt) > 20);
   }
   cachette_options_free(options);
 }
 
-static void make_home(void) {
+static void create_home(void) {
   static const char *const folders[] = {".aws", ".aws/sso", ".aws/sso/cache"};
   char path[256];
   assert_non_null(mkdtemp(home));
@@ -174,27 +175,28 @@ static int start(void **state) {
   char url[64];
   (void)state;
   for (size_t i = 0; i < LENGTH(others); i++) unsetenv(others[i]);
-  make_home();
-  snprintf(url, sizeof url, "http://127.0.0.1:%u", start_stand_in());
+  create_home();
+  snprintf(url, sizeof url, "http://127.0.0.1:%u", start_fake_services());
   for (size_t i = 0; i < LENGTH(services); i++) setenv(services[i], url, 1);
   dynamodb_server_share(&server);
-  cachette_close(dynamodb_open(&server, NULL)); /* so that what is kept for good is there */
+  /* Makes the libraries allocate what they keep for the whole process. */
+  cachette_close(dynamodb_open(&server, NULL));
   return 0;
 }
 
 static int stop(void **state) {
   char command[64];
   (void)state;
-  kill(stand_in, SIGKILL);
-  waitpid(stand_in, NULL, 0);
+  kill(fake_services, SIGKILL);
+  waitpid(fake_services, NULL, 0);
   dynamodb_server_kill(&server);
-  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no other child is left */
+  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no other child process is left */
   snprintf(command, sizeof command, "rm -r '%s'", home);
   return system(command);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_fails)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_failing_allocation_is_handled)};
   failing_allocator_install();
   json_set_alloc_funcs(cachette__malloc, cachette__free);
   return cmocka_run_group_tests_name("dynamodb_profiles", tests, start, stop);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl's signatures, as the DynamoDB store asks for them, against the test suite that AWS
- * published for Signature Version 4 (credentials, date, region and service are those of the suite).
- * Those of our own requests are compared with botocore's in tests/python/test_dynamodb.py.
+ * The signatures of libcurl, with the options of the DynamoDB store, compared with the test suite
+ * that AWS published for Signature Version 4. Credentials, date, region and service are those of
+ * the suite. tests/python/test_dynamodb.py compares the signatures of real requests with
+ * botocore's.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static const struct vector {
 
 static char request[4096];
 
-/* Keeps what comes in `request`, and answers when all of it has. */
+/* Reads a request into `request` and answers it. */
 static void serve(peer *self, int fd) {
   static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
   size_t size = 0;
@@ -76,7 +77,7 @@ static void sign(const struct vector *vector) {
   peer_stop(&server);
 }
 
-static void signatures_are_those_that_aws_published(void **state) {
+static void signatures_match_the_published_test_suite(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(vectors); i++) {
     char wanted[512];
@@ -93,7 +94,7 @@ static void signatures_are_those_that_aws_published(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(signatures_are_those_that_aws_published),
+      cmocka_unit_test(signatures_match_the_published_test_suite),
   };
   return cmocka_run_group_tests_name("sigv4", tests, NULL, NULL);
 }

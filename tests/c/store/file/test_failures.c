@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file store when the file is foreign, damaged, locked or removed, or its disk is full or
+ * The file store when its file is foreign, damaged, locked or removed, or its disk is full or
  * read-only.
  */
 #include <errno.h>
@@ -18,13 +18,13 @@
 #include "file_folder.h"
 #include "support.h"
 
-static const char *beside(const char *tail) {
+static const char *path_with_suffix(const char *suffix) {
   static char path[256];
-  snprintf(path, sizeof path, "%s%s", folder.path, tail);
+  snprintf(path, sizeof path, "%s%s", folder.path, suffix);
   return path;
 }
 
-static bool is_there(const char *tail) { return access(beside(tail), F_OK) == 0; }
+static bool file_exists(const char *suffix) { return access(path_with_suffix(suffix), F_OK) == 0; }
 
 static void write_file(const char *path, const void *data, size_t size) {
   int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -42,20 +42,20 @@ static size_t read_file(const char *path, char *data, size_t size) {
   return (size_t)count;
 }
 
-/* Runs SQL on a file by SQLite alone. */
+/* Runs SQL directly through SQLite. */
 static void execute(sqlite3 *db, const char *text) {
-  char *fault = NULL;
-  if (sqlite3_exec(db, text, NULL, NULL, &fault) != SQLITE_OK) fail_msg("%s: %s", text, fault);
+  char *reason = NULL;
+  if (sqlite3_exec(db, text, NULL, NULL, &reason) != SQLITE_OK) fail_msg("%s: %s", text, reason);
 }
 
-static sqlite3 *open_by_hand(const char *path) {
+static sqlite3 *open_with_sqlite(const char *path) {
   sqlite3 *db;
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   assert_int_equal(sqlite3_open_v2(path, &db, flags, NULL), SQLITE_OK);
   return db;
 }
 
-/* Puts a value. Returns the code; the reason is in `error`. */
+/* Puts a value. Returns the code of the call and fills `error`. */
 static int try_put(cachette *handle, const char *key, size_t size, cachette_error *error) {
   void *value = calloc(1, size + 1);
   error->message[0] = '\0';
@@ -71,9 +71,9 @@ static int try_fetch(cachette *handle, const char *key, cachette_error *error) {
   return code;
 }
 
-/* ---- Files that are not ours ---- */
+/* ---- Foreign files ---- */
 
-/* Checks that the file is refused, that no byte of it changes, and that no other file is made. */
+/* Checks that the file is refused and not changed, and that no other file is created. */
 static void expect_refused(const char *reason) {
   static char before[1 << 16], after[1 << 16];
   cachette_error error;
@@ -86,11 +86,11 @@ static void expect_refused(const char *reason) {
   cachette_close(handle);
   assert_int_equal(read_file(folder.path, after, sizeof after), size);
   assert_memory_equal(before, after, size);
-  assert_false(is_there("-wal") || is_there("-shm") || is_there("-journal") ||
-               is_there(".cachette-new"));
+  assert_false(file_exists("-wal") || file_exists("-shm") || file_exists("-journal") ||
+               file_exists(".cachette-new"));
 }
 
-static void a_foreign_file_is_refused_and_left(void **state) {
+static void a_foreign_file_is_refused_and_not_changed(void **state) {
   static const char pickle[] =
       "\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01k\x94K\x01s.";
   static char zeros[5000];
@@ -103,21 +103,21 @@ static void a_foreign_file_is_refused_and_left(void **state) {
   expect_refused("not a cachette file");
 }
 
-static void a_foreign_database_is_refused_and_left(void **state) {
+static void a_foreign_database_is_refused_and_not_changed(void **state) {
   (void)state;
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "PRAGMA journal_mode = WAL; CREATE TABLE entry (id); INSERT INTO entry VALUES (1)");
   sqlite3_close(db);
   expect_refused("not a cachette file");
 }
 
-static void a_file_of_a_newer_version_is_refused_and_left(void **state) {
+static void a_file_of_a_newer_version_is_refused_and_not_changed(void **state) {
   (void)state;
   cachette_close(file_folder_open(&folder, NULL));
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "key", "value", 0);
   cachette_close(handle);
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "PRAGMA user_version = 2");
   sqlite3_close(db);
   expect_refused("from a newer version");
@@ -134,31 +134,31 @@ static void a_folder_instead_of_the_file_is_refused(void **state) {
   assert_int_equal(rmdir(folder.path), 0);
 }
 
-static void an_empty_file_becomes_ours(void **state) {
+static void an_empty_file_is_used(void **state) {
   (void)state;
   write_file(folder.path, "", 0);
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "key", "value", 0);
   cachette_close(handle);
   handle = file_folder_open(&folder, NULL);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
-static void a_left_over_log_does_no_harm(void **state) {
+static void a_left_over_log_is_ignored(void **state) {
   static char noise[40000];
   (void)state;
   memset(noise, 0x5a, sizeof noise);
-  write_file(beside("-wal"), noise, sizeof noise);
-  write_file(beside("-shm"), noise, sizeof noise);
-  write_file(beside(".cachette-new"), noise, sizeof noise);
-  write_file(beside(".new"), noise, sizeof noise); /* which is none of ours */
+  write_file(path_with_suffix("-wal"), noise, sizeof noise);
+  write_file(path_with_suffix("-shm"), noise, sizeof noise);
+  write_file(path_with_suffix(".cachette-new"), noise, sizeof noise);
+  write_file(path_with_suffix(".new"), noise, sizeof noise); /* not a file of the store */
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
-  assert_false(is_there(".cachette-new"));
-  assert_true(is_there(".new"));
+  assert_false(file_exists(".cachette-new"));
+  assert_true(file_exists(".new"));
 }
 
 /* ---- Damage ---- */
@@ -172,7 +172,7 @@ static void fill(cachette *handle, int count, size_t size) {
   }
 }
 
-/* Overwrites all of the file but its header. */
+/* Overwrites the file except its header. */
 static void damage(void) {
   static char noise[4096];
   struct stat state;
@@ -185,7 +185,7 @@ static void damage(void) {
   close(file);
 }
 
-/* The first op reports it. The later ones use a new file. */
+/* Checks that the first op reports the damage and that later ops use a new file. */
 static void expect_set_aside(cachette *handle) {
   cachette_error error;
   char notice[256];
@@ -198,8 +198,8 @@ static void expect_set_aside(cachette *handle) {
   assert_false(cachette_take_notice(handle, notice, sizeof notice));
   assert_int_equal(try_fetch(handle, "fill:1", &error), 0);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
-  assert_true(is_there(".damaged"));
+  assert_true(has_text(handle, "key", "value"));
+  assert_true(file_exists(".damaged"));
 }
 
 static void a_damaged_file_is_set_aside(void **state) {
@@ -213,18 +213,18 @@ static void a_damaged_file_is_set_aside(void **state) {
     expect_set_aside(handle);
     cachette_close(handle);
     handle = file_folder_open(&folder, NULL);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     cachette_close(handle);
   }
 }
 
-static void a_file_that_was_cut_is_set_aside(void **state) {
+static void a_truncated_file_is_set_aside(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   fill(handle, 100, 1000);
   cachette_close(handle);
   assert_int_equal(truncate(folder.path, 3 * 4096), 0);
-  /* Through the layers, too. */
+  /* The same through the envelope layer. */
   handle = file_folder_open(&folder, "secret", "of sixteen bytes and more", "accept_plain", "true",
                             NULL);
   expect_set_aside(handle);
@@ -239,7 +239,7 @@ static void a_file_without_its_tables_is_set_aside(void **state) {
     cachette *handle = file_folder_open(&folder, NULL);
     fill(handle, 10, 100);
     cachette_close(handle);
-    sqlite3 *db = open_by_hand(folder.path);
+    sqlite3 *db = open_with_sqlite(folder.path);
     snprintf(text, sizeof text, "DROP TABLE %s", tables[i]);
     execute(db, text);
     sqlite3_close(db);
@@ -254,13 +254,13 @@ static void damage_in_use_is_set_aside_once(void **state) {
   enum { COUNT = 4 };
   cachette *handles[COUNT];
   cachette_error error;
-  int told = 0;
+  int failures = 0;
   (void)state;
   for (int i = 0; i < COUNT; i++) {
     handles[i] = file_folder_open(&folder, NULL);
     fill(handles[i], 100, 1000);
   }
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "PRAGMA wal_checkpoint(TRUNCATE)");
   damage();
   execute(db, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -268,18 +268,18 @@ static void damage_in_use_is_set_aside_once(void **state) {
   for (int i = 0; i < COUNT; i++) {
     char key[32];
     snprintf(key, sizeof key, "fill:%d", i);
-    told += try_put(handles[i], key, 5000, &error) < 0;
+    failures += try_put(handles[i], key, 5000, &error) < 0;
     assert_int_equal(try_put(handles[i], key, 5000, &error), CACHETTE_OK);
   }
-  assert_in_range(told, 1, COUNT);
+  assert_in_range(failures, 1, COUNT);
   for (int i = 0; i < COUNT; i++) {
     char key[32];
     snprintf(key, sizeof key, "fill:%d", i);
-    for (int j = 0; j < COUNT; j++) assert_true(holds(handles[j], key));
+    for (int j = 0; j < COUNT; j++) assert_true(has_key(handles[j], key));
   }
   for (int i = 0; i < COUNT; i++) cachette_close(handles[i]);
   cachette *handle = file_folder_open(&folder, NULL);
-  assert_true(holds(handle, "fill:3"));
+  assert_true(has_key(handle, "fill:3"));
   cachette_close(handle);
 }
 
@@ -288,63 +288,63 @@ static void a_removed_file_is_created_again(void **state) {
   cachette *one = file_folder_open(&folder, NULL), *other = file_folder_open(&folder, NULL);
   for (int round = 0; round < 10; round++) {
     put_text(one, "key", "value", 0);
-    assert_true(holds(other, "key"));
+    assert_true(has_key(other, "key"));
     assert_int_equal(unlink(folder.path), 0);
-    assert_false(holds(other, "key"));
+    assert_false(has_key(other, "key"));
     put_text(other, "other", "value", 0);
-    assert_true(holds(one, "other"));
+    assert_true(has_key(one, "other"));
   }
   cachette_close(one);
-  assert_true(holds(other, "other"));
+  assert_true(has_key(other, "other"));
   cachette_close(other);
 }
 
 /* ---- Locks ---- */
 
 /*
- * Of ops that wait together, one with a shorter time-out fails with the reason, and the others go
- * on.
+ * When several ops wait for a lock, the one with a shorter timeout fails with the reason, and the
+ * others keep waiting.
  */
-static void each_op_waits_for_a_lock_until_its_deadline(void **state) {
+static void each_waiting_op_has_its_own_deadline(void **state) {
   (void)state;
-  struct probe first, hasty, patient;
+  struct probe first, brief, lasting;
   cachette *handle = file_folder_open(&folder, "timeout", "60", NULL);
   put_text(handle, "key", "value", 0);
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "BEGIN IMMEDIATE");
   probe_init(&first, CACHETTE_PUT, "first");
-  probe_init(&hasty, CACHETTE_PUT, "hasty");
-  probe_init(&patient, CACHETTE_PUT, "patient");
-  first.op.timeout_ms = 500; /* the others wait until then */
-  hasty.op.timeout_ms = 3000;
-  patient.op.timeout_ms = 60000;
+  probe_init(&brief, CACHETTE_PUT, "hasty");
+  probe_init(&lasting, CACHETTE_PUT, "patient");
+  first.op.timeout_ms = 500; /* the others stay queued until then */
+  brief.op.timeout_ms = 3000;
+  lasting.op.timeout_ms = 60000;
   probe_submit(handle, &first);
-  probe_submit(handle, &patient);
-  probe_submit(handle, &hasty);
+  probe_submit(handle, &lasting);
+  probe_submit(handle, &brief);
   assert_int_equal(probe_wait(handle, &first), CACHETTE_ETIMEDOUT);
-  assert_int_equal(probe_wait(handle, &hasty), CACHETTE_ETIMEDOUT);
-  assert_non_null(strstr(hasty.error.message, "stayed locked until the operation timed out"));
-  assert_true(cachette_op_pending(&patient.op));
+  assert_int_equal(probe_wait(handle, &brief), CACHETTE_ETIMEDOUT);
+  assert_non_null(strstr(brief.error.message, "stayed locked until the operation timed out"));
+  assert_true(cachette_op_pending(&lasting.op));
   execute(db, "COMMIT");
-  assert_int_equal(probe_wait(handle, &patient), CACHETTE_OK);
-  assert_true(holds(handle, "patient"));
-  assert_false(holds(handle, "hasty"));
+  assert_int_equal(probe_wait(handle, &lasting), CACHETTE_OK);
+  assert_true(has_key(handle, "patient"));
+  assert_false(has_key(handle, "hasty"));
   sqlite3_close(db);
   cachette_close(handle);
 }
 
-static void a_foreign_lock_is_waited_for_until_the_deadline(void **state) {
+static void an_op_waits_for_a_foreign_lock_until_its_deadline(void **state) {
   cachette_error error;
   (void)state;
   cachette *handle = file_folder_open(&folder, "timeout", "0.4", NULL);
   put_text(handle, "key", "value", 0);
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "BEGIN IMMEDIATE");
-  int64_t begin = machine_ms();
+  int64_t begin = monotonic_ms();
   assert_int_equal(try_put(handle, "other", 10, &error), CACHETTE_ETIMEDOUT);
-  assert_in_range(machine_ms() - begin, 300, 4000);
+  assert_in_range(monotonic_ms() - begin, 300, 4000);
   assert_non_null(strstr(error.message, "stayed locked until the operation timed out"));
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   execute(db, "COMMIT");
   put_text(handle, "other", "value", 0);
   execute(db, "BEGIN IMMEDIATE");
@@ -352,7 +352,7 @@ static void a_foreign_lock_is_waited_for_until_the_deadline(void **state) {
   probe_init(&probe, CACHETTE_PUT, "third");
   probe.op.timeout_ms = 20000;
   probe_submit(handle, &probe);
-  assert_true(holds(handle, "other"));
+  assert_true(has_key(handle, "other"));
   assert_true(cachette_op_pending(&probe.op));
   execute(db, "COMMIT");
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
@@ -364,15 +364,15 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "timeout", "60", NULL);
   put_text(handle, "key", "value", 0);
-  sqlite3 *db = open_by_hand(folder.path);
+  sqlite3 *db = open_with_sqlite(folder.path);
   execute(db, "BEGIN IMMEDIATE");
   struct probe probe;
   probe_init(&probe, CACHETTE_PUT, "other");
   probe_submit(handle, &probe);
   usleep(20000);
-  int64_t begin = machine_ms();
+  int64_t begin = monotonic_ms();
   cachette_close(handle);
-  assert_in_range(machine_ms() - begin, 0, 10000);
+  assert_in_range(monotonic_ms() - begin, 0, 10000);
   probe_expect(&probe, CACHETTE_ECLOSED);
   execute(db, "COMMIT");
   sqlite3_close(db);
@@ -380,7 +380,7 @@ static void a_close_does_not_wait_for_a_lock(void **state) {
 
 /* ---- The disk ---- */
 
-static void a_removed_folder_may_come_back(void **state) {
+static void a_removed_folder_may_be_created_again(void **state) {
   cachette_error error;
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
@@ -393,22 +393,22 @@ static void a_removed_folder_may_come_back(void **state) {
   cachette_close(handle);
 }
 
-/* Returns how often the handle wakes its loop in that time. */
-static int count_wakes(cachette *handle, int64_t ms) {
+/* Returns how often the handle wakes its host within this time. */
+static int count_wake_ups(cachette *handle, int64_t ms) {
   struct pollfd watched = {.fd = cachette_fd(handle), .events = POLLIN};
   int count = 0;
-  for (int64_t until = machine_ms() + ms; machine_ms() < until; count++) {
+  for (int64_t until = monotonic_ms() + ms; monotonic_ms() < until; count++) {
     int timeout = cachette_timeout(handle);
-    int64_t left = until - machine_ms();
+    int64_t left = until - monotonic_ms();
     poll(&watched, 1, timeout < 0 || timeout > left ? (int)left : timeout);
     cachette_process(handle);
   }
   return count;
 }
 
-/* The times of hits cannot be written then, and must not be tried again and again. */
-static void a_removed_folder_costs_no_busy_loop(void **state) {
-  enum { COUNT = 900, WHILE_MS = 1000 };
+/* Without the folder the times of hits cannot be written. The store must not retry in a loop. */
+static void a_removed_folder_causes_no_busy_loop(void **state) {
+  enum { COUNT = 900, DURATION_MS = 1000 };
   static char keys[COUNT][16];
   static cachette_item items[COUNT];
   cachette_op op = {.verb = CACHETTE_FETCH, .items = items, .count = COUNT};
@@ -421,9 +421,9 @@ static void a_removed_folder_costs_no_busy_loop(void **state) {
     items[i] = (cachette_item){.key = cachette_str(keys[i])};
   }
   cachette_submit(handle, &op);
-  usleep(500000); /* it is done, but not completed yet */
+  usleep(500000); /* the thread pool has finished the op, which has not completed yet */
   file_folder_remove(&folder);
-  assert_in_range(count_wakes(handle, WHILE_MS), 0, 100);
+  assert_in_range(count_wake_ups(handle, DURATION_MS), 0, 100);
   assert_false(cachette_op_pending(&op));
   assert_true(op.number > COUNT / 2);
   cachette_op_deinit(&op);
@@ -432,7 +432,7 @@ static void a_removed_folder_costs_no_busy_loop(void **state) {
   cachette_close(handle);
 }
 
-/* Mounts a small disk on the folder; run it in a child, with which the mount goes away. */
+/* Mounts a small disk on the folder. For a child process, whose exit unmounts it. */
 static void mount_disk(const char *size) {
   int spaces = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
   if (unshare(spaces) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -457,42 +457,42 @@ static void fill_disk(void *data) {
   child_assert(puts > 10 && puts < 1000);
   child_assert(code == CACHETTE_EBACKEND);
   child_assert(strstr(error.message, "its disk is full") != NULL);
-  child_assert(holds(handle, "fill:1"));
-  /* A small value may still fit, a large one does not, and clearing helps. */
+  child_assert(has_key(handle, "fill:1"));
+  /* A flush makes space for a large value. */
   struct probe probe;
   child_assert(probe_run(handle, &probe, CACHETTE_FLUSH, "-") == CACHETTE_OK);
   child_assert(probe.op.number == puts - 1);
   child_assert(try_put(handle, "fill:1", 20000, &error) == CACHETTE_OK);
   cachette_close(handle);
   handle = file_folder_open(&folder, NULL);
-  child_assert(holds(handle, "fill:1"));
+  child_assert(has_key(handle, "fill:1"));
   cachette_close(handle);
 }
 
-static void a_full_disk_is_reported_and_recovered_from(void **state) {
+static void a_full_disk_is_reported_and_clearing_helps(void **state) {
   (void)state;
   run_in_child(fill_disk, NULL);
 }
 
-static void begin_on_full_disk(void *data) {
+static void open_on_full_disk(void *data) {
   cachette_error error;
   static char noise[1 << 20];
   (void)data;
   mount_disk("size=1m");
-  int file = open(beside(".other"), O_WRONLY | O_CREAT, 0600);
+  int file = open(path_with_suffix(".other"), O_WRONLY | O_CREAT, 0600);
   while (write(file, noise, sizeof noise) > 0) continue;
   close(file);
   cachette *handle = file_folder_open(&folder, NULL);
   child_assert(try_put(handle, "key", 10, &error) == CACHETTE_EBACKEND);
   child_assert(strstr(error.message, "its disk is full") != NULL);
-  child_assert(unlink(beside(".other")) == 0);
+  child_assert(unlink(path_with_suffix(".other")) == 0);
   child_assert(try_put(handle, "key", 10, &error) == CACHETTE_OK);
   cachette_close(handle);
 }
 
-static void on_a_full_disk_no_file_is_created(void **state) {
+static void creating_the_file_on_a_full_disk_fails(void **state) {
   (void)state;
-  run_in_child(begin_on_full_disk, NULL);
+  run_in_child(open_on_full_disk, NULL);
 }
 
 static void use_read_only(void *data) {
@@ -524,25 +524,25 @@ static void a_read_only_disk_is_reported(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(a_foreign_file_is_refused_and_left),
-      TEST(a_foreign_database_is_refused_and_left),
-      TEST(a_file_of_a_newer_version_is_refused_and_left),
+      TEST(a_foreign_file_is_refused_and_not_changed),
+      TEST(a_foreign_database_is_refused_and_not_changed),
+      TEST(a_file_of_a_newer_version_is_refused_and_not_changed),
       TEST(a_folder_instead_of_the_file_is_refused),
-      TEST(an_empty_file_becomes_ours),
-      TEST(a_left_over_log_does_no_harm),
+      TEST(an_empty_file_is_used),
+      TEST(a_left_over_log_is_ignored),
       TEST(a_damaged_file_is_set_aside),
-      TEST(a_file_that_was_cut_is_set_aside),
+      TEST(a_truncated_file_is_set_aside),
       TEST(a_file_without_its_tables_is_set_aside),
       TEST(damage_in_use_is_set_aside_once),
       TEST(a_removed_file_is_created_again),
-      TEST(a_foreign_lock_is_waited_for_until_the_deadline),
-      TEST(each_op_waits_for_a_lock_until_its_deadline),
+      TEST(an_op_waits_for_a_foreign_lock_until_its_deadline),
+      TEST(each_waiting_op_has_its_own_deadline),
       TEST(a_close_does_not_wait_for_a_lock),
-      TEST(a_removed_folder_may_come_back),
-      TEST(a_removed_folder_costs_no_busy_loop),
-      TEST(a_full_disk_is_reported_and_recovered_from),
-      TEST(on_a_full_disk_no_file_is_created),
+      TEST(a_removed_folder_may_be_created_again),
+      TEST(a_removed_folder_causes_no_busy_loop),
+      TEST(a_full_disk_is_reported_and_clearing_helps),
+      TEST(creating_the_file_on_a_full_disk_fails),
       TEST(a_read_only_disk_is_reported),
   };
-  return cmocka_run_group_tests_name("file_faults", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("file_failures", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is specific to the file store. What all backends have in common is in ../test_verbs.c. */
+/* The behaviour of the file store. ../test_verbs.c tests what all backends have in common. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static int64_t file_size(const char *tail) {
   return stat(path, &state) == 0 ? (int64_t)state.st_size : -1;
 }
 
-/* Runs an SQL query on the file and returns the number that it finds. */
+/* Runs an SQL query on the file and returns the resulting number. */
 static int64_t query(const char *text) {
   sqlite3 *db;
   sqlite3_stmt *statement;
@@ -41,39 +41,40 @@ static int64_t run_verb(cachette *handle, enum cachette_verb verb, const char *k
 /* Puts `count` entries whose values have `size` bytes, in ops of up to a hundred. */
 static void fill(cachette *handle, const char *format, int from, int count, size_t size,
                  int64_t ttl_ms) {
-  enum { AT_ONCE = 100 };
-  char keys[AT_ONCE][32];
-  cachette_item items[AT_ONCE];
+  enum { BATCH = 100 };
+  char keys[BATCH][32];
+  cachette_item items[BATCH];
   void *value = calloc(1, size);
   for (int done = 0; done < count;) {
-    int now = count - done < AT_ONCE ? count - done : AT_ONCE;
-    for (int i = 0; i < now; i++) {
+    int batch = count - done < BATCH ? count - done : BATCH;
+    for (int i = 0; i < batch; i++) {
       snprintf(keys[i], sizeof keys[i], format, from + done + i);
       items[i] =
           (cachette_item){.key = cachette_str(keys[i]), .value = {value, size}, .ttl_ms = ttl_ms};
     }
     cachette_error error = {.message = ""};
-    cachette_op op = {.verb = CACHETTE_PUT, .items = items, .count = (size_t)now, .error = &error};
-    if (cachette_run(handle, &op) < 0 || op.number != now) fail_msg("%s", error.message);
-    done += now;
+    cachette_op op = {
+        .verb = CACHETTE_PUT, .items = items, .count = (size_t)batch, .error = &error};
+    if (cachette_run(handle, &op) < 0 || op.number != batch) fail_msg("%s", error.message);
+    done += batch;
   }
   free(value);
 }
 
 /* Returns how many of these keys exist, without fetching them. */
-static int count_there(cachette *handle, const char *format, int from, int count) {
-  int there = 0;
+static int count_present(cachette *handle, const char *format, int from, int count) {
+  int found = 0;
   for (int i = from; i < from + count; i++) {
     char key[32];
     snprintf(key, sizeof key, format, i);
-    there += (int)run_verb(handle, CACHETTE_EXISTS, key);
+    found += (int)run_verb(handle, CACHETTE_EXISTS, key);
   }
-  return there;
+  return found;
 }
 
-/* ---- What stays ---- */
+/* ---- Persistence ---- */
 
-static void values_are_there_after_a_restart(void **state) {
+static void entries_survive_a_restart(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "a", "value", 900000);
@@ -83,9 +84,9 @@ static void values_are_there_after_a_restart(void **state) {
   assert_int_equal(file_size("-wal"), -1);
   usleep(60000);
   handle = file_folder_open(&folder, "backend", "pickle", NULL);
-  assert_true(holds_text(handle, "a", "value"));
-  assert_true(holds_text(handle, "empty", ""));
-  assert_false(holds(handle, "short"));
+  assert_true(has_text(handle, "a", "value"));
+  assert_true(has_text(handle, "empty", ""));
+  assert_false(has_key(handle, "short"));
   cachette_slice value;
   int64_t ttl_ms;
   assert_int_equal(cachette_fetch(handle, cachette_str("a"), &value, &ttl_ms, NULL), 1);
@@ -94,7 +95,7 @@ static void values_are_there_after_a_restart(void **state) {
   cachette_close(handle);
 }
 
-static void what_is_stored_is_plain(void **state) {
+static void stored_values_are_plain(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "key_prefix", "app:", NULL);
   put_text(handle, "a", "value", 0);
@@ -120,7 +121,7 @@ static void a_relative_path_survives_a_change_of_folder(void **state) {
   assert_true(file_size("") > 0);
 }
 
-static void keys_and_values_are_any_bytes(void **state) {
+static void keys_and_values_may_be_any_bytes(void **state) {
   (void)state;
   enum { LARGE = 5 << 20 };
   static char key[CACHETTE_KEY_MAX];
@@ -142,17 +143,17 @@ static void keys_and_values_are_any_bytes(void **state) {
   free(large);
 }
 
-static void one_handle_sees_what_another_put(void **state) {
+static void handles_see_each_others_puts(void **state) {
   (void)state;
   cachette *one = file_folder_open(&folder, NULL), *other = file_folder_open(&folder, NULL);
   for (int i = 0; i < 50; i++) {
     char text[16];
     snprintf(text, sizeof text, "%d", i);
     put_text(i % 2 == 0 ? one : other, "key", text, 0);
-    assert_true(holds_text(i % 2 == 0 ? other : one, "key", text));
+    assert_true(has_text(i % 2 == 0 ? other : one, "key", text));
   }
   cachette_close(one);
-  assert_true(holds_text(other, "key", "49"));
+  assert_true(has_text(other, "key", "49"));
   cachette_close(other);
 }
 
@@ -162,17 +163,17 @@ static void entries_expire_by_the_clock_of_the_options(void **state) {
   (void)state;
   int64_t now = 1000;
   cachette_options *options = options_with("backend", "file", "pickle_path", folder.path, NULL);
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   cachette *handle;
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
   put_text(handle, "a", "value", 500);
   put_text(handle, "b", "value", 1000);
   now += 499;
-  assert_true(holds(handle, "a"));
+  assert_true(has_key(handle, "a"));
   now += 1;
-  assert_false(holds(handle, "a"));
-  assert_true(holds(handle, "b"));
+  assert_false(has_key(handle, "a"));
+  assert_true(has_key(handle, "b"));
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR, "a"), 0);
   assert_int_equal(run_verb(handle, CACHETTE_FLUSH_EXPIRED, "-"), 1);
   now += 500;
@@ -193,7 +194,7 @@ static void a_put_removes_expired_entries(void **state) {
 
 /* ---- Clearing ---- */
 
-static void a_namespace_is_cleared_in_slices(void **state) {
+static void a_large_namespace_is_cleared_completely(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   fill(handle, "ns:%d", 0, 1500, 100, 0);
@@ -203,7 +204,7 @@ static void a_namespace_is_cleared_in_slices(void **state) {
   usleep(40000);
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 1500);
   assert_int_equal(run_verb(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 0);
-  for (size_t i = 0; i < LENGTH(others); i++) assert_true(holds(handle, others[i]));
+  for (size_t i = 0; i < LENGTH(others); i++) assert_true(has_key(handle, others[i]));
   cachette_item items[] = {
       {.key = cachette_str("a")}, {.key = cachette_str("absent")}, {.key = cachette_str("b")}};
   fill(handle, "a:%d", 0, 300, 10, 0);
@@ -232,7 +233,7 @@ static void each_prefix_is_a_separate_cache(void **state) {
   assert_int_equal(run_verb(one, CACHETTE_FLUSH, "-"), 400);
   put_text(other, "key", "value", 0);
   assert_int_equal(run_verb(one, CACHETTE_FLUSH, "-"), 0);
-  assert_true(holds(other, "key"));
+  assert_true(has_key(other, "key"));
   cachette_close(highest);
   cachette_close(one);
   cachette_close(other);
@@ -243,18 +244,18 @@ static void a_link_is_followed(void **state) {
   char link[256], other[256];
   snprintf(link, sizeof link, "%s/link", folder.name);
   snprintf(other, sizeof other, "%s/other", folder.name);
-  /* The file does not exist yet; the link points to where it will be. */
+  /* The link points to a file that does not exist yet. */
   assert_int_equal(symlink("cache.db", link), 0);
   for (int round = 0; round < 2; round++) {
     cachette *handle = file_folder_open(&folder, "pickle_path", link, NULL);
-    assert_int_equal(holds(handle, "a"), round == 1);
+    assert_int_equal(has_key(handle, "a"), round == 1);
     put_text(handle, "a", "value", 0);
     cachette_close(handle);
     assert_true(file_size("") > 0);
   }
   assert_int_equal(symlink(link, other), 0);
   cachette *handle = file_folder_open(&folder, "pickle_path", other, NULL);
-  assert_true(holds_text(handle, "a", "value"));
+  assert_true(has_text(handle, "a", "value"));
   cachette_close(handle);
   struct stat about;
   assert_true(lstat(link, &about) == 0 && S_ISLNK(about.st_mode));
@@ -274,10 +275,10 @@ static void a_circular_link_is_refused(void **state) {
   cachette_options_free(options);
 }
 
-static void a_path_names_a_file_in_a_folder_that_exists(void **state) {
+static void a_path_must_name_a_file_in_an_existing_folder(void **state) {
   (void)state;
   static const struct {
-    const char *backend, *path, *words; /* words: of the message; NULL: the path is fine */
+    const char *backend, *path, *words; /* words: in the error; NULL: the path is valid */
   } cases[] = {
       {"pickle", "cache.file", NULL},
       {"pickle", "/tmp/cache.file", NULL},
@@ -299,7 +300,7 @@ static void a_path_names_a_file_in_a_folder_that_exists(void **state) {
   }
 }
 
-/* A clear goes by them, and must not remove entries that were put after it began. */
+/* A clear goes by row ids, and must not remove entries that were put after it started. */
 static void row_ids_are_never_reused(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
@@ -311,23 +312,23 @@ static void row_ids_are_never_reused(void **state) {
   cachette_close(handle);
 }
 
-/* ---- Its limit ---- */
+/* ---- The limit ---- */
 
-/* Waits until the file is back at its limit. */
-static bool keeps_to(cachette *handle, int64_t limit) {
-  int64_t until = machine_ms() + 30000;
-  while (stats_of(handle).bytes > limit && machine_ms() < until)
+/* Waits until the file is within its limit. Returns false on a timeout. */
+static bool wait_for_limit(cachette *handle, int64_t limit) {
+  int64_t until = monotonic_ms() + 30000;
+  while (stats_of(handle).bytes > limit && monotonic_ms() < until)
     run_verb(handle, CACHETTE_PING, "-");
   return stats_of(handle).bytes <= limit;
 }
 
-static void the_file_keeps_to_its_limit(void **state) {
+static void the_file_stays_within_its_limit(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   for (int round = 0; round < 10; round++) {
     fill(handle, "small:%d", round * 300, 300, 900, 0);
     fill(handle, "large:%d", round * 10, 10, 30000, 0);
-    assert_true(keeps_to(handle, 1 << 20));
+    assert_true(wait_for_limit(handle, 1 << 20));
   }
   assert_int_equal(stats_of(handle).limit, 1 << 20);
   cachette_close(handle);
@@ -335,19 +336,19 @@ static void the_file_keeps_to_its_limit(void **state) {
   assert_true(query("SELECT count(*) FROM entry") > 100);
 }
 
-static void the_oldest_entry_is_evicted_unless_it_is_used(void **state) {
+static void the_oldest_unused_entry_is_evicted_first(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   put_text(handle, "used", "value", 0);
   fill(handle, "%d", 0, 800, 900, 0);
   for (int i = 800; i < 3000; i += 100) {
-    assert_true(holds(handle, "used"));
+    assert_true(has_key(handle, "used"));
     fill(handle, "%d", i, 100, 900, 0);
   }
-  assert_int_equal(count_there(handle, "%d", 0, 1500), 0);
-  assert_int_equal(count_there(handle, "%d", 2300, 700), 700);
+  assert_int_equal(count_present(handle, "%d", 0, 1500), 0);
+  assert_int_equal(count_present(handle, "%d", 2300, 700), 700);
   fill(handle, "%d", 3000, 2500, 900, 0);
-  assert_false(holds(handle, "used"));
+  assert_false(has_key(handle, "used"));
   cachette_close(handle);
 }
 
@@ -358,23 +359,23 @@ static void expired_entries_are_evicted_before_live_ones(void **state) {
   fill(handle, "ended:%d", 0, 500, 900, 20);
   usleep(40000);
   fill(handle, "new:%d", 0, 300, 900, 0);
-  assert_int_equal(count_there(handle, "live:%d", 0, 400), 400);
-  assert_int_equal(count_there(handle, "new:%d", 0, 300), 300);
+  assert_int_equal(count_present(handle, "live:%d", 0, 400), 400);
+  assert_int_equal(count_present(handle, "new:%d", 0, 300), 300);
   cachette_close(handle);
 }
 
-static void if_all_entries_are_used_one_is_evicted_all_the_same(void **state) {
+static void an_entry_is_evicted_even_if_all_are_used(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, "file_limit", "1M", NULL);
   fill(handle, "old:%d", 0, 900, 900, 0);
   for (int i = 0; i < 900; i++) {
     char key[32];
     snprintf(key, sizeof key, "old:%d", i);
-    holds(handle, key);
+    has_key(handle, key);
   }
   fill(handle, "new:%d", 0, 300, 900, 0);
-  assert_int_equal(count_there(handle, "new:%d", 0, 300), 300);
-  assert_in_range(count_there(handle, "old:%d", 0, 900), 500, 750);
+  assert_int_equal(count_present(handle, "new:%d", 0, 300), 300);
+  assert_in_range(count_present(handle, "old:%d", 0, 900), 500, 750);
   cachette_close(handle);
 }
 
@@ -389,16 +390,16 @@ static void a_value_larger_than_the_limit_is_refused(void **state) {
       cachette_put(handle, cachette_str("key"), (cachette_slice){value, sizeof value}, 0, &error),
       CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "\"key\" has 1048576 bytes; \"file_limit\" allows"));
-  assert_false(holds(handle, "key"));
-  assert_true(holds(handle, "other"));
+  assert_false(has_key(handle, "key"));
+  assert_true(has_key(handle, "other"));
   cachette_slice largest = {value, (1 << 20) - (1 << 14) - (1 << 16) - 3};
   assert_int_equal(cachette_put(handle, cachette_str("key"), largest, 0, &error), CACHETTE_OK);
-  assert_true(holds(handle, "key"));
+  assert_true(has_key(handle, "key"));
   cachette_close(handle);
 }
 
 /* Expired entries are removed in parts, so that no put waits for all of them. */
-static void a_lowered_limit_is_reached(void **state) {
+static void a_lowered_limit_is_reached_in_steps(void **state) {
   (void)state;
   enum { COUNT = 150000, LIMIT = 4 << 20 };
   cachette *handle = file_folder_open(&folder, NULL);
@@ -407,8 +408,8 @@ static void a_lowered_limit_is_reached(void **state) {
   handle = file_folder_open(&folder, "file_limit", "4M", "timeout", "0.5", NULL);
   put_text(handle, "new", "value", 0);
   assert_true(stats_of(handle).bytes > 2 * LIMIT);
-  assert_true(keeps_to(handle, LIMIT));
-  assert_true(holds_text(handle, "new", "value"));
+  assert_true(wait_for_limit(handle, LIMIT));
+  assert_true(has_text(handle, "new", "value"));
   assert_true(stats_of(handle).evictions > COUNT / 2);
   cachette_close(handle);
 }
@@ -426,11 +427,11 @@ static void a_flush_does_not_evict_first(void **state) {
   probe_submit(handle, &probe);
   if (probe_wait(handle, &probe) < 0) fail_msg("%s", probe.error.message);
   assert_int_equal(probe.op.number + stats_of(handle).evictions, COUNT);
-  assert_true(keeps_to(handle, 1 << 20));
+  assert_true(wait_for_limit(handle, 1 << 20));
   cachette_close(handle);
 }
 
-static void entries_read_by_one_survive_anothers_puts(void **state) {
+static void entries_that_one_handle_reads_survive_puts_of_another(void **state) {
   (void)state;
   enum { HOT = 400 };
   char key[32];
@@ -438,33 +439,33 @@ static void entries_read_by_one_survive_anothers_puts(void **state) {
   fill(writer, "hot:%d", 0, HOT, 900, 0);
   fill(writer, "cold:%d", 0, 1400, 900, 0);
   cachette *reader = file_folder_open(&folder, "file_limit", "2M", NULL);
-  int64_t until = machine_ms() + 20000;
-  for (int used = 0; used < HOT / 2 && machine_ms() < until;
+  int64_t until = monotonic_ms() + 20000;
+  for (int used = 0; used < HOT / 2 && monotonic_ms() < until;
        used = (int)query("SELECT count(*) FROM used"))
     for (int i = 0; i < HOT; i++) {
       snprintf(key, sizeof key, "hot:%d", i);
-      assert_true(holds(reader, key));
+      assert_true(has_key(reader, key));
     }
   assert_true(stats_of(reader).bytes > 1 << 20);
   fill(writer, "new:%d", 0, 800, 900, 0);
-  assert_true(count_there(writer, "hot:%d", 0, HOT) >= HOT / 2);
-  assert_true(count_there(writer, "cold:%d", 0, HOT) < HOT / 2);
+  assert_true(count_present(writer, "hot:%d", 0, HOT) >= HOT / 2);
+  assert_true(count_present(writer, "cold:%d", 0, HOT) < HOT / 2);
   cachette_close(reader);
   cachette_close(writer);
 }
 
-/* Other processes change how full the file is. A handle that only reads sees it. */
-static void a_reader_sees_how_full_the_file_is(void **state) {
+/* A handle that only reads notices when other handles change the size of the file. */
+static void a_reader_knows_the_size_of_the_file(void **state) {
   (void)state;
   cachette *writer = file_folder_open(&folder, NULL), *reader = file_folder_open(&folder, NULL);
   put_text(writer, "key", "value", 0);
   assert_int_equal(stats_of(reader).bytes, -1);
-  assert_true(holds(reader, "key"));
+  assert_true(has_key(reader, "key"));
   assert_in_range(stats_of(reader).bytes, 4096, 1 << 16);
   fill(writer, "%d", 0, 2000, 900, 0);
-  int64_t until = machine_ms() + 20000;
-  while (stats_of(reader).bytes < 1 << 20 && machine_ms() < until) {
-    assert_true(holds(reader, "key"));
+  int64_t until = monotonic_ms() + 20000;
+  while (stats_of(reader).bytes < 1 << 20 && monotonic_ms() < until) {
+    assert_true(has_key(reader, "key"));
     usleep(50000);
   }
   assert_true(stats_of(reader).bytes > 1 << 20);
@@ -479,28 +480,28 @@ static void evictions_are_counted(void **state) {
   fill(handle, "ended:%d", 0, 20, 900, 1);
   usleep(5000);
   fill(handle, "%d", 0, 3000, 900, 0);
-  int64_t there = query("SELECT count(*) FROM entry");
+  int64_t found = query("SELECT count(*) FROM entry");
   assert_int_equal(stats_of(handle).expirations, 20);
-  assert_int_equal(stats_of(handle).evictions, 3000 - there);
+  assert_int_equal(stats_of(handle).evictions, 3000 - found);
   cachette_close(handle);
 }
 
-static void space_is_given_back(void **state) {
+static void free_space_is_returned_to_the_disk(void **state) {
   (void)state;
   cachette *handle = file_folder_open(&folder, NULL);
   fill(handle, "%d", 0, 300, 100000, 0);
   assert_int_equal(run_verb(handle, CACHETTE_FLUSH, "-"), 300);
-  int64_t until = machine_ms() + 20000;
-  while (query("PRAGMA page_count") > 2000 && machine_ms() < until)
+  int64_t until = monotonic_ms() + 20000;
+  while (query("PRAGMA page_count") > 2000 && monotonic_ms() < until)
     run_verb(handle, CACHETTE_PING, "-");
   assert_true(query("PRAGMA page_count") < 2000);
   cachette_close(handle);
   assert_in_range(file_size(""), 4096, 8 << 20);
 }
 
-/* ---- Ops together ---- */
+/* ---- Batches ---- */
 
-static void puts_of_a_turn_are_one_transaction(void **state) {
+static void puts_of_one_turn_share_a_transaction(void **state) {
   (void)state;
   enum { COUNT = 300 };
   static struct probe probes[COUNT];
@@ -518,20 +519,20 @@ static void puts_of_a_turn_are_one_transaction(void **state) {
     probe_wait(handle, &probes[i]);
     probe_expect(&probes[i], CACHETTE_OK);
   }
-  /* One by one they would write at least three pages each. */
+  /* Separate transactions would write at least three pages each. */
   assert_in_range(file_size("-wal") - before, 4096, COUNT * 4096);
-  assert_int_equal(count_there(handle, "%d", 0, COUNT), COUNT);
+  assert_int_equal(count_present(handle, "%d", 0, COUNT), COUNT);
   cachette_close(handle);
 }
 
-/* Otherwise many large ones would all wait for each other, and fail together at the deadline. */
-static void large_puts_of_a_turn_are_several(void **state) {
+/* In one transaction, many large puts would wait for each other and all miss the deadline. */
+static void large_puts_of_one_turn_use_several_transactions(void **state) {
   (void)state;
   enum { COUNT = 64, SIZE = 1 << 20 };
   static struct probe probes[COUNT];
   static char keys[COUNT][16], value[SIZE];
   cachette *handle = file_folder_open(&folder, "timeout", "60", NULL);
-  int done = 0, times = 0;
+  int done = 0, batches = 0;
   for (int i = 0; i < COUNT; i++) {
     snprintf(keys[i], sizeof keys[i], "%d", i);
     probe_init(&probes[i], CACHETTE_PUT, keys[i]);
@@ -542,14 +543,14 @@ static void large_puts_of_a_turn_are_several(void **state) {
     cachette_process(handle);
     done = 0;
     for (int i = 0; i < COUNT; i++) done += probes[i].done;
-    times += done > before;
+    batches += done > before;
   }
-  assert_in_range(times, COUNT / 8, COUNT); /* of 8 MB each */
+  assert_in_range(batches, COUNT / 8, COUNT); /* up to 8 MB each */
   for (int i = 0; i < COUNT; i++) probe_expect(&probes[i], CACHETTE_OK);
   cachette_close(handle);
 }
 
-static void a_cancelled_op_is_forgotten(void **state) {
+static void a_cancelled_op_does_not_affect_others(void **state) {
   (void)state;
   enum { COUNT = 200 };
   static struct probe probes[COUNT];
@@ -592,11 +593,11 @@ static void fill_and_clear(const char *name) {
     snprintf(key, sizeof key, "both:%d", i % 7);
     snprintf(text, sizeof text, "%s:%d", name, i);
     put_text(handle, text, text, 0);
-    child_assert(holds_text(handle, text, text));
+    child_assert(has_text(handle, text, text));
     fill(handle, "both:%d", 0, 50, 2000, 0);
     run_verb(handle, i % 10 == 9 ? CACHETTE_FLUSH_EXPIRED : CACHETTE_CLEAR_NAMESPACE, "both");
   }
-  child_assert(count_there(handle, strcmp(name, "one") == 0 ? "one:%d" : "two:%d", 0, 60) == 60);
+  child_assert(count_present(handle, strcmp(name, "one") == 0 ? "one:%d" : "two:%d", 0, 60) == 60);
   cachette_close(handle);
 }
 
@@ -615,7 +616,7 @@ static void expect_child(pid_t pid) {
   assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void two_processes_clear_and_fill_at_once(void **state) {
+static void two_processes_can_clear_and_fill_concurrently(void **state) {
   (void)state;
   pid_t one = start_filler("one"), two = start_filler("two");
   expect_child(one);
@@ -629,12 +630,12 @@ static void use_in_child(void *data) {
   (void)data;
   cachette *handle = file_folder_open(&folder, NULL);
   put_text(handle, "child", "value", 0);
-  child_assert(holds_text(handle, "parent", "value"));
+  child_assert(has_text(handle, "parent", "value"));
   cachette_close(handle);
 }
 
-/* While its own threads read and write. */
-static void a_process_forks_at_any_time(void **state) {
+/* A process forks while the threads of its store read and write. */
+static void a_process_may_fork_at_any_time(void **state) {
   (void)state;
   enum { COUNT = 40 };
   static struct probe probes[COUNT];
@@ -653,9 +654,9 @@ static void a_process_forks_at_any_time(void **state) {
       probe_expect(&probes[i], CACHETTE_OK);
       cachette_op_deinit(&probes[i].op);
     }
-    assert_true(holds_text(handle, "child", "value"));
+    assert_true(has_text(handle, "child", "value"));
   }
-  assert_true(holds_text(handle, "counter", "350"));
+  assert_true(has_text(handle, "counter", "350"));
   cachette_close(handle);
   assert_int_equal(query("SELECT count(*) FROM pragma_integrity_check "
                          "WHERE integrity_check = 'ok'"),
@@ -666,35 +667,35 @@ static void a_process_forks_at_any_time(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(values_are_there_after_a_restart),
-      TEST(what_is_stored_is_plain),
+      TEST(entries_survive_a_restart),
+      TEST(stored_values_are_plain),
       TEST(a_relative_path_survives_a_change_of_folder),
-      TEST(keys_and_values_are_any_bytes),
-      TEST(one_handle_sees_what_another_put),
+      TEST(keys_and_values_may_be_any_bytes),
+      TEST(handles_see_each_others_puts),
       TEST(entries_expire_by_the_clock_of_the_options),
       TEST(a_put_removes_expired_entries),
-      TEST(a_namespace_is_cleared_in_slices),
+      TEST(a_large_namespace_is_cleared_completely),
       TEST(each_prefix_is_a_separate_cache),
       TEST(a_link_is_followed),
       TEST(a_circular_link_is_refused),
-      TEST(a_path_names_a_file_in_a_folder_that_exists),
+      TEST(a_path_must_name_a_file_in_an_existing_folder),
       TEST(row_ids_are_never_reused),
-      TEST(the_file_keeps_to_its_limit),
-      TEST(a_lowered_limit_is_reached),
+      TEST(the_file_stays_within_its_limit),
+      TEST(a_lowered_limit_is_reached_in_steps),
       TEST(a_flush_does_not_evict_first),
-      TEST(entries_read_by_one_survive_anothers_puts),
-      TEST(a_reader_sees_how_full_the_file_is),
+      TEST(entries_that_one_handle_reads_survive_puts_of_another),
+      TEST(a_reader_knows_the_size_of_the_file),
       TEST(evictions_are_counted),
-      TEST(the_oldest_entry_is_evicted_unless_it_is_used),
+      TEST(the_oldest_unused_entry_is_evicted_first),
       TEST(expired_entries_are_evicted_before_live_ones),
-      TEST(if_all_entries_are_used_one_is_evicted_all_the_same),
+      TEST(an_entry_is_evicted_even_if_all_are_used),
       TEST(a_value_larger_than_the_limit_is_refused),
-      TEST(space_is_given_back),
-      TEST(puts_of_a_turn_are_one_transaction),
-      TEST(large_puts_of_a_turn_are_several),
-      TEST(a_cancelled_op_is_forgotten),
-      TEST(two_processes_clear_and_fill_at_once),
-      TEST(a_process_forks_at_any_time),
+      TEST(free_space_is_returned_to_the_disk),
+      TEST(puts_of_one_turn_share_a_transaction),
+      TEST(large_puts_of_one_turn_use_several_transactions),
+      TEST(a_cancelled_op_does_not_affect_others),
+      TEST(two_processes_can_clear_and_fill_concurrently),
+      TEST(a_process_may_fork_at_any_time),
   };
   return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }

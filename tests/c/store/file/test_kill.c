@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that are killed at any moment: the file stays whole, and what a put has answered is
- * there. Four write; one of them is killed and replaced, a thousand times or, on a slow machine, as
- * often as it can be in the time.
+ * Processes that are killed at any moment: the file stays intact, and every confirmed put survives.
+ * Four processes write. The test kills and replaces one of them a thousand times or, on a slow
+ * machine, as often as the time limit allows.
  */
 #include <signal.h>
 #include <sqlite3.h>
@@ -17,26 +17,24 @@
 #include "file_folder.h"
 #include "support.h"
 
-enum { WRITERS = 4, KILLS = 1000, KILLS_LEAST = 100, PATIENCE_MS = 40000, SLOTS = 16 };
-enum { ROUNDS = 150, ROUNDS_LEAST = 15 };
+enum { WRITERS = 4, KILLS = 1000, KILLS_MIN = 100, TIME_LIMIT_MS = 40000, SLOTS = 16 };
+enum { ROUNDS = 150, ROUNDS_MIN = 15 };
 
-/*
- * The last number that each put of a writer confirmed, by slot, in memory shared with the parent.
- */
-static _Atomic(int64_t) (*answered)[SLOTS];
+/* The last confirmed number of each writer and slot, in memory shared with the parent. */
+static _Atomic(int64_t) (*confirmed)[SLOTS];
 
-static int make_folder(void **state) {
+static int create_folder(void **state) {
   (void)state;
-  file_folder_make(&folder);
-  answered = mmap(NULL, sizeof *answered * WRITERS, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  assert_true(answered != MAP_FAILED);
+  file_folder_create(&folder);
+  confirmed = mmap(NULL, sizeof *confirmed * WRITERS, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(confirmed != MAP_FAILED);
   return 0;
 }
 
 static int remove_folder(void **state) {
   (void)state;
-  munmap(answered, sizeof *answered * WRITERS);
+  munmap(confirmed, sizeof *confirmed * WRITERS);
   file_folder_remove(&folder);
   return 0;
 }
@@ -49,7 +47,7 @@ static void put_or_exit(cachette *handle, const char *key, cachette_slice value)
 }
 
 /* Puts growing numbers under a few keys in turn, with values of varying length. */
-static void write_on(int writer, int64_t number) {
+static void write_forever(int writer, int64_t number) {
   cachette *handle = file_folder_open(&folder, "timeout", "30", "ttl", "3600", NULL);
   for (;; number++) {
     static char value[3000];
@@ -60,19 +58,19 @@ static void write_on(int writer, int64_t number) {
     size_t size = 30 + (size_t)(number * 7919 % 2900);
     snprintf(value, sizeof value, "%lld", (long long)number);
     put_or_exit(handle, key, (cachette_slice){value, size});
-    atomic_store(&answered[writer][slot], number);
-    usleep(300); /* so that the other writers have a turn */
+    atomic_store(&confirmed[writer][slot], number);
+    usleep(300); /* lets the other writers proceed */
   }
 }
 
 static pid_t start_writer(int writer, int64_t number) {
   pid_t pid = fork();
   assert_true(pid >= 0);
-  if (pid == 0) write_on(writer, number);
+  if (pid == 0) write_forever(writer, number);
   return pid;
 }
 
-/* A writer that ended by itself has failed. */
+/* Kills a writer. Checks that it was still running, because a writer exits only on a failure. */
 static void kill_writer(pid_t pid) {
   int status;
   assert_int_equal(kill(pid, SIGKILL), 0);
@@ -80,7 +78,7 @@ static void kill_writer(pid_t pid) {
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-static int64_t number_in(cachette *handle, int writer, int slot) {
+static int64_t stored_number(cachette *handle, int writer, int slot) {
   char key[32];
   cachette_slice value;
   cachette_error error;
@@ -95,17 +93,18 @@ static int64_t number_in(cachette *handle, int writer, int slot) {
 }
 
 /*
- * Checks that every confirmed number of a dead writer is there. One more may be, whose confirmation
- * was lost.
+ * Checks that the last confirmed number of a killed writer is stored in each slot. A later number
+ * may be stored instead, if the writer was killed before it recorded the confirmation.
  */
 static int64_t check_writer(cachette *handle, int writer) {
   int64_t last = 0;
   for (int slot = 0; slot < SLOTS; slot++) {
-    int64_t told = atomic_load(&answered[writer][slot]), there = number_in(handle, writer, slot);
-    if (there != told && there != told + SLOTS && (told != 0 || there != slot))
-      fail_msg("%lld was put, and %lld is there", (long long)told, (long long)there);
-    atomic_store(&answered[writer][slot], there);
-    if (there > last) last = there;
+    int64_t expected = atomic_load(&confirmed[writer][slot]),
+            found = stored_number(handle, writer, slot);
+    if (found != expected && found != expected + SLOTS && (expected != 0 || found != slot))
+      fail_msg("%lld was put, and %lld is there", (long long)expected, (long long)found);
+    atomic_store(&confirmed[writer][slot], found);
+    if (found > last) last = found;
   }
   return last;
 }
@@ -130,7 +129,8 @@ static void killed_writers_lose_nothing(void **state) {
   cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
   for (int i = 0; i < WRITERS; i++) writers[i] = start_writer(i, 1);
   srand(1);
-  for (int64_t end = machine_ms() + PATIENCE_MS; kills < KILLS && machine_ms() < end; kills++) {
+  for (int64_t end = monotonic_ms() + TIME_LIMIT_MS; kills < KILLS && monotonic_ms() < end;
+       kills++) {
     int writer = rand() % WRITERS;
     usleep((useconds_t)(rand() % 5000));
     kill_writer(writers[writer]);
@@ -144,10 +144,10 @@ static void killed_writers_lose_nothing(void **state) {
   cachette_close(handle);
   check_integrity();
   print_message("# %d writers were killed\n", kills);
-  assert_true(kills >= KILLS_LEAST);
+  assert_true(kills >= KILLS_MIN);
 }
 
-/* Kills processes while they create the file, or close it as the last one that has it open. */
+/* Creates and closes the file in a loop. Runs in processes that are killed. */
 static void open_and_close(void) {
   for (int i = 0;; i++) {
     cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
@@ -157,10 +157,11 @@ static void open_and_close(void) {
   }
 }
 
-static void killed_while_the_file_is_created_or_closed(void **state) {
+static void a_kill_while_the_file_is_created_or_closed_loses_nothing(void **state) {
   (void)state;
   int rounds = 0;
-  for (int64_t end = machine_ms() + PATIENCE_MS; rounds < ROUNDS && machine_ms() < end; rounds++) {
+  for (int64_t end = monotonic_ms() + TIME_LIMIT_MS; rounds < ROUNDS && monotonic_ms() < end;
+       rounds++) {
     pid_t pids[2];
     for (int j = 0; j < 2; j++) {
       pids[j] = fork();
@@ -170,19 +171,19 @@ static void killed_while_the_file_is_created_or_closed(void **state) {
     for (int j = 0; j < 2; j++) kill_writer(pids[j]);
     cachette *handle = file_folder_open(&folder, "timeout", "30", NULL);
     put_text(handle, "key", "value", 0);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     cachette_close(handle);
     check_integrity();
   }
-  assert_true(rounds >= ROUNDS_LEAST);
+  assert_true(rounds >= ROUNDS_MIN);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, create_folder, remove_folder)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(killed_writers_lose_nothing),
-      TEST(killed_while_the_file_is_created_or_closed),
+      TEST(a_kill_while_the_file_is_created_or_closed_loses_nothing),
   };
   return cmocka_run_group_tests_name("file_kill", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file store with each of its allocations failing in turn, those of SQLite included. */
+/* Each allocation of the file store fails in turn, including those of SQLite. */
 #include <sqlite3.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "nomem.h"
 #include "support.h"
 
-/* ---- SQLite's allocator: ours, with the size before each block ---- */
+/* ---- An allocator for SQLite, which stores its size before each block ---- */
 
 enum { HEAD = 16 };
 
@@ -69,14 +69,14 @@ static struct nomem_store store_with(cachette_options *options) {
       options, calls, LENGTH(calls), {CACHETTE_EBACKEND, CACHETTE_EUNAVAILABLE}};
 }
 
-static cachette_options *read_options(const char *prefix) {
+static cachette_options *create_options(const char *prefix) {
   return options_with("backend", "file", "pickle_path", folder.path, "key_prefix", prefix,
                       "timeout", "60", NULL);
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
-  cachette_options *options = read_options("nomem:"), *others = read_options("other:");
+  cachette_options *options = create_options("nomem:"), *others = create_options("other:");
   struct nomem_store store = store_with(options);
   assert_int_equal(nomem_use_store(&store), 0);
   cachette *other;
@@ -84,22 +84,22 @@ static void each_allocation_fails(void **state) {
   put_text(other, "key", "value", 3600000);
   cachette_close(other);
   assert_true(nomem_some(nomem_use_store, &store, 200, 7) > 100);
-  other = open_memory(others);
-  assert_true(holds_text(other, "key", "value"));
+  other = open_cache(others);
+  assert_true(has_text(other, "key", "value"));
   cachette_close(other);
   cachette_options_free(options);
 }
 
-static int make_file(void *store) {
+static int create_file(void *store) {
   file_folder_empty(&folder);
   return nomem_use_store(store);
 }
 
-static void each_allocation_fails_while_the_file_is_made(void **state) {
+static void each_failing_allocation_is_handled_while_the_file_is_created(void **state) {
   (void)state;
-  cachette_options *options = read_options("");
+  cachette_options *options = create_options("");
   struct nomem_store store = store_with(options);
-  nomem_some(make_file, &store, 100, 11);
+  nomem_some(create_file, &store, 100, 11);
   cachette_options_free(options);
 }
 
@@ -107,8 +107,8 @@ static void each_allocation_fails_while_the_file_is_made(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(each_allocation_fails),
-      TEST(each_allocation_fails_while_the_file_is_made),
+      TEST(each_failing_allocation_is_handled),
+      TEST(each_failing_allocation_is_handled_while_the_file_is_created),
   };
   failing_allocator_install();
   sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters on memcached. The server counts in 64 bits without a sign, and stops at 0; what leaves
- * the range of our counters is counted back there.
+ * Counters on memcached. The server counts in unsigned 64 bits and stops at 0. The store reverts an
+ * increment that leaves the range of a counter.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   assert_int_equal(sum, 5);
   assert_int_equal(increment(handle, "n", 37, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
-  assert_true(holds_text(handle, "n", "42"));
+  assert_true(has_text(handle, "n", "42"));
   assert_int_equal(increment(handle, "n", 0, &sum, NULL), CACHETTE_HIT);
   assert_int_equal(sum, 42);
   assert_int_equal(increment(handle, "n", -2, &sum, NULL), CACHETTE_HIT);
@@ -28,7 +28,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   put_text(handle, "text", "abc", 0);
   assert_int_equal(increment(handle, "text", 1, &sum, &error), CACHETTE_ECODEC);
   assert_non_null(strstr(error.message, "\"text\" is not a counter"));
-  assert_true(holds_text(handle, "text", "abc"));
+  assert_true(has_text(handle, "text", "abc"));
   assert_int_equal(increment(handle, "big", INT64_MAX, &sum, NULL), CACHETTE_MISS);
   assert_int_equal(increment(handle, "big", 1, &sum, &error), CACHETTE_EINVAL);
   cachette_item item = {.key = cachette_str("timed"), .amount = 1, .ttl_ms = 900000};
@@ -38,7 +38,7 @@ static void counters_count_and_stop_at_zero(void **state) {
   cachette_close(handle);
 }
 
-static void counters_out_of_range_are_set_back(void **state) {
+static void increments_out_of_range_are_reverted(void **state) {
   (void)state;
   static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
   cachette *handle = open_all();
@@ -55,7 +55,7 @@ static void counters_out_of_range_are_set_back(void **state) {
   assert_non_null(strstr(error.message, "would exceed the range"));
   for (size_t i = 0; i < LENGTH(keys); i++) {
     assert_int_equal(items[i].status, i % 2 == 0 ? CACHETTE_EINVAL : CACHETTE_HIT);
-    assert_true(holds_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));
+    assert_true(has_text(handle, keys[i], i % 2 == 0 ? "9223372036854775000" : "5900"));
     if (i % 2 == 1) assert_int_equal(items[i].amount, 5900);
   }
   cachette_close(handle);
@@ -63,9 +63,9 @@ static void counters_out_of_range_are_set_back(void **state) {
 
 enum { CROWD = 7 };
 
-/* Sends increments of a counter that begins at `begin` all at once, in this order. */
-static void increment_at_once(cachette *handle, const char *begin, const int64_t *amounts,
-                              struct probe crowd[CROWD]) {
+/* Sets a counter to `begin` and sends all increments before it waits for an answer. */
+static void increment_concurrently(cachette *handle, const char *begin, const int64_t *amounts,
+                                   struct probe crowd[CROWD]) {
   put_text(handle, "n", begin, 0);
   for (int i = 0; i < CROWD; i++) {
     probe_init(&crowd[i], CACHETTE_INCREMENT, "n");
@@ -76,7 +76,7 @@ static void increment_at_once(cachette *handle, const char *begin, const int64_t
 }
 
 /*
- * However they interleave, each succeeds or fails, and the counter is the sum of those that
+ * Concurrent increments succeed or fail, in any order. The counter is the sum of those that
  * succeed.
  */
 static void counters_of_large_amounts_are_exact(void **state) {
@@ -98,7 +98,7 @@ static void counters_of_large_amounts_are_exact(void **state) {
   cachette *handle = open_one();
   struct probe crowd[CROWD];
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    increment_at_once(handle, cases[i].begin, cases[i].amounts, crowd);
+    increment_concurrently(handle, cases[i].begin, cases[i].amounts, crowd);
     int64_t sum = strtoll(cases[i].begin, NULL, 10), last;
     for (int j = 0; j < CROWD; j++) {
       if (crowd[j].item.status < 0)
@@ -112,28 +112,28 @@ static void counters_of_large_amounts_are_exact(void **state) {
   cachette_close(handle);
 }
 
-/* A counter stays usable after an increment that left the range was cancelled. */
+/* A counter stays usable after a cancelled increment that left the range. */
 static void a_counter_beyond_the_limit_is_corrected(void **state) {
   (void)state;
   static const int64_t amounts[] = {0, -1, -7, 1, INT64_C(1) << 40, -(INT64_C(1) << 40), INT64_MIN};
   cachette *handle = open_one();
   int64_t sum;
   for (size_t i = 0; i < LENGTH(amounts); i++) {
-    struct probe given_up;
+    struct probe overflowing;
     put_text(handle, "n", "9223372036854775806", 0);
-    probe_init(&given_up, CACHETTE_INCREMENT, "n");
-    given_up.item.amount = 5;
-    probe_submit(handle, &given_up);
-    assert_int_equal(cachette_cancel(handle, &given_up.op), CACHETTE_OK);
+    probe_init(&overflowing, CACHETTE_INCREMENT, "n");
+    overflowing.item.amount = 5;
+    probe_submit(handle, &overflowing);
+    assert_int_equal(cachette_cancel(handle, &overflowing.op), CACHETTE_OK);
     int status = increment(handle, "n", amounts[i], &sum, NULL);
     if (amounts[i] > 0) {
       assert_int_equal(status, CACHETTE_EINVAL);
       sum = INT64_MAX;
     } else if (amounts[i] == INT64_MIN) {
       assert_int_equal(sum, 0);
-    } else { /* by how much it had left the range is unknown if it returns at once */
-      int64_t least = INT64_MAX + amounts[i];
-      assert_in_range(sum, least, amounts[i] < -4 ? least + 4 : least);
+    } else { /* how far it was out of range is unknown if this increment returns it */
+      int64_t min = INT64_MAX + amounts[i];
+      assert_in_range(sum, min, amounts[i] < -4 ? min + 4 : min);
     }
     int64_t again;
     assert_int_equal(increment(handle, "n", 0, &again, NULL), CACHETTE_HIT);
@@ -143,7 +143,7 @@ static void a_counter_beyond_the_limit_is_corrected(void **state) {
 }
 
 /*
- * memcached looks for a '-' behind a number of more than 63 bits, up to the next NUL in its memory.
+ * memcached searches its memory after a number of more than 63 bits for a '-', up to the next NUL.
  */
 static void a_counter_beyond_the_limit_is_corrected_whatever_follows_it(void **state) {
   (void)state;
@@ -153,7 +153,7 @@ static void a_counter_beyond_the_limit_is_corrected_whatever_follows_it(void **s
   cachette *handle = open_one();
   for (int i = 0; i < KEYS; i++) {
     snprintf(key, sizeof key, "n%02d", i);
-    put_text(handle, key, dashes, 0); /* the counter then gets its chunk of memory */
+    put_text(handle, key, dashes, 0); /* the counter reuses this chunk of memory */
   }
   for (int i = 0; i < KEYS; i++) {
     snprintf(key, sizeof key, "n%02d", i);
@@ -161,15 +161,15 @@ static void a_counter_beyond_the_limit_is_corrected_whatever_follows_it(void **s
   }
   for (int i = 0; i < KEYS; i++) {
     int64_t sum;
-    struct probe given_up;
+    struct probe overflowing;
     snprintf(key, sizeof key, "n%02d", i);
     put_text(handle, key, "9223372036854775806", 30000);
-    probe_init(&given_up, CACHETTE_INCREMENT, key);
-    given_up.item.amount = 5;
-    probe_submit(handle, &given_up);
-    if (i % 2 == 0) assert_int_equal(cachette_cancel(handle, &given_up.op), CACHETTE_OK);
-    if (i % 2 == 1) assert_int_equal(probe_wait(handle, &given_up), CACHETTE_OK);
-    if (i % 2 == 1) assert_int_equal(given_up.item.status, CACHETTE_EINVAL);
+    probe_init(&overflowing, CACHETTE_INCREMENT, key);
+    overflowing.item.amount = 5;
+    probe_submit(handle, &overflowing);
+    if (i % 2 == 0) assert_int_equal(cachette_cancel(handle, &overflowing.op), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(probe_wait(handle, &overflowing), CACHETTE_OK);
+    if (i % 2 == 1) assert_int_equal(overflowing.item.status, CACHETTE_EINVAL);
     assert_int_equal(increment(handle, key, 0, &sum, NULL), CACHETTE_HIT);
     assert_int_equal(sum, i % 2 == 0 ? INT64_MAX : INT64_MAX - 1);
     assert_in_range(time_left(handle, key), 20000, 30000);
@@ -186,7 +186,7 @@ static void a_large_amount_is_not_added_to_other_values(void **state) {
   for (size_t i = 0; i < LENGTH(values); i++) {
     put_text(handle, "text", values[i], 0);
     assert_int_equal(increment(handle, "text", INT64_C(1) << 40, &sum, &error), CACHETTE_ECODEC);
-    assert_true(holds_text(handle, "text", values[i]));
+    assert_true(has_text(handle, "text", values[i]));
   }
   cachette_item item = {.key = cachette_str("made"), .amount = INT64_C(1) << 40, .ttl_ms = 900000};
   assert_int_equal(run_items(handle, CACHETTE_INCREMENT, 0, &item, 1), 1);
@@ -202,7 +202,7 @@ static void a_large_amount_is_not_added_to_other_values(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(counters_count_and_stop_at_zero),
-      TEST(counters_out_of_range_are_set_back),
+      TEST(increments_out_of_range_are_reverted),
       TEST(counters_of_large_amounts_are_exact),
       TEST(a_counter_beyond_the_limit_is_corrected),
       TEST(a_counter_beyond_the_limit_is_corrected_whatever_follows_it),

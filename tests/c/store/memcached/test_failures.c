@@ -7,7 +7,7 @@
 #include "memcached_cluster.h"
 #include "server.h"
 
-static void a_server_that_is_down_fails_its_own_keys_alone(void **state) {
+static void a_server_that_is_down_fails_only_its_keys(void **state) {
   (void)state;
   enum { COUNT = 300 };
   static cachette_item items[COUNT];
@@ -46,41 +46,40 @@ static void a_server_that_is_down_fails_its_own_keys_alone(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_hangs_costs_no_more_than_the_timeout(void **state) {
+static void a_server_that_hangs_delays_ops_by_one_timeout_only(void **state) {
   (void)state;
   cachette *handle = open_on(servers[0].host, "timeout", "0.2");
   put_text(handle, "key", "value", 0);
   server_stop(servers[0].pid);
   struct probe probes[5];
-  int64_t begin = machine_ms();
+  int64_t begin = monotonic_ms();
   for (int i = 0; i < 5; i++) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &probes[i]);
   }
   for (int i = 0; i < 5; i++) probe_wait(handle, &probes[i]);
-  assert_in_range(machine_ms() - begin, 100, 5000);
+  assert_in_range(monotonic_ms() - begin, 100, 5000);
   for (int i = 0; i < 5; i++) assert_true(probes[i].op.status < 0);
   server_continue(servers[0].pid);
-  for (int i = 0; i < 100 && !holds(handle, "key"); i++) usleep(50000);
-  assert_true(holds_text(handle, "key", "value"));
+  for (int i = 0; i < 100 && !has_key(handle, "key"); i++) usleep(50000);
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
-/* Finds a key that belongs to the n-th server. */
-static void find_key(cachette *handle, int server, const char *head, char *key, size_t size) {
+/* Finds a key that belongs to this server. */
+static void find_key(cachette *handle, int server, const char *prefix, char *key, size_t size) {
   char line[80], reply[64];
   for (int i = 0;; i++) {
-    snprintf(key, size, "%s:%d", head, i);
+    snprintf(key, size, "%s:%d", prefix, i);
     put_text(handle, key, "value", 0);
     snprintf(line, sizeof line, "mg %s v\r\n", key);
-    memcached_server_say(&servers[server], line, reply, sizeof reply);
+    memcached_server_command(&servers[server], line, reply, sizeof reply);
     if (strncmp(reply, "VA", 2) == 0) return;
   }
 }
 
 /*
- * A server that was idle and has had a request for a moment only has not been silent for the
- * time-out.
+ * The silence of a server counts from its first unanswered request, not from its last reply.
  */
 static void a_server_is_not_closed_for_the_silence_of_another(void **state) {
   (void)state;
@@ -96,7 +95,7 @@ static void a_server_is_not_closed_for_the_silence_of_another(void **state) {
     if (i == 0) usleep(900000);
   }
   assert_int_equal(probe_wait(handle, &probes[0]), CACHETTE_ETIMEDOUT);
-  for (int i = 0; i < 100; i++) { /* the connection would be closed in a later turn */
+  for (int i = 0; i < 100; i++) { /* a later turn of the loop could close the connection */
     cachette_process(handle);
     usleep(1000);
   }
@@ -112,8 +111,8 @@ static void a_server_is_not_closed_for_the_silence_of_another(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(a_server_that_is_down_fails_its_own_keys_alone),
-      TEST(a_server_that_hangs_costs_no_more_than_the_timeout),
+      TEST(a_server_that_is_down_fails_only_its_keys),
+      TEST(a_server_that_hangs_delays_ops_by_one_timeout_only),
       TEST(a_server_is_not_closed_for_the_silence_of_another),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);

@@ -7,29 +7,29 @@
 
 #include "memcached_cluster.h"
 
-static void expect_said(const char *lines, const char *expected) {
+static void expect_reply(const char *lines, const char *expected) {
   char reply[512];
-  memcached_server_say(&servers[0], lines, reply, sizeof reply);
+  memcached_server_command(&servers[0], lines, reply, sizeof reply);
   assert_string_equal(reply, expected);
 }
 
 /* ---- Verbs ---- */
 
-static void what_is_stored_is_plain(void **state) {
+static void stored_values_are_plain(void **state) {
   (void)state;
   cachette *handle = open_one();
   put_text(handle, "greeting", "hello", 0);
-  expect_said("mg greeting v f t\r\n", "VA 5 f0 t60\r\nhello\r\n");
-  expect_said("ms theirs 5 T0\r\nvalue\r\n", "HD\r\n");
-  assert_true(holds_text(handle, "theirs", "value"));
+  expect_reply("mg greeting v f t\r\n", "VA 5 f0 t60\r\nhello\r\n");
+  expect_reply("ms theirs 5 T0\r\nvalue\r\n", "HD\r\n");
+  assert_true(has_text(handle, "theirs", "value"));
   assert_int_equal(time_left(handle, "theirs"), CACHETTE_TTL_NEVER);
   put_text(handle, "empty", "", 0);
-  assert_true(holds_text(handle, "empty", ""));
-  assert_false(holds(handle, "absent"));
+  assert_true(has_text(handle, "empty", ""));
+  assert_false(has_key(handle, "absent"));
   cachette_close(handle);
 }
 
-static void times_round_up_and_long_ones_are_dates(void **state) {
+static void ttls_round_up_and_long_ones_are_sent_as_dates(void **state) {
   (void)state;
   cachette *handle = open_one();
   static const int64_t times[][2] = {{1, 1000},
@@ -41,16 +41,16 @@ static void times_round_up_and_long_ones_are_dates(void **state) {
   for (size_t i = 0; i < LENGTH(times); i++) {
     put_text(handle, "key", "value", times[i][0]);
     int64_t left = time_left(handle, "key");
-    assert_true(left <= times[i][1] + 1000 &&
-                left >= times[i][1] - 2000); /* the clocks of two processes */
+    /* The clocks of client and server differ. */
+    assert_true(left <= times[i][1] + 1000 && left >= times[i][1] - 2000);
   }
   put_text(handle, "short", "value", 1000);
   usleep(2200000);
-  assert_false(holds(handle, "short"));
+  assert_false(has_key(handle, "short"));
   cachette_close(handle);
 }
 
-static void every_verb_on_one_server_and_on_three(void **state) {
+static void every_verb_works_on_one_and_on_three_servers(void **state) {
   (void)state;
   for (int many = 0; many < 2; many++) {
     cachette *handle = many ? open_all() : open_one();
@@ -60,7 +60,7 @@ static void every_verb_on_one_server_and_on_three(void **state) {
     assert_int_equal(run_items(handle, CACHETTE_PUT, CACHETTE_IF_ABSENT, items, 2), 1);
     assert_int_equal(items[0].status, CACHETTE_HIT);
     assert_int_equal(items[1].status, CACHETTE_MISS);
-    assert_true(holds_text(handle, "a", "first"));
+    assert_true(has_text(handle, "a", "first"));
     cachette_item three[] = {{.key = cachette_str("a"), .ttl_ms = 900000},
                              {.key = cachette_str("absent"), .ttl_ms = 900000},
                              {.key = cachette_str("b"), .ttl_ms = 900000}};
@@ -77,12 +77,12 @@ static void every_verb_on_one_server_and_on_three(void **state) {
     put_text(handle, "y", "1", 0);
     assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
     assert_true(probe.op.number >= 2);
-    assert_false(holds(handle, "x"));
+    assert_false(has_key(handle, "x"));
     cachette_close(handle);
   }
 }
 
-static void many_keys_over_three_servers(void **state) {
+static void many_keys_are_spread_over_three_servers(void **state) {
   (void)state;
   enum { COUNT = 3000 };
   static cachette_item items[COUNT];
@@ -108,7 +108,7 @@ static void many_keys_over_three_servers(void **state) {
   /* Each server has some of them. */
   for (int i = 0; i < SERVERS; i++) {
     char reply[4096];
-    memcached_server_say(&servers[i], "stats\r\n", reply, sizeof reply);
+    memcached_server_command(&servers[i], "stats\r\n", reply, sizeof reply);
     const char *found = strstr(reply, "curr_items ");
     assert_non_null(found);
     assert_true(atoi(found + 11) > COUNT / 10);
@@ -119,32 +119,32 @@ static void many_keys_over_three_servers(void **state) {
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "many"), CACHETTE_OK);
   assert_int_equal(probe.op.number, COUNT);
   assert_int_equal(probe.item.status, CACHETTE_HIT);
-  assert_true(holds(handle, "manyfold"));
-  assert_true(holds(handle, "other:1"));
+  assert_true(has_key(handle, "manyfold"));
+  assert_true(has_key(handle, "other:1"));
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "many"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 0);
   cachette_close(handle);
 }
 
-static void namespaces_are_cleared_side_by_side_and_under_load(void **state) {
+static void namespaces_are_cleared_concurrently_and_under_load(void **state) {
   (void)state;
-  enum { NAMESPACES = 6, EACH_HAS = 100, FETCHES = 500 };
+  enum { NAMESPACES = 6, KEYS_EACH = 100, FETCHES = 500 };
   cachette *handle = open_all();
   char key[32], names[NAMESPACES][16];
-  struct probe sweeps[NAMESPACES];
+  struct probe clears[NAMESPACES];
   static struct probe fetches[FETCHES];
   put_text(handle, "key", "value", 0);
   for (int i = 0; i < NAMESPACES; i++) {
     snprintf(names[i], sizeof names[i], "ns%d", i);
-    for (int j = 0; j < EACH_HAS; j++) {
+    for (int j = 0; j < KEYS_EACH; j++) {
       snprintf(key, sizeof key, "ns%d:%d", i, j);
       put_text(handle, key, "value", 0);
     }
   }
   for (int i = 0; i < FETCHES; i++) {
     if (i % 50 == 0 && i / 50 < NAMESPACES) {
-      probe_init(&sweeps[i / 50], CACHETTE_CLEAR_NAMESPACE, names[i / 50]);
-      probe_submit(handle, &sweeps[i / 50]);
+      probe_init(&clears[i / 50], CACHETTE_CLEAR_NAMESPACE, names[i / 50]);
+      probe_submit(handle, &clears[i / 50]);
     }
     probe_init(&fetches[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &fetches[i]);
@@ -155,8 +155,8 @@ static void namespaces_are_cleared_side_by_side_and_under_load(void **state) {
     cachette_op_deinit(&fetches[i].op);
   }
   for (int i = 0; i < NAMESPACES; i++) {
-    if (probe_wait(handle, &sweeps[i]) < 0) fail_msg("%s", sweeps[i].error.message);
-    assert_int_equal(sweeps[i].op.number, EACH_HAS);
+    if (probe_wait(handle, &clears[i]) < 0) fail_msg("%s", clears[i].error.message);
+    assert_int_equal(clears[i].op.number, KEYS_EACH);
   }
   cachette_close(handle);
 }
@@ -179,12 +179,12 @@ static void values_of_all_sizes_come_back(void **state) {
   cachette_slice large = {bytes, 1 << 20};
   assert_int_equal(cachette_put(handle, cachette_str("key"), large, 0, &error), CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "takes at most 1048576 bytes"));
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   free(bytes);
   cachette_close(handle);
 }
 
-static void keys_of_every_length_and_byte(void **state) {
+static void keys_of_every_length_and_byte_are_distinct(void **state) {
   (void)state;
   static const size_t sizes[] = {1,   122, 123, 185, 186,  187,   188,  249,
                                  250, 251, 252, 500, 5000, 65535, 65536};
@@ -225,10 +225,10 @@ static void no_key_injects_a_command(void **state) {
   (void)state;
   cachette *handle = open_one();
   put_text(handle, "safe", "value", 0);
-  assert_false(holds(handle, "a\r\nflush_all\r\nmg b"));
+  assert_false(has_key(handle, "a\r\nflush_all\r\nmg b"));
   put_text(handle, "x T0\r\nmd safe\r\n", "value", 0);
-  assert_true(holds_text(handle, "safe", "value"));
-  assert_true(holds_text(handle, "x T0\r\nmd safe\r\n", "value"));
+  assert_true(has_text(handle, "safe", "value"));
+  assert_true(has_text(handle, "x T0\r\nmd safe\r\n", "value"));
   cachette_close(handle);
 }
 
@@ -239,23 +239,23 @@ static void a_prefix_keeps_caches_apart(void **state) {
   put_text(one, "ns:a", "1", 0);
   put_text(one, "b", "1", 0);
   put_text(plain, "ns:a", "2", 0);
-  assert_true(holds_text(one, "ns:a", "1"));
-  assert_true(holds_text(plain, "one:b", "1"));
+  assert_true(has_text(one, "ns:a", "1"));
+  assert_true(has_text(plain, "one:b", "1"));
   assert_int_equal(probe_run(one, &probe, CACHETTE_CLEAR_NAMESPACE, "ns"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
   assert_int_equal(probe_run(one, &probe, CACHETTE_FLUSH, "-"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
-  assert_true(holds_text(plain, "ns:a", "2"));
+  assert_true(has_text(plain, "ns:a", "2"));
   cachette_close(one);
   cachette_close(plain);
 }
 
-/* The server lists only the beginning of a long key. */
-static void a_namespace_is_cleared_whole_or_refused(void **state) {
+/* The server lists only the start of a long key. */
+static void a_namespace_is_cleared_completely_or_refused(void **state) {
   (void)state;
-  enum { MOST = 121 };
+  enum { TOO_LONG = 121 };
   static const char *const tails[] = {"a", "b c"};
-  static const size_t sizes[] = {1, 60, MOST - 1, MOST, 185, 186, 300};
+  static const size_t sizes[] = {1, 60, TOO_LONG - 1, TOO_LONG, 185, 186, 300};
   char name[320], key[1024];
   cachette *handle = open_all();
   for (size_t i = 0; i < LENGTH(sizes); i++) {
@@ -267,7 +267,7 @@ static void a_namespace_is_cleared_whole_or_refused(void **state) {
       put_text(handle, key, "value", 0);
     }
     int status = probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, name);
-    if (sizes[i] < MOST) {
+    if (sizes[i] < TOO_LONG) {
       assert_int_equal(status, CACHETTE_OK);
       assert_int_equal(probe.op.number, 10);
     } else {
@@ -275,12 +275,12 @@ static void a_namespace_is_cleared_whole_or_refused(void **state) {
       assert_non_null(strstr(probe.error.message, "is too long to clear"));
       assert_int_equal(strncmp(probe.error.subject, "nnnn", 4), 0);
     }
-    assert_int_equal(holds(handle, key), sizes[i] >= MOST);
+    assert_int_equal(has_key(handle, key), sizes[i] >= TOO_LONG);
   }
   cachette_close(handle);
 }
 
-static void a_long_prefix_is_cleared_whole_or_refused(void **state) {
+static void a_flush_with_a_long_prefix_is_complete_or_refused(void **state) {
   (void)state;
   char prefix[160];
   for (size_t size = 120; size <= 123; size++) {
@@ -292,12 +292,12 @@ static void a_long_prefix_is_cleared_whole_or_refused(void **state) {
     int status = probe_run(handle, &probe, CACHETTE_FLUSH, "-");
     assert_int_equal(status, size <= 121 ? CACHETTE_OK : CACHETTE_EUNSUPPORTED);
     if (status < 0) assert_non_null(strstr(probe.error.message, "Choose a shorter prefix"));
-    assert_int_equal(holds(handle, "key"), size > 121);
+    assert_int_equal(has_key(handle, "key"), size > 121);
     cachette_close(handle);
   }
 }
 
-static void cancelled_ops_keep_their_position(void **state) {
+static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   (void)state;
   cachette *handle = open_all();
   char key[16];
@@ -334,18 +334,18 @@ static void cancelled_ops_keep_their_position(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(what_is_stored_is_plain),
-      TEST(times_round_up_and_long_ones_are_dates),
-      TEST(every_verb_on_one_server_and_on_three),
-      TEST(many_keys_over_three_servers),
-      TEST(namespaces_are_cleared_side_by_side_and_under_load),
+      TEST(stored_values_are_plain),
+      TEST(ttls_round_up_and_long_ones_are_sent_as_dates),
+      TEST(every_verb_works_on_one_and_on_three_servers),
+      TEST(many_keys_are_spread_over_three_servers),
+      TEST(namespaces_are_cleared_concurrently_and_under_load),
       TEST(values_of_all_sizes_come_back),
-      TEST(keys_of_every_length_and_byte),
+      TEST(keys_of_every_length_and_byte_are_distinct),
       TEST(no_key_injects_a_command),
       TEST(a_prefix_keeps_caches_apart),
-      TEST(a_namespace_is_cleared_whole_or_refused),
-      TEST(a_long_prefix_is_cleared_whole_or_refused),
-      TEST(cancelled_ops_keep_their_position),
+      TEST(a_namespace_is_cleared_completely_or_refused),
+      TEST(a_flush_with_a_long_prefix_is_complete_or_refused),
+      TEST(cancelled_ops_do_not_take_the_answers_of_others),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parsers of memcached's protocols, fed in pieces of every size; keys; hosts. No server is
- * needed.
+ * The parsers of memcached's protocols, with input in pieces of every size; keys; hosts. No server
+ * is needed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "store/memcached/meta.h"
 #include "support.h"
 
-/* The tokens as text; the parts of a value are joined. */
+/* The tokens as text. The parts of a value are joined. */
 struct record {
   char text[4096];
   size_t size;
@@ -42,7 +42,7 @@ static void add_token(struct record *record, const cachette__meta_token *token) 
       token->end ? ";" : "");
 }
 
-/* Feeds the text in pieces of these sizes. Returns the last code; the tokens are in the record. */
+/* Parses the text in pieces of these sizes and records the tokens. Returns the last code. */
 static int feed_to(bool is_binary, const char *text, size_t size, size_t first, size_t step,
                    struct record *record) {
   cachette__meta meta;
@@ -56,7 +56,7 @@ static int feed_to(bool is_binary, const char *text, size_t size, size_t first, 
     cachette__meta_token token;
     const char *reason = NULL;
     size_t used;
-    char *piece = malloc(end - begin + 1); /* so that reading beyond it is seen */
+    char *piece = malloc(end - begin + 1); /* detects reads beyond its end */
     memcpy(piece, text + begin, end - begin);
     cachette_slice bytes = {piece, end - begin};
     int code = is_binary ? cachette__binary_read(&binary, bytes, &used, &token, &reason)
@@ -88,7 +88,7 @@ static const char session[] =
     "CLIENT_ERROR bad command line format\r\nERROR\r\nSERVER_ERROR out of memory\r\n"
     "key=a exp=-1 la=1\nSTAT curr_items 7\r\nEND\r\nMN\r\n";
 
-static void a_session_reads_the_same_however_it_is_split(void **state) {
+static void a_session_gives_the_same_tokens_however_it_is_split(void **state) {
   (void)state;
   struct record whole, cut;
   size_t size = sizeof session - 1;
@@ -109,7 +109,7 @@ static void a_session_reads_the_same_however_it_is_split(void **state) {
   }
 }
 
-static void what_is_not_the_protocol_is_refused(void **state) {
+static void malformed_replies_are_refused(void **state) {
   (void)state;
   static const char *const bad[] = {"VA\r\n",
                                     "VA x\r\n",
@@ -135,7 +135,7 @@ static void what_is_not_the_protocol_is_refused(void **state) {
 
 /* ---- The binary protocol ---- */
 
-/* An answer with opaque 3 and version 9. Returns its end. */
+/* Writes a reply with opaque 3 and CAS 9. Returns its end. */
 static char *answer(char *at, unsigned verb, unsigned status, const char *extras,
                     size_t extras_size, const char *key, const char *value, size_t size) {
   size_t key_size = strlen(key), body = extras_size + key_size + size;
@@ -175,7 +175,7 @@ static char *answer_text(char *at, unsigned verb, unsigned status, const char *k
   return answer(at, verb, status, "", 0, key, text, strlen(text));
 }
 
-static void a_binary_session_reads_the_same_however_it_is_split(void **state) {
+static void a_binary_session_gives_the_same_tokens_however_it_is_split(void **state) {
   (void)state;
   char bytes[2048], *at = bytes;
   struct record whole, cut;
@@ -213,18 +213,18 @@ static void a_binary_session_reads_the_same_however_it_is_split(void **state) {
   }
 }
 
-static void what_is_not_the_binary_protocol_is_refused(void **state) {
+static void malformed_binary_replies_are_refused(void **state) {
   (void)state;
   char bytes[256];
   struct record record;
   const struct {
     unsigned verb;
-    size_t byte; /* of the head, that is set to `value` */
+    size_t byte; /* of the header, set to `value` */
     char value;
   } cases[] = {
       {CACHETTE__BINARY_SET, 0, 'V'},         /* text */
-      {CACHETTE__BINARY_SET, 4, 100},         /* more extras than there are bytes */
-      {CACHETTE__BINARY_SET, 2, 1},           /* a longer key than there are bytes */
+      {CACHETTE__BINARY_SET, 4, 100},         /* more extras than bytes */
+      {CACHETTE__BINARY_SET, 2, 1},           /* a longer key than bytes */
       {CACHETTE__BINARY_SET, 9, 1},           /* a body of more than 64 KiB */
       {CACHETTE__BINARY_GET, 0, '\x81'},      /* no flags */
       {CACHETTE__BINARY_GET, 8, 0x7f},        /* a value of 2 GiB */
@@ -273,7 +273,7 @@ static void long_keys_are_hashed_and_keep_their_prefix(void **state) {
   assert_memory_equal(one.raw, text, 185);
   assert_int_equal(one.raw[185], '~');
   assert_memory_not_equal(one.raw, two.raw, 250);
-  /* The digest is of prefix and key together. */
+  /* The hash covers prefix and key. */
   assert_true(cachette__memcached_key_make((cachette_slice){text, 100},
                                            (cachette_slice){text + 100, 151}, &two));
   assert_memory_equal(one.raw, two.raw, 250);
@@ -322,7 +322,7 @@ static void keys_are_spread_by_weight(void **state) {
   }
 }
 
-static void an_added_server_takes_its_share_and_moves_no_other_key(void **state) {
+static void an_added_server_moves_only_its_share_of_keys(void **state) {
   (void)state;
   static size_t before[KEYS], after[KEYS];
   size_t counts[5], moved = 0;
@@ -367,14 +367,14 @@ static void malformed_hosts_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_session_reads_the_same_however_it_is_split),
-      cmocka_unit_test(what_is_not_the_protocol_is_refused),
-      cmocka_unit_test(a_binary_session_reads_the_same_however_it_is_split),
-      cmocka_unit_test(what_is_not_the_binary_protocol_is_refused),
+      cmocka_unit_test(a_session_gives_the_same_tokens_however_it_is_split),
+      cmocka_unit_test(malformed_replies_are_refused),
+      cmocka_unit_test(a_binary_session_gives_the_same_tokens_however_it_is_split),
+      cmocka_unit_test(malformed_binary_replies_are_refused),
       cmocka_unit_test(listed_names_are_decoded),
       cmocka_unit_test(long_keys_are_hashed_and_keep_their_prefix),
       cmocka_unit_test(keys_are_spread_by_weight),
-      cmocka_unit_test(an_added_server_takes_its_share_and_moves_no_other_key),
+      cmocka_unit_test(an_added_server_moves_only_its_share_of_keys),
       cmocka_unit_test(malformed_hosts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

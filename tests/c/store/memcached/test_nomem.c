@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memcached store with each of its allocations failing in turn. */
+/* Each allocation of the memcached store fails in turn. */
 #include <stdio.h>
 
 #include "memcached_server.h"
@@ -26,7 +26,9 @@ static int kill_servers(void **state) {
   return 0;
 }
 
-/* A server with SASL knows the calls but the last. Adding to "far" a second time leaves the range.
+/*
+ * A server with SASL supports all calls except the last. The second increment of "far" leaves the
+ * range.
  */
 static const struct nomem_call calls[] = {
     {.verb = CACHETTE_FLUSH},
@@ -43,7 +45,7 @@ static const struct nomem_call calls[] = {
     {CACHETTE_CLEAR_NAMESPACE, .keys = {"ns"}},
 };
 
-/* Frees the options. */
+/* Makes each allocation fail in turn and frees the options. */
 static void fail_each(cachette_options *options, size_t count) {
   struct nomem_store store = {options, calls, count, {CACHETTE_EUNAVAILABLE}};
   assert_int_equal(nomem_use_store(&store), 0);
@@ -58,17 +60,17 @@ static cachette_options *options_on_two(const char *prefix) {
                       "timeout", "5", NULL);
 }
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   fail_each(options_on_two(NULL), LENGTH(calls));
 }
 
-static void each_allocation_fails_with_a_prefix(void **state) {
+static void each_failing_allocation_is_handled_with_a_prefix(void **state) {
   (void)state;
   fail_each(options_on_two("app:"), LENGTH(calls));
 }
 
-static void each_allocation_fails_with_sasl(void **state) {
+static void each_failing_allocation_is_handled_with_sasl(void **state) {
   (void)state;
   fail_each(options_with("backend", "memcached", "memcached_host", with_sasl.host, "timeout", "5",
                          "memcached_auth", "sasl", "memcached_username", "user",
@@ -78,9 +80,9 @@ static void each_allocation_fails_with_sasl(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(each_allocation_fails),
-      cmocka_unit_test(each_allocation_fails_with_a_prefix),
-      cmocka_unit_test(each_allocation_fails_with_sasl),
+      cmocka_unit_test(each_failing_allocation_is_handled),
+      cmocka_unit_test(each_failing_allocation_is_handled_with_a_prefix),
+      cmocka_unit_test(each_failing_allocation_is_handled_with_sasl),
   };
   failing_allocator_install();
   return cmocka_run_group_tests(tests, start_servers, kill_servers);

@@ -15,16 +15,17 @@ static char sasl_directory[64];
 static struct authority authority;
 static struct identity identity;
 
-static int begin(void **state) {
+static int set_up_program(void **state) {
   (void)state;
-  static const struct claims claims = {"DNS:localhost,IP:127.0.0.1", -3600, 3600, false};
+  static const struct certificate_fields fields = {"DNS:localhost,IP:127.0.0.1", -3600, 3600,
+                                                   false};
   memcached_sasl_open(sasl_directory, sizeof sasl_directory);
   authority_open(&authority);
-  authority_issue(&authority, "server", &claims, &identity);
+  authority_issue(&authority, "server", &fields, &identity);
   return 0;
 }
 
-static int end(void **state) {
+static int tear_down_program(void **state) {
   (void)state;
   memcached_sasl_close(sasl_directory);
   identity_free(&identity);
@@ -40,7 +41,7 @@ static cachette *open_with(const struct memcached_server *server, const char *co
   return open_cache(options);
 }
 
-/* Checks that the first op on a server fails, and why. */
+/* Checks that the first op fails with this code and a message that contains `words`. */
 static void expect_refusal(const struct memcached_server *server, const char *const *more, int code,
                            const char *words) {
   cachette *handle = open_with(server, more);
@@ -83,7 +84,7 @@ static void with_sasl_values_of_all_sizes_come_back(void **state) {
   cachette_slice large = {bytes, 3 << 20};
   assert_int_equal(cachette_put(handle, cachette_str("key"), large, 0, &error), CACHETTE_ETOOBIG);
   assert_non_null(strstr(error.message, "takes at most 2097152 bytes"));
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   free(bytes);
   cachette_close(handle);
   memcached_server_kill(&server);
@@ -128,7 +129,7 @@ static void with_sasl_keys_of_every_length_and_byte_are_distinct(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_many_touches_and_times(void **state) {
+static void with_sasl_many_keys_can_be_touched(void **state) {
   (void)state;
   enum { COUNT = 300 };
   static cachette_item items[COUNT];
@@ -145,7 +146,7 @@ static void with_sasl_many_touches_and_times(void **state) {
   for (int i = 0; i < COUNT; i++) {
     assert_int_equal(items[i].status, i % 3 > 0);
     if (i % 3 == 0) continue;
-    assert_true(holds_text(handle, keys[i], keys[i]));
+    assert_true(has_text(handle, keys[i], keys[i]));
     assert_in_range(time_left(handle, keys[i]), 890000, 901000);
   }
   put_text(handle, "year", "value", INT64_C(31536000000));
@@ -157,8 +158,8 @@ static void with_sasl_many_touches_and_times(void **state) {
   memcached_server_kill(&server);
 }
 
-/* Cancels ops while others are in flight, which must get their own answers. */
-static void with_sasl_cancelled_ops_keep_their_position(void **state) {
+/* Cancels ops while others are in flight. The others must get their own answers. */
+static void with_sasl_cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   (void)state;
   enum { ROUND = 40 };
   struct memcached_server server;
@@ -197,7 +198,7 @@ static void with_sasl_cancelled_ops_keep_their_position(void **state) {
   memcached_server_kill(&server);
 }
 
-static void with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why(void **state) {
+static void with_sasl_clearing_a_namespace_fails_with_a_reason(void **state) {
   (void)state;
   struct memcached_server server;
   memcached_server_start(&server, sasl_server);
@@ -210,7 +211,7 @@ static void with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why(void 
   memcached_server_kill(&server);
 }
 
-static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state) {
+static void a_wrong_password_or_login_method_is_reported(void **state) {
   (void)state;
   static const char *const wrong[] = {
       "memcached_auth", "sasl", "memcached_username", "user", "memcached_password", "wrong", NULL};
@@ -239,7 +240,7 @@ static void a_wrong_password_and_a_wrong_way_to_log_in_are_reported(void **state
 
 static void entries_of_other_clients_have_an_unknown_ttl(void **state) {
   (void)state;
-  /* A login, and a SET with flags of 7. */
+  /* A login, and a SET with the flags 7. */
   static const char theirs[] =
       "\x80\x21\0\5\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0\0\0\0\0\0"
       "PLAIN\0user\0secret"
@@ -251,7 +252,7 @@ static void entries_of_other_clients_have_an_unknown_ttl(void **state) {
   cachette *handle = open_with(&server, as_user);
   put_text(handle, "mine", "value", 30000);
   memcached_server_send(&server, theirs, sizeof theirs - 1, reply, sizeof reply);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   assert_int_equal(time_left(handle, "key"), 0);
   assert_in_range(time_left(handle, "mine"), 25000, 30000);
   cachette_close(handle);
@@ -266,7 +267,7 @@ static void tls_works_and_an_unknown_certificate_is_refused(void **state) {
   snprintf(chain, sizeof chain, "ssl_chain_cert=%s", identity.cert_file);
   snprintf(key, sizeof key, "ssl_key=%s", identity.key_file);
   authority_file(&authority, "ca.pem", ca_file, sizeof ca_file);
-  /* Only its owner may read the key, so the server runs as the owner. */
+  /* Only the owner may read the key file, so the server runs as the owner. */
   const char *const settings[] = {"-u", "root", "-Z", "-o", chain, "-o", key, NULL};
   const char *const trusting[] = {"memcached_tls", "true", "tls_ca_file", ca_file, NULL};
   static const char *const doubting[] = {"memcached_tls", "true", NULL};
@@ -274,7 +275,7 @@ static void tls_works_and_an_unknown_certificate_is_refused(void **state) {
   memcached_server_start(&server, settings);
   cachette *handle = open_with(&server, trusting);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   static char bytes[1000000];
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * 31 + (i >> 8));
   cachette_slice large = {bytes, sizeof bytes}, fetched;
@@ -308,20 +309,20 @@ static void a_value_above_the_servers_limit_is_refused_with_the_limit(void **sta
     cachette_slice key = cachette_str("key");
     cachette_error error;
     assert_int_equal(cachette_put(handle, key, (cachette_slice){bytes, cases[i].fits}, 0, NULL), 0);
-    assert_true(holds(handle, "key"));
+    assert_true(has_key(handle, "key"));
     assert_int_equal(
         cachette_put(handle, key, (cachette_slice){bytes, cases[i].fits_not}, 0, &error),
         CACHETTE_ETOOBIG);
     if (strstr(error.message, cases[i].words) == NULL) fail_msg("%s", error.message);
-    assert_false(holds(handle, "key"));
+    assert_false(has_key(handle, "key"));
     put_text(handle, "key", "value", 0);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     cachette_close(handle);
     memcached_server_kill(&server);
   }
 }
 
-static void evicted_entries_are_misses_and_the_rest_is_right(void **state) {
+static void evicted_entries_are_misses_and_all_others_are_correct(void **state) {
   (void)state;
   enum { COUNT = 20000, SIZE = 1000 };
   static const char *const settings[] = {"-m", "1", "-I", "512k", NULL};
@@ -354,41 +355,41 @@ static void evicted_entries_are_misses_and_the_rest_is_right(void **state) {
   memcached_server_kill(&server);
 }
 
-/* Fetches again until the handle is closed. */
+/* Repeats the fetch until the pointer to the handle is NULL. */
 static void fetch_again(struct probe *probe) {
   cachette *handle = *(cachette **)probe->data;
   if (handle != NULL) probe_submit(handle, probe);
 }
 
-static void a_namespace_is_cleared_while_the_server_is_never_idle(void **state) {
+static void a_namespace_is_cleared_under_constant_load(void **state) {
   (void)state;
-  enum { LOAD = 8, EACH_HAS = 100 };
+  enum { LOAD = 8, KEYS_EACH = 100 };
   struct memcached_server server;
   memcached_server_start(&server, NULL);
   cachette *handle = open_with(&server, NULL);
   cachette *loaded = handle;
   char key[16];
-  for (int i = 0; i < EACH_HAS; i++) {
+  for (int i = 0; i < KEYS_EACH; i++) {
     snprintf(key, sizeof key, "ns:%d", i);
     put_text(handle, key, "value", 0);
   }
-  struct probe load[LOAD], sweep;
+  struct probe load[LOAD], clear;
   for (int i = 0; i < LOAD; i++) {
     probe_init(&load[i], CACHETTE_FETCH, "absent");
     load[i].then = fetch_again;
     load[i].data = &loaded;
     probe_submit(handle, &load[i]);
   }
-  if (probe_run(handle, &sweep, CACHETTE_CLEAR_NAMESPACE, "ns") < 0)
-    fail_msg("%s", sweep.error.message);
-  assert_int_equal(sweep.op.number, EACH_HAS);
+  if (probe_run(handle, &clear, CACHETTE_CLEAR_NAMESPACE, "ns") < 0)
+    fail_msg("%s", clear.error.message);
+  assert_int_equal(clear.op.number, KEYS_EACH);
   loaded = NULL;
   for (int i = 0; i < LOAD; i++) assert_int_equal(probe_wait(handle, &load[i]), CACHETTE_OK);
   cachette_close(handle);
   memcached_server_kill(&server);
 }
 
-/* Clears again, a number of times. */
+/* How often a clear is repeated. */
 struct clears {
   cachette *handle;
   int left;
@@ -427,7 +428,7 @@ static void namespaces_are_cleared_in_the_order_of_the_requests(void **state) {
   memcached_server_kill(&server);
 }
 
-/* ---- A list of users; a Unix socket ---- */
+/* ---- ASCII authentication, Unix sockets ---- */
 
 static void a_user_name_and_password_are_sent(void **state) {
   (void)state;
@@ -456,7 +457,7 @@ static void a_user_name_and_password_are_sent(void **state) {
     int code = cachette_put(handle, cachette_str("key"), cachette_str("value"), 0, &error);
     if (cases[i].words == NULL) {
       assert_int_equal(code, CACHETTE_OK);
-      assert_true(holds_text(handle, "key", "value"));
+      assert_true(has_text(handle, "key", "value"));
     } else {
       assert_int_equal(code, CACHETTE_EBACKEND);
       assert_non_null(strstr(error.message, cases[i].words));
@@ -485,7 +486,7 @@ static void a_unix_socket_works(void **state) {
   cachette *handle = open_cache(
       options_with("backend", "memcached", "memcached_host", path, "timeout", "5", NULL));
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   kill(pid, SIGKILL);
   unlink(path);
@@ -494,19 +495,19 @@ static void a_unix_socket_works(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(namespaces_are_cleared_in_the_order_of_the_requests),
-      cmocka_unit_test(a_namespace_is_cleared_while_the_server_is_never_idle),
+      cmocka_unit_test(a_namespace_is_cleared_under_constant_load),
       cmocka_unit_test(with_sasl_values_of_all_sizes_come_back),
       cmocka_unit_test(with_sasl_keys_of_every_length_and_byte_are_distinct),
-      cmocka_unit_test(with_sasl_many_touches_and_times),
-      cmocka_unit_test(with_sasl_cancelled_ops_keep_their_position),
-      cmocka_unit_test(with_sasl_a_namespace_cannot_be_cleared_and_the_error_says_why),
-      cmocka_unit_test(a_wrong_password_and_a_wrong_way_to_log_in_are_reported),
+      cmocka_unit_test(with_sasl_many_keys_can_be_touched),
+      cmocka_unit_test(with_sasl_cancelled_ops_do_not_take_the_answers_of_others),
+      cmocka_unit_test(with_sasl_clearing_a_namespace_fails_with_a_reason),
+      cmocka_unit_test(a_wrong_password_or_login_method_is_reported),
       cmocka_unit_test(entries_of_other_clients_have_an_unknown_ttl),
       cmocka_unit_test(tls_works_and_an_unknown_certificate_is_refused),
       cmocka_unit_test(a_value_above_the_servers_limit_is_refused_with_the_limit),
-      cmocka_unit_test(evicted_entries_are_misses_and_the_rest_is_right),
+      cmocka_unit_test(evicted_entries_are_misses_and_all_others_are_correct),
       cmocka_unit_test(a_user_name_and_password_are_sent),
       cmocka_unit_test(a_unix_socket_works),
   };
-  return cmocka_run_group_tests_name("memcached_servers", tests, begin, end);
+  return cmocka_run_group_tests_name("memcached_servers", tests, set_up_program, tear_down_program);
 }

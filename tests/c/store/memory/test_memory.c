@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The in-memory store through the public calls alone, so that its inside can be replaced. */
+/* The in-memory store through the public API only, so that its implementation can be replaced. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 
 static int64_t now;
 
-/* Opens a handle on the moved clock, with one option or NULL. */
+/* Opens a handle with the fake clock and one option or NULL. */
 static cachette *open_clocked(const char *name, const char *value) {
   cachette_options *options = options_with(name, value, NULL);
-  cachette_options_set_clock(options, moved_clock, &now);
+  cachette_options_set_clock(options, fake_clock, &now);
   return open_memory(options);
 }
 
@@ -28,16 +28,16 @@ static int64_t run_number(cachette *handle, enum cachette_verb verb, const char 
 
 /* ---- Time ---- */
 
-static void an_entry_lives_to_the_millisecond(void **state) {
+static void a_ttl_is_exact_to_the_millisecond(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   put_text(handle, "key", "value", 100);
   assert_int_equal(time_left(handle, "key"), 100);
   now += 99;
   assert_int_equal(time_left(handle, "key"), 1);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   now += 1;
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   assert_int_equal(cachette_clear(handle, cachette_str("key"), NULL), 0);
   assert_int_equal(stats_of(handle).expirations, 1);
   cachette_close(handle);
@@ -55,38 +55,38 @@ static void the_option_ttl_applies_to_a_put_without_one(void **state) {
   cachette_close(handle);
 }
 
-static void the_longest_ttl_is_no_overflow(void **state) {
+static void the_longest_ttl_does_not_overflow(void **state) {
   (void)state;
   static const int64_t times[] = {0, INT64_MAX - CACHETTE_TTL_MAX, INT64_MAX - 1};
   for (size_t i = 0; i < LENGTH(times); i++) {
     now = times[i];
     cachette *handle = open_clocked(NULL, NULL);
     put_text(handle, "key", "value", CACHETTE_TTL_MAX);
-    assert_true(holds_text(handle, "key", "value"));
+    assert_true(has_text(handle, "key", "value"));
     assert_true(time_left(handle, "key") > 0);
     cachette_close(handle);
   }
 }
 
-static void a_put_renews_the_time(void **state) {
+static void a_put_renews_the_ttl(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   put_text(handle, "key", "one", 100);
   now += 60;
   put_text(handle, "key", "two", 100);
   now += 60;
-  assert_true(holds_text(handle, "key", "two"));
+  assert_true(has_text(handle, "key", "two"));
   put_text(handle, "key", "three", 10);
   now += 10;
-  assert_false(holds(handle, "key"));
+  assert_false(has_key(handle, "key"));
   cachette_close(handle);
 }
 
-static void the_machines_clock_runs_by_itself(void **state) {
+static void entries_expire_by_the_systems_clock(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "value", 1);
-  while (holds(handle, "key")) continue;
+  while (has_key(handle, "key")) continue;
   put_text(handle, "key", "value", 60000);
   assert_true(time_left(handle, "key") > 50000 && time_left(handle, "key") <= 60000);
   cachette_close(handle);
@@ -106,11 +106,11 @@ static void flush_expired_counts_expired_entries(void **state) {
   assert_int_equal(stats_of(handle).entries, 6);
   assert_int_equal(stats_of(handle).expirations, 4);
   assert_int_equal(run_number(handle, CACHETTE_FLUSH_EXPIRED, "-"), 0);
-  assert_true(holds(handle, "k4"));
+  assert_true(has_key(handle, "k4"));
   cachette_close(handle);
 }
 
-static void expired_entries_are_counted_by_no_other_verb(void **state) {
+static void no_other_verb_counts_expired_entries(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   put_text(handle, "ns:old", "value", 10);
@@ -134,7 +134,7 @@ static void fill(unsigned char *bytes, size_t size, unsigned seed) {
   for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(i * 31 + i / 256 + seed);
 }
 
-static void values_of_every_size_come_back(void **state) {
+static void values_of_all_sizes_come_back(void **state) {
   (void)state;
   enum { LIMIT = 1 << 20 };
   static const size_t sizes[] = {
@@ -185,8 +185,8 @@ static void a_value_too_large_removes_the_old_one(void **state) {
   assert_string_equal(error.message,
                       "The value of \"key\" has 262145 bytes; the in-memory backend takes up to a "
                       "quarter of \"memory_limit\", here 262144.");
-  assert_false(holds(handle, "key"));
-  assert_true(holds(handle, "other"));
+  assert_false(has_key(handle, "key"));
+  assert_true(has_key(handle, "other"));
   assert_int_equal(stats_of(handle).puts, 2);
   cachette_close(handle);
 }
@@ -210,13 +210,13 @@ static void an_item_that_fails_leaves_the_others(void **state) {
   assert_int_equal(items[2].status, CACHETTE_ETOOBIG);
   assert_int_equal(items[3].status, CACHETTE_MISS);
   assert_string_equal(error.subject, "first");
-  assert_true(holds_text(handle, "a", "1"));
-  assert_true(holds_text(handle, "b", "2"));
+  assert_true(has_text(handle, "a", "1"));
+  assert_true(has_text(handle, "b", "2"));
   assert_int_equal(stats_of(handle).errors, 2);
   cachette_close(handle);
 }
 
-static void many_keys_in_one_op(void **state) {
+static void one_op_may_have_many_keys(void **state) {
   (void)state;
   cachette *handle = open_clocked(NULL, NULL);
   cachette_item items[] = {
@@ -227,7 +227,7 @@ static void many_keys_in_one_op(void **state) {
   cachette_op put = {.verb = CACHETTE_PUT, .items = items, .count = 3};
   assert_int_equal(cachette_run(handle, &put), CACHETTE_OK);
   assert_int_equal(put.number, 3);
-  assert_int_equal(items[2].status, CACHETTE_HIT); /* something stood there */
+  assert_int_equal(items[2].status, CACHETTE_HIT); /* it replaced an entry */
 
   cachette_item wanted[] = {{.key = cachette_str("a")},
                             {.key = cachette_str("none")},
@@ -256,7 +256,7 @@ static void many_keys_in_one_op(void **state) {
   cachette_close(handle);
 }
 
-static void keys_are_bytes(void **state) {
+static void keys_may_be_any_bytes(void **state) {
   (void)state;
   static const char *const texts[] = {"", "\0", "\0\0", "a", "a\0", "a\0b", "a\0c", "\xff\x80"};
   static const size_t sizes[] = {0, 1, 2, 1, 2, 3, 3, 2};
@@ -294,26 +294,26 @@ static void the_longest_keys_are_distinct(void **state) {
   free(bytes);
 }
 
-/* ---- Places for fetched values ---- */
+/* ---- Buffers for fetched values ---- */
 
-static char given[256];
-static int asked;
-static size_t asked_size;
+static char fetched[256];
+static int alloc_calls;
+static size_t alloc_size;
 
-static void *give_buffer(cachette_op *op, cachette_item *item, size_t size) {
+static void *alloc_buffer(cachette_op *op, cachette_item *item, size_t size) {
   assert_ptr_equal(item, op->items);
-  asked++;
-  asked_size = size;
-  return size <= sizeof given ? given : NULL;
+  alloc_calls++;
+  alloc_size = size;
+  return size <= sizeof fetched ? fetched : NULL;
 }
 
-static void *give_none(cachette_op *op, cachette_item *item, size_t size) {
+static void *alloc_nothing(cachette_op *op, cachette_item *item, size_t size) {
   (void)op, (void)item, (void)size;
-  asked++;
+  alloc_calls++;
   return NULL;
 }
 
-static void a_value_that_fits_goes_into_the_buffer(void **state) {
+static void a_value_that_fits_is_copied_to_the_buffer(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   put_text(handle, "key", "12345678", 0);
@@ -323,12 +323,12 @@ static void a_value_that_fits_goes_into_the_buffer(void **state) {
     probe_init(&probe, CACHETTE_FETCH, "key");
     probe.item.buffer = buffer;
     probe.item.buffer_size = size;
-    probe.op.alloc = give_none;
-    asked = 0;
+    probe.op.alloc = alloc_nothing;
+    alloc_calls = 0;
     assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
     assert_ptr_equal(probe.item.value.data, buffer);
     assert_slice(probe.item.value, "12345678");
-    assert_int_equal(asked, 0);
+    assert_int_equal(alloc_calls, 0);
     cachette_op_deinit(&probe.op);
   }
   cachette_close(handle);
@@ -343,20 +343,20 @@ static void a_value_that_does_not_fit_the_buffer_is_allocated(void **state) {
   probe_init(&probe, CACHETTE_FETCH, "key");
   probe.item.buffer = buffer;
   probe.item.buffer_size = 7;
-  probe.op.alloc = give_buffer;
-  asked = 0;
+  probe.op.alloc = alloc_buffer;
+  alloc_calls = 0;
   assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
-  assert_ptr_equal(probe.item.value.data, given);
+  assert_ptr_equal(probe.item.value.data, fetched);
   assert_slice(probe.item.value, "12345678");
-  assert_int_equal(asked, 1);
-  assert_int_equal(asked_size, 8);
+  assert_int_equal(alloc_calls, 1);
+  assert_int_equal(alloc_size, 8);
   cachette_op_deinit(&probe.op);
 
-  /* Without `alloc` the library allocates, and frees. */
+  /* Without `alloc` the library allocates and frees the value. */
   probe.op.alloc = NULL;
   assert_int_equal(cachette_run(handle, &probe.op), CACHETTE_OK);
   assert_slice(probe.item.value, "12345678");
-  assert_true(probe.item.value.data != given && probe.item.value.data != buffer);
+  assert_true(probe.item.value.data != fetched && probe.item.value.data != buffer);
   cachette_op_deinit(&probe.op);
   assert_string_equal(buffer, "-------");
   cachette_close(handle);
@@ -372,7 +372,7 @@ static void an_item_without_memory_fails_alone(void **state) {
                            {.key = cachette_str("key"), .buffer = buffer, .buffer_size = 8}};
   cachette_error error = {.code = 0};
   cachette_op op = {
-      .verb = CACHETTE_FETCH, .items = items, .count = 3, .alloc = give_none, .error = &error};
+      .verb = CACHETTE_FETCH, .items = items, .count = 3, .alloc = alloc_nothing, .error = &error};
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(error.code, CACHETTE_ENOMEM);
   assert_int_equal(op.number, 1);
@@ -382,24 +382,24 @@ static void an_item_without_memory_fails_alone(void **state) {
   assert_int_equal(items[2].status, CACHETTE_HIT);
   assert_slice(items[2].value, "value");
   cachette_op_deinit(&op);
-  assert_true(holds(handle, "key"));
+  assert_true(has_key(handle, "key"));
   cachette_close(handle);
 }
 
-/* No lock is held while a buffer is allocated, so another thread may change the value just then. */
+/* The store holds no lock while it allocates a buffer, so another thread may change the value. */
 static const char *next_value;
 
-static void *change_meanwhile(cachette_op *op, cachette_item *item, size_t size) {
+static void *alloc_and_change(cachette_op *op, cachette_item *item, size_t size) {
   (void)item;
   cachette *other = op->data;
-  if (asked++ == 0) {
+  if (alloc_calls++ == 0) {
     if (next_value != NULL)
       put_text(other, "key", next_value, 0);
     else
       cachette_clear(other, cachette_str("key"), NULL);
   }
-  asked_size = size;
-  return size <= sizeof given ? given : NULL;
+  alloc_size = size;
+  return size <= sizeof fetched ? fetched : NULL;
 }
 
 static void a_value_may_change_while_its_buffer_is_allocated(void **state) {
@@ -410,19 +410,19 @@ static void a_value_may_change_while_its_buffer_is_allocated(void **state) {
   for (size_t i = 0; i < LENGTH(values); i++) {
     put_text(handle, "key", "as it was", 0);
     next_value = values[i];
-    asked = 0;
+    alloc_calls = 0;
     cachette_item item = {.key = cachette_str("key")};
     cachette_op op = {.verb = CACHETTE_FETCH,
                       .items = &item,
                       .count = 1,
-                      .alloc = change_meanwhile,
+                      .alloc = alloc_and_change,
                       .data = other};
     assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
     assert_int_equal(item.status, values[i] != NULL);
     assert_int_equal(op.number, values[i] != NULL);
     if (values[i] != NULL) assert_slice(item.value, values[i]);
     if (values[i] == NULL) assert_null(item.value.data);
-    assert_int_equal(asked, i == 0 ? 2 : 1);
+    assert_int_equal(alloc_calls, i == 0 ? 2 : 1);
     cachette_op_deinit(&op);
   }
   cachette_close(other);
@@ -431,7 +431,7 @@ static void a_value_may_change_while_its_buffer_is_allocated(void **state) {
 
 /* ---- Namespaces ---- */
 
-static void a_namespace_is_what_begins_with_it_and_a_colon(void **state) {
+static void a_namespace_has_the_keys_that_begin_with_it_and_a_colon(void **state) {
   (void)state;
   static const char *const inside[] = {"ns:", "ns:a", "ns::", "ns:a:b", "ns:\xff"};
   static const char *const outside[] = {"ns", "n", "nsx:a", "nsx", "n:s", "xns:a", "NS:a", "other"};
@@ -439,13 +439,13 @@ static void a_namespace_is_what_begins_with_it_and_a_colon(void **state) {
   for (size_t i = 0; i < LENGTH(inside); i++) put_text(handle, inside[i], "value", 0);
   for (size_t i = 0; i < LENGTH(outside); i++) put_text(handle, outside[i], "value", 0);
   assert_int_equal(run_number(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), LENGTH(inside));
-  for (size_t i = 0; i < LENGTH(inside); i++) assert_false(holds(handle, inside[i]));
-  for (size_t i = 0; i < LENGTH(outside); i++) assert_true(holds(handle, outside[i]));
+  for (size_t i = 0; i < LENGTH(inside); i++) assert_false(has_key(handle, inside[i]));
+  for (size_t i = 0; i < LENGTH(outside); i++) assert_true(has_key(handle, outside[i]));
   assert_int_equal(run_number(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 0);
   cachette_close(handle);
 }
 
-static void namespaces_nest_and_come_in_many(void **state) {
+static void namespaces_can_be_nested_and_cleared_together(void **state) {
   (void)state;
   cachette *handle = open_memory(NULL);
   static const char *const keys[] = {"a:1", "a:b:1", "a:b:2", "c:1", "d:1", "e"};
@@ -460,7 +460,7 @@ static void namespaces_nest_and_come_in_many(void **state) {
   cachette_close(handle);
 }
 
-static void flush_clears_all(void **state) {
+static void flush_clears_everything(void **state) {
   (void)state;
   enum { ENTRIES = 1000 };
   cachette *handle = open_memory(NULL);
@@ -477,13 +477,13 @@ static void flush_clears_all(void **state) {
   assert_int_equal(run_number(handle, CACHETTE_FLUSH, "-"), 0);
   assert_int_equal(stats_of(handle).entries, 0);
   put_text(handle, "key", "again", 0);
-  assert_true(holds_text(handle, "key", "again"));
+  assert_true(has_text(handle, "key", "again"));
   cachette_close(handle);
 }
 
-/* ---- Bounds ---- */
+/* ---- The limit ---- */
 
-static void it_never_holds_more_than_its_limit(void **state) {
+static void the_table_never_exceeds_its_limit(void **state) {
   (void)state;
   static char bytes[1 << 18];
   cachette *handle = open_clocked("memory_limit", "1M");
@@ -507,23 +507,23 @@ static void it_never_holds_more_than_its_limit(void **state) {
 
 /* ---- Sharing ---- */
 
-static void handles_of_one_name_share_their_entries(void **state) {
+static void handles_of_the_same_name_share_their_entries(void **state) {
   (void)state;
   cachette *one = open_clocked("memory_name", "shared");
   cachette *two = open_clocked("memory_name", "shared");
-  cachette *apart = open_clocked("memory_name", "Shared");
+  cachette *separate = open_clocked("memory_name", "Shared");
   put_text(one, "key", "value", 100);
-  assert_true(holds_text(two, "key", "value"));
-  assert_false(holds(apart, "key"));
+  assert_true(has_text(two, "key", "value"));
+  assert_false(has_key(separate, "key"));
   assert_int_equal(stats_of(two).entries, 1);
   assert_int_equal(stats_of(two).puts, 0);
   cachette_close(one);
-  assert_true(holds_text(two, "key", "value"));
+  assert_true(has_text(two, "key", "value"));
   cachette_close(two);
-  cachette_close(apart);
-  /* The entries go with the last handle. */
+  cachette_close(separate);
+  /* Closing the last handle removes the entries. */
   one = open_clocked("memory_name", "shared");
-  assert_false(holds(one, "key"));
+  assert_false(has_key(one, "key"));
   cachette_close(one);
 }
 
@@ -534,7 +534,7 @@ static void handles_without_a_name_share_nothing(void **state) {
     cachette *one = open_clocked("memory_name", names[i]);
     cachette *two = open_clocked("memory_name", names[i]);
     put_text(one, "key", "value", 0);
-    assert_false(holds(two, "key"));
+    assert_false(has_key(two, "key"));
     cachette_close(one);
     cachette_close(two);
   }
@@ -556,14 +556,14 @@ static void handles_that_share_must_agree_on_the_limit(void **state) {
   assert_int_equal(cachette_open(options, &two, NULL), CACHETTE_OK);
   cachette_close(two);
   cachette_close(one);
-  /* When no handle is left, the limit may be another. */
+  /* When no handle is open, the limit may be different. */
   cachette_options_set(options, "memory_limit", "3M", NULL);
   assert_int_equal(cachette_open(options, &two, NULL), CACHETTE_OK);
   cachette_close(two);
   cachette_options_free(options);
 }
 
-/* Puts values of 1/4 to 4 times a size under random keys, of which some are there already. */
+/* Puts values of 1/4 to 4 times a size under random keys, some of which exist. */
 static void put_around(cachette *handle, size_t middle, int count, uint32_t *state) {
   static char bytes[1 << 18];
   for (int i = 0; i < count; i++) {
@@ -599,30 +599,30 @@ static void shifting_sizes_do_not_fragment_the_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(an_entry_lives_to_the_millisecond),
+      test(a_ttl_is_exact_to_the_millisecond),
       test(the_option_ttl_applies_to_a_put_without_one),
-      test(the_longest_ttl_is_no_overflow),
-      test(a_put_renews_the_time),
-      test(the_machines_clock_runs_by_itself),
+      test(the_longest_ttl_does_not_overflow),
+      test(a_put_renews_the_ttl),
+      test(entries_expire_by_the_systems_clock),
       test(flush_expired_counts_expired_entries),
-      test(expired_entries_are_counted_by_no_other_verb),
-      test(values_of_every_size_come_back),
+      test(no_other_verb_counts_expired_entries),
+      test(values_of_all_sizes_come_back),
       test(shifting_sizes_do_not_fragment_the_memory),
       test(an_empty_value_needs_no_bytes),
       test(a_value_too_large_removes_the_old_one),
       test(an_item_that_fails_leaves_the_others),
-      test(many_keys_in_one_op),
-      test(keys_are_bytes),
+      test(one_op_may_have_many_keys),
+      test(keys_may_be_any_bytes),
       test(the_longest_keys_are_distinct),
-      test(a_value_that_fits_goes_into_the_buffer),
+      test(a_value_that_fits_is_copied_to_the_buffer),
       test(a_value_that_does_not_fit_the_buffer_is_allocated),
       test(an_item_without_memory_fails_alone),
       test(a_value_may_change_while_its_buffer_is_allocated),
-      test(a_namespace_is_what_begins_with_it_and_a_colon),
-      test(namespaces_nest_and_come_in_many),
-      test(flush_clears_all),
-      test(it_never_holds_more_than_its_limit),
-      test(handles_of_one_name_share_their_entries),
+      test(a_namespace_has_the_keys_that_begin_with_it_and_a_colon),
+      test(namespaces_can_be_nested_and_cleared_together),
+      test(flush_clears_everything),
+      test(the_table_never_exceeds_its_limit),
+      test(handles_of_the_same_name_share_their_entries),
       test(handles_without_a_name_share_nothing),
       test(handles_that_share_must_agree_on_the_limit),
   };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The in-memory store against a model: random ops on both, under a clock that the test moves.
+ * The in-memory store compared with a model: random ops run on both, with a fake clock.
  *
- * With enough capacity every answer must be the model's. With little capacity a miss is allowed
- * where the model has an entry, for it may have been evicted; a wrong value or TTL never is.
- * CACHETTE_SEED repeats a run; a failure prints it.
+ * With enough capacity every answer must equal that of the model. With little capacity a miss is
+ * allowed where the model has an entry, because it may be evicted; a wrong value or TTL is not. A
+ * failure prints its seed. Set CACHETTE_SEED to it to repeat the run.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 enum { STEPS = 100000, KEYS = 600, NAMESPACES = 6, BATCH = 8, LARGEST = 400 << 10 };
 
-/* What a key should hold. Its bytes follow from `seed` and `size`. */
+/* The expected entry of a key. `seed` and `size` determine the bytes of its value. */
 typedef struct entry {
   char key[24];
   bool present; /* put and not cleared; it may have expired */
@@ -32,10 +32,10 @@ typedef struct model {
   long step;
   int64_t now;
   entry entries[KEYS];
-  int64_t hits, misses, puts, clears, errors; /* what the handle must have counted */
+  int64_t hits, misses, puts, clears, errors; /* the expected statistics */
 } model;
 
-static unsigned char pattern[LARGEST + 256]; /* a value is a stretch of it */
+static unsigned char pattern[LARGEST + 256]; /* each value is a part of it */
 
 #define check(self, condition)                                                          \
   do {                                                                                  \
@@ -44,7 +44,7 @@ static unsigned char pattern[LARGEST + 256]; /* a value is a stretch of it */
                (self)->seed);                                                           \
   } while (0)
 
-/* ---- Chance ---- */
+/* ---- Random numbers ---- */
 
 static uint32_t random_below(model *self, uint32_t bound) {
   self->random ^= self->random << 13;
@@ -146,27 +146,28 @@ static void fetch(model *self) {
 static void clear(model *self) {
   cachette_item items[BATCH] = {{.status = 0}};
   entry *targets[BATCH];
-  bool lived[BATCH];
+  bool was_live[BATCH];
   size_t count = 1 + random_below(self, BATCH);
   for (size_t i = 0; i < count; i++) {
     targets[i] = random_entry(self);
     items[i] = (cachette_item){.key = key_of(targets[i])};
-    lived[i] = is_live(self, targets[i]);
+    was_live[i] = is_live(self, targets[i]);
     targets[i]->present = false;
   }
   cachette_op op;
   run(self, CACHETTE_CLEAR, 0, items, count, &op);
   int64_t number = 0;
   for (size_t i = 0; i < count; i++) {
-    check(self, items[i].status == lived[i] || (self->evicts && items[i].status == CACHETTE_MISS));
+    check(self,
+          items[i].status == was_live[i] || (self->evicts && items[i].status == CACHETTE_MISS));
     number += items[i].status;
   }
   check(self, op.number == number);
   self->clears += (uint64_t)number;
 }
 
-/* Clears a namespace, or with NULL all. */
-static void sweep(model *self, const char *name) {
+/* Clears a namespace, or everything if `name` is NULL. */
+static void clear_many(model *self, const char *name) {
   int64_t expected = 0;
   size_t length = name != NULL ? strlen(name) : 0;
   for (entry *each = self->entries; each < self->entries + KEYS; each++) {
@@ -182,24 +183,24 @@ static void sweep(model *self, const char *name) {
   self->clears += (uint64_t)op.number;
 }
 
-/* A store may have removed expired entries before it is asked to. */
+/* The store may have removed expired entries earlier. */
 static void flush_expired(model *self) {
-  int64_t most = 0;
+  int64_t max = 0;
   for (entry *each = self->entries; each < self->entries + KEYS; each++) {
     if (!each->present || is_live(self, each)) continue;
-    most++;
+    max++;
     each->present = false;
   }
   cachette_op op;
   run(self, CACHETTE_FLUSH_EXPIRED, 0, NULL, 0, &op);
-  check(self, op.number >= 0 && op.number <= most);
+  check(self, op.number >= 0 && op.number <= max);
   self->clears += (uint64_t)op.number;
 }
 
-static void sweep_random(model *self) {
+static void clear_random_namespace(model *self) {
   char name[24];
   snprintf(name, sizeof name, "ns%u", random_below(self, NAMESPACES + 1));
-  sweep(self, name);
+  clear_many(self, name);
 }
 
 static void take_step(model *self) {
@@ -211,11 +212,11 @@ static void take_step(model *self) {
   else if (chance < 9900)
     clear(self);
   else if (chance < 9950)
-    sweep_random(self);
+    clear_random_namespace(self);
   else if (chance < 9990)
     flush_expired(self);
   else
-    sweep(self, NULL);
+    clear_many(self, NULL);
   if (random_below(self, 4) == 0) self->now += random_below(self, 500);
 }
 
@@ -234,14 +235,14 @@ static void check_stats(model *self) {
   check(self, self->evicts || stats.evictions == 0);
 }
 
-static void play(bool evicts, const char *limit, int64_t limit_bytes) {
+static void run_model(bool evicts, const char *limit, int64_t limit_bytes) {
   model *self = calloc(1, sizeof *self);
   const char *seed = getenv("CACHETTE_SEED");
   self->seed = seed != NULL ? strtoull(seed, NULL, 10) : 20240229;
   self->random = self->seed | 1;
   self->evicts = evicts;
   self->limit = limit_bytes;
-  /* The last of the namespaces, "ns5x", begins as another does; some keys are in none. */
+  /* The name of the last namespace, "ns5x", begins like another. Some keys are in none. */
   for (int i = 0; i < KEYS; i++) {
     int space = i % (NAMESPACES + 2);
     snprintf(self->entries[i].key, sizeof self->entries[i].key,
@@ -251,7 +252,7 @@ static void play(bool evicts, const char *limit, int64_t limit_bytes) {
              space < NAMESPACES ? space : 1, i);
   }
   cachette_options *options = options_with("memory_limit", limit, NULL);
-  cachette_options_set_clock(options, moved_clock, &self->now);
+  cachette_options_set_clock(options, fake_clock, &self->now);
   self->handle = open_memory(options);
   for (; self->step < STEPS; self->step++) {
     take_step(self);
@@ -264,20 +265,20 @@ static void play(bool evicts, const char *limit, int64_t limit_bytes) {
   free(self);
 }
 
-static void with_enough_capacity_every_answer_is_the_models(void **state) {
+static void with_enough_capacity_every_answer_equals_the_model(void **state) {
   (void)state;
-  play(false, "1G", INT64_C(1) << 30);
+  run_model(false, "1G", INT64_C(1) << 30);
 }
 
 static void with_little_capacity_no_answer_is_wrong(void **state) {
   (void)state;
-  play(true, "1M", INT64_C(1) << 20);
+  run_model(true, "1M", INT64_C(1) << 20);
 }
 
 int main(void) {
   for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = (unsigned char)((i * 2654435761U) >> 13);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(with_enough_capacity_every_answer_is_the_models),
+      cmocka_unit_test(with_enough_capacity_every_answer_equals_the_model),
       cmocka_unit_test(with_little_capacity_no_answer_is_wrong),
   };
   return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The MongoDB store with wrong settings, a wrong login, a failing server, and forks. */
+/* The MongoDB store with invalid settings, a wrong login, a failing server, and forks. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "store/registry.h"
 #include "support.h"
 
-#define MARGIN_MS 5000 /* a loaded machine may be late by this much */
+#define MARGIN_MS 5000 /* tolerance for a busy machine */
 
 static struct mongod_server server;
 
@@ -41,7 +41,7 @@ static void pause_ms(long ms) {
 
 /* ---- Settings ---- */
 
-static void a_bad_setting_is_named(void **state) {
+static void errors_name_an_invalid_setting(void **state) {
   (void)state;
   static const struct {
     const char *name, *value, *message;
@@ -68,27 +68,27 @@ static void a_bad_setting_is_named(void **state) {
   for (size_t i = 0; i < LENGTH(cases); i++) {
     cachette_options *options = options_with("backend", "mongodb", "mongodb_url", server.url,
                                              cases[i].name, cases[i].value, NULL);
-    cachette_error fault = {.code = 0};
-    assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-    assert_int_equal(fault.code, CACHETTE_ECONFIG);
-    assert_string_equal(fault.subject, cases[i].name);
-    if (strstr(fault.message, cases[i].message) == NULL) fail_msg("%s", fault.message);
-    if (strstr(fault.message, "hun") != NULL) fail_msg("%s", fault.message);
+    cachette_error error = {.code = 0};
+    assert_int_equal(cachette_options_check(options, &error, 1), 1);
+    assert_int_equal(error.code, CACHETTE_ECONFIG);
+    assert_string_equal(error.subject, cases[i].name);
+    if (strstr(error.message, cases[i].message) == NULL) fail_msg("%s", error.message);
+    if (strstr(error.message, "hun") != NULL) fail_msg("%s", error.message);
     cachette *handle;
     assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_ECONFIG);
     cachette_options_free(options);
   }
 }
 
-static void certificate_and_key_are_one_file(void **state) {
+static void certificate_and_key_must_be_one_file(void **state) {
   (void)state;
   cachette_options *options =
       options_with("backend", "mongodb", "mongodb_url", "mongodb://h/?tls=true", "tls_cert_file",
                    "a.pem", "tls_key_file", "b.pem", NULL);
-  cachette_error fault = {.code = 0};
-  assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-  assert_string_equal(fault.subject, "tls_key_file");
-  assert_non_null(strstr(fault.message, "one PEM file"));
+  cachette_error error = {.code = 0};
+  assert_int_equal(cachette_options_check(options, &error, 1), 1);
+  assert_string_equal(error.subject, "tls_key_file");
+  assert_non_null(strstr(error.message, "one PEM file"));
   cachette_options_free(options);
 }
 
@@ -96,29 +96,29 @@ static void certificate_and_key_are_one_file(void **state) {
 
 static const char *const with_auth[] = {"--auth", NULL};
 
-/* A server that asks for passwords. */
-static void start_guarded(struct mongod_server *guarded) {
-  mongod_server_start(guarded, NULL);
-  mongod_command(guarded->url, "admin",
+/* Starts a server that requires passwords. */
+static void start_secured(struct mongod_server *secured) {
+  mongod_server_start(secured, NULL);
+  mongod_command(secured->url, "admin",
                  "{\"createUser\": \"writer\", \"pwd\": \"hunter2\", \"roles\": "
                  "[{\"role\": \"readWrite\", \"db\": \"cachette-db\"}]}");
-  mongod_command(guarded->url, "admin",
+  mongod_command(secured->url, "admin",
                  "{\"createUser\": \"reader\", \"pwd\": \"hunter2\", \"roles\": "
                  "[{\"role\": \"read\", \"db\": \"cachette-db\"}]}");
-  mongod_command(guarded->url, "admin",
+  mongod_command(secured->url, "admin",
                  "{\"createRole\": \"plain\", \"roles\": [], \"privileges\": [{\"resource\": "
                  "{\"db\": \"cachette-db\", \"collection\": \"cachette\"}, \"actions\": "
                  "[\"find\", \"insert\", \"update\", \"remove\"]}]}");
-  mongod_command(guarded->url, "admin",
+  mongod_command(secured->url, "admin",
                  "{\"createUser\": \"plain\", \"pwd\": \"hunter2\", \"roles\": [\"plain\"]}");
-  mongod_command(guarded->url, "admin", "{\"fsync\": 1}"); /* otherwise the kill may undo it */
-  mongod_server_kill(guarded);
-  mongod_server_restart(guarded, with_auth);
+  mongod_command(secured->url, "admin", "{\"fsync\": 1}"); /* else the kill could lose the users */
+  mongod_server_kill(secured);
+  mongod_server_restart(secured, with_auth);
 }
 
-static cachette *open_as(const struct mongod_server *guarded, const char *user) {
+static cachette *open_as(const struct mongod_server *secured, const char *user) {
   char url[160];
-  snprintf(url, sizeof url, "mongodb://%s@127.0.0.1:%d/?authSource=admin", user, guarded->port);
+  snprintf(url, sizeof url, "mongodb://%s@127.0.0.1:%d/?authSource=admin", user, secured->port);
   return open_at(url, "10");
 }
 
@@ -133,59 +133,59 @@ static void expect_failure(cachette *handle, enum cachette_verb verb, int code, 
     fail_msg("%s", probe.error.message);
 }
 
-static void a_login_that_is_wrong_or_lacks_rights_is_reported(void **state) {
+static void a_wrong_login_or_missing_rights_are_reported(void **state) {
   (void)state;
-  struct mongod_server guarded;
-  start_guarded(&guarded);
-  cachette *handle = open_as(&guarded, "writer:hunter2");
+  struct mongod_server secured;
+  start_secured(&secured);
+  cachette *handle = open_as(&secured, "writer:hunter2");
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 
-  handle = open_as(&guarded, "writer:hunter3");
+  handle = open_as(&secured, "writer:hunter3");
   expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "refuses the user name or password");
   expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "refuses the user name or password");
   cachette_close(handle);
 
-  handle = open_as(&guarded, "reader:hunter2");
-  assert_true(holds_text(handle, "key", "value"));
+  handle = open_as(&secured, "reader:hunter2");
+  assert_true(has_text(handle, "key", "value"));
   expect_failure(handle, CACHETTE_PUT, CACHETTE_EBACKEND, "grant the role readWrite");
   expect_failure(handle, CACHETTE_CLEAR, CACHETTE_EBACKEND, "grant the role readWrite");
   expect_failure(handle, CACHETTE_INCREMENT, CACHETTE_EBACKEND, "grant the role readWrite");
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 
-  handle = open_as(&guarded, "plain:hunter2"); /* who may not make indexes */
+  handle = open_as(&secured, "plain:hunter2"); /* a user that may not create indexes */
   put_text(handle, "key", "other", 0);
-  assert_true(holds_text(handle, "key", "other"));
+  assert_true(has_text(handle, "key", "other"));
   cachette_close(handle);
 
-  handle = open_at(guarded.url, "10");
+  handle = open_at(secured.url, "10");
   expect_failure(handle, CACHETTE_FETCH, CACHETTE_EBACKEND, "grant the role readWrite");
   cachette_close(handle);
-  mongod_server_remove(&guarded);
+  mongod_server_remove(&secured);
 }
 
 /* ---- The server ---- */
 
-static void a_server_that_is_not_there_is_named(void **state) {
+static void errors_name_an_unreachable_server(void **state) {
   (void)state;
   cachette *handle = open_at("mongodb://127.0.0.1:1/", "2");
-  int64_t before = machine_ms();
+  int64_t before = monotonic_ms();
   expect_failure(handle, CACHETTE_FETCH, CACHETTE_EUNAVAILABLE,
                  "MongoDB at 127.0.0.1:1 cannot be reached");
-  assert_in_range(machine_ms() - before, 0, 2000 + MARGIN_MS);
+  assert_in_range(monotonic_ms() - before, 0, 2000 + MARGIN_MS);
   cachette_close(handle);
 }
 
-static void a_server_that_hangs_does_not_block(void **state) {
+static void a_server_that_hangs_does_not_block_the_caller(void **state) {
   (void)state;
   enum { MANY = 30, TIMEOUT_MS = 500 };
   static struct probe probes[MANY];
   cachette *handle = open_at(server.url, "0.5");
   put_text(handle, "key", "value", 0);
   mongod_server_stop(&server);
-  int64_t before = machine_ms();
+  int64_t before = monotonic_ms();
   for (int i = 0; i < MANY; i++) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &probes[i]);
@@ -195,7 +195,7 @@ static void a_server_that_hangs_does_not_block(void **state) {
     assert_non_null(strstr(probes[i].error.message, "MongoDB at 127.0.0.1"));
     assert_non_null(strstr(probes[i].error.message, "did not answer within 0.5 s"));
   }
-  assert_in_range(machine_ms() - before, TIMEOUT_MS - 10, TIMEOUT_MS + MARGIN_MS);
+  assert_in_range(monotonic_ms() - before, TIMEOUT_MS - 10, TIMEOUT_MS + MARGIN_MS);
   mongod_server_continue(&server);
   for (int i = 0; i < 100 && probe_run(handle, &probes[0], CACHETTE_EXISTS, "key") < 0; i++)
     pause_ms(20);
@@ -206,20 +206,20 @@ static void a_server_that_hangs_does_not_block(void **state) {
     probe_init(&probes[i], CACHETTE_FETCH, "key");
     probe_submit(handle, &probes[i]);
   }
-  pause_ms(50); /* so that threads are running */
-  before = machine_ms();
+  pause_ms(50); /* the threads start running */
+  before = monotonic_ms();
   cachette_close(handle);
-  assert_in_range(machine_ms() - before, 0, TIMEOUT_MS + MARGIN_MS);
+  assert_in_range(monotonic_ms() - before, 0, TIMEOUT_MS + MARGIN_MS);
   for (int i = 0; i < MANY; i++) probe_expect(&probes[i], CACHETTE_ECLOSED);
   mongod_server_continue(&server);
   handle = open_at(server.url, "5");
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
 }
 
 /*
- * libmongoc ends its sessions with the server when it closes, and waits for the answer; the caller
- * must not.
+ * When libmongoc closes, it ends its sessions and waits for the answer of the server.
+ * cachette_close() must not wait for that.
  */
 static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
   (void)state;
@@ -234,16 +234,16 @@ static void a_close_does_not_wait_for_a_server_that_hangs(void **state) {
     }
     for (int i = 0; i < IDLE; i++) assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
     mongod_server_stop(&server);
-    int64_t before = machine_ms();
+    int64_t before = monotonic_ms();
     cachette_close(handle);
-    int64_t waited = machine_ms() - before;
+    int64_t waited = monotonic_ms() - before;
     mongod_server_continue(&server);
     assert_in_range(waited, 0, MARGIN_MS);
   }
 }
 
-/* Nor for a server that does not answer a connection attempt, as behind a firewall. */
-static void a_close_does_not_wait_for_a_connection(void **state) {
+/* The server does not answer the connection attempt, as behind a firewall. */
+static void a_close_does_not_wait_for_a_connection_attempt(void **state) {
   (void)state;
   enum { ROUNDS = 5 };
   struct full_socket full;
@@ -259,24 +259,24 @@ static void a_close_does_not_wait_for_a_connection(void **state) {
     cachette_options_free(options);
     probe_init(&probe, CACHETTE_FETCH, "key");
     probe_submit(handle, &probe);
-    pause_ms(50); /* so that it has begun */
-    int64_t before = machine_ms();
+    pause_ms(50); /* the connection attempt has started */
+    int64_t before = monotonic_ms();
     cachette_close(handle);
-    assert_in_range(machine_ms() - before, 0, MARGIN_MS);
+    assert_in_range(monotonic_ms() - before, 0, MARGIN_MS);
     probe_expect(&probe, CACHETTE_ECLOSED);
   }
   full_socket_close(&full);
 }
 
-static void a_server_that_comes_back_is_used_again(void **state) {
+static void a_restarted_server_is_used_again(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "5");
   put_text(handle, "key", "value", 0);
   struct probe probe;
-  for (int i = 0; i < 8; i++) assert_true(holds(handle, "key"));
+  for (int i = 0; i < 8; i++) assert_true(has_key(handle, "key"));
   mongod_server_kill(&server);
   mongod_server_restart(&server, NULL);
-  /* The old connections are dead; the op opens a new one. */
+  /* The old connections are broken. The op opens a new one. */
   assert_int_equal(probe_run(handle, &probe, CACHETTE_EXISTS, "key"), CACHETTE_OK);
   mongod_server_kill(&server);
   probe_init(&probe, CACHETTE_FETCH, "key");
@@ -287,24 +287,24 @@ static void a_server_that_comes_back_is_used_again(void **state) {
     pause_ms(20);
   assert_int_equal(probe.op.status, CACHETTE_OK);
   put_text(handle, "key", "again", 0);
-  assert_true(holds_text(handle, "key", "again"));
+  assert_true(has_text(handle, "key", "again"));
   cachette_close(handle);
 }
 
-/* Each would wait for three quarters of the timeout otherwise, 75 s together. */
-static void a_missing_server_costs_its_timeout_once(void **state) {
+/* Otherwise each op would wait for three quarters of the timeout, 75 s together. */
+static void many_ops_on_a_missing_server_wait_for_one_timeout(void **state) {
   (void)state;
   enum { MANY = 50 };
   struct probe probe, other;
   mongod_server_kill(&server);
   cachette *handle = open_at(server.url, "2");
-  int64_t before = machine_ms();
+  int64_t before = monotonic_ms();
   for (int i = 0; i < MANY; i++) {
     probe_run(handle, &probe, CACHETTE_FETCH, "key");
     assert_int_equal(probe.op.status, CACHETTE_EUNAVAILABLE);
     assert_non_null(strstr(probe.error.message, "cannot be reached"));
   }
-  assert_in_range(machine_ms() - before, 1000, 1500 + MARGIN_MS);
+  assert_in_range(monotonic_ms() - before, 1000, 1500 + MARGIN_MS);
   /* A ping blocks no other op, and can be cancelled. */
   pause_ms(300);
   probe_init(&probe, CACHETTE_FETCH, "key");
@@ -322,8 +322,8 @@ static void a_missing_server_costs_its_timeout_once(void **state) {
   cachette_close(handle);
 }
 
-/* It waits for the indexes, which fail as well without a server. */
-static void a_first_put_says_why_it_fails(void **state) {
+/* The first put waits for the creation of the indexes, which fails without a server, too. */
+static void the_error_of_a_first_put_has_the_reason(void **state) {
   (void)state;
   cachette *handle = open_at("mongodb://127.0.0.1:1/", "2");
   expect_failure(handle, CACHETTE_PUT, CACHETTE_EUNAVAILABLE,
@@ -348,10 +348,10 @@ static void fail_command(const struct mongod_server *at, const char *mode, const
 }
 
 /*
- * A bulk goes in two parts. One item is refused and one part does not arrive; all items without an
- * error must be stored.
+ * A bulk write has two parts. The server refuses one item, and one part does not arrive. All items
+ * without an error must be stored.
  */
-static void a_part_that_did_not_arrive_is_told_of(const struct mongod_server *at) {
+static void expect_lost_part_reported(const struct mongod_server *at) {
   enum { COUNT = 4, SIZE = 15 << 20, ROUNDS = 5 };
   static char value[SIZE], long_key[1100];
   const char *const keys[COUNT] = {long_key, "a", "b", "c"};
@@ -386,15 +386,15 @@ static void a_part_that_did_not_arrive_is_told_of(const struct mongod_server *at
   cachette_close(handle);
 }
 
-/* A server that refuses an op for a moment, such as when it steps down, does it later. */
-static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
+/* A temporary failure, as when a server steps down, must not prevent the indexes. */
+static void expect_indexes_retried(const struct mongod_server *at) {
   struct probe probe;
   mongod_command(at->url, "cachette-db", "{\"dropDatabase\": 1}");
   fail_command(at, "{\"times\": 1}", "\"failCommands\": [\"createIndexes\"], \"errorCode\": 11602");
   cachette *handle = open_at(at->url, "10");
   put_text(handle, "key", "value", 0);
-  mongoc_client_t *looker = mongoc_client_new(at->url);
-  mongoc_collection_t *entries = mongoc_client_get_collection(looker, "cachette-db", "cachette");
+  mongoc_client_t *client = mongoc_client_new(at->url);
+  mongoc_collection_t *entries = mongoc_client_get_collection(client, "cachette-db", "cachette");
   int found = 0;
   for (int i = 0; i < 200 && found < 3; i++) {
     const bson_t *index;
@@ -404,24 +404,24 @@ static void indexes_are_made_when_they_can_be(const struct mongod_server *at) {
     for (found = 0; mongoc_cursor_next(indexes, &index);) found++;
     mongoc_cursor_destroy(indexes);
   }
-  assert_int_equal(found, 3); /* of _id, too */
+  assert_int_equal(found, 3); /* with the one of _id */
   mongoc_collection_destroy(entries);
-  mongoc_client_destroy(looker);
+  mongoc_client_destroy(client);
   cachette_close(handle);
 }
 
-static void a_server_fails_commands(void **state) {
+static void failed_commands_are_reported_or_retried(void **state) {
   (void)state;
   struct mongod_server failing;
   mongod_server_start(&failing, with_failpoints);
-  a_part_that_did_not_arrive_is_told_of(&failing);
-  indexes_are_made_when_they_can_be(&failing);
+  expect_lost_part_reported(&failing);
+  expect_indexes_retried(&failing);
   mongod_server_remove(&failing);
 }
 
 static const char *const with_replicas[] = {"--replSet", "set", NULL};
 
-/* A set of one server, which steps down from being its primary and comes up again. */
+/* A replica set of one server, which steps down as primary and is elected again. */
 static void a_replica_set_is_followed(void **state) {
   (void)state;
   struct mongod_server member;
@@ -439,18 +439,19 @@ static void a_replica_set_is_followed(void **state) {
   for (int i = 0; i < 200 && probe_run(handle, &probe, CACHETTE_PUT, "key") < 0; i++) pause_ms(50);
   assert_int_equal(probe.op.status, CACHETTE_OK);
   put_text(handle, "key", "value", 0);
-  assert_true(holds_text(handle, "key", "value"));
-  mongoc_client_t *looker = mongoc_client_new(url);
+  assert_true(has_text(handle, "key", "value"));
+  mongoc_client_t *client = mongoc_client_new(url);
   bson_t *step_down = BCON_NEW("replSetStepDown", BCON_INT32(2), "force", BCON_BOOL(true));
-  mongoc_client_command_simple(looker, "admin", step_down, NULL, NULL, NULL); /* it hangs up */
+  /* The server closes the connection. */
+  mongoc_client_command_simple(client, "admin", step_down, NULL, NULL, NULL);
   bson_destroy(step_down);
-  mongoc_client_destroy(looker);
+  mongoc_client_destroy(client);
   for (int i = 0; i < 400 && probe_run(handle, &probe, CACHETTE_PUT, "other") < 0; i++) {
     assert_true(strlen(probe.error.message) > 0);
     pause_ms(50);
   }
   assert_int_equal(probe.op.status, CACHETTE_OK);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   cachette_close(handle);
   handle = open_at(member.url, "5");
   cachette_close(handle);
@@ -461,7 +462,7 @@ static void a_replica_set_is_followed(void **state) {
   mongod_server_remove(&member);
 }
 
-static void the_server_dies_under_load(void **state) {
+static void every_op_completes_when_the_server_dies_under_load(void **state) {
   (void)state;
   enum { MANY = 60, ROUNDS = 3 };
   static struct probe probes[MANY];
@@ -495,17 +496,17 @@ static void the_server_dies_under_load(void **state) {
 
 static void close_in_child(void *data) {
   cachette_close(data);
-  cachette *fresh = open_at(server.url, "5");
-  child_assert(holds_text(fresh, "key", "parent's"));
-  cachette_close(fresh);
+  cachette *own = open_at(server.url, "5");
+  child_assert(has_text(own, "key", "parent's"));
+  cachette_close(own);
 }
 
-static void a_child_opens_its_own(void **state) {
+static void a_child_opens_its_own_handle(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "5");
   put_text(handle, "key", "parent's", 0);
   run_in_child(close_in_child, handle);
-  assert_true(holds_text(handle, "key", "parent's"));
+  assert_true(has_text(handle, "key", "parent's"));
   cachette_close(handle);
 }
 
@@ -575,7 +576,7 @@ static void a_module_of_another_build_is_refused(void **state) {
   dlclose(object);
 }
 
-/* An op may have a longer time-out than the options say. */
+/* The timeout of an op may exceed the option "timeout". */
 static void an_op_with_a_longer_timeout_waits_for_its_answer(void **state) {
   (void)state;
   cachette *handle = open_at(server.url, "0.3");
@@ -590,7 +591,7 @@ static void an_op_with_a_longer_timeout_waits_for_its_answer(void **state) {
   probe_submit(handle, &probe);
   for (int i = 0; i < 8; i++) {
     cachette_process(handle);
-    pause_ms(100); /* longer than the options say, in all */
+    pause_ms(100); /* in total longer than the option "timeout" */
   }
   assert_true(cachette_op_pending(&probe.op));
   mongod_server_continue(&server);
@@ -603,25 +604,25 @@ static void an_op_with_a_longer_timeout_waits_for_its_answer(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(a_bad_setting_is_named),
-      test(certificate_and_key_are_one_file),
-      test(a_login_that_is_wrong_or_lacks_rights_is_reported),
-      test(a_server_that_is_not_there_is_named),
-      test(a_server_that_hangs_does_not_block),
+      test(errors_name_an_invalid_setting),
+      test(certificate_and_key_must_be_one_file),
+      test(a_wrong_login_or_missing_rights_are_reported),
+      test(errors_name_an_unreachable_server),
+      test(a_server_that_hangs_does_not_block_the_caller),
       test(a_close_does_not_wait_for_a_server_that_hangs),
-      test(a_close_does_not_wait_for_a_connection),
+      test(a_close_does_not_wait_for_a_connection_attempt),
       test(an_op_with_a_longer_timeout_waits_for_its_answer),
-      test(a_server_that_comes_back_is_used_again),
-      test(a_missing_server_costs_its_timeout_once),
-      test(a_first_put_says_why_it_fails),
-      test(a_server_fails_commands),
+      test(a_restarted_server_is_used_again),
+      test(many_ops_on_a_missing_server_wait_for_one_timeout),
+      test(the_error_of_a_first_put_has_the_reason),
+      test(failed_commands_are_reported_or_retried),
       test(a_replica_set_is_followed),
-      test(the_server_dies_under_load),
-      test(a_child_opens_its_own),
+      test(every_op_completes_when_the_server_dies_under_load),
+      test(a_child_opens_its_own_handle),
       test(a_missing_module_is_reported),
       test(a_module_that_cannot_be_loaded_is_reported),
       test(a_module_of_another_build_is_refused),
   };
   mongoc_init();
-  return cmocka_run_group_tests_name("mongodb_faults", tests, start_server, remove_server);
+  return cmocka_run_group_tests_name("mongodb_failures", tests, start_server, remove_server);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MongoDB store with each of its allocations failing in turn. Those of libmongoc do not fail,
- * for it ends the process when it finds no memory.
+ * Each allocation of the MongoDB store fails in turn. Those of libmongoc do not, because it aborts
+ * the process when it is out of memory.
  */
 #include "mongod_server.h"
 #include "nomem.h"
@@ -38,7 +38,7 @@ static const struct nomem_call calls[] = {
     {.verb = CACHETTE_FLUSH},
 };
 
-static void each_allocation_fails(void **state) {
+static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   cachette_options *options =
       options_with("backend", "mongodb", "mongodb_url", server.url, "key_prefix",
@@ -50,7 +50,7 @@ static void each_allocation_fails(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_fails)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_failing_allocation_is_handled)};
   failing_allocator_install();
   mongoc_init();
   return cmocka_run_group_tests_name("mongodb_nomem", tests, start_server, remove_server);

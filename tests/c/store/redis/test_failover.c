@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis store when its server refuses ops for a while, or for good. */
+/* The Redis store when its server refuses ops temporarily or for good. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +14,13 @@
 #include "server.h"
 #include "store/registry.h"
 
-/* Two servers with the same port, on 127.0.0.1 and 127.0.0.2; the name moves between them. */
+/* Two servers with the same port, on 127.0.0.1 and 127.0.0.2. The host name moves between them. */
 static struct redis_server old, new;
 
 static void wait_for_address(const char *address, int port) {
   struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   assert_int_equal(inet_pton(AF_INET, address, &name.sin_addr), 1);
-  for (int64_t start = machine_ms(); machine_ms() - start < 60000; usleep(10000)) {
+  for (int64_t start = monotonic_ms(); monotonic_ms() - start < 60000; usleep(10000)) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     bool is_up = connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
     close(fd);
@@ -48,19 +48,19 @@ static int remove_servers(void **state) {
   return 0;
 }
 
-static void say(const char *command) {
+static void send_command(const char *command) {
   char reply[64];
-  redis_server_say(&old, command, reply, sizeof reply);
+  redis_server_command(&old, command, reply, sizeof reply);
   assert_memory_equal(reply, "+OK", 3);
 }
 
-/* Makes it a replica, which takes no writes. */
-static void demote(void) { say("REPLICAOF 127.0.0.1 1"); }
+/* Makes the old server a replica, which refuses writes. */
+static void demote(void) { send_command("REPLICAOF 127.0.0.1 1"); }
 
 static int promote(void **state) {
   (void)state;
-  say("REPLICAOF NO ONE");
-  say("FLUSHALL");
+  send_command("REPLICAOF NO ONE");
+  send_command("FLUSHALL");
   resolver_set("moves.test", "127.0.0.1");
   return 0;
 }
@@ -88,12 +88,12 @@ static void count(cachette *handle, struct probe *probe, int64_t amount) {
 }
 
 /* Runs the handle until the server has refused the requests. */
-static void let_wait(cachette *handle) {
-  for (int64_t start = machine_ms(); machine_ms() - start < 300; usleep(1000))
+static void process_refusals(cachette *handle) {
+  for (int64_t start = monotonic_ms(); monotonic_ms() - start < 300; usleep(1000))
     cachette_process(handle);
 }
 
-static void a_name_that_moves_is_resolved_anew(void **state) {
+static void a_host_name_that_moves_is_resolved_again(void **state) {
   (void)state;
   cachette *handle = open_name("30");
   struct probe probes[3];
@@ -101,12 +101,12 @@ static void a_name_that_moves_is_resolved_anew(void **state) {
   put(handle, &probes[0], "key");
   count(handle, &probes[1], 5);
   count(handle, &probes[2], 2);
-  let_wait(handle);
+  process_refusals(handle);
   for (int i = 0; i < 3; i++) assert_int_equal(probes[i].done, 0);
   resolver_set("moves.test", "127.0.0.2");
   for (int i = 0; i < 3; i++) assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
   assert_int_equal(probes[2].item.amount, 7);
-  assert_true(holds_text(handle, "key", "value"));
+  assert_true(has_text(handle, "key", "value"));
   struct probe probe;
   assert_int_equal(probe_run(handle, &probe, CACHETTE_FLUSH, "unused"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 2);
@@ -123,9 +123,9 @@ static void only_refused_items_are_sent_again(void **state) {
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   demote();
   cachette_submit(handle, &op);
-  let_wait(handle);
+  process_refusals(handle);
   assert_true(cachette_op_pending(&op));
-  say("REPLICAOF NO ONE");
+  send_command("REPLICAOF NO ONE");
   assert_int_equal(cachette_run(handle, &op), CACHETTE_OK);
   assert_int_equal(op.number, 3);
   static const int64_t sums[] = {2, 40, 600};
@@ -152,7 +152,7 @@ static void at_the_deadline_the_op_fails_with_the_servers_error(void **state) {
   cachette_close(handle);
 }
 
-static void waiting_ops_can_be_cancelled_or_closed(void **state) {
+static void ops_waiting_for_a_retry_can_be_cancelled_or_closed(void **state) {
   (void)state;
   enum { MANY = 100 };
   for (int close_at = 0; close_at < 2; close_at++) {
@@ -163,12 +163,12 @@ static void waiting_ops_can_be_cancelled_or_closed(void **state) {
     for (int i = 0; i < MANY; i++) put(handle, &probes[i], "key");
     probe_init(&clear, CACHETTE_CLEAR_NAMESPACE, "ns");
     probe_submit(handle, &clear);
-    let_wait(handle);
+    process_refusals(handle);
     for (int i = 0; close_at == 0 && i < MANY; i += 2) {
       assert_int_equal(cachette_cancel(handle, &probes[i].op), CACHETTE_OK);
       probe_expect(&probes[i], CACHETTE_ECANCELED);
     }
-    say("REPLICAOF NO ONE");
+    send_command("REPLICAOF NO ONE");
     for (int i = 1; close_at == 0 && i < MANY; i += 2)
       assert_int_equal(probe_wait(handle, &probes[i]), CACHETTE_OK);
     if (close_at == 0) assert_int_equal(probe_wait(handle, &clear), CACHETTE_OK);
@@ -180,7 +180,7 @@ static void waiting_ops_can_be_cancelled_or_closed(void **state) {
 
 static void close_in_child(void *data) { cachette_close(data); }
 
-static void a_child_frees_waiting_ops(void **state) {
+static void a_child_frees_ops_waiting_for_a_retry(void **state) {
   (void)state;
   cachette *handle = open_name("30");
   struct probe probe, clear;
@@ -189,9 +189,9 @@ static void a_child_frees_waiting_ops(void **state) {
   put(handle, &probe, "key");
   probe_init(&clear, CACHETTE_CLEAR_NAMESPACE, "ns");
   probe_submit(handle, &clear);
-  let_wait(handle);
+  process_refusals(handle);
   run_in_child(close_in_child, handle);
-  say("REPLICAOF NO ONE");
+  send_command("REPLICAOF NO ONE");
   assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
   assert_int_equal(probe_wait(handle, &clear), CACHETTE_OK);
   assert_int_equal(clear.op.number, 1);
@@ -203,13 +203,13 @@ static void a_child_frees_waiting_ops(void **state) {
 static cachette *open_as_ann(const char *rules) {
   char command[128], url[64];
   snprintf(command, sizeof command, "ACL SETUSER ann reset on >secret ~* %s", rules);
-  say(command);
+  send_command(command);
   snprintf(url, sizeof url, "redis://ann:secret@127.0.0.1:%d", old.port);
   return open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "30",
                                  "connect_timeout", "30", NULL));
 }
 
-static void several_counters_in_one_op_without_transactions(void **state) {
+static void one_op_increments_several_counters_without_transactions(void **state) {
   (void)state;
   static const char *const rules[] = {"+@all", "+@read +@write", "+@all -exec", "+@all -multi"};
   for (size_t i = 0; i < LENGTH(rules); i++) {
@@ -236,7 +236,7 @@ static void several_counters_in_one_op_without_transactions(void **state) {
 
 #define ON_PRIMARY(test) cmocka_unit_test_setup(test, promote)
 
-/* ---- What a layer is told ---- */
+/* ---- Events ---- */
 
 static int losses;
 
@@ -264,9 +264,9 @@ static int open_with_listener(const cachette__store_context *context, cachette__
   return cachette__layers_open_over(kinds, 1, cachette__store_open, context, store, error);
 }
 
-/* Once for a connection that was open, and not for one that never was. */
-static void a_connection_that_ends_is_told_to_layers(const char *backend, const char *name,
-                                                     const char *address, void (*kill_it)(void)) {
+/* Checks that a layer is notified once of a connection that was open, and of no failed attempt. */
+static void expect_one_loss(const char *backend, const char *name, const char *address,
+                            void (*kill_server)(void)) {
   cachette *handle;
   struct probe probe;
   losses = 0;
@@ -275,7 +275,7 @@ static void a_connection_that_ends_is_told_to_layers(const char *backend, const 
   cachette_options_free(options);
   assert_int_equal(probe_run(handle, &probe, CACHETTE_PING, "-"), CACHETTE_OK);
   assert_int_equal(losses, 0);
-  kill_it();
+  kill_server();
   for (int i = 0; i < 3; i++) assert_true(probe_run(handle, &probe, CACHETTE_PING, "-") < 0);
   assert_int_equal(losses, 1);
   cachette_close(handle);
@@ -288,25 +288,24 @@ static void kill_redis(void) { redis_server_kill(&lost_redis); }
 
 static void kill_memcached(void) { memcached_server_kill(&lost_memcached); }
 
-static void layers_hear_of_a_lost_connection(void **state) {
+static void layers_are_notified_of_a_lost_connection(void **state) {
   (void)state;
   redis_server_start(&lost_redis, NULL);
-  a_connection_that_ends_is_told_to_layers("redis", "redis_url", lost_redis.url, kill_redis);
+  expect_one_loss("redis", "redis_url", lost_redis.url, kill_redis);
   redis_server_remove(&lost_redis);
   memcached_server_start(&lost_memcached, NULL);
-  a_connection_that_ends_is_told_to_layers("memcached", "memcached_host", lost_memcached.host,
-                                           kill_memcached);
+  expect_one_loss("memcached", "memcached_host", lost_memcached.host, kill_memcached);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(layers_hear_of_a_lost_connection),
-      ON_PRIMARY(a_name_that_moves_is_resolved_anew),
+      cmocka_unit_test(layers_are_notified_of_a_lost_connection),
+      ON_PRIMARY(a_host_name_that_moves_is_resolved_again),
       ON_PRIMARY(only_refused_items_are_sent_again),
       ON_PRIMARY(at_the_deadline_the_op_fails_with_the_servers_error),
-      ON_PRIMARY(waiting_ops_can_be_cancelled_or_closed),
-      ON_PRIMARY(a_child_frees_waiting_ops),
-      ON_PRIMARY(several_counters_in_one_op_without_transactions),
+      ON_PRIMARY(ops_waiting_for_a_retry_can_be_cancelled_or_closed),
+      ON_PRIMARY(a_child_frees_ops_waiting_for_a_retry),
+      ON_PRIMARY(one_op_increments_several_counters_without_transactions),
   };
   return cmocka_run_group_tests(tests, start_servers, remove_servers);
 }

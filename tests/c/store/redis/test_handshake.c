@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Redis store and a server that closes the connection at a command that it does not know. */
+/* The Redis store with a server that closes the connection on an unknown command. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "peer.h"
 
-/* ---- A clock that goes forward when it is told to ---- */
+/* ---- A clock that the test can advance ---- */
 
 static int64_t skipped_s;
 
-/* Replaces the system's function. */
+/* Replaces the function of the C library. */
 int clock_gettime(clockid_t clock, struct timespec *time) {
   int result = (int)syscall(SYS_clock_gettime, clock, time);
   if (clock == CACHETTE__CLOCK) time->tv_sec += skipped_s;
@@ -57,14 +57,14 @@ static void fetch(cachette *handle, const char *key) {
   cachette_op_deinit(&probe.op);
 }
 
-static void hello_is_tried_again_after_a_while(void **state) {
+static void hello_is_retried_after_a_minute(void **state) {
   (void)state;
   peer server;
   peer_start(&server, serve);
   cachette *handle = open_at(server.port);
   for (int i = 0; i < 5; i++) {
     fetch(handle, "key");
-    fetch(handle, "last"); /* with which the connection ends */
+    fetch(handle, "last"); /* the server closes the connection */
   }
   assert_int_equal(hellos, 1);
   assert_int_equal(pings, 5);
@@ -75,12 +75,12 @@ static void hello_is_tried_again_after_a_while(void **state) {
   assert_int_equal(pings, 5);
   fetch(handle, "last");
   fetch(handle, "key");
-  assert_int_equal(hellos, 3); /* a server that knows it is always asked */
+  assert_int_equal(hellos, 3); /* sent on each connection to a server that supports it */
   cachette_close(handle);
   peer_stop(&server);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(hello_is_tried_again_after_a_while)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(hello_is_retried_after_a_minute)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

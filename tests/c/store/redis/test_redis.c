@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "redis_server.h"
 #include "server.h"
@@ -25,7 +26,7 @@ static int remove_server(void **state) {
 static int empty_server(void **state) {
   (void)state;
   char reply[64];
-  redis_server_say(&server, "FLUSHALL", reply, sizeof reply);
+  redis_server_command(&server, "FLUSHALL", reply, sizeof reply);
   return strncmp(reply, "+OK", 3);
 }
 
@@ -37,7 +38,7 @@ static cachette *open_redis(void) { return open_with("timeout", "5"); }
 
 static void expect_reply(const char *command, const char *expected) {
   char reply[256];
-  redis_server_say(&server, command, reply, sizeof reply);
+  redis_server_command(&server, command, reply, sizeof reply);
   assert_string_equal(reply, expected);
 }
 
@@ -47,23 +48,23 @@ static void put(cachette *handle, const char *key, const char *value) {
 
 /* ---- Verbs ---- */
 
-static void what_is_stored_is_plain_and_has_its_time(void **state) {
+static void stored_values_are_plain_and_have_a_ttl(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put(handle, "greeting", "hello");
   expect_reply("GET greeting", "$5\r\nhello\r\n");
   char reply[64];
-  redis_server_say(&server, "PTTL greeting", reply, sizeof reply);
+  redis_server_command(&server, "PTTL greeting", reply, sizeof reply);
   int left = atoi(reply + 1);
   assert_in_range(left, 50000, 60000);
   assert_int_equal(cachette_put(handle, cachette_str("short"), cachette_str("x"), 12345, NULL), 0);
-  redis_server_say(&server, "PTTL short", reply, sizeof reply);
+  redis_server_command(&server, "PTTL short", reply, sizeof reply);
   left = atoi(reply + 1);
   assert_in_range(left, 2000, 12345);
   cachette_close(handle);
 }
 
-static void what_others_stored_is_fetched(void **state) {
+static void entries_of_other_clients_are_fetched(void **state) {
   (void)state;
   cachette *handle = open_redis();
   expect_reply("SET theirs value", "+OK\r\n");
@@ -81,7 +82,7 @@ static void what_others_stored_is_fetched(void **state) {
   cachette_close(handle);
 }
 
-static void clear_counts_what_was_there(void **state) {
+static void clear_counts_existing_keys(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put(handle, "a", "1");
@@ -98,7 +99,7 @@ static void clear_counts_what_was_there(void **state) {
   cachette_close(handle);
 }
 
-static void clearing_a_namespace_leaves_its_neighbours(void **state) {
+static void clearing_a_namespace_keeps_similar_keys(void **state) {
   (void)state;
   enum { COUNT = 3000 };
   cachette *handle = open_redis();
@@ -140,7 +141,7 @@ static void pattern_characters_in_a_namespace_are_literal(void **state) {
   cachette_close(handle);
 }
 
-static void several_namespaces_in_one_op(void **state) {
+static void one_op_clears_several_namespaces(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put(handle, "a:1", "x");
@@ -201,7 +202,7 @@ static void values_of_all_sizes_come_back(void **state) {
   cachette_close(handle);
 }
 
-/* ---- Many at once ---- */
+/* ---- Concurrency ---- */
 
 enum { CROWD = 500 };
 
@@ -210,7 +211,7 @@ struct caller {
   char key[32];
 };
 
-static struct caller *make_crowd(enum cachette_verb verb) {
+static struct caller *create_crowd(enum cachette_verb verb) {
   struct caller *crowd = calloc(CROWD, sizeof *crowd);
   for (int i = 0; i < CROWD; i++) {
     snprintf(crowd[i].key, sizeof crowd[i].key, "key:%d", i);
@@ -221,7 +222,7 @@ static struct caller *make_crowd(enum cachette_verb verb) {
 }
 
 static void put_crowd(cachette *handle) {
-  struct caller *crowd = make_crowd(CACHETTE_PUT);
+  struct caller *crowd = create_crowd(CACHETTE_PUT);
   for (int i = 0; i < CROWD; i++) probe_submit(handle, &crowd[i].probe);
   for (int i = 0; i < CROWD; i++)
     assert_int_equal(probe_wait(handle, &crowd[i].probe), CACHETTE_OK);
@@ -240,11 +241,11 @@ static void check_crowd(cachette *handle, struct caller *crowd) {
   }
 }
 
-static void each_gets_its_own_answer(void **state) {
+static void each_op_gets_its_own_answer(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put_crowd(handle);
-  struct caller *crowd = make_crowd(CACHETTE_FETCH);
+  struct caller *crowd = create_crowd(CACHETTE_FETCH);
   for (int i = 0; i < CROWD; i++) {
     if (i % 3 == 0) crowd[i].probe.op.flags = CACHETTE_WITH_TTL;
     probe_submit(handle, &crowd[i].probe);
@@ -264,7 +265,7 @@ static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   put_crowd(handle);
   srand(1);
   for (int round = 0; round < 20; round++) {
-    struct caller *crowd = make_crowd(CACHETTE_FETCH);
+    struct caller *crowd = create_crowd(CACHETTE_FETCH);
     for (int i = 0; i < CROWD; i++) {
       probe_submit(handle, &crowd[i].probe);
       if (rand() % 8 == 0) cachette_process(handle);
@@ -280,7 +281,7 @@ static void cancelled_ops_do_not_take_the_answers_of_others(void **state) {
   cachette_close(handle);
 }
 
-static void many_keys_in_one_op(void **state) {
+static void one_op_fetches_many_keys(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put_crowd(handle);
@@ -301,11 +302,11 @@ static void many_keys_in_one_op(void **state) {
   cachette_close(handle);
 }
 
-static void close_ends_pending_ops(void **state) {
+static void a_close_completes_pending_ops(void **state) {
   (void)state;
   for (int turns = 0; turns < 4; turns++) {
     cachette *handle = open_redis();
-    struct caller *crowd = make_crowd(CACHETTE_FETCH);
+    struct caller *crowd = create_crowd(CACHETTE_FETCH);
     for (int i = 0; i < CROWD; i++) probe_submit(handle, &crowd[i].probe);
     for (int i = 0; i < turns; i++) cachette_process(handle);
     cachette_close(handle);
@@ -338,7 +339,7 @@ static void ops_beyond_the_capacity_fail(void **state) {
   cachette_close(handle);
 }
 
-/* ---- Faults ---- */
+/* ---- Errors ---- */
 
 static int fetch(cachette *handle, struct probe *probe) {
   int status = probe_run(handle, probe, CACHETTE_FETCH, "key");
@@ -346,7 +347,7 @@ static int fetch(cachette *handle, struct probe *probe) {
   return status;
 }
 
-static void a_server_that_is_not_there(void **state) {
+static void an_unreachable_server_is_reported(void **state) {
   (void)state;
   struct redis_server dead = server;
   redis_server_start(&dead, NULL);
@@ -356,16 +357,16 @@ static void a_server_that_is_not_there(void **state) {
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
   struct probe probe;
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   for (int i = 0; i < 1000; i++) {
     assert_int_equal(fetch(handle, &probe), CACHETTE_EUNAVAILABLE);
     assert_non_null(strstr(probe.error.message, "refused"));
   }
-  assert_true(machine_ms() - start < 5000);
+  assert_true(monotonic_ms() - start < 5000);
   cachette_close(handle);
 }
 
-static void a_wrong_type_is_its_items_error(void **state) {
+static void a_key_of_another_type_is_an_error_of_its_item(void **state) {
   (void)state;
   cachette *handle = open_redis();
   expect_reply("RPUSH list a", ":1\r\n");
@@ -383,7 +384,7 @@ static void a_wrong_type_is_its_items_error(void **state) {
   cachette_close(handle);
 }
 
-static void a_server_that_comes_back_is_used(void **state) {
+static void a_restarted_server_is_used_again(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
@@ -393,8 +394,8 @@ static void a_server_that_comes_back_is_used(void **state) {
   cachette_options_free(options);
   struct probe probe;
   for (int round = 0; round < 3; round++) {
-    int64_t start = machine_ms();
-    while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
+    int64_t start = monotonic_ms();
+    while (fetch(handle, &probe) != CACHETTE_OK) assert_true(monotonic_ms() - start < 8000);
     redis_server_kill(&other);
     assert_int_equal(fetch(handle, &probe), CACHETTE_EUNAVAILABLE);
     redis_server_restart(&other, NULL);
@@ -409,14 +410,14 @@ static void idempotent_ops_survive_a_broken_connection(void **state) {
   put(handle, "key", "x");
   char reply[64];
   for (int i = 0; i < 20; i++) {
-    redis_server_say(&server, "CLIENT KILL TYPE normal SKIPME yes", reply, sizeof reply);
+    redis_server_command(&server, "CLIENT KILL TYPE normal SKIPME yes", reply, sizeof reply);
     struct probe probe;
     assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
   }
   cachette_close(handle);
 }
 
-static void a_server_that_hangs_costs_one_deadline(void **state) {
+static void a_server_that_hangs_delays_ops_by_one_timeout_only(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
@@ -429,19 +430,53 @@ static void a_server_that_hangs_costs_one_deadline(void **state) {
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
   assert_non_null(strstr(probe.error.message, "0.2 s"));
   cachette_process(handle);
-  int64_t start = machine_ms();
+  int64_t start = monotonic_ms();
   int failed_at_once = 0;
   for (int i = 0; i < 20; i++) {
-    int64_t before = machine_ms();
+    int64_t before = monotonic_ms();
     int status = fetch(handle, &probe);
     assert_true(status == CACHETTE_EUNAVAILABLE || status == CACHETTE_ETIMEDOUT);
-    failed_at_once += machine_ms() - before < 100;
+    failed_at_once += monotonic_ms() - before < 100;
   }
   assert_true(failed_at_once > 0);
-  assert_true(machine_ms() - start < 20 * 250);
+  assert_true(monotonic_ms() - start < 20 * 250);
   server_continue(other.pid);
-  start = machine_ms();
-  while (fetch(handle, &probe) != CACHETTE_OK) assert_true(machine_ms() - start < 8000);
+  start = monotonic_ms();
+  while (fetch(handle, &probe) != CACHETTE_OK) assert_true(monotonic_ms() - start < 8000);
+  redis_server_remove(&other);
+  cachette_close(handle);
+}
+
+/* Runs the handle for 20 ms and cancels the op if it is still pending. Returns its status. */
+static int fetch_impatiently(cachette *handle, struct probe *probe) {
+  probe_init(probe, CACHETTE_FETCH, "key");
+  probe_submit(handle, probe);
+  for (int i = 0; i < 20 && !probe->done; i++) {
+    cachette_process(handle);
+    usleep(1000);
+  }
+  if (!probe->done) cachette_cancel(handle, &probe->op);
+  cachette_op_deinit(&probe->op);
+  return probe->op.status;
+}
+
+/* Callers that wait for less than the option `timeout` never see it expire. */
+static void a_server_that_hangs_is_given_up_if_all_ops_are_cancelled(void **state) {
+  (void)state;
+  struct redis_server other;
+  redis_server_start(&other, NULL);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", other.url, "timeout",
+                                             "0.3", "connect_timeout", "0.3", NULL));
+  struct probe probe;
+  assert_int_equal(fetch(handle, &probe), CACHETTE_OK);
+  server_stop(other.pid);
+  int64_t start = monotonic_ms();
+  while (fetch_impatiently(handle, &probe) == CACHETTE_ECANCELED)
+    assert_true(monotonic_ms() - start < 5000);
+  assert_true(monotonic_ms() - start >= 300);
+  assert_int_equal(probe.op.status, CACHETTE_EUNAVAILABLE);
+  assert_non_null(strstr(probe.error.message, "has not answered for 0.3 s"));
+  server_continue(other.pid);
   redis_server_remove(&other);
   cachette_close(handle);
 }
@@ -475,24 +510,24 @@ static void an_old_server_is_sent_old_commands(void **state) {
   options = options_with("backend", "redis", "redis_url", other.url, NULL);
   assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
   cachette_options_free(options);
-  put(handle, "key", "x"); /* a clear of a key meets the unknown command first */
+  put(handle, "key", "x"); /* now the clear of a key is the first to use the unknown command */
   assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR, "key"), CACHETTE_OK);
   assert_int_equal(probe.op.number, 1);
   cachette_close(handle);
   redis_server_remove(&other);
 }
 
-static void passwords(void **state) {
+static void user_name_and_password_are_sent(void **state) {
   (void)state;
   struct redis_server other;
   redis_server_start(&other, NULL);
   char reply[64];
-  redis_server_say(&other, "ACL SETUSER ann on >se:cret ~* +@all", reply, sizeof reply);
+  redis_server_command(&other, "ACL SETUSER ann on >se:cret ~* +@all", reply, sizeof reply);
   assert_string_equal(reply, "+OK\r\n");
-  redis_server_say(&other, "CONFIG SET requirepass p@ss/word", reply, sizeof reply);
+  redis_server_command(&other, "CONFIG SET requirepass p@ss/word", reply, sizeof reply);
   assert_string_equal(reply, "+OK\r\n");
   struct {
-    const char *user_info, *fault;
+    const char *user_info, *words;
   } cases[] = {
       {"", "requires a password"},
       {":wrong@", "refuses the user name or the password"},
@@ -509,8 +544,8 @@ static void passwords(void **state) {
     cachette_options_free(options);
     struct probe probe;
     int status = fetch(handle, &probe);
-    assert_int_equal(status, cases[i].fault == NULL ? CACHETTE_OK : CACHETTE_EBACKEND);
-    if (cases[i].fault != NULL) assert_non_null(strstr(probe.error.message, cases[i].fault));
+    assert_int_equal(status, cases[i].words == NULL ? CACHETTE_OK : CACHETTE_EBACKEND);
+    if (cases[i].words != NULL) assert_non_null(strstr(probe.error.message, cases[i].words));
     cachette_close(handle);
   }
   redis_server_remove(&other);
@@ -557,16 +592,16 @@ static void a_malformed_url_is_refused_without_its_password(void **state) {
                                      "redis://h/-1"};
   for (size_t i = 0; i < LENGTH(urls); i++) {
     cachette_options *options = options_with("backend", "redis", "redis_url", urls[i], NULL);
-    cachette_error fault;
-    assert_int_equal(cachette_options_check(options, &fault, 1), 1);
-    assert_string_equal(fault.subject, "redis_url");
-    assert_null(strstr(fault.message, "hunter2"));
-    assert_non_null(strstr(fault.message, "redis_url"));
+    cachette_error error;
+    assert_int_equal(cachette_options_check(options, &error, 1), 1);
+    assert_string_equal(error.subject, "redis_url");
+    assert_null(strstr(error.message, "hunter2"));
+    assert_non_null(strstr(error.message, "redis_url"));
     cachette_options_free(options);
   }
 }
 
-static void ten_thousand_handles(void **state) {
+static void ten_thousand_handles_leak_no_descriptors(void **state) {
   (void)state;
   int before = count_descriptors();
   for (int i = 0; i < 10000; i++) {
@@ -591,7 +626,7 @@ static void fetch_in_child(void *data) {
   cachette_close(handle);
 }
 
-static void a_fork_leaves_the_parents_connection_alone(void **state) {
+static void a_fork_does_not_affect_the_connection_of_the_parent(void **state) {
   (void)state;
   cachette *handle = open_redis();
   put(handle, "key", "value");
@@ -609,30 +644,31 @@ static void a_fork_leaves_the_parents_connection_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON_EMPTY(what_is_stored_is_plain_and_has_its_time),
-      ON_EMPTY(what_others_stored_is_fetched),
-      ON_EMPTY(clear_counts_what_was_there),
-      ON_EMPTY(clearing_a_namespace_leaves_its_neighbours),
+      ON_EMPTY(stored_values_are_plain_and_have_a_ttl),
+      ON_EMPTY(entries_of_other_clients_are_fetched),
+      ON_EMPTY(clear_counts_existing_keys),
+      ON_EMPTY(clearing_a_namespace_keeps_similar_keys),
       ON_EMPTY(pattern_characters_in_a_namespace_are_literal),
-      ON_EMPTY(several_namespaces_in_one_op),
+      ON_EMPTY(one_op_clears_several_namespaces),
       ON_EMPTY(flush_clears_all_or_only_the_keys_with_the_prefix),
       ON_EMPTY(values_of_all_sizes_come_back),
-      ON_EMPTY(each_gets_its_own_answer),
+      ON_EMPTY(each_op_gets_its_own_answer),
       ON_EMPTY(cancelled_ops_do_not_take_the_answers_of_others),
-      ON_EMPTY(many_keys_in_one_op),
-      ON_EMPTY(close_ends_pending_ops),
+      ON_EMPTY(one_op_fetches_many_keys),
+      ON_EMPTY(a_close_completes_pending_ops),
       ON_EMPTY(ops_beyond_the_capacity_fail),
-      ON_EMPTY(a_server_that_is_not_there),
-      ON_EMPTY(a_wrong_type_is_its_items_error),
-      ON_EMPTY(a_server_that_comes_back_is_used),
+      ON_EMPTY(an_unreachable_server_is_reported),
+      ON_EMPTY(a_key_of_another_type_is_an_error_of_its_item),
+      ON_EMPTY(a_restarted_server_is_used_again),
       ON_EMPTY(idempotent_ops_survive_a_broken_connection),
-      ON_EMPTY(a_server_that_hangs_costs_one_deadline),
+      ON_EMPTY(a_server_that_hangs_delays_ops_by_one_timeout_only),
+      ON_EMPTY(a_server_that_hangs_is_given_up_if_all_ops_are_cancelled),
       ON_EMPTY(an_old_server_is_sent_old_commands),
-      ON_EMPTY(passwords),
+      ON_EMPTY(user_name_and_password_are_sent),
       ON_EMPTY(a_database_is_selected),
       ON_EMPTY(a_malformed_url_is_refused_without_its_password),
-      ON_EMPTY(ten_thousand_handles),
-      ON_EMPTY(a_fork_leaves_the_parents_connection_alone),
+      ON_EMPTY(ten_thousand_handles_leak_no_descriptors),
+      ON_EMPTY(a_fork_does_not_affect_the_connection_of_the_parent),
   };
   return cmocka_run_group_tests(tests, start_server, remove_server);
 }

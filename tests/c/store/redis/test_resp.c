@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of the Redis protocol: what tokens come of what bytes, however these are cut, and
- * that no peer makes it believe a size, a count or a depth. A reply is written as its tokens:
+ * The parser of the Redis protocol: it returns the same tokens however the bytes are split, and it
+ * refuses invalid sizes, counts and depths. The tests write a reply as its tokens:
  *
  *     *2 CRLF $1 CRLF k CRLF :5 CRLF      0*2 1$k 1:5;
  *
- * Each with its depth, its type byte and its value; `p` and `a` before it if it belongs to a push
- * or to an attribute, and `;` behind the last of a reply. Nulls are `_` in both versions.
+ * A token is its depth, its type byte and its value. `p` or `a` precedes it if it belongs to a push
+ * or to an attribute, and `;` follows the last one of a reply. Nulls are `_` in both versions.
  */
 #include "store/redis/resp.h"
 
@@ -24,14 +24,14 @@
 
 enum { LONG = 64 }; /* longer texts are written as their size and a checksum */
 
-/* ---- A reader that writes down what it is given ---- */
+/* ---- A reader that records tokens ---- */
 
 struct reader {
   cachette__resp parser;
-  char left[CACHETTE__RESP_LINE + 2]; /* what the parser did not take */
+  char left[CACHETTE__RESP_LINE + 2]; /* the bytes that the parser has not consumed */
   size_t left_size;
   const char *reason;
-  size_t part_offset; /* of the text under way */
+  size_t part_offset; /* of the current text */
   uint32_t checksum;
   int replies;
   char text[16384];
@@ -43,37 +43,36 @@ static void reader_init(struct reader *reader) {
   cachette__resp_init(&reader->parser);
 }
 
-static void write_down(struct reader *reader, const char *format, ...) {
+static void record(struct reader *reader, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  size_t room = sizeof reader->text - reader->text_size;
-  int size = vsnprintf(reader->text + reader->text_size, room, format, arguments);
+  size_t rest = sizeof reader->text - reader->text_size;
+  int size = vsnprintf(reader->text + reader->text_size, rest, format, arguments);
   va_end(arguments);
-  assert_true(size >= 0 && (size_t)size < room);
+  assert_true(size >= 0 && (size_t)size < rest);
   reader->text_size += (size_t)size;
 }
 
-static uint32_t sum_up(uint32_t sum, const char *bytes, size_t size) {
+static uint32_t add_checksum(uint32_t sum, const char *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) sum = (sum ^ (unsigned char)bytes[i]) * 16777619U;
   return sum;
 }
 
-static void write_bytes(struct reader *reader, size_t whole, const char *bytes, size_t size) {
+static void record_bytes(struct reader *reader, size_t whole, const char *bytes, size_t size) {
   reader->part_offset += size;
-  reader->checksum = sum_up(reader->checksum, bytes, size);
+  reader->checksum = add_checksum(reader->checksum, bytes, size);
   if (whole > LONG) return;
   for (size_t i = 0; i < size; i++)
-    write_down(reader, bytes[i] >= ' ' && bytes[i] <= '~' ? "%c" : "\\x%02x",
-               (unsigned char)bytes[i]);
+    record(reader, bytes[i] >= ' ' && bytes[i] <= '~' ? "%c" : "\\x%02x", (unsigned char)bytes[i]);
 }
 
-static void write_text(struct reader *reader, const cachette__resp_token *token) {
+static void record_text(struct reader *reader, const cachette__resp_token *token) {
   assert_int_equal(token->offset, reader->part_offset);
-  write_bytes(reader, token->size, token->bytes.data, token->bytes.size);
+  record_bytes(reader, token->size, token->bytes.data, token->bytes.size);
   assert_true(reader->part_offset <= token->size);
   if (!token->end) return;
   assert_int_equal(reader->part_offset, token->size);
-  if (token->size > LONG) write_down(reader, "<%zu %08x>", token->size, (unsigned)reader->checksum);
+  if (token->size > LONG) record(reader, "<%zu %08x>", token->size, (unsigned)reader->checksum);
   reader->part_offset = 0;
 }
 
@@ -83,25 +82,25 @@ static bool is_text(enum cachette__resp_type type) {
          type == CACHETTE__RESP_BIG || type == CACHETTE__RESP_VERBATIM;
 }
 
-static void take_token(struct reader *reader, const cachette__resp_token *token, bool is_new) {
+static void record_token(struct reader *reader, const cachette__resp_token *token, bool is_new) {
   if (is_new) {
-    write_down(reader, "%s%s%u%c", token->push ? "p" : "", token->attribute ? "a" : "",
-               token->depth, "+-:$_,#(=*%~>|"[token->type]);
+    record(reader, "%s%s%u%c", token->push ? "p" : "", token->attribute ? "a" : "", token->depth,
+           "+-:$_,#(=*%~>|"[token->type]);
     reader->checksum = 2166136261U;
   }
   if (is_text(token->type))
-    write_text(reader, token);
+    record_text(reader, token);
   else if (token->type != CACHETTE__RESP_NULL)
-    write_down(reader, "%" PRId64, token->number);
+    record(reader, "%" PRId64, token->number);
   bool whole = !is_text(token->type) || token->end;
-  if (whole) write_down(reader, token->last ? ";" : " ");
+  if (whole) record(reader, token->last ? ";" : " ");
   assert_true(whole || !token->last);
   if (token->last && !token->push) reader->replies++;
 }
 
 /*
- * Reads what it can of these bytes, which lie at the end of a mapping, so that reading beyond them
- * crashes.
+ * Parses the bytes until the parser needs more. Returns how many the parser consumed, or `size` if
+ * it refused them.
  */
 static size_t read_tokens(struct reader *reader, const char *bytes, size_t size) {
   for (size_t at = 0;;) {
@@ -116,7 +115,7 @@ static size_t read_tokens(struct reader *reader, const char *bytes, size_t size)
     at += used;
     if (status == CACHETTE__RESP_TOKEN) {
       assert_true(used > 0);
-      take_token(reader, &token, !in_bulk);
+      record_token(reader, &token, !in_bulk);
       continue;
     }
     if (status == CACHETTE__RESP_MORE) {
@@ -131,8 +130,8 @@ static size_t read_tokens(struct reader *reader, const char *bytes, size_t size)
   }
 }
 
-/* Gives bytes to the parser, after those that it left. */
-static void give(struct reader *reader, const char *bytes, size_t size) {
+/* Parses bytes after those that are left. Their buffer has exactly their size. */
+static void parse(struct reader *reader, const char *bytes, size_t size) {
   if (reader->reason != NULL) return;
   size_t whole = reader->left_size + size;
   char *copy = malloc(whole > 0 ? whole : 1);
@@ -145,13 +144,13 @@ static void give(struct reader *reader, const char *bytes, size_t size) {
   free(copy);
 }
 
-/* ---- Cuts ---- */
+/* ---- Splitting ---- */
 
 struct reply {
   const char *bytes;
   size_t size;
-  const char *tokens; /* those before what is refused */
-  const char *reason; /* NULL: nothing is */
+  const char *tokens; /* before the refused bytes */
+  const char *reason; /* of the refusal; NULL: nothing is refused */
 };
 
 static void expect(const struct reader *reader, const struct reply *reply) {
@@ -169,18 +168,18 @@ static void expect_in_pieces(const struct reply *reply, size_t piece) {
   struct reader reader;
   reader_init(&reader);
   for (size_t at = 0; at < reply->size; at += piece)
-    give(&reader, reply->bytes + at, at + piece < reply->size ? piece : reply->size - at);
+    parse(&reader, reply->bytes + at, at + piece < reply->size ? piece : reply->size - at);
   expect(&reader, reply);
 }
 
-static void expect_however_cut(const struct reply *reply) {
+static void expect_however_split(const struct reply *reply) {
   expect_in_pieces(reply, reply->size);
   expect_in_pieces(reply, 1);
   for (size_t cut = 0; cut <= reply->size; cut++) {
     struct reader reader;
     reader_init(&reader);
-    give(&reader, reply->bytes, cut);
-    give(&reader, reply->bytes + cut, reply->size - cut);
+    parse(&reader, reply->bytes, cut);
+    parse(&reader, reply->bytes + cut, reply->size - cut);
     expect(&reader, reply);
   }
 }
@@ -190,7 +189,7 @@ static void expect_however_cut(const struct reply *reply) {
 #define BAD(bytes, tokens, reason) \
   { bytes, sizeof bytes - 1, tokens, reason }
 
-/* ---- What replies come to ---- */
+/* ---- The tokens of replies ---- */
 
 static const struct reply replies[] = {
     ROW("+OK\r\n", "0+OK;"),
@@ -239,11 +238,11 @@ static const struct reply replies[] = {
         "0*3 1*0 1*1 2*0 1*2 2:1 2%1 3:2 3~0;"),
     ROW("*1\r\n!3\r\nERR\r\n", "0*1 1-ERR;"),
     ROW("*2\r\n$1\r\n0\r\n*2\r\n$2\r\nk1\r\n$2\r\nk2\r\n", "0*2 1$0 1*2 2$k1 2$k2;"),
-    /* Sixteen within each other are allowed. */
+    /* Sixteen levels are allowed. */
     ROW("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"
         "*2\r\n*-1\r\n$1\r\nx\r\n",
         "0*1 1*1 2*1 3*1 4*1 5*1 6*1 7*1 8*1 9*1 10*1 11*1 12*1 13*1 14*1 15*2 16_ 16$x;"),
-    /* Attributes stand before a value, and are not counted as one. */
+    /* Attributes precede a value and do not count as one. */
     ROW("|1\r\n+k\r\n:9\r\n$1\r\nv\r\n", "a0|1 a1+k a1:9 0$v;"),
     ROW("|0\r\n:1\r\n", "a0|0 0:1;"),
     ROW("*2\r\n:1\r\n|1\r\n+k\r\n*1\r\n:9\r\n:2\r\n", "0*2 1:1 a1|1 a2+k a2*1 a3:9 1:2;"),
@@ -259,10 +258,10 @@ static const struct reply replies[] = {
 
 static void a_reply_gives_the_same_tokens_however_it_is_split(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(replies); i++) expect_however_cut(&replies[i]);
+  for (size_t i = 0; i < LENGTH(replies); i++) expect_however_split(&replies[i]);
 }
 
-static void replies_in_one_buffer_come_one_by_one(void **state) {
+static void replies_in_one_buffer_are_read_one_by_one(void **state) {
   (void)state;
   static char bytes[4096], tokens[4096];
   size_t size = 0;
@@ -274,11 +273,11 @@ static void replies_in_one_buffer_come_one_by_one(void **state) {
     strcat(tokens, replies[i].tokens);
   }
   const struct reply all = {bytes, size, tokens, NULL};
-  expect_however_cut(&all);
+  expect_however_split(&all);
   for (size_t piece = 2; piece < 40; piece++) expect_in_pieces(&all, piece);
 }
 
-/* ---- What is refused ---- */
+/* ---- Refused replies ---- */
 
 #define NONE "an invalid number"
 #define TOO_LARGE "a number too large"
@@ -409,12 +408,12 @@ static const struct reply refused[] = {
         TOO_DEEP),
 };
 
-static void what_is_not_the_protocol_is_refused_with_a_reason(void **state) {
+static void malformed_replies_are_refused_with_a_reason(void **state) {
   (void)state;
-  for (size_t i = 0; i < LENGTH(refused); i++) expect_however_cut(&refused[i]);
+  for (size_t i = 0; i < LENGTH(refused); i++) expect_however_split(&refused[i]);
 }
 
-/* How much of such a bulk is read before it is refused depends on the pieces. */
+/* How much of such a bulk the parser consumes before it refuses it depends on the pieces. */
 static void a_bulk_with_a_wrong_length_is_refused(void **state) {
   (void)state;
   static const struct reply bulks[] = {
@@ -427,8 +426,8 @@ static void a_bulk_with_a_wrong_length_is_refused(void **state) {
     for (size_t cut = 0; cut <= bulks[i].size; cut++) {
       struct reader reader;
       reader_init(&reader);
-      give(&reader, bulks[i].bytes, cut);
-      for (size_t at = cut; at < bulks[i].size; at++) give(&reader, bulks[i].bytes + at, 1);
+      parse(&reader, bulks[i].bytes, cut);
+      for (size_t at = cut; at < bulks[i].size; at++) parse(&reader, bulks[i].bytes + at, 1);
       assert_non_null(reader.reason);
       assert_string_equal(reader.reason, bulks[i].reason);
       assert_int_equal(reader.replies, 0);
@@ -438,7 +437,7 @@ static void a_bulk_with_a_wrong_length_is_refused(void **state) {
 
 /* ---- Limits ---- */
 
-static void a_line_may_be_as_long_as_the_limit_and_no_longer(void **state) {
+static void a_line_may_not_exceed_the_limit(void **state) {
   (void)state;
   static char line[CACHETTE__RESP_LINE + 3], tokens[64];
   const char types[] = "+-(,";
@@ -447,7 +446,7 @@ static void a_line_may_be_as_long_as_the_limit_and_no_longer(void **state) {
     line[0] = types[i];
     memcpy(line + CACHETTE__RESP_LINE, "\r\n", 2);
     snprintf(tokens, sizeof tokens, "0%c<%d %08x>;", types[i], CACHETTE__RESP_LINE - 1,
-             (unsigned)sum_up(2166136261U, line + 1, CACHETTE__RESP_LINE - 1));
+             (unsigned)add_checksum(2166136261U, line + 1, CACHETTE__RESP_LINE - 1));
     const struct reply longest = {line, CACHETTE__RESP_LINE + 2, tokens, NULL};
     for (size_t piece = 1; piece < 5000; piece = piece * 7 + 3) expect_in_pieces(&longest, piece);
     expect_in_pieces(&longest, CACHETTE__RESP_LINE + 1);
@@ -459,7 +458,7 @@ static void a_line_may_be_as_long_as_the_limit_and_no_longer(void **state) {
   }
 }
 
-/* The first token of these bytes, which are all taken. */
+/* Returns the first token of these bytes. Checks that the parser consumes all of them. */
 static cachette__resp_token first_token(cachette__resp *parser, const char *bytes) {
   cachette__resp_token token;
   const char *reason;
@@ -496,8 +495,8 @@ static void a_bulk_may_be_as_large_as_the_limit(void **state) {
   assert_int_equal(token.offset, 512 << 20);
 }
 
-/* The memory is the system's zeros, of which few are touched. */
-static void a_larger_bulk_is_refused_even_if_all_of_it_is_here(void **state) {
+/* An anonymous mapping, which uses little memory because most of it is never written. */
+static void a_larger_bulk_is_refused_even_if_it_is_complete(void **state) {
   (void)state;
   enum { HEAD = 12, LARGEST = 512 << 20, SIZE = HEAD + LARGEST + 1 + 2 };
   char *bytes = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -531,7 +530,7 @@ static size_t count_nulls(cachette__resp *parser) {
   }
 }
 
-static void an_aggregate_may_have_as_many_values_as_the_limit(void **state) {
+static void an_aggregate_may_have_values_up_to_the_limit(void **state) {
   (void)state;
   cachette__resp parser;
   assert_int_equal(first_token(&parser, "*16777216\r\n").number, CACHETTE__RESP_COUNT);
@@ -540,23 +539,23 @@ static void an_aggregate_may_have_as_many_values_as_the_limit(void **state) {
   assert_int_equal(count_nulls(&parser), CACHETTE__RESP_COUNT);
 }
 
-/* ---- Bytes that the reader places itself ---- */
+/* ---- Bytes that bypass the parser ---- */
 
-/* Gives `begin` bytes to the parser; then the bytes of bulks bypass it, `most` at a time. */
-static void expect_placed(const struct reply *reply, size_t begin, size_t most) {
+/* Parses `begin` bytes. After that the bytes of bulks bypass the parser, `max` at a time. */
+static void expect_bypassed(const struct reply *reply, size_t begin, size_t max) {
   struct reader reader;
   reader_init(&reader);
-  give(&reader, reply->bytes, begin);
+  parse(&reader, reply->bytes, begin);
   for (size_t at = begin; at < reply->size;) {
     size_t left = cachette__resp_bulk_left(&reader.parser);
     if (left == 0) {
-      give(&reader, reply->bytes + at++, 1);
+      parse(&reader, reply->bytes + at++, 1);
       continue;
     }
     assert_int_equal(reader.left_size, 0);
-    size_t size = left < most ? left : most;
+    size_t size = left < max ? left : max;
     assert_int_equal(reader.parser.bulk_offset, reader.part_offset);
-    write_bytes(&reader, reader.parser.bulk_size, reply->bytes + at, size);
+    record_bytes(&reader, reader.parser.bulk_size, reply->bytes + at, size);
     assert_true(cachette__resp_bulk_skip(&reader.parser, size) == (size == left));
     assert_int_equal(cachette__resp_bulk_left(&reader.parser), left - size);
     at += size;
@@ -566,18 +565,18 @@ static void expect_placed(const struct reply *reply, size_t begin, size_t most) 
 
 static void bytes_of_a_bulk_may_bypass_the_parser(void **state) {
   (void)state;
-  static const struct reply placed[] = {
+  static const struct reply bypassed[] = {
       ROW("$12\r\nhello\r\n$1\r\nx\r\n:1\r\n", "0$hello\\x0d\\x0a$1\\x0d\\x0ax;0:1;"),
       ROW("*3\r\n$5\r\nhello\r\n$0\r\n\r\n!3\r\nERR\r\n+OK\r\n", "0*3 1$hello 1$ 1-ERR;0+OK;"),
       ROW("|1\r\n$1\r\nk\r\n=7\r\ntxt:abc\r\n>1\r\n$4\r\npush\r\n$2\r\nab\r\n",
           "a0|1 a1$k a1=txt:abc p0>1 p1$push;0$ab;"),
   };
-  for (size_t i = 0; i < LENGTH(placed); i++)
-    for (size_t begin = 0; begin <= placed[i].size; begin++)
-      for (size_t most = 1; most <= 13; most++) expect_placed(&placed[i], begin, most);
+  for (size_t i = 0; i < LENGTH(bypassed); i++)
+    for (size_t begin = 0; begin <= bypassed[i].size; begin++)
+      for (size_t max = 1; max <= 13; max++) expect_bypassed(&bypassed[i], begin, max);
 }
 
-static void no_bulk_is_left_between_replies(void **state) {
+static void bulk_left_is_the_rest_of_the_current_bulk(void **state) {
   (void)state;
   cachette__resp parser;
   first_token(&parser, "$5\r\nhello\r\n");
@@ -588,7 +587,7 @@ static void no_bulk_is_left_between_replies(void **state) {
   assert_int_equal(cachette__resp_bulk_left(&parser), 5);
 }
 
-/* ---- What a real server sends ---- */
+/* ---- Replies of a real server ---- */
 
 static struct redis_server server;
 
@@ -605,7 +604,7 @@ static int remove_server(void **state) {
   return 0;
 }
 
-/* A connection that reads so many bytes at a time. */
+/* A connection that reads up to `piece` bytes at a time. */
 struct connection {
   int peer;
   size_t piece;
@@ -622,7 +621,7 @@ static void open_connection(struct connection *self, size_t piece) {
 }
 
 /* Sends one command, reads until its reply is complete, and returns the tokens. */
-static const char *ask(struct connection *self, const char *command) {
+static const char *run_command(struct connection *self, const char *command) {
   static char bytes[1 << 16];
   struct reader *reader = &self->reader;
   reader->text_size = 0;
@@ -633,7 +632,7 @@ static const char *ask(struct connection *self, const char *command) {
   while (reader->replies == 0) {
     ssize_t got = read(self->peer, bytes, self->piece);
     assert_true(got > 0);
-    give(reader, bytes, (size_t)got);
+    parse(reader, bytes, (size_t)got);
     assert_null(reader->reason);
   }
   return reader->text;
@@ -644,7 +643,7 @@ static const size_t pieces[] = {1, 2, 7, 1 << 16};
 #define SOME_REPLY "Some real reply following the "
 #define BIG "1234567999999999999999999999999999999"
 
-/* DEBUG PROTOCOL and the tokens of its reply, in version 2 and in version 3. */
+/* The argument of DEBUG PROTOCOL and the tokens of its reply, in versions 2 and 3. */
 static const struct {
   const char *type, *version_2, *version_3;
 } protocol[] = {
@@ -665,7 +664,7 @@ static const struct {
     {"bignum", "0$" BIG ";", "0(" BIG ";"},
 };
 
-static void every_type_comes_from_a_server_as_it_is(void **state) {
+static void every_type_is_read_from_a_real_server(void **state) {
   (void)state;
   for (size_t i = 0; i < LENGTH(pieces); i++) {
     struct connection peer;
@@ -674,80 +673,80 @@ static void every_type_comes_from_a_server_as_it_is(void **state) {
       char command[64];
       snprintf(command, sizeof command, "HELLO %d", version);
       const char *head = version == 2 ? "0*" : "0%";
-      assert_memory_equal(ask(&peer, command), head, 2);
+      assert_memory_equal(run_command(&peer, command), head, 2);
       for (size_t j = 0; j < LENGTH(protocol); j++) {
         snprintf(command, sizeof command, "DEBUG PROTOCOL %s", protocol[j].type);
         const char *tokens = version == 2 ? protocol[j].version_2 : protocol[j].version_3;
-        assert_string_equal(ask(&peer, command), tokens);
+        assert_string_equal(run_command(&peer, command), tokens);
       }
     }
     close(peer.peer);
   }
 }
 
-static void doubles_come_from_a_server_as_it_writes_them(void **state) {
+static void doubles_are_read_from_a_real_server(void **state) {
   (void)state;
   struct connection peer;
   open_connection(&peer, 3);
-  ask(&peer, "HELLO 3");
+  run_command(&peer, "HELLO 3");
 #define RETURN(number) "EVAL 'redis.setresp(3); return {double=" number "}' 0"
-  assert_string_equal(ask(&peer, RETURN("1/0")), "0,inf;");
-  assert_string_equal(ask(&peer, RETURN("-1/0")), "0,-inf;");
-  assert_string_equal(ask(&peer, RETURN("-0.5")), "0,-0.5;");
-  /* How these are written differs between versions of Redis. */
-  assert_memory_equal(ask(&peer, RETURN("0/0")), "0,", 2);
+  assert_string_equal(run_command(&peer, RETURN("1/0")), "0,inf;");
+  assert_string_equal(run_command(&peer, RETURN("-1/0")), "0,-inf;");
+  assert_string_equal(run_command(&peer, RETURN("-0.5")), "0,-0.5;");
+  /* Versions of Redis format these differently. */
+  assert_memory_equal(run_command(&peer, RETURN("0/0")), "0,", 2);
   assert_non_null(strstr(peer.reader.text, "nan;"));
-  assert_memory_equal(ask(&peer, RETURN("1e300")), "0,1", 3);
-  assert_memory_equal(ask(&peer, RETURN("1e-300")), "0,", 2);
+  assert_memory_equal(run_command(&peer, RETURN("1e300")), "0,1", 3);
+  assert_memory_equal(run_command(&peer, RETURN("1e-300")), "0,", 2);
 #undef RETURN
   close(peer.peer);
 }
 
-static void a_push_comes_between_a_server_s_replies(void **state) {
+static void a_push_is_read_between_replies(void **state) {
   (void)state;
   struct connection peer;
   open_connection(&peer, 1);
-  ask(&peer, "HELLO 3");
-  assert_string_equal(ask(&peer, "CLIENT TRACKING ON"), "0+OK;");
-  assert_string_equal(ask(&peer, "SET k v"), "0+OK;");
-  assert_string_equal(ask(&peer, "GET k"), "0$v;");
-  assert_string_equal(ask(&peer, "SET k w"), "0+OK;");
-  assert_string_equal(ask(&peer, "GET k"), "p0>2 p1$invalidate p1*1 p2$k;0$w;");
-  assert_memory_equal(ask(&peer, "NOSUCH"), "0-ERR unknown command", 21);
+  run_command(&peer, "HELLO 3");
+  assert_string_equal(run_command(&peer, "CLIENT TRACKING ON"), "0+OK;");
+  assert_string_equal(run_command(&peer, "SET k v"), "0+OK;");
+  assert_string_equal(run_command(&peer, "GET k"), "0$v;");
+  assert_string_equal(run_command(&peer, "SET k w"), "0+OK;");
+  assert_string_equal(run_command(&peer, "GET k"), "p0>2 p1$invalidate p1*1 p2$k;0$w;");
+  assert_memory_equal(run_command(&peer, "NOSUCH"), "0-ERR unknown command", 21);
   close(peer.peer);
 }
 
-static void a_large_value_comes_from_a_server_in_parts(void **state) {
+static void a_large_value_is_read_in_parts(void **state) {
   (void)state;
   enum { SIZE = 1 << 20 };
   static char value[SIZE];
   value[SIZE - 1] = 'x';
   char expected[64];
   snprintf(expected, sizeof expected, "0$<%d %08x>;", SIZE,
-           (unsigned)sum_up(2166136261U, value, SIZE));
+           (unsigned)add_checksum(2166136261U, value, SIZE));
   struct connection peer;
   open_connection(&peer, 4099);
-  assert_string_equal(ask(&peer, "SETRANGE large 1048575 x"), "0:1048576;");
-  assert_string_equal(ask(&peer, "GET large"), expected);
+  assert_string_equal(run_command(&peer, "SETRANGE large 1048575 x"), "0:1048576;");
+  assert_string_equal(run_command(&peer, "GET large"), expected);
   close(peer.peer);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_reply_gives_the_same_tokens_however_it_is_split),
-      cmocka_unit_test(replies_in_one_buffer_come_one_by_one),
-      cmocka_unit_test(what_is_not_the_protocol_is_refused_with_a_reason),
+      cmocka_unit_test(replies_in_one_buffer_are_read_one_by_one),
+      cmocka_unit_test(malformed_replies_are_refused_with_a_reason),
       cmocka_unit_test(a_bulk_with_a_wrong_length_is_refused),
-      cmocka_unit_test(a_line_may_be_as_long_as_the_limit_and_no_longer),
+      cmocka_unit_test(a_line_may_not_exceed_the_limit),
       cmocka_unit_test(a_bulk_may_be_as_large_as_the_limit),
-      cmocka_unit_test(a_larger_bulk_is_refused_even_if_all_of_it_is_here),
-      cmocka_unit_test(an_aggregate_may_have_as_many_values_as_the_limit),
+      cmocka_unit_test(a_larger_bulk_is_refused_even_if_it_is_complete),
+      cmocka_unit_test(an_aggregate_may_have_values_up_to_the_limit),
       cmocka_unit_test(bytes_of_a_bulk_may_bypass_the_parser),
-      cmocka_unit_test(no_bulk_is_left_between_replies),
-      cmocka_unit_test(every_type_comes_from_a_server_as_it_is),
-      cmocka_unit_test(doubles_come_from_a_server_as_it_writes_them),
-      cmocka_unit_test(a_push_comes_between_a_server_s_replies),
-      cmocka_unit_test(a_large_value_comes_from_a_server_in_parts),
+      cmocka_unit_test(bulk_left_is_the_rest_of_the_current_bulk),
+      cmocka_unit_test(every_type_is_read_from_a_real_server),
+      cmocka_unit_test(doubles_are_read_from_a_real_server),
+      cmocka_unit_test(a_push_is_read_between_replies),
+      cmocka_unit_test(a_large_value_is_read_in_parts),
   };
   return cmocka_run_group_tests_name("resp", tests, start_server, remove_server);
 }
