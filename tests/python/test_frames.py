@@ -194,7 +194,10 @@ NOT_CSV: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
 
 # These are lost up to Python 3.12, whose csv module does not quote them.
 RETURNS: Dict[str, Tuple[Callable[[], DataFrame], str]] = {
-  'carriage return': (lambda: DataFrame({'a': text('x\ry', 'z')}), "row 0 of column 'a' has a"),
+  'carriage return': (
+    lambda: DataFrame({'a': text('x\ry', 'z')}),
+    "row 0 of column 'a' contains a",
+  ),
   'carriage return in the index': (lambda: indexed(index=['x\ry', 'z']), 'shape|index'),
   'carriage return in a name': (lambda: renamed('x\ry', 'z'), 'cannot be read|shape|column'),
 }
