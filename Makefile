@@ -36,7 +36,7 @@ bench:
 docs:
 	@scripts/setup docs
 	@$(MAKE) --no-print-directory install
-	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs --quiet build --strict
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/python -m mkdocs --quiet build --strict
 	@echo 'make: the site is build/site/index.html'
 
 servers:

@@ -355,7 +355,7 @@ def test_a_value_without_a_key_is_an_error_that_names_its_parameter(
   for _ in range(2):
     with pytest.raises(TypeError) as raised:
       one_key(value)
-    assert f'The parameter "value" of {__name__}.one() {message}, which cannot be' in str(
+    assert f'The parameter "value" of {__name__}.one() {message}, which cannot be part of' in str(
       raised.value
     )
     assert 'Exclude the parameter with exclude=' in str(raised.value)

@@ -367,7 +367,7 @@ def test_a_role_can_be_assumed_with_the_keys_of_a_container(
   [
     (
       '[profile it]\nrole_arn=a\nsource_profile=b\n[profile b]\nrole_arn=b\nsource_profile=it',
-      ['"b" in ~/.aws/config: "source_profile" is "it"', 'in turn'],
+      ['"b" in ~/.aws/config: "source_profile" is "it"', 'depends on this profile'],
     ),
     (
       '[profile it]\nrole_arn=a\nsource_profile=it',

@@ -227,7 +227,7 @@ ADVICE: List[Tuple[str, Any, str]] = [
   ('json', {(1, 2): 1}, 'A key of the dict is of type tuple: convert it to text'),
   ('orjson', {'a': {1: 1}}, "A key of the dict at ['a'] is of type int: convert it to text"),
   ('pickle', threading.Lock(), 'The value is of type lock, which cannot be pickled: convert'),
-  ('pickle', {'a': lambda: None}, "at ['a'] is of type function, which cannot be pickled"),
+  ('pickle', {'a': lambda: None}, "The value at ['a'] is of type function, which cannot be"),
 ]  # fmt: skip
 
 
