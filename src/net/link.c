@@ -9,6 +9,8 @@
 
 enum { MIN_BACKOFF_MS = 50, MAX_BACKOFF_MS = 5000 };
 
+enum { STREAM_GRACE_MS = 10 }; /* the timer of a link fires so much later than its stream's */
+
 enum { TLS_ALERT = 0x15 }; /* first byte of a TLS alert */
 
 /* https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
@@ -104,6 +106,10 @@ static const cachette__stream_events stream_events = {
 /* The stream may be open, but the server has not answered the handshake. */
 static void on_timeout(uv_timer_t *timer) {
   cachette__link *link = timer->data;
+  if (!link->opened) { /* the stream is about to report its own time-out, with the reason */
+    uv_timer_start(timer, on_timeout, STREAM_GRACE_MS, 0);
+    return;
+  }
   char name[128];
   cachette__target_text(link->target, name, sizeof name);
   cachette__link_fail(link, true, CACHETTE_EUNAVAILABLE,
@@ -120,7 +126,8 @@ static int open_stream(cachette__link *link) {
   link->probation = link->down_until != 0;
   /* Fires after the stream's own timeout, whose message names the step that took too long. */
   uv_update_time(link->loop);
-  uv_timer_start(&link->timer, on_timeout, (uint64_t)link->target->connect_timeout_ms + 10, 0);
+  uv_timer_start(&link->timer, on_timeout,
+                 (uint64_t)link->target->connect_timeout_ms + STREAM_GRACE_MS, 0);
   return 0;
 }
 
