@@ -5,6 +5,7 @@ import asyncio
 import calendar
 import email.utils
 import json
+import re
 import time
 import uuid
 import zlib
@@ -352,10 +353,14 @@ def test_a_persistent_error_is_reported(
   async def main() -> None:
     await cache.put('key', 'value')
     proxy.answer = Errors('GetItem', [answer] * 1000)
-    before = time.monotonic()
-    with pytest.raises(BackendError, match=message) as raised:
-      await cache.fetch('key')
-    assert time.monotonic() - before < 10
+    for _ in range(5):  # on a busy machine a request may be under way when the time is over
+      before = time.monotonic()
+      with pytest.raises(BackendError) as raised:
+        await cache.fetch('key')
+      assert time.monotonic() - before < 10
+      if not isinstance(raised.value, BackendTimeout):
+        break
+    assert re.search(message, str(raised.value))
     assert 'secret' not in str(raised.value)
     proxy.answer = lambda request: None
     assert await cache.fetch('key') == 'value'
