@@ -83,8 +83,9 @@ static int grow_ring(cachette__pipeline *self) {
   return CACHETTE_OK;
 }
 
-/* Its slot stays in the ring, all zero, until it reaches the head. */
-static void fail_request(cachette__pipeline *self, uint64_t number, int code, const char *message) {
+/* Its slot stays in the ring, all zero, until it reaches the head. Not inlined, as it is rare. */
+static __attribute__((noinline)) void fail_request(cachette__pipeline *self, uint64_t number,
+                                                   int code, const char *message) {
   cachette__request_slot *slot = cachette__pipeline_at(self, number);
   cachette__request_slot copy = *slot;
   memset(slot, 0, sizeof *slot);
