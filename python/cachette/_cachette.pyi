@@ -7,7 +7,7 @@ from ._times import Time
 
 _T = TypeVar('_T')
 _Ttl = Optional[Time]
-_Stub = TypeVar('_Stub', bound=Callable[..., Any])
+_Declaration = TypeVar('_Declaration', bound=Callable[..., Any])
 
 __version__: str
 
@@ -83,10 +83,10 @@ class Sync:
   _owner: type
   def __new__(cls: type[_T], owner: type, /) -> _T: ...
 
-def call(stub: _Stub, /) -> _Stub:
+def call(declaration: _Declaration, /) -> _Declaration:
   """Returns the call that has the name of a coroutine function and behaves like it."""
 
-def blocking_call(stub: _Stub, /) -> _Stub:
+def blocking_call(declaration: _Declaration, /) -> _Declaration:
   """Returns the blocking call that has the name of a function and behaves like it."""
 
 def load(

@@ -3,7 +3,7 @@
 # ruff: noqa: PIE790  (to pyright, a body of `...` is none)
 """The calls that block: `Cachette.sync`.
 
-scripts/docstrings copies the docstrings of these stubs from Cachette, for editors.
+scripts/docstrings copies the docstrings of these declarations from Cachette, for editors.
 """
 
 from typing import (

@@ -4,11 +4,11 @@
  *
  * Python accepts only functions that are written in Python as coroutine functions. Frameworks ask
  * inspect or asyncio about a task, a dependency or an endpoint before they await it. So each call
- * has a stub, a coroutine function without a body in cachette._core. Apart from being called, a
- * Method behaves like its stub:
+ * has a declaration, a coroutine function without a body in cachette._core. Apart from being
+ * called, a Method behaves like its declaration:
  *
  *     cachette.put('key', 'value')  -> Method -> cache_call() or sync_call()
- *     inspect.signature(cachette.put), its __doc__, __code__, annotations  -> the stub
+ *     inspect.signature(cachette.put), its __doc__, __code__, annotations  -> the declaration
  *
  * It is a method descriptor with a vectorcall, so a call creates no bound method.
  */
@@ -26,7 +26,7 @@ typedef struct method {
   PyObject_HEAD vectorcallfunc vectorcall;
   enum call_kind kind;
   bool blocking;
-  PyObject *stub;
+  PyObject *declaration;
   PyObject *weak_references;
 } method;
 
@@ -67,7 +67,7 @@ static PyObject *method_getattro(method *self, PyObject *name) {
   PyObject *own = PyObject_GenericGetAttr((PyObject *)self, name);
   if (own != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
   PyErr_Clear();
-  return PyObject_GetAttr(self->stub, name);
+  return PyObject_GetAttr(self->declaration, name);
 }
 
 /* isinstance() uses this, and inspect.isfunction() uses isinstance(). */
@@ -75,23 +75,23 @@ static PyObject *get_class(method *Py_UNUSED(self), void *Py_UNUSED(closure)) {
   return Py_NewRef((PyObject *)&PyFunction_Type);
 }
 
-/* Attributes that the type would provide itself, but that must come from the stub. */
+/* Attributes that the type would provide itself, but that must come from the declaration. */
 static PyObject *get_of_stub(method *self, void *name) {
-  return PyObject_GetAttrString(self->stub, name);
+  return PyObject_GetAttrString(self->declaration, name);
 }
 
-static PyObject *method_repr(method *self) { return PyObject_Repr(self->stub); }
+static PyObject *method_repr(method *self) { return PyObject_Repr(self->declaration); }
 
 /* Pickled and copied by name, like a function. */
 static PyObject *method_reduce(method *self, PyObject *Py_UNUSED(ignored)) {
-  return PyObject_GetAttrString(self->stub, "__qualname__");
+  return PyObject_GetAttrString(self->declaration, "__qualname__");
 }
 
 /* ---- Creation ---- */
 
-/* Finds the call that has the name of the stub. Returns 0, or -1 with an exception set. */
-static int find_kind(PyObject *stub, enum call_kind *kind) {
-  PyObject *name = PyObject_GetAttrString(stub, "__name__");
+/* Finds the call that has the name of the declaration. Returns 0, or -1 with an exception set. */
+static int find_kind(PyObject *declaration, enum call_kind *kind) {
+  PyObject *name = PyObject_GetAttrString(declaration, "__name__");
   if (name == NULL) return -1;
   int found = 0;
   for (int i = 0; i < CALL_KINDS && !found; i++) {
@@ -103,36 +103,38 @@ static int find_kind(PyObject *stub, enum call_kind *kind) {
   return found ? 0 : -1;
 }
 
-static PyObject *method_new(PyObject *module, PyObject *stub, bool blocking) {
+static PyObject *method_new(PyObject *module, PyObject *declaration, bool blocking) {
   ext_state *state = PyModule_GetState(module);
   enum call_kind kind;
-  if (!PyFunction_Check(stub)) return PyErr_Format(PyExc_TypeError, "a face is a function");
-  if (find_kind(stub, &kind) < 0) return NULL;
+  if (!PyFunction_Check(declaration))
+    return PyErr_Format(PyExc_TypeError, "a declaration is a function");
+  if (find_kind(declaration, &kind) < 0) return NULL;
   method *self = PyObject_GC_New(method, state->method_type);
   if (self == NULL) return NULL;
   self->vectorcall = method_vectorcall;
   self->kind = kind;
   self->blocking = blocking;
-  self->stub = Py_NewRef(stub);
+  self->declaration = Py_NewRef(declaration);
   self->weak_references = NULL;
   PyObject_GC_Track(self);
   return (PyObject *)self;
 }
 
-PyObject *method_of_call(PyObject *module, PyObject *stub) {
-  return method_new(module, stub, false);
+PyObject *method_of_call(PyObject *module, PyObject *declaration) {
+  return method_new(module, declaration, false);
 }
 
-PyObject *method_of_blocking_call(PyObject *module, PyObject *stub) {
-  return method_new(module, stub, true);
+PyObject *method_of_blocking_call(PyObject *module, PyObject *declaration) {
+  return method_new(module, declaration, true);
 }
 
 /* ---- The type ---- */
 
-/* There is no tp_clear: the garbage collector breaks a cycle through a stub at the dicts in it. */
+/* There is no tp_clear: the garbage collector breaks a cycle through a declaration at the dicts in
+ * it. */
 static int method_traverse(method *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
-  Py_VISIT(self->stub);
+  Py_VISIT(self->declaration);
   return 0;
 }
 
@@ -140,7 +142,7 @@ static void method_dealloc(method *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   if (self->weak_references != NULL) PyObject_ClearWeakRefs((PyObject *)self);
-  Py_DECREF(self->stub);
+  Py_DECREF(self->declaration);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }

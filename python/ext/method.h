@@ -7,9 +7,10 @@
 
 extern PyType_Spec method_spec;
 
-/* call(stub) and blocking_call(stub): return the Method for the call that has the name of the stub.
+/* call(declaration) and blocking_call(declaration): return the Method for the call that has the
+ * name of the declaration.
  */
-PyObject *method_of_call(PyObject *module, PyObject *stub);
-PyObject *method_of_blocking_call(PyObject *module, PyObject *stub);
+PyObject *method_of_call(PyObject *module, PyObject *declaration);
+PyObject *method_of_blocking_call(PyObject *module, PyObject *declaration);
 
 #endif

@@ -162,10 +162,12 @@ static PyMethodDef ext_methods[] = {
      "configure($module, cls, config, /)\n--\n\nSets the configuration of a class. None removes "
      "it, so the class inherits one."},
     {"call", method_of_call, METH_O,
-     "call($module, stub, /)\n--\n\nReturns the call that has the name of a coroutine function and "
+     "call($module, declaration, /)\n--\n\nReturns the call that has the name of a coroutine "
+     "function and "
      "behaves like it."},
     {"blocking_call", method_of_blocking_call, METH_O,
-     "blocking_call($module, stub, /)\n--\n\nReturns the blocking call that has the name of a "
+     "blocking_call($module, declaration, /)\n--\n\nReturns the blocking call that has the name of "
+     "a "
      "function and behaves like it."},
     {"running_loop", running_loop, METH_NOARGS,
      "running_loop($module, /)\n--\n\nReturns the running event loop. Raises RuntimeError if there "
