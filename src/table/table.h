@@ -69,29 +69,6 @@ int64_t cachette__table_clear_namespace(cachette__table *table, cachette_slice n
 int64_t cachette__table_flush(cachette__table *table, int64_t now_ms);
 int64_t cachette__table_flush_expired(cachette__table *table, int64_t now_ms);
 
-/*
- * A copy of all entries, made in slices while others may write. Start with a struct that is all
- * zero. Then call cachette__table_snapshot() as long as it returns 1, or stop early with
- * cachette__table_snapshot_end(). An entry that exists unchanged from the first call to the last is
- * visited, perhaps twice. One that is put or removed meanwhile may be visited or not.
- */
-typedef struct cachette__snapshot {
-  uint32_t shard, bucket; /* to copy next */
-  bool scanning;          /* in that shard */
-  bool failed;            /* out of memory */
-  unsigned char *data;    /* the slice: for each entry its sizes, time left, key and value */
-  size_t size, capacity;
-} cachette__snapshot;
-
-/* Receives an entry. Key and value are valid until it returns. The table holds no lock. */
-typedef void cachette__snapshot_visit(void *data, cachette_slice key, cachette_slice value,
-                                      int64_t left_ms);
-
-/* Visits a slice of the entries. Returns 1 if there are more, 0 at the end, or CACHETTE_ENOMEM. */
-int cachette__table_snapshot(cachette__table *table, cachette__snapshot *snapshot, int64_t now_ms,
-                             cachette__snapshot_visit *visit, void *data);
-void cachette__table_snapshot_end(cachette__table *table, cachette__snapshot *snapshot);
-
 /* Sets the members of `stats` that belong to the store. */
 void cachette__table_stats(cachette__table *table, cachette_stats *stats);
 

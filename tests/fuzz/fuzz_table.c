@@ -12,6 +12,7 @@
 
 #include "table/table.h"
 #include "table_probe.h"
+#include "table_snapshot.h"
 
 enum { KEYS = 256, CALL = 5, LARGEST = 300000 };
 
@@ -76,7 +77,7 @@ static void remove_puts(struct put *puts, int first, int by) {
 /* Clears a namespace, all entries or the expired ones, or takes a snapshot. */
 static void call_on_all(cachette__table *table, struct put *puts, unsigned char choice,
                         int64_t now) {
-  cachette__snapshot snapshot = {.shard = 0};
+  table_snapshot snapshot = {.shard = 0};
   if (choice < 8) {
     cachette__table_clear_namespace(table, cachette_str(choice % 2 ? "a" : "b"), now);
     remove_puts(puts, choice % 2, 2);
@@ -86,7 +87,7 @@ static void call_on_all(cachette__table *table, struct put *puts, unsigned char 
   } else if (choice < 40) {
     cachette__table_flush_expired(table, now);
   } else if (choice < 50) {
-    while (cachette__table_snapshot(table, &snapshot, now, check_entry, puts) == 1) continue;
+    while (table_snapshot_next(table, &snapshot, now, check_entry, puts) == 1) continue;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "support.h"
 #include "table/table.h"
 #include "table_probe.h"
+#include "table_snapshot.h"
 
 /* ---- A model ---- */
 
@@ -334,10 +335,10 @@ static void a_snapshot_includes_every_entry_that_is_not_removed(void **state) {
   cachette__table *table = cachette__table_new(80 * MIB);
   for (uint32_t i = 0; i < ENTRIES; i++) put_number(table, i, 5000 + i);
   put_number(table, ENTRIES, 1); /* expired when the snapshot starts */
-  cachette__snapshot snapshot = {.shard = 0};
+  table_snapshot snapshot = {.shard = 0};
   uint32_t more = ENTRIES + 1;
   int slices = 0;
-  while (cachette__table_snapshot(table, &snapshot, 1001, record_entry, &result) == 1) {
+  while (table_snapshot_next(table, &snapshot, 1001, record_entry, &result) == 1) {
     /* Puts and clears make the index grow during the snapshot. */
     for (int i = 0; i < 50; i++, more++) put_number(table, more, 50000);
     uint32_t removed = more - 20;
@@ -360,11 +361,11 @@ static void ending_a_snapshot_early_does_not_change_the_table(void **state) {
   (void)state;
   static snapshot_result result;
   cachette__table *table = cachette__table_new(MIB);
-  cachette__snapshot snapshot = {.shard = 0};
+  table_snapshot snapshot = {.shard = 0};
   for (uint32_t i = 0; i < 3000; i++) put_number(table, i, 5000 + i);
-  assert_int_equal(cachette__table_snapshot(table, &snapshot, 1000, record_entry, &result), 1);
-  cachette__table_snapshot_end(table, &snapshot);
-  assert_int_equal(cachette__table_snapshot(table, &snapshot, 1000, record_entry, &result), 0);
+  assert_int_equal(table_snapshot_next(table, &snapshot, 1000, record_entry, &result), 1);
+  table_snapshot_end(table, &snapshot);
+  assert_int_equal(table_snapshot_next(table, &snapshot, 1000, record_entry, &result), 0);
   assert_int_equal(cachette__table_flush(table, 1000), 3000);
   assert_null(table_check(table));
   cachette__table_free(table);
@@ -375,9 +376,9 @@ static void a_snapshot_omits_expired_entries(void **state) {
   static snapshot_result result;
   memset(&result, 0, sizeof result);
   cachette__table *table = cachette__table_new(MIB);
-  cachette__snapshot snapshot = {.shard = 0};
+  table_snapshot snapshot = {.shard = 0};
   for (uint32_t i = 0; i < 1000; i++) put_number(table, i, i % 2 == 0 ? 10 : 5000);
-  while (cachette__table_snapshot(table, &snapshot, 1010, record_entry, &result) == 1) continue;
+  while (table_snapshot_next(table, &snapshot, 1010, record_entry, &result) == 1) continue;
   for (int i = 0; i < 1000; i++) assert_int_equal(result.seen[i], i % 2);
   cachette__table_free(table);
 }

@@ -6,6 +6,7 @@
 #include "support.h"
 #include "table/table.h"
 #include "table_probe.h"
+#include "table_snapshot.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -79,9 +80,8 @@ static void clear_and_snapshot(shared_state *self) {
     if (i % 11 == 0) cachette__table_flush(self->table, now);
     if (i % 5 == 0) cachette__table_flush_expired(self->table, now);
     cachette__table_stats(self->table, &stats);
-    cachette__snapshot snapshot = {.shard = 0};
-    while (i % 3 == 0 &&
-           cachette__table_snapshot(self->table, &snapshot, now, check_entry, self) == 1)
+    table_snapshot snapshot = {.shard = 0};
+    while (i % 3 == 0 && table_snapshot_next(self->table, &snapshot, now, check_entry, self) == 1)
       continue;
   }
 }
