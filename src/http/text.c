@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <string.h>
+
+/* One bit per character of the range from 0x00 to 0x7F: letters, digits and !#$%&'*+-.^_`|~ */
+static const uint32_t token_chars[4] = {0, 0x03FF6CFA, 0xC7FFFFFE, 0x57FFFFFF};
+
+bool cachette__http_is_token_char(char character) {
+  unsigned char byte = (unsigned char)character;
+  return byte < 0x80 && (token_chars[byte / 32] >> byte % 32 & 1) != 0;
+}
+
+bool cachette__http_is_token(cachette_slice text) {
+  for (size_t i = 0; i < text.size; i++) {
+    if (!cachette__http_is_token_char(cachette__http_at(text, i))) return false;
+  }
+  return text.size > 0;
+}
+
+static char lower(char character) {
+  return character >= 'A' && character <= 'Z' ? (char)(character | 0x20) : character;
+}
+
+bool cachette__http_equals(cachette_slice left, cachette_slice right) {
+  if (left.size != right.size) return false;
+  for (size_t i = 0; i < left.size; i++) {
+    if (lower(cachette__http_at(left, i)) != lower(cachette__http_at(right, i))) return false;
+  }
+  return true;
+}
+
+bool cachette__http_is(cachette_slice text, const char *expected) {
+  for (size_t i = 0; i < text.size; i++) {
+    if (lower(cachette__http_at(text, i)) != expected[i] || expected[i] == '\0') return false;
+  }
+  return expected[text.size] == '\0';
+}
+
+static bool is_blank(char character) { return character == ' ' || character == '\t'; }
+
+cachette_slice cachette__http_trim(cachette_slice text) {
+  while (text.size > 0 && is_blank(cachette__http_at(text, 0))) text = cachette__http_from(text, 1);
+  while (text.size > 0 && is_blank(cachette__http_at(text, text.size - 1))) text.size--;
+  return text;
+}
+
+bool cachette__http_is_dangerous(cachette_slice text) {
+  for (size_t i = 0; i < text.size; i++) {
+    char character = cachette__http_at(text, i);
+    if (character == '\r' || character == '\n' || character == '\0') return true;
+  }
+  return false;
+}
+
+/* Returns the offset behind the quoted string that begins at `offset`. */
+static size_t skip_quoted(cachette_slice text, size_t offset) {
+  for (offset++; offset < text.size; offset++) {
+    char character = cachette__http_at(text, offset);
+    if (character == '"') return offset + 1;
+    if (character == '\\') offset++;
+  }
+  return text.size;
+}
+
+bool cachette__http_next_of(cachette_slice *rest, char separator, cachette_slice *element) {
+  while (rest->size > 0) {
+    size_t end = 0;
+    while (end < rest->size && cachette__http_at(*rest, end) != separator)
+      end = cachette__http_at(*rest, end) == '"' ? skip_quoted(*rest, end) : end + 1;
+    cachette_slice found = cachette__http_trim(cachette__http_first(*rest, end));
+    *rest = cachette__http_from(*rest, end < rest->size ? end + 1 : end);
+    if (found.size == 0) continue;
+    *element = found;
+    return true;
+  }
+  return false;
+}
+
+bool cachette__http_next(cachette_slice *rest, cachette_slice *element) {
+  return cachette__http_next_of(rest, ',', element);
+}
+
+bool cachette__http_number(cachette_slice text, int64_t most, int64_t *number) {
+  if (text.size == 0) return false;
+  int64_t value = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    char digit = cachette__http_at(text, i);
+    if (digit < '0' || digit > '9') return false;
+    value = value > (INT64_MAX - 9) / 10 ? most : value * 10 + (digit - '0');
+    if (value > most) value = most;
+  }
+  *number = value;
+  return true;
+}
