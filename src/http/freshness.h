@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How old a response is and how long it is fresh (RFC 9111, 4.2), and how long it may be used when
+ * it is stale (RFC 9111, 4.2.4; RFC 5861).
+ */
+#ifndef CACHETTE_HTTP_FRESHNESS_H
+#define CACHETTE_HTTP_FRESHNESS_H
+
+#include "record.h"
+#include "response.h"
+
+/* Where a lifetime comes from. */
+enum cachette__http_life {
+  CACHETTE__HTTP_LIFE_NONE,     /* nothing says it: the lifetime is 0 */
+  CACHETTE__HTTP_LIFE_EXPLICIT, /* s-maxage, max-age, Expires, or a targeted field */
+  CACHETTE__HTTP_LIFE_DEFAULT,  /* the policy's default_ttl_ms */
+  CACHETTE__HTTP_LIFE_HEURISTIC /* a tenth of the time since Last-Modified */
+};
+
+/*
+ * Fills status, flags except FOR_ALL, times, lifetime, windows, entity tag and the parts of a range
+ * from a response. Returns where the lifetime comes from.
+ */
+enum cachette__http_life cachette__http_find_freshness(const cachette_http_policy *policy,
+                                                       const cachette__http_answered *answered,
+                                                       cachette__http_stored *stored);
+
+/* Returns the age of a stored response (RFC 9111, 4.2.3: current_age). It never decreases while
+ * `now_ms` does not, and is at most 2^31 seconds. */
+int64_t cachette__http_age(const cachette__http_stored *stored, int64_t now_ms);
+
+/* Returns whether a stored response can be validated: it has an entity tag or Last-Modified. */
+static inline bool cachette__http_can_validate(const cachette__http_stored *stored) {
+  return stored->etag.size > 0 || stored->last_modified_ms >= 0;
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a response to an unsafe request makes invalid (RFC 9111, 4.4; RFC 9875, 3).
+ */
+#ifndef CACHETTE_HTTP_INVALIDATE_H
+#define CACHETTE_HTTP_INVALIDATE_H
+
+#include "request.h"
+#include "response.h"
+
+/* Returns whether a response invalidates anything: 2xx and 3xx of unsafe and unknown methods. */
+bool cachette__http_invalidates(const cachette__http_asked *asked,
+                                const cachette__http_answered *answered);
+
+/*
+ * Finds the item of an index: the target URI, Location, Content-Location (only those of the same
+ * origin), then the groups of Cache-Group-Invalidation.
+ *   canonical  the canonical key of the request
+ *   space      for the tag, which points into it; a longer one is left out
+ */
+bool cachette__http_invalidated_item(const cachette_http_policy *policy,
+                                     const cachette__http_asked *asked,
+                                     const cachette__http_answered *answered,
+                                     cachette_slice canonical, size_t index,
+                                     unsigned char key[CACHETTE_HTTP_KEY_SIZE], char *space,
+                                     size_t capacity, cachette_slice *tag);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rules need to know of a response: its fields, and the Cache-Control that counts for it.
+ */
+#ifndef CACHETTE_HTTP_RESPONSE_H
+#define CACHETTE_HTTP_RESPONSE_H
+
+#include "cache_control.h"
+#include "names.h"
+
+typedef struct cachette__http_answered {
+  const cachette_http_response *response;
+  cachette__http_message message;
+  cachette__http_cache_control control; /* of Cache-Control, or of a targeted field */
+  bool is_targeted;  /* `control` is that of a targeted field: Expires and Pragma do not count */
+  bool is_malformed; /* a field has CR, LF or NUL, or a name that is not a token */
+  cachette_slice targeted; /* the name of that field, as in the policy; empty: Cache-Control */
+} cachette__http_answered;
+
+/* Looks at a response. Of the targeted fields of the policy the first that is valid and not empty
+ * counts; a private cache uses none (RFC 9213, 2.2). */
+void cachette__http_look_at_response(const cachette_http_policy *policy,
+                                     const cachette_http_response *response,
+                                     cachette__http_answered *answered);
+
+/* Returns whether a field of a response is to be stored: not hop-by-hop, not Age, not Set-Cookie
+ * that the policy strips, not named by a qualified private (in a shared cache) or no-cache. */
+bool cachette__http_is_stored(const cachette_http_policy *policy,
+                              const cachette__http_answered *answered,
+                              const cachette_http_field *field);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * May a response be stored (RFC 9111, 3)?
+ */
+#ifndef CACHETTE_HTTP_STORABLE_H
+#define CACHETTE_HTTP_STORABLE_H
+
+#include "freshness.h"
+#include "request.h"
+
+/*
+ * Returns NONE if a response may be stored, or the reason why not. Fills `stored` except key, vary,
+ * generation, checksum, tags and fields; the flag FOR_ALL is set if it may answer requests with
+ * credentials.
+ */
+enum cachette_http_reason cachette__http_may_store(const cachette_http_policy *policy,
+                                                   const cachette__http_asked *asked,
+                                                   const cachette__http_answered *answered,
+                                                   cachette__http_stored *stored);
+
+/* Returns how long a stored response is worth keeping from `now_ms` on; see `keep_ms`. */
+int64_t cachette__http_keep_ms(const cachette__http_stored *stored, int64_t now_ms);
+
+#endif

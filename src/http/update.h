@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a response means for the response that is stored already (RFC 9111, 3.3, 3.4, 4.3.3 to
+ * 4.3.5).
+ */
+#ifndef CACHETTE_HTTP_UPDATE_H
+#define CACHETTE_HTTP_UPDATE_H
+
+#include "freshness.h"
+#include "request.h"
+
+enum cachette__http_relation {
+  CACHETTE__HTTP_UNRELATED,   /* a response of its own: may_store() decides */
+  CACHETTE__HTTP_FRESHENS,    /* 304, or a HEAD that agrees: update the stored fields */
+  CACHETTE__HTTP_CONTRADICTS, /* 304 for something else: another strong tag, another Vary */
+  CACHETTE__HTTP_OUTDATES,    /* a HEAD that disagrees: the stored response is stale */
+  CACHETTE__HTTP_COMPLETES,   /* 206 of the same representation: combine the bodies */
+  CACHETTE__HTTP_NOT_OURS     /* 304 to a validator of the client */
+};
+
+/* Relates a response to the stored one. `stored` may be NULL: nothing is stored. `was_validated`:
+ * the request that was sent had the stored validators instead of the client's. */
+enum cachette__http_relation cachette__http_relate(const cachette_http_policy *policy,
+                                                   const cachette__http_asked *asked,
+                                                   const cachette__http_answered *answered,
+                                                   const cachette__http_stored *stored,
+                                                   bool was_validated);
+
+/* Fills `updated` with what the stored response becomes: numbers from both (RFC 9111, 3.2). */
+void cachette__http_freshen(const cachette_http_policy *policy, const cachette__http_asked *asked,
+                            const cachette__http_answered *answered,
+                            const cachette__http_stored *stored, cachette__http_stored *updated);
+
+/* The fields of the updated response, as a source for record.h: those of `answered` that are
+ * stored, except Content-Length and fields that frame or encode the body, and those stored fields
+ * that they do not replace. */
+typedef struct cachette__http_merge {
+  const cachette_http_policy *policy;
+  const cachette__http_answered *answered;
+  const cachette__http_stored
+      *stored; /* NULL: only the fields of `answered`, all that are stored */
+} cachette__http_merge;
+bool cachette__http_next_merged(const void *merge, size_t *at, cachette_http_field *field);
+
+/* Which bytes a combined response has. */
+typedef struct cachette__http_combination {
+  int64_t first, size, total; /* total -1: it is whole now */
+} cachette__http_combination;
+
+/* Combines the ranges of a stored response and of a 206. False: they have a gap between them. */
+bool cachette__http_combine_ranges(const cachette__http_answered *answered,
+                                   const cachette__http_stored *stored,
+                                   cachette__http_combination *combination);
+
+#endif
