@@ -89,6 +89,8 @@ typedef struct cachette_http_response {
   int64_t body_size;    /* bytes, if it is known before the body is there; -1: not known */
   int64_t requested_ms; /* when the request was sent to the origin */
   int64_t received_ms;  /* when this response came */
+  uint64_t random;      /* any number that you did not use before: it tells apart what is stored
+                           for a URI before and after it was cleared */
   void *more[2];        /* reserved; must be NULL */
 } cachette_http_response;
 
@@ -251,7 +253,8 @@ enum cachette_http_action {
   X(INCOMPLETE, "incomplete", "the body ended early")                                         \
   X(ORIGIN_ERROR, "origin-error", "the origin failed")                                        \
   X(DAMAGED, "damaged", "the record is damaged, of another version, or of another request")   \
-  X(CHANGED, "changed", "the response changed while it was being validated")
+  X(CHANGED, "changed", "the response changed while it was being validated")                  \
+  X(NO_MEMORY, "no-memory", "out of memory")
 
 enum cachette_http_reason {
 #define CACHETTE__HTTP_REASON(name, token, text) CACHETTE_HTTP_BECAUSE_##name,
@@ -400,8 +403,7 @@ CACHETTE_API bool cachette_http_invalidated(cachette_http_exchange *exchange, si
 typedef struct cachette_http_extra {
   const cachette_slice *tags; /* of your own, for purging; those of the response are added */
   size_t tag_count;
-  uint64_t generation; /* a random number: tells apart what is stored under derived keys */
-  void *more[4];       /* reserved; must be NULL */
+  void *more[4]; /* reserved; must be NULL */
 } cachette_http_extra;
 
 /*
@@ -436,9 +438,9 @@ CACHETTE_API size_t cachette_http_combine(const cachette_http_exchange *exchange
 /* Returns the size of the index record; see `store_index`. */
 CACHETTE_API size_t cachette_http_index_size(const cachette_http_exchange *exchange);
 
-/* Writes the index record: what responses of this URI vary on, and their generation. */
+/* Writes the index record: what responses of this URI vary on, and the keys of the last 8. */
 CACHETTE_API void cachette_http_index_write(const cachette_http_exchange *exchange,
-                                            const cachette_http_extra *extra, unsigned char *bytes);
+                                            unsigned char *bytes);
 
 /*
  * Returns the size of a record's head; 0: it is no record, of another version or damaged.
@@ -452,9 +454,9 @@ typedef struct cachette_http_record_info {
   int64_t requested_ms, received_ms; /* when the origin was asked, and when it answered */
   int64_t lifetime_ms;
   int64_t body_size;
-  uint64_t generation;
+  uint64_t body_checksum; /* names parts of the body, if you store it apart from the head */
   size_t tag_count;
-  bool is_index; /* an index record: it has a generation, and no response */
+  bool is_index; /* an index record, which has no response */
 } cachette_http_record_info;
 
 /* Describes a record. Errors: ECODEC (no record, another version, damaged). */
