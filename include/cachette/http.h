@@ -150,11 +150,14 @@ typedef struct cachette_http_policy {
   int64_t stale_while_revalidate_ms; /* for responses that do not tell their own; 0: none */
   int64_t stale_if_error_ms;         /* the same; both are after the end of the lifetime */
   int64_t max_body;                  /* bytes of a body that is stored; 0: 1 MiB */
-  bool heuristic;     /* a tenth of the time since Last-Modified, at most a day, is a lifetime */
-  bool max_stale;     /* requests may ask for stale responses, also in SAFE */
-  bool cache_post;    /* POST is keyed by its body like QUERY, and stored if its freshness is
-                         explicit */
-  bool store_partial; /* 206 responses are stored, combined and served */
+  bool heuristic;  /* a tenth of the time since Last-Modified, at most a day, is a lifetime */
+  bool max_stale;  /* requests may ask for stale responses, also in SAFE */
+  bool cache_post; /* POST is keyed by its body like QUERY, and stored if its freshness is
+                      explicit */
+  bool forward_preconditions; /* If-Match and If-Unmodified-Since are left to the origin (RFC 9111,
+                                 4.3.2). Otherwise the cache acts for the origin, and answers a
+                                 condition that does not hold for a fresh response with 412 */
+  bool store_partial;         /* 206 responses are stored, combined and served */
   bool trust_cookies; /* requests with cookies are like others. Otherwise a cookie is a credential
                          unless `key_cookies` has it or `session_cookies` is given and lacks it */
   bool trust_must_revalidate; /* a response to a request with Authorization may be shared not only
@@ -305,7 +308,7 @@ typedef struct cachette_http_exchange {
 
   /* Private to the library. */
   union {
-    unsigned char bytes[3072];
+    unsigned char bytes[3584];
     int64_t align;
     void *pointer;
   } priv;
@@ -428,12 +431,19 @@ CACHETTE_API int cachette_http_record_write(cachette_http_exchange *exchange,
                                             unsigned char *head);
 
 /*
- * Returns the size of the body that FRESHEN and STORE write when a partial response is combined
- * with the stored one, and joins the two (RFC 9111, 3.4); 0: nothing is combined. part    the body
- * of the response joined  NULL: only the size is returned; else it is filled
+ * Joins a partial response with the stored part (RFC 9111, 3.4). Call it after STORE with the body
+ * of the response; if it does not return 0, write the joined body instead.
+ *
+ *   stored_body  the body of the stored record
+ *   part         the body of the response
+ *   joined       filled; NULL: only the size is wanted
+ *
+ * Returns the size of the joined body; 0: nothing is to be joined, or the bodies have another size
+ * than their messages announced.
  */
 CACHETTE_API size_t cachette_http_combine(const cachette_http_exchange *exchange,
-                                          cachette_slice part, unsigned char *joined);
+                                          cachette_slice stored_body, cachette_slice part,
+                                          unsigned char *joined);
 
 /* Returns the size of the index record; see `store_index`. */
 CACHETTE_API size_t cachette_http_index_size(const cachette_http_exchange *exchange);

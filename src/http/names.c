@@ -26,28 +26,53 @@ static enum cachette__http_name find(cachette_slice name, enum cachette__http_na
 
 enum cachette__http_name cachette__http_name_of(cachette_slice name) {
   switch (name.size) {
-    case 2: return find(name, CACHETTE__HTTP_TE, CACHETTE__HTTP_TE);
-    case 3: return find(name, CACHETTE__HTTP_AGE, CACHETTE__HTTP_AGE);
-    case 4: return find(name, CACHETTE__HTTP_DATE, CACHETTE__HTTP_VARY);
-    case 5: return find(name, CACHETTE__HTTP_RANGE, CACHETTE__HTTP_RANGE);
-    case 6: return find(name, CACHETTE__HTTP_COOKIE, CACHETTE__HTTP_PRAGMA);
-    case 7: return find(name, CACHETTE__HTTP_EXPIRES, CACHETTE__HTTP_WARNING);
-    case 8: return find(name, CACHETTE__HTTP_IF_MATCH, CACHETTE__HTTP_LOCATION);
-    case 9: return find(name, CACHETTE__HTTP_CACHE_TAG, CACHETTE__HTTP_CACHE_TAG);
-    case 10: return find(name, CACHETTE__HTTP_CONNECTION, CACHETTE__HTTP_SET_COOKIE);
-    case 12: return find(name, CACHETTE__HTTP_CACHE_GROUPS, CACHETTE__HTTP_CONTENT_TYPE);
-    case 13: return find(name, CACHETTE__HTTP_AUTHORIZATION, CACHETTE__HTTP_X_HTTP_METHOD);
-    case 14: return find(name, CACHETTE__HTTP_CONTENT_LENGTH, CACHETTE__HTTP_NO_VARY_SEARCH);
-    case 15: return find(name, CACHETTE__HTTP_ACCEPT_ENCODING, CACHETTE__HTTP_ACCEPT_LANGUAGE);
-    case 16: return find(name, CACHETTE__HTTP_CONTENT_ENCODING, CACHETTE__HTTP_PROXY_CONNECTION);
-    case 17: return find(name, CACHETTE__HTTP_IF_MODIFIED_SINCE, CACHETTE__HTTP_X_METHOD_OVERRIDE);
-    case 18: return find(name, CACHETTE__HTTP_PROXY_AUTHENTICATE, CACHETTE__HTTP_PROXY_AUTHENTICATE);
-    case 19: return find(name, CACHETTE__HTTP_IF_UNMODIFIED_SINCE, CACHETTE__HTTP_PROXY_AUTHORIZATION);
-    case 20: return find(name, CACHETTE__HTTP_AVAILABLE_DICTIONARY, CACHETTE__HTTP_AVAILABLE_DICTIONARY);
-    case 22: return find(name, CACHETTE__HTTP_X_HTTP_METHOD_OVERRIDE, CACHETTE__HTTP_X_HTTP_METHOD_OVERRIDE);
-    case 24: return find(name, CACHETTE__HTTP_CACHE_GROUP_INVALIDATION, CACHETTE__HTTP_CACHE_GROUP_INVALIDATION);
-    case 25: return find(name, CACHETTE__HTTP_PROXY_AUTHENTICATION_INFO, CACHETTE__HTTP_PROXY_AUTHENTICATION_INFO);
-    default: return CACHETTE__HTTP_OTHER;
+    case 2:
+      return find(name, CACHETTE__HTTP_TE, CACHETTE__HTTP_TE);
+    case 3:
+      return find(name, CACHETTE__HTTP_AGE, CACHETTE__HTTP_AGE);
+    case 4:
+      return find(name, CACHETTE__HTTP_DATE, CACHETTE__HTTP_VARY);
+    case 5:
+      return find(name, CACHETTE__HTTP_RANGE, CACHETTE__HTTP_RANGE);
+    case 6:
+      return find(name, CACHETTE__HTTP_COOKIE, CACHETTE__HTTP_PRAGMA);
+    case 7:
+      return find(name, CACHETTE__HTTP_EXPIRES, CACHETTE__HTTP_WARNING);
+    case 8:
+      return find(name, CACHETTE__HTTP_IF_MATCH, CACHETTE__HTTP_LOCATION);
+    case 9:
+      return find(name, CACHETTE__HTTP_CACHE_TAG, CACHETTE__HTTP_CACHE_TAG);
+    case 10:
+      return find(name, CACHETTE__HTTP_CONNECTION, CACHETTE__HTTP_SET_COOKIE);
+    case 12:
+      return find(name, CACHETTE__HTTP_CACHE_GROUPS, CACHETTE__HTTP_CONTENT_TYPE);
+    case 13:
+      return find(name, CACHETTE__HTTP_AUTHORIZATION, CACHETTE__HTTP_X_HTTP_METHOD);
+    case 14:
+      return find(name, CACHETTE__HTTP_CONTENT_LENGTH, CACHETTE__HTTP_NO_VARY_SEARCH);
+    case 15:
+      return find(name, CACHETTE__HTTP_ACCEPT_ENCODING, CACHETTE__HTTP_ACCEPT_LANGUAGE);
+    case 16:
+      return find(name, CACHETTE__HTTP_CONTENT_ENCODING, CACHETTE__HTTP_PROXY_CONNECTION);
+    case 17:
+      return find(name, CACHETTE__HTTP_IF_MODIFIED_SINCE, CACHETTE__HTTP_X_METHOD_OVERRIDE);
+    case 18:
+      return find(name, CACHETTE__HTTP_PROXY_AUTHENTICATE, CACHETTE__HTTP_PROXY_AUTHENTICATE);
+    case 19:
+      return find(name, CACHETTE__HTTP_IF_UNMODIFIED_SINCE, CACHETTE__HTTP_PROXY_AUTHORIZATION);
+    case 20:
+      return find(name, CACHETTE__HTTP_AVAILABLE_DICTIONARY, CACHETTE__HTTP_AVAILABLE_DICTIONARY);
+    case 22:
+      return find(name, CACHETTE__HTTP_X_HTTP_METHOD_OVERRIDE,
+                  CACHETTE__HTTP_X_HTTP_METHOD_OVERRIDE);
+    case 24:
+      return find(name, CACHETTE__HTTP_CACHE_GROUP_INVALIDATION,
+                  CACHETTE__HTTP_CACHE_GROUP_INVALIDATION);
+    case 25:
+      return find(name, CACHETTE__HTTP_PROXY_AUTHENTICATION_INFO,
+                  CACHETTE__HTTP_PROXY_AUTHENTICATION_INFO);
+    default:
+      return CACHETTE__HTTP_OTHER;
   }
 }
 
@@ -118,7 +143,9 @@ bool cachette__http_is_hop_by_hop(const cachette__http_message *message,
     case CACHETTE__HTTP_PROXY_CONNECTION:
     case CACHETTE__HTTP_PROXY_AUTHENTICATE:
     case CACHETTE__HTTP_PROXY_AUTHENTICATION_INFO:
-    case CACHETTE__HTTP_PROXY_AUTHORIZATION: return true;
-    default: return is_listed(message, field->name);
+    case CACHETTE__HTTP_PROXY_AUTHORIZATION:
+      return true;
+    default:
+      return is_listed(message, field->name);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "cache_control.h"
 #include "names.h"
+#include "range.h"
 
 typedef struct cachette__http_answered {
   const cachette_http_response *response;
@@ -28,5 +29,13 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
 bool cachette__http_is_stored(const cachette_http_policy *policy,
                               const cachette__http_answered *answered,
                               const cachette_http_field *field);
+
+/* Returns the size of the body that a response announced: that of the caller, or Content-Length.
+ * -1: it announced none. */
+int64_t cachette__http_announced_size(const cachette__http_answered *answered);
+
+/* Finds the range of a 206 with one part. False: it has no valid Content-Range. */
+bool cachette__http_answered_range(const cachette__http_answered *answered,
+                                   cachette__http_content_range *range);
 
 #endif

@@ -21,4 +21,7 @@ enum cachette_http_reason cachette__http_may_store(const cachette_http_policy *p
 /* Returns how long a stored response is worth keeping from `now_ms` on; see `keep_ms`. */
 int64_t cachette__http_keep_ms(const cachette__http_stored *stored, int64_t now_ms);
 
+/* Returns the largest body that is stored, in bytes. */
+int64_t cachette__http_max_body(const cachette_http_policy *policy);
+
 #endif

@@ -26,10 +26,16 @@ enum cachette__http_relation cachette__http_relate(const cachette_http_policy *p
                                                    const cachette__http_stored *stored,
                                                    bool was_validated);
 
-/* Fills `updated` with what the stored response becomes: numbers from both (RFC 9111, 3.2). */
-void cachette__http_freshen(const cachette_http_policy *policy, const cachette__http_asked *asked,
-                            const cachette__http_answered *answered,
-                            const cachette__http_stored *stored, cachette__http_stored *updated);
+/*
+ * Fills `updated` with what the stored response becomes (RFC 9111, 3.2): the numbers are found anew
+ * from the fields of both. Key, selector and generation are the caller's. Returns NONE, or the
+ * reason why the updated response may not be kept, such as NO_STORE; it is filled in either case.
+ */
+enum cachette_http_reason cachette__http_freshen(const cachette_http_policy *policy,
+                                                 const cachette__http_asked *asked,
+                                                 const cachette__http_answered *answered,
+                                                 const cachette__http_stored *stored,
+                                                 cachette__http_stored *updated);
 
 /* The fields of the updated response, as a source for record.h: those of `answered` that are
  * stored, except Content-Length and fields that frame or encode the body, and those stored fields
