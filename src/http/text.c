@@ -85,9 +85,9 @@ bool cachette__http_number(cachette_slice text, int64_t most, int64_t *number) {
   if (text.size == 0) return false;
   int64_t value = 0;
   for (size_t i = 0; i < text.size; i++) {
-    char digit = cachette__http_at(text, i);
-    if (digit < '0' || digit > '9') return false;
-    value = value > (INT64_MAX - 9) / 10 ? most : value * 10 + (digit - '0');
+    int digit = cachette__http_at(text, i) - '0';
+    if (digit < 0 || digit > 9) return false;
+    value = value > (INT64_MAX - digit) / 10 ? most : value * 10 + digit;
     if (value > most) value = most;
   }
   *number = value;
