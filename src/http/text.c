@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
-#include <string.h>
-
-/* One bit per character of the range from 0x00 to 0x7F: letters, digits and !#$%&'*+-.^_`|~ */
-static const uint32_t token_chars[4] = {0, 0x03FF6CFA, 0xC7FFFFFE, 0x57FFFFFF};
-
-bool cachette__http_is_token_char(char character) {
-  unsigned char byte = (unsigned char)character;
-  return byte < 0x80 && (token_chars[byte / 32] >> byte % 32 & 1) != 0;
-}
-
 bool cachette__http_is_token(cachette_slice text) {
   for (size_t i = 0; i < text.size; i++) {
     if (!cachette__http_is_token_char(cachette__http_at(text, i))) return false;
@@ -37,11 +27,11 @@ bool cachette__http_is(cachette_slice text, const char *expected) {
   return expected[text.size] == '\0';
 }
 
-static bool is_blank(char character) { return character == ' ' || character == '\t'; }
-
 cachette_slice cachette__http_trim(cachette_slice text) {
-  while (text.size > 0 && is_blank(cachette__http_at(text, 0))) text = cachette__http_from(text, 1);
-  while (text.size > 0 && is_blank(cachette__http_at(text, text.size - 1))) text.size--;
+  while (text.size > 0 && cachette__http_is_blank(cachette__http_at(text, 0)))
+    text = cachette__http_from(text, 1);
+  while (text.size > 0 && cachette__http_is_blank(cachette__http_at(text, text.size - 1)))
+    text.size--;
   return text;
 }
 
@@ -85,10 +75,11 @@ bool cachette__http_number(cachette_slice text, int64_t most, int64_t *number) {
   if (text.size == 0) return false;
   int64_t value = 0;
   for (size_t i = 0; i < text.size; i++) {
-    int digit = cachette__http_at(text, i) - '0';
-    if (digit < 0 || digit > 9) return false;
-    value = value > (INT64_MAX - digit) / 10 ? most : value * 10 + digit;
-    if (value > most) value = most;
+    unsigned digit = (unsigned char)cachette__http_at(text, i) - (unsigned)'0';
+    if (digit > 9) return false;
+    bool overflows =
+        __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value);
+    if (overflows || value > most) value = most;
   }
   *number = value;
   return true;

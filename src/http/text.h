@@ -8,8 +8,17 @@
 
 #include "cachette.h"
 
-/* Characters of a token (RFC 9110, 5.6.2). */
-bool cachette__http_is_token_char(char character);
+/* Characters of a token (RFC 9110, 5.6.2): letters, digits and !#$%&'*+-.^_`|~ */
+static inline bool cachette__http_is_token_char(char character) {
+  static const uint32_t bits[4] = {0, 0x03FF6CFA, 0xC7FFFFFE, 0x57FFFFFF}; /* of 0x00 to 0x7F */
+  unsigned char byte = (unsigned char)character;
+  return byte < 0x80 && (bits[byte / 32] >> byte % 32 & 1) != 0;
+}
+
+/* Optional whitespace (RFC 9110, 5.6.3). */
+static inline bool cachette__http_is_blank(char character) {
+  return character == ' ' || character == '\t';
+}
 
 /* Returns whether `text` is a token: not empty, and token characters only. */
 bool cachette__http_is_token(cachette_slice text);
@@ -45,6 +54,7 @@ bool cachette__http_number(cachette_slice text, int64_t most, int64_t *number);
 
 /* Returns the part of `text` from an offset, which must not exceed the size. */
 static inline cachette_slice cachette__http_from(cachette_slice text, size_t offset) {
+  if (offset == 0) return text; /* `data` may be NULL, to which nothing may be added */
   return (cachette_slice){(const char *)text.data + offset, text.size - offset};
 }
 
