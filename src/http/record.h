@@ -17,6 +17,9 @@ enum cachette__http_stored_flag {
   CACHETTE__HTTP_ALWAYS_VALIDATE = 4, /* no-cache */
   CACHETTE__HTTP_NEVER_STALE = 8,     /* must-revalidate and its relatives */
   CACHETTE__HTTP_NEVER_CHANGES = 16,  /* immutable */
+  CACHETTE__HTTP_OWN_WINDOWS = 32,    /* s-maxage with stale-*: stale only in these windows, so a
+                                         request cannot ask for more with max-stale or
+                                         stale-if-error */
 };
 
 /*

@@ -19,13 +19,17 @@ typedef struct cachette__http_answered {
 } cachette__http_answered;
 
 /* Looks at a response. Of the targeted fields of the policy the first that is valid and not empty
- * counts; a private cache uses none (RFC 9213, 2.2). */
+ * counts; a private cache uses none (RFC 9213, 2.2). The control of a malformed response is
+ * no-store. */
 void cachette__http_look_at_response(const cachette_http_policy *policy,
                                      const cachette_http_response *response,
                                      cachette__http_answered *answered);
 
+/* Returns whether a field name is Set-Cookie or its relative, Set-Cookie2. */
+bool cachette__http_sets_cookie(cachette_slice field);
+
 /* Returns whether a field of a response is to be stored: not hop-by-hop, not Age, not Set-Cookie
- * that the policy strips, not named by a qualified private (in a shared cache) or no-cache. */
+ * unless the policy stores it, not named by a qualified private (in a shared cache) or no-cache. */
 bool cachette__http_is_stored(const cachette_http_policy *policy,
                               const cachette__http_answered *answered,
                               const cachette_http_field *field);
