@@ -293,14 +293,17 @@ typedef struct cachette_http_exchange {
 
   /* For those who forward. */
   bool coalesce;        /* requests of this key may wait for one response, and share it */
-  bool refresh;         /* STALE: the record is old enough to be fetched anew in the background */
+  bool refresh;         /* STALE: the record is old enough to be fetched anew in the background:
+                           after the answer, go on with forward and receive */
   bool usable_if_error; /* if the origin fails, receive() will answer from the record */
 
   /* STORE and FRESHEN. */
   int64_t keep_ms;  /* how long the record is worth keeping: lifetime, stale windows, and 5 minutes
-                       if it can be validated */
+                       if it can be validated; at most CACHETTE_TTL_MAX. 0, only after FRESHEN: it
+                       may not be kept; clear `key` */
   bool store_index; /* the response varies: also store cachette_http_index_write() under the key of
-                       the request, `index_key` */
+                       the request, `index_key`. Keep it at least as long as any of its variants,
+                       such as for a day: without it, they are not found */
   unsigned char index_key[CACHETTE_HTTP_KEY_SIZE];
 
   /* After receive(): what else the response made invalid; see cachette_http_invalidated(). */
@@ -330,7 +333,8 @@ CACHETTE_API void cachette_http_end(cachette_http_exchange *exchange);
 /*
  * Decides what to do with what the store has for `key` (RFC 9111, 4).
  *   record  the stored bytes, or at least their head (see cachette_http_record_head_size()); empty:
- *           the store has nothing. It must stay valid until the next decide(), or until the end
+ *           the store has nothing. It must stay valid until cachette_http_end(), also if it led to
+ *           VARIANT
  *   now_ms  the time
  * `action` becomes VARIANT, HIT, STALE, MISS, REVALIDATE, ERROR or PASS.
  * A record that is damaged, of an unknown version or of another request is a miss.
@@ -358,10 +362,10 @@ CACHETTE_API size_t cachette_http_answer(cachette_http_exchange *exchange,
 /* ---- Asking the origin ---- */
 
 /*
- * Fills the fields to forward after MISS, PASS, REVALIDATE and REFETCH: those of the request,
- * except hop-by-hop fields. REVALIDATE: without the client's conditions and range, with those of
- * the stored response. REFETCH: without any. Returns the number of fields, like
- * cachette_http_answer().
+ * Fills the fields to forward after MISS, PASS, REVALIDATE and REFETCH, and after STALE if
+ * `refresh` is set: those of the request, except hop-by-hop fields. REVALIDATE and STALE: without
+ * the client's conditions and range, with those of the stored response. REFETCH: without any.
+ * Returns the number of fields, like cachette_http_answer(), whose fields are no longer valid.
  */
 CACHETTE_API size_t cachette_http_forward(cachette_http_exchange *exchange,
                                           cachette_http_field *fields, size_t capacity);

@@ -6,6 +6,7 @@
 
 #include "../base/alloc.h"
 #include "conditional.h"
+#include "freshness.h"
 #include "key.h"
 #include "usable.h"
 #include "vary.h"
@@ -147,11 +148,26 @@ static void decide_nothing(cachette_http_exchange *exchange, enum cachette_http_
   take_use(exchange, &use);
 }
 
+/*
+ * A refresh wants what everyone may use: no range, and nothing that depends on what the client has.
+ * A validator would not do for a partial response, because nothing says which part a 304 is about.
+ * The conditions of a POST mean something else and are the client's (RFC 9110, 13.1.2).
+ */
+static enum cachette__http_question refresh_question(const cachette__http_state *state) {
+  const cachette__http_stored *stored = &state->stored;
+  if (state->asked.method == CACHETTE__HTTP_POST) return CACHETTE__HTTP_ASK_AS_IS;
+  bool can_validate = cachette__http_can_validate(stored) && stored->total_size < 0;
+  return can_validate ? CACHETTE__HTTP_ASK_VALIDATION : CACHETTE__HTTP_ASK_ANEW;
+}
+
 /* The stored response answers, unless it has only other bytes than the client wants. */
 static void decide_answer(cachette_http_exchange *exchange, int64_t now_ms) {
   cachette__http_state *state = cachette__http_state_of(exchange);
-  if (cachette__http_answer_from(exchange, &state->stored, now_ms)) return;
-  decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_PARTIAL);
+  if (!cachette__http_answer_from(exchange, &state->stored, now_ms)) {
+    decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_PARTIAL);
+    return;
+  }
+  if (exchange->refresh) state->question = refresh_question(state);
 }
 
 void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {

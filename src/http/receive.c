@@ -70,6 +70,10 @@ static void keep(cachette_http_exchange *exchange, cachette__http_state *state,
   exchange->action = action;
   exchange->not_stored = CACHETTE_HTTP_BECAUSE_NONE;
   exchange->keep_ms = cachette__http_keep_ms(&state->result, now_ms);
+  if (exchange->keep_ms > CACHETTE_TTL_MAX) exchange->keep_ms = CACHETTE_TTL_MAX;
+  /* It ended while it was on its way. A store could take a TTL of 0 for its default. */
+  if (exchange->keep_ms <= 0 && action == CACHETTE_HTTP_STORE)
+    pass(exchange, CACHETTE_HTTP_BECAUSE_NOT_FRESH);
 }
 
 static void receive_new(cachette_http_exchange *exchange, cachette__http_state *state,
