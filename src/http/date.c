@@ -78,8 +78,11 @@ static void choose_century(civil *time, int64_t now_s) {
 
 /* ---- Reading ---- */
 
+/* Case does not matter: the grammar has it, but a cache should accept any (RFC 9111, 4.2). */
 static bool take_bytes(cachette_slice *rest, const char *bytes, size_t size) {
-  if (rest->size < size || memcmp(rest->data, bytes, size) != 0) return false;
+  if (rest->size < size) return false;
+  if (!cachette__http_equals(cachette__http_first(*rest, size), (cachette_slice){bytes, size}))
+    return false;
   *rest = cachette__http_from(*rest, size);
   return true;
 }

@@ -18,8 +18,9 @@ enum { CACHETTE__HTTP_DATE_SIZE = 30 }; /* bytes of an IMF-fixdate, including th
 
 /*
  * Parses a date. `now_s` decides which century a year of two digits belongs to. False: it is not a
- * date; `seconds` is unchanged. The grammar is strict: case and whitespace count, and the day must
- * exist in its month. A leap second is the first second of the next minute.
+ * date; `seconds` is unchanged. The grammar is strict: whitespace counts, and the day must exist in
+ * its month. But case does not matter (RFC 9111, 4.2). A leap second is the first second of the
+ * next minute.
  *
  * The weekday must be a name, but it may be another day's: nothing depends on it, and the digits
  * are what the sender computed.
