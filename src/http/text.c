@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include <string.h>
+
+const unsigned char cachette__http_token_chars[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x00 */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 0x10 */
+    0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, /* 0x20 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0x30 */
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x40 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, /* 0x50 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x60 */
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* 0x70 */
+};
+
+/* Does not stop at the first other character, because names are short and almost always tokens. */
 bool cachette__http_is_token(cachette_slice text) {
-  for (size_t i = 0; i < text.size; i++) {
-    if (!cachette__http_is_token_char(cachette__http_at(text, i))) return false;
-  }
-  return text.size > 0;
+  const unsigned char *characters = text.data;
+  unsigned all = text.size > 0;
+  for (size_t i = 0; i < text.size; i++) all &= cachette__http_token_chars[characters[i]];
+  return all != 0;
 }
 
 static char lower(char character) {
@@ -35,12 +49,38 @@ cachette_slice cachette__http_trim(cachette_slice text) {
   return text;
 }
 
-bool cachette__http_is_dangerous(cachette_slice text) {
-  for (size_t i = 0; i < text.size; i++) {
-    char character = cachette__http_at(text, i);
-    if (character == '\r' || character == '\n' || character == '\0') return true;
+/* Returns whether one of `size` characters is CR, LF or NUL. */
+static bool has_dangerous(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    if (text[i] == '\r' || text[i] == '\n' || text[i] == '\0') return true;
   }
   return false;
+}
+
+/* Returns not 0 if one of 8 characters is less than a space: only then the subtraction sets the
+ * highest bit of a byte that did not have it. */
+static inline uint64_t controls(const char *text) {
+  const uint64_t ones = UINT64_MAX / 0xff;
+  uint64_t word;
+  memcpy(&word, text, sizeof word);
+  return (word - ones * ' ') & ~word & ones * 0x80;
+}
+
+/* Every field of every message goes through this, so it looks at many characters at a time, and
+ * again at those few where a control character is among them. */
+bool cachette__http_is_dangerous(cachette_slice text) {
+  const char *at = text.data;
+  size_t left = text.size;
+  if (left < 8) return has_dangerous(at, left);
+  for (; left > 32; at += 32, left -= 32) {
+    uint64_t found = controls(at) | controls(at + 8) | controls(at + 16) | controls(at + 24);
+    if (found != 0 && has_dangerous(at, 32)) return true;
+  }
+  for (; left > 8; at += 8, left -= 8) {
+    if (controls(at) != 0 && has_dangerous(at, 8)) return true;
+  }
+  at -= 8 - left; /* the last 8 */
+  return controls(at) != 0 && has_dangerous(at, 8);
 }
 
 /* Returns the offset behind the quoted string that begins at `offset`. */

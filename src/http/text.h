@@ -8,11 +8,11 @@
 
 #include "cachette.h"
 
-/* Characters of a token (RFC 9110, 5.6.2): letters, digits and !#$%&'*+-.^_`|~ */
+/* 1 for the characters of a token (RFC 9110, 5.6.2): letters, digits and !#$%&'*+-.^_`|~ */
+extern const unsigned char cachette__http_token_chars[256];
+
 static inline bool cachette__http_is_token_char(char character) {
-  static const uint32_t bits[4] = {0, 0x03FF6CFA, 0xC7FFFFFE, 0x57FFFFFF}; /* of 0x00 to 0x7F */
-  unsigned char byte = (unsigned char)character;
-  return byte < 0x80 && (bits[byte / 32] >> byte % 32 & 1) != 0;
+  return cachette__http_token_chars[(unsigned char)character] != 0;
 }
 
 /* Optional whitespace (RFC 9110, 5.6.3). */

@@ -154,6 +154,26 @@ static void cr_lf_and_nul_are_dangerous_wherever_they_stand(void **state) {
   assert_false(cachette__http_is_dangerous(nothing));
 }
 
+/* Sizes around the 8 and 32 characters that are looked at together, among characters that are
+ * controls, too, or not ASCII. */
+static void cr_lf_and_nul_are_dangerous_in_texts_of_any_size(void **state) {
+  (void)state;
+  for (size_t size = 4; size <= 75; size++) {
+    char bytes[75];
+    for (size_t at = 0; at < size; at++) {
+      for (int byte = 0; byte < 256; byte++) {
+        memset(bytes, at % 2 == 0 ? '\t' : '\x80', size);
+        bytes[at] = (char)byte;
+        cachette_slice text = copy(bytes, size);
+        bool expected = byte == '\r' || byte == '\n' || byte == 0;
+        if (cachette__http_is_dangerous(text) != expected)
+          fail_msg("byte %02x at %zu of %zu", (unsigned)byte, at, size);
+        release(text);
+      }
+    }
+  }
+}
+
 /* ---- Lists ---- */
 
 /* Writes the elements of a list between brackets. */
@@ -307,6 +327,7 @@ int main(void) {
       cmocka_unit_test(a_text_is_a_name_of_the_same_length),
       cmocka_unit_test(spaces_and_tabs_are_trimmed_at_both_ends),
       cmocka_unit_test(cr_lf_and_nul_are_dangerous_wherever_they_stand),
+      cmocka_unit_test(cr_lf_and_nul_are_dangerous_in_texts_of_any_size),
       cmocka_unit_test(a_list_is_split_at_separators_outside_quotes),
       cmocka_unit_test(an_empty_list_has_no_element_and_changes_nothing),
       cmocka_unit_test(digits_are_a_number_and_too_large_ones_the_largest),
