@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The binary form of a stored response: a head and, behind it, the body. Numbers are little-endian.
+ * The binary form of a stored response: a head and, behind it or elsewhere, the body. Numbers are
+ * little-endian.
+ *
+ *       0  "cHTP"             magic
+ *       4  version            4 bytes
+ *       8  checksum           8 bytes: XXH3 of the rest of the head
+ *      16  size of the head   4 bytes
+ *      20  status             2 bytes
+ *      22  flags              2 bytes: enum cachette__http_stored_flag
+ *      24  numbers            13 of 8 bytes: requested, received, date, initial age, lifetime,
+ * window of stale-while-revalidate, of stale-if-error, last modified (-1: none), generation, size
+ * of the body, first byte, total size (-1: the response is whole), checksum of the body 128  sizes
+ * 4 of 4 bytes: key, selector, variants, names 144  counts             2 of 4 bytes: fields F, tags
+ * T 152  ends of names      F of 4 bytes: where each field's name ends in `names` ends of texts 1 +
+ * T + F of 4 bytes: where each text ends in `texts` key                the canonical key; see key.h
+ *          selector           see vary.h
+ *          variants           32 bytes each
+ *          names              of the fields, one after another
+ *          texts              the entity tag, the tags, the values of the fields, one after
+ * another; they extend to the end of the head
+ *
+ * Names and texts are apart so that reading checks each in one pass: names for characters that no
+ * token has, texts for CR, LF and NUL. All lengths come from ends, so they can neither overlap nor
+ * leave a gap.
  *
  * Reading checks the checksum, then every size and offset; after that the parts are views of the
  * bytes. No allocation.
@@ -27,7 +50,7 @@ enum cachette__http_stored_flag {
  * may point anywhere.
  */
 typedef struct cachette__http_stored {
-  int status;
+  int status; /* 200 to 599 */
   unsigned flags;
   int64_t requested_ms, received_ms;
   int64_t date_ms;        /* the field Date, or received_ms */
@@ -44,27 +67,38 @@ typedef struct cachette__http_stored {
   cachette_slice key;      /* the canonical key of the request; see key.h */
   cachette_slice vary;     /* what it varies on, in the form of vary.h; or empty */
   cachette_slice variants; /* an index record: the keys of its variants, 32 bytes each */
+
+  /* After reading only. */
   size_t tag_count, field_count;
   size_t head_size;
 
-  /* Private to record.c: views of the tables and of the text that they index. */
-  const unsigned char *tags, *fields;
-  const char *text;
+  /* Private to record.c: views of the tables and of the characters that they index. */
+  const unsigned char *name_ends, *text_ends;
+  const char *names, *texts;
 } cachette__http_stored;
 
+/* The largest time and duration, in milliseconds: a few of them can be added without an overflow.
+ * Larger ones are written as this one, and negative ones as 0. */
+#define CACHETTE__HTTP_MS_MAX (INT64_C(1) << 59)
+
 /* A sequence that is written: tags (with the name empty) or fields. `next` begins with `*at` 0 and
- * returns false at the end. It is walked twice and must be the same each time. */
+ * returns false at the end. It is walked several times and must be the same each time. */
 typedef struct cachette__http_source {
   bool (*next)(const void *data, size_t *at, cachette_http_field *field);
   const void *data;
 } cachette__http_source;
 
-/* Returns the size of the head of a record. NULL sources are empty. */
+/* Returns the size of the head of a record. NULL sources are empty. 0: it has 4 GiB or more, which
+ * no record can have. */
 size_t cachette__http_record_measure(const cachette__http_stored *stored,
                                      const cachette__http_source *fields,
                                      const cachette__http_source *tags);
 
-/* Writes the head: as many bytes as were measured. */
+/*
+ * Writes the head: as many bytes as were measured. What a head must not have is the caller's duty:
+ * names are tokens, no text has CR, LF or NUL, no tag is empty, and `vary` is a selector. A head
+ * that breaks this is written, but it cannot be read.
+ */
 void cachette__http_record_put(const cachette__http_stored *stored,
                                const cachette__http_source *fields,
                                const cachette__http_source *tags, unsigned char *head);
