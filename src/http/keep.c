@@ -18,7 +18,7 @@ static const cachette__http_stored *base_of(const cachette_http_exchange *exchan
 typedef struct sources {
   cachette__http_merge merge;
   cachette__http_tags tags;
-  char space[CACHETTE__HTTP_TAG_MAX];
+  cachette__http_tag_space space;
   cachette__http_source field, tag;
 } sources;
 
@@ -28,7 +28,7 @@ static void init(sources *from, const cachette_http_exchange *exchange,
   const cachette__http_stored *base = base_of(exchange);
   from->merge = (cachette__http_merge){state->policy, &state->answered, base};
   from->tags =
-      (cachette__http_tags){extra, &state->answered.message, base, state->canonical, from->space};
+      (cachette__http_tags){extra, &state->answered.message, base, state->canonical, &from->space};
   from->field = (cachette__http_source){cachette__http_next_merged, &from->merge};
   from->tag = (cachette__http_source){cachette__http_next_tag, &from->tags};
 }
