@@ -236,7 +236,7 @@ enum cachette_http_action {
   X(PARTIAL, "partial", "the stored response is not complete")                                \
   X(METHOD, "method", "the method is not GET, HEAD, QUERY or a cached POST")                  \
   X(BODY, "body", "the GET or HEAD request has a body")                                       \
-  X(OVERRIDE, "method-override", "a field of the request replaces the method")                \
+  X(OVERRIDE, "method-override", "a field of the request replaces the method or the target")  \
   X(HOST, "host", "the request has no valid host, or several")                                \
   X(MALFORMED, "malformed", "a field has CR, LF or NUL")                                      \
   X(CREDENTIALS, "credentials", "the request has credentials; the response is not public")    \

@@ -6,20 +6,31 @@
  * The bytes are a sequence of parts, each a tag byte, a size in 4 bytes and the content, so that no
  * two different requests have the same bytes:
  *
- *     'v' version of this form         's' scheme, lower case
- *     'a' authority: lower case, without the default port, without a final dot of the host
- *     'p' path, raw bytes              'q' query, as the policy says; absent without '?'
- *     'm' method class: absent for GET and HEAD, else "QUERY" or "POST"
- *     't' Content-Type and 'b' the SHA-256 of the body: QUERY and POST (RFC 10008, 2.7), also
- *     'e' Content-Encoding
- *     'c' a cookie of the policy: its name, then 'v' its value, or nothing if it is absent
+ *     'v'  version of this form        's' scheme, lower case
+ *     'a'  authority: lower case, without the default port
+ *     'p'  path, raw bytes; "/" if it is empty (RFC 9110, 4.2.3)
+ *     'q'  query, as query.h writes it; absent without one that matters
+ *          Up to here the key is that of the URI.
+ *     'm'  method class: absent for GET and HEAD, else "QUERY" or "POST". With it (RFC 10008, 2.7):
+ *     't' 'e' 'l'  the lines of Content-Type, Content-Encoding, Content-Language
+ *     'b'  the SHA-256 of the body
+ *     'c'  a cookie of the policy that the request has: its name, then for each time it occurs
+ *     'w'  its value; none if there is no '='
+ *
+ * Nothing else is normalized. A path is not percent-decoded and its dots are not removed, since
+ * servers differ about that. "example.com." and "example.com" are two hosts, since many servers
+ * have no virtual host for the first. No X-Forwarded-* counts.
+ *
+ * A request of another method has the key of the GET, which it may invalidate.
  */
 #ifndef CACHETTE_HTTP_KEY_H
 #define CACHETTE_HTTP_KEY_H
 
+#include "digest.h"
 #include "request.h"
 
-/* Writes the canonical bytes, as many as fit. Returns how many there are. */
+/* Writes the canonical bytes, as many as fit. Returns how many there are; 0: the request has no
+ * valid target. */
 size_t cachette__http_key_write(const cachette_http_policy *policy,
                                 const cachette__http_asked *asked, unsigned char *bytes,
                                 size_t capacity);
@@ -35,13 +46,12 @@ cachette_slice cachette__http_key_uri(cachette_slice canonical);
  * Returns its size. */
 size_t cachette__http_key_origin(cachette_slice canonical, char *text, size_t capacity);
 
-/* Computes the SHA-256 of some bytes. */
-void cachette__http_digest(cachette_slice bytes, unsigned char key[CACHETTE_HTTP_KEY_SIZE]);
-
 /*
- * Writes the canonical bytes of the GET of a URI reference, which is resolved against the URI of
- * `base` (RFC 3986, 5.2; canonical bytes; empty: the reference must be absolute). Returns how many
- * there are; 0: it is no http or https URI, or malformed.
+ * Writes the canonical bytes of the GET of a URI reference, as many as fit. Returns how many there
+ * are; 0: it is no http or https URI, or malformed.
+ *   base       canonical bytes: the reference is resolved against their URI (RFC 3986, 5.2). Empty:
+ *              it must be absolute, and its path is taken as it is
+ *   reference  its fragment does not count
  */
 size_t cachette__http_key_of_uri(const cachette_http_policy *policy, cachette_slice base,
                                  cachette_slice reference, unsigned char *bytes, size_t capacity);

@@ -47,9 +47,9 @@ enum cachette__http_name cachette__http_name_of(cachette_slice name) {
     case 12:
       return find(name, CACHETTE__HTTP_CACHE_GROUPS, CACHETTE__HTTP_CONTENT_TYPE);
     case 13:
-      return find(name, CACHETTE__HTTP_AUTHORIZATION, CACHETTE__HTTP_X_HTTP_METHOD);
+      return find(name, CACHETTE__HTTP_AUTHORIZATION, CACHETTE__HTTP_X_REWRITE_URL);
     case 14:
-      return find(name, CACHETTE__HTTP_CONTENT_LENGTH, CACHETTE__HTTP_NO_VARY_SEARCH);
+      return find(name, CACHETTE__HTTP_CONTENT_LENGTH, CACHETTE__HTTP_X_ORIGINAL_URL);
     case 15:
       return find(name, CACHETTE__HTTP_ACCEPT_ENCODING, CACHETTE__HTTP_ACCEPT_LANGUAGE);
     case 16:
@@ -80,22 +80,29 @@ cachette_slice cachette__http_name_text(enum cachette__http_name name) {
   return cachette_str(texts[name]);
 }
 
+static void remember(cachette__http_message *message, enum cachette__http_name name, size_t line) {
+  uint64_t bit = UINT64_C(1) << name;
+  if ((message->present & bit) == 0) message->first[name] = (uint16_t)line;
+  message->repeated |= message->present & bit;
+  message->present |= bit;
+}
+
 bool cachette__http_look_through(cachette__http_message *message, cachette_http_fields fields) {
+  enum { SIZE_LIMIT = 1 << 30 }; /* so that sizes of 4 bytes are enough for any part of it */
+  bool is_clean = fields.count <= UINT16_MAX;
+  size_t count = is_clean ? fields.count : UINT16_MAX, size = 0;
   message->fields = fields;
   message->present = message->repeated = 0;
-  if (fields.count > UINT16_MAX) return false;
-  for (size_t i = 0; i < fields.count; i++) {
+  for (size_t i = 0; i < count; i++) {
     const cachette_http_field *field = &fields.list[i];
-    if (!cachette__http_is_token(field->name)) return false;
-    if (cachette__http_is_dangerous(field->value)) return false;
     enum cachette__http_name name = cachette__http_name_of(field->name);
-    if (name == CACHETTE__HTTP_OTHER) continue;
-    uint64_t bit = UINT64_C(1) << name;
-    if ((message->present & bit) == 0) message->first[name] = (uint16_t)i;
-    message->repeated |= message->present & bit;
-    message->present |= bit;
+    if (name != CACHETTE__HTTP_OTHER) remember(message, name, i);
+    if (name == CACHETTE__HTTP_OTHER && !cachette__http_is_token(field->name)) is_clean = false;
+    if (cachette__http_is_dangerous(field->value)) is_clean = false;
+    size += field->value.size < SIZE_LIMIT ? field->value.size : SIZE_LIMIT;
+    if (field->name.size > UINT16_MAX || size > SIZE_LIMIT) is_clean = false;
   }
-  return true;
+  return is_clean;
 }
 
 bool cachette__http_line(const cachette__http_message *message, enum cachette__http_name name,

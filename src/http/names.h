@@ -40,11 +40,14 @@
   X(LAST_MODIFIED, "last-modified")                       \
   X(SURROGATE_KEY, "surrogate-key")                       \
   X(X_HTTP_METHOD, "x-http-method")                       \
+  X(X_REWRITE_URL, "x-rewrite-url")                       \
   X(CONTENT_LENGTH, "content-length")                     \
   X(NO_VARY_SEARCH, "no-vary-search")                     \
+  X(X_ORIGINAL_URL, "x-original-url")                     \
   X(ACCEPT_ENCODING, "accept-encoding")                   \
   X(ACCEPT_LANGUAGE, "accept-language")                   \
   X(CONTENT_ENCODING, "content-encoding")                 \
+  X(CONTENT_LANGUAGE, "content-language")                 \
   X(CONTENT_LOCATION, "content-location")                 \
   X(PROXY_CONNECTION, "proxy-connection")                 \
   X(IF_MODIFIED_SINCE, "if-modified-since")               \
@@ -82,8 +85,9 @@ typedef struct cachette__http_message {
 
 /*
  * Looks through the fields of a message. False: a name is not a token, a value has CR, LF or NUL,
- * or there are more than 65,535 lines. Such a message must neither be stored nor answered from the
- * cache, since a parser of another mind may see other fields in it.
+ * there are more than 65,535 lines, or they have more than a gigabyte. Such a message must neither
+ * be stored nor answered from the cache, since a parser of another mind may see other fields in it.
+ * Fields are found even so; if there are too many, only the first ones.
  */
 bool cachette__http_look_through(cachette__http_message *message, cachette_http_fields fields);
 

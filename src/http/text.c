@@ -22,23 +22,36 @@ bool cachette__http_is_token(cachette_slice text) {
   return all != 0;
 }
 
-static char lower(char character) {
-  return character >= 'A' && character <= 'Z' ? (char)(character | 0x20) : character;
-}
-
 bool cachette__http_equals(cachette_slice left, cachette_slice right) {
   if (left.size != right.size) return false;
   for (size_t i = 0; i < left.size; i++) {
-    if (lower(cachette__http_at(left, i)) != lower(cachette__http_at(right, i))) return false;
+    if (cachette__http_lower(cachette__http_at(left, i)) !=
+        cachette__http_lower(cachette__http_at(right, i)))
+      return false;
   }
   return true;
 }
 
 bool cachette__http_is(cachette_slice text, const char *expected) {
   for (size_t i = 0; i < text.size; i++) {
-    if (lower(cachette__http_at(text, i)) != expected[i] || expected[i] == '\0') return false;
+    if (cachette__http_lower(cachette__http_at(text, i)) != expected[i] || expected[i] == '\0')
+      return false;
   }
   return expected[text.size] == '\0';
+}
+
+int cachette__http_compare(cachette_slice left, cachette_slice right) {
+  for (size_t i = 0; i < left.size && i < right.size; i++) {
+    int difference = cachette__http_lower(cachette__http_at(left, i)) -
+                     cachette__http_lower(cachette__http_at(right, i));
+    if (difference != 0) return difference;
+  }
+  return (left.size > right.size) - (left.size < right.size);
+}
+
+size_t cachette__http_find(cachette_slice text, char character) {
+  const char *found = text.size > 0 ? memchr(text.data, character, text.size) : NULL;
+  return found != NULL ? (size_t)(found - (const char *)text.data) : text.size;
 }
 
 cachette_slice cachette__http_trim(cachette_slice text) {

@@ -23,11 +23,22 @@ static inline bool cachette__http_is_blank(char character) {
 /* Returns whether `text` is a token: not empty, and token characters only. */
 bool cachette__http_is_token(cachette_slice text);
 
+/* Returns an ASCII letter in lower case, and any other character as it is. */
+static inline char cachette__http_lower(char character) {
+  return character >= 'A' && character <= 'Z' ? (char)(character | 0x20) : character;
+}
+
 /* Returns whether two texts are equal; ASCII letters match without regard to case. */
 bool cachette__http_equals(cachette_slice left, cachette_slice right);
 
-/* The same for a C string, which must be in lower case. */
+/* Compares two texts in this way: negative, 0 or positive. */
+int cachette__http_compare(cachette_slice left, cachette_slice right);
+
+/* Returns whether a text equals a C string, which must be in lower case. */
 bool cachette__http_is(cachette_slice text, const char *lower);
+
+/* Returns the offset of the first such character; the size of the text: it has none. */
+size_t cachette__http_find(cachette_slice text, char character);
 
 /* Returns `text` without spaces and tabs at both ends. */
 cachette_slice cachette__http_trim(cachette_slice text);

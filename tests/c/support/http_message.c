@@ -104,7 +104,7 @@ static cachette_slice take(const char **at, const char *line_end, const char *en
 
 static void read_uri(cachette_http_request *request, const char *at, const char *end) {
   const char *authority = strstr(at, "://");
-  if (authority != NULL && authority < end) {
+  if (*at != '/' && authority != NULL && authority < end) { /* not one in a query */
     request->scheme = take(&at, end, ":");
     at += strlen("://");
     request->authority = take(&at, end, "/?\n");

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions of OpenSSL that are used here are deprecated since 3.0. But those that replace them
+ * look up the algorithm and allocate a context for each digest: 1.3 us instead of 0.1 us for a key,
+ * and an error to handle, where these cannot fail.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "digest.h"
+
+#include <openssl/sha.h>
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(cachette__http_hash), "the state fits");
+_Static_assert(SHA256_DIGEST_LENGTH == CACHETTE_HTTP_KEY_SIZE, "a key is a digest");
+
+static SHA256_CTX *context_of(cachette__http_hash *hash) { return (void *)hash->state; }
+
+void cachette__http_hash_begin(cachette__http_hash *hash) { SHA256_Init(context_of(hash)); }
+
+void cachette__http_hash_add(cachette__http_hash *hash, cachette_slice bytes) {
+  if (bytes.size > 0) SHA256_Update(context_of(hash), bytes.data, bytes.size);
+}
+
+void cachette__http_hash_end(cachette__http_hash *hash,
+                             unsigned char digest[CACHETTE_HTTP_KEY_SIZE]) {
+  SHA256_Final(digest, context_of(hash));
+}
+
+void cachette__http_digest(cachette_slice bytes, unsigned char digest[CACHETTE_HTTP_KEY_SIZE]) {
+  cachette__http_hash hash;
+  cachette__http_hash_begin(&hash);
+  cachette__http_hash_add(&hash, bytes);
+  cachette__http_hash_end(&hash, digest);
+}

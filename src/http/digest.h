@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256, of bytes that come in parts. It neither fails nor allocates. */
+#ifndef CACHETTE_HTTP_DIGEST_H
+#define CACHETTE_HTTP_DIGEST_H
+
+#include "cachette/http.h"
+
+/* Private. It holds no pointer, so it needs no end and may be copied. */
+typedef struct cachette__http_hash {
+  uint64_t state[16];
+} cachette__http_hash;
+
+void cachette__http_hash_begin(cachette__http_hash *hash);
+void cachette__http_hash_add(cachette__http_hash *hash, cachette_slice bytes);
+void cachette__http_hash_end(cachette__http_hash *hash,
+                             unsigned char digest[CACHETTE_HTTP_KEY_SIZE]);
+
+/* Computes the SHA-256 of some bytes. */
+void cachette__http_digest(cachette_slice bytes, unsigned char digest[CACHETTE_HTTP_KEY_SIZE]);
+
+#endif
