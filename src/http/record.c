@@ -15,6 +15,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "output.h"
 #include "text.h"
 
 /* Offsets in the head. */
@@ -203,22 +204,21 @@ static bool are_characters(const cachette__http_stored *stored, const layout *pa
          !cachette__http_is_dangerous(texts);
 }
 
-/* Checks the form of vary.h, whose sizes have their highest byte first. */
+/* Checks the form of vary.h. */
 static bool is_selector(cachette_slice rest) {
-  enum { NAME_SIZE = 2, VALUE_SIZE = 4 };
+  enum { NAME_WIDTH = 2, VALUE_WIDTH = 4 };
+  static const unsigned char absent[VALUE_WIDTH] = {0xff, 0xff, 0xff, 0xff};
+  cachette_slice name, value;
   while (rest.size > 0) {
-    if (rest.size < NAME_SIZE) return false;
-    const unsigned char *bytes = rest.data;
-    size_t size = (size_t)bytes[0] << 8 | bytes[1];
-    rest = cachette__http_from(rest, NAME_SIZE);
-    if (rest.size < size + VALUE_SIZE) return false;
-    if (!cachette__http_is_token(cachette__http_first(rest, size))) return false;
-    uint32_t value = __builtin_bswap32(read_4(bytes + NAME_SIZE + size));
-    rest = cachette__http_from(rest, size + VALUE_SIZE);
-    if (value == UINT32_MAX) continue; /* the request did not have the field */
-    if (rest.size < value) return false;
-    if (cachette__http_is_dangerous(cachette__http_first(rest, value))) return false;
-    rest = cachette__http_from(rest, value);
+    if (!cachette__http_take(&rest, NAME_WIDTH, &name) || !cachette__http_is_token(name))
+      return false;
+    if (rest.size < VALUE_WIDTH) return false;
+    if (memcmp(rest.data, absent, VALUE_WIDTH) == 0) {
+      rest = cachette__http_from(rest, VALUE_WIDTH);
+      continue;
+    }
+    if (!cachette__http_take(&rest, VALUE_WIDTH, &value) || cachette__http_is_dangerous(value))
+      return false;
   }
   return true;
 }
