@@ -2,6 +2,7 @@
 /* The binary form of a stored response. Every head is read in a block of exactly its size. */
 #include "http/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "records.h"
@@ -58,13 +59,14 @@ static void expect_round_trip(const struct record *content) {
   size_t size;
   unsigned char *head = record_write(content, &size);
   expect_content((cachette_slice){head, size}, content);
-  unsigned char *record = test_malloc(size + BODY);
+  unsigned char *record = malloc(size + BODY);
+  assert_non_null(record);
   memcpy(record, head, size);
   memset(record + size, 0, BODY);
   expect_content((cachette_slice){record, size + BODY}, content);
   assert_int_equal(cachette_http_record_head_size((cachette_slice){record, size + BODY}), size);
-  test_free(record);
-  test_free(head);
+  free(record);
+  free(head);
 }
 
 /* ---- Round trips ---- */
@@ -156,7 +158,7 @@ static void times_and_durations_are_moved_into_their_range(void **state) {
   content.stored.last_modified_ms = -1;
   content.stored.lifetime_ms = content.stored.if_error_ms = CACHETTE__HTTP_MS_MAX;
   expect_content((cachette_slice){head, size}, &content);
-  test_free(head);
+  free(head);
 }
 
 static void a_head_of_4_gib_is_refused(void **state) {
@@ -194,7 +196,7 @@ static void the_form_of_a_record_does_not_change(void **state) {
   unsigned char *head = record_write(&record_small, &size);
   assert_int_equal(size, sizeof golden);
   assert_memory_equal(head, golden, size);
-  test_free(head);
+  free(head);
 }
 
 /* ---- The body ---- */
@@ -243,7 +245,7 @@ static void a_body_matches_its_record_only(void **state) {
   assert_false(cachette_http_record_matches(record, NULL, 0));
   record.size--;
   assert_false(cachette_http_record_matches(record, &body, 1));
-  test_free(head);
+  free(head);
 }
 
 static void a_record_without_a_body_matches_no_bytes(void **state) {
@@ -257,7 +259,7 @@ static void a_record_without_a_body_matches_no_bytes(void **state) {
     assert_true(cachette_http_record_matches((cachette_slice){head, size}, NULL, 0));
     assert_true(matches((cachette_slice){head, size}, "", ""));
     assert_false(matches((cachette_slice){head, size}, "", "x"));
-    test_free(head);
+    free(head);
   }
 }
 
@@ -276,12 +278,12 @@ static void a_record_is_described(void **state) {
   assert_int_equal(info.body_size, 9);
   assert_int_equal(info.tag_count, 1);
   assert_false(info.is_index);
-  test_free(head);
+  free(head);
   struct record content = record_index(sizeof record_keys);
   head = record_write(&content, &size);
   assert_int_equal(cachette_http_record_describe((cachette_slice){head, size}, &info), CACHETTE_OK);
   assert_true(info.is_index);
-  test_free(head);
+  free(head);
 }
 
 static void what_is_no_record_is_not_described(void **state) {
@@ -309,7 +311,7 @@ static void tags_are_read_by_their_index(void **state) {
   assert_slice(cachette_http_record_tag(record, 1), "https://example.com a b");
   assert_int_equal(cachette_http_record_tag(record, 2).size, 0);
   assert_int_equal(cachette_http_record_tag(record, SIZE_MAX).size, 0);
-  test_free(head);
+  free(head);
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 /* Damaged and forged records. Every head is read in a block of exactly its size. */
 #include "http/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "records.h"
@@ -34,7 +35,7 @@ static void a_record_with_any_byte_changed_is_none(void **state) {
     head[i] = byte;
   }
   assert_true(record_is_valid(head, size));
-  test_free(head);
+  free(head);
 }
 
 static void a_record_that_is_cut_off_in_its_head_is_none(void **state) {
@@ -42,13 +43,14 @@ static void a_record_that_is_cut_off_in_its_head_is_none(void **state) {
   size_t size;
   unsigned char *head = record_write(&record_small, &size);
   for (size_t cut = 0; cut < size; cut++) {
-    unsigned char *block = test_malloc(cut > 0 ? cut : 1);
+    unsigned char *block = malloc(cut > 0 ? cut : 1);
+    assert_non_null(block);
     memcpy(block, head, cut);
     if (record_is_valid(block, cut)) fail_msg("the first %zu bytes of %zu", cut, size);
-    test_free(block);
+    free(block);
   }
   assert_false(record_is_valid(NULL, 0));
-  test_free(head);
+  free(head);
 }
 
 /* ---- Forgery: the checksum is right, the rest is not ---- */
@@ -173,16 +175,17 @@ static void a_forged_record_is_none(void **state) {
   unsigned char *head = record_write(&record_small, &size);
   assert_int_equal(size, TEXTS + TEXTS_SIZE);
   for (size_t i = 0; i < LENGTH(forgeries); i++) {
-    unsigned char *forged = test_malloc(size);
+    unsigned char *forged = malloc(size);
+    assert_non_null(forged);
     memcpy(forged, head, size);
     write_number(forged + forgeries[i].offset, forgeries[i].size, forgeries[i].number);
     uint64_t announced = forgeries[i].offset == HEAD_SIZE ? forgeries[i].number : size;
     seal(forged, announced >= COVERED && announced < size ? (size_t)announced : size);
     if (record_is_valid(forged, size) != forgeries[i].accepted)
       fail_msg("%s is %s", forgeries[i].text, forgeries[i].accepted ? "refused" : "accepted");
-    test_free(forged);
+    free(forged);
   }
-  test_free(head);
+  free(head);
 }
 
 /* Whatever one byte of a sealed head is, reading it stays inside the block. */
@@ -205,7 +208,7 @@ static void a_forged_byte_never_leads_out_of_the_head(void **state) {
     }
     head[i] = byte;
   }
-  test_free(head);
+  free(head);
 }
 
 static void parts_of_a_partial_response_lie_in_the_whole(void **state) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "records.h"
 
+#include <stdlib.h>
+
 #include "support.h"
 
 #define SLICE(text) \
@@ -23,7 +25,8 @@ static bool next_tag(const void *data, size_t *at, cachette_http_field *field) {
 unsigned char *record_write(const struct record *record, size_t *size) {
   cachette__http_source fields = {next_field, record}, tags = {next_tag, record};
   *size = cachette__http_record_measure(&record->stored, &fields, &tags);
-  unsigned char *head = test_malloc(*size);
+  unsigned char *head = malloc(*size);
+  assert_non_null(head);
   cachette__http_record_put(&record->stored, &fields, &tags, head);
   return head;
 }
@@ -37,7 +40,7 @@ bool record_is_read(const struct record *record) {
   size_t size;
   unsigned char *head = record_write(record, &size);
   bool result = record_is_valid(head, size);
-  test_free(head);
+  free(head);
   return result;
 }
 

@@ -28,7 +28,7 @@ struct record record_partial(int64_t first, int64_t size, int64_t total);
 /* The same, but an index with so many bytes of the keys. */
 struct record record_index(size_t variants);
 
-/* Writes a head. The caller frees it with test_free(). */
+/* Writes a head. The caller frees it with free(). */
 unsigned char *record_write(const struct record *record, size_t *size);
 
 bool record_is_valid(const unsigned char *head, size_t size);
