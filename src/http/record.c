@@ -18,6 +18,8 @@
 #include "output.h"
 #include "text.h"
 
+enum { VERSION = 1 };
+
 /* Offsets in the head. */
 enum {
   CHECKSUM = 8,
@@ -29,12 +31,6 @@ enum {
   SIZES = 128,
   COUNTS = 144,
   TABLES = 152
-};
-
-enum {
-  VERSION = 1,
-  ALL_FLAGS = CACHETTE__HTTP_INDEX | CACHETTE__HTTP_FOR_ALL | CACHETTE__HTTP_ALWAYS_VALIDATE |
-              CACHETTE__HTTP_NEVER_STALE | CACHETTE__HTTP_NEVER_CHANGES
 };
 
 /* In their order in the head. */
@@ -132,7 +128,7 @@ static bool is_inside(const cachette__http_stored *stored) {
 static bool are_numbers(const cachette__http_stored *stored) {
   bool is_status = stored->status >= 200 && stored->status <= 599;
   bool is_modified = stored->last_modified_ms == -1 || is_ms(stored->last_modified_ms);
-  return is_status && (stored->flags & ~(unsigned)ALL_FLAGS) == 0 && is_modified &&
+  return is_status && (stored->flags & ~(unsigned)CACHETTE__HTTP_ALL_FLAGS) == 0 && is_modified &&
          is_ms(stored->requested_ms) && is_ms(stored->received_ms) && is_ms(stored->date_ms) &&
          is_ms(stored->initial_age_ms) && is_ms(stored->lifetime_ms) &&
          is_ms(stored->while_revalidate_ms) && is_ms(stored->if_error_ms) && is_inside(stored);

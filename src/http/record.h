@@ -3,23 +3,22 @@
  * The binary form of a stored response: a head and, behind it or elsewhere, the body. Numbers are
  * little-endian.
  *
- *       0  "cHTP"             magic
- *       4  version            4 bytes
- *       8  checksum           8 bytes: XXH3 of the rest of the head
- *      16  size of the head   4 bytes
- *      20  status             2 bytes
- *      22  flags              2 bytes: enum cachette__http_stored_flag
- *      24  numbers            13 of 8 bytes: requested, received, date, initial age, lifetime,
- * window of stale-while-revalidate, of stale-if-error, last modified (-1: none), generation, size
- * of the body, first byte, total size (-1: the response is whole), checksum of the body 128  sizes
- * 4 of 4 bytes: key, selector, variants, names 144  counts             2 of 4 bytes: fields F, tags
- * T 152  ends of names      F of 4 bytes: where each field's name ends in `names` ends of texts 1 +
- * T + F of 4 bytes: where each text ends in `texts` key                the canonical key; see key.h
- *          selector           see vary.h
- *          variants           32 bytes each
- *          names              of the fields, one after another
- *          texts              the entity tag, the tags, the values of the fields, one after
- * another; they extend to the end of the head
+ *       0  "cHTP"
+ *       4  version          4 bytes
+ *       8  checksum         8 bytes: XXH3 of all that follows in the head
+ *      16  head size        4 bytes
+ *      20  status           2 bytes
+ *      22  flags            2 bytes: enum cachette__http_stored_flag
+ *      24  numbers          13 of 8 bytes: requested, received, date, initial age, lifetime, window
+ *                           of stale-while-revalidate, of stale-if-error, last modified,
+ * generation, body size, first byte, total size, checksum of the body 128  sizes            4 of 4
+ * bytes: key, selector, variants, names 144  counts           2 of 4 bytes: fields F, tags T 152
+ * ends of names    F of 4 bytes: where each field's name ends in `names` ends of texts    1 + T + F
+ * of 4 bytes: where each text ends in `texts` key              the canonical key; see key.h
+ *          selector         see vary.h
+ *          variants         32 bytes each
+ *          names            of the fields, one after another
+ *          texts            to the end of the head: entity tag, tags, values of the fields
  *
  * Names and texts are apart so that reading checks each in one pass: names for characters that no
  * token has, texts for CR, LF and NUL. All lengths come from ends, so they can neither overlap nor
@@ -43,6 +42,7 @@ enum cachette__http_stored_flag {
   CACHETTE__HTTP_OWN_WINDOWS = 32,    /* s-maxage with stale-*: stale only in these windows, so a
                                          request cannot ask for more with max-stale or
                                          stale-if-error */
+  CACHETTE__HTTP_ALL_FLAGS = 63
 };
 
 /*
