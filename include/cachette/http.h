@@ -481,6 +481,7 @@ CACHETTE_API int cachette_http_record_describe(cachette_slice record,
  * Returns a tag of a record, from 0 to `tag_count` - 1: yours, those of Surrogate-Key and
  * Cache-Tag, groups of Cache-Groups, which begin with the origin ("https://example.com") and a
  * space, and, if the key has more than the URI, "uri " and the URI's key in hexadecimal digits.
+ * Tags of more than 512 bytes or with CR, LF or NUL are left out, and so are those beyond 512.
  * Empty: there is no such tag.
  */
 CACHETTE_API cachette_slice cachette_http_record_tag(cachette_slice record, size_t index);

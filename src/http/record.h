@@ -9,12 +9,14 @@
  *      16  head size        4 bytes
  *      20  status           2 bytes
  *      22  flags            2 bytes: enum cachette__http_stored_flag
- *      24  numbers          13 of 8 bytes: requested, received, date, initial age, lifetime, window
- *                           of stale-while-revalidate, of stale-if-error, last modified,
- * generation, body size, first byte, total size, checksum of the body 128  sizes            4 of 4
- * bytes: key, selector, variants, names 144  counts           2 of 4 bytes: fields F, tags T 152
- * ends of names    F of 4 bytes: where each field's name ends in `names` ends of texts    1 + T + F
- * of 4 bytes: where each text ends in `texts` key              the canonical key; see key.h
+ *      24  numbers          13 of 8 bytes: requested, received, date, initial age, lifetime,
+ *                           window of stale-while-revalidate, of stale-if-error, last modified,
+ *                           generation, body size, first byte, total size, checksum of the body
+ *     128  sizes            4 of 4 bytes: key, selector, variants, names
+ *     144  counts           2 of 4 bytes: fields F, tags T
+ *     152  ends of names    F of 4 bytes: where each field's name ends in `names`
+ *          ends of texts    1 + T + F of 4 bytes: where each text ends in `texts`
+ *          key              the canonical key; see key.h
  *          selector         see vary.h
  *          variants         32 bytes each
  *          names            of the fields, one after another
