@@ -61,6 +61,23 @@ static void a_token_is_not_empty_and_has_token_characters_only(void **state) {
   release(with_nul);
 }
 
+static void one_other_character_anywhere_makes_a_text_no_token(void **state) {
+  (void)state;
+  for (size_t size = 1; size <= 13; size++) {
+    for (size_t at = 0; at < size; at++) {
+      char bytes[13];
+      memset(bytes, 'a', sizeof bytes);
+      cachette_slice token = copy(bytes, size);
+      assert_true(cachette__http_is_token(token));
+      bytes[at] = ':';
+      cachette_slice other = copy(bytes, size);
+      if (cachette__http_is_token(other)) fail_msg("a colon at %zu of %zu", at, size);
+      release(token);
+      release(other);
+    }
+  }
+}
+
 /* ---- Comparing ---- */
 
 static void only_ascii_letters_have_no_case(void **state) {
@@ -323,6 +340,7 @@ int main(void) {
       cmocka_unit_test(token_characters_are_letters_digits_and_fifteen_signs),
       cmocka_unit_test(blanks_are_space_and_tab),
       cmocka_unit_test(a_token_is_not_empty_and_has_token_characters_only),
+      cmocka_unit_test(one_other_character_anywhere_makes_a_text_no_token),
       cmocka_unit_test(only_ascii_letters_have_no_case),
       cmocka_unit_test(a_text_is_a_name_of_the_same_length),
       cmocka_unit_test(spaces_and_tabs_are_trimmed_at_both_ends),
