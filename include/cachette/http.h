@@ -238,7 +238,7 @@ enum cachette_http_action {
   X(BODY, "body", "the GET or HEAD request has a body")                                       \
   X(OVERRIDE, "method-override", "a field of the request replaces the method or the target")  \
   X(HOST, "host", "the request has no valid host, or several")                                \
-  X(MALFORMED, "malformed", "a field has CR, LF or NUL")                                      \
+  X(MALFORMED, "malformed", "a field is malformed, or has CR, LF or NUL")                     \
   X(CREDENTIALS, "credentials", "the request has credentials; the response is not public")    \
   X(UNCACHEABLE_STATUS, "status", "the status is not cacheable without explicit freshness")   \
   X(NO_STORE, "no-store", "Cache-Control has no-store")                                       \

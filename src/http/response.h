@@ -14,7 +14,9 @@ typedef struct cachette__http_answered {
   cachette__http_message message;
   cachette__http_cache_control control; /* of Cache-Control, or of a targeted field */
   bool is_targeted;  /* `control` is that of a targeted field: Expires and Pragma do not count */
-  bool is_malformed; /* a field has CR, LF or NUL, or a name that is not a token */
+  bool is_malformed; /* a field has CR, LF or NUL, or a name that is not a token; Content-Length is
+                        not a number; or Connection lists a field that is for all recipients */
+  int64_t content_length;  /* -1: absent */
   cachette_slice targeted; /* the name of that field, as in the policy; empty: Cache-Control */
 } cachette__http_answered;
 

@@ -9,9 +9,9 @@
 #include "request.h"
 
 /*
- * Returns NONE if a response may be stored, or the reason why not. Fills `stored` except key, vary,
- * generation, checksum, tags and fields; the flag FOR_ALL is set if it may answer requests with
- * credentials.
+ * Returns NONE if a response may be stored, or the reason why not. Fills `stored`: key, vary,
+ * generation, checksum, tags and fields are empty; `body_size` is -1 if nobody announced it; the
+ * flag FOR_ALL is set if it may answer requests with credentials.
  */
 enum cachette_http_reason cachette__http_may_store(const cachette_http_policy *policy,
                                                    const cachette__http_asked *asked,
