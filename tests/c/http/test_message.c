@@ -57,12 +57,20 @@ static void an_empty_query_is_not_the_same_as_none(void **state) {
   http_request_free(empty);
 }
 
-static void a_response_has_a_status_and_the_time_of_the_tests(void **state) {
+static void a_response_has_a_status_times_and_a_size(void **state) {
   (void)state;
   cachette_http_response *response = http_response_new("404\nAge: 1");
   assert_int_equal(response->status, 404);
   assert_int_equal(response->received_ms, HTTP_NOW_MS);
   assert_slice(http_value(response->fields, "age"), "1");
+  assert_int_equal(response->body_size, -1);
+  http_response_free(response);
+  response = http_response_new("206 body=10 asked=-1500\nAge: 1");
+  assert_int_equal(response->status, 206);
+  assert_int_equal(response->body_size, 10);
+  assert_int_equal(response->requested_ms, HTTP_NOW_MS - 1500);
+  assert_int_equal(response->received_ms, HTTP_NOW_MS);
+  assert_int_equal(response->fields.count, 1);
   http_response_free(response);
 }
 
@@ -72,7 +80,7 @@ int main(void) {
       cmocka_unit_test(values_may_be_dates_and_have_control_characters),
       cmocka_unit_test(a_request_has_a_method_and_a_uri),
       cmocka_unit_test(an_empty_query_is_not_the_same_as_none),
-      cmocka_unit_test(a_response_has_a_status_and_the_time_of_the_tests),
+      cmocka_unit_test(a_response_has_a_status_times_and_a_size),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

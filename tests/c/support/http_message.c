@@ -138,14 +138,35 @@ void http_request_free(cachette_http_request *request) {
   free(request);
 }
 
+/* Reads the words after the status. */
+static void read_words(cachette_http_response *response, const char *at, const char *end) {
+  while (at < end) {
+    char name[16];
+    long long number;
+    int used = 0;
+    assert_int_equal(sscanf(at, " %15[a-z]=%lld%n", name, &number, &used), 2);
+    at += used;
+    if (strcmp(name, "body") == 0)
+      response->body_size = number;
+    else if (strcmp(name, "asked") == 0)
+      response->requested_ms += number;
+    else if (strcmp(name, "received") == 0)
+      response->received_ms += number;
+    else
+      fail_msg("unknown word: %s", name);
+  }
+}
+
 cachette_http_response *http_response_new(const char *text) {
   cachette_http_response *response = calloc(1, sizeof *response);
   assert_non_null(response);
+  char *at;
   const char *end = text + strcspn(text, "\n");
-  response->status = atoi(text);
+  response->status = (int)strtol(text, &at, 10);
   response->fields = http_fields_new(*end == '\n' ? end + 1 : end);
   response->body_size = -1;
   response->requested_ms = response->received_ms = HTTP_NOW_MS;
+  read_words(response, at, end);
   return response;
 }
 

@@ -32,8 +32,14 @@ void http_fields_free(cachette_http_fields fields);
 cachette_http_request *http_request_new(const char *text);
 void http_request_free(cachette_http_request *request);
 
-/* Parses a response: a line with the status, then field lines. It was asked for and received at
- * HTTP_NOW, and the size of its body is not known. The caller frees it. */
+/*
+ * Parses a response: a line with the status, then field lines. It was asked for and received at
+ * HTTP_NOW, and the size of its body is not known, unless words follow the status:
+ *
+ *     200 asked=-1500 received=500 body=10     milliseconds from HTTP_NOW, and bytes
+ *
+ * The caller frees it.
+ */
 cachette_http_response *http_response_new(const char *text);
 void http_response_free(cachette_http_response *response);
 
