@@ -60,9 +60,14 @@ static bool set_switch(cachette_http_policy *policy, const char *word) {
       {"partial", &policy->store_partial},
       {"trust-cookies", &policy->trust_cookies},
       {"trust-mr", &policy->trust_must_revalidate},
+      {"forward-preconditions", &policy->forward_preconditions},
   };
+  bool value = strncmp(word, "no-", 3) != 0;
+  if (!value) word += 3;
   for (size_t i = 0; i < LENGTH(switches); i++) {
-    if (strcmp(switches[i].word, word) == 0) return *switches[i].value = true;
+    if (strcmp(switches[i].word, word) != 0) continue;
+    *switches[i].value = value;
+    return true;
   }
   return false;
 }
@@ -94,13 +99,60 @@ static bool set_targeted(cachette_http_policy *policy, const char *word) {
   return true;
 }
 
+enum { NAMES_MAX = 4 };
+
+/* Splits a list of names at its commas. */
+static size_t split(cachette_slice list, cachette_slice names[NAMES_MAX]) {
+  const char *at = list.data, *end = at + list.size;
+  size_t count = 0;
+  while (at < end) {
+    const char *comma = memchr(at, ',', (size_t)(end - at));
+    if (comma == NULL) comma = end;
+    assert_true(count < NAMES_MAX);
+    names[count++] = (cachette_slice){at, (size_t)(comma - at)};
+    at = comma < end ? comma + 1 : end;
+  }
+  return count;
+}
+
+/* Takes words whose value is text. `text` is the word where it lies in the policy's text. */
+static bool set_text(cachette_http_policy *policy, const char *word, const char *text) {
+  static cachette_slice keys[NAMES_MAX], sessions[NAMES_MAX];
+  const char *equals = strchr(word, '=');
+  if (equals == NULL) return false;
+  size_t name_size = (size_t)(equals + 1 - word);
+  cachette_slice value = {text + name_size, strlen(equals + 1)};
+  if (strncmp(word, "key=", name_size) == 0) {
+    policy->key_cookie_count = split(value, keys);
+    policy->key_cookies = keys;
+  } else if (strncmp(word, "session=", name_size) == 0) {
+    policy->session_cookie_count = split(value, sessions);
+    policy->session_cookies = sessions;
+  } else if (strncmp(word, "name=", name_size) == 0) {
+    policy->name = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/* Takes one word. `at` is where it begins, and `used` is how far it goes. */
+static void set(cachette_http_policy *policy, const char *word, const char *at, int *used) {
+  const char *begin = at + strspn(at, " ");
+  if (strncmp(word, "search=", 7) == 0) {
+    policy->no_vary_search = cachette_str(begin + 7);
+    *used = (int)strlen(at);
+    return;
+  }
+  if (!set_choice(policy, word) && !set_flag(policy, word) && !set_switch(policy, word) &&
+      !set_number(policy, word) && !set_targeted(policy, word) && !set_text(policy, word, begin))
+    fail_msg("unknown word: %s", word);
+}
+
 cachette_http_policy http_policy(const char *words) {
   cachette_http_policy policy = {0};
   char word[32];
-  for (int used = 0; sscanf(words, "%31s%n", word, &used) == 1; words += used) {
-    if (!set_choice(&policy, word) && !set_flag(&policy, word) && !set_switch(&policy, word) &&
-        !set_number(&policy, word) && !set_targeted(&policy, word))
-      fail_msg("unknown word: %s", word);
-  }
+  for (int used = 0; sscanf(words, "%31s%n", word, &used) == 1; words += used)
+    set(&policy, word, words, &used);
   return policy;
 }

@@ -17,9 +17,15 @@
  *     vary-cookie vary-auth      vary_allow
  *     encoding language          normalize
  *     drop sort                  query
- *     heuristic max-stale post partial trust-cookies trust-mr
+ *     heuristic max-stale post partial trust-cookies trust-mr forward-preconditions
+ *     no-heuristic ...           the same, unset
  *     cdn                        targeted: CDN-Cache-Control
  *     my,cdn                     targeted: My-Cache-Control, then CDN-Cache-Control
+ *     key=a,b session=a,b        key_cookies and session_cookies, up to 4
+ *     name=N                     the cache's name
+ *     search=V                   no_vary_search: the rest of the text, so it must come last
+ *
+ * The policy points to the text, and to names that the next call overwrites.
  */
 cachette_http_policy http_policy(const char *words);
 
