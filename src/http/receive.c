@@ -168,13 +168,12 @@ void cachette_http_receive(cachette_http_exchange *exchange, const cachette_http
     return;
   }
   cachette__http_look_at_response(state->policy, response, &state->answered);
-  if (state->bypass == CACHETTE_HTTP_BECAUSE_NONE) {
+  exchange->invalidates = state->canonical.size > 0 &&
+                          cachette__http_invalidates(&state->asked, &state->answered);
+  if (state->bypass == CACHETTE_HTTP_BECAUSE_NONE)
     receive_related(exchange, state, now_ms);
-    return;
-  }
-  pass(exchange, state->bypass);
-  exchange->invalidates =
-      state->canonical.size > 0 && cachette__http_invalidates(&state->asked, &state->answered);
+  else
+    pass(exchange, state->bypass);
 }
 
 bool cachette_http_invalidated(cachette_http_exchange *exchange, size_t index,
