@@ -12,17 +12,17 @@
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(cachette__http_hash), "the state fits");
 _Static_assert(SHA256_DIGEST_LENGTH == CACHETTE_HTTP_KEY_SIZE, "a key is a digest");
 
-static SHA256_CTX *context_of(cachette__http_hash *hash) { return (void *)hash->state; }
+#define CONTEXT(hash) ((SHA256_CTX *)(void *)(hash)->state)
 
-void cachette__http_hash_begin(cachette__http_hash *hash) { SHA256_Init(context_of(hash)); }
+void cachette__http_hash_begin(cachette__http_hash *hash) { SHA256_Init(CONTEXT(hash)); }
 
 void cachette__http_hash_add(cachette__http_hash *hash, cachette_slice bytes) {
-  if (bytes.size > 0) SHA256_Update(context_of(hash), bytes.data, bytes.size);
+  if (bytes.size > 0) SHA256_Update(CONTEXT(hash), bytes.data, bytes.size);
 }
 
 void cachette__http_hash_end(cachette__http_hash *hash,
                              unsigned char digest[CACHETTE_HTTP_KEY_SIZE]) {
-  SHA256_Final(digest, context_of(hash));
+  SHA256_Final(digest, CONTEXT(hash));
 }
 
 void cachette__http_digest(cachette_slice bytes, unsigned char digest[CACHETTE_HTTP_KEY_SIZE]) {
