@@ -31,8 +31,11 @@ struct found {
 
 static struct found find(const cachette_http_policy *policy,
                          const cachette_http_response *response) {
-  struct found found = {0};
+  struct found found;
   cachette__http_answered answered;
+  /* Nothing of what was there before may be left. */
+  memset(&found, 0xa5, sizeof found);
+  memset(&answered, 0xa5, sizeof answered);
   cachette__http_look_at_response(policy, response, &answered);
   found.life = cachette__http_find_freshness(policy, &answered, &found.stored);
   return found;
@@ -158,6 +161,10 @@ static void the_lifetime_is_what_the_response_tells(void **state) {
       {"5.3: Expires with seconds instead of a date", "", "200\nExpires: 3600", "explicit 0"},
       {"5.3: Expires in the form of RFC 850", "", "200\nExpires: Sunday, 06-Nov-44 09:49:37 GMT",
        "explicit 3600"},
+      {"RFC 9110, 5.6.7: a year of two digits, 49 years ahead", "",
+       "200\nExpires: Friday, 06-Nov-93 08:49:37 GMT", "explicit 1546300800"},
+      {"RFC 9110, 5.6.7: it is in the past if it were more than 50 years ahead", "",
+       "200\nExpires: Friday, 06-Nov-95 08:49:37 GMT", "explicit 0"},
       {"5.3: Expires in the form of asctime()", "", "200\nExpires: Sun Nov  6 09:49:37 2044",
        "explicit 3600"},
       {"4.2.1: several equal lines of Expires", "", "200\nExpires: @60\nExpires: @60",
@@ -309,6 +316,8 @@ static void without_a_lifetime_the_policy_may_have_one(void **state) {
        "heuristic 0.100 modified -1"},
       {"4.2.2: at most a day", "heuristic", "200\nLast-Modified: @-864001",
        "heuristic 86400 modified -864001"},
+      {"4.2.2: modified when Unix time began", "heuristic",
+       "200\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT", "heuristic 86400 modified -2362034977"},
       {"4.2.2: just a day", "heuristic", "200\nLast-Modified: @-863990",
        "heuristic 86399 modified -863990"},
       {"4.2.2: modified now", "heuristic", "200\nLast-Modified: @0", "none modified 0"},
@@ -388,6 +397,8 @@ static void stale_windows_are_those_of_the_response_or_of_the_policy(void **stat
        "200\nCache-Control: s-maxage=1, stale-while-revalidate=5", "explicit 1 swr 5 own"},
       {"5.2.2.10: s-maxage with a window of 0", "swr=50 sie=70",
        "200\nCache-Control: s-maxage=1, stale-if-error=0", "explicit 1 own"},
+      {"5.2.2.10: s-maxage with the other window of 0", "swr=50 sie=70",
+       "200\nCache-Control: s-maxage=1, stale-while-revalidate=0", "explicit 1 own"},
       {"5.2.2.10: s-maxage with windows, and must-revalidate", "",
        "200\nCache-Control: s-maxage=1, stale-if-error=7, must-revalidate", "explicit 1 must own"},
       {"5.2.2.4: no-cache", "swr=50 sie=70", "200\nCache-Control: max-age=1, no-cache",
