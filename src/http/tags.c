@@ -110,19 +110,24 @@ static void find_groups(const cachette__http_tags *tags, cachette__http_tag_spac
 
 /* ---- The URI ---- */
 
-/* Writes the tag of the URI. False: the key has nothing else, so the URI is purged by its key. */
-static bool uri_tag(const cachette__http_tags *tags, char *text, cachette_slice *tag) {
+void cachette__http_uri_tag(const unsigned char key[CACHETTE_HTTP_KEY_SIZE],
+                            char text[CACHETTE__HTTP_URI_TAG_SIZE]) {
   static const char digits[] = "0123456789abcdef", prefix[] = "uri ";
-  if (!cachette__http_key_is_special(tags->canonical)) return false;
-  unsigned char key[CACHETTE_HTTP_KEY_SIZE];
-  cachette__http_digest(cachette__http_key_uri(tags->canonical), key);
   char *at = text + sizeof prefix - 1;
   memcpy(text, prefix, sizeof prefix - 1);
-  for (size_t i = 0; i < sizeof key; i++) {
+  for (size_t i = 0; i < CACHETTE_HTTP_KEY_SIZE; i++) {
     *at++ = digits[key[i] >> 4];
     *at++ = digits[key[i] & 0xf];
   }
-  *tag = (cachette_slice){text, (size_t)(at - text)};
+}
+
+/* Writes the tag of the URI. False: the key has nothing else, so the URI is purged by its key. */
+static bool uri_tag(const cachette__http_tags *tags, char *text, cachette_slice *tag) {
+  if (!cachette__http_key_is_special(tags->canonical)) return false;
+  unsigned char key[CACHETTE_HTTP_KEY_SIZE];
+  cachette__http_digest(cachette__http_key_uri(tags->canonical), key);
+  cachette__http_uri_tag(key, text);
+  *tag = (cachette_slice){text, CACHETTE__HTTP_URI_TAG_SIZE};
   return true;
 }
 

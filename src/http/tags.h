@@ -17,6 +17,7 @@
 enum {
   CACHETTE__HTTP_TAG_MAX = 512,  /* bytes of a tag */
   CACHETTE__HTTP_TAGS_MAX = 512, /* of a response */
+  CACHETTE__HTTP_URI_TAG_SIZE = 4 + 2 * CACHETTE_HTTP_KEY_SIZE,
 };
 
 /* What cachette__http_next_tag() works with; the tag in hand may point into it. */
@@ -44,5 +45,10 @@ bool cachette__http_next_tag(const void *tags, size_t *at, cachette_http_field *
  */
 size_t cachette__http_group_tag(cachette_slice canonical, cachette_slice group, char *text,
                                 size_t capacity);
+
+/* Writes the tag of a URI: "uri " and its key in hexadecimal digits. Records have it if their keys
+ * have more than the URI. */
+void cachette__http_uri_tag(const unsigned char key[CACHETTE_HTTP_KEY_SIZE],
+                            char text[CACHETTE__HTTP_URI_TAG_SIZE]);
 
 #endif
