@@ -8,7 +8,8 @@
 #include "request.h"
 #include "response.h"
 
-/* Returns whether a response invalidates anything: 2xx and 3xx of unsafe and unknown methods. */
+/* Returns whether a response invalidates anything: 2xx and 3xx of unsafe and unknown methods, POST
+ * among them, even if the policy caches it. */
 bool cachette__http_invalidates(const cachette__http_asked *asked,
                                 const cachette__http_answered *answered);
 
@@ -16,7 +17,10 @@ bool cachette__http_invalidates(const cachette__http_asked *asked,
  * Finds the item of an index: the target URI, Location, Content-Location (only those of the same
  * origin), then the groups of Cache-Group-Invalidation.
  *   canonical  the canonical key of the request
- *   space      for the tag, which points into it; a longer one is left out
+ *   key        of a URI; zeroed for a group
+ *   space      for the tag, which points into it; a longer one is left out. The target URI of a
+ *              cached POST whose response has explicit freshness has none: it asks a question, like
+ *              QUERY, and does not change the answers to others
  */
 bool cachette__http_invalidated_item(const cachette_http_policy *policy,
                                      const cachette__http_asked *asked,
