@@ -378,7 +378,8 @@ CACHETTE_API size_t cachette_http_forward(cachette_http_exchange *exchange,
  * `action` becomes:
  *   PASS      send the response on; or, if it was NULL, your own error
  *   STORE     send it on, and when its whole body is there, write the record
- *   FRESHEN   the stored response is valid: write the record with the stored body, and answer
+ *   FRESHEN   the stored response is valid: answer from it. If `not_stored` is NONE, write the
+ *             record with the stored body
  *   STALE     the origin failed: answer from the record
  *   REFETCH   the response cannot be used with the stored one
  * `invalidates` is set if the store must forget other responses; do it before you answer.

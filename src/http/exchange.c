@@ -170,6 +170,38 @@ static void decide_answer(cachette_http_exchange *exchange, int64_t now_ms) {
   if (exchange->refresh) state->question = refresh_question(state);
 }
 
+/*
+ * If-Match and If-Unmodified-Since are conditions on the current representation. So the cache does
+ * not answer them from what may be outdated, and does not replace them by its own conditions. By
+ * RFC 9111, 4.3.2, it would leave them to the origin in any case, which the policy can choose.
+ */
+static bool must_forward(const cachette__http_state *state, enum cachette_http_action action) {
+  const cachette__http_message *message = &state->asked.message;
+  if (!cachette__http_has(message, CACHETTE__HTTP_IF_MATCH) &&
+      !cachette__http_has(message, CACHETTE__HTTP_IF_UNMODIFIED_SINCE))
+    return false;
+  return action == CACHETTE_HTTP_HIT ? state->policy->forward_preconditions
+                                     : action != CACHETTE_HTTP_ERROR;
+}
+
+/* A stored response matches the request. */
+static void decide_stored(cachette_http_exchange *exchange, cachette__http_state *state,
+                          int64_t now_ms) {
+  cachette__http_use use;
+  cachette__http_may_use(state->policy, &state->asked, &state->stored, now_ms, &use);
+  if (must_forward(state, use.action)) {
+    decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_REQUEST);
+    exchange->coalesce = false;
+    return;
+  }
+  state->has_stored = true;
+  take_use(exchange, &use);
+  if (use.action == CACHETTE_HTTP_HIT || use.action == CACHETTE_HTTP_STALE)
+    decide_answer(exchange, now_ms);
+  else if (use.action == CACHETTE_HTTP_REVALIDATE)
+    state->question = CACHETTE__HTTP_ASK_VALIDATION;
+}
+
 void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
   cachette__http_state *state = cachette__http_state_of(exchange);
   if (state->bypass != CACHETTE_HTTP_BECAUSE_NONE) return;
@@ -197,12 +229,5 @@ void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice recor
       decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_VARY_MISS);
     return;
   }
-  state->has_stored = true;
-  cachette__http_use use;
-  cachette__http_may_use(state->policy, &state->asked, &state->stored, now_ms, &use);
-  take_use(exchange, &use);
-  if (use.action == CACHETTE_HTTP_HIT || use.action == CACHETTE_HTTP_STALE)
-    decide_answer(exchange, now_ms);
-  else if (use.action == CACHETTE_HTTP_REVALIDATE)
-    state->question = CACHETTE__HTTP_ASK_VALIDATION;
+  decide_stored(exchange, state, now_ms);
 }

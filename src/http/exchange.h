@@ -38,8 +38,9 @@ typedef struct cachette__http_state {
   /* Filled by receive(). */
   bool has_response, is_stored_outdated, is_combined;
   cachette__http_answered answered;
-  cachette__http_stored result; /* what is written */
-  void *selector;               /* of `result`, allocated */
+  cachette__http_stored result;                     /* what is written */
+  unsigned char stored_key[CACHETTE_HTTP_KEY_SIZE]; /* of the response that a 304 validated */
+  void *selector;                                   /* of `result`, allocated */
   cachette__http_combination combination;
 
   /* Texts of answer(), forward() and invalidated(), which the fields point to. */

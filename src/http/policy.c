@@ -41,10 +41,13 @@ const char *cachette_http_reason_token(enum cachette_http_reason reason) {
  *
  *     set_cookie             RFC 9111, 7.3: Set-Cookie does not inhibit caching
  *     request_control        RFC 9111, 5.2.1: all directives of requests
- *     normalize              RFC 9111, 4.1: languages without regard to case and order mean the
- * same. Codings without their weights do not, so they are left as they are stale_if_error_ms RFC
- * 9111, 4.2.4: a cache that is disconnected may serve stale responses heuristic              RFC
- * 9111, 4.2.2 max_stale              RFC 9111, 5.2.1.2 store_partial          RFC 9111, 3.3 and 3.4
+ *     normalize              RFC 9111, 4.1: languages, whose case and order do not matter. Codings
+ *                            without their weights are not the same, so they are left as they are
+ *     stale_if_error_ms      RFC 9111, 4.2.4: a cache that is disconnected may use stale responses
+ *     heuristic              RFC 9111, 4.2.2
+ *     max_stale              RFC 9111, 5.2.1.2
+ *     forward_preconditions  RFC 9111, 4.3.2
+ *     store_partial          RFC 9111, 3.3 and 3.4
  *     trust_cookies          RFC 9111, 3.5: Authorization alone is a credential
  *     trust_must_revalidate  RFC 9111, 3.5
  *     vary_allow             RFC 9111, 4.1: Cookie and Authorization select like other fields
@@ -68,6 +71,7 @@ cachette_http_policy cachette_http_policy_rfc(void) {
       .stale_if_error_ms = INT64_C(86400) * 1000,
       .heuristic = true,
       .max_stale = true,
+      .forward_preconditions = true,
       .store_partial = true,
       .trust_cookies = true,
       .trust_must_revalidate = true,

@@ -106,20 +106,26 @@ static void receive_part(cachette_http_exchange *exchange, cachette__http_state 
   keep(exchange, state, CACHETTE_HTTP_STORE, now_ms);
 }
 
-/* The stored response is valid. It answers even if it may not be kept any longer. */
+/* The stored response answers, but is not stored again: it is forgotten, unless only this request
+ * did not want to be stored. */
+static void keep_no_longer(cachette_http_exchange *exchange, cachette__http_state *state,
+                           enum cachette_http_reason reason) {
+  exchange->not_stored = reason;
+  exchange->keep_ms = 0;
+  exchange->store_index = false;
+  if ((state->asked.control.directives & CACHETTE__HTTP_NO_STORE) != 0) return;
+  memcpy(exchange->key, state->stored_key, sizeof exchange->key);
+  exchange->invalidates = state->is_stored_outdated = true;
+}
+
 static void receive_valid(cachette_http_exchange *exchange, cachette__http_state *state,
                           int64_t now_ms) {
+  memcpy(state->stored_key, exchange->key, sizeof exchange->key);
   enum cachette_http_reason reason = cachette__http_freshen(
       state->policy, &state->asked, &state->answered, &state->stored, &state->result);
   keep(exchange, state, CACHETTE_HTTP_FRESHEN, now_ms);
-  if (exchange->action != CACHETTE_HTTP_FRESHEN) {
-    state->result = state->stored;
-    exchange->action = CACHETTE_HTTP_FRESHEN;
-  }
-  if (reason != CACHETTE_HTTP_BECAUSE_NONE) {
-    exchange->not_stored = reason;
-    exchange->keep_ms = 0;
-  }
+  exchange->action = CACHETTE_HTTP_FRESHEN; /* also if there is no memory to store it */
+  if (reason != CACHETTE_HTTP_BECAUSE_NONE) keep_no_longer(exchange, state, reason);
   if (!cachette__http_answer_from(exchange, &state->result, now_ms))
     pass(exchange, CACHETTE_HTTP_BECAUSE_RANGE);
 }
@@ -168,8 +174,8 @@ void cachette_http_receive(cachette_http_exchange *exchange, const cachette_http
     return;
   }
   cachette__http_look_at_response(state->policy, response, &state->answered);
-  exchange->invalidates = state->canonical.size > 0 &&
-                          cachette__http_invalidates(&state->asked, &state->answered);
+  exchange->invalidates =
+      state->canonical.size > 0 && cachette__http_invalidates(&state->asked, &state->answered);
   if (state->bypass == CACHETTE_HTTP_BECAUSE_NONE)
     receive_related(exchange, state, now_ms);
   else
