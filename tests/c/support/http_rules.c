@@ -201,26 +201,23 @@ static void store_new(struct player *self, const struct reply *reply) {
 static void freshen(struct player *self) {
   const cachette_http_exchange *exchange = &self->exchange;
   add(next(self), "freshen %d", exchange->status);
-  if (exchange->keep_ms > 0) {
-    assert_int_equal(exchange->not_stored, CACHETTE_HTTP_BECAUSE_NONE);
-    assert_true(store(self, self->stored->body));
+  if (exchange->not_stored != CACHETTE_HTTP_BECAUSE_NONE) {
+    add(&self->verdict, " not kept: %s", cachette_http_reason_token(exchange->not_stored));
     return;
   }
-  add(&self->verdict, " not kept: %s", cachette_http_reason_token(exchange->not_stored));
-  http_shelf_clear(self->shelf, exchange->key);
+  assert_true(exchange->keep_ms > 0);
+  assert_true(store(self, self->stored->body));
 }
 
 static void invalidate(struct player *self) {
   unsigned char key[CACHETTE_HTTP_KEY_SIZE];
   cachette_slice tag = {NULL, 0};
-  if (!self->exchange.invalidates) return;
   size_t count = 0;
   for (; cachette_http_invalidated(&self->exchange, count, key, &tag); count++) {
     http_shelf_clear(self->shelf, key);
     if (tag.size > 0) http_shelf_clear_tag(self->shelf, tag);
   }
-  assert_true(count > 0);
-  add(next(self), "invalidates");
+  assert_int_equal(self->exchange.invalidates, count > 0);
 }
 
 /* ---- Steps ---- */
@@ -233,6 +230,7 @@ static bool is_bypassed(const cachette_http_exchange *exchange) {
 static bool receive(struct player *self, const struct reply *reply) {
   cachette_http_exchange *exchange = &self->exchange;
   cachette_http_receive(exchange, reply->response, reply->now_ms);
+  invalidate(self); /* before anything is stored */
   switch (exchange->action) {
     case CACHETTE_HTTP_REFETCH:
       add(next(self), "refetch %s", cachette_http_reason_token(exchange->forwarded));
@@ -251,7 +249,7 @@ static bool receive(struct player *self, const struct reply *reply) {
       if (!is_bypassed(exchange))
         add(next(self), "not stored: %s", cachette_http_reason_token(exchange->not_stored));
   }
-  invalidate(self);
+  if (exchange->invalidates) add(next(self), "invalidates");
   bool is_own = exchange->action == CACHETTE_HTTP_PASS || exchange->action == CACHETTE_HTTP_STORE;
   if (!is_own || reply->response != NULL) answer(self, is_own ? reply : NULL);
   return false;
