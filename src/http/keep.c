@@ -44,7 +44,8 @@ size_t cachette_http_record_size(const cachette_http_exchange *exchange,
 /* Whether a body has the size that is expected; if the response announced none, any size. */
 static bool is_complete(const cachette_http_exchange *exchange, int64_t size) {
   const cachette__http_state *state = cachette__http_state_in(exchange);
-  if (base_of(exchange) != NULL) return size == state->result.body_size;
+  bool is_part = state->answered.response->status == 206; /* Content-Range tells its size */
+  if (is_part || base_of(exchange) != NULL) return size == state->result.body_size;
   int64_t announced = cachette__http_announced_size(&state->answered);
   return announced < 0 || announced == size;
 }
