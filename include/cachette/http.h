@@ -299,8 +299,7 @@ typedef struct cachette_http_exchange {
 
   /* STORE and FRESHEN. */
   int64_t keep_ms;  /* how long the record is worth keeping: lifetime, stale windows, and 5 minutes
-                       if it can be validated; at most CACHETTE_TTL_MAX. 0, only after FRESHEN: it
-                       may not be kept; clear `key` */
+                       if it can be validated; at most CACHETTE_TTL_MAX */
   bool store_index; /* the response varies: also store cachette_http_index_write() under the key of
                        the request, `index_key`. Keep it at least as long as any of its variants,
                        such as for a day: without it, they are not found */

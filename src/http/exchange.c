@@ -198,8 +198,9 @@ static void decide_stored(cachette_http_exchange *exchange, cachette__http_state
   take_use(exchange, &use);
   if (use.action == CACHETTE_HTTP_HIT || use.action == CACHETTE_HTTP_STALE)
     decide_answer(exchange, now_ms);
-  else if (use.action == CACHETTE_HTTP_REVALIDATE)
-    state->question = CACHETTE__HTTP_ASK_VALIDATION;
+  if (exchange->action == CACHETTE_HTTP_REVALIDATE || use.refresh)
+    state->question = cachette__http_can_validate(&state->stored) ? CACHETTE__HTTP_ASK_VALIDATION
+                                                                  : CACHETTE__HTTP_ASK_ANEW;
 }
 
 void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
