@@ -33,6 +33,7 @@ def test_every_benchmark_prints_its_table_and_draws_its_charts(tmp_path: pathlib
     r'live keys and values at the end, of the limit +\d',
     r'256 +\d+ +\d+ +\d+%',
     r'1, values of 1 MiB +\d',
+    r'decide: the verdict of a hit +\d',
     r'await fetch\(key\), hit +\d',
     r'A GET in FastAPI',
     r'parquet, 10 rows of 4 columns +\d',
