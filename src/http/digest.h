@@ -5,9 +5,12 @@
 
 #include "cachette/http.h"
 
-/* Private. It holds no pointer, so it needs no end and may be copied. */
+/* Private. It collects small parts, since each call of OpenSSL costs as much as a few dozen bytes.
+ */
 typedef struct cachette__http_hash {
   uint64_t state[16];
+  size_t collected;
+  unsigned char parts[256];
 } cachette__http_hash;
 
 void cachette__http_hash_begin(cachette__http_hash *hash);

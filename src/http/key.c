@@ -49,18 +49,14 @@ static void put_authority(cachette__http_output *output, cachette_slice host, ca
   cachette__http_put_end(output, begin);
 }
 
-/* Writes version, scheme and authority. False: the authority is invalid. */
-static bool put_origin(cachette__http_output *output, cachette_slice scheme,
-                       cachette_slice authority) {
-  cachette_slice host, port;
-  if (!cachette__http_scheme_is_known(scheme)) return false;
-  if (!cachette__http_authority_split(scheme, authority, &host, &port)) return false;
+/* Writes version, scheme and authority. */
+static void put_origin(cachette__http_output *output, cachette_slice scheme, cachette_slice host,
+                       cachette_slice port) {
   put_part(output, 'v', cachette_str("1"));
   size_t begin = part_begin(output, 's');
   cachette__http_put_lower(output, scheme);
   cachette__http_put_end(output, begin);
   put_authority(output, host, port);
-  return true;
 }
 
 static void put_path(cachette__http_output *output, cachette_slice path) {
@@ -128,7 +124,7 @@ size_t cachette__http_key_write(const cachette_http_policy *policy,
   cachette__http_output output = {bytes, capacity, 0};
   const cachette_http_request *request = asked->request;
   if (asked->authority.size == 0) return 0;
-  if (!put_origin(&output, request->scheme, asked->authority)) return 0;
+  put_origin(&output, request->scheme, asked->host, asked->port);
   put_path(&output, request->path);
   put_query(&output, policy, request->query);
   if (asked->method == CACHETTE__HTTP_QUERY || asked->method == CACHETTE__HTTP_POST)
@@ -188,13 +184,16 @@ static void put_relative(cachette__http_output *output, const cachette_http_poli
 size_t cachette__http_key_of_uri(const cachette_http_policy *policy, cachette_slice base,
                                  cachette_slice reference, unsigned char *bytes, size_t capacity) {
   cachette__http_uri uri;
+  cachette_slice host, port;
   cachette__http_output output = {bytes, capacity, 0};
   if (!cachette__http_uri_split(reference, &uri)) return 0;
   bool is_absolute = uri.scheme.data != NULL, has_authority = uri.authority.data != NULL;
   if (is_absolute ? !has_authority : base.size == 0) return 0;
   cachette_slice scheme = is_absolute ? uri.scheme : find_part(base, 's');
   cachette_slice authority = has_authority ? uri.authority : find_part(base, 'a');
-  if (!put_origin(&output, scheme, authority)) return 0;
+  if (!cachette__http_scheme_is_known(scheme)) return 0;
+  if (!cachette__http_authority_split(scheme, authority, &host, &port)) return 0;
+  put_origin(&output, scheme, host, port);
   if (!has_authority) {
     put_relative(&output, policy, base, &uri);
     return output.size;

@@ -7,8 +7,8 @@
 
 _Static_assert(CACHETTE__HTTP_OTHER <= 64, "one bit for each known name");
 
-static const char *const texts[] = {
-#define TEXT(name, text) text,
+static const cachette_slice texts[] = {
+#define TEXT(name, text) {text, sizeof text - 1},
     CACHETTE__HTTP_NAMES(TEXT)
 #undef TEXT
 };
@@ -18,7 +18,7 @@ static enum cachette__http_name find(cachette_slice name, enum cachette__http_na
                                      enum cachette__http_name last) {
   char initial = (char)(cachette__http_at(name, 0) | 0x20);
   for (int known = (int)first; known <= (int)last; known++) {
-    if (texts[known][0] == initial && cachette__http_is(name, texts[known]))
+    if (cachette__http_at(texts[known], 0) == initial && cachette__http_equals(name, texts[known]))
       return (enum cachette__http_name)known;
   }
   return CACHETTE__HTTP_OTHER;
@@ -76,9 +76,7 @@ enum cachette__http_name cachette__http_name_of(cachette_slice name) {
   }
 }
 
-cachette_slice cachette__http_name_text(enum cachette__http_name name) {
-  return cachette_str(texts[name]);
-}
+cachette_slice cachette__http_name_text(enum cachette__http_name name) { return texts[name]; }
 
 static void remember(cachette__http_message *message, enum cachette__http_name name, size_t line) {
   uint64_t bit = UINT64_C(1) << name;
@@ -113,7 +111,8 @@ bool cachette__http_line(const cachette__http_message *message, enum cachette__h
                                                     : (size_t)message->first[name] + 1;
   for (; index < end; index++) {
     const cachette_http_field *field = &message->fields.list[index];
-    if (!cachette__http_is(field->name, texts[name])) continue;
+    bool is_first = index == message->first[name]; /* its name is known */
+    if (!is_first && !cachette__http_equals(field->name, texts[name])) continue;
     *at = index + 1;
     *value = cachette__http_trim(field->value);
     return true;

@@ -27,10 +27,11 @@ static inline void cachette__http_put_byte(cachette__http_output *output, unsign
 
 /* Writes a text in lower case. */
 static inline void cachette__http_put_lower(cachette__http_output *output, cachette_slice text) {
-  for (size_t i = 0; i < text.size; i++) {
-    char character = cachette__http_lower(cachette__http_at(text, i));
-    cachette__http_put_byte(output, (unsigned char)character);
-  }
+  size_t begin = output->size;
+  cachette__http_put(output, text);
+  size_t end = output->size < output->capacity ? output->size : output->capacity;
+  for (size_t i = begin; i < end; i++)
+    output->bytes[i] = (unsigned char)cachette__http_lower((char)output->bytes[i]);
 }
 
 /* Writes the lowest `width` bytes of a number, highest first. */

@@ -59,18 +59,20 @@ static bool is_target(const cachette_http_request *request) {
  * application that looks at Host must not see another host than the key has: Host occurs twice
  * (RFC 9112, 3.2), it is invalid, or it differs from the authority of the request line.
  */
-static bool find_authority(const cachette_http_request *request,
-                           const cachette__http_message *message, cachette_slice *authority) {
-  cachette_slice host, port, found, line;
+static bool find_authority(const cachette_http_request *request, cachette__http_asked *asked) {
+  cachette_slice found, line;
+  const cachette__http_message *message = &asked->message;
   bool has_host = cachette__http_has(message, CACHETTE__HTTP_HOST);
   bool has_authority = request->authority.size > 0;
   if (!cachette__http_scheme_is_known(request->scheme)) return false;
   if (has_host && !cachette__http_single(message, CACHETTE__HTTP_HOST, &line)) return false;
   if (!has_host && !has_authority) return false;
   found = has_authority ? request->authority : line;
-  if (!cachette__http_authority_split(request->scheme, found, &host, &port)) return false;
-  if (has_host && !cachette__http_authority_equals(request->scheme, found, line)) return false;
-  *authority = found;
+  if (!cachette__http_authority_split(request->scheme, found, &asked->host, &asked->port))
+    return false;
+  if (has_host && has_authority && !cachette__http_authority_equals(request->scheme, found, line))
+    return false;
+  asked->authority = found;
   return true;
 }
 
@@ -197,7 +199,7 @@ enum cachette_http_reason cachette__http_ask(const cachette_http_policy *policy,
   is_clean = is_clean && cachette__http_is_token(request->method);
   bool is_plain = asked->method <= CACHETTE__HTTP_POST;
   bool has_target = is_target(request);
-  bool has_authority = has_target && find_authority(request, &asked->message, &asked->authority);
+  bool has_authority = has_target && find_authority(request, asked);
   if (!is_clean || (is_plain && !has_target)) return CACHETTE_HTTP_BECAUSE_MALFORMED;
   if (!is_plain) return CACHETTE_HTTP_BECAUSE_METHOD;
   if (has_override(&asked->message)) return CACHETTE_HTTP_BECAUSE_OVERRIDE;
