@@ -122,8 +122,7 @@ static bool put_codings(cachette__http_output *output, choices *codings) {
   for (size_t i = 0; i < codings->count; i++) {
     const choice *coding = &codings->list[i];
     if (coding == identity) continue;
-    if (coding->weight > 0 || (accepts_any && coding != any))
-      put(output, coding->name, coding->weight == 0);
+    if (coding->weight > 0 || accepts_any) put(output, coding->name, coding->weight == 0);
   }
   if (rule != NULL && rule->weight == 0) put(output, cachette_str("identity"), true);
   return true;

@@ -88,7 +88,7 @@ static size_t host_size(cachette_slice authority) {
 
 static bool is_default_port(cachette_slice scheme, cachette_slice port) {
   const char *expected = cachette__http_is(scheme, "https") ? "443" : "80";
-  return port.size == 0 || cachette__http_is(port, expected);
+  return cachette__http_is(port, expected);
 }
 
 bool cachette__http_authority_split(cachette_slice scheme, cachette_slice authority,

@@ -335,8 +335,39 @@ static void parts_have_the_bytes_before_and_after_an_offset(void **state) {
   assert_int_equal(cachette__http_first(nothing, 0).size, 0);
 }
 
+/* Each pair of bytes, in short texts and in long ones, of which several bytes are compared at once.
+ */
+static void only_ascii_letters_match_in_any_case(void **state) {
+  (void)state;
+  static const size_t sizes[] = {1, 7, 8, 9, 16, 19};
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    char *left = test_malloc(sizes[i]), *right = test_malloc(sizes[i]);
+    memset(left, 'x', sizes[i]);
+    memset(right, 'X', sizes[i]);
+    cachette_slice texts[] = {{left, sizes[i]}, {right, sizes[i]}};
+    for (int pair = 0; pair < 65536; pair++) {
+      unsigned char bytes[] = {(unsigned char)(pair >> 8), (unsigned char)pair};
+      bool are_letters = (bytes[0] | 0x20) >= 'a' && (bytes[0] | 0x20) <= 'z';
+      bool expected = bytes[0] == bytes[1] || (are_letters && (bytes[0] ^ bytes[1]) == 0x20);
+      size_t at = (size_t)pair % sizes[i];
+      left[at] = (char)bytes[0];
+      right[at] = (char)bytes[1];
+      assert_int_equal(cachette__http_equals(texts[0], texts[1]), expected);
+      assert_int_equal(cachette__http_compare(texts[0], texts[1]) == 0, expected);
+      left[at] = 'x';
+      right[at] = 'X';
+    }
+    texts[0].size--;
+    assert_false(cachette__http_equals(texts[0], texts[1]));
+    assert_true(cachette__http_compare(texts[0], texts[1]) < 0);
+    test_free(left);
+    test_free(right);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(only_ascii_letters_match_in_any_case),
       cmocka_unit_test(token_characters_are_letters_digits_and_fifteen_signs),
       cmocka_unit_test(blanks_are_space_and_tab),
       cmocka_unit_test(a_token_is_not_empty_and_has_token_characters_only),
