@@ -167,13 +167,13 @@ void cachette_http_receive(cachette_http_exchange *exchange, const cachette_http
   exchange->store_index = exchange->invalidates = false;
   exchange->keep_ms = 0;
   state->has_response = response != NULL;
+  if (response != NULL) cachette__http_look_at_response(state->policy, response, &state->answered);
   if (answer_despite_error(exchange, state, response != NULL ? response->status : 0, now_ms))
     return;
   if (response == NULL) {
     pass(exchange, CACHETTE_HTTP_BECAUSE_ORIGIN_ERROR);
     return;
   }
-  cachette__http_look_at_response(state->policy, response, &state->answered);
   exchange->invalidates =
       state->canonical.size > 0 && cachette__http_invalidates(&state->asked, &state->answered);
   if (state->bypass == CACHETTE_HTTP_BECAUSE_NONE)
