@@ -43,7 +43,7 @@ static bool is_sent(const cachette_http_exchange *exchange, const cachette__http
   if (name == CACHETTE__HTTP_CONTENT_LENGTH) return false; /* it is computed */
   if (exchange->status == 304) return is_in_304(stored, name);
   if (exchange->status == 412 || exchange->status == 416) return is_in_error(name);
-  return exchange->status != 206 || stored->total_size >= 0 || name != CACHETTE__HTTP_CONTENT_RANGE;
+  return exchange->status != 206 || name != CACHETTE__HTTP_CONTENT_RANGE; /* this, too */
 }
 
 /* Lists the fields of a record, or of the record that is about to be written. */

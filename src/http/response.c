@@ -135,8 +135,11 @@ bool cachette__http_sets_cookie(cachette_slice field) {
 bool cachette__http_is_stored(const cachette_http_policy *policy,
                               const cachette__http_answered *answered,
                               const cachette_http_field *field) {
-  /* The age is counted on from the record (RFC 9111, 5.1). */
+  /* The age is counted on from the record (RFC 9111, 5.1), and the range of a part is computed:
+   * less of it may be sent, and it may become the whole (RFC 9111, 3.2 and 3.4). */
   if (cachette__http_is(field->name, "age")) return false;
+  if (answered->response->status == 206 && cachette__http_is(field->name, "content-range"))
+    return false;
   if (policy->set_cookie != CACHETTE_HTTP_COOKIE_STORE && cachette__http_sets_cookie(field->name))
     return false;
   if (cachette__http_is_hop_by_hop(&answered->message, field)) return false; /* RFC 9111, 3.1 */

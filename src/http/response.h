@@ -30,8 +30,9 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
 /* Returns whether a field name is Set-Cookie or its relative, Set-Cookie2. */
 bool cachette__http_sets_cookie(cachette_slice field);
 
-/* Returns whether a field of a response is to be stored: not hop-by-hop, not Age, not Set-Cookie
- * unless the policy stores it, not named by a qualified private (in a shared cache) or no-cache. */
+/* Returns whether a field of a response is to be stored: not hop-by-hop, not Age, not the range of
+ * a 206, not Set-Cookie unless the policy stores it, not named by a qualified private (in a shared
+ * cache) or no-cache. */
 bool cachette__http_is_stored(const cachette_http_policy *policy,
                               const cachette__http_answered *answered,
                               const cachette_http_field *field);
