@@ -86,17 +86,9 @@ static void store_record(job *self, cachette_slice body) {
   free(bytes);
 }
 
-/* A 304 made the stored response fresh, or took the permission to keep it away. */
-static void update_record(job *self) {
-  if (self->exchange.keep_ms > 0)
-    store_record(self, stored_body(self));
-  else
-    cachette_clear(self->store, key_slice(self->exchange.key), NULL);
-}
-
-/* Clears what an unsafe request, such as a POST, has changed. A store that finds records by tag
- * would clear those of `tag`, too. A group has only a tag, and no record has its key, which is
- * zeroed. */
+/* Clears what an unsafe request, such as a POST, has changed, and what may not be kept. A store
+ * that finds records by tag would clear those of `tag`, too. A group has only a tag, and no record
+ * has its key, which is zeroed. */
 static void clear_invalidated(job *self) {
   unsigned char key[CACHETTE_HTTP_KEY_SIZE];
   cachette_slice tag;
@@ -184,7 +176,8 @@ static void ask_origin(job *self) {
   } while (self->exchange.action == CACHETTE_HTTP_REFETCH);
   /* First, so that a client that has its answer never gets an old response after it. */
   if (self->exchange.invalidates) clear_invalidated(self);
-  if (self->exchange.action == CACHETTE_HTTP_FRESHEN) update_record(self);
+  if (self->exchange.action == CACHETTE_HTTP_FRESHEN && self->exchange.keep_ms > 0)
+    store_record(self, stored_body(self));
   if (self->exchange.action == CACHETTE_HTTP_FRESHEN ||
       self->exchange.action == CACHETTE_HTTP_STALE) {
     send_stored(self);
