@@ -198,9 +198,8 @@ static void decide_stored(cachette_http_exchange *exchange, cachette__http_state
   take_use(exchange, &use);
   if (use.action == CACHETTE_HTTP_HIT || use.action == CACHETTE_HTTP_STALE)
     decide_answer(exchange, now_ms);
-  if (exchange->action == CACHETTE_HTTP_REVALIDATE || use.refresh)
-    state->question = cachette__http_can_validate(&state->stored) ? CACHETTE__HTTP_ASK_VALIDATION
-                                                                  : CACHETTE__HTTP_ASK_ANEW;
+  else if (use.action == CACHETTE_HTTP_REVALIDATE)
+    state->question = CACHETTE__HTTP_ASK_VALIDATION;
 }
 
 void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
