@@ -410,7 +410,9 @@ CACHETTE_API bool cachette_http_invalidated(cachette_http_exchange *exchange, si
 typedef struct cachette_http_extra {
   const cachette_slice *tags; /* of your own, for purging; those of the response are added */
   size_t tag_count;
-  void *more[4]; /* reserved; must be NULL */
+  uint64_t epoch; /* a number of your own, such as how much was purged before the origin was asked:
+                     cachette_http_record_describe() returns it */
+  void *more[4];  /* reserved; must be NULL */
 } cachette_http_extra;
 
 /*
@@ -468,6 +470,7 @@ typedef struct cachette_http_record_info {
   int64_t requested_ms, received_ms; /* when the origin was asked, and when it answered */
   int64_t lifetime_ms;
   int64_t body_size;
+  uint64_t epoch;         /* of cachette_http_extra */
   uint64_t body_checksum; /* names parts of the body, if you store it apart from the head */
   size_t tag_count;
   bool is_index; /* an index record, which has no response */

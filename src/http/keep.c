@@ -65,6 +65,7 @@ int cachette_http_record_write(cachette_http_exchange *exchange, const cachette_
   }
   state->result.body_size = size;
   state->result.body_checksum = cachette__http_body_checksum(body, body_count);
+  state->result.epoch = extra != NULL ? extra->epoch : 0;
   sources from;
   init(&from, exchange, extra);
   cachette__http_record_put(&state->result, &from.field, &from.tag, head);

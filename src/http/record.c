@@ -28,9 +28,9 @@ enum {
   STATUS = 20,
   FLAGS = 22,
   NUMBERS = 24,
-  SIZES = 128,
-  COUNTS = 144,
-  TABLES = 152
+  SIZES = 136,
+  COUNTS = 152,
+  TABLES = 160
 };
 
 /* In their order in the head. */
@@ -47,7 +47,8 @@ enum {
   X(body_size)           \
   X(first_byte)          \
   X(total_size)          \
-  X(body_checksum)
+  X(body_checksum)       \
+  X(epoch)
 
 static const unsigned char magic[CHECKSUM] = {'c', 'H', 'T', 'P', VERSION, 0, 0, 0};
 

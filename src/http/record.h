@@ -9,12 +9,13 @@
  *      16  head size        4 bytes
  *      20  status           2 bytes
  *      22  flags            2 bytes: enum cachette__http_stored_flag
- *      24  numbers          13 of 8 bytes: requested, received, date, initial age, lifetime,
+ *      24  numbers          14 of 8 bytes: requested, received, date, initial age, lifetime,
  *                           window of stale-while-revalidate, of stale-if-error, last modified,
- *                           generation, body size, first byte, total size, checksum of the body
- *     128  sizes            4 of 4 bytes: key, selector, variants, names
- *     144  counts           2 of 4 bytes: fields F, tags T
- *     152  ends of names    F of 4 bytes: where each field's name ends in `names`
+ *                           generation, body size, first byte, total size, checksum of the body,
+ *                           epoch
+ *     136  sizes            4 of 4 bytes: key, selector, variants, names
+ *     152  counts           2 of 4 bytes: fields F, tags T
+ *     160  ends of names    F of 4 bytes: where each field's name ends in `names`
  *          ends of texts    1 + T + F of 4 bytes: where each text ends in `texts`
  *          key              the canonical key; see key.h
  *          selector         see vary.h
@@ -61,6 +62,7 @@ typedef struct cachette__http_stored {
   int64_t while_revalidate_ms, if_error_ms; /* stale windows, which begin when the lifetime ends */
   int64_t last_modified_ms;                 /* -1: not known */
   uint64_t generation;
+  uint64_t epoch; /* the caller's; see cachette_http_extra */
   int64_t body_size;  /* of what is stored */
   int64_t first_byte; /* a partial response: where the stored part begins; else 0 */
   int64_t total_size; /* a partial response: the size of the whole; -1: the response is whole */

@@ -16,6 +16,8 @@ int cachette_http_record_describe(cachette_slice record, cachette_http_record_in
       .received_ms = stored.received_ms,
       .lifetime_ms = stored.lifetime_ms,
       .body_size = stored.body_size,
+      .epoch = stored.epoch,
+      .body_checksum = stored.body_checksum,
       .tag_count = stored.tag_count,
       .is_index = (stored.flags & CACHETTE__HTTP_INDEX) != 0,
   };

@@ -77,6 +77,7 @@ const struct record record_small = {
                .body_size = 9,
                .total_size = -1,
                .body_checksum = UINT64_C(0xffeeddccbbaa9988),
+               .epoch = UINT64_C(0x0807060504030201),
                .etag = SLICE("\"e\""),
                .key = SLICE("key"),
                .vary = SLICE(selector)},
