@@ -6,7 +6,7 @@
  *     RULE("9111 4.2.1", "", {0, "GET http://a.com/", "200\nCache-Control: max-age=60", "stored"},
  *          {60, "GET http://a.com/", "304", "miss stale, not stored: not-modified"})
  *
- * that is: where the rule comes from, a policy (http_policy.h), and up to 5 steps. A step has
+ * that is: where the rule comes from, a policy (http_policy.h), and up to 12 steps. A step has
  *
  * - when it begins, in seconds after HTTP_NOW
  * - a request as in http_message.h; a body may follow an empty line
@@ -38,7 +38,7 @@
 
 #include "http_message.h"
 
-enum { HTTP_STEPS = 5 };
+enum { HTTP_STEPS = 12 };
 
 struct http_step {
   int64_t at_s;
