@@ -78,8 +78,9 @@ static void list_range(cachette_http_exchange *exchange, const cachette__http_st
 static void list_length(cachette_http_exchange *exchange, cachette__http_listing *listing) {
   cachette__http_state *state = cachette__http_state_of(exchange);
   if (exchange->status == 304 || exchange->status == 204) return;
-  bool is_error = exchange->status == 412 || exchange->status == 416 || exchange->status == 504;
-  int64_t size = is_error && !exchange->send_body ? 0 : exchange->body_size;
+  bool is_empty = exchange->status == 412 || exchange->status == 416 ||
+                  exchange->action == CACHETTE_HTTP_ERROR; /* a 504 may also be stored */
+  int64_t size = is_empty ? 0 : exchange->body_size;
   cachette__http_list_known(listing, CACHETTE__HTTP_CONTENT_LENGTH,
                             write_number(state->length, sizeof state->length, size));
 }

@@ -62,9 +62,21 @@ static bool is_understood(int status) {
 }
 
 /* Returns whether a status must not be stored, even if its freshness is explicit: 428, 429, 431 and
- * 511 (RFC 6585), and 425, after which a second request succeeds (RFC 8470, 5.2). */
+ * 511 (RFC 6585), and 425, after which a second request succeeds (RFC 8470, 5.2). 412 and 416 are
+ * about conditions and ranges, which are not in the key: they would answer those who sent none. */
 static bool is_for_one_request(int status) {
-  return status == 425 || status == 428 || status == 429 || status == 431 || status == 511;
+  switch (status) {
+    case 412:
+    case 416:
+    case 425:
+    case 428:
+    case 429:
+    case 431:
+    case 511:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /* A HEAD response has no body that could be stored (RFC 9110, 9.3.2), and unsafe methods have no

@@ -34,6 +34,13 @@ static void fresh_responses_answer(void **state) {
            {1, "HEAD http://a.com/", NULL,
             "hit 200 | Content-Length: 5 | ETag: \"a\" | Age: 1 | body="}),
       RULE("9110 9.3.2", "", {0, "HEAD http://a.com/", OK, "not stored: method"}, {1, A, OK, NULL}),
+      RULE("9110 9.3.2", "", {0, A, "504\nCache-Control: max-age=60", NULL},
+           {1, "HEAD http://a.com/", NULL, "hit 504 | Content-Length: 5 | body="}),
+      /* What is about conditions or a range is no answer for those who sent none. */
+      RULE("CPDoS HHO", "",
+           {0, A "\nRange: bytes=9-", "416\nCache-Control: max-age=60", "not stored: status"}),
+      RULE("CPDoS HHO", "",
+           {0, A "\nIf-Match: \"x\"", "412\nCache-Control: max-age=60", "not stored: status"}),
       /* A response without a body may announce the length of another one. */
       RULE("9110 9.3.2", "", {0, A, OK "\nContent-Length: 5", NULL},
            {1, "HEAD http://a.com/", NULL, "hit 200 | Content-Length: 5"}),
