@@ -202,6 +202,10 @@ static void the_method_counts(void **state) {
       OTHER("10008 2.7: and a GET is no QUERY", "", "GET " A, "QUERY " A TYPE "\n\nx"),
       OTHER("10008 2.7: the URI counts, too", "", "QUERY " A TYPE "\n\nx",
             "QUERY " A "?b" TYPE "\n\nx"),
+      SAME("10008 2.7: with its length", "", "QUERY " A TYPE "\nContent-Length: 1\n\nx",
+           "QUERY " A TYPE "\n\nx"),
+      PASSES("10008 2.7: a body that is not whole", "", "QUERY " A TYPE "\nContent-Length: 2\n\nx",
+             "body"),
       PASSES("10008 2: QUERY needs a type", "", "QUERY " A "\n\nx", "body"),
   };
   check_rules(rules);
