@@ -155,3 +155,18 @@ bool cachette__http_is_hop_by_hop(const cachette__http_message *message,
       return is_listed(message, field->name);
   }
 }
+
+bool cachette__http_lists_end_to_end(const cachette__http_message *message) {
+  cachette_slice line, option;
+  for (size_t at = 0; cachette__http_line(message, CACHETTE__HTTP_CONNECTION, &at, &line);) {
+    while (cachette__http_next(&line, &option)) {
+      /* Without the message, only the name decides. */
+      cachette__http_message none = {.present = 0};
+      cachette_http_field field = {option, {NULL, 0}};
+      if (cachette__http_name_of(option) != CACHETTE__HTTP_OTHER &&
+          !cachette__http_is_hop_by_hop(&none, &field))
+        return true;
+    }
+  }
+  return false;
+}

@@ -115,4 +115,8 @@ bool cachette__http_single(const cachette__http_message *message, enum cachette_
 bool cachette__http_is_hop_by_hop(const cachette__http_message *message,
                                   const cachette_http_field *field);
 
+/* Returns whether Connection lists a known field that is for all recipients, which is forbidden
+ * (RFC 9110, 7.6.1). Those who obey it and those who do not would see different messages. */
+bool cachette__http_lists_end_to_end(const cachette__http_message *message);
+
 #endif

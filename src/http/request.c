@@ -200,7 +200,9 @@ enum cachette_http_reason cachette__http_ask(const cachette_http_policy *policy,
   bool is_plain = asked->method <= CACHETTE__HTTP_POST;
   bool has_target = is_target(request);
   bool has_authority = has_target && find_authority(request, asked);
-  if (!is_clean || (is_plain && !has_target)) return CACHETTE_HTTP_BECAUSE_MALFORMED;
+  bool is_ambiguous = is_plain && cachette__http_lists_end_to_end(&asked->message);
+  if (!is_clean || is_ambiguous || (is_plain && !has_target))
+    return CACHETTE_HTTP_BECAUSE_MALFORMED;
   if (!is_plain) return CACHETTE_HTTP_BECAUSE_METHOD;
   if (has_override(&asked->message)) return CACHETTE_HTTP_BECAUSE_OVERRIDE;
   if (is_body_in_the_way(asked)) return CACHETTE_HTTP_BECAUSE_BODY;

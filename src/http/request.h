@@ -33,7 +33,8 @@ typedef struct cachette__http_asked {
  * Looks at a request. Returns why it passes the cache, or NONE. `asked` is filled in either case.
  * The reasons, in this order:
  *
- *   MALFORMED  a field or the method is no such, or the target is no path and query
+ *   MALFORMED  a field or the method is no such, or the target is no path and query; or Connection
+ *              lists a field that is for all recipients, so that the origin would not see it
  *   METHOD     it is SAFE or UNSAFE
  *   OVERRIDE   a field replaces the method or the target
  *   BODY       GET and HEAD: there is one; QUERY and POST: it is not here as a whole, or a QUERY

@@ -55,23 +55,6 @@ static bool find_length(const cachette__http_message *message, int64_t *length) 
   return true;
 }
 
-/* Returns whether Connection lists a known field that is for all recipients, which is forbidden
- * (RFC 9110, 7.6.1). Those who obey it and those who do not would see different messages. */
-static bool lists_end_to_end(const cachette__http_message *message) {
-  cachette_slice line, option;
-  for (size_t at = 0; cachette__http_line(message, CACHETTE__HTTP_CONNECTION, &at, &line);) {
-    while (cachette__http_next(&line, &option)) {
-      /* Without the message, only the name decides. */
-      cachette__http_message none = {.present = 0};
-      cachette_http_field field = {option, {NULL, 0}};
-      if (cachette__http_name_of(option) != CACHETTE__HTTP_OTHER &&
-          !cachette__http_is_hop_by_hop(&none, &field))
-        return true;
-    }
-  }
-  return false;
-}
-
 void cachette__http_look_at_response(const cachette_http_policy *policy,
                                      const cachette_http_response *response,
                                      cachette__http_answered *answered) {
@@ -82,7 +65,7 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
   cachette__http_cache_control_init(&answered->control);
   answered->is_malformed = !cachette__http_look_through(&answered->message, response->fields) ||
                            !find_length(&answered->message, &answered->content_length) ||
-                           lists_end_to_end(&answered->message);
+                           cachette__http_lists_end_to_end(&answered->message);
   if (answered->is_malformed) {
     /* The fields may not have been looked through to their end. Do not trust what was found. */
     answered->control.directives = CACHETTE__HTTP_NO_STORE;

@@ -88,7 +88,16 @@ static bool may_normalize(const cachette_http_policy *policy, enum cachette__htt
          (policy->normalize & CACHETTE_HTTP_ACCEPT_LANGUAGE) != 0;
 }
 
-/* Begins with the value of a name. False: the request does not have the field. */
+/* Returns whether the origin does not see a field, since it is for one connection. If its value
+ * selected a response, a client could have the response without the field stored for the value. */
+static bool is_hidden(const selecting *field) {
+  const cachette_http_field line = {field->name, {NULL, 0}};
+  return cachette__http_is_hop_by_hop(field->request, &line);
+}
+
+/* Begins with the value of a name. False: the request does not have the field, as the origin sees
+ * it.
+ */
 static bool begin(const cachette_http_policy *policy, const cachette__http_asked *asked,
                   cachette_slice name, selecting *field) {
   cachette_slice line;
@@ -96,7 +105,7 @@ static bool begin(const cachette_http_policy *policy, const cachette__http_asked
   field->name = name;
   field->known = cachette__http_name_of(name);
   field->at = 0;
-  bool is_present = next_line(field, &line);
+  bool is_present = next_line(field, &line) && !is_hidden(field);
   field->at = 0;
   field->is_normalized =
       is_present && may_normalize(policy, field->known) &&

@@ -50,6 +50,32 @@ static void named_fields_must_match(void **state) {
   check_rules(rules);
 }
 
+/* What Connection lists is not forwarded. So the origin answers as if it were not there, and its
+ * response must not be stored for those who send the field to all. */
+static void fields_that_the_origin_does_not_see_select_nothing(void **state) {
+  (void)state;
+#define HIDE(name) "\nConnection: " name
+  static const struct http_rule rules[] = {
+      RULE("9110 7.6.1", "", {0, GET HIDE("b") "\nB: fr", VARY("B") "\n\nen", "stored | > B: none"},
+           {1, GET "\nB: fr", VARY("B") "\n\nfr", "miss vary-miss, stored | body=fr"},
+           {2, GET, NULL, "hit 200 | body=en"},
+           {3, GET HIDE("close, B") "\nB: de", NULL, "hit 200 | body=en"}),
+      SAME("9110 7.6.1: another field", "", VARY("B"), HIDE("bb") "\nB: fr", "\nB: fr"),
+      RULE("9110 7.6.1: a field for all", "",
+           {0, GET HIDE("accept-language") "\nAccept-Language: fr", VARY("Accept-Language"),
+            "pass malformed | > Accept-Language: none | records=0"}),
+      RULE("9110 7.6.1: a cookie of the key", "key=lang",
+           {0, GET HIDE("Cookie") "\nCookie: lang=fr", FRESH, "pass malformed | records=0"}),
+      RULE("9110 7.6.1: the host", "", {0, GET HIDE("x, host"), FRESH, "pass malformed"}),
+      RULE("9110 7.6.1: not hidden", "", {0, GET HIDE("x, hosts"), FRESH, NULL}),
+      RULE("9110 7.6.1: those of a connection", "",
+           {0, GET HIDE("TE, keep-alive, Upgrade, proxy-authorization"), FRESH, NULL}),
+      RULE("9111 4.4: what passes anyway still invalidates", "", {0, GET, FRESH, NULL},
+           {1, "PUT http://example.com/a" HIDE("cookie"), "200", "pass method, invalidates"}),
+  };
+  check_rules(rules);
+}
+
 static void values_are_normalized_only_if_the_policy_says_so(void **state) {
   (void)state;
   static const struct http_rule rules[] = {
@@ -201,6 +227,7 @@ static void credentials_need_a_permission(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(named_fields_must_match),
+      cmocka_unit_test(fields_that_the_origin_does_not_see_select_nothing),
       cmocka_unit_test(values_are_normalized_only_if_the_policy_says_so),
       cmocka_unit_test(variants_are_kept_beside_each_other),
       cmocka_unit_test(credentials_need_a_permission),
