@@ -447,7 +447,7 @@ CACHETTE_API int cachette_http_record_write(cachette_http_exchange *exchange,
  * Returns the size of the joined body; 0: nothing is to be joined, or the bodies have another size
  * than their messages announced.
  */
-CACHETTE_API size_t cachette_http_combine(const cachette_http_exchange *exchange,
+CACHETTE_API size_t cachette_http_combine(cachette_http_exchange *exchange,
                                           cachette_slice stored_body, cachette_slice part,
                                           unsigned char *joined);
 

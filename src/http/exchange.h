@@ -36,7 +36,8 @@ typedef struct cachette__http_state {
   cachette__http_stored stored, index;
 
   /* Filled by receive(). */
-  bool has_response, is_stored_outdated, is_combined;
+  bool has_response, is_stored_outdated;
+  bool is_combined, is_joined; /* the bodies are to be joined, and were */
   cachette__http_answered answered;
   cachette__http_stored result;                     /* what is written */
   unsigned char stored_key[CACHETTE_HTTP_KEY_SIZE]; /* of the response that a 304 validated */

@@ -44,6 +44,8 @@ size_t cachette_http_record_size(const cachette_http_exchange *exchange,
 /* Whether a body has the size that is expected; if the response announced none, any size. */
 static bool is_complete(const cachette_http_exchange *exchange, int64_t size) {
   const cachette__http_state *state = cachette__http_state_in(exchange);
+  /* A part of a wrong size is not joined, but may have the size of the whole. */
+  if (state->is_combined && !state->is_joined) return false;
   bool is_part = state->answered.response->status == 206; /* Content-Range tells its size */
   if (is_part || base_of(exchange) != NULL) return size == state->result.body_size;
   int64_t announced = cachette__http_announced_size(&state->answered);
@@ -72,9 +74,9 @@ int cachette_http_record_write(cachette_http_exchange *exchange, const cachette_
   return CACHETTE_OK;
 }
 
-size_t cachette_http_combine(const cachette_http_exchange *exchange, cachette_slice stored_body,
+size_t cachette_http_combine(cachette_http_exchange *exchange, cachette_slice stored_body,
                              cachette_slice part, unsigned char *joined) {
-  const cachette__http_state *state = cachette__http_state_in(exchange);
+  cachette__http_state *state = cachette__http_state_of(exchange);
   if (!state->is_combined) return 0;
   cachette__http_content_range range;
   if (!cachette__http_answered_range(&state->answered, &range)) return 0;
@@ -85,6 +87,7 @@ size_t cachette_http_combine(const cachette_http_exchange *exchange, cachette_sl
     const cachette__http_combination *whole = &state->combination;
     memcpy(joined + (state->stored.first_byte - whole->first), stored_body.data, stored_body.size);
     memcpy(joined + (range.first - whole->first), part.data, part.size);
+    state->is_joined = true;
   }
   return (size_t)state->combination.size;
 }

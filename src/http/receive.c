@@ -13,6 +13,8 @@
 static void pass(cachette_http_exchange *exchange, enum cachette_http_reason reason) {
   exchange->action = CACHETTE_HTTP_PASS;
   exchange->not_stored = reason;
+  exchange->keep_ms = 0;
+  exchange->store_index = false;
 }
 
 /* Answers from the stored response because the origin failed. False: that is not allowed. */
@@ -57,65 +59,64 @@ static bool find_variant(cachette_http_exchange *exchange, cachette__http_state 
   return true;
 }
 
-/* Decides to write `result`, whose numbers are known, under its key. */
-static void keep(cachette_http_exchange *exchange, cachette__http_state *state,
-                 enum cachette_http_action action, int64_t now_ms) {
+/* Prepares to write `result`, whose numbers are known, under its key. Returns why that is not
+ * possible, or NONE. */
+static enum cachette_http_reason keep(cachette_http_exchange *exchange, cachette__http_state *state,
+                                      int64_t now_ms) {
   state->result.key = state->canonical;
   state->result.generation = state->answered.response->random;
   state->result.vary = (cachette_slice){NULL, 0};
-  if (!find_variant(exchange, state)) {
-    pass(exchange, CACHETTE_HTTP_BECAUSE_NO_MEMORY);
-    return;
-  }
-  exchange->action = action;
-  exchange->not_stored = CACHETTE_HTTP_BECAUSE_NONE;
+  if (!find_variant(exchange, state)) return CACHETTE_HTTP_BECAUSE_NO_MEMORY;
   exchange->keep_ms = cachette__http_keep_ms(&state->result, now_ms);
   if (exchange->keep_ms > CACHETTE_TTL_MAX) exchange->keep_ms = CACHETTE_TTL_MAX;
   /* It ended while it was on its way. A store could take a TTL of 0 for its default. */
-  if (exchange->keep_ms <= 0 && action == CACHETTE_HTTP_STORE)
-    pass(exchange, CACHETTE_HTTP_BECAUSE_NOT_FRESH);
+  return exchange->keep_ms > 0 ? CACHETTE_HTTP_BECAUSE_NONE : CACHETTE_HTTP_BECAUSE_NOT_FRESH;
+}
+
+/* Stores `result`, unless there is a reason not to. */
+static void store(cachette_http_exchange *exchange, cachette__http_state *state,
+                  enum cachette_http_reason reason, int64_t now_ms) {
+  if (reason == CACHETTE_HTTP_BECAUSE_NONE) reason = keep(exchange, state, now_ms);
+  if (reason != CACHETTE_HTTP_BECAUSE_NONE) {
+    pass(exchange, reason);
+    return;
+  }
+  exchange->action = CACHETTE_HTTP_STORE;
+  exchange->not_stored = CACHETTE_HTTP_BECAUSE_NONE;
 }
 
 static void receive_new(cachette_http_exchange *exchange, cachette__http_state *state,
                         int64_t now_ms) {
   enum cachette_http_reason reason =
       cachette__http_may_store(state->policy, &state->asked, &state->answered, &state->result);
-  if (reason != CACHETTE_HTTP_BECAUSE_NONE)
-    pass(exchange, reason);
-  else
-    keep(exchange, state, CACHETTE_HTTP_STORE, now_ms);
+  store(exchange, state, reason, now_ms);
 }
 
 /* A 206 with bytes of the stored response: what both have is stored. */
 static void receive_part(cachette_http_exchange *exchange, cachette__http_state *state,
                          int64_t now_ms) {
-  if (!cachette__http_combine_ranges(&state->answered, &state->stored, &state->combination)) {
-    receive_new(exchange, state, now_ms);
-    return;
-  }
+  state->is_combined =
+      cachette__http_combine_ranges(&state->answered, &state->stored, &state->combination);
   enum cachette_http_reason reason = cachette__http_freshen(
       state->policy, &state->asked, &state->answered, &state->stored, &state->result);
-  if (reason != CACHETTE_HTTP_BECAUSE_NONE) {
-    pass(exchange, reason);
-    return;
-  }
-  state->is_combined = true;
-  state->result.first_byte = state->combination.first;
-  state->result.body_size = state->combination.size;
-  state->result.total_size = state->combination.total;
-  keep(exchange, state, CACHETTE_HTTP_STORE, now_ms);
+  store(exchange, state, reason, now_ms);
 }
 
-/* The stored response answers, but is not stored again: it is forgotten, unless only this request
- * did not want to be stored. */
+/* Whether a reason is of this request or of this cache, and not of the response. Others may go on
+ * to use what is stored. */
+static bool is_passing(const cachette__http_state *state, enum cachette_http_reason reason) {
+  return (state->asked.control.directives & CACHETTE__HTTP_NO_STORE) != 0 ||
+         reason == CACHETTE_HTTP_BECAUSE_CREDENTIALS || reason == CACHETTE_HTTP_BECAUSE_NO_MEMORY;
+}
+
+/* The stored response answers, but is not stored again, and is forgotten. */
 static void keep_no_longer(cachette_http_exchange *exchange, cachette__http_state *state,
                            enum cachette_http_reason reason) {
+  memcpy(exchange->key, state->stored_key, sizeof exchange->key);
   exchange->not_stored = reason;
   exchange->keep_ms = 0;
   exchange->store_index = false;
-  if ((state->asked.control.directives & CACHETTE__HTTP_NO_STORE) != 0) return;
-  memcpy(exchange->key, state->stored_key, sizeof exchange->key);
-  exchange->invalidates = state->is_stored_outdated = true;
+  exchange->invalidates = state->is_stored_outdated = !is_passing(state, reason);
 }
 
 static void receive_valid(cachette_http_exchange *exchange, cachette__http_state *state,
@@ -123,8 +124,9 @@ static void receive_valid(cachette_http_exchange *exchange, cachette__http_state
   memcpy(state->stored_key, exchange->key, sizeof exchange->key);
   enum cachette_http_reason reason = cachette__http_freshen(
       state->policy, &state->asked, &state->answered, &state->stored, &state->result);
-  keep(exchange, state, CACHETTE_HTTP_FRESHEN, now_ms);
-  exchange->action = CACHETTE_HTTP_FRESHEN; /* also if there is no memory to store it */
+  if (reason == CACHETTE_HTTP_BECAUSE_NONE) reason = keep(exchange, state, now_ms);
+  exchange->action = CACHETTE_HTTP_FRESHEN;
+  exchange->not_stored = CACHETTE_HTTP_BECAUSE_NONE;
   if (reason != CACHETTE_HTTP_BECAUSE_NONE) keep_no_longer(exchange, state, reason);
   if (!cachette__http_answer_from(exchange, &state->result, now_ms))
     pass(exchange, CACHETTE_HTTP_BECAUSE_RANGE);
@@ -145,6 +147,7 @@ static void receive_related(cachette_http_exchange *exchange, cachette__http_sta
     case CACHETTE__HTTP_CONTRADICTS:
       exchange->action = CACHETTE_HTTP_REFETCH;
       exchange->forwarded = CACHETTE_HTTP_BECAUSE_CHANGED;
+      exchange->usable_if_error = false;
       state->question = CACHETTE__HTTP_ASK_ANEW;
       state->has_stored = false;
       break;
@@ -166,6 +169,7 @@ void cachette_http_receive(cachette_http_exchange *exchange, const cachette_http
   cachette__http_state *state = cachette__http_state_of(exchange);
   exchange->store_index = exchange->invalidates = false;
   exchange->keep_ms = 0;
+  state->is_stored_outdated = state->is_combined = state->is_joined = false;
   state->has_response = response != NULL;
   if (response != NULL) cachette__http_look_at_response(state->policy, response, &state->answered);
   if (answer_despite_error(exchange, state, response != NULL ? response->status : 0, now_ms))

@@ -95,9 +95,7 @@ static bool is_hidden(const selecting *field) {
   return cachette__http_is_hop_by_hop(field->request, &line);
 }
 
-/* Begins with the value of a name. False: the request does not have the field, as the origin sees
- * it.
- */
+/* Begins with the value of a name. False: the request, as the origin sees it, has no such field. */
 static bool begin(const cachette_http_policy *policy, const cachette__http_asked *asked,
                   cachette_slice name, selecting *field) {
   cachette_slice line;

@@ -164,6 +164,15 @@ static void a_304_may_forbid_to_keep_it(void **state) {
            {60, A "\nCache-Control: no-store", "304\nETag: \"a\"",
             FRESHEN " not kept: no-store | records=1"},
            {61, A, "304\nETag: \"a\"", FRESHEN}),
+      /* Nor do a client's credentials take it from others. */
+      RULE("9111 3.5", "trust-mr", {0, A, TAG, NULL},
+           {60, A "\nAuthorization: x", "304\nETag: \"a\"",
+            FRESHEN " not kept: credentials | records=1"},
+           {61, A, "304\nETag: \"a\"", FRESHEN}, {62, A "\nAuthorization: x", NULL, "hit 200"}),
+      /* It has lost its validator, and its lifetime is over. */
+      RULE("9111 4.2", "", {0, A, TAG, NULL},
+           {60, A, "304 received=5000\nCache-Control: max-age=5, no-cache=\"etag\"\nETag: \"a\"",
+            FRESHEN " not kept: not-fresh, invalidates | records=0"}),
   };
   check_rules(rules);
 }
@@ -260,6 +269,10 @@ static void parts_are_combined(void **state) {
       RULE("GHSA-8xcm-r25x-g524", "partial",
            {0, FIRST, PART("Content-Range: bytes 0-2/5\nETag: \"a\"", "he"),
             "not stored: incomplete"}),
+      RULE("GHSA-8xcm-r25x-g524", "partial", {0, FIRST, HEL, NULL},
+           {1, LAST, PART("Content-Range: bytes 3-4/5\nETag: \"a\"", "HELLO"),
+            "miss partial, not stored: incomplete"},
+           {2, FIRST, NULL, "hit 206 | body=hel"}),
       RULE("9111 3.3", "partial", {0, FIRST, HEL, NULL}, {60, FIRST, HEL, "miss stale, combined"}),
   };
   check_rules(rules);
