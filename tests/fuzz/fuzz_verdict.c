@@ -102,7 +102,7 @@ static const struct record *find_record(const struct world *world, const unsigne
   for (size_t i = world->record_count; i-- > 0;) {
     const struct record *record = &world->records[i];
     bool is_key = memcmp(record->key, key, sizeof record->key) == 0;
-    if (is_key || (world->ignores_keys && after_index == !record->is_index)) return record;
+    if (is_key || (world->ignores_keys && !(after_index && record->is_index))) return record;
   }
   return NULL;
 }
