@@ -86,12 +86,16 @@ typedef struct cachette_http_request {
 typedef struct cachette_http_response {
   int status; /* 200 to 599 */
   cachette_http_fields fields;
-  int64_t body_size;    /* bytes, if it is known before the body is there; -1: not known */
-  int64_t requested_ms; /* when the request was sent to the origin */
-  int64_t received_ms;  /* when this response came */
-  uint64_t random;      /* any number that you did not use before: it tells apart what is stored
-                           for a URI before and after it was cleared */
-  void *more[2];        /* reserved; must be NULL */
+  int64_t body_size;      /* bytes, if it is known before the body is there; -1: not known */
+  int64_t requested_ms;   /* when the request was sent to the origin */
+  int64_t received_ms;    /* when this response came */
+  uint64_t random;        /* any number that you did not use before: it tells apart what is stored
+                             for a URI before and after it was cleared */
+  cachette_slice control; /* what your application says of caching, with the syntax of Cache-Control
+                             ("max-age=60, public"). If it is not empty, it counts instead of
+                             Cache-Control, Expires and targeted fields, for private caches, too.
+                             Clients and other caches do not see it */
+  void *more[2];          /* reserved; must be NULL */
 } cachette_http_response;
 
 /* ---- Policy ---- */

@@ -71,6 +71,11 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
     answered->control.directives = CACHETTE__HTTP_NO_STORE;
     return;
   }
+  if (response->control.size > 0) {
+    answered->is_targeted = true;
+    cachette__http_cache_control_add(&answered->control, response->control);
+    return;
+  }
   answered->is_targeted =
       policy->sharing == CACHETTE_HTTP_SHARED && find_targeted(policy, answered);
   if (answered->is_targeted) return;
@@ -85,7 +90,8 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
 /* Returns whether a qualified directive names a field. */
 static bool is_named(const cachette__http_answered *answered, const char *directive,
                      cachette_slice field) {
-  cachette_slice lines[TARGETED_LINES_MAX], line;
+  cachette_slice lines[TARGETED_LINES_MAX], line, own = answered->response->control;
+  if (own.size > 0) return cachette__http_names_field(own, directive, field);
   if (answered->is_targeted) {
     size_t count = collect(&answered->message, answered->targeted, lines);
     return count <= TARGETED_LINES_MAX &&
@@ -98,7 +104,7 @@ static bool is_named(const cachette__http_answered *answered, const char *direct
   return false;
 }
 
-/* Returns whether Cache-Control says that a field is for one user (RFC 9111, 5.2.2.7), or must not
+/* Returns whether the control says that a field is for one user (RFC 9111, 5.2.2.7), or must not
  * be reused without validation (5.2.2.4). Since the rest of the response may be reused, the latter
  * is left out, too. */
 static bool is_withheld(const cachette_http_policy *policy, const cachette__http_answered *answered,

@@ -12,17 +12,19 @@
 typedef struct cachette__http_answered {
   const cachette_http_response *response;
   cachette__http_message message;
-  cachette__http_cache_control control; /* of Cache-Control, or of a targeted field */
-  bool is_targeted;  /* `control` is that of a targeted field: Expires and Pragma do not count */
+  cachette__http_cache_control control; /* the application's own, of Cache-Control, or of a targeted
+                                           field */
+  bool is_targeted;  /* `control` is the application's own or that of a targeted field: Expires and
+                        Pragma do not count */
   bool is_malformed; /* a field has CR, LF or NUL, or a name that is not a token; Content-Length is
                         not a number; or Connection lists a field that is for all recipients */
   int64_t content_length;  /* -1: absent */
-  cachette_slice targeted; /* the name of that field, as in the policy; empty: Cache-Control */
+  cachette_slice targeted; /* the name of that field, as in the policy; empty: another control */
 } cachette__http_answered;
 
-/* Looks at a response. Of the targeted fields of the policy the first that is valid and not empty
- * counts; a private cache uses none (RFC 9213, 2.2). The control of a malformed response is
- * no-store. */
+/* Looks at a response. The application's own control counts alone. Else, of the targeted fields of
+ * the policy, the first that is valid and not empty counts; a private cache uses none (RFC 9213,
+ * 2.2). The control of a malformed response is no-store. */
 void cachette__http_look_at_response(const cachette_http_policy *policy,
                                      const cachette_http_response *response,
                                      cachette__http_answered *answered);
