@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: MIT
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union, final
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from typing import (
+  Any,
+  Dict,
+  List,
+  NamedTuple,
+  Optional,
+  Sequence,
+  Tuple,
+  TypeVar,
+  Union,
+  final,
+)
 
 from ._times import Time
 
 _T = TypeVar('_T')
 _Ttl = Optional[Time]
+_Buffer = Union[bytes, bytearray, memoryview]
+_Headers = Iterable[Sequence[bytes]]
 _Declaration = TypeVar('_Declaration', bound=Callable[..., Any])
 
 __version__: str
@@ -125,3 +138,194 @@ def stats(cls: type, /) -> Dict[str, Any]:
 
 def options() -> List[Dict[str, Any]]:
   """Returns the table of options, a dict for each option, in the order of the manual."""
+
+# HTTP caching: the functions of cachette/http.h, which tells what all of this means. Times are
+# milliseconds since 1970, durations milliseconds.
+
+HTTP_PASS: int
+HTTP_MISS: int
+HTTP_VARIANT: int
+HTTP_HIT: int
+HTTP_STALE: int
+HTTP_REVALIDATE: int
+HTTP_ERROR: int
+HTTP_STORE: int
+HTTP_FRESHEN: int
+HTTP_REFETCH: int
+
+@final
+class HttpPolicy:
+  """What the HTTP cache may do: the members of struct cachette_http_policy.
+
+  It cannot be changed. Raises ValueError with the message of the library.
+  """
+
+  def __new__(
+    cls,
+    *,
+    sharing: int = 0,
+    set_cookie: int = 0,
+    query: int = 0,
+    request_control: int = 0,
+    normalize: int = 0,
+    vary_allow: int = 0,
+    default_ttl_ms: int = 0,
+    stale_while_revalidate_ms: int = 0,
+    stale_if_error_ms: int = 0,
+    max_body: int = 0,
+    heuristic: bool = False,
+    max_stale: bool = False,
+    cache_post: bool = False,
+    forward_preconditions: bool = False,
+    store_partial: bool = False,
+    trust_cookies: bool = False,
+    trust_must_revalidate: bool = False,
+    targeted: Iterable[str] = (),
+    key_cookies: Iterable[str] = (),
+    session_cookies: Iterable[str] = (),
+    no_vary_search: str = '',
+    name: str = '',
+  ) -> HttpPolicy: ...
+
+@final
+class HttpExchange:
+  """One request on its way through the HTTP cache.
+
+  It keeps what it is handed until it is deleted. A method that does not fit the action raises
+  RuntimeError.
+  """
+
+  def __init__(
+    self, policy: HttpPolicy, scope: Dict[str, Any], body: Optional[bytes] = None
+  ) -> None:
+    """Begins with the scope of an HTTP request.
+
+    The body is needed for QUERY, and for POST if the policy caches it.
+    """
+  @property
+  def action(self) -> int:
+    """What to do next: HTTP_PASS, HTTP_MISS and so on."""
+  @property
+  def forwarded(self) -> str:
+    """Why the application is asked: a token, or ''."""
+  @property
+  def not_stored(self) -> str:
+    """Why the response is not stored: a token, or ''. http_reason() returns the sentence."""
+  @property
+  def key(self) -> str:
+    """The key to fetch or store."""
+  @property
+  def index_key(self) -> str:
+    """The key of index()."""
+  @property
+  def status(self) -> int:
+    """The status of an answer from the record, or of HTTP_ERROR."""
+  @property
+  def send_body(self) -> bool:
+    """Whether the answer has a body."""
+  @property
+  def body_first(self) -> int:
+    """Where the answer's body begins in that of the record."""
+  @property
+  def body_size(self) -> int:
+    """The bytes of the answer's body."""
+  @property
+  def age_ms(self) -> int:
+    """The age of the record."""
+  @property
+  def ttl_ms(self) -> int:
+    """What is left of the record's lifetime. Negative: it is stale."""
+  @property
+  def coalesce(self) -> bool:
+    """Whether requests of this key may wait for one response, and share it."""
+  @property
+  def refresh(self) -> bool:
+    """HTTP_STALE: whether to fetch the record anew in the background."""
+  @property
+  def usable_if_error(self) -> bool:
+    """Whether fail() will answer from the record."""
+  @property
+  def keep_ms(self) -> int:
+    """How long the record is worth keeping."""
+  @property
+  def store_index(self) -> bool:
+    """Whether to store index() under index_key, too."""
+  @property
+  def invalidates(self) -> bool:
+    """Whether the response made others invalid; see invalidated()."""
+  def decide(self, record: Optional[bytes], now_ms: Optional[int] = None) -> int:
+    """Decides what to do with what the store has for `key`, and returns the action.
+
+    You may call it again with another record until receive() or fail().
+    """
+  def answer(
+    self,
+    status: Optional[int] = None,
+    headers: Optional[_Headers] = None,
+    collapsed: bool = False,
+  ) -> List[Tuple[bytes, bytes]]:
+    """Returns the headers of the answer: to a response of the application, or from the record.
+
+    `collapsed` tells that this request waited for another's response.
+    """
+  def forward(self) -> List[Tuple[bytes, bytes]]:
+    """Returns the headers to ask the application with."""
+  def receive(
+    self,
+    status: int,
+    headers: _Headers,
+    body_size: Optional[int],
+    requested_ms: int,
+    control: Optional[bytes] = b'',
+    now_ms: Optional[int] = None,
+  ) -> int:
+    """Takes the application's response, and returns the action.
+
+    body_size is None or -1 if it is not known. `control` has directives of Cache-Control that
+    count instead of those in the headers.
+    """
+  def fail(self, now_ms: Optional[int] = None) -> int:
+    """Takes it that the application failed, and returns the action."""
+  def record(
+    self, body: Iterable[_Buffer], tags: Optional[Iterable[_Buffer]] = (), epoch: int = 0
+  ) -> bytes:
+    """Returns the head of the record to store. The body belongs behind it.
+
+    Raises ValueError if the body is not complete or too large; not_stored has the reason.
+    """
+  def index(self) -> bytes:
+    """Returns the index record to store under index_key."""
+  def invalidated(self) -> List[Tuple[Optional[str], bytes]]:
+    """Returns what the response made invalid: pairs of a key, or None, and a tag."""
+  def combine(self, stored_body: bytes, part: bytes, /) -> Optional[bytes]:
+    """Returns the stored part and a partial response as one body, or None."""
+  def body(self, record: bytes, /) -> Optional[bytes]:
+    """Returns the answer's body from that of a record. None: the record has not all of it."""
+
+class HttpRecord(NamedTuple):
+  """What http_describe() tells of a record."""
+
+  head_size: int
+  status: int
+  requested_ms: int
+  received_ms: int
+  lifetime_ms: int
+  body_size: int
+  epoch: int
+  body_checksum: int
+  is_index: bool
+
+def http_describe(record: bytes, /) -> Optional[HttpRecord]:
+  """Returns an HttpRecord, or None if the bytes are no record."""
+
+def http_tags(record: bytes, /) -> List[bytes]:
+  """Returns the tags of a record."""
+
+def http_matches(record: bytes, parts: Iterable[_Buffer], /) -> bool:
+  """Returns whether a body is the one that was stored with a record."""
+
+def http_uri_key(policy: HttpPolicy, uri: str, /) -> str:
+  """Returns the key of an absolute URI for GET. Raises ValueError if it is not one."""
+
+def http_reason(token: str, /) -> str:
+  """Returns the sentence of a reason that HttpExchange.not_stored names."""

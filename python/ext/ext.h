@@ -15,6 +15,13 @@
  *     result         the result of an op as a Python value     codec
  *     call           the arguments of a call as an op          arguments, codec, lease
  *     ready          an awaitable whose result is known        awaitable
+ *     http_exchange  HttpExchange: the type                    http_keep, http_request, http_steps
+ *     http_keep      its records and bodies                    http_record, http_steps
+ *     http_steps     its steps: decide, answer, receive        http_request, signature
+ *     http_record    functions over records and keys           http_policy
+ *     http_request   a request from an ASGI scope              http_fields, http_policy
+ *     http_policy    HttpPolicy: what the HTTP cache may do    arguments
+ *     http_fields    lists of headers
  *     loop_handle    a handle in an event loop                 handle, log, future
  *     thread_handle  a handle of one thread                    handle, log
  *     handle         opens handles, holds the shared one       errors
@@ -63,6 +70,7 @@ enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256 };
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
+  PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type;
 
   /* The class that was looked up last, and its Config. Both are NULL or none is. */
   PyTypeObject *last_class;
@@ -76,6 +84,7 @@ typedef struct ext_state {
   PyObject *str_config, *str_handle, *str_load;
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
+  PyObject *str_method, *str_scheme, *str_path, *str_raw_path, *str_query_string, *str_headers;
   PyObject *context_keyword; /* ("context",) */
 
   PyObject *get_running_loop, *cancelled_error; /* of asyncio; NULL until the first op waits */

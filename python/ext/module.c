@@ -5,6 +5,9 @@
 #include "codec.h"
 #include "config.h"
 #include "future.h"
+#include "http_exchange.h"
+#include "http_policy.h"
+#include "http_record.h"
 #include "lease.h"
 #include "loop_handle.h"
 #include "method.h"
@@ -27,6 +30,9 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->sync_type);
   Py_VISIT(state->thread_handle_type);
   Py_VISIT(state->lease_type);
+  Py_VISIT(state->http_policy_type);
+  Py_VISIT(state->http_exchange_type);
+  Py_VISIT(state->http_record_type);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->last_class);
@@ -55,6 +61,9 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->sync_type);
   Py_CLEAR(state->thread_handle_type);
   Py_CLEAR(state->lease_type);
+  Py_CLEAR(state->http_policy_type);
+  Py_CLEAR(state->http_exchange_type);
+  Py_CLEAR(state->http_record_type);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
@@ -84,6 +93,12 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_call_later);
   Py_CLEAR(state->str_cancel);
   Py_CLEAR(state->str_is_closed);
+  Py_CLEAR(state->str_method);
+  Py_CLEAR(state->str_scheme);
+  Py_CLEAR(state->str_path);
+  Py_CLEAR(state->str_raw_path);
+  Py_CLEAR(state->str_query_string);
+  Py_CLEAR(state->str_headers);
   return 0;
 }
 
@@ -120,6 +135,24 @@ static int create_types(PyObject *module, ext_state *state) {
   return PyModule_AddType(module, state->config_type);
 }
 
+static int create_http_types(PyObject *module, ext_state *state) {
+  state->http_policy_type = create_type(module, &http_policy_spec);
+  state->http_exchange_type = create_type(module, &http_exchange_spec);
+  state->http_record_type = PyStructSequence_NewType(&http_record_desc);
+  if (state->http_policy_type == NULL || state->http_exchange_type == NULL ||
+      state->http_record_type == NULL)
+    return -1;
+  state->http_exchange_type->tp_vectorcall = http_exchange_vectorcall;
+#if PY_VERSION_HEX < 0x030A0000
+  state->http_exchange_type->tp_new = NULL;
+#endif
+  if (PyModule_AddType(module, state->http_policy_type) < 0 ||
+      PyModule_AddType(module, state->http_exchange_type) < 0 ||
+      PyModule_AddType(module, state->http_record_type) < 0)
+    return -1;
+  return http_add_actions(module);
+}
+
 static int intern_names(ext_state *state) {
   state->str_config = PyUnicode_InternFromString("_config");
   state->str_handle = PyUnicode_InternFromString("handle");
@@ -130,6 +163,12 @@ static int intern_names(ext_state *state) {
   state->str_call_later = PyUnicode_InternFromString("call_later");
   state->str_cancel = PyUnicode_InternFromString("cancel");
   state->str_is_closed = PyUnicode_InternFromString("is_closed");
+  state->str_method = PyUnicode_InternFromString("method");
+  state->str_scheme = PyUnicode_InternFromString("scheme");
+  state->str_path = PyUnicode_InternFromString("path");
+  state->str_raw_path = PyUnicode_InternFromString("raw_path");
+  state->str_query_string = PyUnicode_InternFromString("query_string");
+  state->str_headers = PyUnicode_InternFromString("headers");
   state->context_keyword = Py_BuildValue("(N)", PyUnicode_InternFromString("context"));
   return PyErr_Occurred() ? -1 : 0;
 }
@@ -149,7 +188,8 @@ static int find_exceptions(ext_state *state) {
 
 static int ext_exec(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
-  if (create_types(module, state) < 0 || intern_names(state) < 0 || find_exceptions(state) < 0)
+  if (create_types(module, state) < 0 || create_http_types(module, state) < 0 ||
+      intern_names(state) < 0 || find_exceptions(state) < 0)
     return -1;
   return PyModule_AddStringConstant(module, "__version__", cachette_version());
 }
@@ -198,6 +238,19 @@ static PyMethodDef ext_methods[] = {
     {"has_odd_key", has_odd_key, METH_O,
      "has_odd_key($module, value, /)\n--\n\nReturns whether a dict in the value has a key that is "
      "not a str. Searches dicts, lists and tuples."},
+    {"http_describe", http_describe, METH_O,
+     "http_describe($module, record, /)\n--\n\nReturns an HttpRecord, or None if the bytes are "
+     "no record."},
+    {"http_tags", http_tags, METH_O,
+     "http_tags($module, record, /)\n--\n\nReturns the tags of a record."},
+    {"http_matches", (PyCFunction)(void (*)(void))http_matches, METH_FASTCALL,
+     "http_matches($module, record, parts, /)\n--\n\nReturns whether a body is the one that was "
+     "stored with a record."},
+    {"http_uri_key", (PyCFunction)(void (*)(void))http_uri_key, METH_FASTCALL,
+     "http_uri_key($module, policy, uri, /)\n--\n\nReturns the key of an absolute URI for GET."},
+    {"http_reason", http_reason, METH_O,
+     "http_reason($module, token, /)\n--\n\nReturns the sentence of a reason that "
+     "HttpExchange.not_stored names."},
     {NULL, NULL, 0, NULL},
 };
 

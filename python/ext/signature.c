@@ -43,15 +43,14 @@ static bool parse_keywords(const call_signature *signature, PyObject *const *arg
   return true;
 }
 
-bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
-                PyObject **arguments) {
-  const call_signature *signature = &call_signatures[kind];
+bool signature_bind(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
+                    PyObject *keywords, PyObject **arguments) {
   if (count > signature->max_args) {
     PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", signature->name,
                  signature->max_args, count);
     return false;
   }
-  for (Py_ssize_t i = 0; i < CALL_ARGUMENTS; i++) arguments[i] = i < count ? args[i] : NULL;
+  for (Py_ssize_t i = 0; i < signature->max_args; i++) arguments[i] = i < count ? args[i] : NULL;
   if (keywords != NULL && !parse_keywords(signature, args, count, keywords, arguments))
     return false;
   for (int i = 0; i < signature->max_args; i++) {
@@ -63,4 +62,11 @@ bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, Py
     if (arguments[i] == NULL) arguments[i] = Py_None;
   }
   return true;
+}
+
+bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
+                PyObject **arguments) {
+  const call_signature *signature = &call_signatures[kind];
+  for (int i = signature->max_args; i < CALL_ARGUMENTS; i++) arguments[i] = NULL;
+  return signature_bind(signature, args, count, keywords, arguments);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Signatures: the calls and their parameters. */
+/* Signatures: the calls and their parameters; and those of other functions. */
 #ifndef CACHETTE_EXT_SIGNATURE_H
 #define CACHETTE_EXT_SIGNATURE_H
 
@@ -27,19 +27,22 @@ enum call_kind {
   CALL_KINDS       /* the number of calls */
 };
 
-enum { CALL_ARGUMENTS = 4 }; /* max arguments of a call */
+enum { CALL_ARGUMENTS = 4, SIGNATURE_ARGUMENTS = 6 }; /* max arguments of a call, of a function */
 
 typedef struct call_signature {
   const char *name;
-  const char *names[CALL_ARGUMENTS];
+  const char *names[SIGNATURE_ARGUMENTS];
   int min_args, max_args;
 } call_signature;
 
 extern const call_signature call_signatures[];
 
-/* Binds positional and keyword arguments to the parameters of a call. Writes CALL_ARGUMENTS values
- * to `arguments`, borrowed; parameters without an argument are None. Returns false with an
- * exception set. */
+/* Binds positional and keyword arguments to parameters. Writes `max_args` values to `arguments`,
+ * borrowed; parameters without an argument are None. Returns false with an exception set. */
+bool signature_bind(const call_signature *signature, PyObject *const *args, Py_ssize_t count,
+                    PyObject *keywords, PyObject **arguments);
+
+/* Same for a call. Writes CALL_ARGUMENTS values; those beyond its parameters are NULL. */
 bool call_parse(enum call_kind kind, PyObject *const *args, Py_ssize_t count, PyObject *keywords,
                 PyObject **arguments);
 

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "http_exchange.h"
+
+#include <stddef.h>
+
+#include "errors.h"
+#include "http_keep.h"
+#include "http_record.h"
+#include "http_request.h"
+#include "http_steps.h"
+#include "signature.h"
+
+#include <structmember.h>
+
+/* ---- Life ---- */
+
+/* Initializes all but what the request and the library fill. */
+static void init(http_exchange *self) {
+  self->policy = NULL;
+  self->begun = self->is_answered = false;
+  self->request = (cachette_http_request){.path = {NULL, 0}};
+  self->method = self->scheme = self->path = self->query = self->body = NULL;
+  self->record = self->records = NULL;
+  self->received = NULL;
+  self->fields.count = 0;
+  self->fields.list = self->fields.inline_list;
+}
+
+static bool begin(http_exchange *self, ext_state *state, PyObject *const *arguments) {
+  if (Py_TYPE(arguments[0]) != state->http_policy_type) {
+    PyErr_Format(PyExc_TypeError, "policy must be an HttpPolicy, not %.100s",
+                 Py_TYPE(arguments[0])->tp_name);
+    return false;
+  }
+  self->policy = (http_policy *)Py_NewRef(arguments[0]);
+  if (!http_request_read(self, state, arguments[1], arguments[2])) return false;
+  int code = cachette_http_begin(&self->exchange, &self->policy->policy, &self->request);
+  if (code < 0) return raise_error(state, code, NULL) == 0;
+  self->begun = true;
+  return true;
+}
+
+PyObject *http_exchange_vectorcall(PyObject *type, PyObject *const *args, size_t count,
+                                   PyObject *keywords) {
+  static const call_signature signature = {"HttpExchange", {"policy", "scope", "body"}, 2, 3};
+  PyObject *arguments[3];
+  ext_state *state = PyType_GetModuleState((PyTypeObject *)type);
+  if (state == NULL ||
+      !signature_bind(&signature, args, PyVectorcall_NARGS(count), keywords, arguments))
+    return NULL;
+  http_exchange *self = PyObject_GC_New(http_exchange, (PyTypeObject *)type);
+  if (self == NULL) return NULL;
+  init(self);
+  if (begin(self, state, arguments)) {
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+  }
+  Py_DECREF(self);
+  return NULL;
+}
+
+static int exchange_traverse(http_exchange *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self->policy);
+  Py_VISIT(self->records);
+  for (size_t i = 0; i < self->fields.count; i++) Py_VISIT(self->fields.owners[i]);
+  for (const http_received *each = self->received; each != NULL; each = each->before)
+    for (size_t i = 0; i < each->fields.count; i++) Py_VISIT(each->fields.owners[i]);
+  return 0;
+}
+
+/* There is no tp_clear: an exchange refers only to text, bytes and a policy, none of which can
+ * refer to it. */
+static void exchange_dealloc(http_exchange *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (self->begun) cachette_http_end(&self->exchange);
+  http_received_free(self);
+  http_fields_free(&self->fields);
+  Py_XDECREF(self->method);
+  Py_XDECREF(self->scheme);
+  Py_XDECREF(self->path);
+  Py_XDECREF(self->query);
+  Py_XDECREF(self->body);
+  Py_XDECREF(self->record);
+  Py_XDECREF(self->records);
+  Py_XDECREF(self->policy);
+  PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+/* ---- The verdict ---- */
+
+static PyObject *get_action(http_exchange *self, void *Py_UNUSED(closure)) {
+  return PyLong_FromLong((long)self->exchange.action);
+}
+
+static PyObject *reason_token(enum cachette_http_reason reason) {
+  return PyUnicode_InternFromString(cachette_http_reason_token(reason));
+}
+
+static PyObject *get_forwarded(http_exchange *self, void *Py_UNUSED(closure)) {
+  return reason_token(self->exchange.forwarded);
+}
+
+static PyObject *get_not_stored(http_exchange *self, void *Py_UNUSED(closure)) {
+  return reason_token(self->exchange.not_stored);
+}
+
+static PyObject *get_key(http_exchange *self, void *Py_UNUSED(closure)) {
+  return http_key_text(self->exchange.key);
+}
+
+static PyObject *get_index_key(http_exchange *self, void *Py_UNUSED(closure)) {
+  return http_key_text(self->exchange.index_key);
+}
+
+static PyGetSetDef exchange_attributes[] = {
+    {"action", (getter)get_action, NULL, "What to do next: one of HTTP_PASS, HTTP_MISS...", NULL},
+    {"forwarded", (getter)get_forwarded, NULL, "Why the application is asked: a token, or ''.",
+     NULL},
+    {"not_stored", (getter)get_not_stored, NULL,
+     "Why the response is not stored: a token, or ''; see http_reason().", NULL},
+    {"key", (getter)get_key, NULL, "The key to fetch or store.", NULL},
+    {"index_key", (getter)get_index_key, NULL, "The key of index().", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+#define MEMBER(name, type, text) \
+  { #name, type, offsetof(http_exchange, exchange.name), READONLY, text }
+static PyMemberDef exchange_members[] = {
+    MEMBER(status, T_INT, "The status of the answer."),
+    MEMBER(send_body, T_BOOL, "Whether the answer has a body."),
+    MEMBER(body_first, T_LONGLONG, "Where the answer's body begins in that of the record."),
+    MEMBER(body_size, T_LONGLONG, "The bytes of the answer's body."),
+    MEMBER(age_ms, T_LONGLONG, "The age of the record."),
+    MEMBER(ttl_ms, T_LONGLONG, "What is left of its lifetime; negative: it is stale."),
+    MEMBER(coalesce, T_BOOL, "Whether requests of this key may wait for one response."),
+    MEMBER(refresh, T_BOOL, "HTTP_STALE: whether to fetch the record anew in the background."),
+    MEMBER(usable_if_error, T_BOOL, "Whether fail() will answer from the record."),
+    MEMBER(keep_ms, T_LONGLONG, "How long the record is worth keeping."),
+    MEMBER(store_index, T_BOOL, "Whether to store index() under index_key, too."),
+    MEMBER(invalidates, T_BOOL, "Whether the response made others invalid; see invalidated()."),
+    {NULL, 0, 0, 0, NULL},
+};
+#undef MEMBER
+
+int http_add_actions(PyObject *module) {
+#define ADD(name, text) \
+  if (PyModule_AddIntConstant(module, "HTTP_" #name, CACHETTE_HTTP_##name) < 0) return -1;
+  CACHETTE_HTTP_ACTIONS(ADD)
+#undef ADD
+  return 0;
+}
+
+/* ---- The type ---- */
+
+#define FASTCALL(function) (PyCFunction)(void (*)(void)) function
+static PyMethodDef exchange_methods[] = {
+    {"decide", FASTCALL(http_decide), METH_FASTCALL | METH_KEYWORDS,
+     "decide($self, record, now_ms=None)\n--\n\nDecides what to do with what the store has for "
+     "`key`, and returns the action."},
+    {"answer", FASTCALL(http_answer), METH_FASTCALL | METH_KEYWORDS,
+     "answer($self, status=None, headers=None, collapsed=False)\n--\n\nReturns the headers of the "
+     "answer: to a response of the application, or from the record."},
+    {"forward", (PyCFunction)http_forward, METH_NOARGS,
+     "forward($self, /)\n--\n\nReturns the headers to ask the application with."},
+    {"receive", FASTCALL(http_receive), METH_FASTCALL | METH_KEYWORDS,
+     "receive($self, status, headers, body_size, requested_ms, control=b'', now_ms=None)\n--\n\n"
+     "Takes the application's response, and returns the action."},
+    {"fail", FASTCALL(http_fail), METH_FASTCALL | METH_KEYWORDS,
+     "fail($self, now_ms=None)\n--\n\nTakes it that the application failed, and returns the "
+     "action."},
+    {"record", FASTCALL(http_record), METH_FASTCALL | METH_KEYWORDS,
+     "record($self, body, tags=(), epoch=0)\n--\n\nReturns the head of the record to store. "
+     "Raises ValueError if the body is not complete or too large."},
+    {"index", (PyCFunction)http_index, METH_NOARGS,
+     "index($self, /)\n--\n\nReturns the index record to store under index_key."},
+    {"invalidated", (PyCFunction)http_invalidated, METH_NOARGS,
+     "invalidated($self, /)\n--\n\nReturns what the response made invalid: pairs of a key, or "
+     "None, and a tag."},
+    {"combine", FASTCALL(http_combine), METH_FASTCALL,
+     "combine($self, stored_body, part, /)\n--\n\nReturns the stored part and a partial response "
+     "as one body, or None."},
+    {"body", (PyCFunction)http_body, METH_O,
+     "body($self, record, /)\n--\n\nReturns the answer's body from that of a record. None: the "
+     "record has not all of it."},
+    {NULL, NULL, 0, NULL},
+};
+#undef FASTCALL
+
+static PyType_Slot exchange_slots[] = {
+    {Py_tp_doc, (char *)"HttpExchange(policy, scope, body=None)\n--\n\nOne request on its way "
+                        "through the HTTP cache."},
+    {Py_tp_dealloc, exchange_dealloc},
+    {Py_tp_traverse, exchange_traverse},
+    {Py_tp_methods, exchange_methods},
+    {Py_tp_members, exchange_members},
+    {Py_tp_getset, exchange_attributes},
+    {0, NULL},
+};
+
+/* Its tp_vectorcall makes instances; there is no __new__. */
+PyType_Spec http_exchange_spec = {
+    .name = "cachette._cachette.HttpExchange",
+    .basicsize = sizeof(http_exchange),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+#if PY_VERSION_HEX >= 0x030A0000
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
+#endif
+    ,
+    .slots = exchange_slots,
+};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of an exchange: methods of HttpExchange. */
+#ifndef CACHETTE_EXT_HTTP_STEPS_H
+#define CACHETTE_EXT_HTTP_STEPS_H
+
+#include "http_request.h"
+
+/* Sets of actions. */
+#define HTTP_ACTION(name) (1u << CACHETTE_HTTP_##name)
+
+/* Returns whether the action is one of a set. Else raises that the method does not fit. */
+bool http_check_action(const http_exchange *self, const char *method, unsigned actions);
+
+PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
+                      PyObject *keywords);
+PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,
+                      PyObject *keywords);
+PyObject *http_forward(http_exchange *self, PyObject *ignored);
+PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t count,
+                       PyObject *keywords);
+PyObject *http_fail(http_exchange *self, PyObject *const *args, Py_ssize_t count,
+                    PyObject *keywords);
+
+/* Frees the responses that were received. */
+void http_received_free(http_exchange *self);
+
+#endif
