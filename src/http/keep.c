@@ -46,7 +46,8 @@ static bool is_complete(const cachette_http_exchange *exchange, int64_t size) {
   const cachette__http_state *state = cachette__http_state_in(exchange);
   /* A part of a wrong size is not joined, but may have the size of the whole. */
   if (state->is_combined && !state->is_joined) return false;
-  bool is_part = state->answered.response->status == 206; /* Content-Range tells its size */
+  if (state->result.status == 204 && size > 0) return false; /* RFC 9110, 15.3.5 */
+  bool is_part = state->answered.response->status == 206;    /* Content-Range tells its size */
   if (is_part || base_of(exchange) != NULL) return size == state->result.body_size;
   int64_t announced = cachette__http_announced_size(&state->answered);
   return announced < 0 || announced == size;

@@ -97,8 +97,9 @@ bool cachette__http_look_through(cachette__http_message *message, cachette_http_
     if (name != CACHETTE__HTTP_OTHER) remember(message, name, i);
     if (name == CACHETTE__HTTP_OTHER && !cachette__http_is_token(field->name)) is_clean = false;
     if (cachette__http_is_dangerous(field->value)) is_clean = false;
-    size += field->value.size < SIZE_LIMIT ? field->value.size : SIZE_LIMIT;
-    if (field->name.size > UINT16_MAX || size > SIZE_LIMIT) is_clean = false;
+    if (field->name.size > UINT16_MAX || field->value.size > SIZE_LIMIT) is_clean = false;
+    if (is_clean) size += field->name.size + field->value.size;
+    if (size > SIZE_LIMIT) is_clean = false;
   }
   return is_clean;
 }

@@ -62,12 +62,14 @@ static bool is_understood(int status) {
 }
 
 /* Returns whether a status must not be stored, even if its freshness is explicit: 428, 429, 431 and
- * 511 (RFC 6585), and 425, after which a second request succeeds (RFC 8470, 5.2). 412 and 416 are
- * about conditions and ranges, which are not in the key: they would answer those who sent none. */
+ * 511 (RFC 6585), and 425, after which a second request succeeds (RFC 8470, 5.2). 412, 416
+ * and 417 are about conditions, ranges and Expect, which are not in the key: they would answer
+ * those who sent none. */
 static bool is_for_one_request(int status) {
   switch (status) {
     case 412:
     case 416:
+    case 417:
     case 425:
     case 428:
     case 429:

@@ -60,6 +60,7 @@ static void explicit_freshness_makes_a_final_status_cacheable(void **state) {
       REFUSED("CPDoS: 403", "ttl=30 heuristic", "403\nLast-Modified: @-1000", "status"),
       REFUSED("CPDoS: 500", "ttl=30 heuristic", "500\nLast-Modified: @-1000", "status"),
       REFUSED("CPDoS: 503", "ttl=30 heuristic", "503\nLast-Modified: @-1000", "status"),
+      REFUSED("9110 15.3.5: a 204 with a body", "", "204" FRESH "\n\nx", "incomplete"),
       REFUSED("CVE-2025-49826: 204", "ttl=30", "204", "no-freshness"),
       REFUSED("CPDoS: 404", "ttl=30", "404", "no-freshness"),
       REFUSED("CPDoS: 501", "ttl=30", "501", "no-freshness"),
