@@ -296,7 +296,8 @@ typedef struct cachette_http_exchange {
   int64_t ttl_ms; /* what is left of its lifetime; negative: it is stale */
 
   /* For those who forward. */
-  bool coalesce;        /* requests of this key may wait for one response, and share it */
+  bool coalesce;        /* requests of this key may wait for one response: if it is stored, they
+                           fetch it and decide again, else they forward */
   bool refresh;         /* STALE: the record is old enough to be fetched anew in the background:
                            after the answer, go on with forward and receive */
   bool usable_if_error; /* if the origin fails, receive() will answer from the record */

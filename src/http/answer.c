@@ -135,7 +135,7 @@ size_t cachette_http_answer(cachette_http_exchange *exchange, const cachette_htt
     list_origin(origin, &listing);
   else if (exchange->action == CACHETTE_HTTP_ERROR)
     list_length(exchange, &listing);
-  else
+  else if (cachette__http_state_of(exchange)->has_stored)
     list_answer(exchange, &listing);
   list_status(exchange, collapsed, &listing);
   return listing.count;

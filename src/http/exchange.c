@@ -202,9 +202,8 @@ static void decide_stored(cachette_http_exchange *exchange, cachette__http_state
     state->question = CACHETTE__HTTP_ASK_VALIDATION;
 }
 
-void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
-  cachette__http_state *state = cachette__http_state_of(exchange);
-  if (state->bypass != CACHETTE_HTTP_BECAUSE_NONE) return;
+static void decide(cachette_http_exchange *exchange, cachette__http_state *state,
+                   cachette_slice record, int64_t now_ms) {
   clear_verdict(exchange);
   state->has_stored = false;
   state->question = CACHETTE__HTTP_ASK_AS_IS;
@@ -230,4 +229,12 @@ void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice recor
     return;
   }
   decide_stored(exchange, state, now_ms);
+}
+
+void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
+  cachette__http_state *state = cachette__http_state_of(exchange);
+  if (state->bypass != CACHETTE_HTTP_BECAUSE_NONE) return;
+  decide(exchange, state, record, now_ms);
+  bool is_decided = exchange->action != CACHETTE_HTTP_VARIANT;
+  if (is_decided && now_ms < state->asked.arrived_ms) state->asked.arrived_ms = now_ms;
 }

@@ -193,6 +193,7 @@ enum cachette_http_reason cachette__http_ask(const cachette_http_policy *policy,
                                              cachette__http_asked *asked) {
   asked->request = request;
   asked->authority = (cachette_slice){NULL, 0};
+  asked->arrived_ms = INT64_MAX;
   asked->method = method_of(policy, request->method);
   bool is_clean = cachette__http_look_through(&asked->message, request->fields);
   read_fields(policy, asked);

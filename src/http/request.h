@@ -24,6 +24,7 @@ typedef struct cachette__http_asked {
   cachette__http_cache_control control; /* empty if the policy ignores it; Pragma included */
   cachette_slice authority;  /* of the request, or Host; not normalized; empty: in doubt */
   cachette_slice host, port; /* of it; the port is empty if it is the default */
+  int64_t arrived_ms;        /* when it was first decided about; INT64_MAX: it was not yet */
   bool has_authorization;
   bool has_credentials; /* Authorization, or a cookie that is one by the policy */
   bool has_conditions;  /* If-None-Match, If-Modified-Since, If-Match, If-Unmodified-Since */

@@ -22,9 +22,11 @@ static bool is_full(const cachette_http_policy *policy) {
 /* ---- The request's wishes ---- */
 
 /* Returns whether the request objects to a response of this age. */
-static bool objects(const cachette__http_asked *asked, const cachette__http_stored *stored,
-                    const cachette__http_use *use) {
+static bool objects(const cachette_http_policy *policy, const cachette__http_asked *asked,
+                    const cachette__http_stored *stored, const cachette__http_use *use) {
   const cachette__http_cache_control *control = &asked->control;
+  /* Those who wait share one revalidation, so what came after the request is new enough. */
+  if (!is_full(policy) && stored->received_ms >= asked->arrived_ms) return false;
   if (asks_no_cache(asked)) return true; /* RFC 9111, 5.2.1.4 */
   /* A reload sends max-age=0. It cannot get anything newer than what never changes (RFC 8246, 2),
    * but no-cache, which a forced reload sends, must be able to repair a damaged response. */
@@ -106,7 +108,7 @@ void cachette__http_may_use(const cachette_http_policy *policy, const cachette__
     use->coalesce = false;
     return;
   }
-  bool objected = objects(asked, stored, use);
+  bool objected = objects(policy, asked, stored, use);
   bool is_barred = objected || (stored->flags & CACHETTE__HTTP_ALWAYS_VALIDATE) != 0; /* 5.2.2.4 */
   if (!is_barred && use->ttl_ms > 0) return; /* RFC 9111, 4.2 */
   bool in_window = (stored->flags & NEVER_STALE) == 0 &&
