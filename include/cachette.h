@@ -113,6 +113,12 @@ typedef struct cachette_options cachette_options;
  */
 CACHETTE_API cachette_options *cachette_options_new(void);
 
+/*
+ * Returns a copy, to open handles that differ in a few options; free it, too. The base of relative
+ * paths and the clock are those of the original. NULL: out of memory.
+ */
+CACHETTE_API cachette_options *cachette_options_copy(const cachette_options *options);
+
 /* Frees options and wipes their values from memory. NULL is allowed. */
 CACHETTE_API void cachette_options_free(cachette_options *options);
 

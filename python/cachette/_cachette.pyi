@@ -37,6 +37,9 @@ def has_odd_key(value: object, /) -> bool:
 class Config:
   """A checked configuration."""
 
+  link: Any
+  """What cachette.http keeps with the configuration, or None."""
+
   def stop_clock(self) -> None:
     """Stops the clock of times to live; advance() moves it.
 
@@ -52,6 +55,13 @@ class Config:
     """Returns a copy with another backend, which must not need options.
 
     An in-memory store starts empty.
+    """
+  def stopped_ms(self) -> Optional[int]:
+    """Returns the time of the stopped clock in milliseconds, or None."""
+  def raw(self, codec: str, fetch_timeout_ms: int, /) -> Config:
+    """Returns a copy that shares the store and whose values are bytes.
+
+    Fetches have a time limit of their own. Signatures cover the name of the codec.
     """
   def lease(self, key: str, /) -> Lease:
     """Returns a lease: the right to store a value that is computed for a key from now on."""

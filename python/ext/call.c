@@ -239,6 +239,7 @@ bool call_init(ext_state *state, config_object *config, enum call_kind kind,
   self->write.config = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
+  if (ops[kind].verb == CACHETTE_FETCH) self->op.timeout_ms = config->fetch_timeout_ms;
   return set_arguments(state, config, self, arguments);
 }
 

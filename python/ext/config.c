@@ -24,6 +24,9 @@
 static config_object *config_new(ext_state *state) {
   config_object *self = PyObject_GC_New(config_object, state->config_type);
   if (self == NULL) return NULL;
+  self->origin = NULL;
+  self->fetch_timeout_ms = 0;
+  self->link = NULL;
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = self->textual = self->codec_own = self->waits = false;
   self->handle = NULL;
@@ -76,6 +79,8 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static int config_traverse(config_object *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
+  Py_VISIT((PyObject *)self->origin);
+  Py_VISIT(self->link);
   Py_VISIT(self->codec);
   Py_VISIT(self->dumps);
   Py_VISIT(self->loads);
@@ -88,6 +93,7 @@ static int config_traverse(config_object *self, visitproc visit, void *arg) {
 static int config_clear(config_object *self) {
   loop_handles_close(self);
   thread_handles_forget(self);
+  Py_CLEAR(self->link);
   Py_CLEAR(self->local);
   Py_CLEAR(self->codec);
   Py_CLEAR(self->dumps);
@@ -103,6 +109,7 @@ static void config_dealloc(config_object *self) {
   PyMem_Free(self->leases);
   cachette_close(self->handle);
   cachette_options_free(self->options);
+  Py_XDECREF((PyObject *)self->origin); /* only now: the handle used its clock */
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }
@@ -164,6 +171,44 @@ static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ss
   return decode(state, self, args[0], slice, args[1], args[2]);
 }
 
+/* ---- For HTTP ---- */
+
+static void use_bytes(config_object *self, PyObject *name) {
+  self->codec = Py_NewRef(name);
+  self->codec_own = true;
+  self->dumps = Py_NewRef((PyObject *)&PyBytes_Type); /* bytes(b) is b */
+  self->loads = Py_NewRef((PyObject *)&PyBytes_Type);
+}
+
+/*
+ * raw(codec, fetch_timeout_ms): a copy whose values are bytes. It shares the store, also if that is
+ * in memory. Signatures cover the name of the codec, so a value of the original is not taken for
+ * one of the copy.
+ */
+static PyObject *config_raw(config_object *self, PyObject *args) {
+  const char *codec_name;
+  PyObject *codec;
+  long long fetch_timeout_ms;
+  if (!PyArg_ParseTuple(args, "UL", &codec, &fetch_timeout_ms)) return NULL;
+  codec_name = PyUnicode_AsUTF8(codec);
+  config_object *copy =
+      codec_name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
+  if (copy == NULL) return NULL;
+  copy->origin = (config_object *)Py_NewRef((PyObject *)self);
+  copy->fetch_timeout_ms = fetch_timeout_ms;
+  use_bytes(copy, codec);
+  cachette_options *options = cachette_options_copy(self->options);
+  if (options != NULL) {
+    cachette_options_free(copy->options);
+    copy->options = options;
+  }
+  if (options != NULL &&
+      cachette_options_set(options, "codec_name", codec_name, NULL) == CACHETTE_OK)
+    return (PyObject *)copy;
+  Py_DECREF(copy);
+  return PyErr_NoMemory();
+}
+
 /* ---- For tests ---- */
 
 /* Returns a copy with another backend, which must not need options. */
@@ -195,6 +240,13 @@ static PyObject *config_stop_clock(config_object *self, PyObject *Py_UNUSED(igno
   Py_RETURN_NONE;
 }
 
+/* The time of the stopped clock in ms, or None. */
+static PyObject *config_stopped_ms(config_object *self, PyObject *Py_UNUSED(ignored)) {
+  int64_t ms = atomic_load(&self->stopped_ms);
+  if (ms == 0) Py_RETURN_NONE;
+  return PyLong_FromLongLong(ms);
+}
+
 static PyObject *config_advance(config_object *self, PyObject *ms) {
   long long by = PyLong_AsLongLong(ms);
   if (by == -1 && PyErr_Occurred()) return NULL;
@@ -220,6 +272,11 @@ static PyMethodDef config_methods[] = {
     {"like", (PyCFunction)config_like, METH_O,
      "like($self, backend, /)\n--\n\nReturns a copy with another backend, which must not need "
      "options. An in-memory store starts empty."},
+    {"stopped_ms", (PyCFunction)config_stopped_ms, METH_NOARGS,
+     "stopped_ms($self, /)\n--\n\nReturns the time of the stopped clock in milliseconds, or None."},
+    {"raw", (PyCFunction)config_raw, METH_VARARGS,
+     "raw($self, codec, fetch_timeout_ms, /)\n--\n\nReturns a copy that shares the store and whose "
+     "values are bytes. Fetches have a time limit of their own."},
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nReturns the text of an option that is not secret, or None."},
     {"warning", (PyCFunction)config_warning, METH_NOARGS,
@@ -232,6 +289,8 @@ static PyMethodDef config_methods[] = {
 static PyMemberDef config_members[] = {
     {"textual", T_BOOL, offsetof(config_object, textual), READONLY,
      "Whether the codec stores text and numbers, but no Python types."},
+    {"link", T_OBJECT, offsetof(config_object, link), 0,
+     "What cachette.http keeps with the configuration, or None."},
     {NULL, 0, 0, 0, NULL},
 };
 

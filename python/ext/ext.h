@@ -103,6 +103,11 @@ typedef struct ext_state {
 struct config_object {
   PyObject_HEAD cachette_options *options;
 
+  /* config.c */
+  config_object *origin;    /* what raw() copied: it has the clock; or NULL */
+  int64_t fetch_timeout_ms; /* of fetches; 0: the option `timeout` */
+  PyObject *link;           /* what cachette.http keeps with it; or NULL */
+
   /* codec.c */
   PyObject *codec;         /* its name */
   PyObject *dumps, *loads; /* NULL until first used, and always if vanilla */

@@ -360,7 +360,8 @@ void cachette_options_free(cachette_options *options) {
   cachette__free(options);
 }
 
-cachette_options *cachette__options_copy(const cachette_options *options) {
+/* The copy shares the settings that the store parsed. */
+cachette_options *cachette_options_copy(const cachette_options *options) {
   cachette_options *copy = cachette__malloc(sizeof *copy);
   if (copy == NULL) return NULL;
   *copy = *options;

@@ -120,8 +120,4 @@ cachette__settings *cachette__options_settings(const cachette_options *options);
 /* Saves the store's settings in options that have none, and takes over the caller's reference. */
 void cachette__options_set_settings(const cachette_options *options, cachette__settings *settings);
 
-/* Returns an independent copy that shares the store's settings; free it with
- * cachette_options_free(). NULL: out of memory. */
-cachette_options *cachette__options_copy(const cachette_options *options);
-
 #endif

@@ -374,7 +374,7 @@ static int read_options(cachette *handle, const cachette_options *options, cache
   cachette_error found = {.code = CACHETTE_OK};
   if (cachette_options_check(options, &found, 1) > 0)
     return cachette__fail(error, found.code, found.subject, "%s", found.message);
-  handle->options = cachette__options_copy(options);
+  handle->options = cachette_options_copy(options);
   if (handle->options == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   handle->clock = cachette__options_clock(options);
   handle->ttl_ms = cachette__options_number(options, CACHETTE__OPTION_ttl);
