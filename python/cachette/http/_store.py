@@ -1,11 +1,172 @@
 # SPDX-License-Identifier: MIT
-"""Stores HTTP records in the backend of a Cachette class."""
+"""Stores HTTP records in the backend of a Cachette class.
 
-from typing import TYPE_CHECKING, Iterable, Optional, Sequence, Tuple, Type
+Records are bytes, whatever the codec of the class is. So a class of its own has the calls, with a
+copy of the configuration: the same store, `secret`, `compression` and key prefix, but bytes as they
+are, and little time for fetches.
+
+A record that does not fit into an item of the backend is stored in parts:
+
+    http:KEY             the head
+    http:KEY:SUM:0 ...   the body; SUM is its checksum, which the head has, too
+
+The head is put last, and another body has other keys. So whoever finds a head finds the body that
+belongs to it, or a part is missing, which is a miss.
+"""
+
+import os
+import threading
+from typing import (
+  TYPE_CHECKING,
+  Any,
+  Dict,
+  Iterable,
+  List,
+  Optional,
+  Protocol,
+  Sequence,
+  Tuple,
+  Type,
+  cast,
+)
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from .._cachette import Cache, close, configure, http_describe, http_matches
+from .._core import Cachette
+from .._exceptions import CachetteError
+from ._epochs import Entry, Epochs, EpochUnknown, clock, decode_tag
 
 if TYPE_CHECKING:
-  from .._core import Cachette
-  from ._purge import Epochs
+  Records = Cachette
+else:
+
+  class Records(Cache):
+    """The calls of Cachette. It is no subclass, so that cachette.testing does not isolate it."""
+
+    fetch = Cachette.fetch
+    fetch_many = Cachette.fetch_many
+    put = Cachette.put
+    put_many = Cachette.put_many
+    add = Cachette.add
+    increment = Cachette.increment
+    clear_many = Cachette.clear_many
+
+
+CODEC = 'cachette-http'  # signatures cover this name
+_KEY = 'http:'
+
+LOG_INTERVAL = 60  # seconds
+
+_MEMO_SECONDS = 1.0
+_MEMO_MAX = 1024
+_SPARE_MS = 60_000  # that parts of a body are kept longer than the head
+_MANY_BYTES = 4 << 20  # of a body that are put at once
+
+# Bytes of head and body that are stored as one item, and of a part of a body. Besides, an item has
+# the key, which may have a long prefix, and an envelope.
+_LIMITS = {
+  'memcached': 512 << 10,  # an item has 1 MiB, if the server is not configured otherwise
+  'dynamodb': 350_000,  # 400 KB
+  'mongodb': 8 << 20,  # 16 MB
+}
+_NO_LIMIT = 1 << 62
+
+
+class PolicyLike(Protocol):
+  """What a store needs of a Policy."""
+
+  def to_c(self) -> Any: ...
+
+
+class Link:
+  """What belongs to the records of a configuration. All stores of the class share it."""
+
+  def __init__(self, config: Any) -> None:
+    self.config = config
+    self.errors = 0
+    self.memo: Dict[str, Tuple[float, bytes]] = {}
+    self.backend = config.get('backend')
+    self.limit = _LIMITS.get(self.backend, _NO_LIMIT)
+    self.epochs = _epochs_of(config, self.backend)
+    self._classes: Dict[int, Type[Records]] = {}
+    self._logged = float('-inf')
+
+  def records(self, timeout_ms: int) -> Type[Records]:
+    """Returns a class whose fetches take at most this time."""
+    found = self._classes.get(timeout_ms)
+    if found is None:
+      found = cast('Type[Records]', type('Records', (Records,), {'__slots__': ()}))
+      configure(found, self.config.raw(CODEC, timeout_ms))
+      self._classes[timeout_ms] = found
+    return found
+
+  def close(self) -> None:
+    for each in self._classes.values():
+      close(each)
+
+  def failed(self, error: CachetteError) -> None:
+    """Counts an error, and logs it unless one was logged in the last minute."""
+    self.errors += 1
+    if isinstance(error, EpochUnknown) or clock() - self._logged < LOG_INTERVAL:
+      return
+    from logging import getLogger
+
+    self._logged = clock()
+    getLogger('cachette.http').warning(
+      'Responses are not cached, because the store failed: %s: %s', type(error).__name__, error
+    )
+
+
+_lock = threading.Lock()
+_policies: 'WeakKeyDictionary[Type[Cachette], List[PolicyLike]]' = WeakKeyDictionary()
+# Stores in memory by their name: classes with the same name share entries, and so what was purged.
+_local_epochs: 'WeakValueDictionary[str, Epochs]' = WeakValueDictionary()
+
+
+def _epochs_of(config: Any, backend: str) -> Epochs:
+  if backend not in ('inmemory', 'none'):
+    return Epochs(is_local=False)
+  name = f'{backend} {config.get("memory_name")}'
+  epochs = _local_epochs.get(name)
+  if epochs is None:
+    epochs = _local_epochs[name] = Epochs(is_local=True)
+  return epochs
+
+
+def link_of(cache: Type[Cachette]) -> Link:
+  """Returns the link of the current configuration of a class."""
+  config = cache._config
+  if config.link is None:
+    with _lock:
+      if config.link is None:
+        config.link = Link(config)
+  link: Link = config.link
+  return link
+
+
+def policies_of(cache: Type[Cachette]) -> List[PolicyLike]:
+  """Returns the policies of all stores that have the configuration of a class."""
+  config = cache._config
+  with _lock:
+    found = [each for each in _policies.items() if each[0]._config is config]
+  return [policy for _, policies in found for policy in policies]
+
+
+def _add_policy(cache: Type[Cachette], policy: PolicyLike) -> None:
+  with _lock:
+    known = _policies.setdefault(cache, [])
+    if policy not in known:
+      known.append(policy)
+
+
+def _after_fork() -> None:
+  """Replaces the lock, which another thread of the parent may have held."""
+  global _lock
+  _lock = threading.Lock()
+
+
+if hasattr(os, 'register_at_fork'):
+  os.register_at_fork(after_in_child=_after_fork)
 
 
 class Store:
@@ -15,22 +176,48 @@ class Store:
   a store in any event loop and thread.
   """
 
-  errors: int
-  """Calls that failed or ran out of time."""
+  def __init__(
+    self, cache: Type[Cachette], timeout: float = 0.05, policy: Optional[PolicyLike] = None
+  ) -> None:
+    """Creates a store.
 
-  def __init__(self, cache: 'Type[Cachette]', timeout: float = 0.05) -> None:
-    """Takes the class, and the seconds that a fetch may take."""
-    raise NotImplementedError
+    cache: the class; several stores of a class share records, and what was purged.
+    timeout: the seconds that a fetch may take.
+    policy: with it, purge(url=...) finds the keys of this middleware.
+    """
+    self._cache = cache
+    self._timeout_ms = max(1, round(timeout * 1000))
+    self._config: Any = None
+    self._link: Link
+    self._records: Records
+    if policy is not None:
+      _add_policy(cache, policy)
+
+  def _linked(self) -> Link:
+    config = self._cache._config
+    if config is not self._config:
+      self._link = link_of(self._cache)
+      self._records = self._link.records(self._timeout_ms)()
+      self._config = config
+    return self._link
 
   @property
-  def epochs(self) -> 'Epochs':
+  def epochs(self) -> Epochs:
     """What was purged, as far as this process knows. Do not keep it: ask again in each request."""
-    raise NotImplementedError
+    return self._linked().epochs
+
+  @property
+  def errors(self) -> int:
+    """Calls that failed or ran out of time, of all stores of the class since it was configured."""
+    return self._linked().errors
 
   @property
   def now_ms(self) -> Optional[int]:
     """The time of the stopped clock of cachette.testing, or None: the real time."""
-    raise NotImplementedError
+    stopped: Optional[int] = self._cache._config.stopped_ms()
+    return stopped
+
+  # ---- Reading
 
   async def fetch(self, key: str, memo: bool = True) -> Optional[bytes]:
     """Returns what is stored for a key: a record's head and perhaps its body, or an index record.
@@ -40,37 +227,161 @@ class Store:
 
     memo: whether remember() counts.
     """
-    raise NotImplementedError
+    link = self._linked()
+    if link.memo and memo:
+      known = link.memo.get(key)
+      if known is not None and known[0] > clock():
+        return known[1]
+    records = self._records
+    try:
+      if not link.epochs.is_due():
+        found: Optional[bytes] = await records.fetch(key)
+        return found
+      return await self._fetch_and_refresh(records, link, key)
+    except CachetteError as error:
+      link.failed(error)
+      return None
+
+  async def _fetch_and_refresh(self, records: Records, link: Link, key: str) -> Optional[bytes]:
+    """Sends both requests at once, so that they take one round trip."""
+    call: Any = records.fetch(key)
+    try:
+      await link.epochs.refresh(records)
+      found: Optional[bytes] = await call
+      return found
+    finally:
+      call.close()
 
   def remember(self, key: str, index: bytes) -> None:
     """Keeps an index record (decide() made VARIANT of it) for a second, so that a fetch of it is
     no round trip."""
-    raise NotImplementedError
+    memo = self._linked().memo
+    if len(memo) >= _MEMO_MAX and key not in memo:
+      memo.clear()
+    memo[key] = clock() + _MEMO_SECONDS, index
 
-  async def fetch_body(self, record: bytes) -> 'Optional[Tuple[bytes, ...]]':
+  async def fetch_body(self, key: str, record: bytes) -> Optional[Tuple[bytes, ...]]:
     """Returns the whole body of a record in parts, also if it is stored apart from the head. None:
-    a part is missing or of another response; then the record is a miss."""
-    raise NotImplementedError
+    a part is missing or damaged; then the record is a miss.
+
+    key: what `record` was fetched by.
+    """
+    info = http_describe(record)
+    if info is None:
+      return None
+    head_size, body_size, checksum = info[0], info[5], info[7]
+    if len(record) > head_size or body_size == 0:
+      parts: Tuple[bytes, ...] = (record[head_size:],)
+    else:
+      found = await self._fetch_parts(_part_keys(key, checksum, body_size, self._linked().limit))
+      if found is None:
+        return None
+      parts = found
+    return parts if http_matches(record, parts) else None
+
+  async def _fetch_parts(self, keys: List[str]) -> Optional[Tuple[bytes, ...]]:
+    link = self._linked()
+    try:
+      found = await self._records.fetch_many(keys)
+    except CachetteError as error:
+      link.failed(error)
+      return None
+    return tuple(found[key] for key in keys) if len(found) == len(keys) else None
+
+  # ---- Writing
 
   async def put(self, key: str, head: bytes, body: Sequence[bytes], keep_ms: int) -> bool:
     """Stores a record: first the parts of its body that do not fit, then its head. Returns whether
     it is stored; errors are counted and logged."""
-    raise NotImplementedError
+    link, records = self._linked(), self._records
+    whole = b''.join((head, *body))
+    try:
+      if len(whole) > link.limit:
+        await self._put_parts(records, link.limit, key, head, whole, keep_ms)
+        whole = head
+      await self._put(records, key, whole, keep_ms)
+    except CachetteError as error:
+      link.failed(error)
+      return False
+    return True
+
+  async def _put_parts(
+    self, records: Records, limit: int, key: str, head: bytes, whole: bytes, keep_ms: int
+  ) -> None:
+    info = http_describe(head)
+    assert info is not None, 'the head is one that HttpExchange.record() has just made'
+    body = memoryview(whole)[len(head) :]
+    keys = _part_keys(key, info[7], len(body), limit)
+    at_once = max(1, _MANY_BYTES // limit)
+    for first in range(0, len(keys), at_once):
+      parts = {
+        keys[i]: body[i * limit : (i + 1) * limit]
+        for i in range(first, min(first + at_once, len(keys)))
+      }
+      await records.put_many(parts, (keep_ms + _SPARE_MS) / 1000)
+
+  async def _put(self, records: Records, key: str, value: bytes, keep_ms: int) -> None:
+    if keep_ms > 0:
+      await records.put(key, value, keep_ms / 1000)
 
   async def put_index(self, key: str, index: bytes, keep_ms: int = 86_400_000) -> bool:
     """Stores an index record, and remembers it."""
-    raise NotImplementedError
+    link = self._linked()
+    try:
+      await self._put(self._records, key, index, keep_ms)
+    except CachetteError as error:
+      link.failed(error)
+      return False
+    self.remember(key, index)
+    return True
 
   async def clear(self, keys: Iterable[str]) -> bool:
     """Clears records. Returns whether that succeeded."""
-    raise NotImplementedError
+    link, listed = self._linked(), list(keys)
+    for key in listed:
+      link.memo.pop(key, None)
+    try:
+      if listed:
+        await self._records.clear_many(listed)
+    except CachetteError as error:
+      link.failed(error)
+      return False
+    return True
 
   async def invalidate(
-    self, invalidated: 'Iterable[Tuple[Optional[str], bytes]]', uri_tags: bool = False
+    self, invalidated: Iterable[Tuple[Optional[str], bytes]], uri_tags: bool = False
   ) -> bool:
     """Forgets what HttpExchange.invalidated() returns: clears keys, and purges tags.
 
     uri_tags: whether records may have a key with more than the URI (cookies, bodies), so that tags
       of URIs must be purged too. That adds an entry to the log of purges.
+
+    Returns whether that succeeded.
     """
-    raise NotImplementedError
+    keys, tags = [], []
+    for key, tag in invalidated:
+      if key is not None:
+        keys.append(key)
+      if tag and (key is None or uri_tags):
+        tags.append(decode_tag(tag))
+    try:
+      if tags:
+        await self.purge(Entry(tags=tuple(tags)))
+    except CachetteError as error:
+      self._linked().failed(error)
+      await self.clear(keys)
+      return False
+    return await self.clear(keys)
+
+  async def purge(self, entry: Entry) -> None:
+    """Adds an entry to the log of purges. Raises CachetteError if that fails."""
+    link = self._linked()
+    await link.epochs.add(self._records, entry)
+
+  def close(self) -> None:
+    """Closes the connection of the running event loop, when an application ends."""
+    self._linked().close()
+
+
+def _part_keys(key: str, checksum: int, size: int, limit: int) -> List[str]:
+  return [f'{key}:{checksum:016x}:{i}' for i in range((size + limit - 1) // limit)]
