@@ -1,33 +1,52 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Generates manuals from the comments in include/cachette.h: a page of the site, and man pages.
+"""Generates manuals from the comments in the public headers: pages of the site, and man pages.
 
   c_reference.py list           prints the names of the man pages
   c_reference.py man FOLDER     writes them
 
-As a hook of MkDocs it replaces the mark in docs/c-reference.md with the manual.
+As a hook of MkDocs it replaces the mark in docs/c-reference.md and docs/c-http-reference.md with
+the manual of a header.
 
-The header must consist of blocks separated by empty lines, each a comment and its declarations. A
-comment consists of paragraphs, lists (`- text`, or `  name  text`), and code, indented by four.
+A header must consist of blocks separated by empty lines, each a comment and its declarations. A
+comment without declarations belongs to the block in front of it, or opens a section. A comment
+consists of paragraphs, lists (`- text`, or `  name  text`), and code, indented by four.
 """
 
 import pathlib
 import re
 import sys
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HEADER = ROOT / 'include' / 'cachette.h'
-MARK = '<!-- the header -->'
 
 # A paragraph, a list item (name and text) or code.
 Part = Tuple[str, str, str]
 
 
+class Header(NamedTuple):
+  name: str
+  """As programs include it."""
+  page: str
+  """The page of the site that has its manual."""
+  overview: str
+  """The man page that names the others."""
+
+  @property
+  def mark(self) -> str:
+    return f'<!-- the header {self.name} -->'
+
+
+HEADERS = [
+  Header('cachette.h', 'c-reference.md', 'cachette'),
+  Header('cachette/http.h', 'c-http-reference.md', 'cachette_http'),
+]
+
+
 class Block(NamedTuple):
   section: str
   names: List[str]
-  """Functions, types and macros."""
+  """Functions, types and macros. None: the block opens a section."""
   parts: List[Part]
   code: str
 
@@ -85,39 +104,61 @@ def find_names(code: str) -> List[str]:
   return [name for _, name in sorted(found)]
 
 
-def read_header() -> Tuple[List[Part], List[Block]]:
+def read_header(header: Header) -> Tuple[List[Part], List[Block]]:
   """Returns the comment at the top of the header, and the blocks."""
-  text = HEADER.read_text(encoding='utf-8')
+  text = (ROOT / 'include' / header.name).read_text(encoding='utf-8')
   top = re.search(r'/\*\n \*.*?\*/', text, re.DOTALL)
-  begin, end = text.index('/* The version'), text.rindex('#ifdef __cplusplus')
-  assert top is not None
+  begin, end = re.search(r'extern "C" \{\n#endif\n', text), text.rindex('#ifdef __cplusplus')
+  assert top is not None and begin is not None
   blocks: List[Block] = []
-  section = ''
+  section, is_new = '', False
   # Inside braces or a comment, the line after an empty line is indented.
-  for piece in re.split(r'\n\n(?![ ])', text[begin:end].strip()):
+  for piece in re.split(r'\n\n(?![ ])', text[begin.end() : end].strip()):
     title = re.fullmatch(r'/\* -+ (.*?) -+ \*/', piece)
-    if title:
-      section = title.group(1)
+    if title or piece.startswith('#if '):
+      section, is_new = (title.group(1), True) if title else (section, is_new)
       continue
     match = re.match(r'/\*.*?\*/', piece, re.DOTALL)
     comment = strip_marks(match.group(0)) if match else ''
     code = (piece[match.end() :] if match else piece).strip()
-    if not code and blocks:
+    if not code and not is_new:
       blocks[-1].parts.extend(read_parts(comment))
     else:
       blocks.append(Block(section, find_names(code), read_parts(comment), code))
+    is_new = False
   return read_parts(strip_marks(top.group(0))), blocks
+
+
+def find_pages() -> Dict[str, str]:
+  """Returns the page of each name that has a heading."""
+  return {
+    block.names[0]: header.page
+    for header in HEADERS
+    for block in read_header(header)[1]
+    if block.names
+  }
 
 
 # ---- The page of the site
 
 
-def markdown_prose(text: str, own_name: str) -> str:
-  """Formats the text of a comment as Markdown. Function names become links, except `own_name`."""
+class Place(NamedTuple):
+  """Where a comment is on the site."""
+
+  page: str
+  name: str
+  """The name that it documents, or ''."""
+  pages: Dict[str, str]
+  """The pages of all names."""
+
+
+def markdown_prose(text: str, place: Place) -> str:
+  """Formats the text of a comment as Markdown. Names of other functions become links."""
 
   def link(match: 're.Match[str]') -> str:
     name = match.group(1)
-    return f'`{name}()`' if name == own_name else f'[`{name}()`](#{name})'
+    page = place.pages[name] if place.pages[name] != place.page else ''
+    return f'`{name}()`' if name == place.name else f'[`{name}()`]({page}#{name})'
 
   spans = text.split('`')  # every second part is already code
   for i in range(0, len(spans), 2):
@@ -126,7 +167,7 @@ def markdown_prose(text: str, own_name: str) -> str:
   return ''.join(f'`{span}`' if i % 2 else span for i, span in enumerate(spans))
 
 
-def to_markdown(parts: List[Part], own_name: str = '') -> str:
+def to_markdown(parts: List[Part], place: Place) -> str:
   lines: List[str] = []
   last = ''
   for kind, name, text in parts:
@@ -135,30 +176,36 @@ def to_markdown(parts: List[Part], own_name: str = '') -> str:
     if kind == 'code':
       lines.append(f'    {text}')
     else:
-      prose = markdown_prose(text, own_name)
+      prose = markdown_prose(text, place)
       mark = '- ' if kind == 'item' else ''
       lines.append(mark + (f'`{name}`: {prose}' if name else prose))
     last = kind
   return '\n'.join(lines).strip('\n') + '\n'
 
 
-def make_page() -> str:
-  opening, blocks = read_header()
-  lines = [to_markdown(opening)]
+def make_page(header: Header) -> str:
+  opening, blocks = read_header(header)
+  place = Place(header.page, '', find_pages())
+  lines = [to_markdown(opening, place)]
   section = ''
   for block in blocks:
     if block.section != section:
       section = block.section
       lines.append(f'## {section}\n')
-    lines.append(f'### {block.names[0]}\n')
-    lines.append(f'```c\n{without_export(block.code)}\n```\n')
-    lines.append(to_markdown(block.parts, block.names[0]))
+    if block.names:
+      place = place._replace(name=block.names[0])
+      lines.append(f'### {block.names[0]}\n')
+      lines.append(f'```c\n{without_export(block.code)}\n```\n')
+    lines.append(to_markdown(block.parts, place))
   return '\n'.join(lines)
 
 
 def on_page_markdown(markdown: str, **others: Any) -> str:
   """The MkDocs hook, called for each page."""
-  return markdown.replace(MARK, make_page()) if MARK in markdown else markdown
+  for header in HEADERS:
+    if header.mark in markdown:
+      markdown = markdown.replace(header.mark, make_page(header))
+  return markdown
 
 
 # ---- Man pages
@@ -194,24 +241,24 @@ def to_man(parts: List[Part]) -> str:
 
 def first_sentence(parts: List[Part]) -> str:
   text = next((text for kind, _, text in parts if kind == 'text'), '')
-  sentence = re.split(r'(?<=\w)[.:;](?: |$)', text)[0].replace('`', '')
+  sentence = re.split(r'(?<=[\w)])[.:;](?: |$)', text)[0].replace('`', '')
   return sentence[:1].lower() + sentence[1:]
 
 
 def has_page(block: Block) -> bool:
   """Whether the block has its own page, and is not only on the overview."""
-  return block.names[0].startswith('cachette_')
+  return bool(block.names) and block.names[0].startswith('cachette_')
 
 
-def make_man(block: Block, blocks: List[Block]) -> str:
+def make_man(header: Header, block: Block, blocks: List[Block]) -> str:
   names = [name for name in block.names if name.startswith('cachette_')]
   beside = [b.names[0] for b in blocks if has_page(b) and b.section == block.section]
   beside = [name for name in beside if name != block.names[0]]
-  see = ', '.join(f'\\fB\\%{name}\\fR(3)' for name in ['cachette', *beside])
+  see = ', '.join(f'\\fB\\%{name}\\fR(3)' for name in [header.overview, *beside])
   code = roff(without_export(block.code), code=True)
   return (
     f'{man_title(block.names[0])}.SH NAME\n{", ".join(names)} \\- {first_sentence(block.parts)}\n'
-    f'.SH SYNOPSIS\n.EX\n#include <cachette.h>\n.PP\n{code}\n.EE\n'
+    f'.SH SYNOPSIS\n.EX\n#include <{header.name}>\n.PP\n{code}\n.EE\n'
     f'.SH DESCRIPTION\n{to_man(block.parts)}.SH SEE ALSO\n{see}\n'
   )
 
@@ -220,11 +267,11 @@ def man_title(name: str) -> str:
   return f'.TH {name} 3 "" "libcachette" "C library of cachette"\n'
 
 
-def make_overview(opening: List[Part], blocks: List[Block]) -> str:
+def make_overview(header: Header, opening: List[Part], blocks: List[Block]) -> str:
   lines = [
-    man_title('cachette') + '.SH NAME',
-    'cachette \\- ' + opening[0][2].partition(': ')[2].rstrip('.'),
-    '.SH SYNOPSIS\n.EX\n#include <cachette.h>\n.PP',
+    man_title(header.overview) + '.SH NAME',
+    f'{header.overview} \\- ' + opening[0][2].partition(': ')[2].rstrip('.'),
+    f'.SH SYNOPSIS\n.EX\n#include <{header.name}>\n.PP',
     'cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs cachette)\n.EE',
     '.SH DESCRIPTION\n' + to_man(opening[1:]).rstrip(),
   ]
@@ -235,20 +282,24 @@ def make_overview(opening: List[Part], blocks: List[Block]) -> str:
       lines.append(f'.SH {section.upper()}')
     if has_page(block):
       lines.append(f'.TP\n\\fB\\%{block.names[0]}\\fR(3)\n{roff(first_sentence(block.parts))}')
-    else:
+    elif block.names:
       lines.append(f'{to_man(block.parts)}.EX\n{roff(block.code, code=True)}\n.EE')
+    else:
+      lines.append(to_man(block.parts).rstrip())
   return '\n'.join(lines) + '\n'
 
 
 def make_man_pages() -> List[Tuple[str, str]]:
   """Returns the file names and texts of all man pages. A name that is documented on another's page
   has one too."""
-  opening, blocks = read_header()
-  pages = [('cachette.3', make_overview(opening, blocks))]
-  for block in filter(has_page, blocks):
-    pages.append((f'{block.names[0]}.3', make_man(block, blocks)))
-    others = (name for name in block.names[1:] if name.startswith('cachette_'))
-    pages.extend((f'{name}.3', f'.so man3/{block.names[0]}.3\n') for name in others)
+  pages: List[Tuple[str, str]] = []
+  for header in HEADERS:
+    opening, blocks = read_header(header)
+    pages.append((f'{header.overview}.3', make_overview(header, opening, blocks)))
+    for block in filter(has_page, blocks):
+      pages.append((f'{block.names[0]}.3', make_man(header, block, blocks)))
+      others = (name for name in block.names[1:] if name.startswith('cachette_'))
+      pages.extend((f'{name}.3', f'.so man3/{block.names[0]}.3\n') for name in others)
   return pages
 
 

@@ -3,44 +3,74 @@
  * HTTP caching: the rules of RFC 9111 and its relatives, as pure functions.
  *
  * These functions decide; they do not act. They open no connection, read no clock and keep no
- * state. You hand in a request, what your store has, and the time. You get a verdict: answer from
- * the store, forward to the origin, revalidate, and so on, with the header fields to send. The
- * origin is whatever makes responses: a server, or the handler of your application.
+ * state. You pass a request, what your store has, and the time. You get a verdict: answer from the
+ * store, forward the request to the origin, revalidate, and so on, with the header fields to send.
+ * The origin is whatever makes responses: a server, or the handler of your application.
  *
- *     cachette_http_policy policy = {0};          // safe defaults
+ *     // 1. What does the store have for this request?
+ *     static const cachette_http_policy policy = {0}; // safe defaults
  *     cachette_http_exchange exchange;
- *     cachette_http_begin(&exchange, &policy, &request);
- *     do
- *       cachette_http_decide(&exchange, fetch_from_store(exchange.key), now_ms());
- *     while (exchange.action == CACHETTE_HTTP_VARIANT);
- *     switch (exchange.action) {
- *     case CACHETTE_HTTP_HIT: ...                 // cachette_http_answer(), then the body
- *     case CACHETTE_HTTP_MISS: ...                // ask the origin, then cachette_http_receive()
+ *     if (cachette_http_begin(&exchange, &policy, &request) < 0) return 503; // out of memory
+ *     if (exchange.action != CACHETTE_HTTP_PASS) {
+ *       do
+ *         cachette_http_decide(&exchange, fetch_record(exchange.key), now_ms());
+ *       while (exchange.action == CACHETTE_HTTP_VARIANT);
+ *     }
+ *
+ *     // 2. Answer from the store.
+ *     bool answered = exchange.action == CACHETTE_HTTP_HIT ||
+ *                     exchange.action == CACHETTE_HTTP_STALE ||
+ *                     exchange.action == CACHETTE_HTTP_ERROR;
+ *     if (answered) send_stored(&exchange); // with the fields of cachette_http_answer()
+ *
+ *     // 3. Ask the origin, with the fields of cachette_http_forward().
+ *     if (!answered || exchange.refresh) {
+ *       const cachette_http_response *response;
+ *       do {
+ *         response = ask_origin(&exchange);
+ *         cachette_http_receive(&exchange, response, now_ms());
+ *       } while (exchange.action == CACHETTE_HTTP_REFETCH);
+ *       if (exchange.invalidates) clear_records(&exchange); // cachette_http_invalidated()
+ *
+ *       // 4. Store the response, and answer unless step 2 did.
+ *       bool is_valid = exchange.action == CACHETTE_HTTP_FRESHEN;
+ *       bool from_record = is_valid || exchange.action == CACHETTE_HTTP_STALE;
+ *       if (exchange.action == CACHETTE_HTTP_STORE || (is_valid && exchange.keep_ms > 0))
+ *         store_record(&exchange); // cachette_http_record_write()
+ *       if (!answered && from_record) send_stored(&exchange);
+ *       if (!answered && !from_record) send_on(&exchange, response); // NULL: your own 502
  *     }
  *     cachette_http_end(&exchange);
  *
  * An exchange goes through these steps:
  *
  *     begin ---> decide ---> HIT, STALE, ERROR: answer
- *       |          |
- *       |          +-------> MISS, REVALIDATE: forward, then receive ---> STORE, FRESHEN, PASS ...
- *       v
- *     PASS: forward; receive only invalidates
+ *       |          |           STALE with refresh: forward, then receive
+ *       |          +-------> MISS, REVALIDATE: forward, then receive
+ *       |                      ---> STORE, FRESHEN, STALE, PASS: answer
+ *       |                      ---> REFETCH: forward, then receive
+ *       +------> PASS: forward, then receive, which stores nothing but may invalidate
  *
- * Invariants:
+ * Invariants of every call:
  *
- * - Times are milliseconds since 1970 (Unix time); durations are milliseconds. The clock may be
- *   set back: no age is ever negative.
- * - Slices that you hand in must stay valid until cachette_http_end(), or, for records, as long as
- *   the function says. Nothing is modified.
- * - What you do not set in a policy is safe: no response with credentials, with Set-Cookie, with
- *   `private` or `no-store` is shared, and a malformed field never makes a response more cacheable.
- * - Functions return 0 or a negative code of `enum cachette_code`. The usual path (a hit, a miss,
- *   a pass) allocates no memory unless the request line is longer than a kilobyte.
- * - Any thread; an exchange belongs to one thread at a time.
+ * - Times are milliseconds since 1970 (Unix time), and durations are milliseconds. The clock may be
+ *   set back: no age is negative.
+ * - Functions that can fail return 0 or a negative code of `enum cachette_code`. A failed call does
+ *   not change its outputs.
+ * - Inputs are never modified. The arguments of cachette_http_begin(), cachette_http_decide() and
+ *   cachette_http_receive() must stay valid until cachette_http_end(); other slices only until the
+ *   call returns. A slice may have any bytes, and no slice needs a NUL at its end.
+ * - You can call every function on any thread, and from inside a `done` of cachette.h. Only one
+ *   thread may use an exchange at a time. No function blocks or calls back.
+ * - A verdict allocates memory only in cachette_http_begin(), if the key needs more than a
+ *   kilobyte, and in cachette_http_receive(), if the response varies. The memory comes from the
+ *   allocator of cachette_set_allocator().
+ * - A policy of zeros is safe. A shared cache then never shares a response that has `private` or
+ *   `no-store`, that sets a cookie, or that answers a request with credentials and is not `public`.
+ *   A malformed field never makes a response more cacheable.
  *
  * Sources: RFC 9110 (HTTP), RFC 9111 (caching), RFC 9211 (Cache-Status), RFC 9213 (targeted
- * fields), RFC 9875 (groups), RFC 10008 (QUERY), RFC 5861 (stale), RFC 8246 (immutable).
+ * fields), RFC 9875 (groups), RFC 10008 (QUERY), RFC 5861 (stale responses), RFC 8246 (immutable).
  */
 #ifndef CACHETTE_HTTP_H
 #define CACHETTE_HTTP_H
@@ -57,10 +87,10 @@ extern "C" {
 
 /* ---- Messages ---- */
 
-/* A header field line. The value has no whitespace at its ends. */
+/* A header field line: name and value. */
 typedef struct cachette_http_field {
-  cachette_slice name; /* case is ignored */
-  cachette_slice value;
+  cachette_slice name;  /* case is ignored */
+  cachette_slice value; /* whitespace at its ends is ignored */
 } cachette_http_field;
 
 /* Field lines, in their order. A name may occur in several lines. */
@@ -69,146 +99,178 @@ typedef struct cachette_http_fields {
   size_t count;
 } cachette_http_fields;
 
-/* A request, as the client sent it. */
+/*
+ * A request, as the client sent it. Pass all of its fields. The key has the scheme, the authority,
+ * the path and the query; X-Forwarded-Host and the like never count.
+ */
 typedef struct cachette_http_request {
-  cachette_slice method;    /* "GET"; case counts */
-  cachette_slice scheme;    /* "http" or "https", of the client's connection or as you know it */
-  cachette_slice authority; /* host and port of the request line; empty: the field Host */
-  cachette_slice path;      /* the raw bytes before '?', not percent-decoded */
-  cachette_slice query;     /* the raw bytes after '?'; data NULL: there is no '?' */
+  cachette_slice method;    /* such as "GET"; "get" is another method */
+  cachette_slice scheme;    /* "http" or "https": what the client used, in front of your proxies */
+  cachette_slice authority; /* host and port of the request line, or `:authority` of HTTP/2 and 3.
+                               Empty: the field Host has them. If both are there and differ, the
+                               request passes */
+  cachette_slice path;      /* the bytes before '?', not percent-decoded */
+  cachette_slice query;     /* the bytes after '?'; data NULL: there is no '?' */
   cachette_http_fields fields;
-  cachette_slice body; /* QUERY, and POST if the policy caches it: the whole body */
-  bool has_body;       /* GET and HEAD: a body is on its way; it makes the request pass */
+  cachette_slice body; /* QUERY, and POST if the policy has `cache_post`: the whole body, which is
+                          part of the key */
+  bool has_body;       /* the request has a body, even if you have not read it. A GET or HEAD with
+                          one passes, and so does a QUERY or POST if `body` is not all of it */
   void *more[2];       /* reserved; must be NULL */
 } cachette_http_request;
 
 /* The final response of an origin (not a 1xx), without its body. */
 typedef struct cachette_http_response {
-  int status; /* 200 to 599 */
+  int status; /* 200 to 599; other responses are not stored */
   cachette_http_fields fields;
-  int64_t body_size;      /* bytes, if it is known before the body is there; -1: not known */
-  int64_t requested_ms;   /* when the request was sent to the origin */
-  int64_t received_ms;    /* when this response came */
-  uint64_t random;        /* any number that you did not use before: it tells apart what is stored
-                             for a URI before and after it was cleared */
-  cachette_slice control; /* what your application says of caching, with the syntax of Cache-Control
-                             ("max-age=60, public"). If it is not empty, it counts instead of
-                             Cache-Control, Expires and targeted fields, for private caches, too.
-                             Clients and other caches do not see it */
+  int64_t body_size;      /* bytes of the body, if you know before you have it. -1: not known, or
+                             the Content-Length has it. 0 is an empty body */
+  int64_t requested_ms;   /* when you sent the request to the origin */
+  int64_t received_ms;    /* when the response arrived */
+  uint64_t random;        /* a random number, another one for each response. Keys of variants depend
+                             on it, so variants from before a clear are never found after it */
+  cachette_slice control; /* what your application tells this cache only, such as "max-age=60,
+                             public": the syntax of Cache-Control. It replaces Cache-Control,
+                             Expires and targeted fields, also in a private cache. Empty: these
+                             count. Clients do not see it */
   void *more[2];          /* reserved; must be NULL */
 } cachette_http_response;
 
 /* ---- Policy ---- */
 
-/* Who may see what is stored. */
+/* The clients that may get a stored response. */
 enum cachette_http_sharing {
-  CACHETTE_HTTP_SHARED = 0, /* all clients: a server's cache, a proxy */
-  CACHETTE_HTTP_PRIVATE     /* one user: a browser, an API client */
+  CACHETTE_HTTP_SHARED = 0, /* all clients: the cache of a server, or a proxy */
+  CACHETTE_HTTP_PRIVATE     /* one user: a browser, or an API client. `private`, `s-maxage`,
+                               `proxy-revalidate`, targeted fields and credentials do not count */
 };
 
-/* What happens with responses that set cookies. */
+/* What happens to responses that set cookies. */
 enum cachette_http_set_cookie {
   CACHETTE_HTTP_COOKIE_REFUSE = 0, /* they are not stored */
   CACHETTE_HTTP_COOKIE_STRIP,      /* they are stored without Set-Cookie */
-  CACHETTE_HTTP_COOKIE_STORE       /* they are stored, and the cookie is sent to everyone */
+  CACHETTE_HTTP_COOKIE_STORE       /* they are stored, and each client gets the cookie */
 };
 
 /* How the query is part of the key. */
 enum cachette_http_query {
   CACHETTE_HTTP_QUERY_KEEP = 0, /* byte for byte */
   CACHETTE_HTTP_QUERY_DROP,     /* not at all */
-  CACHETTE_HTTP_QUERY_SORT      /* parameters sorted by name; equal names keep their order */
+  CACHETTE_HTTP_QUERY_SORT      /* parameters sorted by name; equal names keep their order. A query
+                                   with more than 64 parameters is not sorted */
 };
 
 /* How a request's Cache-Control and Pragma are obeyed. */
 enum cachette_http_control {
-  CACHETTE_HTTP_CONTROL_SAFE = 0, /* no-store and only-if-cached; the others (no-cache, max-age,
-                                     min-fresh) at most cause one revalidation that all share */
-  CACHETTE_HTTP_CONTROL_FULL,     /* all, as RFC 9111 has them; every client can cause misses */
-  CACHETTE_HTTP_CONTROL_IGNORE    /* none */
+  CACHETTE_HTTP_CONTROL_SAFE = 0, /* no-store and only-if-cached are obeyed. no-cache, max-age and
+                                     min-fresh cause one revalidation, which all requests that wait
+                                     for it share. max-stale and stale-if-error need `max_stale` */
+  CACHETTE_HTTP_CONTROL_FULL,     /* all directives are obeyed, as in RFC 9111. So every client can
+                                     make the cache ask the origin */
+  CACHETTE_HTTP_CONTROL_IGNORE    /* no directive is obeyed */
 };
 
-/* Request fields that are normalized before they select a variant (flags). */
+/* Request fields that are normalized before they select a variant (flags). Fewer variants then hold
+ * the same responses. */
 enum cachette_http_normalize {
-  CACHETTE_HTTP_ACCEPT_ENCODING = 1, /* the set of accepted codings, without weights */
-  CACHETTE_HTTP_ACCEPT_LANGUAGE = 2  /* languages in lower case, by falling weight */
+  CACHETTE_HTTP_ACCEPT_ENCODING = 1, /* the accepted codings, sorted, without weights */
+  CACHETTE_HTTP_ACCEPT_LANGUAGE = 2  /* languages in lower case, sorted by weight */
 };
 
-/* Request fields that a stored response may vary on although they tell users apart (flags). */
+/* Request fields that a shared response may vary on although they identify a user (flags). */
 enum cachette_http_vary { CACHETTE_HTTP_VARY_COOKIE = 1, CACHETTE_HTTP_VARY_AUTHORIZATION = 2 };
 
 /*
- * What the cache may do. Zeroed: safe defaults. The policy and all that it points to must outlive
- * the exchanges that use it.
+ * The rules of your cache. Zero it for safe defaults, then set what you need. The policy, and all
+ * that it points to, must outlive the exchanges that use it. All exchanges of a store should use
+ * the same policy: the members that are about keys decide which records are found.
  */
 typedef struct cachette_http_policy {
   enum cachette_http_sharing sharing;
   enum cachette_http_set_cookie set_cookie;
-  enum cachette_http_query query;
+  enum cachette_http_query query; /* part of the key */
   enum cachette_http_control request_control;
-  unsigned normalize;  /* of enum cachette_http_normalize */
-  unsigned vary_allow; /* of enum cachette_http_vary; others with one of these are not stored */
+  unsigned normalize;  /* of enum cachette_http_normalize; part of the key */
+  unsigned vary_allow; /* of enum cachette_http_vary. A response is not stored if its Vary names
+                          Cookie or Authorization and the flag is not set */
 
-  int64_t default_ttl_ms; /* lifetime of a 200, 203, 300, 301 or 308 that does not tell its own;
-                             0: such a response is not stored, unless `heuristic` allows it */
-  int64_t stale_while_revalidate_ms; /* for responses that do not tell their own; 0: none */
-  int64_t stale_if_error_ms;         /* the same; both are after the end of the lifetime */
-  int64_t max_body;                  /* bytes of a body that is stored; 0: 1 MiB */
-  bool heuristic;  /* a tenth of the time since Last-Modified, at most a day, is a lifetime */
-  bool max_stale;  /* requests may ask for stale responses, also in SAFE */
-  bool cache_post; /* POST is keyed by its body like QUERY, and stored if its freshness is
-                      explicit */
-  bool forward_preconditions; /* If-Match and If-Unmodified-Since are left to the origin (RFC 9111,
-                                 4.3.2). Otherwise the cache acts for the origin, and answers a
-                                 condition that does not hold for a fresh response with 412 */
+  /* Durations, from 0 to 2^31 seconds. What a response says for itself always counts instead. */
+  int64_t default_ttl_ms; /* the lifetime of a 200, 203, 300, 301 or 308 that has no Expires, no
+                             max-age and the like. 0: such a response is not stored, unless
+                             `heuristic` permits it */
+  int64_t stale_while_revalidate_ms; /* how long after its lifetime a response is served while it is
+                                        fetched in the background */
+  int64_t stale_if_error_ms;         /* how long after its lifetime a response is served if the
+                                        origin fails */
+
+  int64_t max_body; /* the most bytes of a body that is stored; 0: 1 MiB */
+  bool heuristic;   /* a response with Last-Modified but without a lifetime gets one: a tenth of the
+                       time from that to its Date, at most a day. One that has only an ETag is
+                       stored, and revalidated each time */
+  bool max_stale;   /* a request can ask for a stale response with max-stale and stale-if-error even
+                       if `request_control` is SAFE */
+  bool cache_post;  /* POST is cached like QUERY: its body is part of the key. The response must
+                       have a lifetime */
+  bool forward_preconditions; /* the origin answers requests with If-Match or If-Unmodified-Since
+                                 (RFC 9111, 4.3.2). Otherwise a fresh response is answered with 412
+                                 if the condition is false */
   bool store_partial;         /* 206 responses are stored, combined and served */
-  bool trust_cookies; /* requests with cookies are like others. Otherwise a cookie is a credential
-                         unless `key_cookies` has it or `session_cookies` is given and lacks it */
-  bool trust_must_revalidate; /* a response to a request with Authorization may be shared not only
-                                 if it is `public` or has `s-maxage`, but also if it has
-                                 `must-revalidate` (RFC 9111, 3.5), and what was stored without
-                                 credentials may answer requests with them */
+  bool trust_cookies;         /* no cookie is a credential. Otherwise each cookie is one, except
+                                 `key_cookies`; or only `session_cookies`, if you list them */
+  bool trust_must_revalidate; /* RFC 9111, 3.5 to the letter. A response to a request with
+                                 Authorization is stored also if it has `must-revalidate`. A
+                                 response to a request without credentials may answer requests with
+                                 them. Otherwise both need `public` or `s-maxage` */
 
-  /* Names of targeted fields (RFC 9213), most important first, such as "CDN-Cache-Control". */
+  /* Names of targeted fields (RFC 9213), such as "CDN-Cache-Control". The first one that a response
+   * has, and that is valid and not empty, replaces Cache-Control and Expires. */
   const cachette_slice *targeted;
   size_t targeted_count;
 
-  /* Names of cookies whose values are part of the key. */
+  /* Names of cookies that are part of the key, with their values: such as a chosen currency. */
   const cachette_slice *key_cookies;
   size_t key_cookie_count;
 
-  /* Names of cookies that are credentials. Not given: every cookie is one. */
+  /* Names of cookies that are credentials; no other cookie is one. Empty: see `trust_cookies`. */
   const cachette_slice *session_cookies;
   size_t session_cookie_count;
 
-  /* A value of No-Vary-Search, such as `key-order, params=("utm_source")`: parameters that do not
-   * matter for the key. Empty: all do. One that does not parse is the same as empty. */
+  /* A value of No-Vary-Search: the parameters that are not part of the key. An example is
+   * `key-order, params=("utm_source")`. Empty: all are. An invalid one counts as empty. */
   cachette_slice no_vary_search;
 
-  /* The cache's name in Cache-Status (RFC 9211): a token. Empty: "cachette". */
+  /* The name of the cache in Cache-Status (RFC 9211): a token. Empty: "cachette". */
   cachette_slice name;
 
   void *more[8]; /* reserved; must be NULL */
 } cachette_http_policy;
 
 /*
- * Returns all that RFC 9111 and RFC 9213 permit a shared cache: responses that set cookies are
- * stored whole, CDN-Cache-Control is obeyed, request directives are obeyed in full, lifetimes are
- * estimated, stale responses are served for a day while the origin fails. Use it in front of an
- * origin whose responses state who may see them.
+ * Returns a policy that permits all that RFC 9111 and RFC 9213 permit a shared cache. Use it in
+ * front of an origin whose responses state who may get them:
+ *
+ * - A response that sets a cookie is stored, with the cookie. Cookies are not credentials.
+ * - A response may vary on Cookie and Authorization.
+ * - CDN-Cache-Control counts, and all directives of requests are obeyed.
+ * - A lifetime is estimated from Last-Modified, and partial responses are stored.
+ * - While the origin fails, stale responses are served for a day.
+ *
+ * The policy points to static memory. You can change its members.
  */
 CACHETTE_API cachette_http_policy cachette_http_policy_rfc(void);
 
 /*
- * Checks a policy: ranges, enum values, names that are no tokens, No-Vary-Search.
- * Errors: ECONFIG; `error` names the field at fault.
+ * Checks a policy: ranges, enum values, names and No-Vary-Search. Check a policy once, when you
+ * read your configuration; the other functions do not check it.
+ *   error  filled if the policy is not valid: `subject` is the member at fault; may be NULL
+ * Errors: ECONFIG.
  */
 CACHETTE_API int cachette_http_policy_check(const cachette_http_policy *policy,
                                             cachette_error *error);
 
-/* ---- Exchange ---- */
+/* ---- Actions and reasons ---- */
 
-/* What to do next: name, text. */
+/* Each action: name, and what to do next. */
 #define CACHETTE_HTTP_ACTIONS(X)                                                        \
   X(PASS, "forward the request; send the response on and do not store it")              \
   X(MISS, "forward the request, then call receive")                                     \
@@ -221,6 +283,7 @@ CACHETTE_API int cachette_http_policy_check(const cachette_http_policy *policy,
   X(FRESHEN, "store the updated record, then answer from it")                           \
   X(REFETCH, "forward the request again, with the fields of forward, then call receive")
 
+/* The verdict of a step: CACHETTE_HTTP_PASS and so on. */
 enum cachette_http_action {
 #define CACHETTE__HTTP_ACTION(name, text) CACHETTE_HTTP_##name,
   CACHETTE_HTTP_ACTIONS(CACHETTE__HTTP_ACTION)
@@ -228,8 +291,8 @@ enum cachette_http_action {
 };
 
 /*
- * Why a request was forwarded, or a response not stored: name, token, sentence. The token is the
- * parameter `detail` of Cache-Status, except for those of RFC 9211, which are its `fwd`.
+ * Why a request was forwarded or a response was not stored: name, token, sentence. Cache-Status has
+ * the token: as its `fwd` if RFC 9211 defines it, else as its `detail`.
  */
 #define CACHETTE_HTTP_REASONS(X)                                                              \
   X(NONE, "", "")                                                                             \
@@ -263,54 +326,64 @@ enum cachette_http_action {
   X(CHANGED, "changed", "the response changed while it was being validated")                  \
   X(NO_MEMORY, "no-memory", "out of memory")
 
+/* A reason: CACHETTE_HTTP_BECAUSE_NONE and so on. */
 enum cachette_http_reason {
 #define CACHETTE__HTTP_REASON(name, token, text) CACHETTE_HTTP_BECAUSE_##name,
   CACHETTE_HTTP_REASONS(CACHETTE__HTTP_REASON)
 #undef CACHETTE__HTTP_REASON
 };
 
-/* Returns the sentence, or the token, of a reason. Static. */
+/* Returns the sentence of a reason, for logs. It is static and never NULL; "" for NONE. */
 CACHETTE_API const char *cachette_http_reason_text(enum cachette_http_reason reason);
+
+/* Returns the token of a reason, such as "vary-miss". It is static and never NULL; "" for NONE. */
 CACHETTE_API const char *cachette_http_reason_token(enum cachette_http_reason reason);
 
-#define CACHETTE_HTTP_KEY_SIZE 32 /* bytes of a key: a SHA-256 */
+/* ---- The exchange ---- */
+
+/* Bytes of a key. It is a SHA-256, so it may contain any bytes. */
+#define CACHETTE_HTTP_KEY_SIZE 32
 
 /*
- * One request on its way through the cache. You allocate it, and must not move it between begin and
- * end. The first part is the verdict: each step fills it anew.
+ * One request on its way through the cache. You allocate it, and must not move it between
+ * cachette_http_begin() and cachette_http_end(). Its members are the verdict: each step sets all of
+ * them, and you only read them.
  */
 typedef struct cachette_http_exchange {
   enum cachette_http_action action;
   enum cachette_http_reason forwarded;  /* why the origin is asked; NONE if it is not */
-  enum cachette_http_reason not_stored; /* why the response is not stored; NONE if it is */
+  enum cachette_http_reason not_stored; /* after receive: why the response is not stored; NONE if
+                                           it is */
 
-  /* The key to fetch, store or clear. Any bytes. */
+  /* The key in your store. After begin and decide: of the record to fetch. After receive: of the
+   * record to put. Not used after PASS. */
   unsigned char key[CACHETTE_HTTP_KEY_SIZE];
 
-  /* An answer from the record: HIT, STALE, FRESHEN; and ERROR. */
-  int status;         /* of the record, or 304, 206, 412, 416, 504 */
-  bool send_body;     /* whether the answer has a body: not for HEAD, 304, 412, 416, 504 */
-  int64_t body_first; /* the part of the record's body to send: all of it, or a range */
-  int64_t body_size;
-  int64_t age_ms; /* of the record, now */
-  int64_t ttl_ms; /* what is left of its lifetime; negative: it is stale */
+  /* The answer from the record, for HIT, STALE and FRESHEN. ERROR has only the status. */
+  int status;         /* of the record, or 206, 304, 412 or 416; ERROR: 504 */
+  bool send_body;     /* the answer has a body: false for HEAD, 304, 412, 416 and 504 */
+  int64_t body_first; /* the first byte of the record's body to send, from 0 */
+  int64_t body_size;  /* how many bytes to send; after HEAD: how many a GET would get */
+  int64_t age_ms;     /* how old the response is (RFC 9111, 4.2.3) */
+  int64_t ttl_ms;     /* what is left of its lifetime; 0 or less: it is stale */
 
-  /* For those who forward. */
-  bool coalesce;        /* requests of this key may wait for one response: if it is stored, they
-                           fetch it and decide again, else they forward */
-  bool refresh;         /* STALE: the record is old enough to be fetched anew in the background:
-                           after the answer, go on with forward and receive */
-  bool usable_if_error; /* if the origin fails, receive() will answer from the record */
+  /* Asking the origin. */
+  bool coalesce;        /* MISS, REVALIDATE: requests with the same `key` may wait for one response.
+                           If it is stored, they fetch it and decide again; else they forward */
+  bool refresh;         /* STALE: after the answer, forward the request in the background and call
+                           receive */
+  bool usable_if_error; /* REVALIDATE, MISS: if the origin fails, receive answers from the record */
 
-  /* STORE and FRESHEN. */
-  int64_t keep_ms;  /* how long the record is worth keeping: lifetime, stale windows, and 5 minutes
-                       if it can be validated; at most CACHETTE_TTL_MAX */
-  bool store_index; /* the response varies: also store cachette_http_index_write() under the key of
-                       the request, `index_key`. Keep it at least as long as any of its variants,
-                       such as for a day: without it, they are not found */
+  /* Storing, after STORE and FRESHEN. */
+  int64_t keep_ms;  /* the TTL for your store: the rest of the lifetime, the stale windows, and 5
+                       minutes if the response can be validated; at most CACHETTE_TTL_MAX. 0: do
+                       not store */
+  bool store_index; /* the response varies: put cachette_http_index_write() under `index_key`, too.
+                       Keep the index at least as long as its variants, such as for a day: they are
+                       not found without it */
   unsigned char index_key[CACHETTE_HTTP_KEY_SIZE];
 
-  /* After receive(): what else the response made invalid; see cachette_http_invalidated(). */
+  /* After receive: other records are no longer valid; see cachette_http_invalidated(). */
   bool invalidates;
 
   /* Private to the library. */
@@ -323,25 +396,40 @@ typedef struct cachette_http_exchange {
 
 /*
  * Begins an exchange: checks the request and computes its key.
- *   policy, request  must stay valid until cachette_http_end()
- * `action` becomes MISS: fetch the record of `key` and call decide; or PASS, with the reason.
- * Errors: ENOMEM (the request line is long). There is nothing to end then.
+ *   exchange  need not be zeroed
+ *   policy    must stay valid until cachette_http_end()
+ *   request   must stay valid until cachette_http_end(), with all that it points to
+ * Returns 0. If `action` is MISS, fetch the record of `key` and call cachette_http_decide(). If it
+ * is PASS, the cache has no part in this request, and `forwarded` is the reason. After the reason
+ * MALFORMED or HOST you may refuse the request with a 400 instead of forwarding it.
+ *
+ * Errors: ENOMEM (the key needs more than a kilobyte). There is nothing to end then.
  */
 CACHETTE_API int cachette_http_begin(cachette_http_exchange *exchange,
                                      const cachette_http_policy *policy,
                                      const cachette_http_request *request);
 
-/* Ends an exchange and frees what it may hold. */
+/* Ends an exchange and frees its memory. Fields that it filled are no longer valid. */
 CACHETTE_API void cachette_http_end(cachette_http_exchange *exchange);
 
 /*
  * Decides what to do with what the store has for `key` (RFC 9111, 4).
- *   record  the stored bytes, or at least their head (see cachette_http_record_head_size()); empty:
- *           the store has nothing. It must stay valid until cachette_http_end(), also if it led to
- *           VARIANT
+ *   record  the stored bytes, or at least their head: see cachette_http_record_head_size(). Empty:
+ *           the store has nothing. It must stay valid until cachette_http_end(), also after VARIANT
  *   now_ms  the time
- * `action` becomes VARIANT, HIT, STALE, MISS, REVALIDATE, ERROR or PASS.
- * A record that is damaged, of an unknown version or of another request is a miss.
+ *
+ * `action` becomes one of these:
+ *   VARIANT     the record is an index: fetch the record of `key`, which is another now, and decide
+ *               again. This happens at most once
+ *   HIT         answer from the record
+ *   STALE       answer from the record, which is stale; then look at `refresh`
+ *   MISS        ask the origin: nothing that is stored can be used
+ *   REVALIDATE  ask the origin whether the record is still valid
+ *   ERROR       answer with a 504: the request has only-if-cached
+ *   PASS        as after cachette_http_begin()
+ *
+ * A record that is damaged, of an unknown version or of another request is a MISS. The body is not
+ * read; cachette_http_record_matches() checks it.
  */
 CACHETTE_API void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record,
                                        int64_t now_ms);
@@ -349,15 +437,21 @@ CACHETTE_API void cachette_http_decide(cachette_http_exchange *exchange, cachett
 /* ---- The answer ---- */
 
 /*
- * Fills the fields of the answer, in the order to send them.
- *   origin    the response to send on, after PASS and STORE; NULL: the answer is from the record
- *   fields    filled with up to `capacity` lines. They point into the record, the origin's fields
- *             and the exchange, and are valid as long as these are
- *   collapsed whether this request waited for another's response
- * An answer from the record has its stored fields, with Age, the right Content-Length and, if they
- * are missing, Date; a 304 has only those of RFC 9110, 15.4.5; a 206 has Content-Range. All have
- * Cache-Status; a member of another cache stays before ours.
- * Returns the number of fields, which may exceed `capacity`; those beyond it are not filled.
+ * Fills the fields of the answer to the client, in the order to send them. Call it after HIT, STALE
+ * and ERROR, and after receive. Its status is `status` of the exchange, or that of `origin`.
+ *   origin     the response to send on, after STORE and PASS; NULL: the answer is from the record
+ *   collapsed  this request waited for the response of another one; for Cache-Status
+ *   fields     filled with at most `capacity` fields; may be NULL if `capacity` is 0
+ *   capacity   the number of elements of `fields`
+ * Returns the number of fields of the answer. If it exceeds `capacity`, the others are missing:
+ * call again with more elements.
+ *
+ * The fields point into the record, the exchange, the policy and the fields of `origin`. They are
+ * valid until the next cachette_http_answer() or cachette_http_forward() of this exchange.
+ *
+ * An answer from the record has the stored fields, Age, Content-Length and Date. A 304 has only the
+ * fields that RFC 9110, 15.4.5 names; a 206 and a 416 have Content-Range. Every answer has its
+ * own line of Cache-Status, after those of other caches.
  */
 CACHETTE_API size_t cachette_http_answer(cachette_http_exchange *exchange,
                                          const cachette_http_response *origin, bool collapsed,
@@ -366,38 +460,55 @@ CACHETTE_API size_t cachette_http_answer(cachette_http_exchange *exchange,
 /* ---- Asking the origin ---- */
 
 /*
- * Fills the fields to forward after MISS, PASS, REVALIDATE and REFETCH, and after STALE if
- * `refresh` is set: those of the request, except hop-by-hop fields. REVALIDATE and STALE: without
- * the client's conditions and range, with those of the stored response. REFETCH: without any.
- * Returns the number of fields, like cachette_http_answer(), whose fields are no longer valid.
+ * Fills the fields to forward after PASS, MISS, REVALIDATE and REFETCH, and after STALE if
+ * `refresh` is set. Method, target and body are those of the request.
+ *   fields    filled with at most `capacity` fields; may be NULL if `capacity` is 0
+ *   capacity  the number of elements of `fields`
+ * Returns the number of fields, which may exceed `capacity`. They point into the request, the
+ * record and the exchange, and are valid until the next cachette_http_forward() or
+ * cachette_http_answer() of this exchange.
+ *
+ * The fields are those of the request, without hop-by-hop fields such as Connection. After
+ * REVALIDATE and STALE, the stored validators, if there are any, replace the conditions and the
+ * range of the client. After REFETCH there are neither.
  */
 CACHETTE_API size_t cachette_http_forward(cachette_http_exchange *exchange,
                                           cachette_http_field *fields, size_t capacity);
 
 /*
- * Takes the origin's response (RFC 9111, 3, 4.3.3 to 4.4).
- *   response  NULL: the origin failed, raised or did not answer in time. Else it must stay valid
- *             until the end
- *   now_ms    the time; for a NULL response too
- * `action` becomes:
- *   PASS      send the response on; or, if it was NULL, your own error
- *   STORE     send it on, and when its whole body is there, write the record
- *   FRESHEN   the stored response is valid: answer from it. If `not_stored` is NONE, write the
- *             record with the stored body
- *   STALE     the origin failed: answer from the record
- *   REFETCH   the response cannot be used with the stored one
- * `invalidates` is set if the store must forget other responses; do it before you answer.
+ * Takes the response of the origin (RFC 9111, 3 and 4.3.3 to 4.4). Call it after PASS, too: an
+ * unsafe request, such as a PUT, may invalidate what is stored.
+ *   response  must stay valid until cachette_http_end(), with all that it points to. NULL: the
+ *             origin failed, raised an exception or did not answer in time
+ *   now_ms    the time
+ *
+ * `action` becomes one of these:
+ *   PASS     send the response on, and do not store it: `not_stored` is the reason. After NULL,
+ *            send your own error, such as a 502
+ *   STORE    send the response on. When you have its whole body, write the record
+ *   FRESHEN  the stored response is valid: answer from it. If `keep_ms` is not 0, write the record
+ *            with the stored body
+ *   STALE    the origin failed: answer from the record
+ *   REFETCH  the response is of no use for this request: forward the request again. This happens at
+ *            most once
+ *
+ * If `invalidates` is set, clear what cachette_http_invalidated() lists before you answer. Then a
+ * client that has its answer never gets an old response.
+ *
+ * After STALE with `refresh` the client has its answer already: only store, and clear.
  */
 CACHETTE_API void cachette_http_receive(cachette_http_exchange *exchange,
                                         const cachette_http_response *response, int64_t now_ms);
 
 /*
- * Walks over what a response to an unsafe request invalidates (RFC 9111, 4.4; RFC 9875): URIs and
- * groups. Begin with `index` 0.
- *   key  a URI: filled with its key, to clear. A group: zeroed
- *   tag  filled with the tag of the records to forget: those of the group; or those of the URI
- *        whose key has more than the URI (a body or cookies). It is valid until the next call
- * Returns false if there is no item of that index.
+ * Lists what a response invalidates: the URI of the request, those of Location and Content-Location
+ * if they have the same origin (RFC 9111, 4.4), and groups (RFC 9875).
+ *   index  0 for the first item, then 1 and so on
+ *   key    filled with the key to clear; zeros for a group, which has no key
+ *   tag    filled with the tag of further records to clear: those of a group, or those of the URI
+ *          whose keys also have a body or cookies. Empty: there are none. It is valid until the
+ *          next call. A store that does not index tags cannot clear these
+ * Returns whether there is an item with this index.
  */
 CACHETTE_API bool cachette_http_invalidated(cachette_http_exchange *exchange, size_t index,
                                             unsigned char key[CACHETTE_HTTP_KEY_SIZE],
@@ -406,35 +517,39 @@ CACHETTE_API bool cachette_http_invalidated(cachette_http_exchange *exchange, si
 /* ---- Records ---- */
 
 /*
- * A record is a stored response as bytes: a head, and the body behind it. The head has everything
- * that decide() needs, and a checksum; the body has one of its own. You may store head and body in
- * one value or apart. docs/decisions.md has the form; it begins with "cHTP" and a version.
+ * A record is a stored response as bytes: a head, and the body after it. The head has all that
+ * cachette_http_decide() needs, and checksums of itself and of the body. You can store head and
+ * body as one value, or apart. The page on decisions, docs/decisions.md, has the format.
  */
 
-/* What a record gets besides the response. */
+/* Parts of a record that the response does not have. */
 typedef struct cachette_http_extra {
-  const cachette_slice *tags; /* of your own, for purging; those of the response are added */
+  const cachette_slice *tags; /* your own tags, for purging. The tags of the response are added */
   size_t tag_count;
-  uint64_t epoch; /* a number of your own, such as how much was purged before the origin was asked:
-                     cachette_http_record_describe() returns it */
+  uint64_t epoch; /* your own number; cachette_http_record_describe() returns it. Pass the number of
+                     purges when you asked the origin, and you can tell which records are older than
+                     a purge */
   void *more[4];  /* reserved; must be NULL */
 } cachette_http_extra;
 
 /*
- * Returns the size of the head that cachette_http_record_write() writes after STORE or FRESHEN.
+ * Returns how many bytes cachette_http_record_write() writes after STORE or FRESHEN. If it returns
+ * 0, the head would have 4 GiB or more: do not store the response.
  *   extra  may be NULL
  */
 CACHETTE_API size_t cachette_http_record_size(const cachette_http_exchange *exchange,
                                               const cachette_http_extra *extra);
 
 /*
- * Writes the head of a record.
- *   extra  the same as for cachette_http_record_size()
- *   body   the parts of the whole body, in order; after FRESHEN the stored body
- *   head   as many bytes as cachette_http_record_size() returned
- * The record to store is these bytes, then the body.
- * Errors: EINVAL (the body's size is not what the response announced: `not_stored` becomes
- * INCOMPLETE), ETOOBIG (it is larger than the policy allows).
+ * Writes the head of a record. Put these bytes, and the body after them, under `key` with the TTL
+ * `keep_ms`. If `store_index` is set, put the index, too.
+ *   extra       the same as for cachette_http_record_size()
+ *   body        the parts of the body, in their order. After FRESHEN: the stored body. After a 206:
+ *               the part, or what cachette_http_combine() joined
+ *   body_count  the number of parts; 0: the body is empty
+ *   head        filled; it needs the bytes that cachette_http_record_size() returned
+ * Errors: EINVAL (the body is not as long as the response says; `not_stored` becomes INCOMPLETE),
+ * ETOOBIG (the body exceeds `max_body`; `not_stored` becomes TOO_LARGE). Do not store it then.
  */
 CACHETTE_API int cachette_http_record_write(cachette_http_exchange *exchange,
                                             const cachette_http_extra *extra,
@@ -442,61 +557,77 @@ CACHETTE_API int cachette_http_record_write(cachette_http_exchange *exchange,
                                             unsigned char *head);
 
 /*
- * Joins a partial response with the stored part (RFC 9111, 3.4). Call it after STORE with the body
- * of the response; if it does not return 0, write the joined body instead.
- *
+ * Joins the body of a 206 with the stored part (RFC 9111, 3.4), if the policy has `store_partial`.
+ * Call it after STORE. If it does not return 0, store the joined body instead of the part.
  *   stored_body  the body of the stored record
- *   part         the body of the response
- *   joined       filled; NULL: only the size is wanted
- *
- * Returns the size of the joined body; 0: nothing is to be joined, or the bodies have another size
- * than their messages announced.
+ *   part         the body of the response, which is sent on as it is
+ *   joined       filled; it needs the bytes that this function returns. NULL: only returns the size
+ * Returns the size of the joined body. 0: there is nothing to join, or a body is not as long as its
+ * response says.
  */
 CACHETTE_API size_t cachette_http_combine(cachette_http_exchange *exchange,
                                           cachette_slice stored_body, cachette_slice part,
                                           unsigned char *joined);
 
-/* Returns the size of the index record; see `store_index`. */
+/* Returns how many bytes cachette_http_index_write() writes. Call it if `store_index` is set. */
 CACHETTE_API size_t cachette_http_index_size(const cachette_http_exchange *exchange);
 
-/* Writes the index record: what responses of this URI vary on, and the keys of the last 8. */
+/*
+ * Writes the index record: the field names that responses of this URI vary on, and the keys of its
+ * last 8 variants. Put it under `index_key`.
+ *   bytes  filled; it needs the bytes that cachette_http_index_size() returned
+ */
 CACHETTE_API void cachette_http_index_write(const cachette_http_exchange *exchange,
                                             unsigned char *bytes);
 
 /*
- * Returns the size of a record's head; 0: it is no record, of another version or damaged.
- *   record  may be cut off behind the head
+ * Returns the size of the head of a record, which is where the body begins. 0: the bytes are not a
+ * record, or are of another version, damaged or cut off inside the head.
+ *   record  may end anywhere after the head
  */
 CACHETTE_API size_t cachette_http_record_head_size(cachette_slice record);
 
-/* Describes a record. */
+/* What cachette_http_record_describe() fills. */
 typedef struct cachette_http_record_info {
   int status;
   int64_t requested_ms, received_ms; /* when the origin was asked, and when it answered */
-  int64_t lifetime_ms;
-  int64_t body_size;
-  uint64_t epoch;         /* of cachette_http_extra */
-  uint64_t body_checksum; /* names parts of the body, if you store it apart from the head */
-  size_t tag_count;
-  bool is_index; /* an index record, which has no response */
+  int64_t lifetime_ms;               /* from when the response was made; it may be over */
+  int64_t body_size;                 /* bytes */
+  uint64_t epoch;                    /* of cachette_http_extra */
+  uint64_t body_checksum;            /* of the body; a name for it, if you store it apart */
+  size_t tag_count;                  /* of cachette_http_record_tag() */
+  bool is_index;                     /* an index record, which has no response */
 } cachette_http_record_info;
 
-/* Describes a record. Errors: ECODEC (no record, another version, damaged). */
+/* Describes a record. Errors: ECODEC (the bytes are not a record, or are of another version,
+ * damaged or cut off inside the head). */
 CACHETTE_API int cachette_http_record_describe(cachette_slice record,
                                                cachette_http_record_info *info);
 
 /*
- * Returns a tag of a record, from 0 to `tag_count` - 1: yours, those of Surrogate-Key and
- * Cache-Tag, groups of Cache-Groups, which begin with the origin ("https://example.com") and a
- * space, and, if the key has more than the URI, "uri " and the URI's key in hexadecimal digits.
- * Tags of more than 512 bytes or with CR, LF or NUL are left out, and so are those beyond 512.
- * Empty: there is no such tag.
+ * Returns a tag of a record, by which a store can find and purge records. It points into the
+ * record.
+ *   index  from 0 to `tag_count` - 1; beyond that, the result is empty
+ *
+ * A record has these tags, each once:
+ *
+ * - your own
+ * - those of the response fields Surrogate-Key (separated by spaces) and Cache-Tag (by commas)
+ * - those of Cache-Groups: the origin, such as "https://example.com", a space and the group
+ * - "uri " and the key of the URI in hexadecimal digits, if the key of the record has more than the
+ *   URI: a body or cookies
+ *
+ * Tags that have more than 512 bytes, or CR, LF or NUL, are left out. So are those beyond 512.
  */
 CACHETTE_API cachette_slice cachette_http_record_tag(cachette_slice record, size_t index);
 
 /*
- * Returns whether a body is the one that was stored with a record.
- *   parts  the body, in one or several parts
+ * Returns whether a body is the one that was stored with a record: size and checksum are equal.
+ * Call it before you send a body of a store that may lose or damage bytes. If it returns false,
+ * treat the record as a miss: pass an empty record to cachette_http_decide().
+ *   record  a record, or its head
+ *   parts   the body, in one or several parts
+ *   count   the number of parts
  */
 CACHETTE_API bool cachette_http_record_matches(cachette_slice record, const cachette_slice *parts,
                                                size_t count);
@@ -504,8 +635,12 @@ CACHETTE_API bool cachette_http_record_matches(cachette_slice record, const cach
 /* ---- Keys without a request ---- */
 
 /*
- * Computes the key of a URI for GET, to purge it.
- *   uri  absolute: "https://example.com/a?b"
+ * Computes the key of a GET of a URI, to purge it. If you clear this key, the variants of the URI
+ * are not found any more. Records that have cookies or a body in their key have a tag instead: see
+ * cachette_http_record_tag().
+ *   policy  the same as for the exchanges
+ *   uri     absolute, such as "https://example.com/a?b"; a fragment is ignored
+ *   key     filled
  * Errors: EINVAL (not an absolute http or https URI), ENOMEM.
  */
 CACHETTE_API int cachette_http_uri_key(const cachette_http_policy *policy, cachette_slice uri,

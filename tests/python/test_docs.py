@@ -122,23 +122,33 @@ def test_the_search_works_without_a_server(site: pathlib.Path) -> None:
 # ---- The manual of the C library
 
 
-def test_the_manual_contains_the_whole_header(site: pathlib.Path, tmp_path: pathlib.Path) -> None:
-  header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
+@pytest.mark.parametrize(
+  ('name', 'file', 'main', 'sentence'),
+  [
+    ('cachette.h', 'c-reference.html', 'cachette', 'Hit and miss are results, not errors.'),
+    ('cachette/http.h', 'c-http-reference.html', 'cachette_http', 'These functions decide;'),
+  ],
+)
+def test_the_manual_contains_the_whole_header(
+  site: pathlib.Path, tmp_path: pathlib.Path, name: str, file: str, main: str, sentence: str
+) -> None:
+  header = pathlib.Path(ROOT, 'include', name).read_text(encoding='utf-8')
   functions = re.findall(r'^CACHETTE_API [^(]*?\b(cachette_\w+)\(', header, re.MULTILINE)
   types = re.findall(r'^(?:enum|struct|typedef struct) (cachette_\w+) \{', header, re.MULTILINE)
   assert len(functions) > 20 and len(types) > 8
-  page = (site / 'c-reference.html').read_text(encoding='utf-8')
+  page = (site / file).read_text(encoding='utf-8')
   script = os.path.join(ROOT, 'scripts', 'c_reference.py')
   subprocess.run([sys.executable, script, 'man', str(tmp_path)], check=True)
-  for name in {*functions, *types}:
-    assert f'<h3 id="{name}">' in page
-    text = (tmp_path / f'{name}.3').read_text(encoding='utf-8')
-    assert text.startswith(f'.TH {name} 3 ') and f'.SH NAME\n{name} \\- ' in text
+  for each in {*functions, *types}:
+    assert f'<h3 id="{each}">' in page
+    text = (tmp_path / f'{each}.3').read_text(encoding='utf-8')
+    assert text.startswith(f'.TH {each} 3 ') and f'.SH NAME\n{each} \\- ' in text
+    assert f'\n#include <{name}>\n' in text
     requests = set(re.findall(r'^[.\']([^ \n]*)', text, re.MULTILINE))
-    assert requests <= {'TH', 'SH', 'PP', 'TP', 'IP', 'EX', 'EE'}, name
-  overview = (tmp_path / 'cachette.3').read_text(encoding='utf-8')
-  assert all(f'\\fB\\%{name}\\fR(3)' in overview for name in functions)
-  assert 'Hit and miss are results, not errors.' in overview
+    assert requests <= {'TH', 'SH', 'PP', 'TP', 'IP', 'EX', 'EE'}, each
+  overview = (tmp_path / f'{main}.3').read_text(encoding='utf-8')
+  assert all(f'\\fB\\%{each}\\fR(3)' in overview for each in functions)
+  assert sentence in overview
 
 
 # ---- The code

@@ -127,19 +127,57 @@ def test_every_line_for_the_shell_is_one_that_is_tested() -> None:
 # ---- C
 
 
+def code_of(name: str) -> str:
+  """The code at the top of a header."""
+  header = pathlib.Path(ROOT, 'include', name).read_text(encoding='utf-8')
+  top = header.partition('\n * An exchange')[0].partition('\n * Invariants')[0]
+  return '\n'.join(re.findall(r'^ \* {5}(.*)$|^ \*$', top, re.MULTILINE))
+
+
 def example_of_the_header() -> str:
   """The program at the top of cachette.h, completed so that it compiles."""
-  header = pathlib.Path(ROOT, 'include', 'cachette.h').read_text(encoding='utf-8')
-  code = re.findall(r'^ \*     (.*)$', header.partition(' * Invariants')[0], re.MULTILINE)
-  assert 'cachette_open' in '\n'.join(code)
+  code = code_of('cachette.h')
+  assert 'cachette_open' in code
   includes = ''.join(f'#include <{name}.h>\n' for name in ('cachette', 'stdio', 'stdlib'))
-  return includes + 'int main(void) {\n' + '\n'.join(code) + '\nreturn 0;\n}\n'
+  return includes + 'int main(void) {\n' + code + '\nreturn 0;\n}\n'
 
 
-def commands_of_example(commands: str) -> str:
-  """The line that builds the page's program, for that of the header, which says nothing."""
-  (line,) = [each for each in commands.splitlines() if each.startswith('cc ')]
-  return line.replace('hello', 'example') + '\n./example'
+# An origin that fails, and a store that is empty.
+AROUND_HTTP = """
+#include <cachette/http.h>
+#include <stdio.h>
+
+static int64_t now_ms(void) { return 1; }
+
+static cachette_slice fetch_record(const unsigned char *key) {
+  (void)key;
+  return (cachette_slice){NULL, 0};
+}
+
+static const cachette_http_response *ask_origin(cachette_http_exchange *exchange) {
+  printf("ask %d\\n", exchange->action == CACHETTE_HTTP_MISS);
+  return NULL;
+}
+
+static void send_on(cachette_http_exchange *exchange, const cachette_http_response *response) {
+  printf("send %d\\n", exchange->action == CACHETTE_HTTP_PASS && response == NULL);
+}
+
+static void send_stored(cachette_http_exchange *exchange) { printf("%d\\n", exchange->status); }
+static void clear_records(cachette_http_exchange *exchange) { send_stored(exchange); }
+static void store_record(cachette_http_exchange *exchange) { send_stored(exchange); }
+
+static int answer(cachette_http_request request) {
+"""
+
+
+def example_of_http() -> str:
+  """The same for cachette/http.h."""
+  code = code_of('cachette/http.h')
+  assert 'cachette_http_begin' in code
+  get = '.method = cachette_str("GET"), .scheme = cachette_str("http"), .path = cachette_str("/")'
+  request = f'(cachette_http_request){{{get}, .authority = cachette_str("localhost")}}'
+  return f'{AROUND_HTTP}{code}\nreturn 0;\n}}\n\nint main(void) {{ return answer({request}); }}\n'
 
 
 def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -150,16 +188,44 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
   for tool in ('meson', 'ninja', 'cc', 'pkg-config'):
     if shutil.which(tool, path=env['PATH']) is None:
       pytest.skip(f'{tool} is not installed')
-  (block,) = [each for each in manual if each.language == 'c']
-  (folder / 'hello.c').write_text(block.code, encoding='utf-8')
-  (folder / 'example.c').write_text(example_of_the_header(), encoding='utf-8')
+  hello, http = (each.code for each in manual if each.language == 'c')
+  programs = {
+    'hello': (hello, 'hello\n'),
+    'example': (example_of_the_header(), ''),
+    'http': (http, HTTP_PRINTS),
+    'http_example': (example_of_http(), 'ask 1\nsend 1\n'),
+  }
   (commands,) = [each.code for each in manual if 'meson setup' in each.code]
   place = f'{shlex.quote(ROOT)} --prefix={folder}/prefix --libdir=lib'
   commands = commands.replace('meson setup build', f'meson setup build {place}')
+  (build,) = [each for each in commands.splitlines() if each.startswith('cc ')]
+  for name, (code, _) in programs.items():
+    (folder / f'{name}.c').write_text(code, encoding='utf-8')
+    commands += f'{build.replace("hello", name)} -Wall -Werror\n'
   env['PKG_CONFIG_PATH'] = f'{folder}/prefix/lib/pkgconfig'
   env['LD_LIBRARY_PATH'] = f'{folder}/prefix/lib'
-  process = subprocess.run(
-    ['sh', '-ec', f'{commands}\n./hello\n{commands_of_example(commands)}'],
+  run_shell(commands, folder, env)
+  for name, (_, printed) in programs.items():
+    assert run_shell(f'./{name}', folder, env) == printed
+  pages = folder / 'prefix' / 'share' / 'man' / 'man3'
+  assert 'cachette **handle' in (pages / 'cachette_open.3').read_text(encoding='utf-8')
+  assert 'cachette_slice record' in (pages / 'cachette_http_decide.3').read_text(encoding='utf-8')
+
+
+HTTP_PRINTS = """miss: 1
+store for 60 s
+hit: 1
+Cache-Control: max-age=60
+content-length: 5
+date: Mon, 21 Sep 2026 14:13:20 GMT
+age: 10
+cache-status: cachette;hit;ttl=50
+"""
+
+
+def run_shell(commands: str, folder: pathlib.Path, env: Dict[str, str]) -> str:
+  done = subprocess.run(
+    ['sh', '-ec', commands],
     cwd=folder,
     env=env,
     stdout=subprocess.PIPE,
@@ -167,10 +233,8 @@ def test_the_c_blocks_build_as_told_and_run(tmp_path_factory: pytest.TempPathFac
     encoding='utf-8',
     timeout=300,
   )
-  assert process.returncode == 0, process.stdout
-  assert process.stdout.endswith('\nhello\n')
-  manual = folder / 'prefix' / 'share' / 'man' / 'man3' / 'cachette_open.3'
-  assert 'cachette **handle' in manual.read_text(encoding='utf-8')
+  assert done.returncode == 0, done.stdout
+  return done.stdout
 
 
 # ---- The text
