@@ -62,7 +62,7 @@ typedef struct cachette__http_stored {
   int64_t while_revalidate_ms, if_error_ms; /* stale windows, which begin when the lifetime ends */
   int64_t last_modified_ms;                 /* -1: not known */
   uint64_t generation;
-  uint64_t epoch; /* the caller's; see cachette_http_extra */
+  uint64_t epoch;     /* the caller's; see cachette_http_extra */
   int64_t body_size;  /* of what is stored */
   int64_t first_byte; /* a partial response: where the stored part begins; else 0 */
   int64_t total_size; /* a partial response: the size of the whole; -1: the response is whole */
