@@ -12,7 +12,7 @@ Each part of a canonical text marks its own end, so no two values have the same 
 
 import sys
 from types import CodeType, FunctionType
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Container, Dict, Iterable, List, Optional, Set, Tuple, Union
 from weakref import WeakKeyDictionary
 
 Encoder = Callable[[Any], str]
@@ -289,33 +289,35 @@ def _plan_function(
 
 def _plan_template(plan: Plan, title: str, names: Set[str], template: str, prefix: str) -> None:
   """Plans keys from a template such as "user:{id}"."""
-  used = _fields_of_template(title, names, template)
+  if not isinstance(template, str):
+    raise TypeError(
+      f'key of {title}() must be a template or a function, not {type(template).__name__}.'
+    )
+  used = fields_of_template('key', title, names, template)
   arguments = ', '.join(f'{name}={name}' for name in used)
   plan.bind(prefix=prefix, format=template.format)
   plan.prelude = f'  _cachette_key = _cachette_prefix + _cachette_format({arguments})\n'
 
 
-def _fields_of_template(title: str, names: Set[str], template: str) -> List[str]:
-  """Returns the parameters that a template uses."""
+def fields_of_template(option: str, title: str, names: Container[str], template: str) -> List[str]:
+  """Returns the parameters that a template uses. `option` names the argument that it is."""
   from string import Formatter
 
-  if not isinstance(template, str):
-    raise TypeError(
-      f'key of {title}() must be a template or a function, not {type(template).__name__}.'
-    )
   used: List[str] = []
   templates = [template]
   for each in templates:
     try:
       parts = list(Formatter().parse(each))
     except ValueError as error:
-      raise ValueError(f'key of {title}() is not a valid template: {error}.') from None
+      raise ValueError(f'{option} of {title}() is not a valid template: {error}.') from None
     for _, field, form, _ in parts:
       if field is None:
         continue
       name = field.replace('[', '.').partition('.')[0]
       if name not in names:
-        raise ValueError(f'key of {title}() uses "{{{name}}}", which is not a parameter of it.')
+        raise ValueError(
+          f'{option} of {title}() uses "{{{name}}}", which is not a parameter of it.'
+        )
       used += [name] if name not in used else []
       templates += [form] if form else []
   return used
