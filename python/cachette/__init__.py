@@ -29,4 +29,4 @@ __all__ = [
 
 def __dir__() -> 'list[str]':
   """Without the private modules."""
-  return sorted({*__all__, 'testing'} & globals().keys())
+  return sorted({*__all__, 'http', 'testing'} & globals().keys())
