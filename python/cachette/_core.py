@@ -175,14 +175,15 @@ class Cachette(Cache):
     all the same. Calls that still wait at the end fail with BackendUnavailable.
 
     Args:
-      app: The application, which frameworks pass. It is not used.
+      app: The application, which frameworks pass. A warning names its routes that have a policy of
+        `cachette.http` without effect.
 
     Returns:
       An asynchronous context manager.
     """
     from ._lifespan import lifespan
 
-    return lifespan(cls)
+    return lifespan(cls, app)
 
   @classmethod
   def stats(cls) -> Stats:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Connects when an application starts, and closes the connection when it ends."""
 
+import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, AsyncIterator, Type
+from typing import TYPE_CHECKING, Any, AsyncIterator, Type
 
 from ._cachette import close
 from ._exceptions import BackendError, BackendTimeout, BackendUnavailable
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def lifespan(cls: 'Type[Cachette]') -> AsyncIterator[None]:
+async def lifespan(cls: 'Type[Cachette]', app: object) -> AsyncIterator[None]:
   """See `Cachette.lifespan`."""
+  _check_routes(app)
   try:
     await cls().ping()
   except BackendError as error:
@@ -29,3 +31,18 @@ async def lifespan(cls: 'Type[Cachette]') -> AsyncIterator[None]:
     yield
   finally:
     close(cls)
+
+
+def _check_routes(app: object) -> None:
+  """Warns about routes with a cache policy that has no effect."""
+  http: Any = sys.modules.get('cachette.http')  # without it, no route has a policy
+  if app is None or http is None:
+    return
+  try:
+    http.check(app)
+  except Warning:  # the application made warnings errors
+    raise
+  except Exception as error:  # a framework that has changed must still start
+    from logging import getLogger
+
+    getLogger('cachette').debug('The routes were not checked: %r', error)

@@ -5,6 +5,7 @@
 from typing import Any
 
 from cachette import Cachette, cached
+from cachette.http import Policy, cache_response, no_cache
 
 
 async def misuses(cache: Cachette) -> None:
@@ -83,3 +84,15 @@ async def misuses_of_decorated(shop: Shop) -> None:
   cached(ttl='60')  # type: ignore[call-overload]
   cached(exclude=5)  # type: ignore[call-overload]
   cached(name='name')  # type: ignore[call-overload]
+
+
+def http_misuses() -> None:
+  Policy(60)  # type: ignore[call-arg]
+  Policy(default_ttl='60')  # type: ignore[arg-type]
+  Policy(query='other')  # type: ignore[arg-type]
+  Policy(methods=['PUT'])  # type: ignore[list-item]
+  Policy(default_tll=60)  # type: ignore[call-arg]
+  Policy().query = 'drop'  # type: ignore[misc]
+  cache_response(60, 30)  # type: ignore[call-arg]
+  cache_response(load_count)  # type: ignore[arg-type]
+  no_cache(5)  # type: ignore[type-var]

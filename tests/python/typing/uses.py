@@ -21,6 +21,7 @@ from cachette import (
   ConfigError,
   cached,
 )
+from cachette.http import Policy, cache_control, cache_response, check, no_cache
 from typing_extensions import assert_type
 
 assert_type(cachette.__version__, str)
@@ -305,3 +306,43 @@ def errors() -> None:
   except ConfigError as error:
     as_value: ValueError = error
     print(as_value)
+
+
+# ---- HTTP
+
+policy = Policy(default_ttl=timedelta(minutes=1), methods=['GET', 'QUERY'], session_cookies=('id',))
+assert_type(policy.default_ttl, Optional[float])
+assert_type(policy.session_cookies, Optional[Tuple[str, ...]])
+assert_type(policy.max_body, int)
+assert_type(Policy.rfc(query='sort'), Policy)
+
+
+@cache_response(60, swr=Decimal(30), sie=timedelta(days=1), tags=['item:{number}'], public=True)
+async def get_item(number: int) -> str:
+  return str(number)
+
+
+def tags_of_item(number: int) -> List[str]:
+  return [f'item:{number}']
+
+
+@cache_response(60, tags=tags_of_item, vary=('Accept-Language',))
+def get_item_sync(number: int) -> str:
+  return str(number)
+
+
+@no_cache
+async def get_user() -> str:
+  return 'you'
+
+
+async def handlers() -> None:
+  assert_type(await get_item(number=5), str)
+  assert_type(get_item_sync(5), str)
+  assert_type(await get_user(), str)
+  dependencies: List[Callable[..., Awaitable[None]]] = [
+    cache_control(60, tags=['items']),
+    cache_control(no_store=True),
+  ]
+  print(dependencies)
+  check(object())
