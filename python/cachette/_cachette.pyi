@@ -58,11 +58,14 @@ class Config:
     """
   def stopped_ms(self) -> Optional[int]:
     """Returns the time of the stopped clock in milliseconds, or None."""
-  def raw(self, codec: str, fetch_timeout_ms: int, /) -> Config:
+  def raw(self, codec: str, fetch_timeout_ms: int, is_signed: bool, /) -> Config:
     """Returns a copy that shares the store and whose values are bytes.
 
-    Fetches have a time limit of their own. Signatures cover the name of the codec.
+    Fetches have a time limit of their own. Signatures cover the name of the codec. A copy that does
+    not sign can have counters.
     """
+  def is_signed(self) -> bool:
+    """Returns whether values are signed."""
   def lease(self, key: str, /) -> Lease:
     """Returns a lease: the right to store a value that is computed for a key from now on."""
   def encode(self, key: str, value: Any, /) -> Union[bytes, str]:

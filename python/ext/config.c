@@ -180,33 +180,42 @@ static void use_bytes(config_object *self, PyObject *name) {
   self->loads = Py_NewRef((PyObject *)&PyBytes_Type);
 }
 
+/* Copies the options. Returns 0, or -1 when out of memory. */
+static int copy_options(config_object *copy, const config_object *from, const char *codec,
+                        bool is_signed) {
+  cachette_options *options = cachette_options_copy(from->options);
+  if (options == NULL) return -1;
+  cachette_options_free(copy->options);
+  copy->options = options;
+  if (cachette_options_set(options, "codec_name", codec, NULL) < 0) return -1;
+  return is_signed ? 0 : cachette_options_set(options, "secret", NULL, NULL);
+}
+
 /*
- * raw(codec, fetch_timeout_ms): a copy whose values are bytes. It shares the store, also if that is
- * in memory. Signatures cover the name of the codec, so a value of the original is not taken for
- * one of the copy.
+ * raw(codec, fetch_timeout_ms, is_signed): a copy whose values are bytes. It shares the store, also
+ * if that is in memory. Signatures cover the name of the codec, so a value of the original is not
+ * taken for one of the copy. A copy that does not sign can have counters.
  */
 static PyObject *config_raw(config_object *self, PyObject *args) {
-  const char *codec_name;
   PyObject *codec;
   long long fetch_timeout_ms;
-  if (!PyArg_ParseTuple(args, "UL", &codec, &fetch_timeout_ms)) return NULL;
-  codec_name = PyUnicode_AsUTF8(codec);
-  config_object *copy =
-      codec_name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
+  int is_signed;
+  if (!PyArg_ParseTuple(args, "ULp", &codec, &fetch_timeout_ms, &is_signed)) return NULL;
+  const char *name = PyUnicode_AsUTF8(codec);
+  config_object *copy = name != NULL ? config_new(PyType_GetModuleState(Py_TYPE(self))) : NULL;
   if (copy == NULL) return NULL;
   copy->origin = (config_object *)Py_NewRef((PyObject *)self);
   copy->fetch_timeout_ms = fetch_timeout_ms;
   use_bytes(copy, codec);
-  cachette_options *options = cachette_options_copy(self->options);
-  if (options != NULL) {
-    cachette_options_free(copy->options);
-    copy->options = options;
-  }
-  if (options != NULL &&
-      cachette_options_set(options, "codec_name", codec_name, NULL) == CACHETTE_OK)
-    return (PyObject *)copy;
+  if (copy_options(copy, self, name, is_signed) == 0) return (PyObject *)copy;
   Py_DECREF(copy);
   return PyErr_NoMemory();
+}
+
+/* Whether values are signed. */
+static PyObject *config_is_signed(config_object *self, PyObject *Py_UNUSED(ignored)) {
+  const char *secret = cachette_options_get(self->options, "secret");
+  return PyBool_FromLong(secret != NULL && *secret != '\0');
 }
 
 /* ---- For tests ---- */
@@ -275,8 +284,10 @@ static PyMethodDef config_methods[] = {
     {"stopped_ms", (PyCFunction)config_stopped_ms, METH_NOARGS,
      "stopped_ms($self, /)\n--\n\nReturns the time of the stopped clock in milliseconds, or None."},
     {"raw", (PyCFunction)config_raw, METH_VARARGS,
-     "raw($self, codec, fetch_timeout_ms, /)\n--\n\nReturns a copy that shares the store and whose "
-     "values are bytes. Fetches have a time limit of their own."},
+     "raw($self, codec, fetch_timeout_ms, is_signed, /)\n--\n\nReturns a copy that shares the "
+     "store and whose values are bytes. Fetches have a time limit of their own."},
+    {"is_signed", (PyCFunction)config_is_signed, METH_NOARGS,
+     "is_signed($self, /)\n--\n\nReturns whether values are signed."},
     {"get", (PyCFunction)config_get, METH_O,
      "get($self, name, /)\n--\n\nReturns the text of an option that is not secret, or None."},
     {"warning", (PyCFunction)config_warning, METH_NOARGS,
