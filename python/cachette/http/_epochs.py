@@ -14,13 +14,17 @@ its records may only be purged too often.
 
 Workers read the counter at most every half second, together with a record, in one round trip.
 
+With the option `secret` the entries are signed, but not the counter, because counters cannot be.
+Whoever can write to the store can hide purges, as by putting old records back.
+
 When in doubt, records are purged. `floor` is the number below which all are: of the counter's
 start, since nothing is known of the time before; of an entry that is lost; and of entries that this
 process has forgotten, because it keeps a limited number of them. The counter starts with the time
-in milliseconds, so that one which starts again, after the store was emptied, is above all that were
+in microseconds, so that one which starts again, after the store was emptied, is above all that were
 known before.
 """
 
+import asyncio
 import json
 import os
 import struct
@@ -43,7 +47,7 @@ COUNTER = 'http:epoch'
 STARTING = 'http:epoch:starting'  # a lock of the worker that starts the counter
 ENTRY = 'http:purge:{}'
 
-_FLOOR = 1_000_000_000_000  # a counter below it was not started: milliseconds since 1970 are above
+_FLOOR = 10**15  # a counter below it was not started: microseconds since 1970 are above
 _COUNTER_SECONDS = 10 * 365 * 86_400
 _ENTRY_SECONDS = 30 * 86_400
 _STARTING_SECONDS = 5
@@ -70,6 +74,13 @@ class EpochUnknown(CachetteError):
   """It is not known what was purged."""
 
 
+class Log(NamedTuple):
+  """The calls of the store."""
+
+  counters: 'Cachette'  # without signatures
+  entries: 'Cachette'
+
+
 class Entry(NamedTuple):
   """What a purge is about."""
 
@@ -90,73 +101,64 @@ class Entry(NamedTuple):
     """Returns None for bytes that dump() did not make; such an entry is lost."""
     try:
       fields = json.loads(data or b'')
-      names = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-      flags = {name: value for name, value in fields.items() if isinstance(value, bool)}
-      entry = cls(**{**names, **flags})
+      names = {name: _texts(value) for name, value in fields.items() if name not in ('all', 'soft')}
+      flags = {name: bool(fields.get(name)) for name in ('all', 'soft')}
+      fields = {**names, **flags}
+      return cls(**fields)
     except (ValueError, TypeError, AttributeError):
       return None
-    is_whole = len(names) + len(flags) == len(fields) and isinstance(entry.all, bool)
-    texts = all_of(entry)
-    return entry if is_whole and all(isinstance(each, str) for each in texts) else None
 
 
-def all_of(entry: Entry) -> List[Any]:
-  """Returns all texts of an entry."""
-  return [
-    *entry.keys,
-    *entry.urls,
-    *entry.prefixes,
-    *entry.tags,
-    *entry.groups,
-  ]
+def _texts(value: Any) -> Tuple[str, ...]:
+  if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    raise TypeError('not an array of strings')
+  return tuple(value)
+
+
+def _latest(left: _Numbers, right: _Numbers) -> _Numbers:
+  return max(left[0], right[0]), max(left[1], right[1])
 
 
 class _Rules:
   """The entries that this process knows, by what they are about."""
 
   def __init__(self) -> None:
-    self.keys: Dict[str, _Numbers] = {}
-    self.urls: Dict[str, _Numbers] = {}
-    self.tags: Dict[bytes, _Numbers] = {}
-    self.groups: Dict[bytes, _Numbers] = {}
-    self.prefixes: Dict[str, _Numbers] = {}
-    self.all_soft = 0
+    self.keys: Dict[Any, _Numbers] = {}
+    self.urls: Dict[Any, _Numbers] = {}
+    self.prefixes: Dict[Any, _Numbers] = {}
+    self.tags: Dict[Any, _Numbers] = {}  # by bytes, like groups
+    self.groups: Dict[Any, _Numbers] = {}
+    self.all: _Numbers = _NEVER
+    self._tables = [self.keys, self.urls, self.prefixes, self.tags, self.groups]
 
   def add(self, number: int, entry: Entry) -> None:
-    tables: Tuple[Tuple[Dict[Any, _Numbers], Iterable[Any]], ...] = (
-      (self.keys, entry.keys),
-      (self.urls, entry.urls),
-      (self.prefixes, entry.prefixes),
-      (self.tags, map(encode_tag, entry.tags)),
-      (self.groups, map(encode_tag, entry.groups)),
-    )
-    for table, names in tables:
-      for name in names:
-        hard, soft = table.get(name, _NEVER)
-        table[name] = (hard, max(soft, number)) if entry.soft else (max(hard, number), soft)
+    numbers = (0, number) if entry.soft else (number, 0)
     # A URI with a body or with cookies has other keys, which only a tag of the record tells.
-    for key in entry.keys:
-      tag = b'uri ' + key.rpartition(':')[2].encode()
-      self.tags[tag] = self.keys[key]
-    if entry.all and entry.soft:
-      self.all_soft = max(self.all_soft, number)
+    uri_tags = [f'uri {key.rpartition(":")[2]}' for key in entry.keys]
+    names: List[Iterable[Any]] = [
+      entry.keys,
+      entry.urls,
+      entry.prefixes,
+      map(encode_tag, [*entry.tags, *uri_tags]),
+      map(encode_tag, entry.groups),
+    ]
+    for table, each in zip(self._tables, names):
+      for name in each:
+        table[name] = _latest(table.get(name, _NEVER), numbers)
+    if entry.all:
+      self.all = _latest(self.all, numbers)
 
   def forget(self) -> int:
     """Forgets the older half if there are too many. Returns the highest number of these, or 0."""
-    tables: Tuple[Dict[Any, _Numbers], ...] = (
-      self.keys,
-      self.urls,
-      self.tags,
-      self.groups,
-      self.prefixes,
-    )
-    if sum(map(len, tables)) <= _RULES_MAX and len(self.prefixes) <= _PREFIXES_MAX:
-      return 0
-    numbers = sorted(max(each) for table in tables for each in table.values())
     if len(self.prefixes) > _PREFIXES_MAX:
-      numbers = sorted(max(each) for each in self.prefixes.values())
+      crowded = [self.prefixes]
+    elif sum(map(len, self._tables)) > _RULES_MAX:
+      crowded = self._tables
+    else:
+      return 0
+    numbers = sorted(max(each) for table in crowded for each in table.values())
     last = numbers[len(numbers) // 2]
-    for table in tables:
+    for table in self._tables:
       for name in [name for name, each in table.items() if max(each) <= last]:
         del table[name]
     return last
@@ -164,29 +166,24 @@ class _Rules:
   def judge(
     self, epoch: int, index_key: str, tags: Iterable[bytes], scope: Mapping[str, Any]
   ) -> int:
-    hard, soft = self.keys.get(index_key, _NEVER)
-    soft = max(soft, self.all_soft)
+    numbers = _latest(self.all, self.keys.get(index_key, _NEVER))
     for tag in tags:
-      found = self.tags.get(tag)
-      if found is not None:
-        hard, soft = max(hard, found[0]), max(soft, found[1])
-      if self.groups and b'://' in tag:
-        found = self.groups.get(tag.partition(b' ')[2], _NEVER)
-        hard, soft = max(hard, found[0]), max(soft, found[1])
-    if hard <= epoch and (self.urls or self.prefixes):
-      found = self._judge_uri(scope)
-      hard, soft = max(hard, found[0]), max(soft, found[1])
-    return PURGED if hard > epoch else SOFT if soft > epoch else VALID
+      numbers = _latest(numbers, self.tags.get(tag, _NEVER))
+      if self.groups and b'://' in tag:  # the tag of a group has its origin, which has no space
+        numbers = _latest(numbers, self.groups.get(tag.partition(b' ')[2], _NEVER))
+    if numbers[0] <= epoch and (self.urls or self.prefixes):
+      numbers = _latest(numbers, self._find_uri(scope))
+    return PURGED if numbers[0] > epoch else SOFT if numbers[1] > epoch else VALID
 
-  def _judge_uri(self, scope: Mapping[str, Any]) -> _Numbers:
+  def _find_uri(self, scope: Mapping[str, Any]) -> _Numbers:
     uri = _uris.uri_of(scope)
     if uri is None:
       return _NEVER
-    hard, soft = self.urls.get(uri, _NEVER)
+    numbers = self.urls.get(uri, _NEVER)
     for prefix, found in self.prefixes.items():
       if uri.startswith(prefix):
-        hard, soft = max(hard, found[0]), max(soft, found[1])
-    return hard, soft
+        numbers = _latest(numbers, found)
+    return numbers
 
 
 class Epochs:
@@ -199,7 +196,7 @@ class Epochs:
   def __init__(self, is_local: bool) -> None:
     """Knows nothing yet; or, for a store that only this process uses, all."""
     self._is_local = is_local
-    start = _now_ms() if is_local else 0
+    start = _now_us() if is_local else 0
     self.number = start
     self.floor = start
     self.newest = start  # the highest number by which a record may be purged
@@ -234,28 +231,38 @@ class Epochs:
     age = now - self._checked
     return age > _FRESH and (age > _USABLE or now - self._begun > _FRESH)
 
-  async def refresh(self, cache: 'Cachette') -> None:
+  async def refresh(self, log: Log) -> None:
     """Reads what was purged since the last time. Raises CachetteError if that is not known."""
     begun = self._begun = clock()
-    number = _read_number(await cache.fetch(COUNTER))
+    number = _read_number(await log.counters.fetch(COUNTER))
     if number < max(self.number, _FLOOR):
-      number = await self._start(cache)
+      number = await self._start(log.counters)
     if number > self.number:
-      await self._read_entries(cache, number, begun - self._checked < _RECENT)
+      is_recent = begun - self._checked < _RECENT and number - self.number <= _READ_MAX
+      await self._read_entries(log.entries, number, is_recent)
     self._checked = max(self._checked, begun)
 
-  async def _start(self, cache: 'Cachette') -> int:
+  async def _start(self, counters: 'Cachette') -> int:
     """Starts the counter if it is lost or was never there, and returns it.
 
     A fetch may have come from a replica that is behind, so the counter itself is asked first.
     """
-    number = await cache.increment(COUNTER, 0, ttl=_COUNTER_SECONDS)
+    number = await counters.increment(COUNTER, 0, ttl=_COUNTER_SECONDS)
     if number >= max(self.number, _FLOOR):
       return number
-    if not await cache.add(STARTING, b'1', ttl=_STARTING_SECONDS):
-      raise EpochUnknown('another worker starts the log of purges')
-    above = max(_now_ms(), self.number + 1)
-    return await cache.increment(COUNTER, above - number, ttl=_COUNTER_SECONDS)
+    if not await counters.add(STARTING, b'1', ttl=_STARTING_SECONDS):
+      return await self._wait_for_start(counters)
+    above = max(_now_us(), self.number + _READ_MAX + 1)
+    return await counters.increment(COUNTER, above - number, ttl=_COUNTER_SECONDS)
+
+  async def _wait_for_start(self, counters: 'Cachette') -> int:
+    """Waits until another worker has started the counter."""
+    for _ in range(3):
+      await asyncio.sleep(0.01)
+      number = _read_number(await counters.fetch(COUNTER))
+      if number >= max(self.number, _FLOOR):
+        return number
+    raise EpochUnknown('another worker starts the log of purges')
 
   async def _read_entries(self, cache: 'Cachette', number: int, is_recent: bool) -> None:
     """Reads the entries up to a number, the last one first, until one is missing."""
@@ -278,10 +285,7 @@ class Epochs:
     with _lock:
       for each in sorted(entries):
         self._apply(each, entries[each])
-      if is_recent:
-        known = self._known_up_to(number, entries)
-      else:
-        known = number
+      known = self._known_up_to(number, entries) if is_recent else number
       self._raise_floor(missing)
       self.number = max(self.number, known)
 
@@ -305,8 +309,6 @@ class Epochs:
   def _apply(self, number: int, entry: Entry) -> None:
     self._rules.add(number, entry)
     self.newest = max(self.newest, number)
-    if entry.all and not entry.soft:
-      self._raise_floor(number)
     self._raise_floor(self._rules.forget())
 
   def _raise_floor(self, number: int) -> None:
@@ -315,18 +317,18 @@ class Epochs:
 
   # ---- Purges
 
-  async def add(self, cache: 'Cachette', entry: Entry) -> None:
+  async def add(self, log: Log, entry: Entry) -> None:
     """Purges: adds an entry to the log. Raises CachetteError if that fails."""
     if self._is_local:
       with _lock:
         self._apply(self.number + 1, entry)
         self.number += 1
       return
-    number = await cache.increment(COUNTER, 1, ttl=_COUNTER_SECONDS)
+    number = await log.counters.increment(COUNTER, 1, ttl=_COUNTER_SECONDS)
     if number < max(self.number, _FLOOR):
-      await self._start(cache)
-      number = await cache.increment(COUNTER, 1, ttl=_COUNTER_SECONDS)
-    await cache.put(ENTRY.format(number), entry.dump(), ttl=_ENTRY_SECONDS)
+      await self._start(log.counters)
+      number = await log.counters.increment(COUNTER, 1, ttl=_COUNTER_SECONDS)
+    await log.entries.put(ENTRY.format(number), entry.dump(), ttl=_ENTRY_SECONDS)
     with _lock:
       self._apply(number, entry)
       if number == self.number + 1:
@@ -349,8 +351,8 @@ def _read_number(digits: Optional[bytes]) -> int:
     return 0
 
 
-def _now_ms() -> int:
-  return time.time_ns() // 1_000_000
+def _now_us() -> int:
+  return time.time_ns() // 1_000
 
 
 _lock = threading.Lock()

@@ -115,14 +115,20 @@ def _flag(name: str, value: object) -> bool:
 def _of_urls(urls: Iterable[str], cache: Type[Cachette], policy: Any) -> Dict[str, Any]:
   """Returns the fields `keys` and `urls` of an entry. A key depends on the policy."""
   policies = [policy] if policy is not None else policies_of(cache)
-  native = [each.to_c() for each in policies] or [HttpPolicy()]
+  native = [_native(each) for each in policies] or [HttpPolicy()]
   normal = [_uris.normalize(each) for each in urls]
   spellings = dict.fromkeys([*urls, *normal])
   keys = dict.fromkeys(_key(each, uri) for each in native for uri in spellings)
   return {'keys': tuple(each for each in keys if each), 'urls': tuple(normal)}
 
 
-def _key(native: Any, uri: str) -> str:
+def _native(policy: Any) -> HttpPolicy:
+  """Returns what the extension takes: a Policy has it, and an HttpPolicy is it."""
+  native: HttpPolicy = policy if isinstance(policy, HttpPolicy) else policy.to_c()
+  return native
+
+
+def _key(native: HttpPolicy, uri: str) -> str:
   """Returns the key of a URI, or '' if it is an IRI, whose normal form has the key."""
   try:
     return http_uri_key(native, uri)
@@ -210,7 +216,8 @@ async def _live(receive: Receive, send: Send) -> None:
 async def _answer(
   auth: Auth, cache: Type[Cachette], policy: Any, scope: Scope, receive: Receive, send: Send
 ) -> None:
-  status, message, more = 200, '', ()
+  status, message = 200, ''
+  more: Tuple[Tuple[bytes, bytes], ...] = ()
   try:
     await _authorize(auth, scope)
     wish = _read_wish(await _read_body(scope, receive))
@@ -283,7 +290,9 @@ def _read_wish(body: bytes) -> _Wish:
 def _read_list(wish: Mapping[str, Any], name: str) -> Tuple[str, ...]:
   texts = wish.get(name)
   if (
-    not isinstance(texts, list) or not texts or not all(each and isinstance(each, str) for each in texts)
+    not isinstance(texts, list)
+    or not texts
+    or not all(each and isinstance(each, str) for each in texts)
   ):
     raise _Refusal(400, f'"{name}" must be an array of non-empty strings, with at least one')
   return tuple(texts)

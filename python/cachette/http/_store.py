@@ -19,11 +19,11 @@ import threading
 from typing import (
   TYPE_CHECKING,
   Any,
+  Awaitable,
   Dict,
   Iterable,
   List,
   Optional,
-  Protocol,
   Sequence,
   Tuple,
   Type,
@@ -34,7 +34,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from .._cachette import Cache, close, configure, http_describe, http_matches
 from .._core import Cachette
 from .._exceptions import CachetteError
-from ._epochs import Entry, Epochs, EpochUnknown, clock, decode_tag
+from ._epochs import Entry, Epochs, EpochUnknown, Log, clock, decode_tag
 
 if TYPE_CHECKING:
   Records = Cachette
@@ -72,12 +72,6 @@ _LIMITS = {
 _NO_LIMIT = 1 << 62
 
 
-class PolicyLike(Protocol):
-  """What a store needs of a Policy."""
-
-  def to_c(self) -> Any: ...
-
-
 class Link:
   """What belongs to the records of a configuration. All stores of the class share it."""
 
@@ -88,17 +82,24 @@ class Link:
     self.backend = config.get('backend')
     self.limit = _LIMITS.get(self.backend, _NO_LIMIT)
     self.epochs = _epochs_of(config, self.backend)
-    self._classes: Dict[int, Type[Records]] = {}
+    # An in-memory store without a name is used by this configuration only, so a fetch cannot fail.
+    name = config.get('memory_name') or ''
+    self.cannot_fail = self.backend == 'inmemory' and name.startswith('python:')
+    self._classes: Dict[Tuple[int, bool], Type[Records]] = {}
     self._logged = float('-inf')
 
-  def records(self, timeout_ms: int) -> Type[Records]:
-    """Returns a class whose fetches take at most this time."""
-    found = self._classes.get(timeout_ms)
+  def log(self, timeout_ms: int) -> Log:
+    """Returns the calls for counters, and those for all else. Fetches take at most this time."""
+    is_signed = self.config.is_signed()
+    return Log(self._calls(timeout_ms, False), self._calls(timeout_ms, is_signed))
+
+  def _calls(self, timeout_ms: int, is_signed: bool) -> Records:
+    found = self._classes.get((timeout_ms, is_signed))
     if found is None:
       found = cast('Type[Records]', type('Records', (Records,), {'__slots__': ()}))
-      configure(found, self.config.raw(CODEC, timeout_ms))
-      self._classes[timeout_ms] = found
-    return found
+      configure(found, self.config.raw(CODEC, timeout_ms, is_signed))
+      self._classes[timeout_ms, is_signed] = found
+    return found()
 
   def close(self) -> None:
     for each in self._classes.values():
@@ -118,7 +119,7 @@ class Link:
 
 
 _lock = threading.Lock()
-_policies: 'WeakKeyDictionary[Type[Cachette], List[PolicyLike]]' = WeakKeyDictionary()
+_policies: 'WeakKeyDictionary[Type[Cachette], List[Any]]' = WeakKeyDictionary()
 # Stores in memory by their name: classes with the same name share entries, and so what was purged.
 _local_epochs: 'WeakValueDictionary[str, Epochs]' = WeakValueDictionary()
 
@@ -144,7 +145,7 @@ def link_of(cache: Type[Cachette]) -> Link:
   return link
 
 
-def policies_of(cache: Type[Cachette]) -> List[PolicyLike]:
+def policies_of(cache: Type[Cachette]) -> List[Any]:
   """Returns the policies of all stores that have the configuration of a class."""
   config = cache._config
   with _lock:
@@ -152,7 +153,7 @@ def policies_of(cache: Type[Cachette]) -> List[PolicyLike]:
   return [policy for _, policies in found for policy in policies]
 
 
-def _add_policy(cache: Type[Cachette], policy: PolicyLike) -> None:
+def _add_policy(cache: Type[Cachette], policy: Any) -> None:
   with _lock:
     known = _policies.setdefault(cache, [])
     if policy not in known:
@@ -177,7 +178,7 @@ class Store:
   """
 
   def __init__(
-    self, cache: Type[Cachette], timeout: float = 0.05, policy: Optional[PolicyLike] = None
+    self, cache: Type[Cachette], timeout: float = 0.05, policy: Optional[Any] = None
   ) -> None:
     """Creates a store.
 
@@ -189,7 +190,9 @@ class Store:
     self._timeout_ms = max(1, round(timeout * 1000))
     self._config: Any = None
     self._link: Link
+    self._log: Log
     self._records: Records
+    self._cannot_fail = False
     if policy is not None:
       _add_policy(cache, policy)
 
@@ -197,7 +200,9 @@ class Store:
     config = self._cache._config
     if config is not self._config:
       self._link = link_of(self._cache)
-      self._records = self._link.records(self._timeout_ms)()
+      self._log = self._link.log(self._timeout_ms)
+      self._records = self._log.entries
+      self._cannot_fail = self._link.cannot_fail
       self._config = config
     return self._link
 
@@ -219,7 +224,7 @@ class Store:
 
   # ---- Reading
 
-  async def fetch(self, key: str, memo: bool = True) -> Optional[bytes]:
+  def fetch(self, key: str, memo: bool = True) -> Awaitable[Optional[bytes]]:
     """Returns what is stored for a key: a record's head and perhaps its body, or an index record.
 
     Returns None on a miss, and if the store fails or is too slow, or if it is not known what was
@@ -228,25 +233,29 @@ class Store:
     memo: whether remember() counts.
     """
     link = self._linked()
+    if self._cannot_fail:
+      return self._records.fetch(key)
+    return self._fetch(link, key, memo)
+
+  async def _fetch(self, link: Link, key: str, memo: bool) -> Optional[bytes]:
     if link.memo and memo:
       known = link.memo.get(key)
       if known is not None and known[0] > clock():
         return known[1]
-    records = self._records
     try:
       if not link.epochs.is_due():
-        found: Optional[bytes] = await records.fetch(key)
+        found: Optional[bytes] = await self._records.fetch(key)
         return found
-      return await self._fetch_and_refresh(records, link, key)
+      return await self._fetch_and_refresh(link, key)
     except CachetteError as error:
       link.failed(error)
       return None
 
-  async def _fetch_and_refresh(self, records: Records, link: Link, key: str) -> Optional[bytes]:
+  async def _fetch_and_refresh(self, link: Link, key: str) -> Optional[bytes]:
     """Sends both requests at once, so that they take one round trip."""
-    call: Any = records.fetch(key)
+    call: Any = self._records.fetch(key)
     try:
-      await link.epochs.refresh(records)
+      await link.epochs.refresh(self._log)
       found: Optional[bytes] = await call
       return found
     finally:
@@ -376,7 +385,7 @@ class Store:
   async def purge(self, entry: Entry) -> None:
     """Adds an entry to the log of purges. Raises CachetteError if that fails."""
     link = self._linked()
-    await link.epochs.add(self._records, entry)
+    await link.epochs.add(self._log, entry)
 
   def close(self) -> None:
     """Closes the connection of the running event loop, when an application ends."""

@@ -22,7 +22,9 @@ def normalize(uri: str) -> str:
   """
   found = _SPLIT.match(uri)
   if found is None or any(each <= ' ' or each == '\x7f' for each in uri):
-    raise ValueError(f'{uri!r} is not an absolute http or https URL, such as "https://example.com/"')
+    raise ValueError(
+      f'{uri!r} is not an absolute http or https URL, such as "https://example.com/"'
+    )
   scheme, authority, path, query = found.groups()
   return _origin(scheme, authority) + _path(_encode(path)) + _spell(_encode(query or ''))
 
@@ -58,8 +60,10 @@ def _origin(scheme: str, authority: str) -> str:
   if found is None:
     raise ValueError(f'{authority!r} is not a host')
   scheme, host, port = scheme.lower(), found[1].lower(), found[2]
-  return f'{scheme}://{host}:{port}' if port and port != _DEFAULT_PORTS.get(scheme) else (
-    f'{scheme}://{host}'
+  return (
+    f'{scheme}://{host}:{port}'
+    if port and port != _DEFAULT_PORTS.get(scheme)
+    else (f'{scheme}://{host}')
   )
 
 
