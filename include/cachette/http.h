@@ -131,8 +131,9 @@ typedef struct cachette_http_response {
                              on it, so variants from before a clear are never found after it */
   cachette_slice control; /* what your application tells this cache only, such as "max-age=60,
                              public": the syntax of Cache-Control. It replaces Cache-Control,
-                             Expires and targeted fields, also in a private cache. Empty: these
-                             count. Clients do not see it */
+                             Expires and targeted fields, also in a private cache; but no-store
+                             and private in Cache-Control still count. Empty: these fields count.
+                             Clients do not see it */
   void *more[2];          /* reserved; must be NULL */
 } cachette_http_response;
 

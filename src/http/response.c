@@ -55,6 +55,27 @@ static bool find_length(const cachette__http_message *message, int64_t *length) 
   return true;
 }
 
+/* Adds the lines of Cache-Control. */
+static void add_lines(const cachette__http_message *message,
+                      cachette__http_cache_control *control) {
+  cachette_slice line;
+  for (size_t at = 0; cachette__http_line(message, CACHETTE__HTTP_CACHE_CONTROL, &at, &line);)
+    cachette__http_cache_control_add(control, line);
+}
+
+/* The application's own directives replace all others, except those that say that a response is not
+ * for others at all: whoever wrote these knew better than a rule that stands elsewhere. */
+static void use_own(cachette__http_answered *answered) {
+  cachette__http_cache_control sent;
+  cachette__http_cache_control_init(&sent);
+  add_lines(&answered->message, &sent);
+  answered->is_targeted = true;
+  cachette__http_cache_control_add(&answered->control, answered->response->control);
+  answered->control.directives |=
+      sent.directives &
+      (CACHETTE__HTTP_NO_STORE | CACHETTE__HTTP_PRIVATE | CACHETTE__HTTP_PRIVATE_FIELDS);
+}
+
 void cachette__http_look_at_response(const cachette_http_policy *policy,
                                      const cachette_http_response *response,
                                      cachette__http_answered *answered) {
@@ -72,17 +93,12 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
     return;
   }
   if (response->control.size > 0) {
-    answered->is_targeted = true;
-    cachette__http_cache_control_add(&answered->control, response->control);
+    use_own(answered);
     return;
   }
   answered->is_targeted =
       policy->sharing == CACHETTE_HTTP_SHARED && find_targeted(policy, answered);
-  if (answered->is_targeted) return;
-  cachette_slice line;
-  for (size_t at = 0;
-       cachette__http_line(&answered->message, CACHETTE__HTTP_CACHE_CONTROL, &at, &line);)
-    cachette__http_cache_control_add(&answered->control, line);
+  if (!answered->is_targeted) add_lines(&answered->message, &answered->control);
 }
 
 /* ---- Fields that are stored ---- */
@@ -91,8 +107,8 @@ void cachette__http_look_at_response(const cachette_http_policy *policy,
 static bool is_named(const cachette__http_answered *answered, const char *directive,
                      cachette_slice field) {
   cachette_slice lines[TARGETED_LINES_MAX], line, own = answered->response->control;
-  if (own.size > 0) return cachette__http_names_field(own, directive, field);
-  if (answered->is_targeted) {
+  if (own.size > 0 && cachette__http_names_field(own, directive, field)) return true;
+  if (answered->targeted.size > 0) {
     size_t count = collect(&answered->message, answered->targeted, lines);
     return count <= TARGETED_LINES_MAX &&
            cachette__http_targeted_names_field(lines, count, directive, field);

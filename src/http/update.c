@@ -299,7 +299,7 @@ enum cachette_http_reason cachette__http_freshen(const cachette_http_policy *pol
                                                  const cachette__http_stored *stored,
                                                  cachette__http_stored *updated) {
   const cachette__http_merge merge = {policy, answered, stored};
-  cachette__http_stored decided;
+  cachette__http_stored decided = {0};
   decisive fields;
   *updated = *stored;
   if (answered->response->status == 206) add_bytes(answered, stored, updated);
