@@ -240,7 +240,8 @@ typedef struct cachette_http_policy {
    * `key-order, params=("utm_source")`. Empty: all are. An invalid one counts as empty. */
   cachette_slice no_vary_search;
 
-  /* The name of the cache in Cache-Status (RFC 9211): a token. Empty: "cachette". */
+  /* The name of the cache in Cache-Status (RFC 9211): a token of at most 100 characters. Empty:
+   * "cachette". */
   cachette_slice name;
 
   void *more[8]; /* reserved; must be NULL */

@@ -30,9 +30,6 @@ static const char *forward_token(enum cachette_http_reason reason, const char **
     case CACHETTE_HTTP_BECAUSE_DAMAGED:
       *detail = token;
       return "miss";
-    case CACHETTE_HTTP_BECAUSE_NO_CACHE:
-      *detail = token;
-      return "stale";
     case CACHETTE_HTTP_BECAUSE_CHANGED:
       *detail = token;
       return "stale";

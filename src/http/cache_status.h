@@ -6,6 +6,11 @@
 
 #include "cachette/http.h"
 
+enum {
+  CACHETTE__HTTP_CACHE_NAME_MAX = 100,  /* characters of a cache's name */
+  CACHETTE__HTTP_CACHE_STATUS_MAX = 256 /* of our member with such a name */
+};
+
 /* Writes our member for the verdict of an exchange, such as `cachette; hit; ttl=30`. `status` is
  * that of the origin's response; 0: there is none. Returns the size; 0: it does not fit. */
 size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,

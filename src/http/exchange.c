@@ -60,6 +60,8 @@ int cachette_http_begin(cachette_http_exchange *exchange, const cachette_http_po
   cachette__http_state *state = cachette__http_state_of(exchange);
   clear_verdict(exchange);
   init(state, policy);
+  memset(exchange->key, 0, sizeof exchange->key);
+  memset(exchange->index_key, 0, sizeof exchange->index_key);
   state->bypass = cachette__http_ask(policy, request, &state->asked);
   if (has_key(state->bypass)) {
     int code = find_key(exchange, state);

@@ -6,6 +6,7 @@
 #ifndef CACHETTE_HTTP_EXCHANGE_H
 #define CACHETTE_HTTP_EXCHANGE_H
 
+#include "cache_status.h"
 #include "record.h"
 #include "request.h"
 #include "response.h"
@@ -45,7 +46,7 @@ typedef struct cachette__http_state {
   cachette__http_combination combination;
 
   /* Texts of answer(), forward() and invalidated(), which the fields point to. */
-  char age[24], length[24], date[32], range[72], status[256], tag[512];
+  char age[24], length[24], date[32], range[72], status[CACHETTE__HTTP_CACHE_STATUS_MAX], tag[512];
   unsigned char space[CACHETTE__HTTP_KEY_INLINE];
 } cachette__http_state;
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "cache_control.h"
+#include "cache_status.h"
 #include "query.h"
 #include "structured_text.h"
 #include "text.h"
@@ -215,6 +216,10 @@ static int check_texts(const cachette_http_policy *policy, cachette_error *error
                           "letter, and use letters, digits, \".\", \"_\" and \"-\".",
                           text);
   }
+  if (policy->name.size > CACHETTE__HTTP_CACHE_NAME_MAX)
+    return cachette__fail(error, CACHETTE_ECONFIG, "name",
+                          "The policy's \"name\" has %zu characters. Use at most %d.",
+                          policy->name.size, (int)CACHETTE__HTTP_CACHE_NAME_MAX);
   return CACHETTE_OK;
 }
 

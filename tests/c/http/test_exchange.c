@@ -184,7 +184,50 @@ static void all_who_wait_share_one_revalidation(void **state) {
   assert_int_equal(again("full", "max-age=0", 11), CACHETTE_HTTP_REVALIDATE);
 }
 
+/* ---- Keys ---- */
+
+static void a_request_without_a_target_has_no_key(void **state) {
+  (void)state;
+  static const struct {
+    const char *request;
+    bool has_key;
+  } rows[] = {{GET, true}, {GET "\nX: a^Jb", false}, {"GET http:///", false}};
+  static const unsigned char none[CACHETTE_HTTP_KEY_SIZE];
+  for (size_t i = 0; i < LENGTH(rows); i++) {
+    cachette_http_policy policy = http_policy("");
+    cachette_http_exchange exchange;
+    memset(&exchange, 'x', sizeof exchange);
+    cachette_http_request *request = http_request_new(rows[i].request);
+    assert_int_equal(cachette_http_begin(&exchange, &policy, request), 0);
+    assert_int_equal(memcmp(exchange.key, none, sizeof none) != 0, rows[i].has_key);
+    assert_int_equal(memcmp(exchange.index_key, none, sizeof none) != 0, rows[i].has_key);
+    cachette_http_end(&exchange);
+    http_request_free(request);
+  }
+}
+
 /* ---- Answers ---- */
+
+/* A longer name than a policy may have would leave no space for the rest. */
+static void each_name_that_is_permitted_fits_into_cache_status(void **state) {
+  (void)state;
+  char name[101];
+  memset(name, 'n', sizeof name);
+  cachette_error error;
+  cachette_http_policy policy = {.name = {name, sizeof name}};
+  assert_int_equal(cachette_http_policy_check(&policy, &error), CACHETTE_ECONFIG);
+  assert_string_equal(error.subject, "name");
+  policy.name.size--;
+  assert_int_equal(cachette_http_policy_check(&policy, &error), 0);
+  cachette_http_field fields[FIELDS_MAX];
+  struct played *self = begin("", GET "\nX-HTTP-Method-Override: x");
+  self->policy.name = policy.name;
+  receive(self, OK, 0, 0);
+  size_t count = cachette_http_answer(&self->exchange, NULL, true, fields, FIELDS_MAX);
+  assert_int_equal(count, 1);
+  assert_memory_equal(fields[0].value.data, name, policy.name.size);
+  end(self);
+}
 
 /* Without a response and without a record, there is nothing to list but the status of the cache. */
 static void an_answer_from_nothing_has_only_a_cache_status(void **state) {
@@ -208,6 +251,8 @@ int main(void) {
       cmocka_unit_test(a_response_that_is_taken_after_another_counts_alone),
       cmocka_unit_test(what_was_contradicted_does_not_answer_for_a_failure),
       cmocka_unit_test(all_who_wait_share_one_revalidation),
+      cmocka_unit_test(a_request_without_a_target_has_no_key),
+      cmocka_unit_test(each_name_that_is_permitted_fits_into_cache_status),
       cmocka_unit_test(an_answer_from_nothing_has_only_a_cache_status),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
