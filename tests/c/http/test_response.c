@@ -84,6 +84,12 @@ static void fields_are_stored_unless_they_are_for_one_hop_or_one_user(void **sta
       {"RFC 9213, 2.2: of Cache-Control beside an invalid one", "cdn",
        "200\nCache-Control: private=\"a\"\nCDN-Cache-Control: private=\"b\", &\nA: 1\nB: 2",
        "Cache-Control CDN-Cache-Control B"},
+      {"the application's own control", "",
+       "200\n(control): private=\"a\"\nCache-Control: private=\"b\"\nA: 1\nB: 2",
+       "Cache-Control B"},
+      {"the application's own control, beside a targeted field", "cdn",
+       "200\n(control): no-cache=\"a\"\nCDN-Cache-Control: no-cache=\"b\"\nA: 1\nB: 2",
+       "CDN-Cache-Control B"},
       {"Cache-Status of other caches", "", "200\nCache-Status: x; hit\nA: 1", "Cache-Status A"},
   };
   for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -137,6 +143,8 @@ static void the_control_is_that_of_one_field(void **state) {
        "200\nCache-Control: public\nCDN-Cache-Control: max-age=5", "", -1, CACHETTE__HTTP_PUBLIC},
       {"a malformed response", "", "200\nCache-Control: public, max-age=5\nA: ^J", "", -1,
        CACHETTE__HTTP_NO_STORE},
+      {"a malformed response, with the application's own control", "",
+       "200\n(control): public, max-age=5\nA: ^J", "", -1, CACHETTE__HTTP_NO_STORE},
       {"a malformed response, targeted", "cdn", "200\nCDN-Cache-Control: public\nA: ^J", "", -1,
        CACHETTE__HTTP_NO_STORE},
   };
@@ -150,6 +158,36 @@ static void the_control_is_that_of_one_field(void **state) {
                 answered.targeted.size == strlen(rows[i].targeted);
     if (!same) fail_msg("%s", rows[i].rule);
     if (answered.is_targeted) assert_slice(answered.targeted, rows[i].targeted);
+  }
+}
+
+static void the_control_of_the_application_counts_alone(void **state) {
+  (void)state;
+  static const struct {
+    const char *policy, *response;
+    int64_t max_age;
+    unsigned directives;
+    bool counts;
+  } rows[] = {
+      {"", "200\n(control): max-age=5", 5, 0, true},
+      {"", "200\n(control):\nCache-Control: max-age=6", 6, 0, false}, /* an empty one is none */
+      {"", "200\n(control): max-age=5\nCache-Control: no-store, max-age=6", 5, 0, true},
+      {"", "200\n(control): no-store\nCache-Control: max-age=6", -1, CACHETTE__HTTP_NO_STORE, true},
+      {"", "200\n(control): public\nCache-Control: max-age=6", -1, CACHETTE__HTTP_PUBLIC, true},
+      {"cdn", "200\n(control): max-age=5\nCDN-Cache-Control: max-age=6", 5, 0, true},
+      {"private cdn", "200\n(control): max-age=5\nCache-Control: max-age=6", 5, 0, true},
+      {"", "200\n(control): max-age=x\nCache-Control: max-age=6", 0, 0, true},
+      {"", "200\n(control): a\"b, private\nCache-Control: max-age=6", -1, CACHETTE__HTTP_PRIVATE,
+       true},
+  };
+  for (size_t i = 0; i < LENGTH(rows); i++) {
+    cachette__http_answered answered;
+    look(rows[i].policy, rows[i].response, &answered);
+    if (answered.control.max_age != rows[i].max_age ||
+        answered.control.directives != rows[i].directives || answered.is_targeted != rows[i].counts)
+      fail_msg("%s: max-age %d, directives %x", rows[i].response, (int)answered.control.max_age,
+               answered.control.directives);
+    assert_int_equal(answered.targeted.size, 0);
   }
 }
 
@@ -258,6 +296,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fields_are_stored_unless_they_are_for_one_hop_or_one_user),
       cmocka_unit_test(the_control_is_that_of_one_field),
+      cmocka_unit_test(the_control_of_the_application_counts_alone),
       cmocka_unit_test(a_targeted_field_of_too_many_lines_is_no_store),
       cmocka_unit_test(what_frames_a_message_must_be_unambiguous),
       cmocka_unit_test(a_206_of_one_part_has_a_range),

@@ -235,12 +235,77 @@ static void a_targeted_field_counts_instead_of_cache_control(void **state) {
   check_rules(rules);
 }
 
+#define OWN(value) "\n(control): " value
+
+/* What a decorator of a route says, say, which is not for clients. */
+static void the_control_of_the_application_counts_instead_of_all_fields(void **state) {
+  (void)state;
+  static const struct http_rule rules[] = {
+      FRESH_FOR("own control", "", "200" OWN("max-age=30"), 30),
+      FRESH_FOR("own control: Cache-Control is ignored", "", "200" OWN("max-age=30") FRESH, 30),
+      FRESH_FOR("own control: even if it forbids", "", "200" OWN("max-age=30") NO_STORE, 30),
+      FRESH_FOR("own control: and Expires", "", "200" OWN("max-age=30") "\nExpires: 0", 30),
+      FRESH_FOR("own control: and Pragma", "", "200" OWN("max-age=30") "\nPragma: no-cache", 30),
+      FRESH_FOR("own control: and a targeted field", "cdn", "200" OWN("max-age=30") CDN("no-store"),
+                30),
+      FRESH_FOR("own control: in a private cache", "private", "200" OWN("max-age=30") NO_STORE, 30),
+      FRESH_FOR("own control: s-maxage", "", "200" OWN("max-age=30, s-maxage=20"), 20),
+      FRESH_FOR("own control: an empty one is none", "", "200\n(control):" FRESH, 60),
+      FRESH_FOR("own control: blanks around it", "", "200" OWN("max-age=30 , public"), 30),
+      REFUSED("own control: no-store", "", GET, "200" OWN("no-store") FRESH, "no-store"),
+      REFUSED("own control: no-store", "private", GET, "200" OWN("no-store") FRESH, "no-store"),
+      REFUSED("own control: no-store", "rfc", GET, "200" OWN("no-store") CDN("max-age=30"),
+              "no-store"),
+      REFUSED("own control: private", "", GET, "200" OWN("private, max-age=30"), "private"),
+      REFUSED("own control: it is all that is said", "", GET, "200" OWN("public") FRESH,
+              "no-freshness"),
+      REFUSED("own control: Expires does not add to it", "", GET,
+              "200" OWN("public") "\nExpires: @60", "no-freshness"),
+      REFUSED("own control: an odd one is careful", "", GET, "200" OWN("max-age=x") FRESH,
+              "not-fresh"),
+      REFUSED("own control: it does not permit credentials", "", AUTH, "200" OWN("max-age=30"),
+              "credentials"),
+      STORED("own control: unless it is public", "", AUTH, "200" OWN("max-age=30, public")),
+      REFUSED("own control: that of Cache-Control is not", "", AUTH,
+              "200" OWN("max-age=30") "\nCache-Control: public", "credentials"),
+      REFUSED("own control: nor does it permit cookies", "", GET,
+              "200" OWN("max-age=30, public") "\nSet-Cookie: a=b", "set-cookie"),
+      REFUSED("own control: nor Vary: *", "", GET, "200" OWN("max-age=30, public") "\nVary: *",
+              "vary-any"),
+      RULE("own control: it is not sent", "",
+           {0, GET, "200" OWN("max-age=30"), "stored | (control): none"},
+           {1, GET, NULL, "hit 200 | (control): none | Cache-Control: none"}),
+      RULE("own control: what clients are told stays", "",
+           {0, GET, "200" OWN("max-age=30") NO_STORE, "stored | Cache-Control: no-store"},
+           {1, GET, NULL, "hit 200 | Cache-Control: no-store"}),
+      RULE("own control: private=\"b\"", "",
+           {0, GET, "200" OWN("max-age=30, private=\"b\"") "\nB: x\nC: y", NULL},
+           {1, GET, NULL, "hit 200 | B: none | C: y"}),
+      RULE("own control: that of Cache-Control is not", "",
+           {0, GET, "200" OWN("max-age=30") "\nCache-Control: private=\"b\"\nB: x", NULL},
+           {1, GET, NULL, "hit 200 | B: x"}),
+      RULE("own control: stale-while-revalidate", "",
+           {0, GET, "200" OWN("max-age=30, stale-while-revalidate=30"), NULL},
+           {31, GET, NULL, "stale 200 refresh"}),
+      RULE("own control: stale-if-error", "",
+           {0, GET, "200" OWN("max-age=30, stale-if-error=30") TAG, NULL},
+           {31, GET, "500", "revalidate stale, stale 200"}),
+      RULE("own control: of a 304", "", {0, GET, "200" OWN("max-age=30") TAG, NULL},
+           {31, GET, "304" OWN("max-age=20") TAG, "revalidate stale, freshen 200"},
+           {50, GET, NULL, "hit 200"},
+           {52, GET, "304" OWN("no-store") TAG,
+            "revalidate stale, freshen 200 not kept: no-store, invalidates"}),
+  };
+  check_rules(rules);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(credentials_need_a_permission),
       cmocka_unit_test(set_cookie_is_for_one_client),
       cmocka_unit_test(vary_may_forbid_storing),
       cmocka_unit_test(a_targeted_field_counts_instead_of_cache_control),
+      cmocka_unit_test(the_control_of_the_application_counts_instead_of_all_fields),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

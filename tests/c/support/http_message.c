@@ -157,6 +157,19 @@ static void read_words(cachette_http_response *response, const char *at, const c
   }
 }
 
+/* Takes the first line out of the fields if it is the application's own control. */
+static void take_control(cachette_http_response *response) {
+  static const char name[] = "(control)";
+  cachette_http_field *list = (cachette_http_field *)response->fields.list; /* the block is ours */
+  if (response->fields.count == 0 || list[0].name.size != strlen(name) ||
+      memcmp(list[0].name.data, name, strlen(name)) != 0)
+    return;
+  http_free(list[0].name);
+  response->control = list[0].value;
+  response->fields.count--;
+  memmove(list, list + 1, response->fields.count * sizeof *list);
+}
+
 cachette_http_response *http_response_new(const char *text) {
   cachette_http_response *response = calloc(1, sizeof *response);
   assert_non_null(response);
@@ -164,6 +177,7 @@ cachette_http_response *http_response_new(const char *text) {
   const char *end = text + strcspn(text, "\n");
   response->status = (int)strtol(text, &at, 10);
   response->fields = http_fields_new(*end == '\n' ? end + 1 : end);
+  take_control(response);
   response->body_size = -1;
   response->requested_ms = response->received_ms = HTTP_NOW_MS;
   read_words(response, at, end);
@@ -171,6 +185,7 @@ cachette_http_response *http_response_new(const char *text) {
 }
 
 void http_response_free(cachette_http_response *response) {
+  http_free(response->control);
   http_fields_free(response->fields);
   free(response);
 }

@@ -38,7 +38,8 @@ void http_request_free(cachette_http_request *request);
  *
  *     200 asked=-1500 received=500 body=10     milliseconds from HTTP_NOW, and bytes
  *
- * The caller frees it.
+ * A first line `(control): max-age=60`, whose name no field can have, is the application's own
+ * control. The caller frees it.
  */
 cachette_http_response *http_response_new(const char *text);
 void http_response_free(cachette_http_response *response);
