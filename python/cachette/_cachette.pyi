@@ -168,9 +168,9 @@ HTTP_REFETCH: int
 
 @final
 class HttpPolicy:
-  """What the HTTP cache may do: the members of struct cachette_http_policy.
+  """What the HTTP cache may do: the members of struct cachette_http_policy. It cannot be changed.
 
-  It cannot be changed. Raises ValueError with the message of the library.
+  Raises ValueError with the message of the library.
   """
 
   def __new__(
@@ -204,8 +204,9 @@ class HttpPolicy:
 class HttpExchange:
   """One request on its way through the HTTP cache.
 
-  It keeps what it is handed until it is deleted. A method that does not fit the action raises
-  RuntimeError.
+  It begins with the scope of an HTTP request; for QUERY, and for POST if the policy caches
+  it, also with the body. It keeps what it is handed until it is deleted. A method that does
+  not fit the action raises RuntimeError.
   """
 
   def __init__(
@@ -217,13 +218,13 @@ class HttpExchange:
     """
   @property
   def action(self) -> int:
-    """What to do next: HTTP_PASS, HTTP_MISS and so on."""
+    """What to do next: one of HTTP_PASS, HTTP_MISS..."""
   @property
   def forwarded(self) -> str:
     """Why the application is asked: a token, or ''."""
   @property
   def not_stored(self) -> str:
-    """Why the response is not stored: a token, or ''. http_reason() returns the sentence."""
+    """Why the response is not stored: a token, or ''; see http_reason()."""
   @property
   def key(self) -> str:
     """The key to fetch or store."""
@@ -247,10 +248,10 @@ class HttpExchange:
     """The age of the record."""
   @property
   def ttl_ms(self) -> int:
-    """What is left of the record's lifetime. Negative: it is stale."""
+    """What is left of the record's lifetime; negative: it is stale."""
   @property
   def coalesce(self) -> bool:
-    """Whether requests of this key may wait for one response, and share it."""
+    """Whether requests of this key may wait for one response."""
   @property
   def refresh(self) -> bool:
     """HTTP_STALE: whether to fetch the record anew in the background."""
@@ -269,7 +270,7 @@ class HttpExchange:
   def decide(self, record: Optional[bytes], now_ms: Optional[int] = None) -> int:
     """Decides what to do with what the store has for `key`, and returns the action.
 
-    You may call it again with another record until receive() or fail().
+    You may call it again with another record until the application has answered.
     """
   def answer(
     self,
@@ -279,7 +280,7 @@ class HttpExchange:
   ) -> List[Tuple[bytes, bytes]]:
     """Returns the headers of the answer: to a response of the application, or from the record.
 
-    `collapsed` tells that this request waited for another's response.
+    `collapsed` tells that the request waited for another's response.
     """
   def forward(self) -> List[Tuple[bytes, bytes]]:
     """Returns the headers to ask the application with."""
@@ -294,8 +295,8 @@ class HttpExchange:
   ) -> int:
     """Takes the application's response, and returns the action.
 
-    body_size is None or -1 if it is not known. `control` has directives of Cache-Control that
-    count instead of those in the headers.
+    `body_size` is None or -1 if it is not known. `control` has directives of Cache-Control
+    that count instead of those of the headers, and are not sent.
     """
   def fail(self, now_ms: Optional[int] = None) -> int:
     """Takes it that the application failed, and returns the action."""
@@ -304,7 +305,7 @@ class HttpExchange:
   ) -> bytes:
     """Returns the head of the record to store. The body belongs behind it.
 
-    Raises ValueError if the body is not complete or too large; not_stored has the reason.
+    Raises ValueError if the body is not complete or too large; `not_stored` has the reason.
     """
   def index(self) -> bytes:
     """Returns the index record to store under index_key."""
@@ -338,7 +339,7 @@ def http_matches(record: bytes, parts: Iterable[_Buffer], /) -> bool:
   """Returns whether a body is the one that was stored with a record."""
 
 def http_uri_key(policy: HttpPolicy, uri: str, /) -> str:
-  """Returns the key of an absolute URI for GET. Raises ValueError if it is not one."""
+  """Returns the key of an absolute URI for GET."""
 
 def http_reason(token: str, /) -> str:
   """Returns the sentence of a reason that HttpExchange.not_stored names."""

@@ -64,7 +64,7 @@ typedef struct active_write active_write;
 typedef struct loop_handle loop_handle;
 typedef struct thread_handle thread_handle;
 
-enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256 };
+enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, HTTP_PAIRS = 256 };
 
 /* The state of the module, which all calls share. */
 typedef struct ext_state {
@@ -97,6 +97,8 @@ typedef struct ext_state {
   int ready_free_count;
   pending *pending_freelist[PENDING_FREELIST_SIZE];
   int pending_free_count;
+
+  PyObject *http_pairs[HTTP_PAIRS]; /* lines of answers, in the form of Python; or NULL */
 } ext_state;
 
 /* A Config. Each file below config.c uses only the fields under its name. */

@@ -129,12 +129,12 @@ static PyGetSetDef exchange_attributes[] = {
 #define MEMBER(name, type, text) \
   { #name, type, offsetof(http_exchange, exchange.name), READONLY, text }
 static PyMemberDef exchange_members[] = {
-    MEMBER(status, T_INT, "The status of the answer."),
+    MEMBER(status, T_INT, "The status of an answer from the record, or of HTTP_ERROR."),
     MEMBER(send_body, T_BOOL, "Whether the answer has a body."),
     MEMBER(body_first, T_LONGLONG, "Where the answer's body begins in that of the record."),
     MEMBER(body_size, T_LONGLONG, "The bytes of the answer's body."),
     MEMBER(age_ms, T_LONGLONG, "The age of the record."),
-    MEMBER(ttl_ms, T_LONGLONG, "What is left of its lifetime; negative: it is stale."),
+    MEMBER(ttl_ms, T_LONGLONG, "What is left of the record's lifetime; negative: it is stale."),
     MEMBER(coalesce, T_BOOL, "Whether requests of this key may wait for one response."),
     MEMBER(refresh, T_BOOL, "HTTP_STALE: whether to fetch the record anew in the background."),
     MEMBER(usable_if_error, T_BOOL, "Whether fail() will answer from the record."),
@@ -159,21 +159,27 @@ int http_add_actions(PyObject *module) {
 static PyMethodDef exchange_methods[] = {
     {"decide", FASTCALL(http_decide), METH_FASTCALL | METH_KEYWORDS,
      "decide($self, record, now_ms=None)\n--\n\nDecides what to do with what the store has for "
-     "`key`, and returns the action."},
+     "`key`, and returns the action.\n\nYou may call it again with another record until the "
+     "application has answered."},
     {"answer", FASTCALL(http_answer), METH_FASTCALL | METH_KEYWORDS,
      "answer($self, status=None, headers=None, collapsed=False)\n--\n\nReturns the headers of the "
-     "answer: to a response of the application, or from the record."},
+     "answer: to a response of the application, or from the record.\n\n`collapsed` tells that the "
+     "request waited for another's response."},
     {"forward", (PyCFunction)http_forward, METH_NOARGS,
      "forward($self, /)\n--\n\nReturns the headers to ask the application with."},
     {"receive", FASTCALL(http_receive), METH_FASTCALL | METH_KEYWORDS,
      "receive($self, status, headers, body_size, requested_ms, control=b'', now_ms=None)\n--\n\n"
-     "Takes the application's response, and returns the action."},
+     "Takes the application's response, and returns the action.\n\n"
+     "`body_size` is None or -1 if it is not known. `control` has directives of Cache-Control\n"
+     "that count instead of those of the headers, and are not sent."},
     {"fail", FASTCALL(http_fail), METH_FASTCALL | METH_KEYWORDS,
      "fail($self, now_ms=None)\n--\n\nTakes it that the application failed, and returns the "
      "action."},
     {"record", FASTCALL(http_record), METH_FASTCALL | METH_KEYWORDS,
-     "record($self, body, tags=(), epoch=0)\n--\n\nReturns the head of the record to store. "
-     "Raises ValueError if the body is not complete or too large."},
+     "record($self, body, tags=(), epoch=0)\n--\n\nReturns the head of the record to store. The "
+     "body "
+     "belongs behind it.\n\nRaises ValueError if the body is not complete or too large; "
+     "`not_stored` has the reason."},
     {"index", (PyCFunction)http_index, METH_NOARGS,
      "index($self, /)\n--\n\nReturns the index record to store under index_key."},
     {"invalidated", (PyCFunction)http_invalidated, METH_NOARGS,
@@ -190,8 +196,14 @@ static PyMethodDef exchange_methods[] = {
 #undef FASTCALL
 
 static PyType_Slot exchange_slots[] = {
-    {Py_tp_doc, (char *)"HttpExchange(policy, scope, body=None)\n--\n\nOne request on its way "
-                        "through the HTTP cache."},
+    {Py_tp_doc,
+     (char *)"HttpExchange(policy, scope, body=None)\n--\n\nOne request on its way through the "
+             "HTTP cache.\n\n"
+             "It begins with the scope of an HTTP request; for QUERY, and for POST if the policy "
+             "caches\n"
+             "it, also with the body. It keeps what it is handed until it is deleted. A method "
+             "that does\n"
+             "not fit the action raises RuntimeError."},
     {Py_tp_dealloc, exchange_dealloc},
     {Py_tp_traverse, exchange_traverse},
     {Py_tp_methods, exchange_methods},

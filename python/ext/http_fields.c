@@ -98,13 +98,14 @@ void http_fields_free(http_fields *fields) {
 
 /* ---- To Python ---- */
 
+static char lower_of(char byte) { return (char)(byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte); }
+
 static PyObject *lower_name(cachette_slice name) {
   PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)name.size);
   if (bytes == NULL) return NULL;
   const char *from = name.data;
   char *to = PyBytes_AS_STRING(bytes);
-  for (size_t i = 0; i < name.size; i++)
-    to[i] = (char)(from[i] >= 'A' && from[i] <= 'Z' ? from[i] | 0x20 : from[i]);
+  for (size_t i = 0; i < name.size; i++) to[i] = lower_of(from[i]);
   return bytes;
 }
 
@@ -120,10 +121,65 @@ static PyObject *make_pair(const cachette_http_field *field) {
   return NULL;
 }
 
-PyObject *http_fields_list(const cachette_http_field *fields, size_t count) {
+/*
+ * Answers have the same lines again and again. So the pairs that were made last are kept, in a
+ * table in which a new pair replaces the one that has its place.
+ */
+enum { KEPT_SIZE = 128 }; /* bytes of a line; longer ones are not kept */
+
+static uint64_t mix(uint64_t hash, cachette_slice text) {
+  const char *bytes = text.data;
+  uint64_t word = 0;
+  size_t left = text.size;
+  for (; left >= sizeof word; bytes += sizeof word, left -= sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    hash ^= hash >> 32;
+  }
+  word = text.size;
+  if (left > 0) memcpy(&word, bytes, left);
+  hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+  return hash ^ hash >> 32;
+}
+
+static bool is_same(PyObject *bytes, cachette_slice text) {
+  return (size_t)PyBytes_GET_SIZE(bytes) == text.size &&
+         (text.size == 0 || memcmp(PyBytes_AS_STRING(bytes), text.data, text.size) == 0);
+}
+
+/* Returns the place of a line in the table of pairs, or NULL if it is not to be kept. */
+static PyObject **place_of(ext_state *state, const cachette_http_field *field) {
+  if (field->name.size + field->value.size > KEPT_SIZE) return NULL;
+  return &state->http_pairs[mix(mix(0, field->name), field->value) % HTTP_PAIRS];
+}
+
+static bool is_lower(PyObject *bytes, cachette_slice name) {
+  if ((size_t)PyBytes_GET_SIZE(bytes) != name.size) return false;
+  const char *lower = PyBytes_AS_STRING(bytes), *text = name.data;
+  for (size_t i = 0; i < name.size; i++)
+    if (lower[i] != lower_of(text[i])) return false;
+  return true;
+}
+
+static PyObject *find_or_make_pair(ext_state *state, const cachette_http_field *field) {
+  PyObject **place = place_of(state, field);
+  if (place == NULL) return make_pair(field);
+  if (*place != NULL && is_same(PyTuple_GET_ITEM(*place, 1), field->value) &&
+      is_lower(PyTuple_GET_ITEM(*place, 0), field->name))
+    return Py_NewRef(*place);
+  PyObject *pair = make_pair(field);
+  if (pair != NULL) Py_XSETREF(*place, Py_NewRef(pair));
+  return pair;
+}
+
+void http_pairs_clear(ext_state *state) {
+  for (size_t i = 0; i < HTTP_PAIRS; i++) Py_CLEAR(state->http_pairs[i]);
+}
+
+PyObject *http_fields_list(ext_state *state, const cachette_http_field *fields, size_t count) {
   PyObject *list = PyList_New((Py_ssize_t)count);
   for (size_t i = 0; i < count && list != NULL; i++) {
-    PyObject *pair = make_pair(&fields[i]);
+    PyObject *pair = find_or_make_pair(state, &fields[i]);
     if (pair != NULL)
       PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
     else

@@ -29,6 +29,9 @@ static inline cachette_http_fields http_fields_of(const http_fields *fields) {
 }
 
 /* Returns fields as a list of pairs of bytes, with names in lower case. */
-PyObject *http_fields_list(const cachette_http_field *fields, size_t count);
+PyObject *http_fields_list(ext_state *state, const cachette_http_field *fields, size_t count);
+
+/* Forgets the pairs that http_fields_list() has kept. */
+void http_pairs_clear(ext_state *state);
 
 #endif

@@ -189,7 +189,8 @@ static void policy_dealloc(http_policy *self) {
 
 static PyType_Slot policy_slots[] = {
     {Py_tp_doc, (char *)"HttpPolicy(**members)\n--\n\nWhat the HTTP cache may do: the members of "
-                        "struct cachette_http_policy."},
+                        "struct cachette_http_policy. It cannot be changed.\n\nRaises ValueError "
+                        "with the message of the library."},
     {Py_tp_new, policy_new},
     {Py_tp_dealloc, policy_dealloc},
     {Py_tp_traverse, policy_traverse},

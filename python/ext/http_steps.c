@@ -118,14 +118,16 @@ static size_t fill(const struct listing *listing, cachette_http_field *lines, si
                               capacity);
 }
 
-static PyObject *make_list(const struct listing *listing) {
+static PyObject *make_list(http_exchange *self, const struct listing *listing) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
   cachette_http_field lines[LINES], *more;
+  if (state == NULL) return NULL;
   size_t count = fill(listing, lines, LINES);
-  if (count <= LINES) return http_fields_list(lines, count);
+  if (count <= LINES) return http_fields_list(state, lines, count);
   more = PyMem_Malloc(count * sizeof *more);
   if (more == NULL) return PyErr_NoMemory();
   fill(listing, more, count);
-  PyObject *list = http_fields_list(more, count);
+  PyObject *list = http_fields_list(state, more, count);
   PyMem_Free(more);
   return list;
 }
@@ -137,7 +139,7 @@ static PyObject *answer_of_origin(http_exchange *self, PyObject *status, PyObjec
   if (!read_status(status, &origin.status) || !http_fields_read(&fields, headers)) return NULL;
   origin.fields = http_fields_of(&fields);
   struct listing listing = {&self->exchange, &origin, false, collapsed};
-  PyObject *list = make_list(&listing);
+  PyObject *list = make_list(self, &listing);
   http_fields_free(&fields);
   return list;
 }
@@ -156,13 +158,13 @@ PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t cou
           HTTP_ACTION(HIT) | HTTP_ACTION(STALE) | HTTP_ACTION(FRESHEN) | HTTP_ACTION(ERROR)))
     return NULL;
   struct listing listing = {&self->exchange, NULL, false, collapsed != 0};
-  return make_list(&listing);
+  return make_list(self, &listing);
 }
 
 PyObject *http_forward(http_exchange *self, PyObject *Py_UNUSED(ignored)) {
   if (!check_unanswered(self, "forward")) return NULL;
   struct listing listing = {&self->exchange, NULL, true, false};
-  return make_list(&listing);
+  return make_list(self, &listing);
 }
 
 /* ---- Receive ---- */

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "future.h"
 #include "http_exchange.h"
+#include "http_fields.h"
 #include "http_policy.h"
 #include "http_record.h"
 #include "lease.h"
@@ -56,6 +57,7 @@ static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
   ready_freelist_clear(state);
   pending_freelist_clear(state);
+  http_pairs_clear(state);
   Py_CLEAR(state->future_type);
   Py_CLEAR(state->loop_handle_type);
   Py_CLEAR(state->sync_type);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The fields that the client is sent. */
-#include <stdio.h>
-
 #include "cache_status.h"
 #include "date.h"
 #include "exchange.h"
@@ -9,9 +7,16 @@
 #include "range.h"
 #include "update.h"
 
+/* Writes a number that is not negative to the end of a text. Every hit has two of them, and
+ * snprintf() would take a third of its time. */
 static cachette_slice write_number(char *text, size_t size, int64_t number) {
-  int length = snprintf(text, size, "%lld", (long long)number);
-  return (cachette_slice){text, (size_t)length};
+  size_t begin = size;
+  uint64_t left = number > 0 ? (uint64_t)number : 0;
+  do {
+    text[--begin] = (char)('0' + left % 10);
+    left /= 10;
+  } while (left > 0);
+  return (cachette_slice){text + begin, size - begin};
 }
 
 /* Whether a 304 has a field: what guides the client's cache (RFC 9110, 15.4.5). */

@@ -13,7 +13,17 @@ from datetime import timedelta
 from typing import Any, Callable, Dict, List
 
 from cachette import Cachette, CachetteError
-from cachette._cachette import fetch_as, store, store_now
+from cachette._cachette import (
+  HttpExchange,
+  HttpPolicy,
+  fetch_as,
+  http_describe,
+  http_matches,
+  http_tags,
+  http_uri_key,
+  store,
+  store_now,
+)
 
 
 class Json(Cachette):
@@ -217,6 +227,64 @@ def fail_config() -> None:
     pass
 
 
+FIELDS = [(b'host', b'a.com'), (b'accept', b'a')]
+SCOPE: Dict[str, Any] = {'method': 'GET', 'raw_path': b'/a', 'headers': FIELDS}
+POLICY = HttpPolicy(targeted=['a'])
+NOW = 1_800_000_000_000  # milliseconds
+ANSWER = [(b'cache-control', b'max-age=60'), [b'vary', b'accept'], (b'x', b'y' * 300)]
+
+
+def http_ask(record: Any = None) -> HttpExchange:
+  exchange = HttpExchange(POLICY, SCOPE)
+  exchange.decide(record, NOW)
+  return exchange
+
+
+def http_store() -> Dict[str, bytes]:
+  exchange = http_ask()
+  exchange.receive(200, iter(ANSWER), 5, NOW, b'max-age=60', NOW)
+  exchange.answer(200, ANSWER)
+  record = exchange.record([b'hello'], [b'tag'], 1 << 60)
+  return {exchange.index_key: exchange.index(), exchange.key: record + b'hello'}
+
+
+STORED = http_store()
+
+
+def http_hit() -> None:
+  exchange = http_ask(STORED[http_ask().key])
+  record = STORED[exchange.key]
+  exchange.decide(record, NOW)
+  exchange.answer()
+  exchange.body(record)
+  http_describe(record), http_tags(record), http_matches(record, [b'hello'])
+
+
+def http_pass() -> None:
+  exchange = HttpExchange(
+    POLICY, {**SCOPE, 'method': 'POST', 'path': '/\xe4', 'raw_path': None}, b'b'
+  )
+  exchange.forward()
+  exchange.receive(303, FIELDS * 20, None, 0)
+  exchange.invalidated()
+  exchange.answer(303, FIELDS * 40)
+
+
+def http_refuse() -> None:
+  for changes in ({'method': None}, {'raw_path': 5}, {'headers': [*FIELDS, ('a', b'b')]}):
+    refuse(lambda changes=changes: HttpExchange(POLICY, {**SCOPE, **changes}))
+  exchange = http_ask()
+  refuse(lambda: exchange.receive(200, [*FIELDS, (b'a', None)], 5, 0))  # type: ignore[list-item]
+  refuse(lambda: exchange.receive(200, FIELDS, 5, 0, 'a'))  # type: ignore[arg-type]
+  exchange.receive(200, ANSWER, 5, NOW, b'max-age=60', NOW)  # type: ignore[arg-type]
+  refuse(lambda: exchange.record([b'hell']))
+  refuse(lambda: exchange.record([b'hello', 5]))  # type: ignore[list-item]
+  refuse(lambda: exchange.record([b'hello'], [b'tag', 'tag']))  # type: ignore[list-item]
+  refuse(lambda: HttpPolicy(targeted=['a', 'b c']))
+  refuse(lambda: HttpPolicy(targeted=['a', 5]))  # type: ignore[list-item]
+  refuse(lambda: http_uri_key(POLICY, 'a'))
+
+
 CALLS: Dict[str, Callable[[], Any]] = {
   'construct': Cachette,
   'repr': lambda: repr(cache),
@@ -304,6 +372,12 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'sync, put': lambda: Cachette.sync.put(KEY, VALUE),
   'signed, put and fetch': lambda: (finish(signed.put(KEY, VALUE)), finish(signed.fetch(KEY))),
   'signed, refused': lambda: refuse(lambda: signed.increment(KEY)),
+  'HTTP, store': http_store,
+  'HTTP, hit': http_hit,
+  'HTTP, pass': http_pass,
+  'HTTP, refused': http_refuse,
+  'HTTP, key': lambda: http_uri_key(POLICY, 'http://a.com/'),
+  'HTTP, policy': lambda: HttpPolicy(key_cookies=['a', 'b'], no_vary_search='key-order'),
   'twice': reuse,
   'throw': throw,
   'close': close,
