@@ -187,19 +187,19 @@ def test_a_variant_is_found_by_the_index() -> None:
 
 def test_control_counts_instead_of_the_headers_and_is_not_sent() -> None:
   exchange = ask()
-  no_store = [(b'cache-control', b'no-store')]
+  no_cache = [(b'cache-control', b'no-cache')]
   control = bytes(bytearray(b'max-age=30, private="x"'))
-  headers = [*no_store, (b'x', b'1'), (b'y', b'2')]
+  headers = [*no_cache, (b'x', b'1'), (b'y', b'2')]
   assert exchange.receive(200, headers, 5, NOW, control=control, now_ms=NOW) == HTTP_STORE
   del control
   gc.collect()
   assert exchange.keep_ms == 30_000
   record = exchange.record([b'hello'])
-  assert ask(record=record).answer()[:2] == [*no_store, (b'y', b'2')]
+  assert ask(record=record).answer()[:2] == [*no_cache, (b'y', b'2')]
   for none in (b'', None):
     exchange = ask()
-    assert exchange.receive(200, no_store, 5, NOW, none) == HTTP_PASS
-    assert exchange.not_stored == 'no-store'
+    assert exchange.receive(200, no_cache, 5, NOW, none) == HTTP_PASS
+    assert exchange.not_stored == 'no-cache'
 
 
 def test_an_unsafe_request_invalidates() -> None:

@@ -238,17 +238,25 @@ static void a_targeted_field_counts_instead_of_cache_control(void **state) {
 #define OWN(value) "\n(control): " value
 
 /* What a decorator of a route says, say, which is not for clients. */
-static void the_control_of_the_application_counts_instead_of_all_fields(void **state) {
+static void the_control_of_the_application_counts_instead_of_fields(void **state) {
   (void)state;
   static const struct http_rule rules[] = {
       FRESH_FOR("own control", "", "200" OWN("max-age=30"), 30),
       FRESH_FOR("own control: Cache-Control is ignored", "", "200" OWN("max-age=30") FRESH, 30),
-      FRESH_FOR("own control: even if it forbids", "", "200" OWN("max-age=30") NO_STORE, 30),
+      FRESH_FOR("own control: even if it forbids", "",
+                "200" OWN("max-age=30") "\nCache-Control: no-cache, max-age=0", 30),
+      REFUSED("own control: but not no-store", "", GET, "200" OWN("max-age=30") NO_STORE,
+              "no-store"),
+      REFUSED("own control: nor private", "", GET,
+              "200" OWN("public, max-age=30") "\nCache-Control: private", "private"),
+      REFUSED("own control: nor no-store in a private cache", "private", GET,
+              "200" OWN("max-age=30") NO_STORE, "no-store"),
       FRESH_FOR("own control: and Expires", "", "200" OWN("max-age=30") "\nExpires: 0", 30),
       FRESH_FOR("own control: and Pragma", "", "200" OWN("max-age=30") "\nPragma: no-cache", 30),
       FRESH_FOR("own control: and a targeted field", "cdn", "200" OWN("max-age=30") CDN("no-store"),
                 30),
-      FRESH_FOR("own control: in a private cache", "private", "200" OWN("max-age=30") NO_STORE, 30),
+      FRESH_FOR("own control: in a private cache", "private",
+                "200" OWN("max-age=30") "\nCache-Control: private, max-age=5", 30),
       FRESH_FOR("own control: s-maxage", "", "200" OWN("max-age=30, s-maxage=20"), 20),
       FRESH_FOR("own control: an empty one is none", "", "200\n(control):" FRESH, 60),
       FRESH_FOR("own control: blanks around it", "", "200" OWN("max-age=30 , public"), 30),
@@ -276,14 +284,15 @@ static void the_control_of_the_application_counts_instead_of_all_fields(void **s
            {0, GET, "200" OWN("max-age=30"), "stored | (control): none"},
            {1, GET, NULL, "hit 200 | (control): none | Cache-Control: none"}),
       RULE("own control: what clients are told stays", "",
-           {0, GET, "200" OWN("max-age=30") NO_STORE, "stored | Cache-Control: no-store"},
-           {1, GET, NULL, "hit 200 | Cache-Control: no-store"}),
+           {0, GET, "200" OWN("max-age=30") "\nCache-Control: no-cache",
+            "stored | Cache-Control: no-cache"},
+           {1, GET, NULL, "hit 200 | Cache-Control: no-cache"}),
       RULE("own control: private=\"b\"", "",
            {0, GET, "200" OWN("max-age=30, private=\"b\"") "\nB: x\nC: y", NULL},
            {1, GET, NULL, "hit 200 | B: none | C: y"}),
-      RULE("own control: that of Cache-Control is not", "",
+      RULE("own control: that of Cache-Control, too", "",
            {0, GET, "200" OWN("max-age=30") "\nCache-Control: private=\"b\"\nB: x", NULL},
-           {1, GET, NULL, "hit 200 | B: x"}),
+           {1, GET, NULL, "hit 200 | B: none"}),
       RULE("own control: stale-while-revalidate", "",
            {0, GET, "200" OWN("max-age=30, stale-while-revalidate=30"), NULL},
            {31, GET, NULL, "stale 200 refresh"}),
@@ -305,7 +314,7 @@ int main(void) {
       cmocka_unit_test(set_cookie_is_for_one_client),
       cmocka_unit_test(vary_may_forbid_storing),
       cmocka_unit_test(a_targeted_field_counts_instead_of_cache_control),
-      cmocka_unit_test(the_control_of_the_application_counts_instead_of_all_fields),
+      cmocka_unit_test(the_control_of_the_application_counts_instead_of_fields),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
