@@ -13,7 +13,7 @@ from typing import Any, Awaitable, Dict, Iterator, List, Optional, Tuple, Type
 
 import pytest
 from cachette import BackendError, Cachette, testing
-from cachette._cachette import HttpPolicy, http_describe
+from cachette._cachette import HttpExchange, HttpPolicy, http_describe
 from cachette.http import _epochs, _uris
 from cachette.http._epochs import PURGED, SOFT, VALID, Entry, Epochs
 from cachette.http._purge import purge, purge_app
@@ -207,21 +207,17 @@ def test_all_variants_of_a_url_are_purged(make_class: MakeClass) -> None:
 
 @inmemory_only
 def test_a_url_whose_key_has_cookies_is_purged(make_class: MakeClass) -> None:
-  policy = HttpPolicy(default_ttl_ms=60_000, key_cookies=['plan'])
+  policy = HttpPolicy(default_ttl_ms=60_000, key_cookies=['plan'], query=1)
   cls = make_class()
   store = Store(cls, policy=policy)
 
   async def main() -> List[int]:
-    request = {'scheme': 'http', 'path': b'/a'}
-    scope = scope_of(headers=[(b'cookie', b'plan=gold')])
-    exchange_key = make(policy=policy, **request)
-    from cachette._cachette import HttpExchange
-
+    scope = scope_of(query=b'x=1', headers=[(b'cookie', b'plan=gold')])
     exchange = HttpExchange(policy, scope)
     exchange.decide(None)
     exchange.receive(200, [], 2, time.time_ns() // 1_000_000)
     head = exchange.record([b'ok'], (), store.epochs.number)
-    assert exchange.index_key != exchange_key.index_key
+    assert exchange.index_key != make(policy=policy).index_key
     epochs = store.epochs
     before = epochs.judge(head, exchange.index_key, scope)
     await purge(url='https://example.com/a', cache=cls)
@@ -270,6 +266,22 @@ def test_a_response_under_way_during_a_purge_is_purged(make_class: MakeClass) ->
     return [*results, *(judge(store, made) for made in later)]
 
   assert asyncio.run(main()) == [PURGED] * 4 + [VALID] * 2
+
+
+def test_a_response_of_after_its_purge_stays_valid_when_others_are_purged(
+  make_class: MakeClass,
+) -> None:
+  cls = make_class()
+  store, worker = Store(cls, SLOW), Worker(cls)
+
+  async def main() -> List[int]:
+    await store.fetch('http:start')
+    await purge(tags='t', cache=cls)
+    made = make(epoch=store.epochs.number, tags=[b't'])
+    await purge(tags='other', cache=cls)
+    return [judge(store, made), await worker.judge(made)]
+
+  assert asyncio.run(main()) == [VALID, VALID]
 
 
 def test_a_worker_that_knows_too_little_makes_records_that_are_purged_too_often(

@@ -659,6 +659,34 @@ static void a_handle_keeps_the_options_it_was_opened_with(void **state) {
   cachette_close(handle);
 }
 
+static void a_copy_has_the_same_values_and_clock_and_changes_alone(void **state) {
+  (void)state;
+  int64_t now = 0;
+  set("ttl", "10");
+  set("memory_name", "copied");
+  cachette_options_set_clock(options, fake_clock, &now);
+  cachette_options *copy = cachette_options_copy(options);
+  assert_non_null(copy);
+  assert_int_equal(cachette_options_set(copy, "codec", "json", NULL), CACHETTE_OK);
+  set("ttl", "20");
+  assert_string_equal(cachette_options_get(copy, "ttl"), "10");
+  assert_string_equal(cachette_options_get(options, "codec"), "vanilla");
+  cachette *handle, *other;
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  assert_int_equal(cachette_open(copy, &other, NULL), CACHETTE_OK);
+  cachette_options_free(copy);
+  put_text(other, "key", "value", 0);
+  cachette_slice value;
+  int64_t ttl_ms;
+  assert_int_equal(cachette_fetch(handle, cachette_str("key"), &value, &ttl_ms, NULL), 1);
+  assert_true(ttl_ms == 10000);
+  cachette_free(value.data);
+  now = 10000;
+  assert_int_equal(cachette_fetch(handle, cachette_str("key"), &value, &ttl_ms, NULL), 0);
+  cachette_close(other);
+  cachette_close(handle);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -695,6 +723,7 @@ int main(void) {
       test(files_hold_pickles_unless_a_codec_is_set),
       test(a_backend_that_is_not_built_in_is_refused_at_open),
       test(a_handle_keeps_the_options_it_was_opened_with),
+      test(a_copy_has_the_same_values_and_clock_and_changes_alone),
   };
   return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
