@@ -515,7 +515,7 @@ def test_the_epoch_is_where_the_form_of_a_record_has_it(make_class: MakeClass) -
   made = make(epoch=0x0102030405060708)
   info = http_describe(made.head)
   assert info is not None and info.epoch == 0x0102030405060708
-  assert _epochs._epoch_of(made.head, _epochs._EPOCH_AT) == (info.epoch,)
+  assert _epochs.epoch_of(made.head, _epochs.EPOCH_AT) == (info.epoch,)
 
 
 @inmemory_only

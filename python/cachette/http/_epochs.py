@@ -61,8 +61,8 @@ _BATCH = 256
 _RULES_MAX = 16_384  # that a process keeps
 _PREFIXES_MAX = 512  # each is compared, one after another
 
-_epoch_of = struct.Struct('<Q').unpack_from
-_EPOCH_AT = 128  # its place in a record; see "HTTP records" in docs/decisions.md
+epoch_of = struct.Struct('<Q').unpack_from
+EPOCH_AT = 128  # its place in a record; see "HTTP records" in docs/decisions.md
 
 clock = time.monotonic  # tests replace it
 
@@ -213,7 +213,7 @@ class Epochs:
 
     index_key: the key of the request, as HttpExchange has it.
     """
-    epoch: int = _epoch_of(record, _EPOCH_AT)[0]
+    epoch: int = epoch_of(record, EPOCH_AT)[0]
     if epoch >= self.newest:
       return VALID
     if epoch < self.floor:
