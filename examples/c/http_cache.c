@@ -173,9 +173,9 @@ static void ask_origin(job *self) {
   do {
     error = fetch_response(self);
     cachette_http_receive(&self->exchange, error == 0 ? &self->response : NULL, now_ms());
+    /* Before the answer: a client that has it must not get an older response after it. */
+    if (self->exchange.invalidates) clear_invalidated(self);
   } while (self->exchange.action == CACHETTE_HTTP_REFETCH);
-  /* First, so that a client that has its answer never gets an old response after it. */
-  if (self->exchange.invalidates) clear_invalidated(self);
   if (self->exchange.action == CACHETTE_HTTP_FRESHEN && self->exchange.keep_ms > 0)
     store_record(self, stored_body(self));
   if (self->exchange.action == CACHETTE_HTTP_FRESHEN ||

@@ -29,8 +29,8 @@
  *       do {
  *         response = ask_origin(&exchange);
  *         cachette_http_receive(&exchange, response, now_ms());
+ *         if (exchange.invalidates) clear_records(&exchange); // cachette_http_invalidated()
  *       } while (exchange.action == CACHETTE_HTTP_REFETCH);
- *       if (exchange.invalidates) clear_records(&exchange); // cachette_http_invalidated()
  *
  *       // 4. Store the response, and answer unless step 2 did.
  *       bool is_valid = exchange.action == CACHETTE_HTTP_FRESHEN;

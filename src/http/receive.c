@@ -148,6 +148,7 @@ static void receive_related(cachette_http_exchange *exchange, cachette__http_sta
       exchange->action = CACHETTE_HTTP_REFETCH;
       exchange->forwarded = CACHETTE_HTTP_BECAUSE_CHANGED;
       exchange->usable_if_error = false;
+      exchange->invalidates = state->is_stored_outdated = true;
       state->question = CACHETTE__HTTP_ASK_ANEW;
       state->has_stored = false;
       break;

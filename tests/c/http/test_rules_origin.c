@@ -8,7 +8,7 @@
 #define TAG OK "\nETag: \"a\""
 #define DATED OK "\nLast-Modified: @-100"
 #define FRESHEN "revalidate stale, freshen 200"
-#define REFETCH "revalidate stale, refetch changed, stored"
+#define REFETCH "revalidate stale, refetch changed, invalidates, stored"
 
 /* A stored response, and what the origin answers when it is asked to validate it. */
 #define VALID(source, stored, origin, expected) \
@@ -130,9 +130,9 @@ static void a_304_may_be_about_something_else(void **state) {
       VALID("9111 4.1", TAG, "304\nETag: \"a\"\nVary: *" ANEW, REFETCH),
       /* The answer to the second request may be stored, or not. */
       VALID("9111 4.3.4", TAG, "304\nETag: \"b\"\n--\n200\nCache-Control: no-store",
-            "revalidate stale, refetch changed, not stored: no-store"),
+            "revalidate stale, refetch changed, invalidates, not stored: no-store"),
       VALID("9111 4.3.4", TAG, "304\nETag: \"b\"\n--\ndown",
-            "revalidate stale, refetch changed, not stored: origin-error"),
+            "revalidate stale, refetch changed, invalidates, not stored: origin-error"),
   };
   check_rules(rules);
 }

@@ -234,6 +234,7 @@ static bool receive(struct player *self, const struct reply *reply) {
   switch (exchange->action) {
     case CACHETTE_HTTP_REFETCH:
       add(next(self), "refetch %s", cachette_http_reason_token(exchange->forwarded));
+      if (exchange->invalidates) add(next(self), "invalidates");
       return true;
     case CACHETTE_HTTP_STORE:
       store_new(self, reply);
