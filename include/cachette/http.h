@@ -599,6 +599,7 @@ typedef struct cachette_http_record_info {
   uint64_t body_checksum;            /* of the body; a name for it, if you store it apart */
   size_t tag_count;                  /* of cachette_http_record_tag() */
   bool is_index;                     /* an index record, which has no response */
+  size_t head_size;                  /* bytes before the body */
 } cachette_http_record_info;
 
 /* Describes a record. Errors: ECODEC (the bytes are not a record, or are of another version,

@@ -156,6 +156,7 @@ static PyObject **place_of(ext_state *state, const cachette_http_field *field) {
 static bool is_lower(PyObject *bytes, cachette_slice name) {
   if ((size_t)PyBytes_GET_SIZE(bytes) != name.size) return false;
   const char *lower = PyBytes_AS_STRING(bytes), *text = name.data;
+  if (name.size > 0 && memcmp(lower, text, name.size) == 0) return true;
   for (size_t i = 0; i < name.size; i++)
     if (lower[i] != lower_of(text[i])) return false;
   return true;

@@ -148,7 +148,7 @@ PyObject *http_describe(PyObject *module, PyObject *record) {
   if (!read_record(record, &bytes)) return NULL;
   if (cachette_http_record_describe(bytes, &info) < 0) Py_RETURN_NONE;
   PyObject *values[] = {
-      PyLong_FromSize_t(cachette_http_record_head_size(bytes)),
+      PyLong_FromSize_t(info.head_size),
       PyLong_FromLong(info.status),
       PyLong_FromLongLong(info.requested_ms),
       PyLong_FromLongLong(info.received_ms),

@@ -20,6 +20,7 @@ int cachette_http_record_describe(cachette_slice record, cachette_http_record_in
       .body_checksum = stored.body_checksum,
       .tag_count = stored.tag_count,
       .is_index = (stored.flags & CACHETTE__HTTP_INDEX) != 0,
+      .head_size = stored.head_size,
   };
   return CACHETTE_OK;
 }
