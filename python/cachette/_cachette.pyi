@@ -272,14 +272,6 @@ class HttpExchange:
 
     You may call it again with another record until the application has answered.
     """
-  def hit(
-    self, record: Optional[bytes], now_ms: Optional[int], newest: int, /
-  ) -> Optional[Tuple[int, List[Tuple[bytes, bytes]], bytes]]:
-    """Decides like decide(). Returns the status, the headers and the body of a HIT.
-
-    Returns None if the action is another one, if the record's epoch is before `newest`, or if the
-    record has not all of the body.
-    """
   def answer(
     self,
     status: Optional[int] = None,

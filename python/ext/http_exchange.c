@@ -191,10 +191,6 @@ static PyMethodDef exchange_methods[] = {
     {"body", (PyCFunction)http_body, METH_O,
      "body($self, record, /)\n--\n\nReturns the answer's body from that of a record. None: the "
      "record has not all of it."},
-    {"hit", FASTCALL(http_hit), METH_FASTCALL,
-     "hit($self, record, now_ms, newest, /)\n--\n\ndecide(), and of a HIT whose record has an "
-     "epoch of `newest` or later, and all of its body, the answer: status, headers, body. "
-     "Otherwise None."},
     {NULL, NULL, 0, NULL},
 };
 #undef FASTCALL

@@ -132,57 +132,23 @@ PyObject *http_combine(http_exchange *self, PyObject *const *args, Py_ssize_t co
   return joined;
 }
 
-/* Returns the part of a record's body that the answer has, or None: the record has not all of it.
- */
-static PyObject *body_of(const cachette_http_exchange *exchange, cachette_slice record,
-                         const cachette_http_record_info *info) {
-  if (!exchange->send_body) return PyBytes_FromStringAndSize(NULL, 0);
-  size_t body_size = record.size - info->head_size;
-  bool is_whole = (uint64_t)info->body_size == body_size && exchange->body_first >= 0 &&
-                  exchange->body_size >= 0 && exchange->body_first <= info->body_size &&
-                  exchange->body_size <= info->body_size - exchange->body_first;
-  if (!is_whole) Py_RETURN_NONE;
-  const char *body = (const char *)record.data + info->head_size + exchange->body_first;
-  return PyBytes_FromStringAndSize(body, (Py_ssize_t)exchange->body_size);
-}
-
+/* Returns the part of a record's body that the answer has. */
 PyObject *http_body(http_exchange *self, PyObject *record) {
+  const cachette_http_exchange *exchange = &self->exchange;
   cachette_slice bytes;
   if (!http_read_bytes("record", record, &bytes) ||
       !http_check_action(
           self, "body",
           HTTP_ACTION(HIT) | HTTP_ACTION(STALE) | HTTP_ACTION(FRESHEN) | HTTP_ACTION(ERROR)))
     return NULL;
-  if (!self->exchange.send_body) return PyBytes_FromStringAndSize(NULL, 0);
+  if (!exchange->send_body) return PyBytes_FromStringAndSize(NULL, 0);
   cachette_http_record_info info;
   if (cachette_http_record_describe(bytes, &info) < 0) Py_RETURN_NONE;
-  return body_of(&self->exchange, bytes, &info);
-}
-
-/* ---- A hit in one call ---- */
-
-/* Makes the answer of a hit from a body, which it takes. */
-static PyObject *make_hit(http_exchange *self, PyObject *body) {
-  if (body == NULL || body == Py_None) return body;
-  PyObject *headers = http_answer_list(self);
-  PyObject *status = headers != NULL ? PyLong_FromLong(self->exchange.status) : NULL;
-  PyObject *hit = status != NULL ? PyTuple_Pack(3, status, headers, body) : NULL;
-  Py_XDECREF(status);
-  Py_XDECREF(headers);
-  Py_DECREF(body);
-  return hit;
-}
-
-PyObject *http_hit(http_exchange *self, PyObject *const *args, Py_ssize_t count) {
-  cachette_slice record;
-  cachette_http_record_info info;
-  if (count != 3)
-    return PyErr_Format(PyExc_TypeError, "hit() takes 3 arguments (%zd given)", count);
-  unsigned long long newest = PyLong_AsUnsignedLongLong(args[2]);
-  if (newest == (unsigned long long)-1 && PyErr_Occurred()) return NULL;
-  if (!http_decide_on(self, "hit", args[0], args[1])) return NULL;
-  if (self->exchange.action != CACHETTE_HTTP_HIT || !http_read_bytes("record", args[0], &record) ||
-      cachette_http_record_describe(record, &info) < 0 || info.epoch < newest)
-    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-  return make_hit(self, body_of(&self->exchange, record, &info));
+  size_t body_size = bytes.size - info.head_size;
+  bool is_whole = (uint64_t)info.body_size == body_size && exchange->body_first >= 0 &&
+                  exchange->body_size >= 0 && exchange->body_first <= info.body_size &&
+                  exchange->body_size <= info.body_size - exchange->body_first;
+  if (!is_whole) Py_RETURN_NONE;
+  const char *body = (const char *)bytes.data + info.head_size + exchange->body_first;
+  return PyBytes_FromStringAndSize(body, (Py_ssize_t)exchange->body_size);
 }

@@ -12,7 +12,4 @@ PyObject *http_invalidated(http_exchange *self, PyObject *ignored);
 PyObject *http_combine(http_exchange *self, PyObject *const *args, Py_ssize_t count);
 PyObject *http_body(http_exchange *self, PyObject *record);
 
-/* decide(), answer() and body() in one call: hit(record, now_ms, newest). */
-PyObject *http_hit(http_exchange *self, PyObject *const *args, Py_ssize_t count);
-
 #endif

@@ -13,7 +13,6 @@ struct http_received {
   cachette_http_response response;
   http_fields fields;
   PyObject *control; /* bytes, or NULL */
-  bool is_passed;    /* the request has nothing to do with the cache */
 };
 
 /*

@@ -82,28 +82,22 @@ static bool keep_record(http_exchange *self, PyObject *record) {
   return true;
 }
 
-bool http_decide_on(http_exchange *self, const char *method, PyObject *record, PyObject *now) {
-  cachette_slice bytes = {NULL, 0};
-  int64_t now_ms;
-  if (!read_now(now, &now_ms)) return false;
-  if (self->is_answered) {
-    PyErr_Format(PyExc_RuntimeError, "%s() was called after the application has answered", method);
-    return false;
-  }
-  if (record != Py_None &&
-      (!http_read_bytes("record", record, &bytes) || !keep_record(self, record)))
-    return false;
-  cachette_http_decide(&self->exchange, bytes, now_ms);
-  return true;
-}
-
 PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords) {
   static const call_signature signature = {"decide", {"record", "now_ms"}, 1, 2};
   PyObject *arguments[2];
+  cachette_slice record = {NULL, 0};
+  int64_t now_ms;
   if (!signature_bind(&signature, args, count, keywords, arguments) ||
-      !http_decide_on(self, "decide", arguments[0], arguments[1]))
+      !read_now(arguments[1], &now_ms))
     return NULL;
+  if (self->is_answered)
+    return PyErr_Format(PyExc_RuntimeError,
+                        "decide() was called after the application has answered");
+  if (arguments[0] != Py_None &&
+      (!http_read_bytes("record", arguments[0], &record) || !keep_record(self, arguments[0])))
+    return NULL;
+  cachette_http_decide(&self->exchange, record, now_ms);
   return PyLong_FromLong((long)self->exchange.action);
 }
 
@@ -148,11 +142,6 @@ static PyObject *answer_of_origin(http_exchange *self, PyObject *status, PyObjec
   PyObject *list = make_list(self, &listing);
   http_fields_free(&fields);
   return list;
-}
-
-PyObject *http_answer_list(http_exchange *self) {
-  struct listing listing = {&self->exchange, NULL, false, false};
-  return make_list(self, &listing);
 }
 
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,
@@ -209,7 +198,6 @@ static bool read_response(http_received *received, PyObject *const *arguments, i
     if (!http_read_bytes("control", arguments[4], &response->control)) return false;
     received->control = Py_NewRef(arguments[4]);
   }
-  if (received->is_passed) return true; /* nothing is stored, so the number is not used */
   /* A number that may have been used could make an old variant valid again. */
   if (getentropy(&response->random, sizeof response->random) == 0) return true;
   PyErr_SetFromErrno(PyExc_OSError);
@@ -228,7 +216,6 @@ PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t co
   http_received *received = PyMem_Malloc(sizeof *received);
   if (received == NULL) return PyErr_NoMemory();
   received->control = NULL;
-  received->is_passed = self->exchange.action == CACHETTE_HTTP_PASS;
   received->fields.count = 0;
   received->fields.list = received->fields.inline_list;
   /* Reading the headers may run Python code, which may call this too. So check behind it. */

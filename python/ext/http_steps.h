@@ -11,13 +11,6 @@
 /* Returns whether the action is one of a set. Else raises that the method does not fit. */
 bool http_check_action(const http_exchange *self, const char *method, unsigned actions);
 
-/* Decides on a record, bytes or None, at a time, or at that of the clock if it is None. `method` is
- * what Python has called. Returns false with an exception set. */
-bool http_decide_on(http_exchange *self, const char *method, PyObject *record, PyObject *now);
-
-/* Returns the headers of an answer from the record. */
-PyObject *http_answer_list(http_exchange *self);
-
 PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords);
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,

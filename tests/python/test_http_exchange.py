@@ -68,30 +68,6 @@ def test_a_miss_is_stored_and_then_a_hit() -> None:
   assert hit.body(record) == b'hello'
 
 
-def test_a_hit_is_answered_in_one_call() -> None:
-  record, later = store(TAGGED), NOW + 10_000
-  for scope in (scope_of(), scope_of(method='HEAD'), scope_of('/a', (b'range', b'bytes=1-3'))):
-    steps, exchange = HttpExchange(SAFE, scope), HttpExchange(SAFE, scope)
-    steps.decide(record, later)
-    assert exchange.hit(record, later, 0) == (steps.status, steps.answer(), steps.body(record))
-    assert exchange.action == HTTP_HIT
-
-
-def test_what_is_no_hit_is_only_decided() -> None:
-  exchange, record = ask(), store()
-  for wrong, at, newest, action in (
-    (None, NOW, 0, HTTP_MISS),
-    (b'x', NOW, 0, HTTP_MISS),
-    (record, NOW + 61_000, 0, HTTP_MISS),
-    (record, NOW, 1, HTTP_HIT),  # the epoch of the record is 0
-    (record, NOW, (1 << 64) - 1, HTTP_HIT),
-    (record[:-5], NOW, 0, HTTP_HIT),  # the body is not there
-  ):
-    assert exchange.hit(wrong, at, newest) is None
-    assert exchange.action == action
-  assert exchange.hit(record, NOW, 0) is not None
-
-
 def test_a_request_that_waited_for_another_says_so() -> None:
   assert ask(record=store()).answer(collapsed=True)[-1][1].endswith(b';hit;ttl=60')
   exchange = ask()
@@ -299,22 +275,21 @@ def calls_of(exchange: HttpExchange) -> Dict[str, Callable[[], Any]]:
     'index': exchange.index,
     'combine': lambda: exchange.combine(b'', b''),
     'body': lambda: exchange.body(b''),
-    'hit': lambda: exchange.hit(None, NOW, 0),
   }
 
 
 @pytest.mark.parametrize(
   ('make', 'action', 'fitting'),
   [
-    (lambda: HttpExchange(SAFE, scope_of(method='PUT')), 'PASS', 'decide hit forward receive fail'),
-    (ask, 'MISS', 'decide hit forward receive fail'),
-    (lambda: ask(record=store()), 'HIT', 'decide hit answer body'),
+    (lambda: HttpExchange(SAFE, scope_of(method='PUT')), 'PASS', 'decide forward receive fail'),
+    (ask, 'MISS', 'decide forward receive fail'),
+    (lambda: ask(record=store()), 'HIT', 'decide answer body'),
     (
       lambda: ask(SAFE, record=store_variants(1)[key_of()]),
       'MISS',
-      'decide hit forward receive fail',
+      'decide forward receive fail',
     ),
-    (lambda: ask(SAFE, (b'cache-control', b'only-if-cached')), 'ERROR', 'decide hit answer body'),
+    (lambda: ask(SAFE, (b'cache-control', b'only-if-cached')), 'ERROR', 'decide answer body'),
     (received, 'STORE', 'record combine'),
     (lambda: received(500), 'STORE', 'record combine'),
     (lambda: received(200, []), 'PASS', ''),
@@ -363,9 +338,6 @@ def test_a_method_that_does_not_fit_the_action_raises(
     (lambda e: e.combine('', b''), 'stored_body must be bytes, not str'),
     (lambda e: e.combine(b'', None), 'part must be bytes, not NoneType'),
     (lambda e: e.body(None), 'record must be bytes, not NoneType'),
-    (lambda e: e.hit(b'', NOW), 'hit() takes 3 arguments (2 given)'),
-    (lambda e: e.hit('', NOW, 0), 'record must be bytes, not str'),
-    (lambda e: e.hit(b'', 1.5, 0), 'now_ms must be an int, not float'),
   ],
 )
 def test_wrong_arguments_raise_type_error(call: Callable[[Any], Any], error: str) -> None:
