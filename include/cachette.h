@@ -140,6 +140,12 @@ CACHETTE_API int cachette_options_set(cachette_options *options, const char *nam
 CACHETTE_API const char *cachette_options_get(const cachette_options *options, const char *name);
 
 /*
+ * Returns the number of an option: bytes, milliseconds, a plain number, or 1 or 0 for a boolean. 0
+ * if it has none or does not exist.
+ */
+CACHETTE_API int64_t cachette_options_number(const cachette_options *options, const char *name);
+
+/*
  * Checks all options together: for example, whether the URL that the backend requires is set.
  *   faults    filled with the first `capacity` errors; may be NULL if `capacity` is 0
  *   capacity  the number of elements of `faults`

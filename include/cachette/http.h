@@ -137,6 +137,32 @@ typedef struct cachette_http_response {
   void *more[2];          /* reserved; must be NULL */
 } cachette_http_response;
 
+/* ---- What a request asks for ---- */
+
+/*
+ * The directives of a request's Cache-Control (RFC 9111, 5.2.1), for a cache that is not one of
+ * HTTP messages: one inside an application, which obeys the request too. Exchanges need no such
+ * struct. Durations are at most 2^31 seconds; -1: the directive is absent.
+ */
+typedef struct cachette_http_directives {
+  bool no_cache;        /* ask the origin; also because of Pragma (5.4) */
+  bool no_store;        /* store nothing */
+  bool only_if_cached;  /* do not ask the origin; a miss is a 504 */
+  int64_t max_age_ms;   /* the highest age to accept; 0: ask the origin */
+  int64_t min_fresh_ms; /* how long a value must still be fresh */
+  int64_t max_stale_ms; /* how long it may have been stale */
+  void *more[2];        /* reserved; NULL */
+} cachette_http_directives;
+
+/*
+ * Finds the directives of a request. Where a field is malformed, the most careful
+ * reading counts.
+ *   fields  of the request; only Cache-Control and Pragma count
+ * Returns whether there is a directive of these.
+ */
+CACHETTE_API bool cachette_http_request_directives(cachette_http_fields fields,
+                                                   cachette_http_directives *directives);
+
 /* ---- Policy ---- */
 
 /* The clients that may get a stored response. */

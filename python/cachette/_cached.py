@@ -86,9 +86,10 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) 
   async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
     return await _flights.compute(cache, key, call, ttl, failed, returns)
 
-  fetch = cache.fetch if returns is None else partial(fetch_as, cls)
-  more = '' if returns is None else ', _cachette_returns'
-  plan.bind(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns)
+  is_plain = returns is None and ttl is None
+  fetch = cache.fetch if is_plain else partial(fetch_as, cls)
+  more = '' if is_plain else ', _cachette_returns, _cachette_ttl'
+  plan.bind(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns, ttl=ttl)
   plan.bind(record=_flights.record_failure, miss=miss, partial=partial, function=function)
   plan.bind(**{'class': cls})
   wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call, more=more))

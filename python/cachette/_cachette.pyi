@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextvars import ContextVar
 from typing import (
   Any,
   Dict,
@@ -72,6 +73,13 @@ class Config:
     """Encodes a value for store(): bytes, or a str if the codec stores text. Raises CodecError."""
   def decode(self, key: str, data: Union[bytes, str], returns: Any, /) -> Any:
     """Decodes a result of encode(), as a fetch would. Raises CodecError."""
+  def check_miss(self) -> None:
+    """Raises OnlyIfCached if the request that the calls obey wants no value that is not in the
+    cache.
+    """
+  @property
+  def obeys(self) -> bool:
+    """Whether calls obey the Cache-Control of the request."""
   @property
   def textual(self) -> bool:
     """Whether the codec stores text and numbers, but no Python types."""
@@ -98,6 +106,36 @@ class Lease:
   def overtake(self) -> bool:
     """Marks that a write does not wait for the put. Returns False if no put is pending."""
 
+@final
+class Control:
+  """What the Cache-Control of a request asks of the calls that answer it."""
+
+  @property
+  def no_cache(self) -> bool:
+    """Whether every entry is a miss."""
+  @property
+  def no_store(self) -> bool:
+    """Whether nothing is stored."""
+  @property
+  def only_if_cached(self) -> bool:
+    """Whether a miss is an error."""
+  @property
+  def max_age(self) -> Optional[int]:
+    """The highest age of an entry in seconds, or None."""
+  @property
+  def min_fresh(self) -> Optional[int]:
+    """The seconds that an entry must have left, or None."""
+  @property
+  def missed(self) -> bool:
+    """Whether a call raised OnlyIfCached."""
+  def end(self) -> None:
+    """Ends the request: calls no longer obey it."""
+
+current_control: ContextVar[Optional[Control]]
+
+def http_control(headers: Iterable[Sequence[bytes]], /) -> Optional[Control]:
+  """Returns a Control of the headers of an ASGI request, or None if they ask for nothing."""
+
 class Cache:
   """The base class of `Cachette`. It makes instances without arguments."""
 
@@ -120,10 +158,12 @@ def load(
 ) -> Tuple[Config, List[Tuple[str, str]]]:
   """Returns a Config of (name, value) pairs, and a list of (name, message), one for each error."""
 
-def fetch_as(cls: type, key: str, default: Any, returns: Any, /) -> Coroutine[Any, Any, Any]:
-  """Returns an awaitable for a fetch whose value is converted to a type."""
+def fetch_as(
+  cls: type, key: str, default: Any, returns: Any, ttl: _Ttl, /
+) -> Coroutine[Any, Any, Any]:
+  """Returns an awaitable for a fetch whose value is converted to a type, and was put with a TTL."""
 
-def fetch_as_now(cls: type, key: str, default: Any, returns: Any, /) -> Any:
+def fetch_as_now(cls: type, key: str, default: Any, returns: Any, ttl: _Ttl, /) -> Any:
   """The blocking form of fetch_as()."""
 
 def store(

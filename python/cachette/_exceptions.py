@@ -8,6 +8,8 @@ CachetteError
  |    +-- BackendTimeout      (also a TimeoutError)     the backend did not answer in time
  +-- CodecError                                     a value cannot be encoded or decoded
 
+OnlyIfCached is no CachetteError: it is no failure, and it must reach the middleware.
+
 A wrong argument, such as an empty key or a negative ttl, is a plain ValueError or TypeError.
 """
 
@@ -55,6 +57,17 @@ class BackendTimeout(BackendError, TimeoutError):
 
 class CodecError(CachetteError):
   """A value cannot be encoded, or the bytes of a key cannot be decoded."""
+
+
+class OnlyIfCached(Exception):
+  """A value is not in the cache, and the request has `Cache-Control: only-if-cached`.
+
+  Only caches with the option `request_control` raise it. RequestControl turns it into the status
+  504, so let it pass. It is not a CachetteError: a handler that goes on without a cache when the
+  cache fails does not catch it.
+  """
+
+  __module__ = 'cachette.http'  # the public name, also in tracebacks
 
 
 for _each in (

@@ -90,7 +90,7 @@ static PyObject *get_or_set(ext_state *state, config_object *config, PyObject *s
   PyObject *key = arguments[0], *factory = arguments[1], *ttl = arguments[2];
   int waits = handle_waits(config, state);
   if (waits < 0) return ready_fail(state, CALL_GET_OR_SET);
-  if (waits > 0)
+  if (waits > 0 || config->obeys)
     return PyObject_CallFunctionObjArgs(state->get_or_set, self, key, factory, ttl, returns, NULL);
   bool invalid;
   PyObject *value = immediate_fetch(state, config, key, state->missing, 0, returns, &invalid);
@@ -146,12 +146,14 @@ PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
   return created;
 }
 
-/* Runs a call that is a function of the module. Its arguments are the class and three more. */
+/* Runs a call that is a function of the module. Its arguments are the class and those of the call.
+ */
 static PyObject *create_call_of(PyObject *module, const char *name, enum call_kind kind,
                                 PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
-  config_object *config = count == 4 ? cache_config_of(state, name, args[0]) : NULL;
-  if (count != 4) PyErr_Format(PyExc_TypeError, "%s() takes 4 arguments", name);
+  int wanted = 1 + call_signatures[kind].max_args;
+  config_object *config = count == wanted ? cache_config_of(state, name, args[0]) : NULL;
+  if (count != wanted) PyErr_Format(PyExc_TypeError, "%s() takes %d arguments", name, wanted);
   if (config == NULL) return NULL;
   PyObject *created = create_call(state, config, kind, args + 1);
   Py_DECREF(config);

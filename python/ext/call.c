@@ -157,6 +157,46 @@ static void free_many(many *self) {
   PyMem_Free(self);
 }
 
+/* ---- The request ---- */
+
+/* An op without items does nothing, so the library does not check its keys. */
+static bool check_keys(const call *self) {
+  cachette_slice text;
+  if (self->many == NULL) return read_key(self->key, &text);
+  for (size_t i = 0; i < self->many->count; i++)
+    if (!read_key(PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i), &text)) return false;
+  return true;
+}
+
+static bool obey_in_fetch(call *self) {
+  if (control_wants_ttl(self->control)) self->op.flags |= CACHETTE_WITH_TTL;
+  if (!control_refuses(self->control)) return true;
+  self->op.count = 0;
+  return check_keys(self);
+}
+
+/* A put that is not stored removes the old value: the application would replace it, so it may be
+ * wrong by now. */
+static void obey_in_put(call *self) {
+  if (!self->control->asked.no_store) return;
+  if (self->kind == CALL_PUT || self->kind == CALL_PUT_MANY) self->op.verb = CACHETTE_CLEAR;
+  if (self->kind == CALL_STORE) self->op.count = 0;
+}
+
+/* Changes the op of a call to what the request asks for. Calls that are for more than caching, such
+ * as add() and increment(), stay as they are. Returns false with an exception set. */
+static bool obey(ext_state *state, config_object *config, call *self) {
+  enum cachette_verb verb = self->op.verb;
+  if (verb == CACHETTE_TOUCH) config->touched = true;
+  if ((verb == CACHETTE_PUT || verb == CACHETTE_INCREMENT) && self->op.count > 0)
+    control_note_ttl(config, self->op.items[0].ttl_ms);
+  self->control = control_current(state);
+  if (self->control == NULL) return !PyErr_Occurred();
+  if (verb == CACHETTE_FETCH) return obey_in_fetch(self);
+  obey_in_put(self);
+  return true;
+}
+
 /* ---- Life cycle ---- */
 
 /* The op of each call, and whether it may change the value of its keys. */
@@ -192,8 +232,10 @@ static bool set_arguments(ext_state *state, config_object *config, call *self,
     case CALL_FETCH:
     case CALL_FETCH_AS:
       self->fallback = Py_NewRef(arguments[1]);
-      if (self->kind == CALL_FETCH_AS) self->returns = Py_NewRef(arguments[2]);
-      return set_key(self, "key", arguments[0]);
+      if (self->kind == CALL_FETCH) return set_key(self, "key", arguments[0]);
+      self->returns = Py_NewRef(arguments[2]);
+      return set_key(self, "key", arguments[0]) &&
+             (!config->obeys || read_ttl(arguments[3], &self->put_ttl_ms));
     case CALL_FETCH_WITH_TTL:
       self->fallback = Py_NewRef(Py_None);
       return set_key(self, "key", arguments[0]);
@@ -236,11 +278,14 @@ bool call_init(ext_state *state, config_object *config, enum call_kind kind,
   self->encoded.buffer.obj = NULL;
   self->many = NULL;
   self->lease = NULL;
+  self->control = NULL;
+  self->put_ttl_ms = -1;
   self->write.config = NULL;
   init_op(&self->op, ops[kind].verb, &self->item, 1);
   self->op.flags = ops[kind].flags;
   if (ops[kind].verb == CACHETTE_FETCH) self->op.timeout_ms = config->fetch_timeout_ms;
-  return set_arguments(state, config, self, arguments);
+  if (!set_arguments(state, config, self, arguments)) return false;
+  return !config->obeys || obey(state, config, self);
 }
 
 PyObject *call_begin(config_object *config, call *self) {
@@ -263,6 +308,7 @@ void call_deinit(call *self) {
   Py_CLEAR(self->key);
   Py_CLEAR(self->fallback);
   Py_CLEAR(self->returns);
+  Py_CLEAR(self->control);
   cachette_op_deinit(&self->op);
   self->op.count = 0;
   free_many(self->many);

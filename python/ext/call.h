@@ -4,6 +4,7 @@
 #define CACHETTE_EXT_CALL_H
 
 #include "codec.h"
+#include "control.h"
 #include "lease.h"
 #include "signature.h"
 
@@ -28,6 +29,8 @@ typedef struct call {
   encoded_value encoded;
   many *many;         /* for a call on several keys; the library allocates the fetched values */
   lease *lease;       /* the lease that it stores under, or NULL */
+  control *control;   /* what the request asks for, or NULL */
+  int64_t put_ttl_ms; /* with `control`: the TTL of the fetched entry, as for control_accepts() */
   active_write write; /* in use if the call writes and waits */
 } call;
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "codec.h"
+#include "control.h"
 #include "errors.h"
 #include "lease.h"
 #include "loop_handle.h"
@@ -29,6 +30,8 @@ static config_object *config_new(ext_state *state) {
   self->link = NULL;
   self->codec = self->dumps = self->loads = NULL;
   self->vanilla = self->textual = self->codec_own = self->waits = false;
+  self->obeys = self->touched = false;
+  self->longest_ttl_ms = 0;
   self->handle = NULL;
   self->closed = (cachette_stats){0};
   self->loop_handles = NULL;
@@ -74,6 +77,7 @@ PyObject *config_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Py_XDECREF(self);
     return NULL;
   }
+  control_configure(self);
   return Py_BuildValue("(NN)", self, errors);
 }
 
@@ -194,7 +198,8 @@ static int copy_options(config_object *copy, const config_object *from, const ch
 /*
  * raw(codec, fetch_timeout_ms, is_signed): a copy whose values are bytes. It shares the store, also
  * if that is in memory. Signatures cover the name of the codec, so a value of the original is not
- * taken for one of the copy. A copy that does not sign can have counters.
+ * taken for one of the copy. A copy that does not sign can have counters. It obeys no request, which
+ * is for the calls of the application.
  */
 static PyObject *config_raw(config_object *self, PyObject *args) {
   PyObject *codec;
@@ -218,6 +223,16 @@ static PyObject *config_is_signed(config_object *self, PyObject *Py_UNUSED(ignor
   return PyBool_FromLong(secret != NULL && *secret != '\0');
 }
 
+/* check_miss(): raises OnlyIfCached if a miss must not lead to a computation. */
+static PyObject *config_check_miss(config_object *self, PyObject *Py_UNUSED(ignored)) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  control *asked = self->obeys ? control_current(state) : NULL;
+  int code = asked != NULL ? control_miss(state, asked) : PyErr_Occurred() ? -1 : 0;
+  Py_XDECREF((PyObject *)asked);
+  if (code < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
 /* ---- For tests ---- */
 
 /* Returns a copy with another backend, which must not need options. */
@@ -230,6 +245,7 @@ static PyObject *config_like(config_object *self, PyObject *backend) {
   copy->textual = self->textual;
   cachette_error error;
   if (options_copy(copy->options, self->options) == 0 && name_store(copy) == 0) {
+    control_configure(copy);
     if (cachette_options_set(copy->options, "backend", name, &error) == CACHETTE_OK)
       return (PyObject *)copy;
     PyErr_SetString(PyExc_ValueError, error.message);
@@ -273,6 +289,9 @@ static PyMethodDef config_methods[] = {
     {"decode", (PyCFunction)(void (*)(void))config_decode, METH_FASTCALL,
      "decode($self, key, data, returns, /)\n--\n\nDecodes a result of encode(), as a fetch would. "
      "Raises CodecError."},
+    {"check_miss", (PyCFunction)config_check_miss, METH_NOARGS,
+     "check_miss($self, /)\n--\n\nRaises OnlyIfCached if the request that the calls obey wants no "
+     "value that is not in the cache."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
      "stop_clock($self, /)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
      "before the cache is first used."},
@@ -302,6 +321,8 @@ static PyMemberDef config_members[] = {
      "Whether the codec stores text and numbers, but no Python types."},
     {"link", T_OBJECT, offsetof(config_object, link), 0,
      "What cachette.http keeps with the configuration, or None."},
+    {"obeys", T_BOOL, offsetof(config_object, obeys), READONLY,
+     "Whether calls obey the Cache-Control of the request."},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -9,11 +9,11 @@
  *     stats          statistics of a class                     cache, *_handle
  *     sync           Sync: calls that block                    cache, immediate, thread_handle
  *     cache          Cache: calls that return awaitables       immediate, pending, ready
- *     config         Config: options, codec, handles           options, codec, lease, *_handle
+ *     config         Config: options, codec, handles           options, control, lease, *_handle
  *     pending        an awaitable whose op is pending          call, result, loop_handle, ready
  *     immediate      calls on a store that answers at once     call, result, handle
- *     result         the result of an op as a Python value     codec
- *     call           the arguments of a call as an op          arguments, codec, lease
+ *     result         the result of an op as a Python value     codec, control
+ *     call           the arguments of a call as an op          arguments, codec, control, lease
  *     ready          an awaitable whose result is known        awaitable
  *     http_exchange  HttpExchange: the type                    http_keep, http_request, http_steps
  *     http_keep      its records and bodies                    http_record, http_steps
@@ -28,6 +28,7 @@
  *     awaitable      what calls share with coroutines           signature
  *     options        Python values as options                  errors
  *     codec          values to bytes, bytes to values          errors
+ *     control        what a request asks of calls
  *     lease          the right to store a computed value       arguments
  *     log            notices as warnings of `logging`          errors
  *     future         what a task waits on
@@ -60,6 +61,7 @@ typedef struct ready ready;
 typedef struct pending pending;
 typedef struct future future;
 typedef struct lease lease;
+typedef struct control control;
 typedef struct active_write active_write;
 typedef struct loop_handle loop_handle;
 typedef struct thread_handle thread_handle;
@@ -71,6 +73,7 @@ typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
   PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type;
+  PyTypeObject *control_type;
 
   /* The class that was looked up last, and its Config. Both are NULL or none is. */
   PyTypeObject *last_class;
@@ -78,7 +81,7 @@ typedef struct ext_state {
 
   /* Exceptions of cachette._exceptions. */
   PyObject *cachette_error, *config_error, *backend_error, *backend_unavailable, *backend_timeout,
-      *codec_error;
+      *codec_error, *only_if_cached;
 
   /* Interned names. */
   PyObject *str_config, *str_handle, *str_load;
@@ -86,6 +89,8 @@ typedef struct ext_state {
   PyObject *str_is_closed;
   PyObject *str_method, *str_scheme, *str_path, *str_raw_path, *str_query_string, *str_headers;
   PyObject *context_keyword; /* ("context",) */
+
+  PyObject *current_control; /* a context variable: a Control, or None */
 
   PyObject *get_running_loop, *cancelled_error; /* of asyncio; NULL until the first op waits */
 
@@ -130,6 +135,11 @@ struct config_object {
   /* thread_handle.c */
   PyObject *local;               /* a threading.local, which holds the handle of each thread */
   thread_handle *thread_handles; /* a linked list */
+
+  /* control.c */
+  bool obeys;             /* the option `request_control` */
+  bool touched;           /* an entry got a new TTL, so ages are not known */
+  int64_t longest_ttl_ms; /* of all puts of this process */
 
   /* lease.c */
   lease **leases; /* hash table by key; NULL until the first lease */

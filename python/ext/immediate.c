@@ -89,6 +89,7 @@ static PyObject *run(ext_state *state, config_object *config, enum call_kind kin
 
 PyObject *immediate_call(ext_state *state, config_object *config, enum call_kind kind,
                          PyObject *const *arguments, bool *invalid) {
+  if (config->obeys) return run(state, config, kind, arguments, invalid);
   if (kind == CALL_FETCH)
     return immediate_fetch(state, config, arguments[0], arguments[1], 0, NULL, invalid);
   if (kind == CALL_FETCH_AS)

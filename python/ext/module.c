@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "codec.h"
 #include "config.h"
+#include "control.h"
 #include "future.h"
 #include "http_exchange.h"
 #include "http_fields.h"
@@ -34,6 +35,8 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->http_policy_type);
   Py_VISIT(state->http_exchange_type);
   Py_VISIT(state->http_record_type);
+  Py_VISIT(state->control_type);
+  Py_VISIT(state->current_control);
   Py_VISIT(state->get_running_loop);
   Py_VISIT(state->cancelled_error);
   Py_VISIT(state->last_class);
@@ -50,6 +53,7 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->backend_unavailable);
   Py_VISIT(state->backend_timeout);
   Py_VISIT(state->codec_error);
+  Py_VISIT(state->only_if_cached);
   return 0;
 }
 
@@ -66,6 +70,8 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->http_policy_type);
   Py_CLEAR(state->http_exchange_type);
   Py_CLEAR(state->http_record_type);
+  Py_CLEAR(state->control_type);
+  Py_CLEAR(state->current_control);
   Py_CLEAR(state->get_running_loop);
   Py_CLEAR(state->cancelled_error);
   Py_CLEAR(state->context_keyword);
@@ -86,6 +92,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->backend_unavailable);
   Py_CLEAR(state->backend_timeout);
   Py_CLEAR(state->codec_error);
+  Py_CLEAR(state->only_if_cached);
   Py_CLEAR(state->str_config);
   Py_CLEAR(state->str_handle);
   Py_CLEAR(state->str_load);
@@ -121,15 +128,17 @@ static int create_types(PyObject *module, ext_state *state) {
   state->sync_type = create_type(module, &sync_spec);
   state->thread_handle_type = create_type(module, &thread_handle_spec);
   state->lease_type = create_type(module, &lease_spec);
+  state->control_type = create_type(module, &control_spec);
   if (state->cache_type == NULL || state->config_type == NULL || state->method_type == NULL ||
       state->ready_type == NULL || state->pending_type == NULL || state->future_type == NULL ||
       state->loop_handle_type == NULL || state->sync_type == NULL ||
-      state->thread_handle_type == NULL || state->lease_type == NULL)
+      state->thread_handle_type == NULL || state->lease_type == NULL || state->control_type == NULL)
     return -1;
 #if PY_VERSION_HEX < 0x030A0000 /* newer versions use Py_TPFLAGS_DISALLOW_INSTANTIATION */
   state->config_type->tp_new = state->ready_type->tp_new = state->method_type->tp_new = NULL;
   state->pending_type->tp_new = state->future_type->tp_new = state->loop_handle_type->tp_new = NULL;
   state->thread_handle_type->tp_new = state->lease_type->tp_new = NULL;
+  state->control_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->cache_type) < 0 ||
       PyModule_AddType(module, state->sync_type) < 0)
@@ -184,6 +193,7 @@ static int find_exceptions(ext_state *state) {
   state->backend_unavailable = PyObject_GetAttrString(module, "BackendUnavailable");
   state->backend_timeout = PyObject_GetAttrString(module, "BackendTimeout");
   state->codec_error = PyObject_GetAttrString(module, "CodecError");
+  state->only_if_cached = PyObject_GetAttrString(module, "OnlyIfCached");
   Py_DECREF(module);
   return PyErr_Occurred() ? -1 : 0;
 }
@@ -191,8 +201,13 @@ static int find_exceptions(ext_state *state) {
 static int ext_exec(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
   if (create_types(module, state) < 0 || create_http_types(module, state) < 0 ||
-      intern_names(state) < 0 || find_exceptions(state) < 0)
+      intern_names(state) < 0 || find_exceptions(state) < 0 || control_init(state) < 0)
     return -1;
+  if (PyModule_AddObject(module, "current_control", Py_NewRef(state->current_control)) < 0) {
+    Py_DECREF(state->current_control);
+    return -1;
+  }
+  if (PyModule_AddType(module, state->control_type) < 0) return -1;
   return PyModule_AddStringConstant(module, "__version__", cachette_version());
 }
 
@@ -218,10 +233,11 @@ static PyMethodDef ext_methods[] = {
      "close($module, cls, /)\n--\n\nCloses the connection of a class in the running event loop, if "
      "there is one."},
     {"fetch_as", (PyCFunction)(void (*)(void))cache_fetch_as, METH_FASTCALL,
-     "fetch_as($module, cls, key, default, returns, /)\n--\n\nReturns an awaitable for a fetch "
-     "whose value is converted to a type."},
+     "fetch_as($module, cls, key, default, returns, ttl, /)\n--\n\nReturns an awaitable for a "
+     "fetch "
+     "whose value is converted to a type, and was put with a TTL."},
     {"fetch_as_now", (PyCFunction)(void (*)(void))sync_fetch_as, METH_FASTCALL,
-     "fetch_as_now($module, cls, key, default, returns, /)\n--\n\nThe blocking form of "
+     "fetch_as_now($module, cls, key, default, returns, ttl, /)\n--\n\nThe blocking form of "
      "fetch_as()."},
     {"store", (PyCFunction)(void (*)(void))cache_store, METH_FASTCALL,
      "store($module, cls, lease, data, ttl, /)\n--\n\nReturns an awaitable that puts data of "
@@ -230,6 +246,9 @@ static PyMethodDef ext_methods[] = {
      "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe blocking form of store()."},
     {"forked", lease_forked, METH_NOARGS,
      "forked($module, /)\n--\n\nTells the module that this process is the child of a fork."},
+    {"http_control", control_of_headers, METH_O,
+     "http_control($module, headers, /)\n--\n\nReturns a Control of the headers of an ASGI "
+     "request, or None if they ask for nothing."},
     {"stats", stats_of_class, METH_O,
      "stats($module, cls, /)\n--\n\nReturns the statistics of a class as a dict."},
     {"options", options_list, METH_NOARGS,

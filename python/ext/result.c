@@ -15,11 +15,20 @@ PyObject *with_ttl(int64_t ttl_ms, PyObject *value) {
   Py_DECREF(value);
   return pair;
 }
+
+/* Returns whether a fetch found an entry that the request accepts. */
+static bool is_hit(const config_object *config, const call *self, const cachette_item *item) {
+  if (item->status != CACHETTE_HIT) return false;
+  return self->control == NULL ||
+         control_accepts(self->control, config, item->ttl_ms, self->put_ttl_ms);
+}
+
 /* ---- One key ---- */
 
 static PyObject *fetch_result(ext_state *state, config_object *config, call *self,
                               PyObject *bytes) {
-  bool hit = self->item.status == CACHETTE_HIT;
+  bool hit = is_hit(config, self, &self->item);
+  if (!hit && self->control != NULL && control_miss(state, self->control) < 0) return NULL;
   PyObject *value = hit ? decode(state, config, self->key, self->item.value, bytes, self->returns)
                         : Py_NewRef(self->fallback);
   if (self->kind == CALL_FETCH_WITH_TTL) return with_ttl(hit ? self->item.ttl_ms : -1, value);
@@ -80,7 +89,7 @@ static int collect_items(ext_state *state, config_object *config, const call *se
     PyObject *key = PyList_GET_ITEM(self->many->keys, (Py_ssize_t)i), *value = NULL;
     if (self->op.status < 0 || item->status < 0)
       raise_item(state, self, i, failures);
-    else if (self->kind != CALL_FETCH_MANY || item->status != CACHETTE_HIT)
+    else if (self->kind != CALL_FETCH_MANY || !is_hit(config, self, item))
       continue;
     else
       value = decode(state, config, key, item->value, NULL, NULL);
@@ -130,6 +139,12 @@ static void raise_failed(ext_state *state, const call *self, PyObject *found, Py
   Py_XDECREF(chosen);
 }
 
+/* Returns the values that fetch_many() found: a new reference, or NULL with an exception set. */
+static PyObject *found_result(ext_state *state, const call *self, PyObject *found) {
+  bool missed = PyDict_GET_SIZE(found) < (Py_ssize_t)self->many->count && self->control != NULL;
+  return missed && control_miss(state, self->control) < 0 ? NULL : Py_NewRef(found);
+}
+
 static PyObject *many_result(ext_state *state, config_object *config, const call *self) {
   if (self->op.status == CACHETTE_EINVAL) {
     raise_error(state, CACHETTE_EINVAL, &self->error);
@@ -140,7 +155,7 @@ static PyObject *many_result(ext_state *state, config_object *config, const call
     if (failed != NULL)
       raise_failed(state, self, found, failed);
     else if (self->kind == CALL_FETCH_MANY)
-      result = Py_NewRef(found);
+      result = found_result(state, self, found);
     else
       result =
           self->kind == CALL_PUT_MANY ? Py_NewRef(Py_None) : PyLong_FromLongLong(self->op.number);

@@ -18,7 +18,7 @@ const call_signature call_signatures[] = {
     [CALL_PUT_MANY] = {"put_many", {"mapping", "ttl"}, 1, 2},
     [CALL_CLEAR_MANY] = {"clear_many", {"keys"}, 1, 1},
     [CALL_DELETE] = {"delete", {"key"}, 1, 1},
-    [CALL_FETCH_AS] = {"fetch_as", {"key", "default", "returns"}, 3, 3},
+    [CALL_FETCH_AS] = {"fetch_as", {"key", "default", "returns", "ttl"}, 4, 4},
     [CALL_STORE] = {"store", {"lease", "data", "ttl"}, 3, 3},
     [CALL_GET_OR_SET] = {"get_or_set", {"key", "factory", "ttl", "returns"}, 2, 4},
 };

@@ -21,7 +21,7 @@ enum call_kind {
   CALL_PUT_MANY,
   CALL_CLEAR_MANY,
   CALL_DELETE,
-  CALL_FETCH_AS,   /* a fetch that converts the value to a type */
+  CALL_FETCH_AS,   /* a fetch that converts the value to a type, for a put with a TTL */
   CALL_STORE,      /* a put of an encoded value, if its lease is valid */
   CALL_GET_OR_SET, /* only the fetch is C; the rest is Python */
   CALL_KINDS       /* the number of calls */

@@ -435,6 +435,11 @@ int64_t cachette__options_number(const cachette_options *options, enum cachette_
   return options->values[option].number;
 }
 
+int64_t cachette_options_number(const cachette_options *options, const char *name) {
+  int index = name != NULL ? find_option(name) : -1;
+  return index < 0 ? 0 : cachette__options_number(options, (enum cachette__option)index);
+}
+
 const char *cachette_options_get(const cachette_options *options, const char *name) {
   int index = name != NULL ? find_option(name) : -1;
   return index < 0 ? NULL : cachette__options_text(options, (enum cachette__option)index);

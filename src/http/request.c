@@ -165,15 +165,20 @@ static void add_pragma(const cachette__http_message *message,
   }
 }
 
-static void read_control(const cachette_http_policy *policy, cachette__http_asked *asked) {
+void cachette__http_request_control(const cachette__http_message *message,
+                                    cachette__http_cache_control *control) {
   cachette_slice line;
-  const cachette__http_message *message = &asked->message;
-  cachette__http_cache_control_init(&asked->control);
-  if (policy->request_control == CACHETTE_HTTP_CONTROL_IGNORE) return;
+  cachette__http_cache_control_init(control);
   for (size_t at = 0; cachette__http_line(message, CACHETTE__HTTP_CACHE_CONTROL, &at, &line);)
-    cachette__http_cache_control_add(&asked->control, line);
-  if (!cachette__http_has(message, CACHETTE__HTTP_CACHE_CONTROL))
-    add_pragma(message, &asked->control);
+    cachette__http_cache_control_add(control, line);
+  if (!cachette__http_has(message, CACHETTE__HTTP_CACHE_CONTROL)) add_pragma(message, control);
+}
+
+static void read_control(const cachette_http_policy *policy, cachette__http_asked *asked) {
+  if (policy->request_control == CACHETTE_HTTP_CONTROL_IGNORE)
+    cachette__http_cache_control_init(&asked->control);
+  else
+    cachette__http_request_control(&asked->message, &asked->control);
 }
 
 static void read_fields(const cachette_http_policy *policy, cachette__http_asked *asked) {

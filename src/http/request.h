@@ -46,6 +46,10 @@ enum cachette_http_reason cachette__http_ask(const cachette_http_policy *policy,
                                              const cachette_http_request *request,
                                              cachette__http_asked *asked);
 
+/* Reads Cache-Control of a request, or Pragma if there is none (RFC 9111, 5.4). */
+void cachette__http_request_control(const cachette__http_message *message,
+                                    cachette__http_cache_control *control);
+
 /*
  * Walks over the cookies of a request, in all lines of Cookie. Begin with `*at` 0 and `rest` empty.
  * False: there is no further one.

@@ -2,7 +2,7 @@
 """What the flights of event loops and of threads have in common."""
 
 import contextlib
-from typing import Any, NoReturn, Optional, Tuple
+from typing import Any, NoReturn, Optional, Tuple, cast
 
 from .. import _codecs, _fallbacks
 from .._exceptions import BackendError, CachetteError, CodecError
@@ -49,7 +49,11 @@ class Job:
     return self._lease or self.config.lease(self.key)
 
   def record_failure(self, error: CachetteError) -> None:
-    """Records that a fetch failed or a value cannot be decoded. The latter is replaced."""
+    """Records that a fetch failed or a value cannot be decoded. The latter is replaced.
+
+    Raises OnlyIfCached if the request wants no value that must be computed.
+    """
+    self.config.check_miss()
     if not self.recorded:
       _fallbacks.record(self.cls, error)
     self.recorded = True
@@ -104,7 +108,11 @@ def _check_text_only(config: Any, key: str, value: Any) -> None:
 
 
 def record_failure(cls: type, error: CachetteError) -> bool:
-  """Records a failure when there is no Job yet. Returns whether the backend failed."""
+  """Records a failure when there is no Job yet. Returns whether the backend failed.
+
+  Raises OnlyIfCached if the request wants no value that must be computed.
+  """
+  cast(Any, cls)._config.check_miss()
   _fallbacks.record(cls, error)
   return isinstance(error, BackendError)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from .. import _fallbacks
 from .._cachette import fetch_as, running_loop, store
-from .._exceptions import CachetteError, CodecError
+from .._exceptions import CachetteError, CodecError, OnlyIfCached
 from . import _cycles
 from ._common import MISSING, FlightKey, Job, Result, check_factory, reraise
 
@@ -61,9 +61,9 @@ async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any, returns: Any)
 
 
 def _fetch(job: Job) -> Any:
-  if job.returns is None:
+  if job.returns is None and not job.config.obeys:
     return job.calls.fetch(job.key, MISSING)
-  return fetch_as(job.cls, job.key, MISSING, job.returns)
+  return fetch_as(job.cls, job.key, MISSING, job.returns, job.ttl)
 
 
 def missed(
@@ -145,25 +145,31 @@ async def _compute(job: Job) -> Any:
   """
   check_factory(job.factory)
   loop = running_loop()
-  flights = _flights_of(loop)
-  flight = flights.get(job.flight_key)
-  if flight is not None and not flight.lease.open:
-    flights[flight.node] = flights.pop(job.flight_key)
-    flight = None
-  is_new = flight is None
-  if flight is None:
-    flight = _Flight(job.take_lease())
-  waiting_node = _cycles.begin_wait(flight.node)
-  if waiting_node is None:
-    # It would wait for itself, so compute without sharing, as if there were no cache.
-    return await _compute_unshared(job)
-  try:
-    if is_new:
-      flights[job.flight_key] = flight  # before create_task(), which runs an eager task at once
-      _start(loop, job, flight)
-    result = await _wait_for(loop, job, flight)
-  finally:
-    _cycles.end_wait(waiting_node, flight.node)
+  result = None
+  while result is None:
+    flights = _flights_of(loop)
+    flight = flights.get(job.flight_key)
+    if flight is not None and not flight.lease.open:
+      flights[flight.node] = flights.pop(job.flight_key)
+      flight = None
+    is_new = flight is None
+    if flight is None:
+      flight = _Flight(job.take_lease())
+    waiting_node = _cycles.begin_wait(flight.node)
+    if waiting_node is None:
+      # It would wait for itself, so compute without sharing, as if there were no cache.
+      return await _compute_unshared(job)
+    try:
+      if is_new:
+        flights[job.flight_key] = flight  # before create_task(), which runs an eager task at once
+        _start(loop, job, flight)
+      result = await _wait_for(loop, job, flight)
+    except OnlyIfCached:
+      # A call in the factory obeys the request of the first caller, not that of this one.
+      if is_new:
+        raise
+    finally:
+      _cycles.end_wait(waiting_node, flight.node)
   try:
     return result.take(job)
   except CodecError as error:

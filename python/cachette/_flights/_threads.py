@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from .. import _fallbacks
 from .._cachette import check_ttl, fetch_as_now, store_now
-from .._exceptions import CachetteError, CodecError
+from .._exceptions import CachetteError, CodecError, OnlyIfCached
 from . import _cycles
 from ._common import MISSING, FlightKey, Job, Result, check_factory, reraise
 
@@ -47,9 +47,9 @@ def get_or_set_blocking(
 def _fetch(job: Job) -> Any:
   """Returns the value, or MISSING on a miss or if the fetch fails."""
   try:
-    if job.returns is None:
+    if job.returns is None and not job.config.obeys:
       return job.calls.fetch(job.key, MISSING)
-    return fetch_as_now(job.cls, job.key, MISSING, job.returns)
+    return fetch_as_now(job.cls, job.key, MISSING, job.returns, job.ttl)
   except CachetteError as error:
     job.record_failure(error)
     return MISSING
@@ -94,7 +94,8 @@ def _compute(job: Job, puts_before: Optional[int] = None) -> Any:
       error, traceback = _wait_for(flight)
     finally:
       _cycles.end_wait(waiting_node, flight.node)
-    if error is not None:
+    # A call in the factory obeys the request of the thread that computes, not that of this one.
+    if error is not None and not isinstance(error, OnlyIfCached):
       try:
         reraise(error, traceback)
       finally:
