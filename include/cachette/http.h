@@ -137,32 +137,6 @@ typedef struct cachette_http_response {
   void *more[2];          /* reserved; must be NULL */
 } cachette_http_response;
 
-/* ---- What a request asks for ---- */
-
-/*
- * The directives of a request's Cache-Control (RFC 9111, 5.2.1), for a cache that is not one of
- * HTTP messages: one inside an application, which obeys the request too. Exchanges need no such
- * struct. Durations are at most 2^31 seconds; -1: the directive is absent.
- */
-typedef struct cachette_http_directives {
-  bool no_cache;        /* ask the origin; also because of Pragma (5.4) */
-  bool no_store;        /* store nothing */
-  bool only_if_cached;  /* do not ask the origin; a miss is a 504 */
-  int64_t max_age_ms;   /* the highest age to accept; 0: ask the origin */
-  int64_t min_fresh_ms; /* how long a value must still be fresh */
-  int64_t max_stale_ms; /* how long it may have been stale */
-  void *more[2];        /* reserved; NULL */
-} cachette_http_directives;
-
-/*
- * Finds the directives of a request. Where a field is malformed, the most careful
- * reading counts.
- *   fields  of the request; only Cache-Control and Pragma count
- * Returns whether there is a directive of these.
- */
-CACHETTE_API bool cachette_http_request_directives(cachette_http_fields fields,
-                                                   cachette_http_directives *directives);
-
 /* ---- Policy ---- */
 
 /* The clients that may get a stored response. */
@@ -674,6 +648,32 @@ CACHETTE_API bool cachette_http_record_matches(cachette_slice record, const cach
  */
 CACHETTE_API int cachette_http_uri_key(const cachette_http_policy *policy, cachette_slice uri,
                                        unsigned char key[CACHETTE_HTTP_KEY_SIZE]);
+
+/* ---- Requests without an exchange ---- */
+
+/*
+ * The directives of a request (RFC 9111, 5.2.1), for a cache inside an application that obeys them
+ * too. An exchange finds them itself.
+ *
+ * Durations are milliseconds, at most 2^31 seconds; -1: the directive is absent.
+ */
+typedef struct cachette_http_directives {
+  bool no_cache;        /* what is stored does not count; also because of Pragma (5.4) */
+  bool no_store;        /* store nothing */
+  bool only_if_cached;  /* do not make what is not stored: answer 504 */
+  int64_t max_age_ms;   /* the highest age; 0: what is stored does not count */
+  int64_t min_fresh_ms; /* how long it must still be fresh */
+  int64_t max_stale_ms; /* how long it may have been stale */
+  void *more[2];        /* reserved; NULL */
+} cachette_http_directives;
+
+/*
+ * Finds the directives of a request. Where a field is malformed, the most careful reading counts.
+ *   fields  of the request; only Cache-Control and Pragma matter
+ * Returns whether there are any.
+ */
+CACHETTE_API bool cachette_http_request_directives(cachette_http_fields fields,
+                                                   cachette_http_directives *directives);
 
 #ifdef __cplusplus
 }

@@ -6,13 +6,13 @@ The request is told to the calls by a context variable, so that requests do not 
     RequestControl   headers --> Control --> current_control, a context variable
     a call           current_control --> what it does        (control.c and call.c of the extension)
 
-Another middleware that runs the application does the same with obey(), or wraps the application in
-RequestControl.
+Another middleware that runs the application wraps it in RequestControl, or does the same itself: it
+sets `current_control` to control_of(scope), and at the end it restores the variable and calls
+end().
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .._cachette import Control, current_control, http_control
 from .._exceptions import OnlyIfCached
@@ -30,21 +30,6 @@ _TEXT = b'The response is not in the cache, and the request has only-if-cached.\
 def control_of(scope: 'Scope') -> Optional[Control]:
   """Returns what a request asks of the calls that answer it. None: nothing."""
   return http_control(scope['headers']) if scope['type'] == 'http' else None
-
-
-@contextmanager
-def obey(control: Optional[Control]) -> Iterator[None]:
-  """Makes calls obey a request: those of the running code, and of the tasks that it starts.
-
-  A task that goes on when the request is answered no longer obeys it.
-  """
-  token = current_control.set(control)
-  try:
-    yield
-  finally:
-    current_control.reset(token)
-    if control is not None:
-      control.end()
 
 
 class RequestControl:
@@ -100,11 +85,17 @@ class RequestControl:
     if scope['type'] != 'http':
       return await self.app(scope, receive, send)
     control = http_control(scope['headers'])
-    with obey(control):
+    outer = current_control.get(None)  # no token: the coroutine may be closed in another context
+    current_control.set(control)
+    try:
       if control is None or not control.only_if_cached:
         await self.app(scope, receive, send)
       else:
         await _answer_misses(self.app, control, scope, receive, send)
+    finally:
+      current_control.set(outer)
+      if control is not None:
+        control.end()  # a task that goes on no longer obeys it
 
 
 async def _answer_misses(

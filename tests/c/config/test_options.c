@@ -72,6 +72,7 @@ static const struct row {
     {"backend", CACHETTE_OPTION_CHOICE, "inmemory", 0, 0, "", CACHETTE_SHOWN},
     {"codec", CACHETTE_OPTION_CHOICE, "vanilla", 0, 0, "", CACHETTE_SHOWN},
     {"ttl", CACHETTE_OPTION_SECONDS, "60", 1, 3600, "", CACHETTE_SHOWN},
+    {"request_control", CACHETTE_OPTION_BOOLEAN, "false", 0, 1, "", CACHETTE_SHOWN},
     {"timeout", CACHETTE_OPTION_DURATION, "1", 1, 3600000, "", CACHETTE_SHOWN},
     {"memory_limit", CACHETTE_OPTION_SIZE, "64M", 1 << 20, INT64_C(1) << 46, "", CACHETTE_SHOWN},
     {"memory_name", CACHETTE_OPTION_STRING, NULL, 0, 0, "", CACHETTE_SHOWN},
@@ -160,6 +161,20 @@ static void defaults_apply_until_options_are_set(void **state) {
   assert_null(cachette_options_get(options, "no_such_option"));
   assert_null(cachette_options_get(options, NULL));
   assert_int_equal(cachette_options_check(options, NULL, 0), 0);
+}
+
+static void numbers_have_the_unit_of_their_option(void **state) {
+  (void)state;
+  assert_int_equal(cachette_options_number(options, "ttl"), 60000);
+  assert_int_equal(cachette_options_number(options, "memory_limit"), 64 << 20);
+  assert_int_equal(cachette_options_number(options, "request_control"), 0);
+  set("ttl", "1.5");
+  set("request_control", "on");
+  assert_int_equal(cachette_options_number(options, "TTL"), 1500);
+  assert_int_equal(cachette_options_number(options, "request_control"), 1);
+  assert_int_equal(cachette_options_number(options, "redis_url"), 0);
+  assert_int_equal(cachette_options_number(options, "no_such_option"), 0);
+  assert_int_equal(cachette_options_number(options, NULL), 0);
 }
 
 static void values_are_copied_and_replaced(void **state) {
@@ -695,6 +710,7 @@ int main(void) {
       test(every_row_is_complete),
       test(every_choice_is_accepted),
       test(defaults_apply_until_options_are_set),
+      test(numbers_have_the_unit_of_their_option),
       test(values_are_copied_and_replaced),
       test(names_and_choices_ignore_case),
       test(null_restores_the_default),
