@@ -198,8 +198,8 @@ static int copy_options(config_object *copy, const config_object *from, const ch
 /*
  * raw(codec, fetch_timeout_ms, is_signed): a copy whose values are bytes. It shares the store, also
  * if that is in memory. Signatures cover the name of the codec, so a value of the original is not
- * taken for one of the copy. A copy that does not sign can have counters. It obeys no request, which
- * is for the calls of the application.
+ * taken for one of the copy. A copy that does not sign can have counters. It obeys no request,
+ * which is for the calls of the application.
  */
 static PyObject *config_raw(config_object *self, PyObject *args) {
   PyObject *codec;

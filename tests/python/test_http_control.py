@@ -2,6 +2,7 @@
 """RequestControl: calls obey the Cache-Control of the request, if their configuration opts in."""
 
 import asyncio
+import pickle
 import threading
 import uuid
 from datetime import timedelta
@@ -10,8 +11,8 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, Type
 import pytest
 from cachette import BackendError, Cachette, CachetteError
 from cachette._cachette import current_control, http_control
-from cachette._exceptions import OnlyIfCached
-from cachette.http._control import RequestControl, control_of
+from cachette.http import OnlyIfCached, RequestControl
+from cachette.http._control import control_of
 from conftest import MakeClass, inmemory_only
 
 Main = Callable[[], Awaitable[Any]]
@@ -641,4 +642,6 @@ def test_other_errors_pass(make_class: MakeClass) -> None:
 
 def test_the_exception_is_no_failure_of_the_cache() -> None:
   assert not issubclass(OnlyIfCached, CachetteError)
+  copy = pickle.loads(pickle.dumps(OnlyIfCached('text')))
+  assert (type(copy), str(copy)) == (OnlyIfCached, 'text')
   assert (OnlyIfCached.__module__, OnlyIfCached.__name__) == ('cachette.http', 'OnlyIfCached')

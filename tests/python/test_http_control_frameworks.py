@@ -10,7 +10,7 @@ from typing import Any, Type
 
 import pytest
 from cachette import Cachette
-from cachette.http._control import RequestControl
+from cachette.http import RequestControl
 from conftest import MakeClass
 
 httpx = pytest.importorskip('httpx')

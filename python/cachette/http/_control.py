@@ -65,7 +65,7 @@ class RequestControl:
   `asyncio.to_thread` pass it on. Background tasks obey until the application has returned.
 
   >>> from cachette import Cachette
-  >>> from cachette.http._control import RequestControl
+  >>> from cachette.http import RequestControl
   >>> class Pages(Cachette):
   ...   pass
   >>> _ = Pages.load_config({'request_control': True})
