@@ -74,9 +74,7 @@ class Config:
   def decode(self, key: str, data: Union[bytes, str], returns: Any, /) -> Any:
     """Decodes a result of encode(), as a fetch would. Raises CodecError."""
   def check_miss(self) -> None:
-    """Raises OnlyIfCached if the request that the calls obey wants no value that is not in the
-    cache.
-    """
+    """Raises OnlyIfCached if the request must not lead to a computation."""
   @property
   def obeys(self) -> bool:
     """Whether calls obey the Cache-Control of the request."""

@@ -290,8 +290,8 @@ static PyMethodDef config_methods[] = {
      "decode($self, key, data, returns, /)\n--\n\nDecodes a result of encode(), as a fetch would. "
      "Raises CodecError."},
     {"check_miss", (PyCFunction)config_check_miss, METH_NOARGS,
-     "check_miss($self, /)\n--\n\nRaises OnlyIfCached if the request that the calls obey wants no "
-     "value that is not in the cache."},
+     "check_miss($self, /)\n--\n\nRaises OnlyIfCached if the request must not lead to a "
+     "computation."},
     {"stop_clock", (PyCFunction)config_stop_clock, METH_NOARGS,
      "stop_clock($self, /)\n--\n\nStops the clock of times to live; advance() moves it. Call it "
      "before the cache is first used."},

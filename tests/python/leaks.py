@@ -329,7 +329,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'unknown argument': lambda: refuse_at_once(cache.flush, key=KEY),
   'get_or_set, hit': lambda: finish(cache.get_or_set(KEY, VALUE)),
   'get_or_set, as a type': lambda: finish(json.get_or_set(KEY, VALUE, returns=List[str])),
-  'fetch as a type': lambda: finish(fetch_as(Json, KEY, None, None)),
+  'fetch as a type': lambda: finish(fetch_as(Json, KEY, None, None, None)),
   'lease': lambda: Cachette._config.lease(KEY),
   'lease, wrong key': lambda: refuse_at_once(Cachette._config.lease, 5),
   'lease, attributes': lambda: Cachette._config.lease(KEY).config,

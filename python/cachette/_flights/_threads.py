@@ -47,8 +47,6 @@ def get_or_set_blocking(
 def _fetch(job: Job) -> Any:
   """Returns the value, or MISSING on a miss or if the fetch fails."""
   try:
-    if job.returns is None and not job.config.obeys:
-      return job.calls.fetch(job.key, MISSING)
     return fetch_as_now(job.cls, job.key, MISSING, job.returns, job.ttl)
   except CachetteError as error:
     job.record_failure(error)
@@ -68,7 +66,7 @@ def compute_blocking(cls: type, sync: Any, key: str, factory: Any, ttl: Any) -> 
   """Computes a value with the factory and puts it, or waits for the thread that does.
 
   cls: the class of the cache.
-  sync: its blocking calls, of which this uses fetch, exists and clear.
+  sync: its blocking calls, of which this uses exists and clear.
   factory: a value or a function. It runs in the first thread that misses. If a KeyboardInterrupt or
     the like interrupts it there, the next waiting thread computes.
   """
