@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import (
   Any,
@@ -62,8 +62,7 @@ class Config:
   def raw(self, codec: str, fetch_timeout_ms: int, is_signed: bool, /) -> Config:
     """Returns a copy that shares the store and whose values are bytes.
 
-    Fetches have a time limit of their own. Signatures cover the name of the codec. A copy that does
-    not sign can have counters.
+    Fetches have a time limit of their own.
     """
   def is_signed(self) -> bool:
     """Returns whether values are signed."""
@@ -172,6 +171,9 @@ def store(
 def store_now(cls: type, lease: Lease, data: Union[bytes, str], ttl: _Ttl, /) -> None:
   """The blocking form of store()."""
 
+def any_obeys() -> bool:
+  """Returns whether a configuration has the option request_control."""
+
 def forked() -> None:
   """Tells the module that this process is the child of a fork."""
 
@@ -248,9 +250,9 @@ class HttpExchange:
   """
 
   def __init__(
-    self, policy: HttpPolicy, scope: Dict[str, Any], body: Optional[bytes] = None
+    self, policy: HttpPolicy, scope: MutableMapping[str, Any], body: Optional[bytes] = None
   ) -> None:
-    """Begins with the scope of an HTTP request.
+    """Begins with the scope of an HTTP request, which must be a dict.
 
     The body is needed for QUERY, and for POST if the policy caches it.
     """
@@ -351,6 +353,12 @@ class HttpExchange:
     """Returns what the response made invalid: pairs of a key, or None, and a tag."""
   def combine(self, stored_body: bytes, part: bytes, /) -> Optional[bytes]:
     """Returns the stored part and a partial response as one body, or None."""
+  def hit(
+    self, record: Optional[bytes], newest: int, now_ms: Optional[int], /
+  ) -> Optional[Tuple[Dict[str, Any], Dict[str, Any]]]:
+    """Decides, and returns both messages of the answer if it is a hit, the record has the whole
+    body, and its epoch is not below `newest`. Otherwise returns None; see `action`.
+    """
   def body(self, record: bytes, /) -> Optional[bytes]:
     """Returns the answer's body from that of a record. None: the record has not all of it."""
 

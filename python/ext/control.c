@@ -18,7 +18,12 @@ int control_init(ext_state *state) {
 
 void control_configure(config_object *config) {
   config->obeys = cachette_options_number(config->options, "request_control") != 0;
+  if (config->obeys) ((ext_state *)PyType_GetModuleState(Py_TYPE(config)))->any_obeys = true;
   config->longest_ttl_ms = cachette_options_number(config->options, "ttl");
+}
+
+PyObject *control_any_obeys(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+  return PyBool_FromLong(((ext_state *)PyModule_GetState(module))->any_obeys);
 }
 
 control *control_current(ext_state *state) {

@@ -27,6 +27,9 @@ int control_init(ext_state *state);
 /* Reads the options of a configuration. */
 void control_configure(config_object *config);
 
+/* any_obeys(): whether a configuration of this process has the option. */
+PyObject *control_any_obeys(PyObject *module, PyObject *ignored);
+
 /* Returns the Control that the running code has: a new reference. Returns NULL if there is none, or
  * with an exception set. */
 control *control_current(ext_state *state);

@@ -66,7 +66,7 @@ typedef struct active_write active_write;
 typedef struct loop_handle loop_handle;
 typedef struct thread_handle thread_handle;
 
-enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, HTTP_PAIRS = 256 };
+enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, HTTP_PAIRS = 256, RANDOMS = 32 };
 
 /* The state of the module, which all calls share. */
 typedef struct ext_state {
@@ -88,14 +88,21 @@ typedef struct ext_state {
   PyObject *str_add_reader, *str_remove_reader, *str_call_soon, *str_call_later, *str_cancel;
   PyObject *str_is_closed;
   PyObject *str_method, *str_scheme, *str_path, *str_raw_path, *str_query_string, *str_headers;
-  PyObject *context_keyword; /* ("context",) */
+  PyObject *str_type, *str_status, *str_body, *str_more_body;
+  PyObject *str_response_start, *str_response_body; /* "http.response.start", "...body" */
+  PyObject *context_keyword;                        /* ("context",) */
 
   PyObject *current_control; /* a context variable: a Control, or None */
+  bool any_obeys;            /* whether a configuration has the option `request_control` */
 
   PyObject *get_running_loop, *cancelled_error; /* of asyncio; NULL until the first op waits */
 
   /* From cachette._flights; NULL until flights_import() has run. */
   PyObject *missing, *get_or_set, *missed, *write_after_puts, *wait_for_puts, *returns_of;
+
+  /* Random numbers to use, of which `random_left` are left; and of which process. */
+  uint64_t randoms[RANDOMS];
+  unsigned random_left, random_forks;
 
   /* Free lists: Ready and Pending objects to reuse. */
   ready *ready_freelist[READY_FREELIST_SIZE];

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "errors.h"
+#include "http_hit.h"
 #include "http_keep.h"
 #include "http_record.h"
 #include "http_request.h"
@@ -191,6 +192,10 @@ static PyMethodDef exchange_methods[] = {
     {"body", (PyCFunction)http_body, METH_O,
      "body($self, record, /)\n--\n\nReturns the answer's body from that of a record. None: the "
      "record has not all of it."},
+    {"hit", FASTCALL(http_hit), METH_FASTCALL,
+     "hit($self, record, newest, now_ms, /)\n--\n\nDecides, and returns both messages of the "
+     "answer if it is a hit, the record has the whole\nbody, and its epoch is not below `newest`. "
+     "Otherwise returns None; see `action`."},
     {NULL, NULL, 0, NULL},
 };
 #undef FASTCALL

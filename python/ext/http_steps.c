@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #endif
 
+#include "lease.h"
 #include "signature.h"
 
 static const char *const action_names[] = {
@@ -35,6 +36,12 @@ static bool check_unanswered(const http_exchange *self, const char *method) {
   if (!self->is_answered || self->exchange.action == CACHETTE_HTTP_REFETCH) return true;
   PyErr_Format(PyExc_RuntimeError, "%s() was called after the application has answered", method);
   return false;
+}
+
+/* Whether a response may be taken: the first one, or another instead of one that was to be stored,
+ * such as the same with an ETag. */
+static bool check_receives(const http_exchange *self, const char *method) {
+  return self->exchange.action == CACHETTE_HTTP_STORE || check_unanswered(self, method);
 }
 
 /* ---- Arguments ---- */
@@ -144,6 +151,11 @@ static PyObject *answer_of_origin(http_exchange *self, PyObject *status, PyObjec
   return list;
 }
 
+PyObject *http_list_answer(http_exchange *self, bool collapsed) {
+  struct listing listing = {&self->exchange, NULL, false, collapsed};
+  return make_list(self, &listing);
+}
+
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords) {
   static const call_signature signature = {"answer", {"status", "headers", "collapsed"}, 0, 3};
@@ -157,8 +169,7 @@ PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t cou
           self, "answer",
           HTTP_ACTION(HIT) | HTTP_ACTION(STALE) | HTTP_ACTION(FRESHEN) | HTTP_ACTION(ERROR)))
     return NULL;
-  struct listing listing = {&self->exchange, NULL, false, collapsed != 0};
-  return make_list(self, &listing);
+  return http_list_answer(self, collapsed != 0);
 }
 
 PyObject *http_forward(http_exchange *self, PyObject *Py_UNUSED(ignored)) {
@@ -183,8 +194,25 @@ void http_received_free(http_exchange *self) {
   }
 }
 
+/* Takes a random number. The system is asked for many at once, since that costs more than all else
+ * here. A child of a fork must not use those of its parent: a number that was used could make an
+ * old variant valid again. */
+static bool next_random(ext_state *state, uint64_t *number) {
+  if (state->random_left == 0 || state->random_forks != lease_forks()) {
+    if (getentropy(state->randoms, sizeof state->randoms) < 0) {
+      PyErr_SetFromErrno(PyExc_OSError);
+      return false;
+    }
+    state->random_left = RANDOMS;
+    state->random_forks = lease_forks();
+  }
+  *number = state->randoms[--state->random_left];
+  return true;
+}
+
 /* Fills a response from the arguments of receive(). */
-static bool read_response(http_received *received, PyObject *const *arguments, int64_t now_ms) {
+static bool read_response(ext_state *state, http_received *received, PyObject *const *arguments,
+                          int64_t now_ms) {
   cachette_http_response *response = &received->response;
   *response = (cachette_http_response){.body_size = -1, .received_ms = now_ms};
   if (!read_status(arguments[0], &response->status) ||
@@ -198,10 +226,7 @@ static bool read_response(http_received *received, PyObject *const *arguments, i
     if (!http_read_bytes("control", arguments[4], &response->control)) return false;
     received->control = Py_NewRef(arguments[4]);
   }
-  /* A number that may have been used could make an old variant valid again. */
-  if (getentropy(&response->random, sizeof response->random) == 0) return true;
-  PyErr_SetFromErrno(PyExc_OSError);
-  return false;
+  return next_random(state, &response->random);
 }
 
 PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t count,
@@ -219,7 +244,8 @@ PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t co
   received->fields.count = 0;
   received->fields.list = received->fields.inline_list;
   /* Reading the headers may run Python code, which may call this too. So check behind it. */
-  if (!read_response(received, arguments, now_ms) || !check_unanswered(self, "receive")) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  if (!read_response(state, received, arguments, now_ms) || !check_receives(self, "receive")) {
     received_free(received);
     return NULL;
   }
@@ -236,7 +262,7 @@ PyObject *http_fail(http_exchange *self, PyObject *const *args, Py_ssize_t count
   PyObject *now;
   int64_t now_ms;
   if (!signature_bind(&signature, args, count, keywords, &now) || !read_now(now, &now_ms) ||
-      !check_unanswered(self, "fail"))
+      !check_receives(self, "fail"))
     return NULL;
   self->is_answered = true;
   cachette_http_receive(&self->exchange, NULL, now_ms);

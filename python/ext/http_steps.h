@@ -15,6 +15,9 @@ PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t cou
                       PyObject *keywords);
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords);
+/* Returns the headers of an answer from the record. */
+PyObject *http_list_answer(http_exchange *self, bool collapsed);
+
 PyObject *http_forward(http_exchange *self, PyObject *ignored);
 PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                        PyObject *keywords);

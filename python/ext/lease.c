@@ -47,6 +47,8 @@ PyObject *lease_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)
   Py_RETURN_NONE;
 }
 
+unsigned lease_forks(void) { return forks; }
+
 /* ---- The leases that a write affects ---- */
 
 static lease **bucket_of(const config_object *config, cachette_slice key) {

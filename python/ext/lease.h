@@ -45,4 +45,7 @@ PyObject *write_blockers(const config_object *config, const cachette_op *op);
 /* forked(): tells that this process is the child of a fork. */
 PyObject *lease_forked(PyObject *module, PyObject *ignored);
 
+/* Returns how often lease_forked() was called, to tell that this process is another. */
+unsigned lease_forks(void);
+
 #endif

@@ -108,6 +108,12 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_raw_path);
   Py_CLEAR(state->str_query_string);
   Py_CLEAR(state->str_headers);
+  Py_CLEAR(state->str_type);
+  Py_CLEAR(state->str_status);
+  Py_CLEAR(state->str_body);
+  Py_CLEAR(state->str_more_body);
+  Py_CLEAR(state->str_response_start);
+  Py_CLEAR(state->str_response_body);
   return 0;
 }
 
@@ -180,6 +186,12 @@ static int intern_names(ext_state *state) {
   state->str_raw_path = PyUnicode_InternFromString("raw_path");
   state->str_query_string = PyUnicode_InternFromString("query_string");
   state->str_headers = PyUnicode_InternFromString("headers");
+  state->str_type = PyUnicode_InternFromString("type");
+  state->str_status = PyUnicode_InternFromString("status");
+  state->str_body = PyUnicode_InternFromString("body");
+  state->str_more_body = PyUnicode_InternFromString("more_body");
+  state->str_response_start = PyUnicode_InternFromString("http.response.start");
+  state->str_response_body = PyUnicode_InternFromString("http.response.body");
   state->context_keyword = Py_BuildValue("(N)", PyUnicode_InternFromString("context"));
   return PyErr_Occurred() ? -1 : 0;
 }
@@ -246,6 +258,9 @@ static PyMethodDef ext_methods[] = {
      "store_now($module, cls, lease, data, ttl, /)\n--\n\nThe blocking form of store()."},
     {"forked", lease_forked, METH_NOARGS,
      "forked($module, /)\n--\n\nTells the module that this process is the child of a fork."},
+    {"any_obeys", control_any_obeys, METH_NOARGS,
+     "any_obeys($module, /)\n--\n\nReturns whether a configuration has the option "
+     "request_control."},
     {"http_control", control_of_headers, METH_O,
      "http_control($module, headers, /)\n--\n\nReturns a Control of the headers of an ASGI "
      "request, or None if they ask for nothing."},

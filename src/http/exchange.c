@@ -46,6 +46,7 @@ static void init(cachette__http_state *state, const cachette_http_policy *policy
   state->allocated = state->selector = NULL;
   state->has_stored = state->has_index = state->has_response = false;
   state->is_stored_outdated = state->is_combined = state->is_joined = false;
+  state->extends_index = false;
   state->question = CACHETTE__HTTP_ASK_AS_IS;
   state->canonical = (cachette_slice){NULL, 0};
 }

@@ -39,6 +39,7 @@ typedef struct cachette__http_state {
   /* Filled by receive(). */
   bool has_response, is_stored_outdated;
   bool is_combined, is_joined; /* the bodies are to be joined, and were */
+  bool extends_index; /* the variants of `index` stay: the response varies on the same fields */
   cachette__http_answered answered;
   cachette__http_stored result;                     /* what is written */
   unsigned char stored_key[CACHETTE_HTTP_KEY_SIZE]; /* of the response that a 304 validated */

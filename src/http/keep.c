@@ -100,7 +100,7 @@ size_t cachette_http_combine(cachette_http_exchange *exchange, cachette_slice st
 static size_t list_variants(const cachette_http_exchange *exchange, unsigned char *keys) {
   const cachette__http_state *state = cachette__http_state_in(exchange);
   memcpy(keys, exchange->key, CACHETTE_HTTP_KEY_SIZE);
-  if (!state->has_index) return CACHETTE_HTTP_KEY_SIZE;
+  if (!state->extends_index) return CACHETTE_HTTP_KEY_SIZE;
   size_t known = state->index.variants.size;
   size_t most = (size_t)(CACHETTE__HTTP_VARIANTS_MAX - 1) * CACHETTE_HTTP_KEY_SIZE;
   if (known > most) known = most;

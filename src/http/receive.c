@@ -44,6 +44,7 @@ static bool find_variant(cachette_http_exchange *exchange, cachette__http_state 
   const cachette__http_message *response = &state->answered.message;
   size_t size = cachette__http_vary_write(state->policy, &state->asked, response, known, NULL, 0);
   memcpy(exchange->key, exchange->index_key, sizeof exchange->key);
+  state->extends_index = false;
   if (size == 0) return true;
   cachette__free(state->selector);
   state->selector = cachette__malloc(size);
@@ -55,7 +56,7 @@ static bool find_variant(cachette_http_exchange *exchange, cachette__http_state 
   cachette__http_vary_key(state->policy, &state->asked, state->canonical, state->result.vary,
                           state->result.generation, exchange->key);
   exchange->store_index = !same || !cachette__http_lists(&state->index, exchange->key);
-  if (!same) state->has_index = false;
+  state->extends_index = same;
   return true;
 }
 

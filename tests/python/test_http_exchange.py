@@ -290,8 +290,8 @@ def calls_of(exchange: HttpExchange) -> Dict[str, Callable[[], Any]]:
       'decide forward receive fail',
     ),
     (lambda: ask(SAFE, (b'cache-control', b'only-if-cached')), 'ERROR', 'decide answer body'),
-    (received, 'STORE', 'record combine'),
-    (lambda: received(500), 'STORE', 'record combine'),
+    (received, 'STORE', 'receive fail record combine'),
+    (lambda: received(500), 'STORE', 'receive fail record combine'),
     (lambda: received(200, []), 'PASS', ''),
   ],
 )
@@ -497,3 +497,65 @@ def test_reasons_have_sentences() -> None:
     ext.http_reason('set-cookies')
   with pytest.raises(TypeError):
     ext.http_reason(b'body')  # type: ignore[arg-type]
+
+
+# ---- hit()
+
+
+@pytest.mark.parametrize('method', ['GET', 'HEAD'])
+def test_hit_returns_both_messages(method: str) -> None:
+  record = store()
+  single, several = (HttpExchange(SAFE, scope_of(method=method)) for _ in range(2))
+  messages = single.hit(record, 0, NOW)
+  assert several.decide(record, NOW) == HTTP_HIT
+  assert messages == (
+    {'type': 'http.response.start', 'status': 200, 'headers': several.answer()},
+    {'type': 'http.response.body', 'body': several.body(record), 'more_body': False},
+  )
+  assert single.action == HTTP_HIT
+
+
+def test_hit_returns_none_if_it_is_none() -> None:
+  record = received().record([b'hello'], (), 2**63 + 5) + b'hello'
+  for given, newest, now, action in (
+    (None, 0, NOW, HTTP_MISS),
+    (b'damaged', 0, NOW, HTTP_MISS),
+    (record, 2**63 + 6, NOW, HTTP_HIT),
+    (record[:-1], 0, NOW, HTTP_HIT),
+    (record, 0, NOW + 60_000, HTTP_MISS),
+  ):
+    exchange = HttpExchange(SAFE, scope_of())
+    assert exchange.hit(given, newest, now) is None
+    assert exchange.action == action
+  assert HttpExchange(SAFE, scope_of()).hit(record, 2**63 + 5, NOW) is not None
+
+
+def test_wrong_arguments_of_hit() -> None:
+  exchange: Any = HttpExchange(SAFE, scope_of())
+  for arguments in ((), (b'',), (b'', 0), (b'', 'a', NOW), (b'', -1, NOW), ('', 0, NOW)):
+    with pytest.raises((TypeError, OverflowError)):
+      exchange.hit(*arguments)
+
+
+# ---- A response that gets an ETag
+
+
+def test_a_response_can_be_received_again() -> None:
+  """A cache makes an ETag when it has the body. All else must be as if it was there before."""
+  headers = [*FRESH, (b'vary', b'accept-encoding')]
+  with_etag = [*headers, (b'etag', b'"1"')]
+  kept = store_variants(2)
+  index = kept[key_of()]
+  for lists in ([with_etag], [headers, with_etag]):
+    exchange = HttpExchange(SAFE, scope_of('/a', (b'accept-language', b'7')))
+    assert exchange.decide(index, NOW) == HTTP_MISS
+    for each in lists:
+      assert exchange.receive(200, each, 5, NOW, now_ms=NOW) == HTTP_STORE
+    record = exchange.record([b'hello']) + b'hello'
+    assert b'"1"' in record
+    # It varies on the language, too, because others of this URI do.
+    for language, action in ((b'7', HTTP_HIT), (b'8', HTTP_MISS)):
+      other = HttpExchange(SAFE, scope_of('/a', (b'accept-language', language)))
+      if other.decide(exchange.index(), NOW) == HTTP_VARIANT:
+        other.decide(record, NOW)
+      assert other.action == action

@@ -123,7 +123,7 @@ def c_functions() -> Iterator[Tuple[str, Any]]:
   for owner in (_cachette, *c_types()):
     for name, each in vars(owner).items():
       if inspect.isroutine(each) and not isinstance(each, type(object.__repr__)):
-        if name != '__new__':
+        if name not in ('__new__', '__reduce__'):  # Python makes them
           yield f'{owner.__name__}.{name}', getattr(owner, name)
 
 
