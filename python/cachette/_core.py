@@ -3,6 +3,7 @@
 # ruff: noqa: PIE790  (to pyright, a body of `...` is none)
 """The class `Cachette`."""
 
+from sys import modules
 from typing import (
   TYPE_CHECKING,
   Any,
@@ -151,6 +152,9 @@ class Cachette(Cache):
     """
     use_config(cls, load_settings(settings, cls.__name__, depth=3))
     _fallbacks.reset(cls)
+    http: Any = modules.get('cachette.http._stats')
+    if http is not None:
+      http.reset_stats(cls)
     return settings
 
   @classmethod
@@ -189,7 +193,10 @@ class Cachette(Cache):
   def stats(cls) -> Stats:
     """Returns what the cache has done in all event loops and threads of this process."""
     values = stats(cls)
-    values.update(seconds=values['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls))
+    values.update(seconds=values['spent_us'] / 1e6, fallbacks=_fallbacks.count(cls), http=None)
+    http: Any = modules.get('cachette.http._stats')
+    if http is not None:
+      values['http'] = http.read_stats(cls)
     return Stats(*(values[name] for name in Stats._fields))
 
   @call

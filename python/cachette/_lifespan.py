@@ -30,7 +30,15 @@ async def lifespan(cls: 'Type[Cachette]', app: object) -> AsyncIterator[None]:
   try:
     yield
   finally:
+    await _end_refreshes(cls)
     close(cls)
+
+
+async def _end_refreshes(cls: 'Type[Cachette]') -> None:
+  """Ends what the middlewares of the class run in the background."""
+  http: Any = sys.modules.get('cachette.http._shared')
+  if http is not None:
+    await http.end_background(cls)
 
 
 def _check_routes(app: object) -> None:

@@ -1,13 +1,45 @@
 # SPDX-License-Identifier: MIT
 """The result of `Cachette.stats()`."""
 
-from typing import NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional
+
+
+class HttpStats(NamedTuple):
+  """What the middlewares of a cache have done in this process since its configuration was loaded.
+
+  `hits`, `stale` and `coalesced` are answers without a run of the application. A request that runs
+  it counts in `misses`, unless it has nothing to do with the cache, and in `passed` if the response
+  was not stored.
+  """
+
+  hits: int
+  """Answers from the store, also those with the status 304 or 206."""
+  misses: int
+  """Requests that ran the application because nothing stored could answer them."""
+  stale: int
+  """Answers from stale responses, while they are refreshed or because the application failed."""
+  revalidated: int
+  """Stored responses that the application confirmed with a 304."""
+  passed: Dict[str, int]
+  """Responses that were sent on and not stored, by reason."""
+  coalesced: int
+  """Answers from a response that another request was waiting for already."""
+  stored: int
+  """Responses that were stored."""
+  bytes: int
+  """Bytes of bodies that were answered from the store."""
+  errors: int
+  """Calls of the backend that failed or took longer than the policy's `store_timeout`."""
+
+
+HttpStats.__module__ = 'cachette.http'  # the public name
 
 
 class Stats(NamedTuple):
   """What a cache has done in this process since its configuration was loaded.
 
-  The last five are figures of the backend. They are None if the backend does not report them.
+  `entries` and what follows are figures of the backend. They are None if the backend does not
+  report them.
   """
 
   hits: int
@@ -38,6 +70,8 @@ class Stats(NamedTuple):
   """Entries that were removed before they expired, to free memory for others."""
   expirations: Optional[int]
   """Entries that were removed because they had expired."""
+  http: Optional[HttpStats] = None
+  """What the HTTP middlewares of the cache have done. None if there are none."""
 
 
 Stats.__module__ = 'cachette'  # the public name

@@ -2,6 +2,7 @@
 """Shared fixtures and helpers: the backends, and an empty cache for each test."""
 
 import asyncio
+import contextlib
 import inspect
 import os
 import pathlib
@@ -150,9 +151,9 @@ def short_ttl(backend: Dict[str, Any]) -> Tuple[float, float]:
 MakeClass = Callable[..., Type[Cachette]]
 
 
-@pytest.fixture
-def make_class(backend: Dict[str, Any]) -> Iterator[MakeClass]:
-  """Creates a class that is an empty cache on the backend, with additional settings."""
+@contextlib.contextmanager
+def empty_classes(backend: Dict[str, Any]) -> Iterator[MakeClass]:
+  """Creates classes that are empty caches on a backend, and empties them at the end."""
   classes = []
 
   def make_class(**settings: Any) -> Type[Cachette]:
@@ -177,9 +178,49 @@ def make_class(backend: Dict[str, Any]) -> Iterator[MakeClass]:
 
 
 @pytest.fixture
+def make_class(backend: Dict[str, Any]) -> Iterator[MakeClass]:
+  """Creates a class that is an empty cache on the backend, with additional settings."""
+  with empty_classes(backend) as make_class:
+    yield make_class
+
+
+@pytest.fixture
 def cache(make_class: MakeClass) -> Cachette:
   """An empty cache with the default codec and TTL."""
   return make_class()()
+
+
+@pytest.fixture(params=['inmemory'])
+def make_http_class(request: pytest.FixtureRequest) -> Iterator[MakeClass]:
+  """Creates a class that is an empty cache for HTTP.
+
+  For most tests of HTTP all stores are the same. For those with `on_stores` it matters whether a
+  store answers at once, or later.
+  """
+  timeouts = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
+  backend = {'backend': request.param, **timeouts, **BACKENDS[request.param](request)}
+  with empty_classes(backend) as make_class:
+    yield make_class
+
+
+on_stores = pytest.mark.parametrize('make_http_class', ['inmemory', 'redis'], indirect=True)
+
+
+@pytest.fixture
+def wrap(make_http_class: MakeClass) -> Callable[..., Any]:
+  """Puts a CacheMiddleware with an empty cache around an application, with options of a policy."""
+  from cachette.http import CacheMiddleware, Policy
+  from cachette.http._store import Store
+
+  cls = make_http_class()
+  # The first requests to an empty server are about who starts the log of purges.
+  asyncio.run(Store(cls, 5).fetch('key'))
+
+  def wrap(app: Any, **policy: Any) -> CacheMiddleware:
+    policy.setdefault('store_timeout', 5)
+    return CacheMiddleware(app, policy=Policy(**policy), cache=cls)
+
+  return wrap
 
 
 def run_python(

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""What all middlewares with one cache and one policy share.
+
+A framework may make several: Litestar makes one for each route handler.
+"""
+
+from logging import getLogger
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Mapping, Optional, Set, Tuple, Type
+from weakref import WeakValueDictionary
+
+from .._cachette import (
+  HTTP_HIT,
+  HTTP_REVALIDATE,
+  HTTP_STALE,
+  HTTP_VARIANT,
+  HttpExchange,
+  http_reason,
+  running_loop,
+)
+from ._purge import PURGED, VALID
+from ._stats import counters_of
+from ._store import Store
+
+if TYPE_CHECKING:
+  from asyncio import AbstractEventLoop, Task
+
+  from .._core import Cachette
+  from ._coalescing import Flight
+  from ._policy import Policy
+
+logger = getLogger('cachette.http')
+
+UNSHARED_SECONDS = 30  # how long it is remembered that requests of a key cannot share a response
+MAX_UNSHARED = 10_000
+MAX_MARKS = 10_000
+MAX_LOGGED = 1_000
+MAX_REFRESHES = 100  # in the background at once, in an event loop
+
+# Reasons that the library does not know.
+_OWN = {
+  'extension': 'it uses an ASGI extension, such as pathsend',
+  'overtaken': 'a newer response was stored, or what is stored was cleared, while it was made',
+}
+
+_USES = (HTTP_HIT, HTTP_STALE, HTTP_REVALIDATE)  # the decisions that use the record
+
+# Reasons that say nothing about the route: the request has them, or the application failed.
+_OBVIOUS = frozenset(('method', 'not-modified', 'origin-error', 'incomplete', 'host', 'malformed'))
+
+
+class Shared:
+  """The store, the flights and the counts of a cache with a policy.
+
+  cache_status: whether answers have the field Cache-Status.
+  left_out: the fields that are added to the response to a method that the policy leaves out.
+  bodies: the methods whose body is part of the key.
+  unshared: until when a key has no response that can be stored, as far as that is known. The store
+    is not asked for it, and requests do not wait for each other.
+  """
+
+  __slots__ = (
+    *('__weakref__', '_floor', '_logged', '_marks', 'bodies', 'c_policy', 'cache_status', 'cls'),
+    *(
+      'counters',
+      'has_uri_tags',
+      'left_out',
+      'loops',
+      'methods',
+      'number',
+      'policy',
+      'store',
+      'unshared',
+    ),
+  )
+
+  def __init__(self, cls: 'Type[Cachette]', policy: 'Policy') -> None:
+    self.cls = cls
+    self.policy = policy
+    self.c_policy = policy.to_c()
+    self.store = Store(cls, policy.store_timeout, policy)
+    self.counters = counters_of(cls)
+    self.cache_status = policy.cache_status is not False
+    self.left_out: List[Tuple[bytes, bytes]] = []
+    if self.cache_status:
+      name = policy.cache_status if isinstance(policy.cache_status, str) else 'cachette'
+      self.left_out.append((b'cache-status', name.encode() + b';fwd=method'))
+    self.methods = frozenset(policy.methods)
+    self.bodies = self.methods & {'QUERY', 'POST'}
+    self.has_uri_tags = bool(self.bodies or policy.key_cookies)
+    self.loops: Dict[AbstractEventLoop, Loop] = {}
+    self.unshared: Dict[str, float] = {}
+    self._logged: Set[Tuple[Any, str]] = set()
+    self._marks: Dict[str, int] = {}
+    self.number = self._floor = 0
+
+  def loop(self, running: 'AbstractEventLoop') -> 'Loop':
+    """Returns what the middlewares share in an event loop. Futures belong to one."""
+    loop = self.loops.get(running)
+    if loop is None:
+      for other in list(self.loops):
+        if other.is_closed():
+          self.loops.pop(other, None)
+      loop = self.loops.setdefault(running, Loop())
+    return loop
+
+  async def end(self, running: 'AbstractEventLoop') -> None:
+    """Ends what runs in the background of an event loop."""
+    loop = self.loops.pop(running, None)
+    if loop is not None:
+      await loop.end()
+
+  def now(self) -> int:
+    """The time in milliseconds."""
+    stopped = self.store.now_ms if self.store.hot().has_clock else None
+    return int(time() * 1000) if stopped is None else stopped
+
+  # ---- Order
+  #
+  # A response that was made before a key was cleared, or before a newer response was stored, must
+  # not be stored after it. So runs have numbers, and so have keys: of the run whose response was
+  # stored last, or of the time at which they were cleared. Other processes do not know the numbers.
+  # purge() reaches them, because records have the number of the last purge.
+
+  def next_number(self) -> int:
+    self.number += 1
+    return self.number
+
+  def mark(self, key: str, number: int) -> None:
+    self._marks[key] = max(number, self._marks.pop(key, 0))  # the last one in the dict
+    if len(self._marks) > MAX_MARKS:
+      oldest = next(iter(self._marks))
+      self._floor = max(self._floor, self._marks.pop(oldest))
+
+  def is_overtaken(self, number: int, *keys: str) -> bool:
+    """Returns whether a run must not store under these keys."""
+    return any(self._marks.get(key, self._floor) > number for key in keys)
+
+  def remember_unshared(self, key: str) -> None:
+    now = monotonic()
+    if len(self.unshared) >= MAX_UNSHARED:
+      self.unshared = {each: end for each, end in self.unshared.items() if end > now}
+    if len(self.unshared) < MAX_UNSHARED:
+      self.unshared[key] = now + UNSHARED_SECONDS
+
+  def is_unshared(self, key: str) -> bool:
+    end = self.unshared.get(key)
+    if end is None:
+      return False
+    if end > monotonic():
+      return True
+    self.unshared.pop(key, None)
+    return False
+
+  def invalidate(self, exchange: HttpExchange) -> Awaitable[bool]:
+    """Forgets what a response has made invalid. Await the result before the response is sent."""
+    items = exchange.invalidated()
+    number = self.next_number()
+    for key, _ in items:
+      if key is not None:
+        self.mark(key, number)
+        self.unshared.pop(key, None)
+    return self.store.invalidate(items, self.has_uri_tags)
+
+  # ---- Records
+
+  async def look_up(
+    self,
+    exchange: HttpExchange,
+    scope: Mapping[str, Any],
+    known: Optional[Mapping[str, bytes]] = None,
+  ) -> Optional[bytes]:
+    """Decides on what the store has for a request. Returns the record of the response.
+
+    known: records that were just stored, by key.
+    """
+    key = exchange.key
+    record = known.get(key) if known is not None else None
+    if record is None:
+      record = await self.store.fetch(key)
+    exchange.decide(record, self.store.now_ms)
+    return await self.go_on(exchange, scope, record, known)
+
+  async def go_on(
+    self,
+    exchange: HttpExchange,
+    scope: Mapping[str, Any],
+    record: Optional[bytes],
+    known: Optional[Mapping[str, bytes]] = None,
+  ) -> Optional[bytes]:
+    """Goes on after the first decision. Returns the record of the response."""
+    store = self.store
+    while exchange.action == HTTP_VARIANT:
+      assert record is not None
+      store.remember(exchange.index_key, record)
+      key = exchange.key
+      record = known.get(key) if known is not None else None
+      if record is None:
+        record = await store.fetch(key)
+      exchange.decide(record, store.now_ms)
+    if record is None or not (exchange.action in _USES or exchange.usable_if_error):
+      return record
+    verdict = store.epochs.judge(record, exchange.index_key, scope)
+    if verdict == VALID:
+      return record
+    return self._without_purged(exchange, record, verdict)
+
+  def _without_purged(self, exchange: HttpExchange, record: bytes, verdict: int) -> Optional[bytes]:
+    """Decides again, on a record that was purged. Returns it if it can still be of use."""
+    if verdict == PURGED:
+      exchange.decide(None, self.store.now_ms)
+      return None
+    if exchange.ttl_ms > 0:
+      exchange.decide(record, self.now() + exchange.ttl_ms)
+    return record
+
+  # ---- Log
+
+  def log_once(self, scope: Mapping[str, Any], reason: str) -> None:
+    """Logs why the response of a route is not stored."""
+    if reason in _OBVIOUS:
+      return
+    route = scope.get('route') or scope.get('path_template') or scope['path']
+    if (route, reason) in self._logged or len(self._logged) >= MAX_LOGGED:
+      return
+    self._logged.add((route, reason))
+    title = getattr(route, 'path', route)
+    logger.info(
+      '%s %s is not stored: %s', scope['method'], title, _OWN.get(reason) or http_reason(reason)
+    )
+
+
+class Loop:
+  """What middlewares share in an event loop.
+
+  flights: runs that others may wait for, by key.
+  tasks: runs in the background, and those whose request is gone.
+  refreshes: how many of them are refreshes.
+  """
+
+  __slots__ = ('flights', 'refreshes', 'tasks')
+
+  def __init__(self) -> None:
+    self.flights: Dict[str, Flight] = {}
+    self.tasks: Set[Task[None]] = set()
+    self.refreshes = 0
+
+  async def end(self) -> None:
+    """Cancels what runs in the background, and waits until it has ended."""
+    from asyncio import wait
+
+    while self.tasks:
+      tasks: List[Task[None]] = list(self.tasks)
+      for task in tasks:
+        task.cancel()
+      await wait(tasks)
+      self.tasks.difference_update(tasks)
+
+
+_all: 'WeakValueDictionary[Tuple[type, Policy], Shared]' = WeakValueDictionary()
+
+
+def shared_of(cls: 'Type[Cachette]', policy: 'Policy') -> Shared:
+  shared = _all.get((cls, policy))
+  return shared if shared is not None else _all.setdefault((cls, policy), Shared(cls, policy))
+
+
+async def end_background(cls: 'Type[Cachette]') -> None:
+  """Ends what the middlewares of a class run in the background of this event loop."""
+  running = running_loop()
+  for shared in list(_all.values()):
+    if shared.cls is cls:
+      await shared.end(running)
