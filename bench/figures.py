@@ -11,6 +11,7 @@ from rounds import ROOT
 
 CHARTS = {
   'in_process': {'title': 'In the process', 'unit': 'nanoseconds per call; less is better'},
+  'http_hits': {'title': 'A response from the cache', 'unit': 'microseconds; less is better'},
   'throughput': {'title': '64 tasks', 'unit': 'fetches per second; more is better'},
   'latency': {'title': 'One task', 'unit': 'microseconds per fetch; less is better'},
   'hit_ratio': {'title': 'Hit ratio', 'unit': 'percent of fetches that hit, by size of the cache'},

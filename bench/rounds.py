@@ -8,6 +8,7 @@ measurements.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
@@ -65,7 +66,7 @@ def install(python, packages):
   """Installs the peers. Returns name -> interpreter for those that succeeded."""
   found = {}
   for name, package in packages.items():
-    plain, _, wanted = package.replace('[hiredis]', '').partition('==')
+    plain, _, wanted = re.sub(r'\[.*\]', '', package).partition('==')  # without extras
     if version(python, plain) == wanted or call(python, '-m', 'pip', 'install', '-q', package):
       found[name] = python
     else:
@@ -154,6 +155,22 @@ def measure_rounds(pythons, program, cases, rounds, quick, env=None):
       for name, case in cases:
         seconds[name, case].append(workers[name].time(case))
   return seconds
+
+
+def count_instructions(*command):
+  """Returns the instructions of a run of a program (callgrind), those of its start included.
+
+  Python's are the same in each run, since its hashes are.
+  """
+  valgrind = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null']
+  done = subprocess.run(
+    [*valgrind, *command],
+    check=True,
+    stderr=subprocess.PIPE,
+    text=True,
+    env={**os.environ, 'PYTHONHASHSEED': '0'},
+  )
+  return int(re.search(r'Collected : (\d+)', done.stderr).group(1))
 
 
 # ---- Tables ----------------------------------------------------------------------
