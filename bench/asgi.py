@@ -70,12 +70,23 @@ def set_up_peers(ours, peer):
   """Returns application -> interpreter of the other caches that could be installed."""
   if not peer:
     return {}
-  pythons = install(peer, {name: each for name, each in PACKAGES.items() if name != ALONE})
+  packages = {name: each for name, each in PACKAGES.items() if name != ALONE}
+  pythons = install(peer, {**packages, 'jinja2': 'jinja2'})  # fastapi-cache2 does not run without
   folder = f'{PEER}-{ALONE}'
   python = os.path.join(folder, 'bin', 'python')
   if os.path.exists(python) or call(ours, '-m', 'venv', folder):
     pythons.update(install(python, {ALONE: PACKAGES[ALONE]}))
-  return {name: pythons[name] for name in PACKAGES if name in pythons}
+  return {
+    name: pythons[name] for name in PACKAGES if name in pythons and does_run(pythons[name], name)
+  }
+
+
+def does_run(python, name):
+  with Worker(python, 'http_calls.py', True, name) as worker:
+    runs = worker.measure('hit') is not None
+  if not runs:
+    print(f'{PACKAGES[name]} does not run; figures are without it.', flush=True)
+  return runs
 
 
 def bench_hits(ours, peer, quick):
@@ -227,8 +238,8 @@ def bench_server(ours, quick):
       ]
     )
   print_table(
-    f'HTTP middleware, a hit behind uvicorn {version(ours, "uvicorn")} (httptools): processor time of\n'
-    f'a request; each response has the same {len(fields)} fields',
+    f'HTTP middleware, a hit behind uvicorn {version(ours, "uvicorn")} (httptools): processor\n'
+    f'time of a request; each response has the same {len(fields)} fields',
     ['', 'user', 'least', 'system', 'ratio of user', 'target'],
     rows,
   )
