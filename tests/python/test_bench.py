@@ -36,6 +36,10 @@ def test_every_benchmark_prints_its_table_and_draws_its_charts(tmp_path: pathlib
     r'decide: the verdict of a hit +\d',
     r'await fetch\(key\), hit +\d',
     r'A GET in FastAPI',
+    r'a dict in Python +\d',
+    r'POST +\d',
+    r'a hit of the middleware +[\d,]+/s',
+    r'cachette, a slow client +-?\d',
     r'parquet, 10 rows of 4 columns +\d',
     r'cachette +[\d.,]+ [nu]s +[\d.,]+ [nu]s',
     r'256 tasks +[\d,]+/s',
@@ -43,6 +47,6 @@ def test_every_benchmark_prints_its_table_and_draws_its_charts(tmp_path: pathlib
     r'64 tasks, puts +[\d,]+/s',
   ]:
     assert re.search('^' + row, process.stdout, re.MULTILINE), (row, process.stdout)
-  for name in ('in_process', 'throughput', 'latency'):
+  for name in ('in_process', 'http_hits', 'throughput', 'latency'):
     plot = ElementTree.parse(tmp_path / f'{name}.svg').getroot()
     assert 'cachette' in ''.join(plot.itertext())
