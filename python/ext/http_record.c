@@ -148,14 +148,10 @@ PyObject *http_describe(PyObject *module, PyObject *record) {
   if (!read_record(record, &bytes)) return NULL;
   if (cachette_http_record_describe(bytes, &info) < 0) Py_RETURN_NONE;
   PyObject *values[] = {
-      PyLong_FromSize_t(info.head_size),
-      PyLong_FromLong(info.status),
-      PyLong_FromLongLong(info.requested_ms),
-      PyLong_FromLongLong(info.received_ms),
-      PyLong_FromLongLong(info.lifetime_ms),
-      PyLong_FromLongLong(info.body_size),
-      PyLong_FromUnsignedLongLong(info.epoch),
-      PyLong_FromUnsignedLongLong(info.body_checksum),
+      PyLong_FromSize_t(info.head_size),       PyLong_FromLong(info.status),
+      PyLong_FromLongLong(info.requested_ms),  PyLong_FromLongLong(info.received_ms),
+      PyLong_FromLongLong(info.lifetime_ms),   PyLong_FromLongLong(info.body_size),
+      PyLong_FromUnsignedLongLong(info.epoch), PyLong_FromUnsignedLongLong(info.body_checksum),
       PyBool_FromLong(info.is_index),
   };
   PyObject *tuple = PyStructSequence_New(state->http_record_type);
