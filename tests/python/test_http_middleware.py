@@ -116,6 +116,38 @@ async def test_a_304_that_does_not_fit_asks_the_application_again(
   assert (await get(cached)).body == b'newer'
 
 
+@pytest.mark.parametrize('coalesce', [True, False])
+@pytest.mark.parametrize(('method', 'body'), [('GET', [b'']), ('QUERY', [b'a', b'b'])])
+@in_loop
+async def test_an_application_that_is_asked_again_can_read_the_request_again(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch, coalesce: bool, method: str, body: List[bytes]
+) -> None:
+  read: List[bytes] = []
+
+  class Reader(App):
+    async def respond(self, scope: Any, receive: Any, send: Any) -> None:
+      parts, more = [], True
+      while more:
+        message = await receive()
+        assert message['type'] == 'http.request'
+        parts.append(message.get('body', b''))
+        more = message.get('more_body', False)
+      read.append(b''.join(parts))
+      is_conditional = any(name == b'if-none-match' for name, _ in scope['headers'])
+      self.status, self.headers = (304, [('etag', '"other"')]) if is_conditional else (200, stored)
+      await super().respond(scope, receive, send)
+
+  stored = [*FRESH.items(), ('etag', '"1"')]
+  cached = wrap(Reader(), coalesce=coalesce, methods=('GET', 'QUERY'))
+  advance = stop_clock(cached, monkeypatch)
+  for _ in range(2):
+    fields = {'content-type': 'text/plain'} if method == 'QUERY' else {}
+    response = await asyncio.wait_for(send_body(cached, method, '/', body, fields), 5)
+    assert (response.status, response.body) == (200, b'hello')
+    advance(61)
+  assert read == [b''.join(body)] * 3
+
+
 @in_loop
 async def test_head_is_answered_from_what_get_has_stored(wrap: Wrap) -> None:
   app = App(FRESH)

@@ -14,7 +14,7 @@ of a handler that has raised, or whose client is gone.
 """
 
 from time import time
-from typing import Any, Awaitable, List, MutableMapping, Optional
+from typing import Any, Awaitable, List, MutableMapping, Optional, Tuple
 
 from .._cachette import (
   HTTP_FRESHEN,
@@ -72,6 +72,8 @@ class Run:
   _from_record = False  # the answer is from the store
   _refetch = False  # the application is to be asked again
   _body_given = False
+  _received: Tuple[Message, ...] = ()  # the request, as far as the application has read it
+  _replayed: Tuple[Message, ...] = ()  # what it reads again when it is asked again
   _unwanted = 0  # bytes that a refresh has sent to no one
 
   def __init__(
@@ -124,18 +126,25 @@ class Run:
         break
       self._state, self._refetch, self._is_complete = WAITING, False, False
       self._disconnected = self._body_given = False
+      self._replayed = self._received
     if self._state != PASSING:
       await self._finish()
 
   # ---- What the application receives
 
   async def _receive_for_app(self) -> Message:
-    if self._flight is None:
-      message = await self._receive()
-      if message['type'] == 'http.disconnect':
-        self._note_disconnect()
+    if self._flight is not None:
+      return await self._receive_shared(self._flight)
+    if self._replayed:
+      message, *rest = self._replayed
+      self._replayed = tuple(rest)
       return message
-    return await self._receive_shared(self._flight)
+    message = await self._receive()
+    if message['type'] == 'http.disconnect':
+      self._note_disconnect()
+    else:
+      self._received += (message,)
+    return message
 
   async def _receive_shared(self, flight: Flight) -> Message:
     """A shared run has a request without a body, or whose body is known. Its client is gone when
