@@ -12,6 +12,7 @@ from asgi import (
   App,
   Broken,
   Client,
+  Headers,
   Message,
   Wrap,
   class_of,
@@ -723,6 +724,70 @@ async def test_an_answer_from_the_store_has_the_stored_date_only(wrap: Wrap) -> 
     headers = cycle.sent[0]['headers']
     assert [value for name, value in headers if name == b'date'] == [date.encode()]
     assert (b'server', b'uvicorn') in headers
+
+
+class HypercornConfig:
+  include_date_header = True
+  keep_alive_max_requests = 1000
+
+  def response_headers(self, protocol: str) -> Headers:
+    return [(b'date', b'now'), (b'server', protocol.encode())]
+
+
+class Connection:
+  """Like the object of Hypercorn that writes: adds the fields of its configuration."""
+
+  def __init__(self, config: HypercornConfig) -> None:
+    self.config = config
+    self.sent: List[Headers] = []
+    self.is_broken = False
+
+  async def stream_send(self, headers: Headers) -> None:
+    if self.is_broken:
+      raise OSError
+    headers = headers + self.config.response_headers('h2')
+    assert self.config.keep_alive_max_requests == 1000
+    await asyncio.sleep(0)
+    self.sent.append(headers)
+
+
+class Stream:
+  """Like the object of Hypercorn that gets the messages of one request."""
+
+  def __init__(self, connection: Connection) -> None:
+    self.config = connection.config
+    self.send = connection.stream_send
+
+  async def app_send(self, message: Message) -> None:
+    if message['type'] == 'http.response.start':
+      await self.send(list(message['headers']))
+
+
+Stream.__module__ = 'hypercorn.protocol.http_stream'
+
+
+@in_loop
+async def test_hypercorn_adds_its_date_to_all_responses_but_those_from_the_store(
+  wrap: Wrap,
+) -> None:
+  date = b'Sun, 29 Nov 2020 10:00:00 GMT'
+  cached = wrap(App({'cache-control': 'max-age=999999999', 'date': date.decode()}))
+  await get(cached)
+  config = HypercornConfig()
+  connection = Connection(config)
+
+  async def ask(app: Any) -> None:
+    await app(make_scope(), Client(app, {}).receive, Stream(connection).app_send)
+
+  await asyncio.gather(ask(cached), ask(App()), ask(cached))  # three streams at once
+  await ask(App())
+  dates = [[value for name, value in each if name == b'date'] for each in connection.sent]
+  assert sorted(dates) == sorted([[date], [date], [b'now'], [b'now']])
+  assert all((b'server', b'h2') in each for each in connection.sent)
+  connection.is_broken = True
+  with pytest.raises(OSError):
+    await ask(cached)
+  assert connection.config is config
 
 
 # ---- What users see

@@ -5,13 +5,14 @@ The Date of a stored response says when it was made, and so it is not the time o
 and Hypercorn add a Date of their own to every response, and ASGI has no way to tell them not to.
 
     Uvicorn    the object that sends has the fields to add. They are replaced for one response.
-    Hypercorn  shares them between requests, so the stored Date is left out. Its own Date and our
-               Age agree: a client computes the same age from them (RFC 9111, 4.2.3).
+    Hypercorn  gets them from a configuration that all connections share. For the start of one
+               response, its connection has one without Date.
     others     send what they get
 
 A middleware outside this one wraps `send`. It is followed to the server's, as far as that can be.
 """
 
+from functools import partial
 from types import FunctionType
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -71,9 +72,46 @@ def _for_uvicorn(cycle: Any, headers: Headers) -> Headers:
 
 
 def _for_hypercorn(stream: Any, headers: Headers) -> Headers:
-  if not stream.config.include_date_header:
+  send, config = stream.send, stream.config
+  if not config.include_date_header or type(send) is partial:
     return headers
-  return [each for each in headers if each[0] != b'date']
+  connection = getattr(send, '__self__', None)
+  if getattr(connection, 'config', None) is not config:
+    # Its Date and our Age agree: a client computes the same age from them (RFC 9111, 4.2.3).
+    return [each for each in headers if each[0] != b'date']
+  stream.send = partial(_send_without_date, stream, connection, send)
+  return headers
+
+
+async def _send_without_date(stream: Any, connection: Any, send: Any, event: Any) -> None:
+  """Sends the start of a response, and leaves the stream and its connection as they were."""
+  stream.send = send
+  config = connection.config
+  connection.config = without = _WithoutDate(connection, config)
+  try:
+    await send(event)
+  finally:
+    if connection.config is without:
+      connection.config = config
+
+
+class _WithoutDate:
+  """A configuration of Hypercorn, up to the next response on a connection.
+
+  Hypercorn asks for the fields before it awaits anything, so that no other stream of the connection
+  gets them.
+  """
+
+  def __init__(self, connection: Any, config: Any) -> None:
+    self._connection = connection
+    self._config = config
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._config, name)
+
+  def response_headers(self, protocol: str) -> Headers:
+    self._connection.config = self._config
+    return [each for each in self._config.response_headers(protocol) if each[0] != b'date']
 
 
 def _follow(owner: Any, headers: Headers) -> Headers:
