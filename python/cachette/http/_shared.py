@@ -90,7 +90,7 @@ class Shared:
     self.has_uri_tags = bool(self.bodies or policy.key_cookies)
     self.loops: Dict[AbstractEventLoop, Loop] = {}
     self.unshared: Dict[str, float] = {}
-    self._logged: Set[Tuple[Any, str]] = set()
+    self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, int] = {}
     self.number = self._floor = 0
 
@@ -221,10 +221,10 @@ class Shared:
     if reason in _OBVIOUS:
       return
     route = scope.get('route') or scope.get('path_template') or scope['path']
-    if (route, reason) in self._logged or len(self._logged) >= MAX_LOGGED:
+    title = str(getattr(route, 'path', route))  # a route itself may have no hash
+    if (title, reason) in self._logged or len(self._logged) >= MAX_LOGGED:
       return
-    self._logged.add((route, reason))
-    title = getattr(route, 'path', route)
+    self._logged.add((title, reason))
     logger.info(
       '%s %s is not stored: %s', scope['method'], title, _OWN.get(reason) or http_reason(reason)
     )
