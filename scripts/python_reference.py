@@ -15,7 +15,7 @@ import types
 from typing import Any, Dict, List
 
 import cachette
-from cachette import _exceptions, _pytest, _stats, testing
+from cachette import _exceptions, _pytest, _stats, http, testing
 from cachette._calls import Seconds
 from cachette._times import Time
 
@@ -32,10 +32,10 @@ async def decorated(*args: Any, **kwargs: Any) -> None:
 
 
 def find(name: str) -> Any:
-  """Returns the object that has a name on the page, such as `Cachette.put` or `testing.Clock`."""
+  """Returns the object that has a name on the page, such as `Cachette.put` or `http.purge`."""
   if name == 'isolated_cache':
     return _pytest.isolated_cache.__wrapped__  # the function below the fixture
-  found: Any = types.SimpleNamespace(**vars(cachette), decorated=decorated)
+  found: Any = types.SimpleNamespace(**{**vars(cachette), 'http': http, 'decorated': decorated})
   for each in name.split('.'):
     found = getattr(found, each)
   return found
@@ -134,6 +134,9 @@ def write_docstring(text: str, links: Dict[str, str]) -> str:
       parts.append(f'```pycon\n{block}\n```')
     elif lines[0].startswith('    '):
       parts.append(f'```python\n{inspect.cleandoc(block)}\n```')
+    elif lines[0].startswith('- '):
+      items = ' '.join(line.strip() for line in lines).split(' - ')
+      parts.append(write_prose('\n- '.join(items), links))
     else:
       parts.append(write_prose(' '.join(lines), links))
   return '\n\n'.join(parts)
@@ -175,7 +178,7 @@ def write_entry(name: str, links: Dict[str, str]) -> str:
 
 
 def title_of(name: str) -> str:
-  return re.sub(r'^(Cachette|decorated|testing)\.', '', name)
+  return re.sub(r'^(Cachette|decorated|http|testing)\.', '', name)
 
 
 def anchor_of(name: str) -> str:

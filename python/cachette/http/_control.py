@@ -36,7 +36,7 @@ class RequestControl:
   """ASGI middleware that makes calls of the cache obey the request's Cache-Control (RFC 9111).
 
   Only the calls of a cache with the option `request_control` obey. That option is off by default,
-  for a reason: **anyone who can send a request can then cause misses**, and so make the application
+  for a reason: anyone who can send a request can then cause misses, and so make the application
   do the work that the cache saves, and load what is behind it. Turn it on for clients that you
   trust, or together with a limit of requests. Use a separate class, with a configuration of its
   own, for anything that must not be missed on demand, such as sessions or counters.

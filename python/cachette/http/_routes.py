@@ -94,6 +94,12 @@ def no_cache(handler: Handler) -> Handler:
 
   Put it below the decorator of the route. The handler keeps its signature.
 
+  Args:
+    handler: A function, `def` or `async def`.
+
+  Returns:
+    The function.
+
   Raises:
     TypeError: This is not a function.
   """
@@ -117,9 +123,13 @@ def cache_control(
   before the request, as in `before_request=cache_control(60)`.
 
   Args:
-    ttl, swr, sie, vary, public: See `cache_response`.
+    ttl: How long a response is fresh. See `cache_response` for this and what follows.
+    swr: How long a stale response is served while a fresh one is made.
+    sie: How long a stale response is served while the handler fails.
     tags: Tags to purge responses by. 'item:{number}' has the parameter `number` of the path in it,
       in Starlette, FastAPI and Litestar.
+    vary: Names of request fields that the response depends on.
+    public: Whether responses to requests with credentials are shared, too.
     no_store: Whether responses are not cached; then nothing else is given.
 
   Returns:
