@@ -73,7 +73,7 @@ def test_the_oldest_release_of_a_framework_passes_the_framework_tests(framework:
   assert output.stdout == f'{version}\n'
   words = [sys.executable, '-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', '-k', framework]
   process = subprocess.run(
-    [*words, 'test_frameworks.py', 'test_annotations.py'],
+    [*words, 'test_frameworks.py', 'test_annotations.py', 'test_http_frameworks.py'],
     cwd=os.path.dirname(os.path.abspath(__file__)),
     env=env,
     stdout=subprocess.PIPE,
