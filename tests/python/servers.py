@@ -13,6 +13,7 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+import pytest
 from services.process import find_free_port
 
 # A deprecation warning is an error: at import of the application, and in a request, which then
@@ -26,11 +27,23 @@ STRICT = [
   'error::FutureWarning',
 ]
 
+UVICORN = ['-m', 'uvicorn', '--log-level', 'warning', '--port', '{port}']
+
 COMMANDS: Dict[str, List[str]] = {
-  'uvicorn': ['-m', 'uvicorn', '--loop', 'asyncio', '--log-level', 'warning', '--port', '{port}'],
-  'uvloop': ['-m', 'uvicorn', '--loop', 'uvloop', '--log-level', 'warning', '--port', '{port}'],
+  'uvicorn': [*UVICORN, '--loop', 'asyncio'],
+  'uvloop': [*UVICORN, '--loop', 'uvloop'],
+  'h11': [*UVICORN, '--http', 'h11'],
+  'httptools': [*UVICORN, '--http', 'httptools'],
+  'workers': [*UVICORN, '--workers', '2'],
   'hypercorn': ['-m', 'hypercorn', '--log-level', 'WARNING', '--bind', '127.0.0.1:{port}'],
+  'granian': ['-m', 'granian', '--interface', 'asgi', '--log-level', 'warning', '--port', '{port}'],
 }
+
+
+def require(server: str) -> None:
+  """Skips the test if the server is not installed."""
+  named = {'uvicorn': 'uvicorn', 'h11': 'uvicorn', 'workers': 'uvicorn'}
+  pytest.importorskip(named.get(server, server))
 
 
 def wait_for(port: int, process: 'subprocess.Popen[str]', seconds: float = 30) -> None:
