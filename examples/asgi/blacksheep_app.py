@@ -4,14 +4,16 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from datetime import datetime
 
 from blacksheep import Application, FromJSON, Response, delete, get, json, post, text
 from cachette import Cachette
+from cachette.http import CacheMiddleware, cache_response
 from rodi import Container
 
 services = Container()
 services.add_singleton(Cachette)  # pyright: ignore[reportUnknownMemberType]
-app = Application(services=services)
+app = CacheMiddleware(Application(services=services))
 tasks: set[asyncio.Future[None]] = set()  # asyncio itself has only weak references
 
 
@@ -43,6 +45,13 @@ async def setter_later(payload: FromJSON[Payload], cachette: Cachette) -> Respon
   tasks.add(task)
   task.add_done_callback(tasks.discard)
   return text('OK', status=202)  # responds before the task ends
+
+
+@get('/reports/{name}')
+@cache_response(60, swr=30, sie=3600, tags=['reports'])
+async def report(name: str) -> Response:
+  await asyncio.sleep(0.2)  # for slow work
+  return text(f'{name} at {datetime.now():%H:%M:%S.%f}')
 
 
 @get('/{key}')

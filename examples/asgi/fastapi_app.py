@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
+import asyncio
+from datetime import datetime
 from typing import Dict, Optional
 
 from cachette import Cachette
+from cachette.http import CacheMiddleware, cache_response
 from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 app = FastAPI()
+app.add_middleware(CacheMiddleware)
 
 
 class Settings(BaseSettings):
@@ -53,6 +57,17 @@ async def setter_later(
 ) -> str:
   tasks.add_task(cachette.put, payload.key, payload.value)  # runs after the response
   return 'OK'
+
+
+async def make_report(name: str) -> str:
+  await asyncio.sleep(0.2)  # for slow work
+  return f'{name} at {datetime.now():%H:%M:%S.%f}'
+
+
+@app.get('/reports/{name}', response_class=PlainTextResponse)
+@cache_response(60, swr=30, sie=3600, tags=['reports'])
+async def report(name: str) -> str:
+  return await make_report(name)
 
 
 @app.get('/{key}', response_class=PlainTextResponse)

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Quart: run with `uvicorn quart_app:app` or `hypercorn quart_app:app` from this folder."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
+from datetime import datetime
 
 from cachette import Cachette
+from cachette.http import CacheMiddleware, cache_response
 from quart import Quart, request
 
 app = Quart(__name__)
+app.asgi_app = CacheMiddleware(app.asgi_app)  # type: ignore[method-assign]
 
 
 @Cachette.load_config
@@ -39,6 +43,13 @@ async def setter_later() -> tuple[str, int]:
   # The response does not wait for the task.
   app.add_background_task(Cachette().put, payload['key'], payload['value'])  # pyright: ignore[reportUnknownMemberType]
   return 'OK', 202
+
+
+@app.get('/reports/<name>')
+@cache_response(60, swr=30, sie=3600, tags=['reports'])
+async def report(name: str) -> str:
+  await asyncio.sleep(0.2)  # for slow work
+  return f'{name} at {datetime.now():%H:%M:%S.%f}'
 
 
 @app.get('/<key>')

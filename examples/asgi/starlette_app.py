@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Starlette: run with `uvicorn starlette_app:app` from this folder."""
 
+import asyncio
 import os
+from datetime import datetime
 
 from cachette import Cachette
+from cachette.http import CacheMiddleware, cache_response
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -33,6 +36,12 @@ async def setter_later(request: Request) -> Response:
   return PlainTextResponse('OK', status_code=202, background=task)  # it runs after the response
 
 
+@cache_response(60, swr=30, sie=3600, tags=['reports'])
+async def report(request: Request) -> Response:
+  await asyncio.sleep(0.2)  # for slow work
+  return PlainTextResponse(f'{request.path_params["name"]} at {datetime.now():%H:%M:%S.%f}')
+
+
 async def getter(request: Request) -> Response:
   return PlainTextResponse(await Cachette().fetch(request.path_params['key']))
 
@@ -45,8 +54,10 @@ app = Starlette(
   routes=[
     Route('/', setter, methods=['POST']),
     Route('/later', setter_later, methods=['POST']),
+    Route('/reports/{name}', report, methods=['GET']),
     Route('/{key}', getter, methods=['GET']),
     Route('/{key}', deleter, methods=['DELETE']),
   ],
   lifespan=Cachette.lifespan,
 )
+app.add_middleware(CacheMiddleware)

@@ -3,12 +3,13 @@
 comes back. Also the lifespan helper."""
 
 import asyncio
+import http.client
 import logging
 import os
 import pathlib
 import re
 import time
-from typing import Any, Set
+from typing import Any, Dict, Set, Tuple
 
 import pytest
 from cachette import BackendUnavailable, Cachette
@@ -43,6 +44,26 @@ def exercise(port: int) -> None:
 def test_the_example_works_in_memory(app: str, server: str) -> None:
   with serve(f'{app}:app', EXAMPLES, server) as port:
     exercise(port)
+
+
+@pytest.mark.parametrize('app', APPS)
+def test_the_example_caches_a_response(app: str) -> None:
+  def get(**headers: str) -> Tuple[int, bytes, Dict[str, str]]:
+    connection.request('GET', '/reports/sales', headers=headers)
+    response = connection.getresponse()
+    return response.status, response.read(), {k.lower(): v for k, v in response.getheaders()}
+
+  with serve(f'{app}:app', EXAMPLES) as port:
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=20)
+    start = time.monotonic()
+    status, body, fields = get()
+    assert status == 200 and body.startswith(b'sales at ')
+    assert time.monotonic() - start > 0.2 and ';stored' in fields['cache-status']
+    status, again, fields = get()
+    assert (status, again) == (200, body) and ';hit' in fields['cache-status']
+    status, nothing, _ = get(**{'If-None-Match': fields['etag']})
+    assert (status, nothing) == (304, b'')
+    connection.close()
 
 
 @pytest.mark.parametrize('app', APPS)
