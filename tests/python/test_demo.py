@@ -51,11 +51,31 @@ def test_the_requests_of_the_page_are_answered(port: int) -> None:
   assert source == pathlib.Path(ROOT, 'examples', 'asgi', 'fastapi_app.py').read_bytes()
 
 
+def test_a_report_is_stored_purged_and_served_stale() -> None:
+  def get() -> bytes:
+    status, body = request(port, 'GET', '/reports/sales')
+    assert status == 200
+    return body
+
+  with serve('demo_app:app', FOLDER, logged='the report is broken') as port:
+    first = get()
+    assert get() == first
+    assert request(port, 'POST', '/demo/purge')[0] == 200
+    second = get()
+    assert first != second == get()
+    assert request(port, 'POST', '/demo/break')[0] == 200
+    assert get() == get() == second
+    assert request(port, 'POST', '/demo/purge')[0] == 200
+    assert request(port, 'GET', '/reports/sales')[0] == 500
+    assert request(port, 'POST', '/demo/mend')[0] == 200
+    assert get() not in (first, second)
+
+
 @pytest.mark.skipif(BROWSER is None, reason='there is no Chromium')
 @pytest.mark.parametrize('size', ['1400,1000', '500,1000'])
 def test_a_browser_displays_the_working_page(tmp_path: pathlib.Path, size: str) -> None:
   assert BROWSER is not None
-  with serve('demo_app:app', FOLDER) as port:
+  with serve('demo_app:app', FOLDER, logged='the report is broken') as port:
     done = subprocess.run(
       [
         *(BROWSER, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'),
@@ -76,4 +96,9 @@ def test_a_browser_displays_the_working_page(tmp_path: pathlib.Path, size: str) 
   result = html.unescape(displayed['said'])
   assert re.match(r'A hit: “<b>hello</b>”, in [\d.]+ (µs|ms); it lives for \d+ s more\.', result)
   assert dom.count('<rect ') == 60
+  assert re.fullmatch('[2-9][0-9][0-9] ms', displayed['handler']), displayed
+  assert re.fullmatch('[0-9.]+ (µs|ms)', displayed['cache'])
+  assert re.fullmatch('[1-9][0-9][0-9] ms', displayed['gain'])
+  assert re.fullmatch('[0-9]+,[0-9]{3} ms', displayed['saved'])
+  assert displayed['status'].startswith('HTTP 200, Cache-Status: cachette;hit;ttl=')
   assert '@app.get(' in html.unescape(displayed['source'])
