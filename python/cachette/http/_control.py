@@ -81,7 +81,8 @@ class RequestControl:
   def __init__(self, app: 'App') -> None:
     self.app = app
 
-  async def __call__(self, scope: 'Scope', receive: 'Receive', send: 'Send') -> None:
+  # Any: each framework has its own types for these, which no common type fits.
+  async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     if scope['type'] != 'http':
       return await self.app(scope, receive, send)
     control = http_control(scope['headers'])

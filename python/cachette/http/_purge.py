@@ -33,7 +33,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Auth = Callable[[Scope], Union[bool, Awaitable[bool]]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]  # each framework has its own types for these
 
 BODY_MAX = 1 << 20  # bytes of JSON that purge_app reads
 
