@@ -123,7 +123,8 @@ class CacheMiddleware:
     self._shared = shared_of(cache, policy if policy is not None else Policy())
     note_middleware()
 
-  async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+  # Any: each framework has its own types for these, which no common type fits.
+  async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     if scope['type'] != 'http' or MARK in scope:
       await self._other(scope, receive, send)
       return
@@ -188,7 +189,7 @@ class CacheMiddleware:
       if not (waits and exchange.coalesce):
         break
       waits -= 1
-      if shared.is_overtaken(request.seen, exchange.key):
+      if shared.has_changed(exchange.key, request.seen):
         await self._look_again(request)  # a run has stored it since the store was asked
         continue
       loop = shared.loop(get_running_loop())
@@ -230,7 +231,9 @@ class CacheMiddleware:
       shared.counters.hits += 1
     else:
       shared.counters.stale += 1
-    if exchange.refresh and request.scope['method'] != 'HEAD':
+    # Another refresh may have ended while the client took the answer.
+    has_changed = shared.has_changed(exchange.key, request.seen)
+    if exchange.refresh and not has_changed and request.scope['method'] != 'HEAD':
       self._refresh(exchange, record, request.scope)
     return True
 

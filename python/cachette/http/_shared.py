@@ -91,7 +91,7 @@ class Shared:
     self.loops: Dict[AbstractEventLoop, Loop] = {}
     self.unshared: Dict[str, float] = {}
     self._logged: Set[Tuple[str, str]] = set()
-    self._marks: Dict[str, int] = {}
+    self._marks: Dict[str, Tuple[int, int]] = {}
     self.number = self._floor = 0
 
   def loop(self, running: 'AbstractEventLoop') -> 'Loop':
@@ -127,14 +127,20 @@ class Shared:
     return self.number
 
   def mark(self, key: str, number: int) -> None:
-    self._marks[key] = max(number, self._marks.pop(key, 0))  # the last one in the dict
+    number = max(number, self._marks.pop(key, (0, 0))[0])
+    self._marks[key] = number, self.next_number()  # the last one in the dict
     if len(self._marks) > MAX_MARKS:
       oldest = next(iter(self._marks))
-      self._floor = max(self._floor, self._marks.pop(oldest))
+      self._floor = max(self._floor, self._marks.pop(oldest)[0])
 
   def is_overtaken(self, number: int, *keys: str) -> bool:
     """Returns whether a run must not store under these keys."""
-    return any(self._marks.get(key, self._floor) > number for key in keys)
+    return any(self._marks.get(key, (self._floor, 0))[0] > number for key in keys)
+
+  def has_changed(self, key: str, seen: int) -> bool:
+    """Returns whether a key was stored or cleared after `number` was `seen`. The run that stored it
+    may have begun before that."""
+    return self._marks.get(key, (0, 0))[1] > seen
 
   def remember_unshared(self, key: str) -> None:
     now = monotonic()
