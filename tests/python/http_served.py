@@ -3,6 +3,7 @@
 
 CACHETTE_SERVED_URL is the Redis server of the cache, and CACHETTE_SERVED_PREFIX its key prefix.
 Without them the cache is in memory.
+CACHETTE_SERVED_BUDGET is how long a fetch may take, in seconds.
 """
 
 import asyncio
@@ -128,4 +129,7 @@ async def send_text(send: Any, text: str) -> None:
   await send({'type': 'http.response.body', 'body': text.encode()})
 
 
-app = CacheMiddleware(shop, policy=Policy())
+# A machine under load may need longer than the 50 ms that a store usually has.
+BUDGET = float(os.environ.get('CACHETTE_SERVED_BUDGET', 10))
+
+app = CacheMiddleware(shop, policy=Policy(store_timeout=BUDGET))
