@@ -353,7 +353,8 @@ def test_what_one_worker_stores_is_a_hit_in_the_other(pair: Tuple[int, int]) -> 
   with Client(pair[0]) as one, Client(pair[1]) as two:
     for path in ('/items/1', '/large/1', '/stream/1'):
       miss = one.get(path, **HOST)
-      two.until_hit(path, miss.body, **HOST)  # it is stored after it was sent
+      one.until_hit(path, miss.body, **HOST)  # it is stored after it was sent
+      two.until_hit(path, miss.body, **HOST)
       assert not miss.is_hit
       assert path not in two.runs()
 
@@ -384,6 +385,7 @@ def test_a_purge_reaches_the_other_worker_within_a_second(pair: Tuple[int, int])
 def test_a_post_to_one_worker_invalidates_in_the_other(pair: Tuple[int, int]) -> None:
   with Client(pair[0]) as one, Client(pair[1]) as two:
     body = one.get('/items/1', **HOST).body
+    one.until_hit('/items/1', body, **HOST)
     two.until_hit('/items/1', body, **HOST)
     one.request('POST', '/items/1', b'new', **HOST)
     assert not two.get('/items/1', **HOST).is_hit
