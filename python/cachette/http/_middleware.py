@@ -8,7 +8,7 @@ _pass      a request that has nothing to do with the cache, except that it may i
 """
 
 from asyncio import get_running_loop
-from typing import TYPE_CHECKING, Any, Awaitable, List, Optional, Tuple, Type
+from typing import Any, Awaitable, List, Optional, Tuple, Type
 
 from .._cachette import (
   HTTP_ERROR,
@@ -31,9 +31,6 @@ from ._routes import note_middleware
 from ._run import MARK, Run, Scope
 from ._servers import with_one_date
 from ._shared import MAX_REFRESHES, Loop, shared_of
-
-if TYPE_CHECKING:
-  pass
 
 MAX_WAITS = 2  # runs of others that a request waits for, before it runs the application itself
 
