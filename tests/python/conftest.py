@@ -66,6 +66,13 @@ def redis() -> Iterator[RedisServer]:
     yield server
 
 
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+  """A Redis that a test may stop, kill or empty."""
+  with RedisServer() as server:
+    yield server
+
+
 @pytest.fixture(scope='session')
 def memcached() -> Iterator[MemcachedServer]:
   """A memcached that all tests share; each test has its own key prefix."""

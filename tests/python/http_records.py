@@ -7,6 +7,10 @@ from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 from cachette._cachette import HTTP_STORE, HttpExchange, HttpPolicy
 from cachette.http._store import Store
 
+SLOW = 10  # seconds that a fetch may take
+
+GROUP = (b'cache-groups', b'"articles", "with space"')
+
 Headers = Iterable[Tuple[bytes, bytes]]
 
 POLICY = HttpPolicy(default_ttl_ms=3_600_000, max_body=64 << 20)
@@ -74,3 +78,8 @@ async def read(store: Store, made: Made) -> Optional[bytes]:
     return None
   parts = await store.fetch_body(made.key, record)
   return b''.join(parts) if parts is not None else None
+
+
+def judge(store: Store, made: Made) -> int:
+  """Returns whether a record was purged, as far as a store knows."""
+  return store.epochs.judge(made.head, made.index_key, made.scope)

@@ -4,7 +4,7 @@
 import asyncio
 import logging
 import time
-from typing import Any, Awaitable, Callable, Dict, Iterator, List, Optional, Type
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Type
 
 import pytest
 from cachette import Cachette, testing
@@ -472,12 +472,6 @@ def test_a_store_does_not_keep_a_configuration_alive(make_class: MakeClass) -> N
 
 
 # ---- A store that fails
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-  with RedisServer() as server:
-    yield server
 
 
 def redis_class(server: RedisServer) -> Type[Cachette]:
