@@ -2,6 +2,7 @@
 """Records of responses in every backend: what was put is fetched, whole or not at all."""
 
 import asyncio
+import gc
 import logging
 import time
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Type
@@ -577,3 +578,55 @@ def test_a_cancelled_fetch_leaves_nothing(own_redis: RedisServer) -> None:
 
   assert asyncio.run(main()) == b'hello'
   assert store.errors == 0
+
+
+# ---- What was purged is read once for all who wait for it
+
+
+def test_the_first_requests_to_an_empty_server_start_the_log_once(own_redis: RedisServer) -> None:
+  store = Store(redis_class(own_redis), SLOW)
+
+  async def main() -> List[Any]:
+    return await asyncio.gather(*(store.fetch(f'http:{each}') for each in range(100)))
+
+  asyncio.run(main())
+  assert (store.errors, store.epochs.is_due()) == (0, False)
+  stats = own_redis.execute('info', 'commandstats')
+  assert 'cmdstat_incrby:calls=2,' in stats, 'one asks for the counter, and starts it'
+
+
+def test_a_request_that_is_cancelled_does_not_stop_the_start_of_the_log(
+  own_redis: RedisServer,
+) -> None:
+  store = Store(redis_class(own_redis), SLOW)
+
+  async def main() -> Any:
+    first = asyncio.ensure_future(store.fetch('http:a'))
+    others = [asyncio.ensure_future(store.fetch('http:b')) for _ in range(10)]
+    await asyncio.sleep(0)
+    first.cancel()
+    return await asyncio.gather(*others, return_exceptions=True)
+
+  assert asyncio.run(main()) == [None] * 10
+  assert (store.errors, store.epochs.is_due()) == (0, False)
+
+
+def test_a_failing_read_of_the_log_is_a_miss_for_all_who_wait(
+  own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+  store = Store(redis_class(own_redis), 0.05)
+  own_redis.pause()
+
+  async def main() -> Any:
+    found = await asyncio.gather(*(store.fetch('http:a') for _ in range(10)))
+    cancelled = asyncio.ensure_future(store.fetch('http:a'))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.sleep(0.2)
+    return found
+
+  found = asyncio.run(main())
+  own_redis.resume()
+  gc.collect()
+  assert found == [None] * 10
+  assert not [each for each in caplog.records if each.name == 'asyncio'], 'an error is lost'

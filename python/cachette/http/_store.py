@@ -14,6 +14,7 @@ The head is put last, and another body has other keys. So whoever finds a head f
 belongs to it, or a part is missing, which is a miss.
 """
 
+import asyncio
 import os
 import threading
 from typing import (
@@ -86,6 +87,7 @@ class Link:
     name = config.get('memory_name') or ''
     self.cannot_fail = self.backend == 'inmemory' and name.startswith('python:')
     self._classes: Dict[Tuple[int, bool], Type[Records]] = {}
+    self._refreshes: Dict[Any, asyncio.Task[None]] = {}
     self._logged = float('-inf')
 
   def log(self, timeout_ms: int) -> Log:
@@ -100,6 +102,24 @@ class Link:
       configure(found, self.config.raw(CODEC, timeout_ms, is_signed))
       self._classes[timeout_ms, is_signed] = found
     return found()
+
+  def refresh(self, log: Log, timeout_ms: int) -> 'asyncio.Future[None]':
+    """Reads what was purged. All who ask meanwhile share one read, since an empty store has a
+    counter to start, which must happen once. The read goes on if a request is cancelled."""
+    running = asyncio.get_running_loop()
+    place = running, timeout_ms
+    task = self._refreshes.get(place)
+    if task is None:
+      task = self._refreshes[place] = running.create_task(self.epochs.refresh(log))
+
+      def end(task: 'asyncio.Task[None]') -> None:
+        if self._refreshes.get(place) is task:
+          del self._refreshes[place]
+        if not task.cancelled():
+          task.exception()  # it may be that nobody waits any more
+
+      task.add_done_callback(end)
+    return asyncio.shield(task)
 
   def close(self) -> None:
     for each in self._classes.values():
@@ -280,7 +300,7 @@ class Store:
     """Sends both requests at once, so that they take one round trip."""
     call: Any = self._records.fetch(key)
     try:
-      await link.epochs.refresh(self._log)
+      await link.refresh(self._log, self._timeout_ms)
       found: Optional[bytes] = await call
       return found
     finally:
