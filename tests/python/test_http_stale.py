@@ -4,7 +4,7 @@
 import asyncio
 import contextvars
 import logging
-from typing import Any
+from typing import Any, Dict, List, Tuple
 
 import pytest
 from asgi import (
@@ -17,6 +17,7 @@ from asgi import (
   get,
   in_loop,
   make_scope,
+  send_body,
   stats_of,
   stop_clock,
   turns,
@@ -241,3 +242,158 @@ async def test_refreshes_end_with_the_lifespan_of_the_class(
     await turns()
     assert app.active == 1
   assert (app.active, app.cancelled) == (0, 1)
+
+
+# ---- A refresh is a request of the cache, not of the client
+
+STALE = {'cache-control': 'public, max-age=60, stale-while-revalidate=600'}
+
+
+class Seen(App):
+  """Remembers what it was asked, and answers with what `answer` makes of it."""
+
+  def __init__(self, headers: Any = STALE) -> None:
+    super().__init__(headers)
+    self.asked: List[Dict[str, Any]] = []
+
+  async def respond(self, scope: Any, receive: Any, send: Any) -> None:
+    body = (await receive()).get('body')
+    self.asked.append({**dict(scope['headers']), 'method': scope['method'], 'body': body})
+    self.parts = [b'run %d' % self.runs]
+    if self.refuses(self.asked[-1]):
+      await send({'type': 'http.response.start', 'status': 401, 'headers': []})
+      await send({'type': 'http.response.body', 'body': b'who?'})
+      return
+    await super().respond(scope, receive, send)
+
+  def refuses(self, asked: Dict[str, Any]) -> bool:
+    return False
+
+
+async def until_stored(cached: Any, count: int) -> None:
+  for _ in range(2000):
+    if stats_of(cached).stored >= count:
+      return
+    await asyncio.sleep(0.001)
+  raise AssertionError(stats_of(cached))
+
+
+@on_stores
+@pytest.mark.parametrize('vary', [{}, {'vary': 'x-own'}])
+@in_loop
+async def test_a_head_that_gets_a_stale_response_refreshes_it(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch, vary: Dict[str, str]
+) -> None:
+  app = Seen({**STALE, **vary})
+  cached = wrap(app)
+  advance = stop_clock(cached, monkeypatch)
+  await get(cached)
+  advance(61)
+  response = await get(cached, method='HEAD')
+  assert (response.body, response['age']) == (b'', '61')
+  await until_stored(cached, 2)
+  assert app.asked[1]['method'] == 'GET'
+  assert (await get(cached)).body == b'run 2'
+  assert app.runs == 2
+
+
+@on_stores
+@pytest.mark.parametrize('method', ['QUERY', 'POST'])
+@in_loop
+async def test_a_refresh_has_the_body_that_is_in_the_key(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+  app = Seen()
+  cached = wrap(app, methods=['GET', method])
+  advance = stop_clock(cached, monkeypatch)
+  fields = {'content-type': 'text/plain'}
+  await send_body(cached, method, body=[b'que', b'stion'], headers=fields)
+  advance(61)
+  await send_body(cached, method, body=[b'question'], headers=fields)
+  await until_stored(cached, 2)
+  assert (app.asked[1]['method'], app.asked[1]['body']) == (method, b'question')
+
+
+CLIENTS: Dict[str, Tuple[Dict[str, Any], Dict[str, str], Dict[str, str]]] = {
+  'a session': ({}, {'cookie': 'session=1'}, {}),
+  'a token': ({}, {'authorization': 'Bearer 1'}, {}),
+  'a session and a cookie of the key': (
+    {'key_cookies': ['language']},
+    {'cookie': 'session=1; language=de; other=2'},
+    {'cookie': 'language=de'},
+  ),
+  'cookies that the policy trusts': ({'trust_cookies': True}, {'cookie': 'theme=dark'}, {}),
+  'a private cache': (
+    {'shared': False},
+    {'cookie': 'session=1', 'authorization': 'Bearer 1'},
+    {'cookie': 'session=1', 'authorization': 'Bearer 1'},
+  ),
+  'wishes for caches': (
+    {},
+    {'cache-control': 'max-stale=5', 'pragma': 'no-cache', 'range': 'bytes=0-1', 'if-range': '"1"'},
+    {},
+  ),
+  'what it has': (
+    {},
+    {'if-none-match': '"9"', 'if-modified-since': 'Sat, 29 Oct 1994 19:43:31 GMT'},
+    {},
+  ),
+}
+OWN = ('authorization', 'cache-control', 'cookie', 'if-modified-since', 'if-none-match', 'pragma')
+
+
+@on_stores
+@pytest.mark.parametrize('name', CLIENTS)
+@in_loop
+async def test_a_refresh_does_not_tell_who_the_client_is(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+  policy, sent, kept = CLIENTS[name]
+  app = Seen()
+  cached = wrap(app, etag='none', **policy)
+  advance = stop_clock(cached, monkeypatch)
+  await get(cached, '/', kept)
+  advance(61)
+  assert (await get(cached, '/', {**sent, 'x-own': 'a'}))['age'] == '61'
+  await until_stored(cached, 2)
+  seen = app.asked[1]
+  assert {each: seen[each.encode()].decode() for each in OWN if each.encode() in seen} == kept
+  assert seen[b'x-own'] == b'a'
+  assert b'range' not in seen and b'if-range' not in seen
+
+
+@on_stores
+@in_loop
+async def test_a_refresh_keeps_the_cookies_on_which_the_response_varies(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  app = Seen({**STALE, 'vary': 'cookie'})
+  cached = wrap(app, vary_allow=['cookie'])
+  advance = stop_clock(cached, monkeypatch)
+  await get(cached, '/', {'cookie': 'a=1'})
+  advance(61)
+  assert (await get(cached, '/', {'cookie': 'a=1'}))['age'] == '61'
+  await until_stored(cached, 2)
+  assert app.asked[1][b'cookie'] == b'a=1'
+  assert (await get(cached, '/', {'cookie': 'a=1'})).body == b'run 2'
+
+
+@on_stores
+@in_loop
+async def test_a_refresh_that_is_refused_without_credentials_is_made_with_them(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  class Guarded(Seen):
+    def refuses(self, asked: Dict[str, Any]) -> bool:
+      return b'authorization' not in asked
+
+  app = Guarded()
+  cached = wrap(app)
+  token = {'authorization': 'Bearer 1'}
+  advance = stop_clock(cached, monkeypatch)
+  await get(cached, '/', token)
+  advance(61)
+  while stats_of(cached).stored < 2:
+    assert (await get(cached, '/', token)).status == 200
+    await asyncio.sleep(0.001)
+  assert app.runs == 3, 'one was refused'

@@ -27,6 +27,7 @@ from ._coalescing import FAILED, STORED, Flight, Message, Receive, Send
 from ._control import RequestControl
 from ._plans import CURRENT, Box, Plan, Values
 from ._policy import Policy
+from ._refresh import refresh
 from ._routes import note_middleware
 from ._run import MARK, Run, Scope
 from ._servers import with_one_date
@@ -230,8 +231,8 @@ class CacheMiddleware:
       shared.counters.stale += 1
     # Another refresh may have ended while the client took the answer.
     has_changed = shared.has_changed(exchange.key, request.seen)
-    if exchange.refresh and not has_changed and request.scope['method'] != 'HEAD':
-      self._refresh(exchange, record, request.scope)
+    if exchange.refresh and not has_changed:
+      self._refresh(request)
     return True
 
   async def _look_again(self, request: _Request, flight: Optional[Flight] = None) -> None:
@@ -317,20 +318,17 @@ class CacheMiddleware:
       raise
     task.result()
 
-  def _refresh(self, exchange: HttpExchange, record: Optional[bytes], scope: Scope) -> None:
+  def _refresh(self, request: _Request) -> None:
     """Asks the application for a fresh response in the background, if no one does so already."""
-    shared = self._shared
+    shared, exchange = self._shared, request.exchange
     loop = shared.loop(get_running_loop())
-    key = exchange.key
-    if key in loop.flights or loop.refreshes >= MAX_REFRESHES:
+    if exchange.key in loop.flights or loop.refreshes >= MAX_REFRESHES:
       return
-    flight = Flight(loop, key, shared.next_number(), is_background=True)
-    scope = {**scope, MARK: True}
-    scope.pop('extensions', None)
-    run = Run(
-      shared, self.app, exchange, scope, _disconnected, _nowhere, record, flight.number, flight
+    flight = Flight(loop, exchange.key, shared.next_number(), is_background=True)
+    run = refresh(
+      *(shared, self.app, exchange, request.record, request.scope, request.body, flight)
     )
-    flight.start(run.drive())
+    flight.start(run)
 
   # ---- Requests that pass
   #
@@ -444,11 +442,3 @@ async def _read_body(receive: Receive, limit: int) -> Tuple[List[Message], Optio
     parts.append(part)
     if not message.get('more_body', False):
       return messages, b''.join(parts)
-
-
-async def _disconnected() -> Message:
-  return {'type': 'http.disconnect'}
-
-
-async def _nowhere(message: Message) -> None:
-  """The `send` of a refresh."""

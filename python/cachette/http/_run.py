@@ -103,6 +103,11 @@ class Run:
     self._flight = flight
     self._body = body
 
+  @property
+  def status(self) -> int:
+    """That of the application's response; 0 if there is none."""
+    return self._start['status'] if self._start is not None else 0
+
   async def drive(self) -> None:
     """Runs the application, and again if its first response cannot be used."""
     while True:
