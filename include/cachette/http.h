@@ -442,7 +442,8 @@ CACHETTE_API void cachette_http_decide(cachette_http_exchange *exchange, cachett
  * Fills the fields of the answer to the client, in the order to send them. Call it after HIT, STALE
  * and ERROR, and after receive. Its status is `status` of the exchange, or that of `origin`.
  *   origin     the response to send on, after STORE and PASS; NULL: the answer is from the record
- *   collapsed  this request waited for the response of another one; for Cache-Status
+ *   collapsed  this request waited for the response of another one. Cache-Status then has why it
+ *              did not hit, and the parameter `collapsed`
  *   fields     filled with at most `capacity` fields; may be NULL if `capacity` is 0
  *   capacity   the number of elements of `fields`
  * Returns the number of fields of the answer. If it exceeds `capacity`, the others are missing:

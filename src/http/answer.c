@@ -126,7 +126,8 @@ static void list_status(cachette_http_exchange *exchange, bool collapsed,
                         cachette__http_listing *listing) {
   cachette__http_state *state = cachette__http_state_of(exchange);
   int status = state->has_response ? state->answered.response->status : 0;
-  size_t size = cachette__http_status_write(exchange, state->policy->name, status, collapsed,
+  size_t size = cachette__http_status_write(exchange, state->policy->name, status,
+                                            collapsed ? state->missed : CACHETTE_HTTP_BECAUSE_NONE,
                                             state->status, sizeof state->status);
   if (size == 0) return;
   cachette__http_list_known(listing, CACHETTE__HTTP_CACHE_STATUS,

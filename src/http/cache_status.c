@@ -40,14 +40,15 @@ static const char *forward_token(enum cachette_http_reason reason, const char **
 }
 
 static void add_forwarded(cachette__sf_writer *writer, const cachette_http_exchange *exchange,
-                          int status, bool collapsed, const char **detail) {
-  add_token(writer, "fwd", forward_token(exchange->forwarded, detail));
+                          int status, enum cachette_http_reason collapsed, const char **detail) {
+  bool is_forwarded = exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE;
+  add_token(writer, "fwd", forward_token(is_forwarded ? exchange->forwarded : collapsed, detail));
   if (status != 0) add(writer, "fwd-status", cachette__sf_integer(status));
   if (exchange->action == CACHETTE_HTTP_STORE || exchange->action == CACHETTE_HTTP_FRESHEN) {
     if (exchange->not_stored == CACHETTE_HTTP_BECAUSE_NONE)
       add(writer, "stored", cachette__sf_boolean(true));
   }
-  if (collapsed) add(writer, "collapsed", cachette__sf_boolean(true));
+  if (collapsed != CACHETTE_HTTP_BECAUSE_NONE) add(writer, "collapsed", cachette__sf_boolean(true));
 }
 
 /* Whole seconds, rounded down, so that a stale response never has 0. */
@@ -61,7 +62,8 @@ static bool has_ttl(const cachette_http_exchange *exchange) {
 }
 
 size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,
-                                   int status, bool collapsed, char *text, size_t capacity) {
+                                   int status, enum cachette_http_reason collapsed, char *text,
+                                   size_t capacity) {
   cachette__sf_writer writer;
   cachette__sf_writer_begin(&writer, CACHETTE__SF_LIST, text, capacity);
   cachette__sf_item cache = cachette__sf_token(name.size > 0 ? name : cachette_str("cachette"));
@@ -71,7 +73,8 @@ size_t cachette__http_status_write(const cachette_http_exchange *exchange, cache
     detail = cachette_http_reason_token(exchange->not_stored);
   if (exchange->action == CACHETTE_HTTP_ERROR)
     detail = "only-if-cached";
-  else if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE)
+  else if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE ||
+           collapsed != CACHETTE_HTTP_BECAUSE_NONE)
     add_forwarded(&writer, exchange, status, collapsed, &detail);
   else
     add(&writer, "hit", cachette__sf_boolean(true));

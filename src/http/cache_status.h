@@ -11,10 +11,16 @@ enum {
   CACHETTE__HTTP_CACHE_STATUS_MAX = 256 /* of our member with such a name */
 };
 
-/* Writes our member for the verdict of an exchange, such as `cachette; hit; ttl=30`. `status` is
- * that of the origin's response; 0: there is none. Returns the size; 0: it does not fit. */
+/*
+ * Writes our member for the verdict of an exchange, such as `cachette; hit; ttl=30`.
+ *   status     that of the origin's response; 0: there is none
+ *   collapsed  why the request waited for the response of another one, which is no hit (RFC 9211,
+ *              2.5); NONE: it did not
+ * Returns the size; 0: it does not fit.
+ */
 size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,
-                                   int status, bool collapsed, char *text, size_t capacity);
+                                   int status, enum cachette_http_reason collapsed, char *text,
+                                   size_t capacity);
 
 /* A member: what a cache did with a request. */
 typedef struct cachette__http_status {

@@ -48,6 +48,7 @@ static void init(cachette__http_state *state, const cachette_http_policy *policy
   state->is_stored_outdated = state->is_combined = state->is_joined = false;
   state->extends_index = false;
   state->question = CACHETTE__HTTP_ASK_AS_IS;
+  state->missed = CACHETTE_HTTP_BECAUSE_URI_MISS;
   state->canonical = (cachette_slice){NULL, 0};
 }
 
@@ -207,6 +208,7 @@ static void decide_stored(cachette_http_exchange *exchange, cachette__http_state
 
 static void decide(cachette_http_exchange *exchange, cachette__http_state *state,
                    cachette_slice record, int64_t now_ms) {
+  if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE) state->missed = exchange->forwarded;
   clear_verdict(exchange);
   state->has_stored = false;
   state->question = CACHETTE__HTTP_ASK_AS_IS;

@@ -34,6 +34,7 @@ typedef struct cachette__http_state {
   /* Filled by decide(). */
   bool has_stored, has_index;
   enum cachette__http_question question;
+  enum cachette_http_reason missed; /* why the origin was to be asked, before the last decision */
   cachette__http_stored stored, index;
 
   /* Filled by receive(). */

@@ -21,6 +21,7 @@ from asgi import (
   left_tasks,
   make_scope,
   send_body,
+  stop_clock,
   turns,
 )
 from cachette.http import CacheMiddleware, Policy, _shared
@@ -55,9 +56,12 @@ class Gated(App):
 
 @on_stores
 @in_loop
-async def test_concurrent_misses_run_the_application_once(wrap: Wrap) -> None:
+async def test_concurrent_misses_run_the_application_once(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
   app = Gated(FRESH)
   cached = wrap(app)
+  stop_clock(cached, monkeypatch)
   tasks = [Client(cached, make_scope()).start() for _ in range(20)]
   await until(lambda: waiting(cached) == 19)
   app.gate.set()
@@ -65,7 +69,10 @@ async def test_concurrent_misses_run_the_application_once(wrap: Wrap) -> None:
   assert app.runs == 1
   assert [each.body for each in responses] == [b'hello'] * 20
   assert all(each.is_complete for each in responses)
-  assert sum('fwd=uri-miss' in each.cache_status for each in responses) == 1
+  assert sorted(each.cache_status for each in responses) == [
+    *['cachette;fwd=uri-miss;collapsed;ttl=60'] * 19,
+    'cachette;fwd=uri-miss;fwd-status=200;stored',
+  ]
   assert cached._shared.counters.coalesced == 19
 
 
@@ -114,6 +121,26 @@ async def test_followers_do_not_wait_for_the_client_of_the_leader(wrap: Wrap) ->
   never.set()
   assert (await leader).body == b'a' * 10_000
   assert app.runs == 1
+
+
+@on_stores
+@in_loop
+async def test_a_follower_of_a_variant_says_why_it_waited(
+  wrap: Wrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  app = Gated({**FRESH, 'vary': 'x-own'})
+  cached = wrap(app)
+  stop_clock(cached, monkeypatch)
+  app.gate.set()
+  await get(cached, '/', {'x-own': 'a'})
+  app.gate.clear()
+  tasks = [Client(cached, make_scope('/', {'x-own': 'b'})).start() for _ in range(3)]
+  await until(lambda: waiting(cached) == 2)
+  app.gate.set()
+  assert sorted([(await each).cache_status for each in tasks]) == [
+    *['cachette;fwd=vary-miss;collapsed;ttl=60'] * 2,
+    'cachette;fwd=vary-miss;fwd-status=200;stored',
+  ]
 
 
 @in_loop

@@ -69,7 +69,12 @@ def test_a_miss_is_stored_and_then_a_hit() -> None:
 
 
 def test_a_request_that_waited_for_another_says_so() -> None:
-  assert ask(record=store()).answer(collapsed=True)[-1][1].endswith(b';hit;ttl=60')
+  exchange = ask()
+  exchange.decide(store(), NOW)
+  assert exchange.answer(collapsed=True)[-1][1] == b'cachette;fwd=uri-miss;collapsed;ttl=60'
+  exchange = ask(record=store(), at=NOW + 61_000)
+  exchange.decide(store(), NOW)
+  assert exchange.answer(collapsed=True)[-1][1] == b'cachette;fwd=stale;collapsed;ttl=60'
   exchange = ask()
   exchange.receive(200, FRESH, 5, NOW, now_ms=NOW)
   assert b'collapsed' in exchange.answer(200, FRESH, True)[-1][1]
