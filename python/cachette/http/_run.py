@@ -424,7 +424,7 @@ class Run:
     except ValueError:
       self._settle_unstored(exchange.not_stored or 'too-large')
       return
-    if shared.is_overtaken(self._number, key, index_key):
+    if await shared.is_overtaken_elsewhere(self._number, key, index_key):
       self._settle_unstored('overtaken')
       return
     shared.mark(key, self._number)
@@ -449,7 +449,7 @@ class Run:
     if stored and index is not None:
       stored = await shared.store.put_index(index_key, index)
     if shared.is_overtaken(self._number, key, index_key):
-      await shared.store.clear([key, index_key])
+      await shared.clear(key, index_key)
     elif stored:
       shared.counters.stored += 1
 

@@ -4,9 +4,22 @@
 A framework may make several: Litestar makes one for each route handler.
 """
 
+import os
 from logging import getLogger
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Mapping, Optional, Set, Tuple, Type
+from typing import (
+  TYPE_CHECKING,
+  Any,
+  Awaitable,
+  Dict,
+  Iterable,
+  List,
+  Mapping,
+  Optional,
+  Set,
+  Tuple,
+  Type,
+)
 from weakref import WeakValueDictionary
 
 from .._cachette import (
@@ -20,7 +33,7 @@ from .._cachette import (
 )
 from ._purge import PURGED, VALID
 from ._stats import counters_of
-from ._store import Store
+from ._store import CLEARED, Store
 
 if TYPE_CHECKING:
   from asyncio import AbstractEventLoop, Task
@@ -60,8 +73,10 @@ class Shared:
   """
 
   __slots__ = (
-    *('__weakref__', '_floor', '_logged', '_marks', 'bodies', 'c_policy', 'cache_status', 'cls'),
+    *('__weakref__', '_cleared', '_floor', '_logged', '_marks', 'bodies', 'c_policy'),
     *(
+      'cache_status',
+      'cls',
       'counters',
       'has_uri_tags',
       'left_out',
@@ -92,6 +107,7 @@ class Shared:
     self.unshared: Dict[str, float] = {}
     self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, Tuple[int, int]] = {}
+    self._cleared: Dict[str, bytes] = {}
     self.number = self._floor = 0
 
   def loop(self, running: 'AbstractEventLoop') -> 'Loop':
@@ -120,7 +136,9 @@ class Shared:
   # A response that was made before a key was cleared, or before a newer response was stored, must
   # not be stored after it. So runs have numbers, and so have keys: of the run whose response was
   # stored last, or of the time at which they were cleared. Other processes do not know the numbers.
-  # purge() reaches them, because records have the number of the last purge.
+  # So a mark stands in the store where a record was cleared. It is looked for before a response is
+  # stored: one that is new to this process is from after the run began. A request that finds one
+  # learns it. purge() reaches other processes, too: records have the number of the last purge.
 
   def next_number(self) -> int:
     self.number += 1
@@ -161,12 +179,42 @@ class Shared:
   def invalidate(self, exchange: HttpExchange) -> Awaitable[bool]:
     """Forgets what a response has made invalid. Await the result before the response is sent."""
     items = exchange.invalidated()
+    mark = self._clear([key for key, _ in items if key is not None])
+    return self.store.invalidate(items, mark, self.has_uri_tags)
+
+  def clear(self, *keys: str) -> Awaitable[bool]:
+    """Clears records for all runs that have begun."""
+    return self.store.put_cleared(keys, self._clear(keys))
+
+  def _clear(self, keys: Iterable[str]) -> bytes:
+    mark = CLEARED + os.urandom(16)
     number = self.next_number()
-    for key, _ in items:
-      if key is not None:
-        self.mark(key, number)
-        self.unshared.pop(key, None)
-    return self.store.invalidate(items, self.has_uri_tags)
+    for key in keys:
+      self.mark(key, number)
+      self._know_cleared(key, mark)
+      self.unshared.pop(key, None)
+    return mark
+
+  def _know_cleared(self, key: str, mark: bytes) -> None:
+    if len(self._cleared) >= MAX_MARKS:
+      self._cleared.clear()
+    self._cleared[key] = mark
+
+  def is_cleared(self, key: str, record: bytes) -> bool:
+    """Returns whether this stands where a record was cleared, and learns it."""
+    if not record.startswith(CLEARED):
+      return False
+    if self._cleared.get(key) != record:
+      self._know_cleared(key, record)
+      self.mark(key, self.next_number())
+    return True
+
+  async def is_overtaken_elsewhere(self, number: int, key: str, index_key: str) -> bool:
+    """Returns whether a run must not store under these keys, which only the store may know."""
+    has_answered, record = await self.store.fetch_current(index_key)
+    if record is not None:
+      self.is_cleared(index_key, record)
+    return not has_answered or self.is_overtaken(number, key, index_key)
 
   # ---- Records
 
@@ -196,6 +244,7 @@ class Shared:
   ) -> Optional[bytes]:
     """Goes on after the first decision. Returns the record of the response."""
     store = self.store
+    record = self._without_cleared(exchange, record)
     while exchange.action == HTTP_VARIANT:
       assert record is not None
       store.remember(exchange.index_key, record)
@@ -204,12 +253,19 @@ class Shared:
       if record is None:
         record = await store.fetch(key)
       exchange.decide(record, store.now_ms)
+      record = self._without_cleared(exchange, record)
     if record is None or not (exchange.action in _USES or exchange.usable_if_error):
       return record
     verdict = store.epochs.judge(record, exchange.index_key, scope)
     if verdict == VALID:
       return record
     return self._without_purged(exchange, record, verdict)
+
+  def _without_cleared(self, exchange: HttpExchange, record: Optional[bytes]) -> Optional[bytes]:
+    if record is None or not self.is_cleared(exchange.key, record):
+      return record
+    exchange.decide(None, self.store.now_ms)
+    return None
 
   def _without_purged(self, exchange: HttpExchange, record: bytes, verdict: int) -> Optional[bytes]:
     """Decides again, on a record that was purged. Returns it if it can still be of use."""

@@ -60,6 +60,11 @@ LOG_INTERVAL = 60  # seconds
 
 _MEMO_SECONDS = 1.0
 _MEMO_MAX = 1024
+# What stands where a record was cleared: this, and random bytes. A run that began before must not
+# store its response there. It stays for longer than handlers usually take.
+CLEARED = b'cleared:'
+_CLEARED_SECONDS = 60.0
+
 _SPARE_MS = 60_000  # that parts of a body are kept longer than the head
 _MANY_BYTES = 4 << 20  # of a body that are put at once
 
@@ -402,11 +407,36 @@ class Store:
       return False
     return True
 
+  async def fetch_current(self, key: str) -> Tuple[bool, Optional[bytes]]:
+    """Returns whether the store has answered, and what it has for a key, purged or not."""
+    try:
+      return True, await self._records.fetch(key)
+    except CachetteError as error:
+      self._linked().failed(error)
+      return False, None
+
+  async def put_cleared(self, keys: Iterable[str], mark: bytes) -> bool:
+    """Clears records, and puts a mark in their place. Returns whether that succeeded."""
+    link, listed = self._linked(), list(keys)
+    for key in listed:
+      link.memo.pop(key, None)
+    try:
+      if listed:
+        await self._records.put_many(dict.fromkeys(listed, mark), _CLEARED_SECONDS)
+    except CachetteError as error:
+      link.failed(error)
+      return False
+    return True
+
   async def invalidate(
-    self, invalidated: Iterable[Tuple[Optional[str], bytes]], uri_tags: bool = False
+    self,
+    invalidated: Iterable[Tuple[Optional[str], bytes]],
+    mark: bytes,
+    uri_tags: bool = False,
   ) -> bool:
     """Forgets what HttpExchange.invalidated() returns: clears keys, and purges tags.
 
+    mark: what to put in the place of cleared records; see CLEARED.
     uri_tags: whether records may have a key with more than the URI (cookies, bodies), so that tags
       of URIs must be purged too. That adds an entry to the log of purges.
 
@@ -423,9 +453,9 @@ class Store:
         await self.purge(Entry(tags=tuple(tags)))
     except CachetteError as error:
       self._linked().failed(error)
-      await self.clear(keys)
+      await self.put_cleared(keys, mark)
       return False
-    return await self.clear(keys)
+    return await self.put_cleared(keys, mark)
 
   async def purge(self, entry: Entry) -> None:
     """Adds an entry to the log of purges. Raises CachetteError if that fails."""
