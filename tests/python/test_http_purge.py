@@ -388,7 +388,14 @@ def test_when_an_entry_is_lost_everything_older_is_purged(make_class: MakeClass)
 
 
 @servers_only
-@pytest.mark.parametrize('damage', [b'', b'[]', b'{"all":1', b'{"keys":[1]}', b'{"new":["x"]}'])
+@pytest.mark.parametrize(
+  'damage',
+  [
+    *(b'', b'[]', b'{"all":1', b'{"keys":[1]}', b'{"new":["x"]}', b'[' * 200_000),
+    *(b'{"%s":["\\ud800"]}' % each for each in (b'tags', b'groups', b'keys', b'urls')),
+  ],
+  ids=lambda damage: damage[:20].decode(),
+)
 def test_an_entry_that_cannot_be_read_is_lost(make_class: MakeClass, damage: bytes) -> None:
   cls = make_class()
   store = Store(cls, SLOW)
@@ -402,6 +409,24 @@ def test_an_entry_that_cannot_be_read_is_lost(make_class: MakeClass, damage: byt
     return await Worker(cls).judge(made)
 
   assert asyncio.run(main()) == PURGED
+
+
+@servers_only
+@pytest.mark.parametrize('counter', [b'%d' % 2**63, b'9' * 40, b'9' * 5000, b'x', b'-5'])
+def test_a_counter_that_is_none_is_a_miss_or_starts_anew(
+  make_class: MakeClass, counter: bytes
+) -> None:
+  cls = make_class()
+  store = Store(cls, SLOW)
+
+  async def main() -> None:
+    await store._log.counters.put(_epochs.COUNTER, counter, 60)
+    for _ in range(2):
+      assert await store.fetch('http:a') is None
+      assert 0 <= store.epochs.number < 2**63
+
+  store._linked()
+  asyncio.run(main())
 
 
 @servers_only
@@ -693,6 +718,10 @@ WRONG: Dict[str, Tuple[Dict[str, Any], Type[Exception], str]] = {
   'an empty tag': ({'tags': ['']}, TypeError, 'tags must be a non-empty str'),
   'bytes': ({'tags': [b'x']}, TypeError, 'tags must be a non-empty str'),
   'a number': ({'url': [1]}, TypeError, 'url must be a non-empty str'),
+  'a number alone': ({'url': 1}, TypeError, 'url must be a non-empty str'),
+  'half of a character': ({'tags': '\ud800'}, ValueError, 'tags has .* not valid Unicode'),
+  'half of a character in a group': ({'group': '\ud800'}, ValueError, 'group has'),
+  'half of a character in a url': ({'url': 'https://a/\ud800'}, ValueError, 'url has'),
   'a relative url': ({'url': '/a'}, ValueError, 'not an absolute'),
   'a relative prefix': ({'prefix': '/a'}, ValueError, 'not an absolute'),
   'all that is not True': ({'all': 'no'}, TypeError, 'all must be True or False'),

@@ -48,6 +48,7 @@ STARTING = 'http:epoch:starting'  # a lock of the worker that starts the counter
 ENTRY = 'http:purge:{}'
 
 _FLOOR = 10**15  # a counter below it was not started: microseconds since 1970 are above
+_COUNTER_MAX = 2**63 - 1
 _COUNTER_SECONDS = 10 * 365 * 86_400
 _ENTRY_SECONDS = 30 * 86_400
 _STARTING_SECONDS = 5
@@ -105,13 +106,15 @@ class Entry(NamedTuple):
       flags = {name: bool(fields.get(name)) for name in ('all', 'soft')}
       fields = {**names, **flags}
       return cls(**fields)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
       return None
 
 
 def _texts(value: Any) -> Tuple[str, ...]:
   if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
     raise TypeError('not an array of strings')
+  for each in value:
+    encode_tag(each)  # raises ValueError if that is not possible
   return tuple(value)
 
 
@@ -344,11 +347,12 @@ def decode_tag(tag: bytes) -> str:
 
 
 def _read_number(digits: Optional[bytes]) -> int:
-  """Returns the value of a counter; 0 if there is none."""
+  """Returns the value of a counter; 0 if there is none, or if no counter can have it."""
   try:
-    return int(digits or b'0')
+    number = int(digits or b'0')
   except ValueError:
     return 0
+  return number if number <= _COUNTER_MAX else 0
 
 
 def _now_us() -> int:

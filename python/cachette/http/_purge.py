@@ -19,11 +19,12 @@ from typing import (
   Union,
 )
 
+from .._advice import short
 from .._cachette import HttpPolicy, http_uri_key
 from .._core import Cachette
 from .._exceptions import CachetteError
 from . import _uris
-from ._epochs import PURGED, SOFT, VALID, Entry, Epochs
+from ._epochs import PURGED, SOFT, VALID, Entry, Epochs, encode_tag
 from ._store import Store, policies_of
 
 __all__ = ['PURGED', 'SOFT', 'VALID', 'Auth', 'Epochs', 'purge', 'purge_app']
@@ -99,10 +100,16 @@ def _texts(name: str, value: Texts) -> Tuple[str, ...]:
   """Returns one text, several, or none as a tuple."""
   if value is None:
     return ()
+  if not isinstance(value, Iterable):
+    raise TypeError(f'{name} must be a non-empty str, or several, not {short(value)}')
   texts = (value,) if isinstance(value, str) else tuple(value)
   for text in texts:
     if not isinstance(text, str) or not text:
-      raise TypeError(f'{name} must be a non-empty str, or several, not {text!r}')
+      raise TypeError(f'{name} must be a non-empty str, or several, not {short(text)}')
+    try:
+      encode_tag(text)
+    except UnicodeEncodeError:
+      raise ValueError(f'{name} has {short(text)}, which is not valid Unicode') from None
   return texts
 
 
