@@ -149,6 +149,7 @@ BAD = {
   'query': bad_choice('query', "'keep', 'drop' or 'sort'"),
   'no_vary_search': [
     (None, TYPE, 'no_vary_search must be a str, not NoneType (None).'),
+    ('\ud800', VALUE, "no_vary_search has '\\ud800', which is not valid Unicode."),
     ('params=(', VALUE, '"no_vary_search" is "params=(", which is not a valid value of No-Vary'),
   ],
   'normalize': bad_choices('normalize', "'accept-encoding' or 'accept-language'"),
@@ -167,6 +168,7 @@ BAD = {
   'cache_status': [
     (None, TYPE, 'cache_status must be True, False or the name of the cache, not NoneType (None).'),
     ('', VALUE, "cache_status has '', which cannot name a cache. Begin it with a letter"),
+    ('a' * 101, VALUE, 'cache_status is a name of 101 characters. Use at most 100.'),
     ('1st', VALUE, "cache_status has '1st', which cannot name a cache."),
     ('my cache', VALUE, "cache_status has 'my cache', which cannot name a cache."),
     ('a\n', VALUE, "cache_status has 'a\\n', which cannot name a cache."),

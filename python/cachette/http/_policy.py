@@ -33,6 +33,7 @@ _VARY_ALLOW = ('cookie', 'authorization')
 _ETAG = ('weak', 'strong', 'none')
 
 MAX_SECONDS = 2**31  # the longest duration that HTTP caches count (RFC 9111, 1.2.2)
+MAX_CACHE_NAME = 100  # characters, which the library accepts
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CACHE_NAME = re.compile(r"[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*")  # RFC 9651, 3.3.4
@@ -303,6 +304,10 @@ def _check_size(name: str, value: Any) -> int:
 def _check_text(name: str, value: Any) -> str:
   if not isinstance(value, str):
     raise TypeError(f'{name} must be a str, not {_show(value)}.')
+  try:
+    value.encode()
+  except UnicodeEncodeError:
+    raise ValueError(f'{name} has {short(value)}, which is not valid Unicode.') from None
   return value
 
 
@@ -314,6 +319,8 @@ def _check_cache_status(name: str, value: Any) -> Union[bool, str]:
       f'{name} has {short(value)}, which cannot name a cache. Begin it with a letter, and use '
       'letters, digits, ".", "_" and "-".'
     )
+  if isinstance(value, str) and len(value) > MAX_CACHE_NAME:
+    raise ValueError(f'{name} is a name of {len(value)} characters. Use at most {MAX_CACHE_NAME}.')
   return value
 
 
