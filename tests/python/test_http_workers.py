@@ -3,12 +3,14 @@
 know as little of each other as two processes."""
 
 import asyncio
-from typing import Any, Dict
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, Iterator, List
 
 import pytest
 from asgi import App, Client, Wrap, class_of, get, in_loop, make_scope, send_body, stats_of
-from cachette.http import _shared
-from conftest import on_stores
+from cachette.http import Policy, _shared
+from conftest import MakeClass, inmemory_only, on_stores
 
 
 class Site(App):
@@ -101,3 +103,38 @@ async def test_what_is_known_of_clears_is_bounded(
     assert max(len(each._shared._cleared) for each in (one, two)) <= 10
   assert (await get(one, '/49')).is_hit
   assert class_of(one) is class_of(two)
+
+
+# ---- Threads
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+  """Lets threads take turns as often as they can."""
+  before = sys.getswitchinterval()
+  sys.setswitchinterval(1e-6)
+  yield
+  sys.setswitchinterval(before)
+
+
+@inmemory_only
+def test_event_loops_in_threads_share_numbers_marks_and_what_is_not_shared(
+  make_class: MakeClass, switching: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  monkeypatch.setattr(_shared, 'MAX_MARKS', 20)
+  monkeypatch.setattr(_shared, 'MAX_UNSHARED', 20)
+  monkeypatch.setattr(_shared, 'UNSHARED_SECONDS', 0.0001)
+  shared = _shared.Shared(make_class(), Policy())
+
+  def work(name: int) -> List[int]:
+    numbers = []
+    for i in range(3000):
+      numbers.append(shared.next_number())
+      shared.mark(f'{name} {i}', numbers[-1])
+      shared.remember_unshared(f'{name} {i}')
+      shared.is_unshared(f'{name} {i - 1}')
+    return numbers
+
+  with ThreadPoolExecutor(8) as pool:
+    taken = [each for numbers in pool.map(work, range(8)) for each in numbers]
+  assert len(set(taken)) == len(taken) == 24_000

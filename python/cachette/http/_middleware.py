@@ -284,7 +284,7 @@ class CacheMiddleware:
     """Runs the application for one request only."""
     shared = self._shared
     shared.counters.misses += 1
-    shared.number = number = shared.number + 1
+    number = shared.next_number()
     scope[MARK] = True
     return Run(shared, self._inner(), exchange, scope, receive, send, record, number).drive()
 

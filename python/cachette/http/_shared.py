@@ -5,6 +5,7 @@ A framework may make several: Litestar makes one for each route handler.
 """
 
 import os
+from itertools import count
 from logging import getLogger
 from time import monotonic, time
 from typing import (
@@ -73,7 +74,7 @@ class Shared:
   """
 
   __slots__ = (
-    *('__weakref__', '_cleared', '_floor', '_logged', '_marks', 'bodies', 'c_policy'),
+    *('__weakref__', '_cleared', '_floor', '_logged', '_marks', '_numbers', 'bodies', 'c_policy'),
     *(
       'cache_status',
       'cls',
@@ -108,6 +109,7 @@ class Shared:
     self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, Tuple[int, int]] = {}
     self._cleared: Dict[str, bytes] = {}
+    self._numbers = count(1)
     self.number = self._floor = 0
 
   def loop(self, running: 'AbstractEventLoop') -> 'Loop':
@@ -141,15 +143,15 @@ class Shared:
   # learns it. purge() reaches other processes, too: records have the number of the last purge.
 
   def next_number(self) -> int:
-    self.number += 1
-    return self.number
+    self.number = number = next(self._numbers)  # event loops of other threads take some, too
+    return number
 
   def mark(self, key: str, number: int) -> None:
     number = max(number, self._marks.pop(key, (0, 0))[0])
     self._marks[key] = number, self.next_number()  # the last one in the dict
     if len(self._marks) > MAX_MARKS:
-      oldest = next(iter(self._marks))
-      self._floor = max(self._floor, self._marks.pop(oldest)[0])
+      for oldest in list(self._marks)[: MAX_MARKS // 10 + 1]:
+        self._floor = max(self._floor, self._marks.pop(oldest, (0, 0))[0])
 
   def is_overtaken(self, number: int, *keys: str) -> bool:
     """Returns whether a run must not store under these keys."""
@@ -163,7 +165,7 @@ class Shared:
   def remember_unshared(self, key: str) -> None:
     now = monotonic()
     if len(self.unshared) >= MAX_UNSHARED:
-      self.unshared = {each: end for each, end in self.unshared.items() if end > now}
+      self.unshared = {each: end for each, end in list(self.unshared.items()) if end > now}
     if len(self.unshared) < MAX_UNSHARED:
       self.unshared[key] = now + UNSHARED_SECONDS
 
