@@ -32,7 +32,9 @@ class Answer:
     self.status = response.status
     self.fields = [(name.lower(), value) for name, value in response.getheaders()]
     self.body = response.read()
-    self.is_hit = ';hit' in self.one('cache-status') if self.all('cache-status') else False
+    status = ' '.join(self.all('cache-status'))
+    # A client that asks again at once may wait for the end of the run that has just answered it.
+    self.is_hit = ';hit' in status or ';collapsed' in status
 
   def all(self, name: str) -> List[str]:
     return [value for each, value in self.fields if each == name]

@@ -424,7 +424,7 @@ class Run:
     except ValueError:
       self._settle_unstored(exchange.not_stored or 'too-large')
       return
-    if await shared.is_overtaken_elsewhere(self._number, key, index_key):
+    if shared.is_overtaken(self._number, key, index_key):
       self._settle_unstored('overtaken')
       return
     shared.mark(key, self._number)
@@ -448,8 +448,9 @@ class Run:
     stored = await shared.store.put(key, head, parts, exchange.keep_ms)
     if stored and index is not None:
       stored = await shared.store.put_index(index_key, index)
-    if shared.is_overtaken(self._number, key, index_key):
-      await shared.clear(key, index_key)
+    if await shared.is_overtaken_elsewhere(self._number, key, index_key):
+      shared.counters.pass_on('overtaken')
+      await shared.take_back(key, index_key)
     elif stored:
       shared.counters.stored += 1
 

@@ -138,9 +138,10 @@ class Shared:
   # A response that was made before a key was cleared, or before a newer response was stored, must
   # not be stored after it. So runs have numbers, and so have keys: of the run whose response was
   # stored last, or of the time at which they were cleared. Other processes do not know the numbers.
-  # So a mark stands in the store where a record was cleared. It is looked for before a response is
-  # stored: one that is new to this process is from after the run began. A request that finds one
-  # learns it. purge() reaches other processes, too: records have the number of the last purge.
+  # So a mark stands in the store where a record was cleared, and beside it. A request that finds
+  # one learns it. After a response was stored, the mark beside it is looked for: one that is new to
+  # this process is from after the run began, so the response is taken back. purge() reaches other
+  # processes, too: records have the number of the last purge.
 
   def next_number(self) -> int:
     self.number = number = next(self._numbers)  # event loops of other threads take some, too
@@ -184,9 +185,12 @@ class Shared:
     mark = self._clear([key for key, _ in items if key is not None])
     return self.store.invalidate(items, mark, self.has_uri_tags)
 
-  def clear(self, *keys: str) -> Awaitable[bool]:
-    """Clears records for all runs that have begun."""
-    return self.store.put_cleared(keys, self._clear(keys))
+  def take_back(self, key: str, index_key: str) -> Awaitable[bool]:
+    """Clears what a run has stored although it was overtaken. No other run is overtaken by that."""
+    mark = self._cleared.get(index_key)
+    if mark is None:  # a newer response was stored
+      return self.store.clear([key, index_key])
+    return self.store.put_mark([key, index_key], mark, is_new=False)
 
   def _clear(self, keys: Iterable[str]) -> bytes:
     mark = CLEARED + os.urandom(16)
@@ -212,10 +216,10 @@ class Shared:
     return True
 
   async def is_overtaken_elsewhere(self, number: int, key: str, index_key: str) -> bool:
-    """Returns whether a run must not store under these keys, which only the store may know."""
-    has_answered, record = await self.store.fetch_current(index_key)
-    if record is not None:
-      self.is_cleared(index_key, record)
+    """Returns whether a run must take back what it has stored, which only the store may know."""
+    has_answered, mark = await self.store.fetch_mark(index_key)
+    if mark is not None:
+      self.is_cleared(index_key, mark)
     return not has_answered or self.is_overtaken(number, key, index_key)
 
   # ---- Records

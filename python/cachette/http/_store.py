@@ -60,9 +60,10 @@ LOG_INTERVAL = 60  # seconds
 
 _MEMO_SECONDS = 1.0
 _MEMO_MAX = 1024
-# What stands where a record was cleared: this, and random bytes. A run that began before must not
-# store its response there. It stays for longer than handlers usually take.
+# What stands where a record was cleared, and beside it: this, and random bytes. A run that began
+# before must not store its response. It stays for longer than handlers usually take.
 CLEARED = b'cleared:'
+_BESIDE = ':cleared'
 _CLEARED_SECONDS = 60.0
 
 _SPARE_MS = 60_000  # that parts of a body are kept longer than the head
@@ -407,20 +408,26 @@ class Store:
       return False
     return True
 
-  async def fetch_current(self, key: str) -> Tuple[bool, Optional[bytes]]:
-    """Returns whether the store has answered, and what it has for a key, purged or not."""
+  async def fetch_mark(self, key: str) -> Tuple[bool, Optional[bytes]]:
+    """Returns whether the store has answered, and the mark of the last clear of a key."""
     try:
-      return True, await self._records.fetch(key)
+      return True, await self._records.fetch(key + _BESIDE)
     except CachetteError as error:
       self._linked().failed(error)
       return False, None
 
-  async def put_cleared(self, keys: Iterable[str], mark: bytes) -> bool:
-    """Clears records, and puts a mark in their place. Returns whether that succeeded."""
+  async def put_mark(self, keys: Iterable[str], mark: bytes, is_new: bool = True) -> bool:
+    """Clears records, and puts a mark in their place. Returns whether that succeeded.
+
+    is_new: whether the mark is not beside them yet. It gets there first: so who puts a record after
+      the mark is in its place finds the one beside it.
+    """
     link, listed = self._linked(), list(keys)
     for key in listed:
       link.memo.pop(key, None)
     try:
+      if listed and is_new:
+        await self._records.put_many({key + _BESIDE: mark for key in listed}, _CLEARED_SECONDS)
       if listed:
         await self._records.put_many(dict.fromkeys(listed, mark), _CLEARED_SECONDS)
     except CachetteError as error:
@@ -453,9 +460,9 @@ class Store:
         await self.purge(Entry(tags=tuple(tags)))
     except CachetteError as error:
       self._linked().failed(error)
-      await self.put_cleared(keys, mark)
+      await self.put_mark(keys, mark)
       return False
-    return await self.put_cleared(keys, mark)
+    return await self.put_mark(keys, mark)
 
   async def purge(self, entry: Entry) -> None:
     """Adds an entry to the log of purges. Raises CachetteError if that fails."""
