@@ -146,26 +146,24 @@ PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
   return created;
 }
 
-/* Runs a call that is a function of the module. Its arguments are the class and those of the call.
- */
-static PyObject *create_call_of(PyObject *module, const char *name, enum call_kind kind,
-                                PyObject *const *args, Py_ssize_t count) {
+PyObject *cache_call_of(PyObject *module, const char *name, enum call_kind kind, cache_runner *run,
+                        PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
   int wanted = 1 + call_signatures[kind].max_args;
   config_object *config = count == wanted ? cache_config_of(state, name, args[0]) : NULL;
   if (count != wanted) PyErr_Format(PyExc_TypeError, "%s() takes %d arguments", name, wanted);
   if (config == NULL) return NULL;
-  PyObject *created = create_call(state, config, kind, args + 1);
+  PyObject *result = run(state, config, kind, args + 1);
   Py_DECREF(config);
-  return created;
+  return result;
 }
 
 PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return create_call_of(module, "fetch_as", CALL_FETCH_AS, args, count);
+  return cache_call_of(module, "fetch_as", CALL_FETCH_AS, create_call, args, count);
 }
 
 PyObject *cache_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return create_call_of(module, "store", CALL_STORE, args, count);
+  return cache_call_of(module, "store", CALL_STORE, create_call, args, count);
 }
 
 /* ---- Calling the class ---- */

@@ -19,6 +19,16 @@ config_object *cache_config_of(ext_state *state, const char *function, PyObject 
 PyObject *cache_call(ext_state *state, PyObject *self, enum call_kind kind,
                      PyObject *const *arguments);
 
+/* Runs a call of a configuration. `arguments` is as call_parse() fills it. Returns what the caller
+ * gets, or NULL with an exception set. */
+typedef PyObject *cache_runner(ext_state *state, config_object *config, enum call_kind kind,
+                               PyObject *const *arguments);
+
+/* Runs a call that is a function of the module. `args` are the class and the arguments of the call;
+ * `name` is for messages. Returns what `run` returns, or NULL with an exception set. */
+PyObject *cache_call_of(PyObject *module, const char *name, enum call_kind kind, cache_runner *run,
+                        PyObject *const *args, Py_ssize_t count);
+
 /* fetch_as(cls, key, default, returns): an awaitable for a fetch whose value is converted to a
  * type. */
 PyObject *cache_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count);

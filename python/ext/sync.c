@@ -82,26 +82,12 @@ PyObject *sync_call(ext_state *state, PyObject *self, enum call_kind kind,
   return result;
 }
 
-/* Runs a call that is a function of the module. Its arguments are the class and those of the call.
- */
-static PyObject *run_call_of(PyObject *module, const char *name, enum call_kind kind,
-                             PyObject *const *args, Py_ssize_t count) {
-  ext_state *state = PyModule_GetState(module);
-  int wanted = 1 + call_signatures[kind].max_args;
-  config_object *config = count == wanted ? cache_config_of(state, name, args[0]) : NULL;
-  if (count != wanted) PyErr_Format(PyExc_TypeError, "%s() takes %d arguments", name, wanted);
-  if (config == NULL) return NULL;
-  PyObject *result = call_blocking(state, config, kind, args + 1);
-  Py_DECREF(config);
-  return result;
-}
-
 PyObject *sync_fetch_as(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return run_call_of(module, "fetch_as_now", CALL_FETCH_AS, args, count);
+  return cache_call_of(module, "fetch_as_now", CALL_FETCH_AS, call_blocking, args, count);
 }
 
 PyObject *sync_store(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  return run_call_of(module, "store_now", CALL_STORE, args, count);
+  return cache_call_of(module, "store_now", CALL_STORE, call_blocking, args, count);
 }
 
 /* ---- The type ---- */
