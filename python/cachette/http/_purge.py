@@ -25,6 +25,7 @@ from .._core import Cachette
 from .._exceptions import CachetteError
 from . import _uris
 from ._epochs import PURGED, SOFT, VALID, Entry, Epochs, encode_tag
+from ._policy import check_bool
 from ._store import Store, policies_of
 
 __all__ = ['PURGED', 'SOFT', 'VALID', 'Auth', 'Epochs', 'purge', 'purge_app']
@@ -79,8 +80,8 @@ async def purge(
     **_of_urls(_texts('url', url), cache, policy),
     prefixes=tuple(map(_uris.normalize, _texts('prefix', prefix))),
     **_of_groups(_texts('group', group), _texts('tags', tags), origin),
-    all=_flag('all', all),
-    soft=_flag('soft', soft),
+    all=check_bool('all', all),
+    soft=check_bool('soft', soft),
   )
   if not (entry.urls or entry.prefixes or entry.tags or entry.groups or entry.all):
     raise TypeError(
@@ -111,12 +112,6 @@ def _texts(name: str, value: Texts) -> Tuple[str, ...]:
     except UnicodeEncodeError:
       raise ValueError(f'{name} has {short(text)}, which is not valid Unicode') from None
   return texts
-
-
-def _flag(name: str, value: object) -> bool:
-  if not isinstance(value, bool):
-    raise TypeError(f'{name} must be True or False, not {value!r}')
-  return value
 
 
 def _of_urls(urls: Iterable[str], cache: Type[Cachette], policy: Any) -> Dict[str, Any]:
