@@ -16,7 +16,10 @@ from cachette import Cachette, CachetteError
 from cachette._cachette import (
   HttpExchange,
   HttpPolicy,
+  any_obeys,
+  current_control,
   fetch_as,
+  http_control,
   http_describe,
   http_matches,
   http_tags,
@@ -24,6 +27,7 @@ from cachette._cachette import (
   store,
   store_now,
 )
+from cachette.http import OnlyIfCached
 
 
 class Json(Cachette):
@@ -71,6 +75,13 @@ class Signed(Cachette):
 
 
 Signed.load_config(lambda: [('secret', 'of sixteen bytes'), ('compression', 'zlib')])
+
+
+class Obeying(Cachette):
+  pass
+
+
+Obeying.load_config(lambda: [('request_control', True), ('memory_name', 'obeying')])
 
 KEY, LONG, VALUE = 'key:1', 'k' * 65537, 'value' * 20
 LARGE = 'v' * 5000
@@ -285,6 +296,42 @@ def http_refuse() -> None:
   refuse(lambda: http_uri_key(POLICY, 'a'))
 
 
+CONTROLLED = [
+  (b'host', b'a.com'),
+  (b'Cache-Control', b'max-age=60'),
+  (b'cache-control', b'no-store'),
+]
+
+
+def http_controlled() -> None:
+  control = http_control(CONTROLLED)
+  assert control is not None and control.max_age == 60 and control.min_fresh is None
+  token = current_control.set(control)
+  finish(Obeying().put(KEY, VALUE))
+  finish(Obeying().fetch(KEY))
+  control.end()
+  finish(Obeying().fetch(KEY))
+  current_control.reset(token)
+
+
+def http_only_if_cached() -> None:
+  token = current_control.set(http_control([(b'cache-control', b'only-if-cached')]))
+  try:
+    finish(Obeying().fetch('absent'))
+  except OnlyIfCached:
+    return
+  finally:
+    current_control.reset(token)
+  raise AssertionError('it did not fail')
+
+
+def http_uncontrolled() -> None:
+  assert http_control(FIELDS) is None and any_obeys()
+  refuse_at_once(http_control, 5)
+  refuse_at_once(http_control, [*CONTROLLED, (b'pragma', 'no-cache')])
+  refuse_at_once(http_control, [*CONTROLLED, (b'pragma',)])
+
+
 CALLS: Dict[str, Callable[[], Any]] = {
   'construct': Cachette,
   'repr': lambda: repr(cache),
@@ -378,6 +425,9 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'HTTP, refused': http_refuse,
   'HTTP, key': lambda: http_uri_key(POLICY, 'http://a.com/'),
   'HTTP, policy': lambda: HttpPolicy(key_cookies=['a', 'b'], no_vary_search='key-order'),
+  'HTTP, controlled calls': http_controlled,
+  'HTTP, only if cached': http_only_if_cached,
+  'HTTP, no control': http_uncontrolled,
   'twice': reuse,
   'throw': throw,
   'close': close,
