@@ -41,8 +41,13 @@ def count(path: str) -> str:
   return f'{path} {runs[path]}'
 
 
-@cache_response(1, swr=1, sie=60)
-async def brief(path: str) -> str:
+@cache_response(60, swr=600)
+async def refreshed(path: str) -> str:
+  return count(path)
+
+
+@cache_response(60, sie=600)
+async def failing(path: str) -> str:
   return count(path)
 
 
@@ -74,7 +79,17 @@ async def shown(path: str) -> str:
   return json.dumps(runs)
 
 
-HANDLERS = {'brief': brief, 'items': item, 'slow': slow, 'large': large, 'runs': shown}
+HANDLERS = {
+  'refreshed': refreshed,
+  'failing': failing,
+  'items': item,
+  'slow': slow,
+  'large': large,
+  'runs': shown,
+}
+
+# Responses that are this old when they come, so that they are stale at once.
+AGES = {'refreshed': 100, 'failing': 100}
 
 
 @cache_response(60)
@@ -114,17 +129,20 @@ async def shop(scope: Any, receive: Any, send: Any) -> None:
   elif path.startswith('/stream'):
     await send_stream(send, path)
   else:
-    handler = changed if scope['method'] == 'POST' else HANDLERS[path.split('/')[1]]
+    kind = path.split('/')[1]
+    handler = changed if scope['method'] == 'POST' else HANDLERS[kind]
     while (await receive()).get('more_body', False):
       pass  # Hypercorn closes the connection if the body was not read
-    await send_text(send, await handler(path))
+    await send_text(send, await handler(path), AGES.get(kind, 0))
 
 
-async def send_text(send: Any, text: str) -> None:
+async def send_text(send: Any, text: str, age: int) -> None:
   headers: Tuple[Tuple[bytes, bytes], ...] = (
     (b'content-type', b'text/plain'),
     (b'content-length', b'%d' % len(text)),
   )
+  if age:
+    headers = (*headers, (b'age', b'%d' % age))
   await send({'type': 'http.response.start', 'status': 200, 'headers': headers})
   await send({'type': 'http.response.body', 'body': text.encode()})
 

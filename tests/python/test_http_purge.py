@@ -17,7 +17,7 @@ from cachette.http import _epochs
 from cachette.http._epochs import PURGED, SOFT, VALID, Entry, Epochs
 from cachette.http._purge import purge
 from cachette.http._store import Store
-from conftest import MakeClass, inmemory_only
+from conftest import CHOSEN_BACKENDS, MakeClass, inmemory_only
 from http_records import GROUP, SLOW, Made, judge, make, put, read, scope_of
 from services.redis import RedisServer
 
@@ -345,7 +345,7 @@ def lose(cls: Type[Cachette], *keys: str) -> Awaitable[Any]:
   return Store(cls)._linked().log(10_000).entries.clear_many(keys)
 
 
-SERVERS = ['redis', 'memcached', 'mongodb', 'dynamodb', 'pickle']
+SERVERS = [each for each in CHOSEN_BACKENDS if each != 'inmemory']
 servers_only = pytest.mark.parametrize('backend', SERVERS, indirect=True)
 
 
