@@ -51,7 +51,8 @@ def test_curl_shows_what_the_guide_says(tmp_path: pathlib.Path) -> None:
   app, start = blocks[0], blocks[1]
   assert app.is_app and start.language == 'sh'
   (tmp_path / 'app.py').write_text(app.code, encoding='utf-8')
-  prepare, command = start.code.splitlines()
+  install, prepare, command = start.code.splitlines()
+  assert install == 'pip install fastapi uvicorn'
   assert command.startswith('uvicorn app:app ')
   subprocess.run(['sh', '-c', prepare], cwd=tmp_path, check=True)
   steps = [
