@@ -62,9 +62,9 @@ class CodecError(CachetteError):
 class OnlyIfCached(Exception):
   """A value is not in the cache, and the request has `Cache-Control: only-if-cached`.
 
-  Only caches with the option `request_control` raise it. RequestControl turns it into the status
-  504, so let it pass. It is not a CachetteError: a handler that goes on without a cache when the
-  cache fails does not catch it.
+  Only caches with the option `request_control` raise it. RequestControl and CacheMiddleware turn it
+  into the status 504, so let it pass. It is not a CachetteError: a handler that goes on without a
+  cache when the cache fails does not catch it.
   """
 
   __module__ = 'cachette.http'  # the public name, also in tracebacks

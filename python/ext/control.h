@@ -2,7 +2,7 @@
 /*
  * Control: what the Cache-Control of a request asks of the calls that answer it.
  *
- * The middleware cachette.http.RequestControl puts a Control into a context variable, so tasks and
+ * The middlewares of cachette.http put a Control into a context variable, so tasks and
  * threads of other requests do not see it. Calls look at that variable only if their configuration
  * has the option `request_control`.
  */

@@ -36,7 +36,7 @@
     "Acceptance of values that were stored without secret or compression")                         \
   X(ttl, SECONDS, "60", NULL, 1, 3600, "", SHOWN, "Default time to live of an entry, in seconds")  \
   X(request_control, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                      \
-    "Whether calls obey the Cache-Control of the request, under a middleware of cachette.http")     \
+    "Whether calls obey the Cache-Control of the request, under a middleware of cachette.http")    \
   X(timeout, DURATION, "1", NULL, 1, 3600000, "", SHOWN, "Time limit of an operation, in seconds") \
   X(connect_timeout, DURATION, "2", NULL, 1, 3600000, "", SHOWN,                                   \
     "Time limit for connecting to a server, in seconds")                                           \

@@ -6,9 +6,9 @@ The request is told to the calls by a context variable, so that requests do not 
     RequestControl   headers --> Control --> current_control, a context variable
     a call           current_control --> what it does        (control.c and call.c of the extension)
 
-Another middleware that runs the application wraps it in RequestControl, or does the same itself: it
-sets `current_control` to control_of(scope), and at the end it restores the variable and calls
-end().
+CacheMiddleware wraps the application in RequestControl if a configuration has the option. Another
+middleware that runs the application does so, too, or does the same itself: it sets
+`current_control` to control_of(scope), and at the end it restores the variable and calls end().
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -34,6 +34,8 @@ def control_of(scope: 'Scope') -> Optional[Control]:
 
 class RequestControl:
   """ASGI middleware that makes calls of the cache obey the request's Cache-Control (RFC 9111).
+
+  CacheMiddleware does the same, so an application that has it does not need this one.
 
   Only the calls of a cache with the option `request_control` obey. That option is off by default,
   for a reason: anyone who can send a request can then cause misses, and so make the application
