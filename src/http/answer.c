@@ -111,12 +111,18 @@ static void list_answer(cachette_http_exchange *exchange, cachette__http_listing
   list_times(exchange, stored, listing, has_date);
 }
 
-static void list_origin(const cachette_http_response *origin, cachette__http_listing *listing) {
-  cachette__http_message message;
-  bool is_valid = cachette__http_look_through(&message, origin->fields);
+/* Lists the fields of a response. What receive() has looked through is not looked through again. */
+static void list_origin(const cachette__http_state *state, const cachette_http_response *origin,
+                        cachette__http_listing *listing) {
+  cachette__http_message other;
+  const cachette__http_message *message = &state->answered.message;
+  bool is_known =
+      state->has_response && state->answered.response == origin && !state->answered.is_malformed;
+  bool is_valid = is_known || cachette__http_look_through(&other, origin->fields);
+  if (!is_known) message = &other;
   for (size_t i = 0; i < origin->fields.count; i++) {
     const cachette_http_field *field = &origin->fields.list[i];
-    if (is_valid && cachette__http_is_hop_by_hop(&message, field)) continue;
+    if (is_valid && cachette__http_is_hop_by_hop(message, field)) continue;
     cachette__http_list(listing, field->name, field->value);
   }
 }
@@ -138,7 +144,7 @@ size_t cachette_http_answer(cachette_http_exchange *exchange, const cachette_htt
                             bool collapsed, cachette_http_field *fields, size_t capacity) {
   cachette__http_listing listing = {fields, capacity, 0};
   if (origin != NULL)
-    list_origin(origin, &listing);
+    list_origin(cachette__http_state_in(exchange), origin, &listing);
   else if (exchange->action == CACHETTE_HTTP_ERROR)
     list_length(exchange, &listing);
   else if (cachette__http_state_of(exchange)->has_stored)

@@ -7,13 +7,38 @@
 
 /* ---- Writing ---- */
 
-static void add(cachette__sf_writer *writer, const char *key, cachette__sf_item value) {
-  value.key = cachette_str(key);
-  cachette__sf_write_parameter(writer, &value);
+/* The parameters are written as text, and not as items of a structured field, because each answer
+ * has this field. What is written are constants that are tokens, and numbers. */
+typedef struct line {
+  char *text;
+  size_t capacity, size; /* `size` counts what did not fit, too */
+} line;
+
+static void put(line *line, const char *text) {
+  size_t size = strlen(text);
+  if (line->size < line->capacity && size <= line->capacity - line->size)
+    memcpy(line->text + line->size, text, size);
+  line->size += size;
 }
 
-static void add_token(cachette__sf_writer *writer, const char *key, const char *token) {
-  add(writer, key, cachette__sf_token(cachette_str(token)));
+static void add_token(line *line, const char *key, const char *token) {
+  put(line, key);
+  put(line, token);
+}
+
+/* Numbers have at most 15 digits (RFC 9651, 3.3.1). */
+static void add_number(line *line, const char *key, int64_t number) {
+  char digits[24];
+  size_t at = sizeof digits;
+  uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+  if (left > UINT64_C(999999999999999)) left = UINT64_C(999999999999999);
+  digits[--at] = '\0';
+  do {
+    digits[--at] = (char)('0' + left % 10);
+    left /= 10;
+  } while (left > 0);
+  if (number < 0) digits[--at] = '-';
+  add_token(line, key, digits + at);
 }
 
 /* The parameter fwd (RFC 9211, 2.2); `detail` becomes the reason if fwd cannot tell it. */
@@ -39,16 +64,15 @@ static const char *forward_token(enum cachette_http_reason reason, const char **
   }
 }
 
-static void add_forwarded(cachette__sf_writer *writer, const cachette_http_exchange *exchange,
-                          int status, enum cachette_http_reason collapsed, const char **detail) {
+static void add_forwarded(line *line, const cachette_http_exchange *exchange, int status,
+                          enum cachette_http_reason collapsed, const char **detail) {
   bool is_forwarded = exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE;
-  add_token(writer, "fwd", forward_token(is_forwarded ? exchange->forwarded : collapsed, detail));
-  if (status != 0) add(writer, "fwd-status", cachette__sf_integer(status));
+  add_token(line, ";fwd=", forward_token(is_forwarded ? exchange->forwarded : collapsed, detail));
+  if (status != 0) add_number(line, ";fwd-status=", status);
   if (exchange->action == CACHETTE_HTTP_STORE || exchange->action == CACHETTE_HTTP_FRESHEN) {
-    if (exchange->not_stored == CACHETTE_HTTP_BECAUSE_NONE)
-      add(writer, "stored", cachette__sf_boolean(true));
+    if (exchange->not_stored == CACHETTE_HTTP_BECAUSE_NONE) put(line, ";stored");
   }
-  if (collapsed != CACHETTE_HTTP_BECAUSE_NONE) add(writer, "collapsed", cachette__sf_boolean(true));
+  if (collapsed != CACHETTE_HTTP_BECAUSE_NONE) put(line, ";collapsed");
 }
 
 /* Whole seconds, rounded down, so that a stale response never has 0. */
@@ -61,13 +85,21 @@ static bool has_ttl(const cachette_http_exchange *exchange) {
          exchange->action == CACHETTE_HTTP_FRESHEN;
 }
 
-size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,
-                                   int status, enum cachette_http_reason collapsed, char *text,
-                                   size_t capacity) {
+/* Writes the name of the cache. Returns its size; 0: it is not a token. */
+static size_t write_name(cachette_slice name, char *text, size_t capacity) {
   cachette__sf_writer writer;
   cachette__sf_writer_begin(&writer, CACHETTE__SF_LIST, text, capacity);
   cachette__sf_item cache = cachette__sf_token(name.size > 0 ? name : cachette_str("cachette"));
   cachette__sf_write_member(&writer, &cache);
+  size_t size = 0;
+  return cachette__sf_writer_end(&writer, &size) == CACHETTE_OK ? size : 0;
+}
+
+size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,
+                                   int status, enum cachette_http_reason collapsed, char *text,
+                                   size_t capacity) {
+  line line = {text, capacity, write_name(name, text, capacity)};
+  if (line.size == 0) return 0;
   const char *detail = "";
   if (exchange->not_stored != CACHETTE_HTTP_BECAUSE_NONE)
     detail = cachette_http_reason_token(exchange->not_stored);
@@ -75,13 +107,12 @@ size_t cachette__http_status_write(const cachette_http_exchange *exchange, cache
     detail = "only-if-cached";
   else if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE ||
            collapsed != CACHETTE_HTTP_BECAUSE_NONE)
-    add_forwarded(&writer, exchange, status, collapsed, &detail);
+    add_forwarded(&line, exchange, status, collapsed, &detail);
   else
-    add(&writer, "hit", cachette__sf_boolean(true));
-  if (has_ttl(exchange)) add(&writer, "ttl", cachette__sf_integer(seconds(exchange->ttl_ms)));
-  if (*detail != '\0') add_token(&writer, "detail", detail);
-  size_t size = 0;
-  return cachette__sf_writer_end(&writer, &size) == CACHETTE_OK ? size : 0;
+    put(&line, ";hit");
+  if (has_ttl(exchange)) add_number(&line, ";ttl=", seconds(exchange->ttl_ms));
+  if (*detail != '\0') add_token(&line, ";detail=", detail);
+  return line.size <= capacity ? line.size : 0;
 }
 
 /* ---- Reading ---- */
