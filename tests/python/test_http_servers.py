@@ -227,8 +227,7 @@ def test_a_stream_arrives_while_it_runs_and_is_a_hit_later(
   begun = time.monotonic() - start
   assert first + response.read() == STREAM
   assert time.monotonic() - start - begun > 0.1  # the rest took its time
-  hit = client.get(path)
-  assert (hit.body, hit.is_hit) == (STREAM, True)
+  hit = client.until_hit(path, STREAM)  # a request before the last message has waited for the run
   assert hit.one('content-length') == str(len(STREAM))
   assert client.runs()[path] == 1
 
