@@ -21,8 +21,10 @@ CHUNK = 10  # calls that are timed together
 
 SCOPES: Dict[str, Callable[[], Any]] = {
   'hit': make_scope,
+  'options': lambda: make_scope('OPTIONS'),
   'post': lambda: make_scope('POST', fields=[(b'content-length', b'0')]),
   'no-store': lambda: make_scope(fields=[(b'cache-control', b'no-store')]),
+  'cookie': lambda: make_scope(path='/cookie', fields=[(b'cookie', b'session=1')]),
   'unstored': lambda: make_scope(path='/unstored'),  # the response has no-store
 }
 
