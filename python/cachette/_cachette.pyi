@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import (
   Any,
@@ -241,6 +241,26 @@ class HttpPolicy:
   ) -> HttpPolicy: ...
 
 @final
+class HttpSend:
+  """The `send` of the application for a request that is passed on."""
+
+  def __init__(
+    self,
+    shared: Any,
+    send: Callable[[Any], Awaitable[None]],
+    exchange: Optional[HttpExchange] = None,
+    added: Optional[List[Tuple[bytes, bytes]]] = None,
+    trial: Any = None,
+  ) -> None:
+    """Makes a `send`.
+
+    exchange: that of the request; None: the response cannot make anything invalid.
+    added: the fields to add; None: the exchange knows them.
+    trial: takes over if the response can be stored; None: it is not stored in any case.
+    """
+  def __call__(self, message: Any) -> Awaitable[None]:
+    """Takes a message of the application."""
+
 class HttpExchange:
   """One request on its way through the HTTP cache.
 

@@ -15,6 +15,7 @@
  *     result         the result of an op as a Python value     codec, control
  *     call           the arguments of a call as an op          arguments, codec, control, lease
  *     ready          an awaitable whose result is known        awaitable
+ *     http_send      HttpSend: what is passed on               http_steps, ready
  *     http_exchange  HttpExchange: the type                    http_keep, http_request, http_steps
  *     http_keep      its records and bodies                    http_record, http_steps
  *     http_steps     its steps: decide, answer, receive        http_request, signature
@@ -72,7 +73,7 @@ enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, HTTP_PAIRS = 256, R
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
-  PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type;
+  PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type, *http_send_type;
   PyTypeObject *control_type;
 
   /* The class that was looked up last, and its Config. Both are NULL or none is. */
@@ -90,7 +91,9 @@ typedef struct ext_state {
   PyObject *str_method, *str_scheme, *str_path, *str_raw_path, *str_query_string, *str_headers;
   PyObject *str_type, *str_status, *str_body, *str_more_body;
   PyObject *str_response_start, *str_response_body; /* "http.response.start", "...body" */
-  PyObject *context_keyword;                        /* ("context",) */
+  PyObject *str_cache_status, *str_directives, *str_invalidate, *str_is_used;
+  PyObject *str_note_unstored, *str_scope, *str_send_after, *str_take_over, *str_vary;
+  PyObject *context_keyword; /* ("context",) */
 
   PyObject *current_control; /* a context variable: a Control, or None */
   bool any_obeys;            /* whether a configuration has the option `request_control` */

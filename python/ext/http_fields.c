@@ -177,6 +177,49 @@ void http_pairs_clear(ext_state *state) {
   for (size_t i = 0; i < HTTP_PAIRS; i++) Py_CLEAR(state->http_pairs[i]);
 }
 
+static bool has_upper(cachette_slice name) {
+  const char *text = name.data;
+  for (size_t i = 0; i < name.size; i++)
+    if (lower_of(text[i]) != text[i]) return true;
+  return false;
+}
+
+/* Returns whether a line was read from a pair that can be sent as it is. */
+static bool is_from(const cachette_http_field *line, PyObject *pair) {
+  PyObject *name = PyTuple_GET_ITEM(pair, 0), *value = PyTuple_GET_ITEM(pair, 1);
+  return line->name.data == PyBytes_AS_STRING(name) &&
+         line->value.data == PyBytes_AS_STRING(value) &&
+         line->value.size == (size_t)PyBytes_GET_SIZE(value) && PyBytes_CheckExact(name) &&
+         PyBytes_CheckExact(value) && !has_upper(line->name);
+}
+
+/* Returns the pair that a line was read from, or NULL. Lines have the order of their pairs, so
+ * `*at` only grows. */
+static PyObject *find_source(const http_fields *source, const cachette_http_field *line,
+                             size_t *at) {
+  for (size_t i = *at; i < source->count; i++) {
+    if (!is_from(line, source->owners[i])) continue;
+    *at = i + 1;
+    return source->owners[i];
+  }
+  return NULL;
+}
+
+PyObject *http_fields_list_from(ext_state *state, const cachette_http_field *lines, size_t count,
+                                const http_fields *source) {
+  PyObject *list = PyList_New((Py_ssize_t)count);
+  size_t at = 0;
+  for (size_t i = 0; i < count && list != NULL; i++) {
+    PyObject *pair = find_source(source, &lines[i], &at);
+    pair = pair != NULL ? Py_NewRef(pair) : find_or_make_pair(state, &lines[i]);
+    if (pair != NULL)
+      PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+    else
+      Py_CLEAR(list);
+  }
+  return list;
+}
+
 PyObject *http_fields_list(ext_state *state, const cachette_http_field *fields, size_t count) {
   PyObject *list = PyList_New((Py_ssize_t)count);
   for (size_t i = 0; i < count && list != NULL; i++) {

@@ -31,6 +31,11 @@ static inline cachette_http_fields http_fields_of(const http_fields *fields) {
 /* Returns fields as a list of pairs of bytes, with names in lower case. */
 PyObject *http_fields_list(ext_state *state, const cachette_http_field *fields, size_t count);
 
+/* The same for lines that a message has for the most part: a pair of it is used again, if it can
+ * be. */
+PyObject *http_fields_list_from(ext_state *state, const cachette_http_field *lines, size_t count,
+                                const http_fields *source);
+
 /* Forgets the pairs that http_fields_list() has kept. */
 void http_pairs_clear(ext_state *state);
 

@@ -156,6 +156,15 @@ PyObject *http_list_answer(http_exchange *self, bool collapsed) {
   return make_list(self, &listing);
 }
 
+PyObject *http_answer_received(http_exchange *self) {
+  struct listing listing = {&self->exchange, &self->received->response, false, false};
+  cachette_http_field lines[LINES];
+  size_t count = fill(&listing, lines, LINES);
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  if (count > LINES || state == NULL) return make_list(self, &listing);
+  return http_fields_list_from(state, lines, count, &self->received->fields);
+}
+
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords) {
   static const call_signature signature = {"answer", {"status", "headers", "collapsed"}, 0, 3};

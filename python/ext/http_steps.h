@@ -18,6 +18,9 @@ PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t cou
 /* Returns the headers of an answer from the record. */
 PyObject *http_list_answer(http_exchange *self, bool collapsed);
 
+/* Returns the headers of an answer to the response that was received last. There must be one. */
+PyObject *http_answer_received(http_exchange *self);
+
 PyObject *http_forward(http_exchange *self, PyObject *ignored);
 PyObject *http_receive(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                        PyObject *keywords);

@@ -10,6 +10,7 @@
 #include "http_fields.h"
 #include "http_policy.h"
 #include "http_record.h"
+#include "http_send.h"
 #include "lease.h"
 #include "loop_handle.h"
 #include "method.h"
@@ -35,6 +36,7 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->http_policy_type);
   Py_VISIT(state->http_exchange_type);
   Py_VISIT(state->http_record_type);
+  Py_VISIT(state->http_send_type);
   Py_VISIT(state->control_type);
   Py_VISIT(state->current_control);
   Py_VISIT(state->get_running_loop);
@@ -70,6 +72,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->http_policy_type);
   Py_CLEAR(state->http_exchange_type);
   Py_CLEAR(state->http_record_type);
+  Py_CLEAR(state->http_send_type);
   Py_CLEAR(state->control_type);
   Py_CLEAR(state->current_control);
   Py_CLEAR(state->get_running_loop);
@@ -114,6 +117,15 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_more_body);
   Py_CLEAR(state->str_response_start);
   Py_CLEAR(state->str_response_body);
+  Py_CLEAR(state->str_cache_status);
+  Py_CLEAR(state->str_directives);
+  Py_CLEAR(state->str_invalidate);
+  Py_CLEAR(state->str_is_used);
+  Py_CLEAR(state->str_note_unstored);
+  Py_CLEAR(state->str_scope);
+  Py_CLEAR(state->str_send_after);
+  Py_CLEAR(state->str_take_over);
+  Py_CLEAR(state->str_vary);
   return 0;
 }
 
@@ -156,15 +168,18 @@ static int create_http_types(PyObject *module, ext_state *state) {
   state->http_policy_type = create_type(module, &http_policy_spec);
   state->http_exchange_type = create_type(module, &http_exchange_spec);
   state->http_record_type = PyStructSequence_NewType(&http_record_desc);
+  state->http_send_type = create_type(module, &http_send_spec);
   if (state->http_policy_type == NULL || state->http_exchange_type == NULL ||
-      state->http_record_type == NULL)
+      state->http_record_type == NULL || state->http_send_type == NULL)
     return -1;
   state->http_exchange_type->tp_vectorcall = http_exchange_vectorcall;
+  state->http_send_type->tp_vectorcall = http_send_vectorcall;
 #if PY_VERSION_HEX < 0x030A0000
-  state->http_exchange_type->tp_new = NULL;
+  state->http_exchange_type->tp_new = state->http_send_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->http_policy_type) < 0 ||
       PyModule_AddType(module, state->http_exchange_type) < 0 ||
+      PyModule_AddType(module, state->http_send_type) < 0 ||
       PyModule_AddType(module, state->http_record_type) < 0)
     return -1;
   return http_add_actions(module);
@@ -192,6 +207,15 @@ static int intern_names(ext_state *state) {
   state->str_more_body = PyUnicode_InternFromString("more_body");
   state->str_response_start = PyUnicode_InternFromString("http.response.start");
   state->str_response_body = PyUnicode_InternFromString("http.response.body");
+  state->str_cache_status = PyUnicode_InternFromString("cache_status");
+  state->str_directives = PyUnicode_InternFromString("directives");
+  state->str_invalidate = PyUnicode_InternFromString("invalidate");
+  state->str_is_used = PyUnicode_InternFromString("is_used");
+  state->str_note_unstored = PyUnicode_InternFromString("note_unstored");
+  state->str_scope = PyUnicode_InternFromString("scope");
+  state->str_send_after = PyUnicode_InternFromString("send_after");
+  state->str_take_over = PyUnicode_InternFromString("take_over");
+  state->str_vary = PyUnicode_InternFromString("vary");
   state->context_keyword = Py_BuildValue("(N)", PyUnicode_InternFromString("context"));
   return PyErr_Occurred() ? -1 : 0;
 }

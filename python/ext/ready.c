@@ -136,6 +136,8 @@ static PyObject *take_result(ready *self) {
   return NULL;
 }
 
+PyObject *ready_take(PyObject *awaitable) { return take_result((ready *)awaitable); }
+
 /* Raises StopIteration with the result. */
 static PyObject *ready_next(ready *self) {
   PyObject *result = take_result(self);

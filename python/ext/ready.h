@@ -17,6 +17,9 @@ PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result);
  * itself raises it. */
 PyObject *ready_fail(ext_state *state, enum call_kind kind);
 
+/* Awaits a Ready: returns its result, or NULL with an exception set. */
+PyObject *ready_take(PyObject *awaitable);
+
 /* Frees all objects of the free list and releases their type. Later objects are not reused. */
 void ready_freelist_clear(ext_state *state);
 

@@ -16,6 +16,7 @@ from cachette import Cachette, CachetteError
 from cachette._cachette import (
   HttpExchange,
   HttpPolicy,
+  HttpSend,
   any_obeys,
   current_control,
   fetch_as,
@@ -281,6 +282,47 @@ def http_pass() -> None:
   exchange.answer(303, FIELDS * 40)
 
 
+class Passing:
+  """What HttpSend uses of cachette.http, as a trial too."""
+
+  cache_status, is_used, scope, vary = True, True, SCOPE, ()
+
+  def invalidate(self, exchange: HttpExchange) -> Any:
+    return cache.delete('absent')
+
+  def note_unstored(self, scope: Any, reason: str) -> None:
+    pass
+
+  def directives(self, status: int) -> bytes:
+    return b'no-store' if status == 200 else b'max-age=60'
+
+  def take_over(self, requested: int) -> Any:
+    return lambda message: None
+
+
+passing = Passing()
+
+
+def http_send() -> None:
+  def send(message: Any) -> None:
+    pass
+
+  post = {**SCOPE, 'method': 'POST'}
+  for status in (200, 404, 500):
+    start = {'type': 'http.response.start', 'status': status, 'headers': FIELDS * 20}
+    for on_message in (
+      HttpSend(passing, send, None, FIELDS),
+      HttpSend(passing, send, HttpExchange(POLICY, post), FIELDS),
+      HttpSend(passing, send, HttpExchange(POLICY, post)),
+      HttpSend(passing, send, http_ask(), None, passing),
+    ):
+      on_message(start)
+      on_message({'type': 'http.response.body'})
+  refuse(lambda: HttpSend(passing, send))
+  refuse(lambda: HttpSend(passing, send, None, ()))  # type: ignore[arg-type]
+  refuse(lambda: HttpSend(passing, send, None, FIELDS)({**start, 'headers': 5}))
+
+
 def http_refuse() -> None:
   for changes in ({'method': None}, {'raw_path': 5}, {'headers': [*FIELDS, ('a', b'b')]}):
     refuse(lambda changes=changes: HttpExchange(POLICY, {**SCOPE, **changes}))
@@ -422,6 +464,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'HTTP, store': http_store,
   'HTTP, hit': http_hit,
   'HTTP, pass': http_pass,
+  'HTTP, send': http_send,
   'HTTP, refused': http_refuse,
   'HTTP, key': lambda: http_uri_key(POLICY, 'http://a.com/'),
   'HTTP, policy': lambda: HttpPolicy(key_cookies=['a', 'b'], no_vary_search='key-order'),

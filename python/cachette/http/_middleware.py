@@ -8,7 +8,7 @@ _pass      a request that has nothing to do with the cache, except that it may i
 """
 
 from asyncio import get_running_loop
-from typing import Any, Awaitable, List, Optional, Tuple, Type
+from typing import Any, List, Optional, Tuple, Type
 
 from .._cachette import (
   HTTP_ERROR,
@@ -18,6 +18,7 @@ from .._cachette import (
   HTTP_REVALIDATE,
   HTTP_STALE,
   HttpExchange,
+  HttpSend,
   any_obeys,
 )
 from .._core import Cachette
@@ -32,6 +33,7 @@ from ._routes import note_middleware
 from ._run import MARK, Run, Scope
 from ._servers import with_one_date
 from ._shared import MAX_REFRESHES, Loop, shared_of
+from ._trial import Trial
 
 MAX_WAITS = 2  # runs of others that a request waits for, before it runs the application itself
 
@@ -128,7 +130,9 @@ class CacheMiddleware:
       return
     shared, method = self._shared, scope['method']
     if method not in shared.methods:
-      await self._pass_method(scope, receive, send)
+      shared.counters.pass_on('method')
+      unsafe = HttpExchange(shared.c_policy, scope) if method not in _SAFE else None
+      await self._run_unstored(scope, receive, HttpSend(shared, send, unsafe, shared.left_out))
       return
     if method in shared.bodies:
       await self._serve_body(scope, receive, send)
@@ -273,20 +277,33 @@ class CacheMiddleware:
     await self._look_again(request, flight)
     return request.exchange.key != key  # that of another variant
 
-  def _run(
+  async def _run(
     self,
     exchange: HttpExchange,
     record: Optional[bytes],
     scope: Scope,
     receive: Receive,
     send: Send,
-  ) -> Awaitable[None]:
-    """Runs the application for one request only."""
+  ) -> None:
+    """Runs the application for one request only. Most of their responses are not stored."""
     shared = self._shared
     shared.counters.misses += 1
     number = shared.next_number()
     scope[MARK] = True
-    return Run(shared, self._inner(), exchange, scope, receive, send, record, number).drive()
+    hot = shared.store.hot()
+    is_of_use = record is not None and exchange.forwarded != 'credentials'
+    if hot.has_clock or is_of_use or exchange.action != HTTP_MISS:
+      await Run(shared, self._inner(), exchange, scope, receive, send, record, number).drive()
+      return
+    rest = shared, exchange, send, record, number, hot.epochs.number
+    trial = Trial(scope, receive, rest)
+    token = CURRENT.set(trial)
+    try:
+      await self._inner()(scope, trial.receive, HttpSend(shared, send, exchange, None, trial))
+    finally:
+      CURRENT.reset(token)
+    if trial.run is not None:
+      await trial.run.end()
 
   async def _lead(self, request: _Request, loop: Loop) -> None:
     """Runs the application in a task, and sends its messages to the client."""
@@ -331,59 +348,24 @@ class CacheMiddleware:
     flight.start(run)
 
   # ---- Requests that pass
-  #
-  # Here `send` is a plain function that returns what the server's returns, because a coroutine
-  # more would be a good part of the cost.
 
   async def _pass(self, exchange: HttpExchange, scope: Scope, receive: Receive, send: Send) -> None:
     """Passes a request on that has a method of the policy but cannot be cached."""
     shared = self._shared
     shared.counters.pass_on(exchange.forwarded)
+    await self._run_unstored(scope, receive, HttpSend(shared, send, exchange))
 
-    def send_on(message: Message) -> Awaitable[None]:
-      if message['type'] != 'http.response.start':
-        return send(message)
-      status, headers = message['status'], [*message.get('headers', ())]
-      if scope['method'] == 'POST':
-        exchange.receive(status, headers, -1, 0)
-      sent = exchange.answer(status, headers)
-      if not shared.cache_status:
-        sent = without_cache_status(sent)
-      message = {**message, 'headers': sent}
-      return self._invalidate(exchange, message, send) if exchange.invalidates else send(message)
-
-    await self._run_unstored(scope, receive, send_on)
-
-  async def _pass_method(self, scope: Scope, receive: Receive, send: Send) -> None:
-    """Passes a request on that has another method, and forgets what its response makes invalid."""
-    shared = self._shared
-    shared.counters.pass_on('method')
-    exchange = HttpExchange(shared.c_policy, scope) if scope['method'] not in _SAFE else None
-
-    def send_on(message: Message) -> Awaitable[None]:
-      if message['type'] != 'http.response.start':
-        return send(message)
-      headers = [*message.get('headers', ())]
-      message = {**message, 'headers': headers + shared.left_out}
-      if exchange is not None:
-        exchange.receive(message['status'], headers, -1, 0)
-        if exchange.invalidates:
-          return self._invalidate(exchange, message, send)
-      return send(message)
-
-    await self._run_unstored(scope, receive, send_on)
-
-  async def _run_unstored(self, scope: Scope, receive: Receive, send: Send) -> None:
+  async def _run_unstored(self, scope: Scope, receive: Receive, send: HttpSend) -> None:
+    """Runs the application, whatever policies its routes have."""
     scope[MARK] = True
+    if CURRENT.get() is None:
+      await self._inner()(scope, receive, send)
+      return
     token = CURRENT.set(_IGNORED)
     try:
       await self._inner()(scope, receive, send)
     finally:
       CURRENT.reset(token)
-
-  async def _invalidate(self, exchange: HttpExchange, message: Message, send: Send) -> None:
-    await self._shared.invalidate(exchange)
-    await send(message)
 
   # ---- Requests whose body is part of the key
 

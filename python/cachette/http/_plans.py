@@ -24,6 +24,7 @@ from typing import (
   Mapping,
   MutableMapping,
   Optional,
+  Sequence,
   Set,
   Tuple,
   TypeVar,
@@ -80,28 +81,30 @@ class Box:
   tags: of all plans that were used, without duplicates.
   vary: names of fields to add to Vary.
   no_store: whether the response must not be stored. It is never unset.
+  is_used: whether the route has given any plan.
   """
 
-  __slots__ = ('no_store', 'plan', 'scope', 'tags', 'vary')
+  # These are attributes of the class because most runs of an application use no plan.
+  is_used = no_store = False
+  plan: Optional[Plan] = None
+  tags: Sequence[bytes] = ()
+  vary: Sequence[str] = ()
 
   def __init__(self, scope: MutableMapping[str, Any]) -> None:
     self.scope = scope
-    self.plan: Optional[Plan] = None
-    self.tags: List[bytes] = []
-    self.vary: List[str] = []
-    self.no_store = False
 
   def use(self, plan: Plan, values: Values) -> None:
     """Takes a plan: the last one counts, and the tags and the Vary of all.
 
     values: returns the arguments of the handler, for tags that use them.
     """
+    self.is_used = True
     if not plan.directives:
       self.no_store = True
       return
     self.plan = plan
-    _extend(self.vary, plan.vary)
-    _extend(self.tags, plan.tags)
+    self.vary = _extended(self.vary, plan.vary)
+    self.tags = _extended(self.tags, plan.tags)
     if plan.templates or plan.make_tags is not None:
       self._add_tags(plan, values)
     if len(self.tags) > MAX_TAGS:
@@ -121,7 +124,7 @@ class Box:
       if fault is not None:
         self._refuse(plan, f'the tag {short(tag)} {fault}')
       else:
-        _extend(self.tags, [tag.encode()])
+        self.tags = _extended(self.tags, [tag.encode()])
 
   def _refuse(self, plan: Plan, reason: str) -> None:
     """Lets the response not be stored, because a purge of its tags would not find it."""
@@ -143,11 +146,13 @@ class Box:
     return self.plan.directives.encode()
 
 
-def _extend(present: List[Item], items: Iterable[Item]) -> None:
-  """Appends those items that are not in the list yet."""
+def _extended(present: Sequence[Item], items: Iterable[Item]) -> List[Item]:
+  """Returns a list with those items added that were not present yet."""
+  extended = present if isinstance(present, list) else list(present)
   for each in items:
-    if each not in present:
-      present.append(each)
+    if each not in extended:
+      extended.append(each)
+  return extended
 
 
 CURRENT: 'ContextVar[Optional[Box]]' = ContextVar('cachette.http', default=None)

@@ -132,8 +132,20 @@ class Run:
       self._state, self._refetch, self._is_complete = WAITING, False, False
       self._disconnected = self._body_given = False
       self._replayed = self._received
-    if self._state != PASSING:
-      await self._finish()
+    await self.end()
+
+  def take_over(self, box: Box, requested: int, epoch: int, disconnected: bool) -> Send:
+    """Goes on with a run of the application that another object has begun. Returns what takes its
+    messages, from the start of the response on. Call end() when the application has returned.
+
+    requested: when the run began, in milliseconds.
+    epoch: the number of the last purge at that time.
+    """
+    self._box = box
+    self._requested = requested
+    self._epoch = epoch
+    self._disconnected = disconnected
+    return self._on_message
 
   # ---- What the application receives
 
@@ -146,7 +158,7 @@ class Run:
       return message
     message = await self._receive()
     if message['type'] == 'http.disconnect':
-      self._note_disconnect()
+      self.note_disconnect()
     else:
       self._received += (message,)
     return message
@@ -162,10 +174,11 @@ class Run:
       if message['type'] == 'http.disconnect':
         flight.disconnect()
     await flight.abandoned.wait()
-    self._note_disconnect()
+    self.note_disconnect()
     return {'type': 'http.disconnect'}
 
-  def _note_disconnect(self) -> None:
+  def note_disconnect(self) -> None:
+    """The client is gone."""
     if not self._is_complete:
       self._disconnected = True
 
@@ -365,8 +378,10 @@ class Run:
 
   # ---- The end of a run
 
-  async def _finish(self) -> None:
+  async def end(self) -> None:
     """The application has returned."""
+    if self._state == PASSING:
+      return
     if self._state == WAITING:
       await self._use_stale(None)
     elif self._state == HOLDING:
@@ -397,8 +412,7 @@ class Run:
   def _note_unstored(self, reason: str, status: int) -> None:
     """The response is sent on and not stored."""
     shared, flight = self._shared, self._flight
-    shared.counters.pass_on(reason)
-    shared.log_once(self._scope, reason)
+    shared.note_unstored(self._scope, reason)
     if flight is not None:
       flight.pipe.is_recorded = False
       if status < 500 and self._record is None:

@@ -6,7 +6,7 @@ A framework may make several: Litestar makes one for each route handler.
 
 import os
 from itertools import count
-from logging import getLogger
+from logging import INFO, getLogger
 from time import monotonic, time
 from typing import (
   TYPE_CHECKING,
@@ -56,6 +56,8 @@ _OWN = {
   'extension': 'it uses an ASGI extension, such as pathsend',
   'overtaken': 'a newer response was stored, or what is stored was cleared, while it was made',
 }
+
+_marks = count()  # the numbers of marks, see Shared.clear()
 
 _USES = (HTTP_HIT, HTTP_STALE, HTTP_REVALIDATE)  # the decisions that use the record
 
@@ -179,11 +181,11 @@ class Shared:
     self.unshared.pop(key, None)
     return False
 
-  def invalidate(self, exchange: HttpExchange) -> Awaitable[bool]:
+  def invalidate(self, exchange: HttpExchange) -> Awaitable[object]:
     """Forgets what a response has made invalid. Await the result before the response is sent."""
     items = exchange.invalidated()
     mark = self._clear([key for key, _ in items if key is not None])
-    return self.store.invalidate(items, mark, self.has_uri_tags)
+    return self.store.forget(items, mark, self.has_uri_tags)
 
   def take_back(self, key: str, index_key: str) -> Awaitable[bool]:
     """Clears what a run has stored although it was overtaken. No other run is overtaken by that."""
@@ -193,12 +195,15 @@ class Shared:
     return self.store.put_mark([key, index_key], mark, is_new=False)
 
   def _clear(self, keys: Iterable[str]) -> bytes:
-    mark = CLEARED + os.urandom(16)
+    # Others must not know the mark. Without others, a number is new, and costs less.
+    fresh = b'%d' % next(_marks) if self.store.is_alone else os.urandom(16)
+    mark = CLEARED + fresh
     number = self.next_number()
     for key in keys:
       self.mark(key, number)
       self._know_cleared(key, mark)
-      self.unshared.pop(key, None)
+      if self.unshared:
+        self.unshared.pop(key, None)
     return mark
 
   def _know_cleared(self, key: str, mark: bytes) -> None:
@@ -282,12 +287,25 @@ class Shared:
       exchange.decide(record, self.now() + exchange.ttl_ms)
     return record
 
+  # ---- What HttpSend calls
+
+  @staticmethod
+  async def send_after(awaitable: Awaitable[object], send: Any, message: Any) -> None:
+    """Sends a message when something else is done."""
+    await awaitable
+    await send(message)
+
   # ---- Log
 
-  def log_once(self, scope: Mapping[str, Any], reason: str) -> None:
+  def note_unstored(self, scope: Mapping[str, Any], reason: str) -> None:
+    """Counts and logs that the response of a route is not stored."""
+    passed = self.counters.passed
+    passed[reason] = passed.get(reason, 0) + 1
+    if reason not in _OBVIOUS and logger.isEnabledFor(INFO):
+      self._log_once(scope, reason)
+
+  def _log_once(self, scope: Mapping[str, Any], reason: str) -> None:
     """Logs why the response of a route is not stored."""
-    if reason in _OBVIOUS:
-      return
     route = scope.get('route') or scope.get('path_template') or scope['path']
     title = str(getattr(route, 'path', route))  # a route itself may have no hash
     if (title, reason) in self._logged or len(self._logged) >= MAX_LOGGED:

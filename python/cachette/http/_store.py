@@ -464,6 +464,24 @@ class Store:
       return False
     return await self.put_mark(keys, mark)
 
+  @property
+  def is_alone(self) -> bool:
+    """Whether no other process, and no other configuration, can have these records."""
+    self._linked()
+    return self._cannot_fail
+
+  def forget(
+    self, invalidated: Sequence[Tuple[Optional[str], bytes]], mark: bytes, uri_tags: bool
+  ) -> Awaitable[object]:
+    """Like invalidate(). For the usual case, one key of a store in memory, the result is the
+    awaitable of the call itself, which puts both marks at once."""
+    self._linked()
+    if self._cannot_fail and len(invalidated) == 1 and not uri_tags:
+      key = invalidated[0][0]
+      if key is not None:
+        return self._records.put_many({key + _BESIDE: mark, key: mark}, _CLEARED_SECONDS)
+    return self.invalidate(invalidated, mark, uri_tags)
+
   async def purge(self, entry: Entry) -> None:
     """Adds an entry to the log of purges. Raises CachetteError if that fails."""
     link = self._linked()

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a request that is passed on costs is paid by every request that is not cached. So nothing is
+ * made for it but this object, which looks at one message:
+ *
+ *     before the start    messages go to the server
+ *     the start           gets its fields: those that were given, or those of the exchange
+ *     after the start     messages go to the server, or to the run that the trial has made since
+ *                         the response can be stored
+ *
+ * A call returns the awaitable of the server's `send` itself, since a coroutine for each message
+ * would be a good part of the cost.
+ */
+#include "http_send.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "http_request.h"
+#include "http_steps.h"
+#include "ready.h"
+#include "signature.h"
+
+#include <structmember.h>
+
+typedef struct http_send {
+  PyObject_HEAD vectorcallfunc vectorcall;
+  PyObject *shared;
+  PyObject *send;          /* of the server */
+  PyObject *next;          /* what takes the messages after the start; NULL before it */
+  http_exchange *exchange; /* NULL: the response cannot make anything invalid */
+  PyObject *added;         /* a list of fields to add; NULL: those of the exchange's answer */
+  PyObject *trial;         /* NULL: the response is not stored in any case */
+  int64_t requested_ms;    /* if there is a trial */
+} http_send;
+
+/* ---- Messages ---- */
+
+/* Returns a new reference. Raises KeyError like a dict. */
+static PyObject *get(PyObject *message, PyObject *name) {
+  if (!PyDict_CheckExact(message)) return PyObject_GetItem(message, name);
+  PyObject *found = PyDict_GetItemWithError(message, name);
+  if (found != NULL) return Py_NewRef(found);
+  if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, name);
+  return NULL;
+}
+
+/* Returns 1 for the start of a response, 0 for another message, -1 with an exception set. */
+static int is_start(const ext_state *state, PyObject *message) {
+  PyObject *type = get(message, state->str_type);
+  if (type == NULL) return -1;
+  int same = type == state->str_response_start;
+  if (!same) same = PyObject_RichCompareBool(type, state->str_response_start, Py_EQ);
+  Py_DECREF(type);
+  return same;
+}
+
+/* Copies a message, because the application may use it again. */
+static PyObject *copy_of(PyObject *message) {
+  if (PyDict_CheckExact(message)) return PyDict_Copy(message);
+  PyObject *copy = PyDict_New();
+  if (copy != NULL && PyDict_Update(copy, message) < 0) Py_CLEAR(copy);
+  return copy;
+}
+
+/* Returns the headers of a start as a new list. */
+static PyObject *headers_of(const ext_state *state, PyObject *start) {
+  PyObject *headers = PyDict_GetItemWithError(start, state->str_headers);
+  if (headers != NULL) return PySequence_List(headers);
+  return PyErr_Occurred() ? NULL : PyList_New(0);
+}
+
+/* ---- The start is sent ---- */
+
+/* Awaits a result that is known. Returns 0, or -1 with an exception set. */
+static int finish(PyObject *awaitable) {
+  PyObject *result = ready_take(awaitable);
+  Py_XDECREF(result);
+  return result != NULL ? 0 : -1;
+}
+
+/* Lets `shared` forget what the response has made invalid. Sets `*awaitable` to what must be
+ * awaited before the response is sent, or to NULL. Returns 0, or -1 with an exception set. */
+static int invalidate(http_send *self, const ext_state *state, PyObject **awaitable) {
+  *awaitable =
+      PyObject_CallMethodOneArg(self->shared, state->str_invalidate, (PyObject *)self->exchange);
+  if (*awaitable == NULL) return -1;
+  if (Py_TYPE(*awaitable) != state->ready_type) return 0;
+  int code = finish(*awaitable);
+  Py_CLEAR(*awaitable);
+  return code;
+}
+
+static PyObject *send_start(http_send *self, const ext_state *state, PyObject *start) {
+  PyObject *awaitable = NULL;
+  if (self->exchange != NULL && self->exchange->exchange.invalidates &&
+      invalidate(self, state, &awaitable) < 0)
+    return NULL;
+  Py_XSETREF(self->next, Py_NewRef(self->send));
+  if (awaitable == NULL) return PyObject_CallOneArg(self->send, start);
+  PyObject *result = PyObject_CallMethodObjArgs(self->shared, state->str_send_after, awaitable,
+                                                self->send, start, NULL);
+  Py_DECREF(awaitable);
+  return result;
+}
+
+/* ---- Which fields it gets ---- */
+
+/* Hands the response to the exchange. Returns 0, or -1 with an exception set. */
+static int receive(http_send *self, PyObject *status, PyObject *headers, PyObject *control) {
+  PyObject *size = PyLong_FromLong(-1), *requested = PyLong_FromLongLong(self->requested_ms);
+  PyObject *action = NULL;
+  if (size != NULL && requested != NULL) {
+    PyObject *arguments[] = {status, headers, size, requested, control};
+    action = http_receive(self->exchange, arguments, 5, NULL);
+  }
+  Py_XDECREF(size);
+  Py_XDECREF(requested);
+  Py_XDECREF(action);
+  return action != NULL ? 0 : -1;
+}
+
+/* Whether a status may make anything invalid (RFC 9111, 4.4). */
+static bool is_success(PyObject *status) {
+  if (!PyLong_CheckExact(status)) return true; /* receive() says what is wrong */
+  int overflow;
+  long number = PyLong_AsLongAndOverflow(status, &overflow);
+  return overflow == 0 && number >= 200 && number <= 399;
+}
+
+/* Adds the fields that were given. `status` may be NULL if there is no exchange. */
+static PyObject *add(http_send *self, PyObject *status, PyObject *headers) {
+  if (self->exchange != NULL && is_success(status) && receive(self, status, headers, Py_None) < 0)
+    return NULL;
+  Py_ssize_t size = PyList_GET_SIZE(headers);
+  return PyList_SetSlice(headers, size, size, self->added) == 0 ? Py_NewRef(headers) : NULL;
+}
+
+/* Removes our Cache-Status, which is the last field, if the policy wants none. */
+static PyObject *with_or_without_status(http_send *self, const ext_state *state, PyObject *list) {
+  if (list == NULL) return NULL;
+  PyObject *wanted = PyObject_GetAttr(self->shared, state->str_cache_status);
+  int keep = wanted != NULL ? PyObject_IsTrue(wanted) : -1;
+  Py_XDECREF(wanted);
+  Py_ssize_t size = PyList_GET_SIZE(list);
+  if (keep < 0 || (keep == 0 && size > 0 && PyList_SetSlice(list, size - 1, size, NULL) < 0))
+    Py_CLEAR(list);
+  return list;
+}
+
+static bool is_post(const http_exchange *exchange) {
+  const cachette_slice *method = &exchange->request.method;
+  return method->size == 4 && memcmp(method->data, "POST", 4) == 0;
+}
+
+/* Returns the fields of an answer to a request that has nothing to do with the cache. */
+static PyObject *answer(http_send *self, const ext_state *state, PyObject *status,
+                        PyObject *headers) {
+  if (is_post(self->exchange) && receive(self, status, headers, Py_None) < 0) return NULL;
+  PyObject *arguments[] = {status, headers};
+  return with_or_without_status(self, state, http_answer(self->exchange, arguments, 2, NULL));
+}
+
+/* Returns the fields of the start, a new list. */
+static PyObject *fields_of(http_send *self, const ext_state *state, PyObject *start,
+                           PyObject *headers) {
+  if (self->exchange == NULL) return add(self, NULL, headers);
+  PyObject *status = get(start, state->str_status);
+  if (status == NULL) return NULL;
+  PyObject *fields =
+      self->added != NULL ? add(self, status, headers) : answer(self, state, status, headers);
+  Py_DECREF(status);
+  return fields;
+}
+
+/* ---- A trial ---- */
+
+/* What a route wants: directives that count instead of the response's. Sets `*control` to a new
+ * reference. Returns 1, or 0 if the fields change, too; -1 with an exception set. */
+static int ask_route(http_send *self, const ext_state *state, PyObject *status,
+                     PyObject **control) {
+  PyObject *used = PyObject_GetAttr(self->trial, state->str_is_used);
+  int is_used = used != NULL ? PyObject_IsTrue(used) : -1;
+  Py_XDECREF(used);
+  *control = is_used == 0 ? Py_NewRef(Py_None) : NULL;
+  if (is_used <= 0) return is_used == 0 ? 1 : -1;
+  PyObject *vary = PyObject_GetAttr(self->trial, state->str_vary);
+  int varies = vary != NULL ? PyObject_IsTrue(vary) : -1;
+  Py_XDECREF(vary);
+  if (varies != 0) return varies < 0 ? -1 : 0;
+  *control = PyObject_CallMethodOneArg(self->trial, state->str_directives, status);
+  return *control != NULL ? 1 : -1;
+}
+
+/* Counts why the response is not stored. */
+static int note(http_send *self, const ext_state *state) {
+  const char *token = cachette_http_reason_token(self->exchange->exchange.not_stored);
+  PyObject *reason = PyUnicode_InternFromString(token), *noted = NULL;
+  PyObject *scope = reason != NULL ? PyObject_GetAttr(self->trial, state->str_scope) : NULL;
+  if (scope != NULL)
+    noted = PyObject_CallMethodObjArgs(self->shared, state->str_note_unstored, scope, reason, NULL);
+  Py_XDECREF(scope);
+  Py_XDECREF(reason);
+  Py_XDECREF(noted);
+  return noted != NULL ? 0 : -1;
+}
+
+/* Returns the fields of a response that is not stored; None if it may be. */
+static PyObject *try_to_pass(http_send *self, const ext_state *state, PyObject *start,
+                             PyObject *headers) {
+  PyObject *status = get(start, state->str_status), *control = NULL;
+  int passes = status != NULL ? ask_route(self, state, status, &control) : -1;
+  if (passes > 0 && receive(self, status, headers, control) < 0) passes = -1;
+  Py_XDECREF(control);
+  Py_XDECREF(status);
+  if (passes < 0) return NULL;
+  if (passes == 0 || self->exchange->exchange.action != CACHETTE_HTTP_PASS)
+    return Py_NewRef(Py_None);
+  if (note(self, state) < 0) return NULL;
+  return with_or_without_status(self, state, http_answer_received(self->exchange));
+}
+
+/* Hands the start, as the application has sent it, to a run that stores the response. */
+static PyObject *take_over(http_send *self, const ext_state *state, PyObject *message) {
+  PyObject *requested = PyLong_FromLongLong(self->requested_ms), *next = NULL;
+  if (requested != NULL)
+    next = PyObject_CallMethodOneArg(self->trial, state->str_take_over, requested);
+  Py_XDECREF(requested);
+  if (next == NULL) return NULL;
+  Py_XSETREF(self->next, next);
+  return PyObject_CallOneArg(next, message);
+}
+
+/* ---- Calls ---- */
+
+static PyObject *on_start(http_send *self, const ext_state *state, PyObject *message) {
+  PyObject *start = copy_of(message);
+  PyObject *headers = start != NULL ? headers_of(state, start) : NULL;
+  PyObject *fields = NULL, *result = NULL;
+  if (headers != NULL)
+    fields = self->trial != NULL ? try_to_pass(self, state, start, headers)
+                                 : fields_of(self, state, start, headers);
+  if (fields == Py_None)
+    result = take_over(self, state, message);
+  else if (fields != NULL && PyDict_SetItem(start, state->str_headers, fields) == 0)
+    result = send_start(self, state, start);
+  Py_XDECREF(fields);
+  Py_XDECREF(headers);
+  Py_XDECREF(start);
+  return result;
+}
+
+static PyObject *call(PyObject *callable, PyObject *const *args, size_t flags, PyObject *keywords) {
+  static const call_signature signature = {"send", {"message"}, 1, 1};
+  http_send *self = (http_send *)callable;
+  PyObject *message;
+  if (!signature_bind(&signature, args, PyVectorcall_NARGS(flags), keywords, &message)) return NULL;
+  if (self->next != NULL) return PyObject_CallOneArg(self->next, message);
+  const ext_state *state = PyType_GetModuleState(Py_TYPE(callable));
+  int starts = is_start(state, message);
+  if (starts < 0) return NULL;
+  return starts ? on_start(self, state, message) : PyObject_CallOneArg(self->send, message);
+}
+
+/* ---- Life ---- */
+
+static PyObject *or_null(PyObject *object) { return object != Py_None ? Py_NewRef(object) : NULL; }
+
+static int64_t clock_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool check(const ext_state *state, PyObject *const *arguments) {
+  PyObject *exchange = arguments[2], *added = arguments[3];
+  if (exchange != Py_None && Py_TYPE(exchange) != state->http_exchange_type)
+    PyErr_Format(PyExc_TypeError, "exchange must be an HttpExchange, not %.100s",
+                 Py_TYPE(exchange)->tp_name);
+  else if (added != Py_None && !PyList_CheckExact(added))
+    PyErr_Format(PyExc_TypeError, "added must be a list, not %.100s", Py_TYPE(added)->tp_name);
+  else if (exchange == Py_None && (added == Py_None || arguments[4] != Py_None))
+    PyErr_SetString(PyExc_TypeError, "without an exchange there are fields to add, and no trial");
+  else
+    return true;
+  return false;
+}
+
+PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t count,
+                               PyObject *keywords) {
+  static const call_signature signature = {
+      "HttpSend", {"shared", "send", "exchange", "added", "trial"}, 2, 5};
+  PyObject *arguments[5];
+  const ext_state *state = PyType_GetModuleState((PyTypeObject *)type);
+  if (state == NULL ||
+      !signature_bind(&signature, args, PyVectorcall_NARGS(count), keywords, arguments) ||
+      !check(state, arguments))
+    return NULL;
+  http_send *self = PyObject_GC_New(http_send, (PyTypeObject *)type);
+  if (self == NULL) return NULL;
+  self->vectorcall = call;
+  self->shared = Py_NewRef(arguments[0]);
+  self->send = Py_NewRef(arguments[1]);
+  self->next = NULL;
+  self->exchange = (http_exchange *)or_null(arguments[2]);
+  self->added = or_null(arguments[3]);
+  self->trial = or_null(arguments[4]);
+  self->requested_ms = self->trial != NULL ? clock_ms() : 0;
+  PyObject_GC_Track(self);
+  return (PyObject *)self;
+}
+
+static int send_traverse(http_send *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self->shared);
+  Py_VISIT(self->send);
+  Py_VISIT(self->next);
+  Py_VISIT(self->exchange);
+  Py_VISIT(self->added);
+  Py_VISIT(self->trial);
+  return 0;
+}
+
+/* A cycle goes through `next`, the run, or through `send` or the trial. Calls need the others. */
+static int send_clear(http_send *self) {
+  Py_CLEAR(self->next);
+  return 0;
+}
+
+static void send_dealloc(http_send *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  Py_XDECREF(self->next);
+  Py_XDECREF(self->trial);
+  Py_XDECREF(self->added);
+  Py_XDECREF((PyObject *)self->exchange);
+  Py_DECREF(self->send);
+  Py_DECREF(self->shared);
+  PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+/* ---- The type ---- */
+
+static PyMemberDef send_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(http_send, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot send_slots[] = {
+    {Py_tp_doc,
+     (char *)"HttpSend(shared, send, exchange=None, added=None, trial=None)\n--\n\nThe `send` of "
+             "the application for a request that is passed on."},
+    {Py_tp_dealloc, send_dealloc},
+    {Py_tp_traverse, send_traverse},
+    {Py_tp_clear, send_clear},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, send_members},
+    {0, NULL},
+};
+
+/* Its tp_vectorcall makes instances; there is no __new__. */
+PyType_Spec http_send_spec = {
+    .name = "cachette._cachette.HttpSend",
+    .basicsize = sizeof(http_send),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
+#if PY_VERSION_HEX >= 0x030A0000
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE
+#endif
+    ,
+    .slots = send_slots,
+};

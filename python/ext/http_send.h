@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* HttpSend: the `send` of the application for a request that is passed on. */
+#ifndef CACHETTE_EXT_HTTP_SEND_H
+#define CACHETTE_EXT_HTTP_SEND_H
+
+#include "ext.h"
+
+extern PyType_Spec http_send_spec;
+
+/* Makes an HttpSend. It is the tp_vectorcall of the type. */
+PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t count,
+                               PyObject *keywords);
+
+#endif
