@@ -366,6 +366,7 @@ typedef struct cachette_http_exchange {
   bool send_body;     /* the answer has a body: false for HEAD, 304, 412, 416 and 504 */
   int64_t body_first; /* the first byte of the record's body to send, from 0 */
   int64_t body_size;  /* how many bytes to send; after HEAD: how many a GET would get */
+  size_t head_size;   /* after decide: where the body begins in the record; else 0 */
   int64_t age_ms;     /* how old the response is (RFC 9111, 4.2.3) */
   int64_t ttl_ms;     /* what is left of its lifetime; 0 or less: it is stale */
 

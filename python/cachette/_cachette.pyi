@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from typing import (
   Any,
   Dict,
+  FrozenSet,
   List,
   NamedTuple,
   Optional,
@@ -19,6 +20,7 @@ from ._times import Time
 
 _T = TypeVar('_T')
 _Ttl = Optional[Time]
+_Bytes = bytes
 _Buffer = Union[bytes, bytearray, memoryview]
 _Headers = Iterable[Sequence[bytes]]
 _Declaration = TypeVar('_Declaration', bound=Callable[..., Any])
@@ -373,14 +375,73 @@ class HttpExchange:
     """Returns what the response made invalid: pairs of a key, or None, and a tag."""
   def combine(self, stored_body: bytes, part: bytes, /) -> Optional[bytes]:
     """Returns the stored part and a partial response as one body, or None."""
-  def hit(
-    self, record: Optional[bytes], newest: int, now_ms: Optional[int], /
-  ) -> Optional[Tuple[Dict[str, Any], Dict[str, Any]]]:
-    """Decides, and returns both messages of the answer if it is a hit, the record has the whole
-    body, and its epoch is not below `newest`. Otherwise returns None; see `action`.
-    """
+  @property
+  def is_awaitable(self) -> bool:
+    """Whether a lane has begun it, and its record is still to come."""
+  def __await__(
+    self,
+  ) -> Generator[Any, Any, Union[Tuple[Dict[str, Any], Dict[str, Any]], bytes, None]]: ...
+  def __next__(self) -> Any: ...
+  def send(self, value: None, /) -> Any:
+    """Advances the fetch, like a coroutine."""
+  def throw(self, type: Any, value: Any = None, traceback: Any = None, /) -> Any:
+    """Cancels the fetch and raises an exception."""
+  def close(self) -> None:
+    """Cancels the fetch."""
   def body(self, record: bytes, /) -> Optional[bytes]:
     """Returns the answer's body from that of a record. None: the record has not all of it."""
+
+class HttpCounters:
+  """What the lane counts."""
+
+  hits: int
+  """Answers from the store."""
+  bytes: int
+  """Bytes of their bodies."""
+
+class HttpEpochs:
+  """What the lane needs to know of purges."""
+
+  newest: int
+  """The highest number by which a record may be purged."""
+  _checked: float
+  """When the last successful look at the counter began."""
+
+@final
+class HttpLane:
+  """The lane on which hits pass the middleware."""
+
+  def __init__(
+    self,
+    policy: HttpPolicy,
+    cls: type,
+    methods: FrozenSet[str],
+    mark: str,
+    unshared: Dict[str, float],
+    counters: HttpCounters,
+    cache_status: bool,
+    /,
+  ) -> None: ...
+  def begin(
+    self, scope: MutableMapping[str, Any], /
+  ) -> Union[Tuple[Dict[str, Any], Dict[str, Any]], HttpExchange, None]:
+    """Returns both messages of a hit in a tuple, if the store answers at once; None if the scope is
+    not for the lane, or if the class has another configuration; else an exchange. If it
+    `is_awaitable`, await it: the result is both messages, or the record that was decided on, or
+    None.
+    """
+  def link(
+    self,
+    config: Config,
+    records: type,
+    epochs: HttpEpochs,
+    memo: Optional[Dict[str, Tuple[float, _Bytes]]],
+    clock: Callable[[], float],
+    /,
+  ) -> None:
+    """Sets the store that belongs to a configuration of the class. `memo` is None if the store is
+    local.
+    """
 
 class HttpRecord(NamedTuple):
   """What http_describe() tells of a record."""

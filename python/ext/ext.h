@@ -16,7 +16,10 @@
  *     call           the arguments of a call as an op          arguments, codec, control, lease
  *     ready          an awaitable whose result is known        awaitable
  *     http_send      HttpSend: what is passed on               http_steps, ready
- *     http_exchange  HttpExchange: the type                    http_keep, http_request, http_steps
+ *     http_lane      HttpLane: begins exchanges of hits        cache, http_exchange, http_find
+ *     http_exchange  HttpExchange: the type                    http_find, http_keep, http_steps
+ *     http_find      awaiting one: its fetch and its answer    http_hit, immediate, pending
+ *     http_hit       the messages of a hit                     http_keep, http_steps
  *     http_keep      its records and bodies                    http_record, http_steps
  *     http_steps     its steps: decide, answer, receive        http_request, signature
  *     http_record    functions over records and keys           http_policy
@@ -60,6 +63,7 @@ static inline PyObject *Py_NewRef(PyObject *object) {
 typedef struct config_object config_object;
 typedef struct ready ready;
 typedef struct pending pending;
+typedef struct http_exchange http_exchange;
 typedef struct future future;
 typedef struct lease lease;
 typedef struct control control;
@@ -67,13 +71,15 @@ typedef struct active_write active_write;
 typedef struct loop_handle loop_handle;
 typedef struct thread_handle thread_handle;
 
-enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, HTTP_PAIRS = 256, RANDOMS = 32 };
+enum { READY_FREELIST_SIZE = 8, PENDING_FREELIST_SIZE = 256, EXCHANGE_FREELIST_SIZE = 64 };
+enum { HTTP_PAIRS = 256, RANDOMS = 32 };
 
 /* The state of the module, which all calls share. */
 typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
-  PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type, *http_send_type;
+  PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type, *http_lane_type;
+  PyTypeObject *http_counters_type, *http_epochs_type, *http_send_type;
   PyTypeObject *control_type;
 
   /* The class that was looked up last, and its Config. Both are NULL or none is. */
@@ -107,11 +113,16 @@ typedef struct ext_state {
   uint64_t randoms[RANDOMS];
   unsigned random_left, random_forks;
 
-  /* Free lists: Ready and Pending objects to reuse. */
+  /* Free lists: objects to reuse. */
   ready *ready_freelist[READY_FREELIST_SIZE];
   int ready_free_count;
   pending *pending_freelist[PENDING_FREELIST_SIZE];
   int pending_free_count;
+  http_exchange *exchange_freelist[EXCHANGE_FREELIST_SIZE];
+  int exchange_free_count;
+
+  /* Messages of hits, which are copied: that costs a third of making them. NULL until used. */
+  PyObject *http_start, *http_rest;
 
   PyObject *http_pairs[HTTP_PAIRS]; /* lines of answers, in the form of Python; or NULL */
 } ext_state;

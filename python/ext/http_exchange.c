@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "errors.h"
-#include "http_hit.h"
+#include "http_find.h"
 #include "http_keep.h"
 #include "http_record.h"
 #include "http_request.h"
@@ -25,20 +25,47 @@ static void init(http_exchange *self) {
   self->received = NULL;
   self->fields.count = 0;
   self->fields.list = self->fields.inline_list;
+  self->lane = NULL;
+  self->stage = HTTP_FINDS_NOTHING;
+  self->awaited = NULL;
 }
 
-static bool begin(http_exchange *self, ext_state *state, PyObject *const *arguments) {
-  if (Py_TYPE(arguments[0]) != state->http_policy_type) {
-    PyErr_Format(PyExc_TypeError, "policy must be an HttpPolicy, not %.100s",
-                 Py_TYPE(arguments[0])->tp_name);
-    return false;
-  }
-  self->policy = (http_policy *)Py_NewRef(arguments[0]);
-  if (!http_request_read(self, state, arguments[1], arguments[2])) return false;
+static http_exchange *allocate(ext_state *state) {
+  http_exchange *self;
+  if (state->exchange_free_count == 0)
+    return PyObject_GC_New(http_exchange, state->http_exchange_type);
+  self = state->exchange_freelist[--state->exchange_free_count];
+  PyObject_Init((PyObject *)self, state->http_exchange_type);
+  return self;
+}
+
+void http_exchange_freelist_clear(ext_state *state) {
+  PyTypeObject *type = state->http_exchange_type;
+  state->http_exchange_type = NULL;
+  while (state->exchange_free_count > 0)
+    PyObject_GC_Del(state->exchange_freelist[--state->exchange_free_count]); /* uses the type */
+  Py_XDECREF(type);
+}
+
+static bool begin(http_exchange *self, ext_state *state, http_policy *policy, PyObject *scope,
+                  PyObject *body) {
+  self->policy = (http_policy *)Py_NewRef((PyObject *)policy);
+  if (!http_request_read(self, state, scope, body)) return false;
   int code = cachette_http_begin(&self->exchange, &self->policy->policy, &self->request);
   if (code < 0) return raise_error(state, code, NULL) == 0;
   self->begun = true;
   return true;
+}
+
+http_exchange *http_exchange_new(ext_state *state, http_policy *policy, PyObject *scope,
+                                 PyObject *body) {
+  http_exchange *self = allocate(state);
+  if (self == NULL) return NULL;
+  init(self);
+  PyObject_GC_Track(self);
+  if (begin(self, state, policy, scope, body)) return self;
+  Py_DECREF(self);
+  return NULL;
 }
 
 PyObject *http_exchange_vectorcall(PyObject *type, PyObject *const *args, size_t count,
@@ -49,29 +76,43 @@ PyObject *http_exchange_vectorcall(PyObject *type, PyObject *const *args, size_t
   if (state == NULL ||
       !signature_bind(&signature, args, PyVectorcall_NARGS(count), keywords, arguments))
     return NULL;
-  http_exchange *self = PyObject_GC_New(http_exchange, (PyTypeObject *)type);
-  if (self == NULL) return NULL;
-  init(self);
-  if (begin(self, state, arguments)) {
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
-  }
-  Py_DECREF(self);
-  return NULL;
+  if (Py_TYPE(arguments[0]) != state->http_policy_type)
+    return PyErr_Format(PyExc_TypeError, "policy must be an HttpPolicy, not %.100s",
+                        Py_TYPE(arguments[0])->tp_name);
+  return (PyObject *)http_exchange_new(state, (http_policy *)(void *)arguments[0], arguments[1],
+                                       arguments[2]);
 }
 
 static int exchange_traverse(http_exchange *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(self->policy);
   Py_VISIT(self->records);
+  Py_VISIT((PyObject *)self->lane);
+  Py_VISIT(self->awaited);
   for (size_t i = 0; i < self->fields.count; i++) Py_VISIT(self->fields.owners[i]);
   for (const http_received *each = self->received; each != NULL; each = each->before)
     for (size_t i = 0; i < each->fields.count; i++) Py_VISIT(each->fields.owners[i]);
   return 0;
 }
 
-/* There is no tp_clear: an exchange refers only to text, bytes and a policy, none of which can
- * refer to it. */
+/* What is left refers to no other object, or only to what lives as long as the middleware. */
+static int exchange_clear(http_exchange *self) {
+  self->stage = HTTP_FINDS_NOTHING;
+  Py_CLEAR(self->awaited);
+  return 0;
+}
+
+/* Puts an exchange into the free list, or frees it. */
+static void release(http_exchange *self, PyTypeObject *type) {
+  PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
+  ext_state *state = module != NULL ? PyModule_GetState(module) : NULL;
+  if (state != NULL && type == state->http_exchange_type &&
+      state->exchange_free_count < EXCHANGE_FREELIST_SIZE)
+    state->exchange_freelist[state->exchange_free_count++] = self;
+  else
+    PyObject_GC_Del(self);
+}
+
 static void exchange_dealloc(http_exchange *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
@@ -86,7 +127,9 @@ static void exchange_dealloc(http_exchange *self) {
   Py_XDECREF(self->record);
   Py_XDECREF(self->records);
   Py_XDECREF(self->policy);
-  PyObject_GC_Del(self);
+  Py_XDECREF(self->awaited);
+  Py_XDECREF((PyObject *)self->lane);
+  release(self, type);
   Py_DECREF(type);
 }
 
@@ -116,7 +159,13 @@ static PyObject *get_index_key(http_exchange *self, void *Py_UNUSED(closure)) {
   return http_key_text(self->exchange.index_key);
 }
 
+static PyObject *get_is_awaitable(http_exchange *self, void *Py_UNUSED(closure)) {
+  return PyBool_FromLong(self->stage != HTTP_FINDS_NOTHING);
+}
+
 static PyGetSetDef exchange_attributes[] = {
+    {"is_awaitable", (getter)get_is_awaitable, NULL,
+     "Whether a lane has begun it, and its record is still to come.", NULL},
     {"action", (getter)get_action, NULL, "What to do next: one of HTTP_PASS, HTTP_MISS...", NULL},
     {"forwarded", (getter)get_forwarded, NULL, "Why the application is asked: a token, or ''.",
      NULL},
@@ -192,10 +241,13 @@ static PyMethodDef exchange_methods[] = {
     {"body", (PyCFunction)http_body, METH_O,
      "body($self, record, /)\n--\n\nReturns the answer's body from that of a record. None: the "
      "record has not all of it."},
-    {"hit", FASTCALL(http_hit), METH_FASTCALL,
-     "hit($self, record, newest, now_ms, /)\n--\n\nDecides, and returns both messages of the "
-     "answer if it is a hit, the record has the whole\nbody, and its epoch is not below `newest`. "
-     "Otherwise returns None; see `action`."},
+    {"send", (PyCFunction)http_find_method_send, METH_O,
+     "send($self, value, /)\n--\n\nAdvances the fetch, like a coroutine."},
+    {"throw", (PyCFunction)http_find_throw, METH_VARARGS,
+     "throw($self, type, value=None, traceback=None, /)\n--\n\nCancels the fetch and raises an "
+     "exception."},
+    {"close", (PyCFunction)http_find_close, METH_NOARGS,
+     "close($self, /)\n--\n\nCancels the fetch."},
     {NULL, NULL, 0, NULL},
 };
 #undef FASTCALL
@@ -211,6 +263,12 @@ static PyType_Slot exchange_slots[] = {
              "not fit the action raises RuntimeError."},
     {Py_tp_dealloc, exchange_dealloc},
     {Py_tp_traverse, exchange_traverse},
+    {Py_tp_clear, exchange_clear},
+    {Py_tp_iternext, http_find_next},
+    {Py_am_await, PyObject_SelfIter},
+#if PY_VERSION_HEX >= 0x030A0000
+    {Py_am_send, http_find_send},
+#endif
     {Py_tp_methods, exchange_methods},
     {Py_tp_members, exchange_members},
     {Py_tp_getset, exchange_attributes},

@@ -3,9 +3,16 @@
 #ifndef CACHETTE_EXT_HTTP_EXCHANGE_H
 #define CACHETTE_EXT_HTTP_EXCHANGE_H
 
-#include "ext.h"
+#include "http_request.h"
 
 extern PyType_Spec http_exchange_spec;
+
+/* Returns a new exchange, or NULL with an exception set. `body` may be None. */
+http_exchange *http_exchange_new(ext_state *state, http_policy *policy, PyObject *scope,
+                                 PyObject *body);
+
+/* Empties the free list; see ready_freelist_clear(). */
+void http_exchange_freelist_clear(ext_state *state);
 
 /* Makes creating an exchange fast: HttpExchange(policy, scope, body=None). */
 PyObject *http_exchange_vectorcall(PyObject *type, PyObject *const *args, size_t count,

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decision, the headers and the body of a hit in one call. Each call of a method costs about as
- * much as the decision itself, so this is a fifth of what a hit costs.
+ * The headers and the body of a hit, as messages of ASGI:
+ *
+ *     {"type": "http.response.start", "status": ..., "headers": ...}
+ *     {"type": "http.response.body", "body": ..., "more_body": False}
+ *
+ * Python copies a dict much faster than it makes one. So each message is a copy, in which what
+ * differs is replaced.
  */
 #include "http_hit.h"
 
@@ -17,60 +22,71 @@ static uint64_t epoch_of(PyObject *record) {
   return epoch;
 }
 
+/* ---- Messages ---- */
+
+/* Makes the messages to copy. */
+static bool prepare(ext_state *state) {
+  if (state->http_start == NULL)
+    state->http_start = Py_BuildValue("{OOOOOO}", state->str_type, state->str_response_start,
+                                      state->str_status, Py_None, state->str_headers, Py_None);
+  if (state->http_rest == NULL)
+    state->http_rest = Py_BuildValue("{OOOOOO}", state->str_type, state->str_response_body,
+                                     state->str_body, Py_None, state->str_more_body, Py_False);
+  return state->http_start != NULL && state->http_rest != NULL;
+}
+
+void http_hit_clear(ext_state *state) {
+  Py_CLEAR(state->http_start);
+  Py_CLEAR(state->http_rest);
+}
+
+/* Sets a member to a value, which it steals and which may be NULL. */
 static bool set(PyObject *message, PyObject *name, PyObject *value) {
-  return PyDict_SetItem(message, name, value) == 0;
+  bool ok = message != NULL && value != NULL && PyDict_SetItem(message, name, value) == 0;
+  Py_XDECREF(value);
+  return ok;
 }
 
-/* Returns the message {"type": "http.response.start", "status": ..., "headers": ...}. */
-static PyObject *make_start(http_exchange *self, ext_state *state) {
-  PyObject *message = PyDict_New();
+static PyObject *list_headers(http_exchange *self, bool cache_status) {
   PyObject *headers = http_list_answer(self, false);
-  PyObject *status = PyLong_FromLong(self->exchange.status);
-  bool ok = message != NULL && headers != NULL && status != NULL &&
-            set(message, state->str_type, state->str_response_start) &&
-            set(message, state->str_status, status) && set(message, state->str_headers, headers);
-  Py_XDECREF(status);
-  Py_XDECREF(headers);
-  if (!ok) Py_CLEAR(message);
-  return message;
+  Py_ssize_t count = headers != NULL ? PyList_GET_SIZE(headers) : 0;
+  if (cache_status || count == 0) return headers;
+  if (PyList_SetSlice(headers, count - 1, count, NULL) < 0) Py_CLEAR(headers); /* the last one */
+  return headers;
 }
 
-/* Returns the message {"type": "http.response.body", "body": ..., "more_body": False}. */
-static PyObject *make_body(ext_state *state, PyObject *body) {
-  PyObject *message = PyDict_New();
-  if (message != NULL && set(message, state->str_type, state->str_response_body) &&
-      set(message, state->str_body, body) && set(message, state->str_more_body, Py_False))
+static PyObject *make_start(http_exchange *self, ext_state *state, bool cache_status) {
+  PyObject *message = PyDict_Copy(state->http_start);
+  if (set(message, state->str_headers, list_headers(self, cache_status)) &&
+      set(message, state->str_status, PyLong_FromLong(self->exchange.status)))
     return message;
   Py_XDECREF(message);
   return NULL;
 }
 
-/* Returns both messages, or None if the record has not the whole body. */
-static PyObject *make_messages(http_exchange *self, PyObject *record) {
-  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
-  PyObject *body = http_body(self, record);
-  if (body == NULL || body == Py_None) return body;
-  PyObject *start = make_start(self, state), *rest = make_body(state, body);
-  PyObject *messages = NULL;
-  if (start != NULL && rest != NULL) messages = PyTuple_Pack(2, start, rest);
-  Py_XDECREF(start);
-  Py_XDECREF(rest);
-  Py_DECREF(body);
-  return messages;
+/* Steals the body. */
+static PyObject *make_rest(ext_state *state, PyObject *body) {
+  PyObject *message = PyDict_Copy(state->http_rest);
+  if (set(message, state->str_body, body)) return message;
+  Py_XDECREF(message);
+  return NULL;
 }
 
-PyObject *http_hit(http_exchange *self, PyObject *const *args, Py_ssize_t count) {
-  if (count != 3) {
-    PyErr_SetString(PyExc_TypeError, "hit() takes 3 arguments: record, newest and now_ms");
+PyObject *http_hit_messages(http_exchange *self, PyObject *record, uint64_t newest,
+                            bool cache_status) {
+  ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  /* After a hit, the record is one that is complete as far as its head goes. */
+  if (epoch_of(record) < newest) Py_RETURN_NONE;
+  PyObject *body = http_body(self, record);
+  if (body == NULL || body == Py_None) return body;
+  PyObject *messages = prepare(state) ? PyTuple_New(2) : NULL;
+  if (messages == NULL) {
+    Py_DECREF(body);
     return NULL;
   }
-  uint64_t newest = PyLong_AsUnsignedLongLong(args[1]);
-  if (newest == UINT64_MAX && PyErr_Occurred()) return NULL;
-  PyObject *decide_args[] = {args[0], args[2]};
-  PyObject *action = http_decide(self, decide_args, 2, NULL);
-  if (action == NULL) return NULL;
-  Py_DECREF(action);
-  /* After a hit, the record is one that is complete as far as its head goes. */
-  if (self->exchange.action != CACHETTE_HTTP_HIT || epoch_of(args[0]) < newest) Py_RETURN_NONE;
-  return make_messages(self, args[0]);
+  PyObject *start = make_start(self, state, cache_status), *rest = make_rest(state, body);
+  PyTuple_SET_ITEM(messages, 0, start);
+  PyTuple_SET_ITEM(messages, 1, rest);
+  if (start == NULL || rest == NULL) Py_CLEAR(messages);
+  return messages;
 }

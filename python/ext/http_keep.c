@@ -132,6 +132,14 @@ PyObject *http_combine(http_exchange *self, PyObject *const *args, Py_ssize_t co
   return joined;
 }
 
+/* Whether the answer is all that is behind the head of the record that was decided on. Then it need
+ * not be decoded again. */
+static bool is_body_behind(const cachette_http_exchange *exchange, size_t record_size) {
+  return exchange->status != 206 && exchange->body_first == 0 && exchange->head_size > 0 &&
+         exchange->head_size <= record_size && exchange->body_size >= 0 &&
+         (uint64_t)exchange->body_size == record_size - exchange->head_size;
+}
+
 /* Returns the part of a record's body that the answer has. */
 PyObject *http_body(http_exchange *self, PyObject *record) {
   const cachette_http_exchange *exchange = &self->exchange;
@@ -142,6 +150,9 @@ PyObject *http_body(http_exchange *self, PyObject *record) {
           HTTP_ACTION(HIT) | HTTP_ACTION(STALE) | HTTP_ACTION(FRESHEN) | HTTP_ACTION(ERROR)))
     return NULL;
   if (!exchange->send_body) return PyBytes_FromStringAndSize(NULL, 0);
+  if (record == self->record && is_body_behind(exchange, bytes.size))
+    return PyBytes_FromStringAndSize((const char *)bytes.data + exchange->head_size,
+                                     (Py_ssize_t)exchange->body_size);
   cachette_http_record_info info;
   if (cachette_http_record_describe(bytes, &info) < 0) Py_RETURN_NONE;
   size_t body_size = bytes.size - info.head_size;

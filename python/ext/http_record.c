@@ -72,17 +72,29 @@ static bool check_count(const char *name, Py_ssize_t count) {
 
 /* ---- Keys ---- */
 
-PyObject *http_key_text(const unsigned char key[CACHETTE_HTTP_KEY_SIZE]) {
+/* Each byte in two hexadecimal digits. A table is filled once, since every request has a key. */
+static const char *digits_of_bytes(void) {
   static const char digits[] = "0123456789abcdef";
+  static char table[2 * 256]; /* with the GIL held, and always with the same contents */
+  if (table[0] == 0) {
+    for (int i = 255; i >= 0; i--) {
+      table[2 * i + 1] = digits[i & 15];
+      table[2 * i] = digits[i >> 4];
+    }
+  }
+  return table;
+}
+
+PyObject *http_key_text(const unsigned char key[CACHETTE_HTTP_KEY_SIZE]) {
+  const char *digits = digits_of_bytes();
   enum { PREFIX = sizeof "http:" - 1 };
   PyObject *text = PyUnicode_New(PREFIX + 2 * CACHETTE_HTTP_KEY_SIZE, 127);
   if (text == NULL) return NULL;
   Py_UCS1 *to = PyUnicode_1BYTE_DATA(text);
   memcpy(to, "http:", PREFIX);
-  for (size_t i = 0; i < CACHETTE_HTTP_KEY_SIZE; i++) {
-    to[PREFIX + 2 * i] = (Py_UCS1)digits[key[i] >> 4];
-    to[PREFIX + 2 * i + 1] = (Py_UCS1)digits[key[i] & 15];
-  }
+  to += PREFIX;
+  for (size_t i = 0; i < CACHETTE_HTTP_KEY_SIZE; i++)
+    memcpy(to + 2 * i, digits + (size_t)key[i] * 2, 2);
   return text;
 }
 

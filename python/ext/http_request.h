@@ -15,11 +15,44 @@ struct http_received {
   PyObject *control; /* bytes, or NULL */
 };
 
+/* What an HttpCounters counts. */
+typedef struct http_counters {
+  PyObject_HEAD long long hits, bytes;
+} http_counters;
+
+/* What an HttpEpochs knows. */
+typedef struct http_epochs {
+  PyObject_HEAD unsigned long long newest;
+  double checked; /* when the last successful look began, by the clock of the lane */
+} http_epochs;
+
+/* An HttpLane: what all hits of a policy and a cache need. */
+typedef struct http_lane {
+  PyObject_HEAD http_policy *policy;
+  PyTypeObject *cls;       /* the class of the cache */
+  PyObject *methods;       /* a frozenset */
+  PyObject *mark;          /* a scope with this key is not for the lane */
+  PyObject *unshared;      /* a dict: its keys are not fetched */
+  http_counters *counters; /* or NULL */
+  bool cache_status;       /* whether answers have the field */
+
+  /* Of link(); NULL before it was called. */
+  config_object *config;  /* of `cls`, for which all below is */
+  config_object *records; /* of the class that fetches */
+  http_epochs *epochs;
+  PyObject *memo;  /* a dict: key -> (until when, index record); NULL: the store is local */
+  PyObject *clock; /* a callable: seconds */
+} http_lane;
+
+/* What awaiting an exchange does, with what `awaited` has: nothing; a call; what a call returned;
+ * the record that was decided on, or None. */
+enum http_find_stage { HTTP_FINDS_NOTHING, HTTP_FETCHES, HTTP_HAS_FETCHED, HTTP_HAS_DECIDED };
+
 /*
  * An HttpExchange. The library keeps pointers into what it is handed, so all of it is kept to the
  * end: whatever order the methods are called in, nothing dangles.
  */
-typedef struct http_exchange {
+struct http_exchange {
   PyObject_HEAD http_policy *policy;
   bool begun;
   bool is_answered; /* the application has answered or failed, and is not to be asked again */
@@ -28,9 +61,12 @@ typedef struct http_exchange {
   PyObject *record;                                /* the last one, or NULL */
   PyObject *records;                               /* a list of those before it, or NULL */
   http_received *received;                         /* the last one, or NULL */
+  http_lane *lane;                                 /* NULL: nothing is awaited */
+  enum http_find_stage stage;
+  PyObject *awaited;
   cachette_http_exchange exchange;
   http_fields fields;
-} http_exchange;
+};
 
 /* Reads a scope and the body, bytes or None, into the request. Returns false with an exception set.
  */

@@ -55,12 +55,16 @@ static bool read_int64(const char *what, PyObject *value, int64_t *number) {
   return *number != -1 || !PyErr_Occurred();
 }
 
+int64_t http_now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Reads a time, or the clock if it is None. */
 static bool read_now(PyObject *value, int64_t *now_ms) {
   if (value != Py_None) return read_int64("now_ms", value, now_ms);
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  *now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  *now_ms = http_now_ms();
   return true;
 }
 
@@ -89,22 +93,27 @@ static bool keep_record(http_exchange *self, PyObject *record) {
   return true;
 }
 
+bool http_decide_record(http_exchange *self, PyObject *record, int64_t now_ms) {
+  cachette_slice bytes = {NULL, 0};
+  if (self->is_answered) {
+    PyErr_SetString(PyExc_RuntimeError, "decide() was called after the application has answered");
+    return false;
+  }
+  if (record != Py_None &&
+      (!http_read_bytes("record", record, &bytes) || !keep_record(self, record)))
+    return false;
+  cachette_http_decide(&self->exchange, bytes, now_ms);
+  return true;
+}
+
 PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords) {
   static const call_signature signature = {"decide", {"record", "now_ms"}, 1, 2};
   PyObject *arguments[2];
-  cachette_slice record = {NULL, 0};
   int64_t now_ms;
   if (!signature_bind(&signature, args, count, keywords, arguments) ||
-      !read_now(arguments[1], &now_ms))
+      !read_now(arguments[1], &now_ms) || !http_decide_record(self, arguments[0], now_ms))
     return NULL;
-  if (self->is_answered)
-    return PyErr_Format(PyExc_RuntimeError,
-                        "decide() was called after the application has answered");
-  if (arguments[0] != Py_None &&
-      (!http_read_bytes("record", arguments[0], &record) || !keep_record(self, arguments[0])))
-    return NULL;
-  cachette_http_decide(&self->exchange, record, now_ms);
   return PyLong_FromLong((long)self->exchange.action);
 }
 

@@ -11,6 +11,12 @@
 /* Returns whether the action is one of a set. Else raises that the method does not fit. */
 bool http_check_action(const http_exchange *self, const char *method, unsigned actions);
 
+/* Returns the time in milliseconds since 1970. */
+int64_t http_now_ms(void);
+
+/* Decides on a record, bytes or None. Returns false with an exception set. */
+bool http_decide_record(http_exchange *self, PyObject *record, int64_t now_ms);
+
 PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords);
 PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t count,

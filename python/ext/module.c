@@ -8,6 +8,8 @@
 #include "future.h"
 #include "http_exchange.h"
 #include "http_fields.h"
+#include "http_hit.h"
+#include "http_lane.h"
 #include "http_policy.h"
 #include "http_record.h"
 #include "http_send.h"
@@ -37,6 +39,11 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->http_exchange_type);
   Py_VISIT(state->http_record_type);
   Py_VISIT(state->http_send_type);
+  Py_VISIT(state->http_lane_type);
+  Py_VISIT(state->http_counters_type);
+  Py_VISIT(state->http_epochs_type);
+  Py_VISIT(state->http_start);
+  Py_VISIT(state->http_rest);
   Py_VISIT(state->control_type);
   Py_VISIT(state->current_control);
   Py_VISIT(state->get_running_loop);
@@ -63,16 +70,20 @@ static int ext_clear(PyObject *module) {
   ext_state *state = PyModule_GetState(module);
   ready_freelist_clear(state);
   pending_freelist_clear(state);
+  http_exchange_freelist_clear(state);
   http_pairs_clear(state);
+  http_hit_clear(state);
   Py_CLEAR(state->future_type);
   Py_CLEAR(state->loop_handle_type);
   Py_CLEAR(state->sync_type);
   Py_CLEAR(state->thread_handle_type);
   Py_CLEAR(state->lease_type);
   Py_CLEAR(state->http_policy_type);
-  Py_CLEAR(state->http_exchange_type);
   Py_CLEAR(state->http_record_type);
   Py_CLEAR(state->http_send_type);
+  Py_CLEAR(state->http_lane_type);
+  Py_CLEAR(state->http_counters_type);
+  Py_CLEAR(state->http_epochs_type);
   Py_CLEAR(state->control_type);
   Py_CLEAR(state->current_control);
   Py_CLEAR(state->get_running_loop);
@@ -169,8 +180,13 @@ static int create_http_types(PyObject *module, ext_state *state) {
   state->http_exchange_type = create_type(module, &http_exchange_spec);
   state->http_record_type = PyStructSequence_NewType(&http_record_desc);
   state->http_send_type = create_type(module, &http_send_spec);
+  state->http_lane_type = create_type(module, &http_lane_spec);
+  state->http_counters_type = create_type(module, &http_counters_spec);
+  state->http_epochs_type = create_type(module, &http_epochs_spec);
   if (state->http_policy_type == NULL || state->http_exchange_type == NULL ||
-      state->http_record_type == NULL || state->http_send_type == NULL)
+      state->http_record_type == NULL || state->http_lane_type == NULL ||
+      state->http_counters_type == NULL || state->http_epochs_type == NULL ||
+      state->http_send_type == NULL)
     return -1;
   state->http_exchange_type->tp_vectorcall = http_exchange_vectorcall;
   state->http_send_type->tp_vectorcall = http_send_vectorcall;
@@ -180,7 +196,10 @@ static int create_http_types(PyObject *module, ext_state *state) {
   if (PyModule_AddType(module, state->http_policy_type) < 0 ||
       PyModule_AddType(module, state->http_exchange_type) < 0 ||
       PyModule_AddType(module, state->http_send_type) < 0 ||
-      PyModule_AddType(module, state->http_record_type) < 0)
+      PyModule_AddType(module, state->http_record_type) < 0 ||
+      PyModule_AddType(module, state->http_lane_type) < 0 ||
+      PyModule_AddType(module, state->http_counters_type) < 0 ||
+      PyModule_AddType(module, state->http_epochs_type) < 0)
     return -1;
   return http_add_actions(module);
 }

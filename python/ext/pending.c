@@ -184,9 +184,7 @@ static int pending_clear(pending *self) {
   return 0;
 }
 
-/* Advances the call like a coroutine. Returns 1 and the result, 0 and the future to wait on, or -1
- * with an exception set. */
-static int step(pending *self, PyObject **result) {
+int pending_step(pending *self, PyObject **result) {
   ext_state *state = pending_state(self);
   *result = NULL;
   self->started = true;
@@ -219,7 +217,7 @@ static int step(pending *self, PyObject **result) {
 #if PY_VERSION_HEX >= 0x030A0000
 static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **result) {
   (void)value;
-  int code = step(self, result);
+  int code = pending_step(self, result);
   return code > 0 ? PYGEN_RETURN : code == 0 ? PYGEN_NEXT : PYGEN_ERROR;
 }
 #endif
@@ -227,7 +225,7 @@ static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **r
 /* Returns the future, or raises StopIteration with the result. */
 static PyObject *pending_next(pending *self) {
   PyObject *result;
-  int code = step(self, &result);
+  int code = pending_step(self, &result);
   if (code <= 0) return result;
   PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
   if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);

@@ -158,11 +158,13 @@ static bool select_of_part(const subject *self, cachette__http_selection *select
 
 bool cachette__http_select(const cachette__http_asked *asked, const cachette__http_stored *stored,
                            int64_t now_ms, cachette__http_selection *selection) {
+  bool send_body = asked->method != CACHETTE__HTTP_HEAD;
+  *selection = (cachette__http_selection){stored->status, send_body, 0, stored->body_size};
+  bool has_range = cachette__http_has(&asked->message, CACHETTE__HTTP_RANGE);
+  if (!asked->has_conditions && !has_range && !cachette__http_is_part(stored)) return true;
   subject self = {.asked = asked, .request = &asked->message, .stored = stored};
   self.now_s = cachette__http_second_of(now_ms);
   self.has_tag = cachette__http_tag_parse(stored->etag, &self.tag);
-  bool send_body = asked->method != CACHETTE__HTTP_HEAD;
-  *selection = (cachette__http_selection){stored->status, send_body, 0, stored->body_size};
   int status = precondition(&self);
   if (status != 0) {
     select_nothing(selection, status);

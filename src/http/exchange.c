@@ -35,6 +35,7 @@ static void clear_verdict(cachette_http_exchange *exchange) {
   exchange->forwarded = exchange->not_stored = CACHETTE_HTTP_BECAUSE_NONE;
   exchange->status = 0;
   exchange->send_body = false;
+  exchange->head_size = 0;
   exchange->body_first = exchange->body_size = exchange->age_ms = exchange->ttl_ms = 0;
   exchange->coalesce = exchange->refresh = exchange->usable_if_error = false;
   exchange->keep_ms = 0;
@@ -94,6 +95,7 @@ bool cachette__http_answer_from(cachette_http_exchange *exchange,
   exchange->send_body = selection.send_body;
   exchange->body_first = selection.first;
   exchange->body_size = selection.size;
+  exchange->head_size = 0;
   exchange->age_ms = cachette__http_age(stored, now_ms);
   exchange->ttl_ms = stored->lifetime_ms - exchange->age_ms;
   return true;
@@ -171,6 +173,7 @@ static void decide_answer(cachette_http_exchange *exchange, int64_t now_ms) {
     decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_PARTIAL);
     return;
   }
+  exchange->head_size = state->stored.head_size;
   if (exchange->refresh) state->question = refresh_question(state);
 }
 

@@ -9,7 +9,6 @@ from typing import Any, Awaitable, Callable, Dict, Iterable, List, Optional, Tup
 import pytest
 from cachette import Cachette
 from cachette.http import CacheMiddleware, HttpStats
-from cachette.http._store import Store
 
 Message = Dict[str, Any]
 Headers = List[Tuple[bytes, bytes]]
@@ -255,10 +254,11 @@ def stats_of(cached: CacheMiddleware) -> HttpStats:
 
 def stop_clock(cached: CacheMiddleware, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
   """Stops the clock of HTTP; returns a function that moves it."""
-  now = [int(time.time() * 1000)]
-  monkeypatch.setattr(Store, 'now_ms', property(lambda self: now[0]))
+  config = cached._shared.cls._config
+  stopped = config.stopped_ms() or 0
+  config.advance(int(time.time() * 1000) - stopped)
 
   def advance(seconds: float) -> None:
-    now[0] += int(seconds * 1000)
+    config.advance(int(seconds * 1000))
 
   return advance

@@ -8,16 +8,21 @@ usage: leaks.py CALLS
 import asyncio
 import gc
 import sys
+import time
 import warnings
 from datetime import timedelta
 from typing import Any, Callable, Dict, List
 
 from cachette import Cachette, CachetteError
 from cachette._cachette import (
+  HttpCounters,
+  HttpEpochs,
   HttpExchange,
+  HttpLane,
   HttpPolicy,
   HttpSend,
   any_obeys,
+  configure,
   current_control,
   fetch_as,
   http_control,
@@ -32,6 +37,10 @@ from cachette.http import OnlyIfCached
 
 
 class Json(Cachette):
+  pass
+
+
+class Raw(Cachette):
   pass
 
 
@@ -272,6 +281,48 @@ def http_hit() -> None:
   http_describe(record), http_tags(record), http_matches(record, [b'hello'])
 
 
+configure(Raw, Cachette._config.raw('cachette-http', 5000, False))
+LANE = HttpLane(POLICY, Raw, frozenset(['GET', 'QUERY']), 'mark', {}, HttpCounters(), False)
+EPOCHS = HttpEpochs()
+
+
+def http_link(memo: Any) -> None:
+  for key, record in STORED.items():
+    finish(Raw().put(key, record))
+  LANE.link(Raw._config, Raw, EPOCHS, memo, time.monotonic)
+
+
+def http_lane() -> None:
+  http_link(None)
+  for scope in (SCOPE, {**SCOPE, 'raw_path': b'/absent'}, {**SCOPE, 'method': 'POST'}):
+    begun: Any = LANE.begin({**SCOPE, 'type': 'http', **scope})
+    if isinstance(begun, HttpExchange) and begun.is_awaitable:
+      finish(begun)
+
+
+def http_lane_variants() -> None:
+  memo: Dict[str, Any] = {}
+  http_link(memo)
+  EPOCHS._checked = float('inf')
+  for _ in range(2):
+    LANE.begin({**SCOPE, 'type': 'http'})
+  assert memo
+  EPOCHS._checked = 0.0
+  LANE.begin({**SCOPE, 'type': 'http'})
+
+
+def http_lane_refuse() -> None:
+  refuse_at_once(LANE.link, Raw._config, Raw, EPOCHS, None, 5)
+  refuse_at_once(LANE.begin, {**SCOPE, 'type': 'http', 'raw_path': 5})
+  begun: Any = LANE.begin({**SCOPE, 'type': 'http', 'raw_path': b'/absent'})
+  if begun is not None:
+    begun.close()
+    try:
+      begun.send(None)
+    except RuntimeError:
+      pass
+
+
 def http_pass() -> None:
   exchange = HttpExchange(
     POLICY, {**SCOPE, 'method': 'POST', 'path': '/\xe4', 'raw_path': None}, b'b'
@@ -463,6 +514,9 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'signed, refused': lambda: refuse(lambda: signed.increment(KEY)),
   'HTTP, store': http_store,
   'HTTP, hit': http_hit,
+  'HTTP, lane': http_lane,
+  'HTTP, lane with variants': http_lane_variants,
+  'HTTP, lane, refused': http_lane_refuse,
   'HTTP, pass': http_pass,
   'HTTP, send': http_send,
   'HTTP, refused': http_refuse,

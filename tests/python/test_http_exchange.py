@@ -375,7 +375,7 @@ def test_attributes_are_read_only() -> None:
   exchange: Any = ask()
   names = [name for name in dir(exchange) if not name.startswith('_')]
   attributes = [name for name in names if not callable(getattr(exchange, name))]
-  assert len(attributes) == 17
+  assert len(attributes) == 18
   for name in attributes:
     with pytest.raises(AttributeError):
       setattr(exchange, name, getattr(exchange, name))
@@ -502,44 +502,6 @@ def test_reasons_have_sentences() -> None:
     ext.http_reason('set-cookies')
   with pytest.raises(TypeError):
     ext.http_reason(b'body')  # type: ignore[arg-type]
-
-
-# ---- hit()
-
-
-@pytest.mark.parametrize('method', ['GET', 'HEAD'])
-def test_hit_returns_both_messages(method: str) -> None:
-  record = store()
-  single, several = (HttpExchange(SAFE, scope_of(method=method)) for _ in range(2))
-  messages = single.hit(record, 0, NOW)
-  assert several.decide(record, NOW) == HTTP_HIT
-  assert messages == (
-    {'type': 'http.response.start', 'status': 200, 'headers': several.answer()},
-    {'type': 'http.response.body', 'body': several.body(record), 'more_body': False},
-  )
-  assert single.action == HTTP_HIT
-
-
-def test_hit_returns_none_if_it_is_none() -> None:
-  record = received().record([b'hello'], (), 2**63 + 5) + b'hello'
-  for given, newest, now, action in (
-    (None, 0, NOW, HTTP_MISS),
-    (b'damaged', 0, NOW, HTTP_MISS),
-    (record, 2**63 + 6, NOW, HTTP_HIT),
-    (record[:-1], 0, NOW, HTTP_HIT),
-    (record, 0, NOW + 60_000, HTTP_MISS),
-  ):
-    exchange = HttpExchange(SAFE, scope_of())
-    assert exchange.hit(given, newest, now) is None
-    assert exchange.action == action
-  assert HttpExchange(SAFE, scope_of()).hit(record, 2**63 + 5, NOW) is not None
-
-
-def test_wrong_arguments_of_hit() -> None:
-  exchange: Any = HttpExchange(SAFE, scope_of())
-  for arguments in ((), (b'',), (b'', 0), (b'', 'a', NOW), (b'', -1, NOW), ('', 0, NOW)):
-    with pytest.raises((TypeError, OverflowError)):
-      exchange.hit(*arguments)
 
 
 # ---- A response that gets an ETag

@@ -32,7 +32,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from .._cachette import http_tags
+from .._cachette import HttpEpochs, http_tags
 from .._exceptions import CachetteError
 from . import _uris
 
@@ -189,7 +189,7 @@ class _Rules:
     return numbers
 
 
-class Epochs:
+class Epochs(HttpEpochs):
   """What was purged, as far as this process knows."""
 
   number: int
@@ -202,7 +202,7 @@ class Epochs:
     start = _now_us() if is_local else 0
     self.number = start
     self.floor = start
-    self.newest = start  # the highest number by which a record may be purged
+    self.newest = start
     self._rules = _Rules()
     self._checked = float('-inf')  # when the last successful look at the counter began
     self._begun = float('-inf')  # when the last one began

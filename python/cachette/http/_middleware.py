@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The ASGI middleware: answers from the store, and passes on what it cannot answer.
 
-__call__   a hit: one fetch, one decision, two messages. Nothing else is on that path
+__call__   a hit: what its lane, in C, has found is sent. Nothing else is on that path
 _serve     everything else that has to do with the cache
 _lead      a run that others may wait for
 _pass      a request that has nothing to do with the cache, except that it may invalidate
 """
 
 from asyncio import get_running_loop
-from typing import Any, List, Optional, Tuple, Type
+from types import FunctionType
+from typing import Any, Awaitable, List, Optional, Tuple, Type
 
 from .._cachette import (
   HTTP_ERROR,
@@ -23,16 +24,16 @@ from .._cachette import (
 )
 from .._core import Cachette
 from .._exceptions import CachetteError
-from ._answers import send_stored, without_cache_status
+from ._answers import send_stored
 from ._coalescing import FAILED, STORED, Flight, Message, Receive, Send
 from ._control import RequestControl
 from ._plans import CURRENT, Box, Plan, Values
 from ._policy import Policy
 from ._refresh import refresh
 from ._routes import note_middleware
-from ._run import MARK, Run, Scope
+from ._run import Run, Scope
 from ._servers import with_one_date
-from ._shared import MAX_REFRESHES, Loop, shared_of
+from ._shared import MARK, MAX_REFRESHES, Loop, shared_of
 from ._trial import Trial
 
 MAX_WAITS = 2  # runs of others that a request waits for, before it runs the application itself
@@ -99,7 +100,7 @@ class CacheMiddleware:
     TypeError: An argument is of the wrong type.
   """
 
-  __slots__ = ('_controlled', '_shared', 'app')
+  __slots__ = ('_begin', '_controlled', '_shared', 'app')
 
   is_cache_middleware = True  # check() recognizes the class by it
 
@@ -121,58 +122,69 @@ class CacheMiddleware:
     self.app: Any = app
     self._controlled = RequestControl(self.app)
     self._shared = shared_of(cache, policy if policy is not None else Policy())
+    self._begin = self._shared.lane.begin
     note_middleware()
 
   # Any: each framework has its own types for these, which no common type fits.
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    shared = self._shared
+    seen = shared.number
+    found: Any = self._begin(scope)
+    if type(found) is not tuple:
+      if found is None:
+        await self._leave_lane(scope, receive, send)
+        return
+      exchange: HttpExchange = found
+      if exchange.is_awaitable:
+        try:
+          found = await exchange
+        except CachetteError as error:
+          shared.store.failed(error)
+          found = None
+          exchange.decide(None, shared.store.now_ms)
+      elif exchange.action != HTTP_MISS:
+        await self._pass(exchange, scope, receive, send)
+        return
+      elif shared.is_unshared(exchange.key) and exchange.decide(None) == HTTP_MISS:
+        await self._run(exchange, None, scope, receive, send)
+        return
+      else:  # it must first be known what was purged
+        found = await shared.store.fetch(exchange.key)
+        exchange.decide(found, shared.store.now_ms)
+      if type(found) is not tuple:
+        await self._miss(_Request(exchange, found, seen, scope, receive, send))
+        return
+    start, body = found
+    if type(send) is not FunctionType or 'send' in send.__code__.co_freevars:
+      start['headers'] = with_one_date(send, start['headers'])
+    await send(start)
+    await send(body)
+
+  async def _miss(self, request: _Request) -> None:
+    """Goes on with a decision that is not a hit, or not one that the lane can answer."""
+    shared, exchange, record = self._shared, request.exchange, request.record
+    if record is not None:
+      request.record = record = await shared.go_on(exchange, request.scope, record)
+    if exchange.action in _RUNS and not exchange.coalesce:
+      await self._run(exchange, record, request.scope, request.receive, request.send)
+    else:
+      await self._serve(request)
+
+  def _leave_lane(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Serves what the lane does not know. It is no coroutine, which would cost as much as the rest
+    of a request that passes."""
+    shared = self._shared
     if scope['type'] != 'http' or MARK in scope:
-      await self._other(scope, receive, send)
-      return
-    shared, method = self._shared, scope['method']
+      return self._other(scope, receive, send)
+    method = scope['method']
     if method not in shared.methods:
       shared.counters.pass_on('method')
       unsafe = HttpExchange(shared.c_policy, scope) if method not in _SAFE else None
-      await self._run_unstored(scope, receive, HttpSend(shared, send, unsafe, shared.left_out))
-      return
+      return self._run_unstored(scope, receive, HttpSend(shared, send, unsafe, shared.left_out))
     if method in shared.bodies:
-      await self._serve_body(scope, receive, send)
-      return
-    seen = shared.number
-    exchange = HttpExchange(shared.c_policy, scope)
-    if exchange.action != HTTP_MISS:
-      await self._pass(exchange, scope, receive, send)
-      return
-    key = exchange.key
-    if shared.unshared and shared.is_unshared(key):
-      if exchange.decide(None) == HTTP_MISS:
-        await self._run(exchange, None, scope, receive, send)
-      else:
-        await self._serve(_Request(exchange, None, seen, scope, receive, send))
-      return
-    hot = shared.store.hot()
-    try:
-      record = await hot.fetch(key)
-    except CachetteError:
-      record = None
-    now = shared.store.now_ms if hot.has_clock else None
-    answer = exchange.hit(record, hot.epochs.newest, now)
-    if answer is not None:
-      start, body = answer
-      start['headers'] = with_one_date(send, start['headers'])
-      if not shared.cache_status:
-        start['headers'] = without_cache_status(start['headers'])
-      await send(start)
-      await send(body)
-      counters = shared.counters
-      counters.hits += 1
-      counters.bytes += len(body['body'])
-      return
-    if record is not None:
-      record = await shared.go_on(exchange, scope, record)
-    if exchange.action in _RUNS and not exchange.coalesce:
-      await self._run(exchange, record, scope, receive, send)
-    else:
-      await self._serve(_Request(exchange, record, seen, scope, receive, send))
+      return self._serve_body(scope, receive, send)
+    shared.link_lane()  # the class has another configuration
+    return self(scope, receive, send)
 
   def _inner(self) -> Any:
     """The application, with calls that obey the request if a configuration wants that."""
@@ -290,12 +302,12 @@ class CacheMiddleware:
     shared.counters.misses += 1
     number = shared.next_number()
     scope[MARK] = True
-    hot = shared.store.hot()
+    store = shared.store
     is_of_use = record is not None and exchange.forwarded != 'credentials'
-    if hot.has_clock or is_of_use or exchange.action != HTTP_MISS:
+    if store.now_ms is not None or is_of_use or exchange.action != HTTP_MISS:
       await Run(shared, self._inner(), exchange, scope, receive, send, record, number).drive()
       return
-    rest = shared, exchange, send, record, number, hot.epochs.number
+    rest = shared, exchange, send, record, number, store.epochs.number
     trial = Trial(scope, receive, rest)
     token = CURRENT.set(trial)
     try:

@@ -10,9 +10,9 @@ from typing import Any, Optional, Tuple
 
 from .._cachette import HTTP_ERROR, HTTP_HIT, HTTP_PASS, HttpExchange
 from ._coalescing import UNSHARED, Flight, Message
-from ._run import MARK, Run, Scope
+from ._run import Run, Scope
 from ._servers import Headers
-from ._shared import Shared
+from ._shared import MARK, Shared
 
 # What the client has, and what it wishes of caches.
 _WISHES = frozenset(

@@ -13,7 +13,6 @@ single message. Otherwise only the end of the run tells, because a middleware ma
 of a handler that has raised, or whose client is gone.
 """
 
-from time import time
 from typing import Any, Awaitable, List, MutableMapping, Optional, Tuple
 
 from .._cachette import (
@@ -40,9 +39,6 @@ from ._servers import Headers
 from ._shared import Shared, logger
 
 Scope = MutableMapping[str, Any]
-
-MARK = 'cachette.http'
-"""The key of a scope that has passed a middleware already."""
 
 WAITING, HOLDING, SENDING, DROPPING, PASSING = range(5)
 
@@ -111,9 +107,8 @@ class Run:
   async def drive(self) -> None:
     """Runs the application, and again if its first response cannot be used."""
     while True:
-      hot = self._shared.store.hot()
-      self._epoch = hot.epochs.number
-      self._requested = self._shared.now() if hot.has_clock else int(time() * 1000)
+      self._epoch = self._shared.store.epochs.number
+      self._requested = self._shared.now()
       scope = self._scope
       if self._exchange.action != HTTP_MISS:
         scope = {**scope, 'headers': self._exchange.forward()}
@@ -219,7 +214,7 @@ class Run:
     self._headers = headers = [*message.get('headers', ())]
     if box.vary:
       headers.append((b'vary', ', '.join(box.vary).encode('ascii')))
-    now = self._shared.store.now_ms if self._shared.store.hot().has_clock else None
+    now = self._shared.store.now_ms
     action = exchange.receive(status, headers, -1, self._requested, box.directives(status), now)
     if action == HTTP_STORE and (message.get('trailers') or is_events(headers)):
       action = self._take(status, b'no-store', -1)

@@ -29,6 +29,7 @@ from .._cachette import (
   HTTP_STALE,
   HTTP_VARIANT,
   HttpExchange,
+  HttpLane,
   http_reason,
   running_loop,
 )
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
   from ._policy import Policy
 
 logger = getLogger('cachette.http')
+
+MARK = 'cachette.http'  # in a scope whose request a middleware serves already
 
 UNSHARED_SECONDS = 30  # how long it is remembered that requests of a key cannot share a response
 MAX_UNSHARED = 10_000
@@ -71,6 +74,7 @@ class Shared:
   cache_status: whether answers have the field Cache-Status.
   left_out: the fields that are added to the response to a method that the policy leaves out.
   bodies: the methods whose body is part of the key.
+  lane: on which hits pass the middleware.
   unshared: until when a key has no response that can be stored, as far as that is known. The store
     is not asked for it, and requests do not wait for each other.
   """
@@ -82,6 +86,7 @@ class Shared:
       'cls',
       'counters',
       'has_uri_tags',
+      'lane',
       'left_out',
       'loops',
       'methods',
@@ -108,11 +113,24 @@ class Shared:
     self.has_uri_tags = bool(self.bodies or policy.key_cookies)
     self.loops: Dict[AbstractEventLoop, Loop] = {}
     self.unshared: Dict[str, float] = {}
+    self.lane = HttpLane(
+      self.c_policy,
+      cls,
+      self.methods - self.bodies,
+      MARK,
+      self.unshared,
+      self.counters,
+      self.cache_status,
+    )
     self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, Tuple[int, int]] = {}
     self._cleared: Dict[str, bytes] = {}
     self._numbers = count(1)
     self.number = self._floor = 0
+
+  def link_lane(self) -> None:
+    """Lets hits use the current configuration of the class."""
+    self.store.link_lane(self.lane)
 
   def loop(self, running: 'AbstractEventLoop') -> 'Loop':
     """Returns what the middlewares share in an event loop. Futures belong to one."""
@@ -132,7 +150,7 @@ class Shared:
 
   def now(self) -> int:
     """The time in milliseconds."""
-    stopped = self.store.now_ms if self.store.hot().has_clock else None
+    stopped = self.store.now_ms
     return int(time() * 1000) if stopped is None else stopped
 
   # ---- Order
@@ -168,7 +186,8 @@ class Shared:
   def remember_unshared(self, key: str) -> None:
     now = monotonic()
     if len(self.unshared) >= MAX_UNSHARED:
-      self.unshared = {each: end for each, end in list(self.unshared.items()) if end > now}
+      for each in [each for each, end in list(self.unshared.items()) if end <= now]:
+        self.unshared.pop(each, None)  # the lane has the same dict
     if len(self.unshared) < MAX_UNSHARED:
       self.unshared[key] = now + UNSHARED_SECONDS
 

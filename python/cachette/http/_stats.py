@@ -4,16 +4,14 @@
 from typing import Any, Dict, Optional
 from weakref import WeakKeyDictionary
 
+from .._cachette import HttpCounters
 from .._stats import HttpStats
 
 
-class Counters:
-  """The counts of one cache, in a form that is cheap to change."""
+class Counters(HttpCounters):
+  """The counts of one cache, in a form that is cheap to change. Most hits are counted in C."""
 
-  __slots__ = (
-    *('__weakref__', 'bytes', 'coalesced', 'hits', 'misses', 'passed', 'revalidated', 'stale'),
-    'stored',
-  )
+  __slots__ = ('__weakref__', 'coalesced', 'misses', 'passed', 'revalidated', 'stale', 'stored')
 
   passed: Dict[str, int]
 

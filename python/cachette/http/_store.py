@@ -32,7 +32,7 @@ from typing import (
 )
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from .._cachette import Cache, close, configure, http_describe, http_matches
+from .._cachette import Cache, HttpLane, close, configure, http_describe, http_matches
 from .._core import Cachette
 from .._exceptions import CachetteError
 from ._epochs import Entry, Epochs, EpochUnknown, Log, clock, decode_tag
@@ -196,24 +196,6 @@ if hasattr(os, 'register_at_fork'):
   os.register_at_fork(after_in_child=_after_fork)
 
 
-class Hot:
-  """What a hit needs of a store, in the form that costs least.
-
-  fetch: returns what is stored for a key. For a store in memory this is the call itself, which may
-    raise CachetteError; else it is Store.fetch.
-  epochs: what was purged.
-  has_clock: whether `now_ms` of the store is not None.
-  """
-
-  __slots__ = ('epochs', 'fetch', 'has_clock')
-
-  def __init__(self, store: 'Store', link: Link, records: Records) -> None:
-    is_local = link.backend in ('inmemory', 'none')
-    self.fetch: Any = records.fetch if is_local else store.fetch
-    self.epochs = link.epochs
-    self.has_clock = store.now_ms is not None
-
-
 class Store:
   """The records of one middleware, in the backend of a Cachette class.
 
@@ -247,15 +229,19 @@ class Store:
       self._log = self._link.log(self._timeout_ms)
       self._records = self._log.entries
       self._cannot_fail = self._link.cannot_fail
-      self._hot = Hot(self, self._link, self._records)
       self._config = config
     return self._link
 
-  def hot(self) -> Hot:
-    """Returns what a hit needs. Do not keep it: ask again in each request."""
-    if self._cache._config is not self._config:
-      self._linked()
-    return self._hot
+  def link_lane(self, lane: HttpLane) -> None:
+    """Lets a lane use the store of the current configuration."""
+    link = self._linked()
+    is_local = link.backend in ('inmemory', 'none')
+    memo = None if is_local else link.memo
+    lane.link(self._config, type(self._records), link.epochs, memo, clock)
+
+  def failed(self, error: CachetteError) -> None:
+    """Counts an error of a fetch that the lane made."""
+    self._linked().failed(error)
 
   @property
   def epochs(self) -> Epochs:

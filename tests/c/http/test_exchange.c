@@ -156,6 +156,25 @@ static void what_was_contradicted_does_not_answer_for_a_failure(void **state) {
   http_free(record);
 }
 
+/* ---- The body of the record ---- */
+
+/* After receive() the record may be another one, so nothing is told of its body. */
+static void decide_tells_where_the_body_begins(void **state) {
+  (void)state;
+  cachette_slice record = stored("sie=60", GET, TAG, 0, "hello");
+  size_t head_size = cachette_http_record_head_size(record);
+  assert_int_equal(head_size, record.size); /* the body is elsewhere */
+  struct played *self = begin("sie=60", GET);
+  assert_int_equal(decide(self, record, 1), CACHETTE_HTTP_HIT);
+  assert_int_equal(self->exchange.head_size, head_size);
+  assert_int_equal(decide(self, record, 60), CACHETTE_HTTP_REVALIDATE);
+  assert_int_equal(self->exchange.head_size, 0);
+  assert_int_equal(receive(self, "304", 60, 0), CACHETTE_HTTP_FRESHEN);
+  assert_int_equal(self->exchange.head_size, 0);
+  end(self);
+  http_free(record);
+}
+
 /* ---- Those who wait ---- */
 
 /* Returns what a request that waited finds if it decides again with what came at a time. */
@@ -250,6 +269,7 @@ int main(void) {
       cmocka_unit_test(what_ended_while_it_was_validated_is_not_kept),
       cmocka_unit_test(a_response_that_is_taken_after_another_counts_alone),
       cmocka_unit_test(what_was_contradicted_does_not_answer_for_a_failure),
+      cmocka_unit_test(decide_tells_where_the_body_begins),
       cmocka_unit_test(all_who_wait_share_one_revalidation),
       cmocka_unit_test(a_request_without_a_target_has_no_key),
       cmocka_unit_test(each_name_that_is_permitted_fits_into_cache_status),
