@@ -9,6 +9,7 @@
  */
 typedef struct cachette__http_hash {
   uint64_t state[16];
+  bool is_begun; /* some bytes are in `state` */
   size_t collected;
   unsigned char parts[256];
 } cachette__http_hash;
@@ -20,5 +21,9 @@ void cachette__http_hash_end(cachette__http_hash *hash,
 
 /* Computes the SHA-256 of some bytes. */
 void cachette__http_digest(cachette_slice bytes, unsigned char digest[CACHETTE_HTTP_KEY_SIZE]);
+
+/* The same for keys, of which a few are asked for again and again: it remembers digests of short
+ * ones. Any thread. */
+void cachette__http_key_digest(cachette_slice bytes, unsigned char digest[CACHETTE_HTTP_KEY_SIZE]);
 
 #endif

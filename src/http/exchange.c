@@ -25,7 +25,7 @@ static int find_key(cachette_http_exchange *exchange, cachette__http_state *stat
     cachette__http_key_write(state->policy, &state->asked, bytes, size);
   }
   state->canonical = (cachette_slice){bytes, size};
-  cachette__http_digest(state->canonical, exchange->index_key);
+  cachette__http_key_digest(state->canonical, exchange->index_key);
   memcpy(exchange->key, exchange->index_key, sizeof exchange->key);
   return CACHETTE_OK;
 }

@@ -34,10 +34,12 @@ static inline void cachette__http_put_lower(cachette__http_output *output, cache
     output->bytes[i] = (unsigned char)cachette__http_lower((char)output->bytes[i]);
 }
 
-/* Writes the lowest `width` bytes of a number, highest first. */
+/* Writes the lowest `width` bytes of a number, highest first; `width` is at most 8. */
 static inline void cachette__http_put_number(cachette__http_output *output, uint64_t number,
                                              unsigned width) {
-  while (width-- > 0) cachette__http_put_byte(output, (unsigned char)(number >> 8 * width));
+  unsigned char bytes[8];
+  for (unsigned i = 0; i < width; i++) bytes[i] = (unsigned char)(number >> 8 * (width - 1 - i));
+  cachette__http_put(output, (cachette_slice){bytes, width});
 }
 
 /* Begins content that is preceded by its size in 4 bytes. Returns the offset for
