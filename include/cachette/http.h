@@ -437,6 +437,34 @@ CACHETTE_API void cachette_http_end(cachette_http_exchange *exchange);
 CACHETTE_API void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record,
                                        int64_t now_ms);
 
+/*
+ * The head of a record that was read. If you keep records in memory, keep these with them: a hit
+ * then does not read and check the head again.
+ */
+typedef struct cachette_http_head {
+  /* Private to the library. */
+  union {
+    unsigned char bytes[320];
+    int64_t align;
+    void *pointer;
+  } priv;
+} cachette_http_head;
+
+/*
+ * Reads the head of a record.
+ *   head    filled; need not be zeroed. It points into the record and owns nothing
+ *   record  as for cachette_http_decide(); it must stay valid as long as `head` is used
+ * Returns false, and leaves `head` undefined, if the bytes are no record, or a damaged one.
+ */
+CACHETTE_API bool cachette_http_head_read(cachette_http_head *head, cachette_slice record);
+
+/*
+ * Decides like cachette_http_decide() with the record that `head` was read from. That record must
+ * stay valid until cachette_http_end(); `head` need not.
+ */
+CACHETTE_API void cachette_http_decide_head(cachette_http_exchange *exchange,
+                                            const cachette_http_head *head, int64_t now_ms);
+
 /* ---- The answer ---- */
 
 /*

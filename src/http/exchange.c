@@ -209,22 +209,10 @@ static void decide_stored(cachette_http_exchange *exchange, cachette__http_state
     state->question = CACHETTE__HTTP_ASK_VALIDATION;
 }
 
-static void decide(cachette_http_exchange *exchange, cachette__http_state *state,
-                   cachette_slice record, int64_t now_ms) {
-  if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE) state->missed = exchange->forwarded;
-  clear_verdict(exchange);
-  state->has_stored = false;
-  state->question = CACHETTE__HTTP_ASK_AS_IS;
-  enum cachette_http_reason reason = CACHETTE_HTTP_BECAUSE_URI_MISS;
-  if (record.size == 0) {
-    if (state->has_index) reason = CACHETTE_HTTP_BECAUSE_VARY_MISS;
-    decide_nothing(exchange, reason);
-    return;
-  }
-  if (!cachette__http_record_get(record, &state->stored)) {
-    decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_DAMAGED);
-    return;
-  }
+/* Decides about the record that was read into `stored`. */
+static void decide_read(cachette_http_exchange *exchange, cachette__http_state *state,
+                        int64_t now_ms) {
+  enum cachette_http_reason reason;
   if (!is_for_request(state, &state->stored, &reason)) {
     decide_nothing(exchange, reason);
     return;
@@ -239,10 +227,52 @@ static void decide(cachette_http_exchange *exchange, cachette__http_state *state
   decide_stored(exchange, state, now_ms);
 }
 
-void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
-  cachette__http_state *state = cachette__http_state_of(exchange);
-  if (state->bypass != CACHETTE_HTTP_BECAUSE_NONE) return;
-  decide(exchange, state, record, now_ms);
+/* Returns whether there is something to decide. */
+static bool begin_decision(cachette_http_exchange *exchange, cachette__http_state *state) {
+  if (state->bypass != CACHETTE_HTTP_BECAUSE_NONE) return false;
+  if (exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE) state->missed = exchange->forwarded;
+  clear_verdict(exchange);
+  state->has_stored = false;
+  state->question = CACHETTE__HTTP_ASK_AS_IS;
+  return true;
+}
+
+static void end_decision(const cachette_http_exchange *exchange, cachette__http_state *state,
+                         int64_t now_ms) {
   bool is_decided = exchange->action != CACHETTE_HTTP_VARIANT;
   if (is_decided && now_ms < state->asked.arrived_ms) state->asked.arrived_ms = now_ms;
+}
+
+void cachette_http_decide(cachette_http_exchange *exchange, cachette_slice record, int64_t now_ms) {
+  cachette__http_state *state = cachette__http_state_of(exchange);
+  if (!begin_decision(exchange, state)) return;
+  if (record.size == 0)
+    decide_nothing(exchange, state->has_index ? CACHETTE_HTTP_BECAUSE_VARY_MISS
+                                              : CACHETTE_HTTP_BECAUSE_URI_MISS);
+  else if (cachette__http_record_get(record, &state->stored))
+    decide_read(exchange, state, now_ms);
+  else
+    decide_nothing(exchange, CACHETTE_HTTP_BECAUSE_DAMAGED);
+  end_decision(exchange, state, now_ms);
+}
+
+/* ---- Heads that are read once ---- */
+
+_Static_assert(sizeof(cachette__http_stored) <= sizeof((cachette_http_head *)NULL)->priv,
+               "the private part holds what was read");
+
+bool cachette_http_head_read(cachette_http_head *head, cachette_slice record) {
+  cachette__http_stored stored;
+  if (!cachette__http_record_get(record, &stored)) return false;
+  memcpy(head->priv.bytes, &stored, sizeof stored);
+  return true;
+}
+
+void cachette_http_decide_head(cachette_http_exchange *exchange, const cachette_http_head *head,
+                               int64_t now_ms) {
+  cachette__http_state *state = cachette__http_state_of(exchange);
+  if (!begin_decision(exchange, state)) return;
+  memcpy(&state->stored, head->priv.bytes, sizeof state->stored);
+  decide_read(exchange, state, now_ms);
+  end_decision(exchange, state, now_ms);
 }

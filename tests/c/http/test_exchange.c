@@ -79,6 +79,115 @@ static cachette_slice stored(const char *policy, const char *request, const char
   return record;
 }
 
+/* ---- Heads that were read ---- */
+
+/* Decides by a head from a block that is freed before the answer. */
+static void decide_by_head(struct played *self, cachette_slice record, int64_t at_s) {
+  cachette_http_head *head = malloc(sizeof *head);
+  assert_non_null(head);
+  assert_true(cachette_http_head_read(head, record));
+  cachette_http_decide_head(&self->exchange, head, HTTP_NOW_MS + at_s * 1000);
+  free(head);
+}
+
+static void expect_same(struct played *left, struct played *right) {
+  cachette_http_field lists[2][FIELDS_MAX];
+  const cachette_http_exchange *one = &left->exchange, *other = &right->exchange;
+  assert_int_equal(one->action, other->action);
+  assert_int_equal(one->forwarded, other->forwarded);
+  assert_int_equal(one->status, other->status);
+  assert_int_equal(one->send_body, other->send_body);
+  assert_int_equal(one->body_first, other->body_first);
+  assert_int_equal(one->body_size, other->body_size);
+  assert_int_equal(one->head_size, other->head_size);
+  assert_int_equal(one->age_ms, other->age_ms);
+  assert_int_equal(one->ttl_ms, other->ttl_ms);
+  assert_memory_equal(one->key, other->key, sizeof one->key);
+  size_t count = cachette_http_answer(&left->exchange, NULL, false, lists[0], FIELDS_MAX);
+  assert_int_equal(cachette_http_answer(&right->exchange, NULL, false, lists[1], FIELDS_MAX),
+                   count);
+  for (size_t i = 0; i < count; i++) {
+    assert_int_equal(lists[0][i].value.size, lists[1][i].value.size);
+    assert_memory_equal(lists[0][i].value.data, lists[1][i].value.data, lists[0][i].value.size);
+  }
+}
+
+static void a_head_that_was_read_decides_like_its_record(void **state) {
+  (void)state;
+  static const struct {
+    const char *request;
+    int64_t at_s;
+    enum cachette_http_action action;
+  } rows[] = {
+      {GET, 10, CACHETTE_HTTP_HIT},
+      {GET "\nIf-None-Match: \"a\"", 10, CACHETTE_HTTP_HIT},
+      {GET "\nRange: bytes=1-2", 10, CACHETTE_HTTP_HIT},
+      {GET "\nRange: bytes=9-", 10, CACHETTE_HTTP_HIT},
+      {"HEAD http://a.com/", 10, CACHETTE_HTTP_HIT},
+      {GET, 60, CACHETTE_HTTP_REVALIDATE},
+      {"GET http://a.com/other", 10, CACHETTE_HTTP_MISS},
+      {GET "\nCache-Control: only-if-cached", 60, CACHETTE_HTTP_ERROR},
+      {GET "\nContent-Length: 5", 10, CACHETTE_HTTP_PASS},
+  };
+  cachette_slice record = stored("", GET, TAG, 0, "hello");
+  for (size_t i = 0; i < LENGTH(rows); i++) {
+    struct played *left = begin("", rows[i].request), *right = begin("", rows[i].request);
+    for (int times = 0; times < 2; times++) {
+      assert_int_equal(decide(left, record, rows[i].at_s), rows[i].action);
+      decide_by_head(right, record, rows[i].at_s);
+      expect_same(left, right);
+    }
+    end(left);
+    end(right);
+  }
+  http_free(record);
+}
+
+static void a_head_of_an_index_leads_to_the_variant(void **state) {
+  (void)state;
+  struct played *first = begin("", GET "\nX: 1");
+  decide(first, nothing, 0);
+  assert_int_equal(receive(first, OK "\nVary: X", 0, 0), CACHETTE_HTTP_STORE);
+  size_t size = cachette_http_index_size(&first->exchange);
+  unsigned char *index = malloc(size);
+  assert_non_null(index);
+  cachette_http_index_write(&first->exchange, index);
+  cachette_slice record = written(first, "hello");
+  struct played *second = begin("", GET "\nX: 1");
+  decide_by_head(second, (cachette_slice){index, size}, 1);
+  assert_int_equal(second->exchange.action, CACHETTE_HTTP_VARIANT);
+  assert_memory_equal(second->exchange.key, first->exchange.key, CACHETTE_HTTP_KEY_SIZE);
+  decide_by_head(second, record, 1);
+  assert_int_equal(second->exchange.action, CACHETTE_HTTP_HIT);
+  end(second);
+  end(first);
+  free(index);
+  http_free(record);
+}
+
+static void a_damaged_head_is_not_read(void **state) {
+  (void)state;
+  cachette_http_head head;
+  cachette_slice record = stored("", GET, TAG, 0, "hello");
+  size_t size = cachette_http_record_head_size(record);
+  for (size_t i = 0; i < size; i++) {
+    unsigned char *copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, record.data, size);
+    assert_true(cachette_http_head_read(&head, (cachette_slice){copy, size}));
+    copy[i] ^= 1;
+    assert_false(cachette_http_head_read(&head, (cachette_slice){copy, size}));
+    free(copy);
+    copy = malloc(i + 1);
+    assert_non_null(copy);
+    memcpy(copy, record.data, i);
+    assert_false(cachette_http_head_read(&head, (cachette_slice){copy, i}));
+    free(copy);
+  }
+  assert_false(cachette_http_head_read(&head, nothing));
+  http_free(record);
+}
+
 /* ---- Late responses ---- */
 
 static void what_ended_on_its_way_is_not_kept(void **state) {
@@ -265,6 +374,9 @@ static void an_answer_from_nothing_has_only_a_cache_status(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_head_that_was_read_decides_like_its_record),
+      cmocka_unit_test(a_head_of_an_index_leads_to_the_variant),
+      cmocka_unit_test(a_damaged_head_is_not_read),
       cmocka_unit_test(what_ended_on_its_way_is_not_kept),
       cmocka_unit_test(what_ended_while_it_was_validated_is_not_kept),
       cmocka_unit_test(a_response_that_is_taken_after_another_counts_alone),
