@@ -16,6 +16,7 @@
 #include "errors.h"
 #include "handle.h"
 #include "http_hit.h"
+#include "http_known.h"
 #include "http_record.h"
 #include "http_steps.h"
 #include "immediate.h"
@@ -106,11 +107,24 @@ static void count(http_counters *counters, const cachette_http_exchange *exchang
   if (exchange->send_body) counters->bytes += exchange->body_size;
 }
 
+/* Returns the messages of a hit, or None. `known` is what is known of the record, or NULL. */
+static PyObject *make_messages(http_exchange *self, ext_state *state, PyObject *record,
+                               http_known *known) {
+  const http_lane *lane = self->lane;
+  if (http_hit_is_purged(record, lane->epochs->newest)) Py_RETURN_NONE;
+  PyObject *messages = known != NULL ? http_known_messages(self, state, known) : NULL;
+  if (messages != NULL || PyErr_Occurred()) return messages;
+  messages = http_hit_messages(self, record, lane->cache_status);
+  if (known == NULL && messages != NULL && messages != Py_None)
+    http_known_note(self, record, messages);
+  return messages;
+}
+
 /* Makes the answer of a decided exchange. Steals the record. */
-static PyObject *make_result(http_exchange *self, PyObject *record) {
+static PyObject *make_result(http_exchange *self, ext_state *state, PyObject *record,
+                             http_known *known) {
   if (self->exchange.action != CACHETTE_HTTP_HIT || record == Py_None) return record;
-  PyObject *messages =
-      http_hit_messages(self, record, self->lane->epochs->newest, self->lane->cache_status);
+  PyObject *messages = make_messages(self, state, record, known);
   if (messages == Py_None) {
     Py_DECREF(messages);
     return record;
@@ -123,11 +137,19 @@ static PyObject *make_result(http_exchange *self, PyObject *record) {
 /* Decides on a fetched record, which it steals. Returns the result; or NULL if there is another
  * record to fetch, or with an exception set. */
 static PyObject *decide(http_exchange *self, ext_state *state, PyObject *record) {
-  bool ok = http_decide_record(self, record, now_of(self->lane));
-  if (ok && self->exchange.action != CACHETTE_HTTP_VARIANT) return make_result(self, record);
-  if (ok) follow(self, state, record);
-  Py_DECREF(record);
-  return NULL;
+  PyObject *result = NULL;
+  http_known *known = http_known_find(self->lane, self->exchange.key, record);
+  if (known != NULL) Py_SETREF(record, Py_NewRef(known->record)); /* its head points into this */
+  if (!http_decide_record(self, record, known != NULL ? &known->head : NULL, now_of(self->lane)))
+    Py_DECREF(record);
+  else if (self->exchange.action != CACHETTE_HTTP_VARIANT)
+    result = make_result(self, state, record, known);
+  else {
+    follow(self, state, record);
+    Py_DECREF(record);
+  }
+  http_known_release(known);
+  return result;
 }
 
 /* ---- Awaiting ---- */

@@ -47,7 +47,7 @@ static bool set(PyObject *message, PyObject *name, PyObject *value) {
   return ok;
 }
 
-static PyObject *list_headers(http_exchange *self, bool cache_status) {
+PyObject *http_hit_headers(http_exchange *self, bool cache_status) {
   PyObject *headers = http_list_answer(self, false);
   Py_ssize_t count = headers != NULL ? PyList_GET_SIZE(headers) : 0;
   if (cache_status || count == 0) return headers;
@@ -57,7 +57,7 @@ static PyObject *list_headers(http_exchange *self, bool cache_status) {
 
 static PyObject *make_start(http_exchange *self, ext_state *state, bool cache_status) {
   PyObject *message = PyDict_Copy(state->http_start);
-  if (set(message, state->str_headers, list_headers(self, cache_status)) &&
+  if (set(message, state->str_headers, http_hit_headers(self, cache_status)) &&
       set(message, state->str_status, PyLong_FromLong(self->exchange.status)))
     return message;
   Py_XDECREF(message);
@@ -72,11 +72,10 @@ static PyObject *make_rest(ext_state *state, PyObject *body) {
   return NULL;
 }
 
-PyObject *http_hit_messages(http_exchange *self, PyObject *record, uint64_t newest,
-                            bool cache_status) {
+bool http_hit_is_purged(PyObject *record, uint64_t newest) { return epoch_of(record) < newest; }
+
+PyObject *http_hit_messages(http_exchange *self, PyObject *record, bool cache_status) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
-  /* After a hit, the record is one that is complete as far as its head goes. */
-  if (epoch_of(record) < newest) Py_RETURN_NONE;
   PyObject *body = http_body(self, record);
   if (body == NULL || body == Py_None) return body;
   PyObject *messages = prepare(state) ? PyTuple_New(2) : NULL;

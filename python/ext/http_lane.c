@@ -15,6 +15,7 @@
 #include "cache.h"
 #include "http_exchange.h"
 #include "http_find.h"
+#include "http_known.h"
 #include "http_record.h"
 #include "http_steps.h"
 #include "signature.h"
@@ -86,6 +87,7 @@ static void unlink_store(http_lane *self) {
   Py_CLEAR(self->epochs);
   Py_CLEAR(self->memo);
   Py_CLEAR(self->clock);
+  http_known_clear(self);
 }
 
 /* Without the store, begin() uses nothing of a lane. */
@@ -126,6 +128,7 @@ static PyObject *lane_link(http_lane *self, PyObject *const *args, Py_ssize_t co
   self->epochs = (http_epochs *)Py_NewRef(args[2]);
   self->memo = args[3] != Py_None ? Py_NewRef(args[3]) : NULL;
   self->clock = Py_NewRef(args[4]);
+  http_known_clear(self);
   Py_XDECREF((PyObject *)before.config);
   Py_XDECREF((PyObject *)before.records);
   Py_XDECREF((PyObject *)before.epochs);
@@ -188,7 +191,7 @@ static PyObject *find_index(const http_lane *self, PyObject *key, double now) {
 static bool begin_known(http_exchange *exchange, ext_state *state, PyObject *index) {
   int64_t stopped_ms = atomic_load(&exchange->lane->config->stopped_ms);
   Py_INCREF(index);
-  bool ok = http_decide_record(exchange, index, stopped_ms != 0 ? stopped_ms : http_now_ms());
+  bool ok = http_decide_record(exchange, index, NULL, stopped_ms != 0 ? stopped_ms : http_now_ms());
   Py_DECREF(index);
   if (!ok) return false;
   if (exchange->exchange.action != CACHETTE_HTTP_VARIANT) {

@@ -42,6 +42,8 @@ typedef struct http_lane {
   http_epochs *epochs;
   PyObject *memo;  /* a dict: key -> (until when, index record); NULL: the store is local */
   PyObject *clock; /* a callable: seconds */
+
+  struct http_known_table *known; /* see http_known.h; NULL until used */
 } http_lane;
 
 /* What awaiting an exchange does, with what `awaited` has: nothing; a call; what a call returned;

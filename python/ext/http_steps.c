@@ -93,7 +93,8 @@ static bool keep_record(http_exchange *self, PyObject *record) {
   return true;
 }
 
-bool http_decide_record(http_exchange *self, PyObject *record, int64_t now_ms) {
+bool http_decide_record(http_exchange *self, PyObject *record, const cachette_http_head *head,
+                        int64_t now_ms) {
   cachette_slice bytes = {NULL, 0};
   if (self->is_answered) {
     PyErr_SetString(PyExc_RuntimeError, "decide() was called after the application has answered");
@@ -102,7 +103,10 @@ bool http_decide_record(http_exchange *self, PyObject *record, int64_t now_ms) {
   if (record != Py_None &&
       (!http_read_bytes("record", record, &bytes) || !keep_record(self, record)))
     return false;
-  cachette_http_decide(&self->exchange, bytes, now_ms);
+  if (head != NULL)
+    cachette_http_decide_head(&self->exchange, head, now_ms);
+  else
+    cachette_http_decide(&self->exchange, bytes, now_ms);
   return true;
 }
 
@@ -112,7 +116,7 @@ PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t cou
   PyObject *arguments[2];
   int64_t now_ms;
   if (!signature_bind(&signature, args, count, keywords, arguments) ||
-      !read_now(arguments[1], &now_ms) || !http_decide_record(self, arguments[0], now_ms))
+      !read_now(arguments[1], &now_ms) || !http_decide_record(self, arguments[0], NULL, now_ms))
     return NULL;
   return PyLong_FromLong((long)self->exchange.action);
 }

@@ -14,8 +14,10 @@ bool http_check_action(const http_exchange *self, const char *method, unsigned a
 /* Returns the time in milliseconds since 1970. */
 int64_t http_now_ms(void);
 
-/* Decides on a record, bytes or None. Returns false with an exception set. */
-bool http_decide_record(http_exchange *self, PyObject *record, int64_t now_ms);
+/* Decides on a record, bytes or None. `head` is its head if that was read, or NULL. Returns false
+ * with an exception set. */
+bool http_decide_record(http_exchange *self, PyObject *record, const cachette_http_head *head,
+                        int64_t now_ms);
 
 PyObject *http_decide(http_exchange *self, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords);
