@@ -253,13 +253,32 @@ class HttpSend:
     exchange: Optional[HttpExchange] = None,
     added: Optional[List[Tuple[bytes, bytes]]] = None,
     trial: Any = None,
+    lane: Optional[HttpLane] = None,
   ) -> None:
     """Makes a `send`.
 
     exchange: that of the request; None: the response cannot make anything invalid.
     added: the fields to add; None: the exchange knows them.
     trial: takes over if the response can be stored; None: it is not stored in any case.
+    lane: remembers, if there is a trial, that the response could not be stored.
     """
+  def __call__(self, message: Any) -> Awaitable[None]:
+    """Takes a message of the application."""
+
+@final
+class HttpPassed:
+  """The `send` of the application for a request that is passed on at once, and the box of its route.
+
+  HttpLane.begin() makes it.
+  """
+
+  plan: Any
+  """The plan that counts, or None."""
+  @property
+  def scope(self) -> Any:
+    """That of the request."""
+  def use(self, plan: Any, values: Any, /) -> None:
+    """Takes what the route wants; see Box.use()."""
   def __call__(self, message: Any) -> Awaitable[None]:
     """Takes a message of the application."""
 
@@ -396,6 +415,8 @@ class HttpCounters:
 
   hits: int
   """Answers from the store."""
+  misses: int
+  """Runs of the application."""
   bytes: int
   """Bytes of their bodies."""
 
@@ -409,7 +430,10 @@ class HttpEpochs:
 
 @final
 class HttpLane:
-  """The lane on which hits pass the middleware."""
+  """The lane on which hits pass the middleware.
+
+  Without `box`, the class Box, nothing is remembered.
+  """
 
   def __init__(
     self,
@@ -420,16 +444,23 @@ class HttpLane:
     unshared: Dict[str, float],
     counters: HttpCounters,
     cache_status: bool,
+    box: Optional[type] = None,
     /,
-  ) -> None: ...
+  ) -> None:
+    """Makes a lane. Without `box`, the class Box, nothing is remembered."""
   def begin(
-    self, scope: MutableMapping[str, Any], /
-  ) -> Union[Tuple[Dict[str, Any], Dict[str, Any]], HttpExchange, None]:
+    self,
+    scope: MutableMapping[str, Any],
+    send: Optional[Callable[[Any], Awaitable[None]]] = None,
+    /,
+  ) -> Union[Tuple[Dict[str, Any], Dict[str, Any]], HttpPassed, HttpExchange, None]:
     """Returns both messages of a hit in a tuple, if the store answers at once; None if the scope is
-    not for the lane, or if the class has another configuration; else an exchange. If it
-    `is_awaitable`, await it: the result is both messages, or the record that was decided on, or
-    None.
+    not for the lane, or if the class has another configuration; an HttpPassed if the last response to
+    such a request could not be stored; else an exchange. If it `is_awaitable`, await it: the result is
+    both messages, or the record that was decided on, or None.
     """
+  def forget(self, key: str, /) -> None:
+    """Forgets that responses of an index key could not be stored."""
   def link(
     self,
     config: Config,

@@ -15,14 +15,18 @@
  *     result         the result of an op as a Python value     codec, control
  *     call           the arguments of a call as an op          arguments, codec, control, lease
  *     ready          an awaitable whose result is known        awaitable
- *     http_send      HttpSend: what is passed on               http_steps, ready
- *     http_lane      HttpLane: begins exchanges of hits        cache, http_exchange, http_find
+ *     http_send      HttpSend: what is passed on               http_passed, http_steps, ready
+ *     http_lane      HttpLane: begins exchanges of hits        cache, http_exchange, http_passed
+ *     http_passed    HttpPassed: what is passed on at once     http_find, http_unstored
  *     http_exchange  HttpExchange: the type                    http_find, http_keep, http_steps
  *     http_find      awaiting one: its fetch and its answer    http_hit, immediate, pending
  *     http_hit       the messages of a hit                     http_keep, http_steps
  *     http_keep      its records and bodies                    http_record, http_steps
  *     http_steps     its steps: decide, answer, receive        http_request, signature
  *     http_record    functions over records and keys           http_policy
+ *     http_unstored  what could not be stored lately           http_looks
+ *     http_looks     which requests and responses are alike    http_request
+ *     http_message   messages of ASGI
  *     http_request   a request from an ASGI scope              http_fields, http_policy
  *     http_policy    HttpPolicy: what the HTTP cache may do    arguments
  *     http_fields    lists of headers
@@ -79,7 +83,7 @@ typedef struct ext_state {
   PyTypeObject *cache_type, *config_type, *ready_type, *pending_type, *future_type;
   PyTypeObject *sync_type, *loop_handle_type, *thread_handle_type, *method_type, *lease_type;
   PyTypeObject *http_policy_type, *http_exchange_type, *http_record_type, *http_lane_type;
-  PyTypeObject *http_counters_type, *http_epochs_type, *http_send_type;
+  PyTypeObject *http_counters_type, *http_epochs_type, *http_send_type, *http_passed_type;
   PyTypeObject *control_type;
 
   /* The class that was looked up last, and its Config. Both are NULL or none is. */
@@ -97,7 +101,9 @@ typedef struct ext_state {
   PyObject *str_method, *str_scheme, *str_path, *str_raw_path, *str_query_string, *str_headers;
   PyObject *str_type, *str_status, *str_body, *str_more_body;
   PyObject *str_response_start, *str_response_body; /* "http.response.start", "...body" */
-  PyObject *str_cache_status, *str_directives, *str_invalidate, *str_is_used;
+  PyObject *str_cache_status, *str_directives, *str_invalidate, *str_invalidate_target,
+      *str_is_used;
+  PyObject *str_passed, *str_plan, *str_remembered, *str_use;
   PyObject *str_note_unstored, *str_scope, *str_send_after, *str_take_over, *str_vary;
   PyObject *context_keyword; /* ("context",) */
 

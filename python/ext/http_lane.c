@@ -3,10 +3,11 @@
  * The lane is where hits pass the middleware. In one call it checks a scope, begins an exchange and
  * its fetch. Whatever is not a plain hit leaves the lane: Python then knows what to do.
  *
- *     begin(scope) --> a tuple          a hit: both messages of the answer
- *                  --> None             not for the lane
- *                  --> an exchange      which passes, or whose record Python has to fetch
- *                  --> an awaitable exchange; see http_find.c
+ *     begin(scope, send) --> a tuple          a hit: both messages of the answer
+ *                        --> None             not for the lane
+ *                        --> an HttpPassed    its last response could not be stored
+ *                        --> an exchange      which passes, or whose record Python has to fetch
+ *                        --> an awaitable exchange; see http_find.c
  */
 #include "http_lane.h"
 
@@ -16,8 +17,10 @@
 #include "http_exchange.h"
 #include "http_find.h"
 #include "http_known.h"
+#include "http_passed.h"
 #include "http_record.h"
 #include "http_steps.h"
+#include "http_unstored.h"
 #include "signature.h"
 
 #include <structmember.h>
@@ -38,6 +41,8 @@ static bool check_arguments(const ext_state *state, PyObject *const *arguments) 
     PyErr_SetString(PyExc_TypeError, "mark must be a str");
   else if (!PyDict_Check(arguments[4]))
     PyErr_SetString(PyExc_TypeError, "unshared must be a dict");
+  else if (arguments[7] != NULL && !PyType_Check(arguments[7]))
+    PyErr_SetString(PyExc_TypeError, "box must be a class");
   else if (!PyObject_TypeCheck(arguments[5], state->http_counters_type))
     PyErr_SetString(PyExc_TypeError, "counters must be an HttpCounters");
   else
@@ -47,11 +52,12 @@ static bool check_arguments(const ext_state *state, PyObject *const *arguments) 
 
 static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
   ext_state *state = PyType_GetModuleState(type);
-  PyObject *arguments[7];
+  PyObject *arguments[8] = {NULL};
   if (keywords != NULL && PyDict_GET_SIZE(keywords) > 0)
     return PyErr_Format(PyExc_TypeError, "HttpLane() takes no keyword arguments");
-  if (!PyArg_UnpackTuple(args, "HttpLane", 7, 7, &arguments[0], &arguments[1], &arguments[2],
-                         &arguments[3], &arguments[4], &arguments[5], &arguments[6]) ||
+  if (!PyArg_UnpackTuple(args, "HttpLane", 7, 8, &arguments[0], &arguments[1], &arguments[2],
+                         &arguments[3], &arguments[4], &arguments[5], &arguments[6],
+                         &arguments[7]) ||
       !check_arguments(state, arguments))
     return NULL;
   http_lane *self = (http_lane *)type->tp_alloc(type, 0);
@@ -63,6 +69,7 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *keywords
   self->unshared = Py_NewRef(arguments[4]);
   self->counters = (http_counters *)Py_NewRef(arguments[5]);
   self->cache_status = arguments[6] == Py_True;
+  self->box = Py_XNewRef(arguments[7]);
   return (PyObject *)self;
 }
 
@@ -71,6 +78,7 @@ static int lane_traverse(http_lane *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->policy);
   Py_VISIT((PyObject *)self->cls);
   Py_VISIT(self->methods);
+  Py_VISIT(self->box);
   Py_VISIT(self->unshared);
   Py_VISIT((PyObject *)self->counters);
   Py_VISIT((PyObject *)self->config);
@@ -100,10 +108,12 @@ static void lane_dealloc(http_lane *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   unlink_store(self);
+  http_unstored_free(self->unstored);
   Py_XDECREF((PyObject *)self->policy);
   Py_XDECREF((PyObject *)self->cls);
   Py_XDECREF(self->methods);
   Py_XDECREF(self->mark);
+  Py_XDECREF(self->box);
   Py_XDECREF(self->unshared);
   Py_XDECREF((PyObject *)self->counters);
   type->tp_free(self);
@@ -111,6 +121,11 @@ static void lane_dealloc(http_lane *self) {
 }
 
 /* ---- Linking ---- */
+
+static void forget_all(http_lane *self) {
+  http_unstored_free(self->unstored);
+  self->unstored = NULL;
+}
 
 static PyObject *lane_link(http_lane *self, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
@@ -123,6 +138,7 @@ static PyObject *lane_link(http_lane *self, PyObject *const *args, Py_ssize_t co
   config_object *records = cache_config(state, (PyTypeObject *)(void *)args[1]);
   if (records == NULL) return NULL;
   http_lane before = *self;
+  if (args[0] != (PyObject *)self->config) forget_all(self);
   self->config = (config_object *)Py_NewRef(args[0]);
   self->records = records;
   self->epochs = (http_epochs *)Py_NewRef(args[2]);
@@ -248,28 +264,42 @@ static PyObject *end_at_once(http_exchange *exchange, ext_state *state) {
   return (PyObject *)exchange;
 }
 
-static PyObject *lane_begin(http_lane *self, PyObject *scope) {
+static PyObject *lane_begin(http_lane *self, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
+  if (count < 1 || count > 2)
+    return PyErr_Format(PyExc_TypeError, "begin() takes 1 or 2 arguments");
+  PyObject *scope = args[0], *send = count > 1 ? args[1] : NULL;
   int is_for = is_linked(self, state);
   if (is_for > 0) is_for = is_for_lane(self, state, scope);
   if (is_for < 0) return NULL;
   if (is_for == 0) Py_RETURN_NONE;
+  PyObject *passed = send != NULL ? http_passed_begin(self, state, scope, send) : NULL;
+  if (passed != NULL || PyErr_Occurred()) return passed;
   http_exchange *exchange = http_exchange_new(state, self->policy, scope, Py_None);
   if (exchange == NULL) return NULL;
   if (exchange->exchange.action != CACHETTE_HTTP_MISS) return (PyObject *)exchange;
   return begin(self, state, exchange) ? end_at_once(exchange, state) : end_failed(exchange, state);
 }
 
+/* ---- What is remembered ---- */
+
+static PyObject *lane_forget(http_lane *self, PyObject *text) {
+  unsigned char key[CACHETTE_HTTP_KEY_SIZE];
+  if (self->unstored != NULL && http_key_read(text, key)) http_unstored_forget(self->unstored, key);
+  Py_RETURN_NONE;
+}
+
 /* ---- The types ---- */
 
 static PyMethodDef lane_methods[] = {
-    {"begin", (PyCFunction)lane_begin, METH_O,
-     "begin($self, scope, /)\n--\n\nReturns both messages of a hit in a tuple, if the store "
-     "answers "
-     "at once; None if the scope is\nnot for the lane, or if the class has another configuration; "
-     "else an exchange. If it\n`is_awaitable`, await it: the result is both messages, or the "
-     "record "
-     "that was decided on, or\nNone."},
+    {"begin", (PyCFunction)(void (*)(void))lane_begin, METH_FASTCALL,
+     "begin($self, scope, send=None, /)\n--\n\nReturns both messages of a hit in a tuple, if the "
+     "store answers at once; None if the scope is\nnot for the lane, or if the class has another "
+     "configuration; an HttpPassed if the last response to\nsuch a request could not be stored; "
+     "else an exchange. If it `is_awaitable`, await it: the result is\nboth messages, or the "
+     "record that was decided on, or None."},
+    {"forget", (PyCFunction)lane_forget, METH_O,
+     "forget($self, key, /)\n--\n\nForgets that responses of an index key could not be stored."},
     {"link", (PyCFunction)(void (*)(void))lane_link, METH_FASTCALL,
      "link($self, config, records, epochs, memo, clock, /)\n--\n\nSets the store that belongs to a "
      "configuration of the class. `memo` is None if the store is\nlocal."},
@@ -277,8 +307,9 @@ static PyMethodDef lane_methods[] = {
 };
 
 static PyType_Slot lane_slots[] = {
-    {Py_tp_doc, (char *)"HttpLane(policy, cls, methods, mark, unshared, counters, cache_status, /)"
-                        "\n--\n\nThe lane on which hits pass the middleware."},
+    {Py_tp_doc, (char *)"HttpLane(policy, cls, methods, mark, unshared, counters, cache_status, "
+                        "box=None, /)\n--\n\nThe lane on which hits pass the middleware. Without "
+                        "`box`, the class Box, nothing is remembered."},
     {Py_tp_new, lane_new},
     {Py_tp_dealloc, lane_dealloc},
     {Py_tp_traverse, lane_traverse},
@@ -308,6 +339,7 @@ static void plain_dealloc(PyObject *self) {
 
 static PyMemberDef counters_members[] = {
     {"hits", T_LONGLONG, offsetof(http_counters, hits), 0, "Answers from the store."},
+    {"misses", T_LONGLONG, offsetof(http_counters, misses), 0, "Runs of the application."},
     {"bytes", T_LONGLONG, offsetof(http_counters, bytes), 0, "Bytes of their bodies."},
     {NULL, 0, 0, 0, NULL},
 };

@@ -98,6 +98,19 @@ PyObject *http_key_text(const unsigned char key[CACHETTE_HTTP_KEY_SIZE]) {
   return text;
 }
 
+static int digit_of(unsigned char byte) { return byte <= '9' ? byte - '0' : byte - 'a' + 10; }
+
+bool http_key_read(PyObject *text, unsigned char key[CACHETTE_HTTP_KEY_SIZE]) {
+  enum { PREFIX = sizeof "http:" - 1 };
+  if (!PyUnicode_CheckExact(text) || PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND ||
+      PyUnicode_GET_LENGTH(text) != PREFIX + 2 * CACHETTE_HTTP_KEY_SIZE)
+    return false;
+  const Py_UCS1 *digits = PyUnicode_1BYTE_DATA(text) + PREFIX;
+  for (size_t i = 0; i < CACHETTE_HTTP_KEY_SIZE; i++)
+    key[i] = (unsigned char)(digit_of(digits[2 * i]) << 4 | digit_of(digits[2 * i + 1]));
+  return true;
+}
+
 PyObject *http_uri_key(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyModule_GetState(module);
   unsigned char key[CACHETTE_HTTP_KEY_SIZE];

@@ -23,6 +23,9 @@ void http_parts_free(http_parts *parts);
 /* Returns the str of a key: "http:" and hexadecimal digits. */
 PyObject *http_key_text(const unsigned char key[CACHETTE_HTTP_KEY_SIZE]);
 
+/* Reads such a str. Returns false if it is none, without an exception. */
+bool http_key_read(PyObject *text, unsigned char key[CACHETTE_HTTP_KEY_SIZE]);
+
 /* Describes a field of HttpRecord, the named tuple that http_describe() returns. */
 extern PyStructSequence_Desc http_record_desc;
 

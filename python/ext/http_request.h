@@ -17,7 +17,7 @@ struct http_received {
 
 /* What an HttpCounters counts. */
 typedef struct http_counters {
-  PyObject_HEAD long long hits, bytes;
+  PyObject_HEAD long long hits, misses, bytes;
 } http_counters;
 
 /* What an HttpEpochs knows. */
@@ -35,6 +35,9 @@ typedef struct http_lane {
   PyObject *unshared;      /* a dict: its keys are not fetched */
   http_counters *counters; /* or NULL */
   bool cache_status;       /* whether answers have the field */
+  PyObject *box;           /* the class of boxes of routes; NULL: nothing is remembered */
+
+  struct http_unstored *unstored; /* see http_unstored.h; NULL: nothing is remembered yet */
 
   /* Of link(); NULL before it was called. */
   config_object *config;  /* of `cls`, for which all below is */

@@ -15,9 +15,12 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
-#include "http_request.h"
+#include "http_message.h"
+#include "http_passed.h"
+#include "http_record.h"
 #include "http_steps.h"
 #include "ready.h"
 #include "signature.h"
@@ -32,44 +35,11 @@ typedef struct http_send {
   http_exchange *exchange; /* NULL: the response cannot make anything invalid */
   PyObject *added;         /* a list of fields to add; NULL: those of the exchange's answer */
   PyObject *trial;         /* NULL: the response is not stored in any case */
+  http_lane *lane;         /* remembers that the response is not stored; or NULL */
+  PyObject *key;           /* of http_passed_key(), if there is a lane */
   int64_t requested_ms;    /* if there is a trial */
+  bool forgets_target;     /* the response makes the URI of its request invalid, and no other */
 } http_send;
-
-/* ---- Messages ---- */
-
-/* Returns a new reference. Raises KeyError like a dict. */
-static PyObject *get(PyObject *message, PyObject *name) {
-  if (!PyDict_CheckExact(message)) return PyObject_GetItem(message, name);
-  PyObject *found = PyDict_GetItemWithError(message, name);
-  if (found != NULL) return Py_NewRef(found);
-  if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, name);
-  return NULL;
-}
-
-/* Returns 1 for the start of a response, 0 for another message, -1 with an exception set. */
-static int is_start(const ext_state *state, PyObject *message) {
-  PyObject *type = get(message, state->str_type);
-  if (type == NULL) return -1;
-  int same = type == state->str_response_start;
-  if (!same) same = PyObject_RichCompareBool(type, state->str_response_start, Py_EQ);
-  Py_DECREF(type);
-  return same;
-}
-
-/* Copies a message, because the application may use it again. */
-static PyObject *copy_of(PyObject *message) {
-  if (PyDict_CheckExact(message)) return PyDict_Copy(message);
-  PyObject *copy = PyDict_New();
-  if (copy != NULL && PyDict_Update(copy, message) < 0) Py_CLEAR(copy);
-  return copy;
-}
-
-/* Returns the headers of a start as a new list. */
-static PyObject *headers_of(const ext_state *state, PyObject *start) {
-  PyObject *headers = PyDict_GetItemWithError(start, state->str_headers);
-  if (headers != NULL) return PySequence_List(headers);
-  return PyErr_Occurred() ? NULL : PyList_New(0);
-}
 
 /* ---- The start is sent ---- */
 
@@ -166,7 +136,7 @@ static PyObject *answer(http_send *self, const ext_state *state, PyObject *statu
 static PyObject *fields_of(http_send *self, const ext_state *state, PyObject *start,
                            PyObject *headers) {
   if (self->exchange == NULL) return add(self, NULL, headers);
-  PyObject *status = get(start, state->str_status);
+  PyObject *status = http_message_get(start, state->str_status);
   if (status == NULL) return NULL;
   PyObject *fields =
       self->added != NULL ? add(self, status, headers) : answer(self, state, status, headers);
@@ -206,19 +176,33 @@ static int note(http_send *self, const ext_state *state) {
   return noted != NULL ? 0 : -1;
 }
 
+/* Lets the lane remember that the response is not stored. Steals the fields that are sent. */
+static PyObject *remember(http_send *self, PyObject *headers, PyObject *control, PyObject *fields) {
+  if (self->lane == NULL || fields == NULL) return fields;
+  Py_ssize_t count = PyList_GET_SIZE(fields);
+  bool has_line = self->lane->cache_status && count > 0;
+  if (http_passed_remember(self->lane, self->key, self->exchange, headers, control,
+                           has_line ? PyList_GET_ITEM(fields, count - 1) : NULL) < 0)
+    Py_CLEAR(fields);
+  return fields;
+}
+
 /* Returns the fields of a response that is not stored; None if it may be. */
 static PyObject *try_to_pass(http_send *self, const ext_state *state, PyObject *start,
                              PyObject *headers) {
-  PyObject *status = get(start, state->str_status), *control = NULL;
+  PyObject *status = http_message_get(start, state->str_status), *control = NULL;
   int passes = status != NULL ? ask_route(self, state, status, &control) : -1;
   if (passes > 0 && receive(self, status, headers, control) < 0) passes = -1;
-  Py_XDECREF(control);
   Py_XDECREF(status);
-  if (passes < 0) return NULL;
-  if (passes == 0 || self->exchange->exchange.action != CACHETTE_HTTP_PASS)
-    return Py_NewRef(Py_None);
-  if (note(self, state) < 0) return NULL;
-  return with_or_without_status(self, state, http_answer_received(self->exchange));
+  PyObject *fields = NULL;
+  if (passes == 0 || (passes > 0 && self->exchange->exchange.action != CACHETTE_HTTP_PASS)) {
+    fields = Py_NewRef(Py_None);
+  } else if (passes > 0 && note(self, state) == 0) {
+    fields = with_or_without_status(self, state, http_answer_received(self->exchange));
+    fields = remember(self, headers, control, fields);
+  }
+  Py_XDECREF(control);
+  return fields;
 }
 
 /* Hands the start, as the application has sent it, to a run that stores the response. */
@@ -235,8 +219,8 @@ static PyObject *take_over(http_send *self, const ext_state *state, PyObject *me
 /* ---- Calls ---- */
 
 static PyObject *on_start(http_send *self, const ext_state *state, PyObject *message) {
-  PyObject *start = copy_of(message);
-  PyObject *headers = start != NULL ? headers_of(state, start) : NULL;
+  PyObject *start = http_message_copy(message);
+  PyObject *headers = start != NULL ? http_message_headers(state, start) : NULL;
   PyObject *fields = NULL, *result = NULL;
   if (headers != NULL)
     fields = self->trial != NULL ? try_to_pass(self, state, start, headers)
@@ -258,7 +242,7 @@ static PyObject *call(PyObject *callable, PyObject *const *args, size_t flags, P
   if (!signature_bind(&signature, args, PyVectorcall_NARGS(flags), keywords, &message)) return NULL;
   if (self->next != NULL) return PyObject_CallOneArg(self->next, message);
   const ext_state *state = PyType_GetModuleState(Py_TYPE(callable));
-  int starts = is_start(state, message);
+  int starts = http_message_starts(state, message);
   if (starts < 0) return NULL;
   return starts ? on_start(self, state, message) : PyObject_CallOneArg(self->send, message);
 }
@@ -282,16 +266,30 @@ static bool check(const ext_state *state, PyObject *const *arguments) {
     PyErr_Format(PyExc_TypeError, "added must be a list, not %.100s", Py_TYPE(added)->tp_name);
   else if (exchange == Py_None && (added == Py_None || arguments[4] != Py_None))
     PyErr_SetString(PyExc_TypeError, "without an exchange there are fields to add, and no trial");
+  else if (arguments[5] != Py_None && !Py_IS_TYPE(arguments[5], state->http_lane_type))
+    PyErr_Format(PyExc_TypeError, "lane must be an HttpLane, not %.100s",
+                 Py_TYPE(arguments[5])->tp_name);
   else
     return true;
   return false;
 }
 
+/* Prepares that the lane remembers the request. The application may change its scope. */
+static bool use_lane(http_send *self, const ext_state *state, http_lane *lane) {
+  PyObject *scope = PyObject_GetAttr(self->trial, state->str_scope);
+  if (scope == NULL) return false;
+  self->key = http_passed_key(lane, state, scope, self->exchange);
+  Py_DECREF(scope);
+  if (self->key == NULL) return false;
+  self->lane = (http_lane *)Py_NewRef((PyObject *)lane);
+  return true;
+}
+
 PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t count,
                                PyObject *keywords) {
   static const call_signature signature = {
-      "HttpSend", {"shared", "send", "exchange", "added", "trial"}, 2, 5};
-  PyObject *arguments[5];
+      "HttpSend", {"shared", "send", "exchange", "added", "trial", "lane"}, 2, 6};
+  PyObject *arguments[6];
   const ext_state *state = PyType_GetModuleState((PyTypeObject *)type);
   if (state == NULL ||
       !signature_bind(&signature, args, PyVectorcall_NARGS(count), keywords, arguments) ||
@@ -306,8 +304,14 @@ PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t cou
   self->exchange = (http_exchange *)or_null(arguments[2]);
   self->added = or_null(arguments[3]);
   self->trial = or_null(arguments[4]);
+  self->lane = NULL;
+  self->key = NULL;
+  self->forgets_target = false;
   self->requested_ms = self->trial != NULL ? clock_ms() : 0;
   PyObject_GC_Track(self);
+  if (self->trial != NULL && arguments[5] != Py_None &&
+      !use_lane(self, state, (http_lane *)(void *)arguments[5]))
+    Py_CLEAR(self);
   return (PyObject *)self;
 }
 
@@ -319,6 +323,7 @@ static int send_traverse(http_send *self, visitproc visit, void *arg) {
   Py_VISIT(self->exchange);
   Py_VISIT(self->added);
   Py_VISIT(self->trial);
+  Py_VISIT((PyObject *)self->lane);
   return 0;
 }
 
@@ -333,6 +338,8 @@ static void send_dealloc(http_send *self) {
   PyObject_GC_UnTrack(self);
   Py_XDECREF(self->next);
   Py_XDECREF(self->trial);
+  Py_XDECREF((PyObject *)self->lane);
+  Py_XDECREF(self->key);
   Py_XDECREF(self->added);
   Py_XDECREF((PyObject *)self->exchange);
   Py_DECREF(self->send);
@@ -349,9 +356,9 @@ static PyMemberDef send_members[] = {
 };
 
 static PyType_Slot send_slots[] = {
-    {Py_tp_doc,
-     (char *)"HttpSend(shared, send, exchange=None, added=None, trial=None)\n--\n\nThe `send` of "
-             "the application for a request that is passed on."},
+    {Py_tp_doc, (char *)"HttpSend(shared, send, exchange=None, added=None, trial=None, "
+                        "lane=None)\n--\n\nThe `send` of "
+                        "the application for a request that is passed on."},
     {Py_tp_dealloc, send_dealloc},
     {Py_tp_traverse, send_traverse},
     {Py_tp_clear, send_clear},

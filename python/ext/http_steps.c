@@ -68,7 +68,7 @@ static bool read_now(PyObject *value, int64_t *now_ms) {
   return true;
 }
 
-static bool read_status(PyObject *value, int *status) {
+bool http_read_status(PyObject *value, int *status) {
   int64_t number;
   if (!read_int64("status", value, &number)) return false;
   *status = (int)number;
@@ -156,7 +156,7 @@ static PyObject *answer_of_origin(http_exchange *self, PyObject *status, PyObjec
                                   bool collapsed) {
   cachette_http_response origin = {.body_size = -1};
   http_fields fields = {.count = 0};
-  if (!read_status(status, &origin.status) || !http_fields_read(&fields, headers)) return NULL;
+  if (!http_read_status(status, &origin.status) || !http_fields_read(&fields, headers)) return NULL;
   origin.fields = http_fields_of(&fields);
   struct listing listing = {&self->exchange, &origin, false, collapsed};
   PyObject *list = make_list(self, &listing);
@@ -237,7 +237,7 @@ static bool read_response(ext_state *state, http_received *received, PyObject *c
                           int64_t now_ms) {
   cachette_http_response *response = &received->response;
   *response = (cachette_http_response){.body_size = -1, .received_ms = now_ms};
-  if (!read_status(arguments[0], &response->status) ||
+  if (!http_read_status(arguments[0], &response->status) ||
       !http_fields_read(&received->fields, arguments[1]) ||
       (arguments[2] != Py_None && !read_int64("body_size", arguments[2], &response->body_size)) ||
       !read_int64("requested_ms", arguments[3], &response->requested_ms))

@@ -14,6 +14,9 @@ bool http_check_action(const http_exchange *self, const char *method, unsigned a
 /* Returns the time in milliseconds since 1970. */
 int64_t http_now_ms(void);
 
+/* Reads a status. Returns false with an exception set. */
+bool http_read_status(PyObject *value, int *status);
+
 /* Decides on a record, bytes or None. `head` is its head if that was read, or NULL. Returns false
  * with an exception set. */
 bool http_decide_record(http_exchange *self, PyObject *record, const cachette_http_head *head,

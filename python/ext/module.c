@@ -10,6 +10,7 @@
 #include "http_fields.h"
 #include "http_hit.h"
 #include "http_lane.h"
+#include "http_passed.h"
 #include "http_policy.h"
 #include "http_record.h"
 #include "http_send.h"
@@ -39,6 +40,7 @@ static int ext_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->http_exchange_type);
   Py_VISIT(state->http_record_type);
   Py_VISIT(state->http_send_type);
+  Py_VISIT(state->http_passed_type);
   Py_VISIT(state->http_lane_type);
   Py_VISIT(state->http_counters_type);
   Py_VISIT(state->http_epochs_type);
@@ -81,6 +83,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->http_policy_type);
   Py_CLEAR(state->http_record_type);
   Py_CLEAR(state->http_send_type);
+  Py_CLEAR(state->http_passed_type);
   Py_CLEAR(state->http_lane_type);
   Py_CLEAR(state->http_counters_type);
   Py_CLEAR(state->http_epochs_type);
@@ -131,8 +134,13 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_cache_status);
   Py_CLEAR(state->str_directives);
   Py_CLEAR(state->str_invalidate);
+  Py_CLEAR(state->str_invalidate_target);
   Py_CLEAR(state->str_is_used);
   Py_CLEAR(state->str_note_unstored);
+  Py_CLEAR(state->str_passed);
+  Py_CLEAR(state->str_plan);
+  Py_CLEAR(state->str_remembered);
+  Py_CLEAR(state->str_use);
   Py_CLEAR(state->str_scope);
   Py_CLEAR(state->str_send_after);
   Py_CLEAR(state->str_take_over);
@@ -180,22 +188,25 @@ static int create_http_types(PyObject *module, ext_state *state) {
   state->http_exchange_type = create_type(module, &http_exchange_spec);
   state->http_record_type = PyStructSequence_NewType(&http_record_desc);
   state->http_send_type = create_type(module, &http_send_spec);
+  state->http_passed_type = create_type(module, &http_passed_spec);
   state->http_lane_type = create_type(module, &http_lane_spec);
   state->http_counters_type = create_type(module, &http_counters_spec);
   state->http_epochs_type = create_type(module, &http_epochs_spec);
   if (state->http_policy_type == NULL || state->http_exchange_type == NULL ||
       state->http_record_type == NULL || state->http_lane_type == NULL ||
       state->http_counters_type == NULL || state->http_epochs_type == NULL ||
-      state->http_send_type == NULL)
+      state->http_send_type == NULL || state->http_passed_type == NULL)
     return -1;
   state->http_exchange_type->tp_vectorcall = http_exchange_vectorcall;
   state->http_send_type->tp_vectorcall = http_send_vectorcall;
 #if PY_VERSION_HEX < 0x030A0000
   state->http_exchange_type->tp_new = state->http_send_type->tp_new = NULL;
+  state->http_passed_type->tp_new = NULL;
 #endif
   if (PyModule_AddType(module, state->http_policy_type) < 0 ||
       PyModule_AddType(module, state->http_exchange_type) < 0 ||
       PyModule_AddType(module, state->http_send_type) < 0 ||
+      PyModule_AddType(module, state->http_passed_type) < 0 ||
       PyModule_AddType(module, state->http_record_type) < 0 ||
       PyModule_AddType(module, state->http_lane_type) < 0 ||
       PyModule_AddType(module, state->http_counters_type) < 0 ||
@@ -229,8 +240,13 @@ static int intern_names(ext_state *state) {
   state->str_cache_status = PyUnicode_InternFromString("cache_status");
   state->str_directives = PyUnicode_InternFromString("directives");
   state->str_invalidate = PyUnicode_InternFromString("invalidate");
+  state->str_invalidate_target = PyUnicode_InternFromString("invalidate_target");
   state->str_is_used = PyUnicode_InternFromString("is_used");
   state->str_note_unstored = PyUnicode_InternFromString("note_unstored");
+  state->str_passed = PyUnicode_InternFromString("passed");
+  state->str_plan = PyUnicode_InternFromString("plan");
+  state->str_remembered = PyUnicode_InternFromString("remembered");
+  state->str_use = PyUnicode_InternFromString("use");
   state->str_scope = PyUnicode_InternFromString("scope");
   state->str_send_after = PyUnicode_InternFromString("send_after");
   state->str_take_over = PyUnicode_InternFromString("take_over");

@@ -19,6 +19,7 @@ from cachette._cachette import (
   HttpEpochs,
   HttpExchange,
   HttpLane,
+  HttpPassed,
   HttpPolicy,
   HttpSend,
   any_obeys,
@@ -346,6 +347,9 @@ class Passing:
   def note_unstored(self, scope: Any, reason: str) -> None:
     pass
 
+  def use(self, plan: Any, values: Any) -> None:
+    self.plan, self.vary = plan, values
+
   def directives(self, status: int) -> bytes:
     return b'no-store' if status == 200 else b'max-age=60'
 
@@ -374,6 +378,41 @@ def http_send() -> None:
   refuse(lambda: HttpSend(passing, send))
   refuse(lambda: HttpSend(passing, send, None, ()))  # type: ignore[arg-type]
   refuse(lambda: HttpSend(passing, send, None, FIELDS)({**start, 'headers': 5}))
+
+
+class Counters(HttpCounters):
+  passed: Dict[str, int] = {}
+
+
+class Box(Passing):
+  def __init__(self, scope: Any) -> None:
+    pass
+
+
+REMEMBERING = HttpLane(POLICY, Raw, frozenset(['GET']), 'mark', {}, Counters(), True, Box)
+
+
+def http_remember() -> None:
+  """Remembers a request, which then passes at once."""
+  REMEMBERING.link(Raw._config, Raw, EPOCHS, None, time.monotonic)
+  start = {'type': 'http.response.start', 'status': 200, 'headers': FIELDS[1:]}
+  HttpSend(passing, list, http_ask(), None, passing, REMEMBERING)(start)  # type: ignore[arg-type]
+
+  def begin() -> Any:
+    passed = REMEMBERING.begin({**SCOPE, 'type': 'http'}, list)  # type: ignore[arg-type]
+    assert isinstance(passed, HttpPassed), passed
+    return passed
+
+  passed = begin()
+  passed.use('plan', ())
+  passed.plan = passed.plan
+  passed(start), passed({'type': 'http.response.body'})
+  refuse(lambda: begin()({**start, 'status': 'a'}))
+  refuse(lambda: passed.use())
+  passed = begin()
+  passed.use('plan', ['a'])
+  passed(start)
+  REMEMBERING.forget(http_ask().index_key)
 
 
 def http_refuse() -> None:
@@ -521,6 +560,7 @@ CALLS: Dict[str, Callable[[], Any]] = {
   'HTTP, lane, refused': http_lane_refuse,
   'HTTP, pass': http_pass,
   'HTTP, send': http_send,
+  'HTTP, passed at once': http_remember,
   'HTTP, refused': http_refuse,
   'HTTP, key': lambda: http_uri_key(POLICY, 'http://a.com/'),
   'HTTP, policy': lambda: HttpPolicy(key_cookies=['a', 'b'], no_vary_search='key-order'),

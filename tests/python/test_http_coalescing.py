@@ -24,7 +24,7 @@ from asgi import (
   stop_clock,
   turns,
 )
-from cachette.http import CacheMiddleware, Policy, _shared
+from cachette.http import CacheMiddleware, Policy, _shared, _store
 from conftest import on_stores
 
 
@@ -413,6 +413,8 @@ async def test_that_requests_cannot_share_is_remembered_for_30_seconds(
   for later, together in ((29, 3), (31, 1)):
     app.gate.clear()
     monkeypatch.setattr(_shared, 'monotonic', lambda later=later: start + later)
+    monkeypatch.setattr(_store, 'clock', lambda later=later: start + later)
+    cached._shared.link_lane()  # to the clock
     tasks = [Client(cached, make_scope()).start() for _ in range(3)]
     await turns(50)
     assert app.active == together

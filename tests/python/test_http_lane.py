@@ -431,12 +431,13 @@ def test_an_exchange_that_waits_may_be_part_of_garbage() -> None:
 
 def test_wrong_arguments() -> None:
   counters, epochs = HttpCounters(), HttpEpochs()
-  right: List[Any] = [SAFE, Cachette, frozenset(['GET']), MARK, {}, counters, True]
+  right: List[Any] = [SAFE, Cachette, frozenset(['GET']), MARK, {}, counters, True, object]
   HttpLane(*right)
-  for i, wrong in enumerate([None, 'Cachette', {'GET'}, b'mark', [], object()]):
+  HttpLane(*right[:-1])
+  for i, wrong in (*enumerate([None, 'Cachette', {'GET'}, b'mark', [], object()]), (7, 'Box')):
     with pytest.raises(TypeError):
       HttpLane(*right[:i], wrong, *right[i + 1 :])
-  for arguments in ((), right[:-1], [*right, 1]):
+  for arguments in ((), right[:-2], [*right, 1]):
     with pytest.raises(TypeError):
       HttpLane(*arguments)
   with pytest.raises(TypeError):

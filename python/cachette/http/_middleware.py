@@ -19,6 +19,7 @@ from .._cachette import (
   HTTP_REVALIDATE,
   HTTP_STALE,
   HttpExchange,
+  HttpPassed,
   HttpSend,
   any_obeys,
 )
@@ -129,8 +130,15 @@ class CacheMiddleware:
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     shared = self._shared
     seen = shared.number
-    found: Any = self._begin(scope)
+    found: Any = self._begin(scope, send)
     if type(found) is not tuple:
+      if type(found) is HttpPassed:
+        token = CURRENT.set(found)
+        try:
+          await (self._controlled if any_obeys() else self.app)(scope, receive, found)
+        finally:
+          CURRENT.reset(token)
+        return
       if found is None:
         await self._leave_lane(scope, receive, send)
         return
@@ -311,7 +319,9 @@ class CacheMiddleware:
     trial = Trial(scope, receive, rest)
     token = CURRENT.set(trial)
     try:
-      await self._inner()(scope, trial.receive, HttpSend(shared, send, exchange, None, trial))
+      await self._inner()(
+        scope, trial.receive, HttpSend(shared, send, exchange, None, trial, shared.lane)
+      )
     finally:
       CURRENT.reset(token)
     if trial.run is not None:

@@ -33,6 +33,7 @@ from typing import (
 from weakref import WeakSet
 
 from .._advice import short
+from .._cachette import HttpPassed
 from .._calls import Seconds
 from .._keys import fields_of_template
 from ._policy import check_bool, check_list, check_names, check_seconds
@@ -155,7 +156,7 @@ def _extended(present: Sequence[Item], items: Iterable[Item]) -> List[Item]:
   return extended
 
 
-CURRENT: 'ContextVar[Optional[Box]]' = ContextVar('cachette.http', default=None)
+CURRENT: 'ContextVar[Union[Box, HttpPassed, None]]' = ContextVar('cachette.http', default=None)
 """The box of the run that this code belongs to; None without a middleware.
 
 The middleware sets it for the scopes "http" and "lifespan".

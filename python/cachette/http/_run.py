@@ -440,6 +440,7 @@ class Run:
     if shared.unshared:
       shared.unshared.pop(key, None)
       shared.unshared.pop(index_key, None)
+    shared.lane.forget(index_key)
     flight = self._flight
     if flight is not None:
       flight.records[key] = b''.join((head, *parts))

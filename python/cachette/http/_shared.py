@@ -33,6 +33,7 @@ from .._cachette import (
   http_reason,
   running_loop,
 )
+from ._plans import Box
 from ._purge import PURGED, VALID
 from ._stats import counters_of
 from ._store import CLEARED, Store
@@ -121,6 +122,7 @@ class Shared:
       self.unshared,
       self.counters,
       self.cache_status,
+      Box,
     )
     self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, Tuple[int, int]] = {}

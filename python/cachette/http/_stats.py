@@ -9,9 +9,10 @@ from .._stats import HttpStats
 
 
 class Counters(HttpCounters):
-  """The counts of one cache, in a form that is cheap to change. Most hits are counted in C."""
+  """The counts of one cache, in a form that is cheap to change. Most hits, and requests that pass
+  at once, are counted in C."""
 
-  __slots__ = ('__weakref__', 'coalesced', 'misses', 'passed', 'revalidated', 'stale', 'stored')
+  __slots__ = ('__weakref__', 'coalesced', 'passed', 'revalidated', 'stale', 'stored')
 
   passed: Dict[str, int]
 
