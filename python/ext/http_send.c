@@ -50,11 +50,22 @@ static int finish(PyObject *awaitable) {
   return result != NULL ? 0 : -1;
 }
 
+static PyObject *forget(http_send *self, const ext_state *state) {
+  if (!self->forgets_target)
+    return PyObject_CallMethodOneArg(self->shared, state->str_invalidate,
+                                     (PyObject *)self->exchange);
+  PyObject *key = http_key_text(self->exchange->exchange.index_key);
+  PyObject *awaitable = NULL;
+  if (key != NULL)
+    awaitable = PyObject_CallMethodOneArg(self->shared, state->str_invalidate_target, key);
+  Py_XDECREF(key);
+  return awaitable;
+}
+
 /* Lets `shared` forget what the response has made invalid. Sets `*awaitable` to what must be
  * awaited before the response is sent, or to NULL. Returns 0, or -1 with an exception set. */
 static int invalidate(http_send *self, const ext_state *state, PyObject **awaitable) {
-  *awaitable =
-      PyObject_CallMethodOneArg(self->shared, state->str_invalidate, (PyObject *)self->exchange);
+  *awaitable = forget(self, state);
   if (*awaitable == NULL) return -1;
   if (Py_TYPE(*awaitable) != state->ready_type) return 0;
   int code = finish(*awaitable);
@@ -64,9 +75,8 @@ static int invalidate(http_send *self, const ext_state *state, PyObject **awaita
 
 static PyObject *send_start(http_send *self, const ext_state *state, PyObject *start) {
   PyObject *awaitable = NULL;
-  if (self->exchange != NULL && self->exchange->exchange.invalidates &&
-      invalidate(self, state, &awaitable) < 0)
-    return NULL;
+  bool invalidates = self->exchange != NULL && self->exchange->exchange.invalidates;
+  if ((invalidates || self->forgets_target) && invalidate(self, state, &awaitable) < 0) return NULL;
   Py_XSETREF(self->next, Py_NewRef(self->send));
   if (awaitable == NULL) return PyObject_CallOneArg(self->send, start);
   PyObject *result = PyObject_CallMethodObjArgs(self->shared, state->str_send_after, awaitable,
@@ -99,10 +109,35 @@ static bool is_success(PyObject *status) {
   return overflow == 0 && number >= 200 && number <= 399;
 }
 
+/* Whether a field names other URIs, or groups, that a response makes invalid. */
+static bool names_others(PyObject *name) {
+  static const char *const names[] = {"location", "content-location", "cache-group-invalidation"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if ((size_t)PyBytes_GET_SIZE(name) == strlen(names[i]) &&
+        strcasecmp(PyBytes_AS_STRING(name), names[i]) == 0)
+      return true;
+  return false;
+}
+
+/* Returns whether all lines are pairs of bytes, and none names others. Then the response need not
+ * be received. */
+static bool is_about_target(PyObject *headers) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++) {
+    PyObject *pair = PyList_GET_ITEM(headers, i);
+    if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2 ||
+        !PyBytes_CheckExact(PyTuple_GET_ITEM(pair, 0)) ||
+        !PyBytes_CheckExact(PyTuple_GET_ITEM(pair, 1)) || names_others(PyTuple_GET_ITEM(pair, 0)))
+      return false;
+  }
+  return true;
+}
+
 /* Adds the fields that were given. `status` may be NULL if there is no exchange. */
 static PyObject *add(http_send *self, PyObject *status, PyObject *headers) {
-  if (self->exchange != NULL && is_success(status) && receive(self, status, headers, Py_None) < 0)
-    return NULL;
+  if (self->exchange != NULL && is_success(status)) {
+    self->forgets_target = PyLong_CheckExact(status) && is_about_target(headers);
+    if (!self->forgets_target && receive(self, status, headers, Py_None) < 0) return NULL;
+  }
   Py_ssize_t size = PyList_GET_SIZE(headers);
   return PyList_SetSlice(headers, size, size, self->added) == 0 ? Py_NewRef(headers) : NULL;
 }

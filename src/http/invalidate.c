@@ -19,6 +19,7 @@ typedef struct walk {
   const cachette__http_asked *asked;
   const cachette__http_answered *answered;
   cachette_slice canonical;
+  const unsigned char *digest; /* of it */
   unsigned char *key;
   char *space;
   size_t capacity;
@@ -50,7 +51,10 @@ static bool is_question(const walk *self) {
 
 /* Fills key and tag of a URI, from the canonical key of its GET. */
 static void fill_uri(const walk *self, cachette_slice uri, bool has_tag) {
-  cachette__http_digest(uri, self->key);
+  if (uri.data == self->canonical.data && uri.size == self->canonical.size)
+    memcpy(self->key, self->digest, CACHETTE_HTTP_KEY_SIZE);
+  else
+    cachette__http_digest(uri, self->key);
   *self->tag = (cachette_slice){self->space, 0};
   if (!has_tag || self->capacity < CACHETTE__HTTP_URI_TAG_SIZE) return;
   cachette__http_uri_tag(self->key, self->space);
@@ -117,12 +121,13 @@ static bool fill_group(const walk *self, size_t index) {
 bool cachette__http_invalidated_item(const cachette_http_policy *policy,
                                      const cachette__http_asked *asked,
                                      const cachette__http_answered *answered,
-                                     cachette_slice canonical, size_t index,
-                                     unsigned char key[CACHETTE_HTTP_KEY_SIZE], char *space,
-                                     size_t capacity, cachette_slice *tag) {
+                                     cachette_slice canonical,
+                                     const unsigned char digest[CACHETTE_HTTP_KEY_SIZE],
+                                     size_t index, unsigned char key[CACHETTE_HTTP_KEY_SIZE],
+                                     char *space, size_t capacity, cachette_slice *tag) {
   static const enum cachette__http_name others[] = {CACHETTE__HTTP_LOCATION,
                                                     CACHETTE__HTTP_CONTENT_LOCATION};
-  const walk self = {policy, asked, answered, canonical, key, space, capacity, tag};
+  const walk self = {policy, asked, answered, canonical, digest, key, space, capacity, tag};
   unsigned char bytes[URI_MAX];
   cachette_slice uri = cachette__http_key_uri(canonical);
   if (!cachette__http_invalidates(asked, answered)) return false;

@@ -199,6 +199,6 @@ bool cachette_http_invalidated(cachette_http_exchange *exchange, size_t index,
     return true;
   }
   return cachette__http_invalidated_item(state->policy, &state->asked, &state->answered,
-                                         state->canonical, index, key, state->tag,
-                                         sizeof state->tag, tag);
+                                         state->canonical, exchange->index_key, index, key,
+                                         state->tag, sizeof state->tag, tag);
 }

@@ -344,6 +344,9 @@ class Passing:
   def invalidate(self, exchange: HttpExchange) -> Any:
     return cache.delete('absent')
 
+  def invalidate_target(self, key: str) -> Any:
+    return cache.delete(key)
+
   def note_unstored(self, scope: Any, reason: str) -> None:
     pass
 

@@ -294,6 +294,7 @@ from cachette._cachette import HttpExchange, HttpPolicy, HttpSend
 class Shared:
   cache_status = True
   def invalidate(self, exchange): return None
+  def invalidate_target(self, key): return None
   def send_after(self, awaitable, send, message): return send(message)
   def note_unstored(self, scope, reason): pass
 

@@ -173,8 +173,11 @@ class Shared:
     number = max(number, self._marks.pop(key, (0, 0))[0])
     self._marks[key] = number, self.next_number()  # the last one in the dict
     if len(self._marks) > MAX_MARKS:
-      for oldest in list(self._marks)[: MAX_MARKS // 10 + 1]:
-        self._floor = max(self._floor, self._marks.pop(oldest, (0, 0))[0])
+      self._drop_marks()
+
+  def _drop_marks(self) -> None:
+    for oldest in list(self._marks)[: MAX_MARKS // 10 + 1]:
+      self._floor = max(self._floor, self._marks.pop(oldest, (0, 0))[0])
 
   def is_overtaken(self, number: int, *keys: str) -> bool:
     """Returns whether a run must not store under these keys."""
@@ -204,7 +207,25 @@ class Shared:
 
   def invalidate(self, exchange: HttpExchange) -> Awaitable[object]:
     """Forgets what a response has made invalid. Await the result before the response is sent."""
-    items = exchange.invalidated()
+    return self._forget(exchange.invalidated())
+
+  def invalidate_target(self, key: str) -> Awaitable[object]:
+    """Does the same for a response that makes only the URI of its request invalid."""
+    records = self.store.own_records() if not self.has_uri_tags else None
+    if records is None:
+      return self._forget([(key, b'uri ' + key.rpartition(':')[2].encode())])
+    # Whoever puts a record is in this process, and sees in `_marks` that the key was cleared.
+    self.number = number = next(self._numbers)
+    marks = self._marks
+    marks.pop(key, None)
+    marks[key] = number, number
+    if len(marks) > MAX_MARKS:
+      self._drop_marks()
+    if self.unshared:
+      self.unshared.pop(key, None)
+    return records.delete(key)
+
+  def _forget(self, items: List[Tuple[Optional[str], bytes]]) -> Awaitable[object]:
     mark = self._clear([key for key, _ in items if key is not None])
     return self.store.forget(items, mark, self.has_uri_tags)
 

@@ -50,6 +50,7 @@ else:
     put_many = Cachette.put_many
     add = Cachette.add
     increment = Cachette.increment
+    delete = Cachette.delete
     clear_many = Cachette.clear_many
 
 
@@ -92,6 +93,7 @@ class Link:
     # An in-memory store without a name is used by this configuration only, so a fetch cannot fail.
     name = config.get('memory_name') or ''
     self.cannot_fail = self.backend == 'inmemory' and name.startswith('python:')
+    self.stores = 0  # that have used it
     self._classes: Dict[Tuple[int, bool], Type[Records]] = {}
     self._refreshes: Dict[Any, asyncio.Task[None]] = {}
     self._logged = float('-inf')
@@ -230,6 +232,7 @@ class Store:
       self._records = self._log.entries
       self._cannot_fail = self._link.cannot_fail
       self._config = config
+      self._link.stores += 1
     return self._link
 
   def link_lane(self, lane: HttpLane) -> None:
@@ -455,6 +458,12 @@ class Store:
     """Whether no other process, and no other configuration, can have these records."""
     self._linked()
     return self._cannot_fail
+
+  def own_records(self) -> Optional[Records]:
+    """Returns the calls if no other store has these records, and calls cannot fail."""
+    if self._cache._config is not self._config:
+      self._linked()
+    return self._records if self._cannot_fail and self._link.stores == 1 else None
 
   def forget(
     self, invalidated: Sequence[Tuple[Optional[str], bytes]], mark: bytes, uri_tags: bool
