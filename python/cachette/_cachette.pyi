@@ -267,7 +267,7 @@ class HttpSend:
 
 @final
 class HttpPassed:
-  """The `send` of the application for a request that is passed on at once, and the box of its route.
+  """The `send` of the application for a request that passes at once, and the box of its route.
 
   HttpLane.begin() makes it.
   """
@@ -445,6 +445,7 @@ class HttpLane:
     counters: HttpCounters,
     cache_status: bool,
     box: Optional[type] = None,
+    bodies: Optional[FrozenSet[str]] = None,
     /,
   ) -> None:
     """Makes a lane. Without `box`, the class Box, nothing is remembered."""
@@ -452,12 +453,14 @@ class HttpLane:
     self,
     scope: MutableMapping[str, Any],
     send: Optional[Callable[[Any], Awaitable[None]]] = None,
+    shared: Any = None,
     /,
-  ) -> Union[Tuple[Dict[str, Any], Dict[str, Any]], HttpPassed, HttpExchange, None]:
+  ) -> Union[Tuple[Dict[str, Any], Dict[str, Any]], HttpPassed, HttpSend, HttpExchange, None]:
     """Returns both messages of a hit in a tuple, if the store answers at once; None if the scope is
-    not for the lane, or if the class has another configuration; an HttpPassed if the last response to
-    such a request could not be stored; else an exchange. If it `is_awaitable`, await it: the result is
-    both messages, or the record that was decided on, or None.
+    not for the lane, or if the class has another configuration; an HttpPassed if the last response
+    to such a request could not be stored; an HttpSend if the policy leaves the method out; else an
+    exchange. If it `is_awaitable`, await it: the result is both messages, or the record that was
+    decided on, or None.
     """
   def forget(self, key: str, /) -> None:
     """Forgets that responses of an index key could not be stored."""

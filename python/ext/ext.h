@@ -15,8 +15,8 @@
  *     result         the result of an op as a Python value     codec, control
  *     call           the arguments of a call as an op          arguments, codec, control, lease
  *     ready          an awaitable whose result is known        awaitable
+ *     http_lane      HttpLane: begins exchanges of hits        cache, http_exchange, http_send
  *     http_send      HttpSend: what is passed on               http_passed, http_steps, ready
- *     http_lane      HttpLane: begins exchanges of hits        cache, http_exchange, http_passed
  *     http_passed    HttpPassed: what is passed on at once     http_find, http_unstored
  *     http_exchange  HttpExchange: the type                    http_find, http_keep, http_steps
  *     http_find      awaiting one: its fetch and its answer    http_hit, immediate, pending
@@ -102,7 +102,7 @@ typedef struct ext_state {
   PyObject *str_type, *str_status, *str_body, *str_more_body;
   PyObject *str_response_start, *str_response_body; /* "http.response.start", "...body" */
   PyObject *str_cache_status, *str_directives, *str_invalidate, *str_invalidate_target,
-      *str_is_used;
+      *str_is_used, *str_left_out;
   PyObject *str_passed, *str_plan, *str_remembered, *str_use;
   PyObject *str_note_unstored, *str_scope, *str_send_after, *str_take_over, *str_vary;
   PyObject *context_keyword; /* ("context",) */

@@ -6,6 +6,7 @@
  *     begin(scope, send) --> a tuple          a hit: both messages of the answer
  *                        --> None             not for the lane
  *                        --> an HttpPassed    its last response could not be stored
+ *                        --> an HttpSend      the policy leaves the method out
  *                        --> an exchange      which passes, or whose record Python has to fetch
  *                        --> an awaitable exchange; see http_find.c
  */
@@ -19,6 +20,7 @@
 #include "http_known.h"
 #include "http_passed.h"
 #include "http_record.h"
+#include "http_send.h"
 #include "http_steps.h"
 #include "http_unstored.h"
 #include "signature.h"
@@ -43,6 +45,8 @@ static bool check_arguments(const ext_state *state, PyObject *const *arguments) 
     PyErr_SetString(PyExc_TypeError, "unshared must be a dict");
   else if (arguments[7] != NULL && !PyType_Check(arguments[7]))
     PyErr_SetString(PyExc_TypeError, "box must be a class");
+  else if (arguments[8] != NULL && !PyFrozenSet_Check(arguments[8]))
+    PyErr_SetString(PyExc_TypeError, "bodies must be a frozenset");
   else if (!PyObject_TypeCheck(arguments[5], state->http_counters_type))
     PyErr_SetString(PyExc_TypeError, "counters must be an HttpCounters");
   else
@@ -52,12 +56,12 @@ static bool check_arguments(const ext_state *state, PyObject *const *arguments) 
 
 static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
   ext_state *state = PyType_GetModuleState(type);
-  PyObject *arguments[8] = {NULL};
+  PyObject *arguments[9] = {NULL};
   if (keywords != NULL && PyDict_GET_SIZE(keywords) > 0)
     return PyErr_Format(PyExc_TypeError, "HttpLane() takes no keyword arguments");
-  if (!PyArg_UnpackTuple(args, "HttpLane", 7, 8, &arguments[0], &arguments[1], &arguments[2],
-                         &arguments[3], &arguments[4], &arguments[5], &arguments[6],
-                         &arguments[7]) ||
+  if (!PyArg_UnpackTuple(args, "HttpLane", 7, 9, &arguments[0], &arguments[1], &arguments[2],
+                         &arguments[3], &arguments[4], &arguments[5], &arguments[6], &arguments[7],
+                         &arguments[8]) ||
       !check_arguments(state, arguments))
     return NULL;
   http_lane *self = (http_lane *)type->tp_alloc(type, 0);
@@ -70,6 +74,7 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *keywords
   self->counters = (http_counters *)Py_NewRef(arguments[5]);
   self->cache_status = arguments[6] == Py_True;
   self->box = Py_XNewRef(arguments[7]);
+  self->bodies = Py_XNewRef(arguments[8]);
   return (PyObject *)self;
 }
 
@@ -79,6 +84,7 @@ static int lane_traverse(http_lane *self, visitproc visit, void *arg) {
   Py_VISIT((PyObject *)self->cls);
   Py_VISIT(self->methods);
   Py_VISIT(self->box);
+  Py_VISIT(self->bodies);
   Py_VISIT(self->unshared);
   Py_VISIT((PyObject *)self->counters);
   Py_VISIT((PyObject *)self->config);
@@ -114,6 +120,7 @@ static void lane_dealloc(http_lane *self) {
   Py_XDECREF(self->methods);
   Py_XDECREF(self->mark);
   Py_XDECREF(self->box);
+  Py_XDECREF(self->bodies);
   Py_XDECREF(self->unshared);
   Py_XDECREF((PyObject *)self->counters);
   type->tp_free(self);
@@ -166,18 +173,52 @@ static int is_linked(const http_lane *self, ext_state *state) {
   return is_same;
 }
 
-/* Returns whether a scope is one for the lane: 1, 0, or -1 with an exception set. */
-static int is_for_lane(const http_lane *self, ext_state *state, PyObject *scope) {
-  if (!PyDict_Check(scope)) return 0;
+/* Finds what a scope is: one for the lane; one of a method that the policy leaves out; or another.
+ * -1: an exception is set. */
+enum { OTHER, IN_LANE, LEFT_OUT };
+
+static int kind_of(const http_lane *self, ext_state *state, PyObject *scope) {
+  if (!PyDict_Check(scope)) return OTHER;
   PyObject *type = PyDict_GetItemWithError(scope, state->str_type);
   if (type == NULL || !PyUnicode_Check(type) || PyUnicode_CompareWithASCIIString(type, "http") != 0)
-    return PyErr_Occurred() ? -1 : 0;
+    return PyErr_Occurred() ? -1 : OTHER;
   int is_marked = PyDict_Contains(scope, self->mark);
-  if (is_marked != 0) return is_marked < 0 ? -1 : 0;
+  if (is_marked != 0) return is_marked < 0 ? -1 : OTHER;
   PyObject *method = PyDict_GetItemWithError(scope, state->str_method);
-  if (method == NULL) return PyErr_Occurred() ? -1 : 0;
-  return PySet_Contains(self->methods, method);
+  if (method == NULL) return PyErr_Occurred() ? -1 : OTHER;
+  int is_for = PySet_Contains(self->methods, method);
+  if (is_for != 0 || self->bodies == NULL) return is_for;
+  int has_body = PySet_Contains(self->bodies, method);
+  return has_body == 0 ? LEFT_OUT : has_body < 0 ? -1 : OTHER;
 }
+
+/* ---- Methods that the policy leaves out ---- */
+
+/* Returns whether a method makes nothing invalid. */
+static bool is_safe(PyObject *method) {
+  static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"};
+  for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+    if (PyUnicode_CompareWithASCIIString(method, safe[i]) == 0) return true;
+  return false;
+}
+
+/* Makes the `send` of the application, marks the scope, and counts. */
+static PyObject *pass_on(http_lane *self, ext_state *state, PyObject *const *args) {
+  PyObject *scope = args[0], *send = args[1], *shared = args[2], *passed = NULL;
+  http_exchange *exchange = NULL;
+  PyObject *method = PyDict_GetItemWithError(scope, state->str_method);
+  bool is_unsafe = method != NULL && !(PyUnicode_Check(method) && is_safe(method));
+  if (is_unsafe) exchange = http_exchange_new(state, self->policy, scope, Py_None);
+  if (!PyErr_Occurred()) passed = http_send_new(state, shared, send, exchange);
+  Py_XDECREF((PyObject *)exchange);
+  if (passed == NULL || (PyDict_SetItem(scope, self->mark, Py_True) == 0 &&
+                         http_passed_count(self, state, state->str_method) == 0))
+    return passed;
+  Py_DECREF(passed);
+  return NULL;
+}
+
+/* ---- Begin ---- */
 
 /* Returns whether a record may be fetched here: it is known what was purged, and nothing speaks
  * against it. 1, 0, or -1 with an exception set. `now` is filled if the store has a server. */
@@ -266,13 +307,14 @@ static PyObject *end_at_once(http_exchange *exchange, ext_state *state) {
 
 static PyObject *lane_begin(http_lane *self, PyObject *const *args, Py_ssize_t count) {
   ext_state *state = PyType_GetModuleState(Py_TYPE(self));
-  if (count < 1 || count > 2)
-    return PyErr_Format(PyExc_TypeError, "begin() takes 1 or 2 arguments");
+  if (count < 1 || count > 3)
+    return PyErr_Format(PyExc_TypeError, "begin() takes 1 to 3 arguments");
   PyObject *scope = args[0], *send = count > 1 ? args[1] : NULL;
-  int is_for = is_linked(self, state);
-  if (is_for > 0) is_for = is_for_lane(self, state, scope);
-  if (is_for < 0) return NULL;
-  if (is_for == 0) Py_RETURN_NONE;
+  int kind = kind_of(self, state, scope);
+  if (kind == LEFT_OUT && count == 3) return pass_on(self, state, args);
+  if (kind == IN_LANE) kind = is_linked(self, state); /* 1, too */
+  if (kind < 0) return NULL;
+  if (kind != IN_LANE) Py_RETURN_NONE;
   PyObject *passed = send != NULL ? http_passed_begin(self, state, scope, send) : NULL;
   if (passed != NULL || PyErr_Occurred()) return passed;
   http_exchange *exchange = http_exchange_new(state, self->policy, scope, Py_None);
@@ -293,11 +335,12 @@ static PyObject *lane_forget(http_lane *self, PyObject *text) {
 
 static PyMethodDef lane_methods[] = {
     {"begin", (PyCFunction)(void (*)(void))lane_begin, METH_FASTCALL,
-     "begin($self, scope, send=None, /)\n--\n\nReturns both messages of a hit in a tuple, if the "
-     "store answers at once; None if the scope is\nnot for the lane, or if the class has another "
-     "configuration; an HttpPassed if the last response to\nsuch a request could not be stored; "
-     "else an exchange. If it `is_awaitable`, await it: the result is\nboth messages, or the "
-     "record that was decided on, or None."},
+     "begin($self, scope, send=None, shared=None, /)\n--\n\nReturns both messages of a hit in a "
+     "tuple, if the store answers at once; None if the scope is\nnot for the lane, or if the class "
+     "has another configuration; an HttpPassed if the last response\nto such a request could not "
+     "be stored; an HttpSend if the policy leaves the method out; else an\nexchange. If it "
+     "`is_awaitable`, await it: the result is both messages, or the record that was\ndecided on, "
+     "or None."},
     {"forget", (PyCFunction)lane_forget, METH_O,
      "forget($self, key, /)\n--\n\nForgets that responses of an index key could not be stored."},
     {"link", (PyCFunction)(void (*)(void))lane_link, METH_FASTCALL,
@@ -307,9 +350,10 @@ static PyMethodDef lane_methods[] = {
 };
 
 static PyType_Slot lane_slots[] = {
-    {Py_tp_doc, (char *)"HttpLane(policy, cls, methods, mark, unshared, counters, cache_status, "
-                        "box=None, /)\n--\n\nThe lane on which hits pass the middleware. Without "
-                        "`box`, the class Box, nothing is remembered."},
+    {Py_tp_doc,
+     (char *)"HttpLane(policy, cls, methods, mark, unshared, counters, cache_status, "
+             "box=None, bodies=None, /)\n--\n\nThe lane on which hits pass the middleware. Without "
+             "`box`, the class Box, nothing is remembered."},
     {Py_tp_new, lane_new},
     {Py_tp_dealloc, lane_dealloc},
     {Py_tp_traverse, lane_traverse},

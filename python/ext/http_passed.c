@@ -158,7 +158,7 @@ static int add_vary(const http_passed *self, const ext_state *state, PyObject *h
 
 /* ---- The start of the response ---- */
 
-static int count(const http_lane *lane, const ext_state *state, PyObject *reason) {
+int http_passed_count(const http_lane *lane, const ext_state *state, PyObject *reason) {
   PyObject *passed = PyObject_GetAttr((PyObject *)lane->counters, state->str_passed);
   PyObject *before = passed != NULL ? PyDict_GetItemWithError(passed, reason) : NULL;
   long so_far = before != NULL ? PyLong_AsLong(before) : 0;
@@ -190,7 +190,7 @@ static int differ(http_passed *self, const ext_state *state, int status, PyObjec
     Py_XDECREF(line);
     if (code < 0) return -1;
   }
-  return count(self->lane, state, state->str_remembered);
+  return http_passed_count(self->lane, state, state->str_remembered);
 }
 
 /* Asks the box what counts instead of the response's fields. Sets `*control` to a new reference, or
@@ -220,7 +220,7 @@ static int complete(http_passed *self, const ext_state *state, PyObject *status,
   Py_XDECREF(control);
   if (is_same <= 0) return is_same < 0 ? -1 : differ(self, state, number, headers);
   if (self->known.line != NULL && PyList_Append(headers, self->known.line) < 0) return -1;
-  return count(self->lane, state, self->known.reason);
+  return http_passed_count(self->lane, state, self->known.reason);
 }
 
 static PyObject *on_start(http_passed *self, const ext_state *state, PyObject *message) {
@@ -343,9 +343,8 @@ static PyGetSetDef passed_attributes[] = {
 };
 
 static PyType_Slot passed_slots[] = {
-    {Py_tp_doc,
-     (char *)"The `send` of the application for a request that is passed on at once, and "
-             "the box of its route. HttpLane.begin() makes it."},
+    {Py_tp_doc, (char *)"The `send` of the application for a request that passes at once, and the "
+                        "box of its route. HttpLane.begin() makes it."},
     {Py_tp_dealloc, passed_dealloc},
     {Py_tp_traverse, passed_traverse},
     {Py_tp_clear, passed_clear},

@@ -11,6 +11,9 @@ extern PyType_Spec http_passed_spec;
  * NULL without an exception if not. */
 PyObject *http_passed_begin(http_lane *lane, ext_state *state, PyObject *scope, PyObject *send);
 
+/* Counts a request that passes by its reason, a str. Returns 0, or -1 with an exception set. */
+int http_passed_count(const http_lane *lane, const ext_state *state, PyObject *reason);
+
 /* Returns what the lane can remember a request by, before its scope goes to the application: bytes,
  * or None. */
 PyObject *http_passed_key(const http_lane *lane, const ext_state *state, PyObject *scope,

@@ -36,6 +36,7 @@ typedef struct http_lane {
   http_counters *counters; /* or NULL */
   bool cache_status;       /* whether answers have the field */
   PyObject *box;           /* the class of boxes of routes; NULL: nothing is remembered */
+  PyObject *bodies;        /* a frozenset of methods that Python serves, or NULL */
 
   struct http_unstored *unstored; /* see http_unstored.h; NULL: nothing is remembered yet */
 

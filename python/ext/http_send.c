@@ -111,12 +111,17 @@ static bool is_success(PyObject *status) {
 
 /* Whether a field names other URIs, or groups, that a response makes invalid. */
 static bool names_others(PyObject *name) {
-  static const char *const names[] = {"location", "content-location", "cache-group-invalidation"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if ((size_t)PyBytes_GET_SIZE(name) == strlen(names[i]) &&
-        strcasecmp(PyBytes_AS_STRING(name), names[i]) == 0)
-      return true;
-  return false;
+  const char *text = PyBytes_AS_STRING(name);
+  switch (PyBytes_GET_SIZE(name)) {
+    case sizeof "location" - 1:
+      return strcasecmp(text, "location") == 0;
+    case sizeof "content-location" - 1:
+      return strcasecmp(text, "content-location") == 0;
+    case sizeof "cache-group-invalidation" - 1:
+      return strcasecmp(text, "cache-group-invalidation") == 0;
+    default:
+      return false;
+  }
 }
 
 /* Returns whether all lines are pairs of bytes, and none names others. Then the response need not
@@ -138,8 +143,9 @@ static PyObject *add(http_send *self, PyObject *status, PyObject *headers) {
     self->forgets_target = PyLong_CheckExact(status) && is_about_target(headers);
     if (!self->forgets_target && receive(self, status, headers, Py_None) < 0) return NULL;
   }
-  Py_ssize_t size = PyList_GET_SIZE(headers);
-  return PyList_SetSlice(headers, size, size, self->added) == 0 ? Py_NewRef(headers) : NULL;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->added); i++)
+    if (PyList_Append(headers, PyList_GET_ITEM(self->added, i)) < 0) return NULL;
+  return Py_NewRef(headers);
 }
 
 /* Removes our Cache-Status, which is the last field, if the policy wants none. */
@@ -320,6 +326,33 @@ static bool use_lane(http_send *self, const ext_state *state, http_lane *lane) {
   return true;
 }
 
+static http_send *make(PyTypeObject *type, PyObject *shared, PyObject *send) {
+  http_send *self = PyObject_GC_New(http_send, type);
+  if (self == NULL) return NULL;
+  self->vectorcall = call;
+  self->shared = Py_NewRef(shared);
+  self->send = Py_NewRef(send);
+  self->next = self->added = self->trial = self->key = NULL;
+  self->exchange = NULL;
+  self->lane = NULL;
+  self->forgets_target = false;
+  self->requested_ms = 0;
+  PyObject_GC_Track(self);
+  return self;
+}
+
+PyObject *http_send_new(ext_state *state, PyObject *shared, PyObject *send,
+                        http_exchange *exchange) {
+  http_send *self = make(state->http_send_type, shared, send);
+  if (self == NULL) return NULL;
+  self->exchange = (http_exchange *)Py_XNewRef((PyObject *)exchange);
+  self->added = PyObject_GetAttr(shared, state->str_left_out);
+  if (self->added != NULL && PyList_CheckExact(self->added)) return (PyObject *)self;
+  if (self->added != NULL) PyErr_SetString(PyExc_TypeError, "left_out must be a list");
+  Py_DECREF(self);
+  return NULL;
+}
+
 PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t count,
                                PyObject *keywords) {
   static const call_signature signature = {
@@ -330,20 +363,12 @@ PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t cou
       !signature_bind(&signature, args, PyVectorcall_NARGS(count), keywords, arguments) ||
       !check(state, arguments))
     return NULL;
-  http_send *self = PyObject_GC_New(http_send, (PyTypeObject *)type);
+  http_send *self = make((PyTypeObject *)(void *)type, arguments[0], arguments[1]);
   if (self == NULL) return NULL;
-  self->vectorcall = call;
-  self->shared = Py_NewRef(arguments[0]);
-  self->send = Py_NewRef(arguments[1]);
-  self->next = NULL;
   self->exchange = (http_exchange *)or_null(arguments[2]);
   self->added = or_null(arguments[3]);
   self->trial = or_null(arguments[4]);
-  self->lane = NULL;
-  self->key = NULL;
-  self->forgets_target = false;
   self->requested_ms = self->trial != NULL ? clock_ms() : 0;
-  PyObject_GC_Track(self);
   if (self->trial != NULL && arguments[5] != Py_None &&
       !use_lane(self, state, (http_lane *)(void *)arguments[5]))
     Py_CLEAR(self);

@@ -136,6 +136,7 @@ static int ext_clear(PyObject *module) {
   Py_CLEAR(state->str_invalidate);
   Py_CLEAR(state->str_invalidate_target);
   Py_CLEAR(state->str_is_used);
+  Py_CLEAR(state->str_left_out);
   Py_CLEAR(state->str_note_unstored);
   Py_CLEAR(state->str_passed);
   Py_CLEAR(state->str_plan);
@@ -242,6 +243,7 @@ static int intern_names(ext_state *state) {
   state->str_invalidate = PyUnicode_InternFromString("invalidate");
   state->str_invalidate_target = PyUnicode_InternFromString("invalidate_target");
   state->str_is_used = PyUnicode_InternFromString("is_used");
+  state->str_left_out = PyUnicode_InternFromString("left_out");
   state->str_note_unstored = PyUnicode_InternFromString("note_unstored");
   state->str_passed = PyUnicode_InternFromString("passed");
   state->str_plan = PyUnicode_InternFromString("plan");

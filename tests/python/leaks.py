@@ -339,7 +339,7 @@ def http_pass() -> None:
 class Passing:
   """What HttpSend uses of cachette.http, as a trial too."""
 
-  cache_status, is_used, scope, vary = True, True, SCOPE, ()
+  cache_status, is_used, scope, vary, left_out = True, True, SCOPE, (), FIELDS
 
   def invalidate(self, exchange: HttpExchange) -> Any:
     return cache.delete('absent')
@@ -392,7 +392,9 @@ class Box(Passing):
     pass
 
 
-REMEMBERING = HttpLane(POLICY, Raw, frozenset(['GET']), 'mark', {}, Counters(), True, Box)
+REMEMBERING = HttpLane(
+  POLICY, Raw, frozenset(['GET']), 'mark', {}, Counters(), True, Box, frozenset()
+)
 
 
 def http_remember() -> None:
@@ -416,6 +418,10 @@ def http_remember() -> None:
   passed.use('plan', ['a'])
   passed(start)
   REMEMBERING.forget(http_ask().index_key)
+  post = {**SCOPE, 'type': 'http', 'method': 'POST'}
+  for method in ('POST', 'OPTIONS'):
+    assert isinstance(REMEMBERING.begin({**post, 'method': method}, print, passing), HttpSend)
+  refuse(lambda: REMEMBERING.begin({**post, 'raw_path': 5}, print, passing))
 
 
 def http_refuse() -> None:

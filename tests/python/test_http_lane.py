@@ -432,12 +432,15 @@ def test_an_exchange_that_waits_may_be_part_of_garbage() -> None:
 def test_wrong_arguments() -> None:
   counters, epochs = HttpCounters(), HttpEpochs()
   right: List[Any] = [SAFE, Cachette, frozenset(['GET']), MARK, {}, counters, True, object]
-  HttpLane(*right)
-  HttpLane(*right[:-1])
-  for i, wrong in (*enumerate([None, 'Cachette', {'GET'}, b'mark', [], object()]), (7, 'Box')):
-    with pytest.raises(TypeError):
-      HttpLane(*right[:i], wrong, *right[i + 1 :])
-  for arguments in ((), right[:-2], [*right, 1]):
+  right.append(frozenset(['POST']))
+  for count in (7, 8, 9):
+    HttpLane(*right[:count])
+  wrong: List[Any] = [None, 'Cachette', {'GET'}, b'mark', [], object(), ..., 'Box', []]
+  for i, each in enumerate(wrong):
+    if each is not ...:
+      with pytest.raises(TypeError):
+        HttpLane(*right[:i], each, *right[i + 1 :])
+  for arguments in ((), right[:6], [*right, 1]):
     with pytest.raises(TypeError):
       HttpLane(*arguments)
   with pytest.raises(TypeError):

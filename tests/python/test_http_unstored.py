@@ -437,7 +437,7 @@ async def test_wrong_messages_are_refused(wrap: Wrap) -> None:
       passed_of(cached)(*args)
   with pytest.raises(TypeError):
     HttpPassed()
-  for args in ((), ({}, print, 1)):
+  for args in ((), ({}, print, cached._shared, 1)):
     with pytest.raises(TypeError):
       cached._shared.lane.begin(*args)  # type: ignore[arg-type]
   for key in (5, 'http:1', 'http:' + '\u20ac' * 64, 'http:' + 'z' * 64):
@@ -551,6 +551,9 @@ def answer_route(path):
   passed.use(route._cachette_plan, dict)
   return passed(start)
 
+def answer_post(path):
+  return lane.begin(make_scope(path, method='POST'), give_back, cached._shared)(start)
+
 def fail_each(call, least):
   failed = 0
   for nth in range(1000):
@@ -574,6 +577,7 @@ def fail_each(call, least):
 fail_each(answer, 3)
 fail_each(answer_other, 4)
 fail_each(answer_route, 6)
+fail_each(answer_post, 6)
 
 async def remember(nth):
   # One request in which an allocation fails: it may not be remembered, but the next one is.

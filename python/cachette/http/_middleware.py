@@ -41,7 +41,6 @@ MAX_WAITS = 2  # runs of others that a request waits for, before it runs the app
 
 _RUNS = (HTTP_MISS, HTTP_REVALIDATE)
 _ANSWERS = (HTTP_HIT, HTTP_STALE, HTTP_ERROR)
-_SAFE = frozenset(('GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'))
 
 
 class _Request:
@@ -130,8 +129,14 @@ class CacheMiddleware:
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     shared = self._shared
     seen = shared.number
-    found: Any = self._begin(scope, send)
+    found: Any = self._begin(scope, send, shared)
     if type(found) is not tuple:
+      if type(found) is HttpSend:
+        if CURRENT.get() is None:
+          await (self._controlled if any_obeys() else self.app)(scope, receive, found)
+        else:
+          await self._run_unstored(scope, receive, found)
+        return
       if type(found) is HttpPassed:
         token = CURRENT.set(found)
         try:
@@ -184,12 +189,7 @@ class CacheMiddleware:
     shared = self._shared
     if scope['type'] != 'http' or MARK in scope:
       return self._other(scope, receive, send)
-    method = scope['method']
-    if method not in shared.methods:
-      shared.counters.pass_on('method')
-      unsafe = HttpExchange(shared.c_policy, scope) if method not in _SAFE else None
-      return self._run_unstored(scope, receive, HttpSend(shared, send, unsafe, shared.left_out))
-    if method in shared.bodies:
+    if scope['method'] in shared.bodies:
       return self._serve_body(scope, receive, send)
     shared.link_lane()  # the class has another configuration
     return self(scope, receive, send)

@@ -123,6 +123,7 @@ class Shared:
       self.counters,
       self.cache_status,
       Box,
+      self.bodies,
     )
     self._logged: Set[Tuple[str, str]] = set()
     self._marks: Dict[str, Tuple[int, int]] = {}
@@ -215,7 +216,7 @@ class Shared:
     if records is None:
       return self._forget([(key, b'uri ' + key.rpartition(':')[2].encode())])
     # Whoever puts a record is in this process, and sees in `_marks` that the key was cleared.
-    self.number = number = next(self._numbers)
+    self.number = number = next(self._numbers)  # like next_number(), without a call
     marks = self._marks
     marks.pop(key, None)
     marks[key] = number, number
