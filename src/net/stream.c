@@ -377,7 +377,9 @@ static void on_connected(cachette__stream *self) {
     become_open(self);
     return;
   }
-  self->session = cachette__tls_open(self->target->tls, self->socket->fd, self->target->host);
+  const char *name = self->target->tls_name;
+  if (name == NULL) name = self->target->host;
+  self->session = cachette__tls_open(self->target->tls, self->socket->fd, name);
   if (self->session == NULL) {
     fail_to_open(self, "out of memory");
     return;

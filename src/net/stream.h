@@ -29,6 +29,7 @@ typedef struct cachette__target {
   uint16_t port;
   const char *path;           /* of a Unix socket */
   cachette__tls *tls;         /* NULL: no TLS */
+  const char *tls_name;       /* the name or address that its certificate must have; NULL: `host` */
   const char *plain_advice;   /* what to do if the server does not speak TLS, or NULL */
   const char *tls_advice;     /* what to do if the server expects TLS and `tls` is NULL; or NULL */
   int64_t connect_timeout_ms; /* for all of opening: name resolution, every address, TLS */

@@ -173,21 +173,21 @@ static bool is_address(const char *host) {
 }
 
 /* Sets the name or address that the peer's certificate must have. */
-static bool set_host(SSL *ssl, const char *host, bool verify) {
-  if (host == NULL) return true; /* a Unix socket needs no proof of identity */
-  if (is_address(host))
-    return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-  if (SSL_set_tlsext_host_name(ssl, host) != 1) return false;
-  return !verify || SSL_set1_host(ssl, host) == 1;
+static bool set_name(SSL *ssl, const char *name, bool verify) {
+  if (name == NULL) return true; /* a Unix socket needs no proof of identity */
+  if (is_address(name))
+    return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+  if (SSL_set_tlsext_host_name(ssl, name) != 1) return false;
+  return !verify || SSL_set1_host(ssl, name) == 1;
 }
 
-cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char *host) {
+cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char *name) {
   cachette__tls_session *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return NULL;
   self->fd = fd;
   self->ssl = SSL_new(tls->context);
   BIO *bio = self->ssl != NULL ? BIO_new(tls->method) : NULL;
-  if (bio == NULL || !set_host(self->ssl, host, tls->verify)) {
+  if (bio == NULL || !set_name(self->ssl, name, tls->verify)) {
     BIO_free(bio);
     cachette__tls_close(self, true);
     return NULL;
@@ -199,10 +199,15 @@ cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char
   return self;
 }
 
-static const char *describe_verdict(long verdict) {
-  if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-    return "its certificate is not valid for that name or address";
-  return X509_verify_cert_error_string(verdict);
+/* Why the certificate is refused. It may have to be valid for a name that is not the host. */
+static void set_verdict(cachette__tls_session *self, long verdict) {
+  const char *name = SSL_get_servername(self->ssl, TLSEXT_NAMETYPE_host_name);
+  if (verdict == X509_V_ERR_HOSTNAME_MISMATCH && name != NULL)
+    snprintf(self->reason, sizeof self->reason, "its certificate is not valid for \"%.80s\"", name);
+  else if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+    snprintf(self->reason, sizeof self->reason, "its certificate is not valid for that address");
+  else
+    snprintf(self->reason, sizeof self->reason, "%s", X509_verify_cert_error_string(verdict));
 }
 
 /* Whether the error means that the peer sent no TLS record. */
@@ -233,12 +238,12 @@ static const char *describe_error(unsigned long error) {
 static void set_reason(cachette__tls_session *self, int system) {
   long verdict = SSL_get_verify_result(self->ssl);
   unsigned long last = ERR_peek_last_error();
-  const char *reason;
   self->is_plain = is_plain_error(last);
-  if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
-    reason = describe_verdict(verdict);
-  else
-    reason = last != 0 ? describe_error(last) : system_reason(system);
+  if (ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK) {
+    set_verdict(self, verdict);
+    return;
+  }
+  const char *reason = last != 0 ? describe_error(last) : system_reason(system);
   snprintf(self->reason, sizeof self->reason, "%s", reason != NULL ? reason : "unknown");
 }
 

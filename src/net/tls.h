@@ -40,8 +40,9 @@ enum {
 };
 
 /* Opens a session on a connected, non-blocking descriptor, which the caller still owns. The
- * certificate must be valid for `host`. Returns NULL when out of memory. */
-cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char *host);
+ * certificate must be valid for `name`, a host name or a numeric address; a host name is also sent
+ * as SNI. NULL: a Unix socket. Returns NULL when out of memory. */
+cachette__tls_session *cachette__tls_open(cachette__tls *tls, int fd, const char *name);
 
 /* Continues the handshake. Returns 1 when it is done, or a `CACHETTE__IO_` code. */
 int cachette__tls_handshake(cachette__tls_session *session);

@@ -102,11 +102,8 @@ static cachette__tls *create_tls(const char *ca, const struct identity *identity
   return tls;
 }
 
-/* Opens a stream, exchanges bytes if that succeeds, and closes it. */
-static void exchange_and_close(client *self, peer *server, const char *host, cachette__tls *tls,
-                               size_t size) {
-  client_init(self, host, server->port, NULL);
-  self->target.tls = tls;
+/* Opens the stream of an initialised client, exchanges bytes if that succeeds, and closes it. */
+static void exchange(client *self, size_t size) {
   self->to_send = self->to_receive = size;
   assert_int_equal(client_open(self), CACHETTE_OK);
   client_run(self);
@@ -114,6 +111,13 @@ static void exchange_and_close(client *self, peer *server, const char *host, cac
   client_close(self);
   uv_run(&loop, UV_RUN_DEFAULT);
   assert_int_equal(ERR_peek_error(), 0); /* the error queue of the thread is empty */
+}
+
+static void exchange_and_close(client *self, peer *server, const char *host, cachette__tls *tls,
+                               size_t size) {
+  client_init(self, host, server->port, NULL);
+  self->target.tls = tls;
+  exchange(self, size);
 }
 
 /* Starts a server and initialises a client that trusts it, without opening it. */
@@ -246,11 +250,11 @@ static const struct {
     {"server.test", &good, NULL},
     {"www.wild.test", &good, NULL},
     {"127.0.0.1", &good, NULL},
-    {"other.test", &good, "not valid for that name"},
-    {"wild.test", &good, "not valid for that name"},
-    {"a.b.wild.test", &good, "not valid for that name"},
-    {"127.0.0.1", &elsewhere, "not valid for that name"},
-    {"server.test", &elsewhere, "not valid for that name"},
+    {"other.test", &good, "not valid for \"other.test\"."},
+    {"wild.test", &good, "not valid for \"wild.test\"."},
+    {"a.b.wild.test", &good, "not valid for \"a.b.wild.test\"."},
+    {"127.0.0.1", &elsewhere, "not valid for that address"},
+    {"server.test", &elsewhere, "not valid for \"server.test\"."},
     {"server.test", &expired, "certificate has expired"},
     {"server.test", &early, "certificate is not yet valid"},
     /* OpenSSL versions spell "self-signed" differently. */
@@ -303,6 +307,45 @@ static void the_server_name_is_sent_unless_it_is_an_address(void **state) {
   connect_once(&self, &behaviour, "127.0.0.1", ca_file, NULL, true);
   expect_connected(&self);
   assert_string_equal(behaviour.name, "");
+}
+
+/* A node of a cluster has an address, and a certificate for its name or for that of the cluster. */
+static const struct {
+  const char *host, *tls_name;
+  const struct identity *identity;
+  const char *sent, *words; /* the SNI; the error, or NULL: the server is trusted */
+} named[] = {
+    {"127.0.0.1", "server.test", &good, "server.test", NULL},
+    {"127.0.0.1", "www.wild.test", &good, "www.wild.test", NULL},
+    {"127.0.0.1", "elsewhere.test", &elsewhere, "elsewhere.test", NULL},
+    {"127.0.0.1", "127.0.0.2", &elsewhere, "", NULL},
+    {"other.test", "server.test", &good, "server.test", NULL},
+    {"server.test", "127.0.0.1", &good, "", NULL},
+    {"server.test", NULL, &good, "server.test", NULL},
+    {"127.0.0.1", "other.test", &good, NULL, "not valid for \"other.test\"."},
+    {"127.0.0.1", "server.test", &elsewhere, NULL, "not valid for \"server.test\"."},
+    {"server.test", "other.test", &good, NULL, "not valid for \"other.test\"."},
+    {"127.0.0.1", "127.0.0.2", &good, NULL, "not valid for that address."},
+};
+
+static void a_certificate_can_be_for_another_name_than_the_host(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(named); i++) {
+    struct tls_server behaviour = {.identity = named[i].identity};
+    peer server;
+    client self;
+    cachette__tls *tls = begin_session(&server, &behaviour, &self);
+    self.target.host = named[i].host;
+    self.target.tls_name = named[i].tls_name;
+    exchange(&self, 1000);
+    end_session(&server, tls);
+    if (named[i].words == NULL) {
+      expect_connected(&self);
+      assert_string_equal(behaviour.name, named[i].sent);
+    } else {
+      expect_refused(&self, named[i].words);
+    }
+  }
 }
 
 static void an_old_version_is_refused(void **state) {
@@ -514,7 +557,7 @@ static void errors_name_an_unusable_file(void **state) {
 /* ---- Memory ---- */
 
 /* Exchanges bytes with a server over TLS. Returns 0 if it succeeded. */
-static int exchange(void *server) {
+static int exchange_once(void *server) {
   const cachette__tls_settings settings = {.ca_file = ca_file, .verify = true};
   client self = {.received = 0};
   cachette__tls *tls = NULL;
@@ -536,7 +579,7 @@ static void each_failing_allocation_is_handled(void **state) {
   peer server;
   peer_start(&server, serve_tls);
   server.data = &behaviour;
-  assert_in_range(nomem_each(exchange, &server), 1, 100);
+  assert_in_range(nomem_each(exchange_once, &server), 1, 100);
   peer_stop(&server);
 }
 
@@ -592,6 +635,7 @@ int main(void) {
       test(a_certificate_of_an_unknown_authority_is_refused),
       test(without_verification_any_certificate_is_accepted),
       test(the_server_name_is_sent_unless_it_is_an_address),
+      test(a_certificate_can_be_for_another_name_than_the_host),
       test(an_old_version_is_refused),
       test(a_client_certificate_is_sent_on_request),
       test(a_missing_client_certificate_is_reported),
