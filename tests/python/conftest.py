@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import os
 import pathlib
@@ -22,15 +23,18 @@ sys.path.insert(0, os.path.join(ROOT, 'tests'))
 from services.dynamodb import dynamodb_url, settings_of  # noqa: E402
 from services.memcached import MemcachedServer  # noqa: E402
 from services.mongodb import mongodb_url  # noqa: E402
-from services.redis import RedisServer  # noqa: E402
+from services.redis import RedisServer, ValkeyServer  # noqa: E402
+from services.redis_cluster import RedisCluster  # noqa: E402
+from services.redis_sentinel import RedisSentinel  # noqa: E402
 
 
-def url_of(name: str, request: pytest.FixtureRequest) -> str:
-  """The URL of a server: CACHETTE_TEST_<NAME>_URL if it is set, else a server that the tests
-  start."""
-  url_from_env = os.environ.get(f'CACHETTE_TEST_{name.upper()}_URL')
-  url: str = url_from_env or request.getfixturevalue(name).url
-  return url
+def redis_settings(name: str, request: pytest.FixtureRequest) -> Dict[str, Any]:
+  """The settings that select a server or several: CACHETTE_TEST_<NAME>_URL if it is set, else what
+  the tests start. `redis+cluster` is REDIS_CLUSTER there."""
+  fixture = name.replace('+', '_')
+  url_from_env = os.environ.get(f'CACHETTE_TEST_{fixture.upper()}_URL')
+  url = url_from_env or request.getfixturevalue(fixture).url
+  return {f'{name.partition("+")[0]}_url': url}
 
 
 def host_of(request: pytest.FixtureRequest) -> str:
@@ -41,11 +45,17 @@ def host_of(request: pytest.FixtureRequest) -> str:
   return host
 
 
+# Redis and Valkey alone, as a cluster, and behind sentinels.
+REDIS_BACKENDS = ['redis', 'valkey', 'redis+cluster', 'valkey+cluster', 'redis+sentinel']
+
+# Those that the library does not support yet. They run if CACHETTE_TEST_BACKENDS names them.
+UNSUPPORTED = ['redis+cluster', 'valkey+cluster', 'redis+sentinel']
+
 # Each backend with its settings. Tests of the calls run on all of them, or on those in
 # CACHETTE_TEST_BACKENDS. A server starts when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
   'inmemory': lambda request: {},
-  'redis': lambda request: {'redis_url': url_of('redis', request)},
+  **{name: functools.partial(redis_settings, name) for name in REDIS_BACKENDS},
   'memcached': lambda request: {'memcached_host': host_of(request)},
   'mongodb': lambda request: {'mongodb_url': request.getfixturevalue('mongodb')},
   'dynamodb': lambda request: {
@@ -64,6 +74,34 @@ def redis() -> Iterator[RedisServer]:
   """A Redis server that all tests share; each test has its own key prefix."""
   with RedisServer() as server:
     yield server
+
+
+@pytest.fixture(scope='session')
+def valkey() -> Iterator[ValkeyServer]:
+  """A Valkey server that all tests share; each test has its own key prefix."""
+  with ValkeyServer() as server:
+    yield server
+
+
+@pytest.fixture(scope='session')
+def redis_cluster() -> Iterator[RedisCluster]:
+  """A cluster of Redis that all tests share; each test has its own key prefix."""
+  with RedisCluster('redis') as cluster:
+    yield cluster
+
+
+@pytest.fixture(scope='session')
+def valkey_cluster() -> Iterator[RedisCluster]:
+  """A cluster of Valkey that all tests share; each test has its own key prefix."""
+  with RedisCluster('valkey') as cluster:
+    yield cluster
+
+
+@pytest.fixture(scope='session')
+def redis_sentinel() -> Iterator[RedisSentinel]:
+  """A Redis behind sentinels that all tests share; each test has its own key prefix."""
+  with RedisSentinel('redis') as servers:
+    yield servers
 
 
 @pytest.fixture
@@ -103,14 +141,26 @@ def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 if sys.platform == 'darwin':
   del BACKENDS['mongodb']  # Homebrew has only version 2 of its driver
 
-CHOSEN_BACKENDS = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
+CHOSEN_BACKENDS = os.environ.get(
+  'CACHETTE_TEST_BACKENDS', ','.join(name for name in BACKENDS if name not in UNSUPPORTED)
+).split(',')
+
+
+def settings_for(name: str, request: pytest.FixtureRequest) -> Dict[str, Any]:
+  """The settings for a running backend, with time-outs for a machine under load."""
+  timeouts = {} if name == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
+  return {'backend': name.partition('+')[0], **timeouts, **BACKENDS[name](request)}
 
 
 @pytest.fixture(params=CHOSEN_BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Dict[str, Any]:
-  """The settings for a running backend, with time-outs for a machine under load."""
-  timeouts = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
-  return {'backend': request.param, **timeouts, **BACKENDS[request.param](request)}
+  """The settings for a running backend."""
+  return settings_for(request.param, request)
+
+
+def name_of(backend: Dict[str, Any]) -> str:
+  """A text that differs between backends, for what is kept for several tests."""
+  return repr(sorted(backend.items()))
 
 
 # For tests of calls that complete without an event loop.
@@ -204,9 +254,7 @@ def make_http_class(request: pytest.FixtureRequest) -> Iterator[MakeClass]:
   For most tests of HTTP all stores are the same. For those with `on_stores` it matters whether a
   store answers at once, or later.
   """
-  timeouts = {} if request.param == 'inmemory' else {'timeout': 10, 'connect_timeout': 10}
-  backend = {'backend': request.param, **timeouts, **BACKENDS[request.param](request)}
-  with empty_classes(backend) as make_class:
+  with empty_classes(settings_for(request.param, request)) as make_class:
     yield make_class
 
 
@@ -264,11 +312,31 @@ def on_pythons(condition: bool, why: str) -> pytest.MarkDecorator:
   return pytest.mark.on_pythons(condition, why)
 
 
+# These are about codecs and Python rather than a store, so one kind of Redis is enough.
+ON_ONE_REDIS = [
+  *('awaitables', 'circles', 'codecs', 'conversions', 'coroutine_functions', 'frames'),
+  *('get_or_set_failures', 'library_codecs', 'lifetimes', 'returns', 'times'),
+]
+# A handle of a cluster has several connections.
+ALSO_ON_A_CLUSTER = ['lifetimes']
+
+
+def _is_repetition(item: Any) -> bool:
+  """Whether the test runs on another kind of Redis and would do the same on this one."""
+  backend = item.callspec.params.get('backend') if hasattr(item, 'callspec') else None
+  module = item.path.stem[len('test_') :]
+  if backend == 'redis+cluster' and module in ALSO_ON_A_CLUSTER:
+    return False
+  others = [name for name in REDIS_BACKENDS if name != 'redis' and 'redis' in CHOSEN_BACKENDS]
+  return backend in others and module in ON_ONE_REDIS
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
   selected, deselected = [], []
   for item in items:
-    marks = item.iter_markers('on_pythons')
-    (selected if all(mark.args[0] for mark in marks) else deselected).append(item)
+    is_for_this_python = all(mark.args[0] for mark in item.iter_markers('on_pythons'))
+    is_selected = is_for_this_python and not _is_repetition(item)
+    (selected if is_selected else deselected).append(item)
   config.hook.pytest_deselected(items=deselected)
   items[:] = selected
 

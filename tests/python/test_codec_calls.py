@@ -7,7 +7,7 @@ from typing import Any, Awaitable, Callable, Dict, Tuple
 import pandas
 import pytest
 from cachette import Cachette
-from conftest import MakeClass, expected_counter
+from conftest import MakeClass, expected_counter, name_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -132,15 +132,16 @@ _caches: Dict[Tuple[str, str], Cachette] = {}
 
 def cache_of(backend: Dict[str, Any], codec: str) -> Cachette:
   """One cache for all examples, which clear their keys one by one."""
-  if (backend['backend'], codec) not in _caches:
+  key = (name_of(backend), codec)
+  if key not in _caches:
 
     class Own(Cachette):
       pass
 
     own = {} if backend['backend'] == 'inmemory' else {'key_prefix': f'keys-{codec}:'}
     Own.load_config(lambda: {**backend, **own, 'codec': codec})
-    _caches[backend['backend'], codec] = Own()
-  return _caches[backend['backend'], codec]
+    _caches[key] = Own()
+  return _caches[key]
 
 
 @given(keys=st.sets(st.text(st.characters(exclude_categories=['Cs']), min_size=1), max_size=8))

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 from cachette import Cachette, CodecError
-from conftest import MakeClass, about, run_python
+from conftest import MakeClass, about, name_of, run_python
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -78,14 +78,15 @@ _configured: Dict[Tuple[str, str], Cachette] = {}
 
 def configured(codec: str, backend: Dict[str, Any]) -> Cachette:
   """One cache for all examples."""
-  if (codec, backend['backend']) not in _configured:
+  key = (codec, name_of(backend))
+  if key not in _configured:
 
     class Own(Cachette):
       pass
 
     Own.load_config(lambda: {**backend, 'codec': codec})
-    _configured[codec, backend['backend']] = Own()
-  return _configured[codec, backend['backend']]
+    _configured[key] = Own()
+  return _configured[key]
 
 
 def put_raw(make_class: MakeClass, codec: str, raw: bytes) -> Cachette:

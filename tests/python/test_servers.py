@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -13,7 +14,7 @@ from typing import Dict, Iterator, Tuple
 
 import pytest
 import yaml
-from conftest import run_python
+from conftest import CHOSEN_BACKENDS, run_python
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -23,7 +24,7 @@ SERVERS = [sys.executable, str(ROOT / 'scripts' / 'servers')]
 
 @pytest.fixture(scope='module')
 def exports() -> Iterator[Dict[str, Dict[str, str]]]:
-  """The environment of each backend, from the lines that scripts/servers prints."""
+  """The environment of each backend and form of it, from the lines that scripts/servers prints."""
   with subprocess.Popen(SERVERS, stdout=subprocess.PIPE, text=True) as process:
     assert process.stdout is not None
     found: Dict[str, Dict[str, str]] = {}
@@ -31,7 +32,8 @@ def exports() -> Iterator[Dict[str, Dict[str, str]]]:
       words = shlex.split(line)
       if words[:1] == ['export']:
         names = dict(word.split('=', 1) for word in words[1:])
-        found[names['CACHETTE_BACKEND']] = names
+        form = re.search(r'\+(\w+)://', line)  # such as redis+cluster://
+        found[names['CACHETTE_BACKEND'] + (f'+{form.group(1)}' if form else '')] = names
       if line.startswith('Ctrl-C'):
         break
     try:
@@ -45,15 +47,20 @@ def exports() -> Iterator[Dict[str, Dict[str, str]]]:
 
 
 def address_of(names: Dict[str, str]) -> Tuple[str, Tuple[str, int]]:
-  """The option that names a server, and its address."""
+  """The option that names a server, and the first address."""
   ((option, value),) = [
     (name, value) for name, value in names.items() if name.endswith(('_URL', '_HOST'))
   ]
-  host, port = value.rpartition('/')[2].split(':')
-  return option, (host, int(port))
+  found = re.search(r'([\d.]+):(\d+)', value)
+  assert found is not None
+  return option, (found.group(1), int(found.group(2)))
 
 
-@pytest.mark.parametrize('backend', ['redis', 'valkey', 'memcached', 'mongodb', 'dynamodb'])
+ONE_SERVER = ['redis', 'valkey', 'memcached', 'mongodb', 'dynamodb']
+SEVERAL = [name for name in ('redis+cluster', 'redis+sentinel') if name in CHOSEN_BACKENDS]
+
+
+@pytest.mark.parametrize('backend', ONE_SERVER + SEVERAL)
 def test_an_example_works_on_each_server(exports: Dict[str, Dict[str, str]], backend: str) -> None:
   output = run_python(
     """
@@ -65,7 +72,7 @@ def test_an_example_works_on_each_server(exports: Dict[str, Dict[str, str]], bac
     """,
     env={**exports[backend], 'PYTHONPATH': str(ROOT / 'examples' / 'asgi')},
   )
-  assert output.split() == [backend, 'hello']
+  assert output.split() == [backend.partition('+')[0], 'hello']
 
 
 def test_a_server_that_cannot_start_does_not_affect_the_others(tmp_path: pathlib.Path) -> None:

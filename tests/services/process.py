@@ -4,6 +4,7 @@
 import abc
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from types import TracebackType
-from typing import Dict, List, Optional, Type, TypeVar
+from typing import Callable, Dict, List, Optional, Type, TypeVar
 
 Self = TypeVar('Self', bound='Server')
 
@@ -22,6 +23,31 @@ def find_free_port() -> int:
     probe.bind(('127.0.0.1', 0))
     port: int = probe.getsockname()[1]
     return port
+
+
+def find_free_ports(count: int) -> List[int]:
+  """Several free ports. They are below those that the system gives to clients: a server that is
+  started again finds its port free, and nobody who tries it meanwhile connects to himself."""
+  ports: List[int] = []
+  while len(ports) < count:
+    port = random.randrange(12000, 32000)
+    with socket.socket() as probe, contextlib.suppress(OSError):
+      probe.bind(('127.0.0.1', port))
+      if port not in ports:
+        ports.append(port)
+  return ports
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+  """Waits until a condition is true. An OSError counts as false."""
+  deadline = time.monotonic() + seconds
+  while True:
+    with contextlib.suppress(OSError):
+      if condition():
+        return
+    if time.monotonic() > deadline:
+      raise RuntimeError(f'waited {seconds} s in vain: {what}')
+    time.sleep(0.02)
 
 
 def _die_with_parent() -> None:
@@ -67,6 +93,11 @@ class Server(abc.ABC):
 
   def start(self) -> None:
     """Starts the server, and waits until it listens."""
+    self.launch()
+    self.wait_until_listening()
+
+  def launch(self) -> None:
+    """Starts the server without waiting."""
     with open(os.path.join(self.directory, 'output'), 'ab') as output:
       self.process = subprocess.Popen(
         [*self.command(), *self.settings],
@@ -75,6 +106,9 @@ class Server(abc.ABC):
         env=self.env,
         preexec_fn=_die_with_parent,
       )
+
+  def wait_until_listening(self) -> None:
+    assert self.process is not None
     deadline = time.monotonic() + 60
     while True:
       if self.process.poll() is not None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator
 
 
-def make_certificate(folder: Path) -> Dict[str, str]:
-  """Creates a self-signed certificate for 127.0.0.1. Returns the paths of the certificate and its
-  key."""
+def make_certificate(folder: Path, names: str = 'IP:127.0.0.1') -> Dict[str, str]:
+  """Creates a self-signed certificate for 127.0.0.1, or for other names as OpenSSL writes them.
+  Returns the paths of the certificate and its key."""
   paths = {'cert': str(folder / 'cert.pem'), 'key': str(folder / 'key.pem')}
   subprocess.run(
     ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test']
-    + ['-addext', 'subjectAltName=IP:127.0.0.1', '-out', paths['cert'], '-keyout', paths['key']],
+    + ['-addext', f'subjectAltName={names}', '-out', paths['cert'], '-keyout', paths['key']],
     check=True,
     capture_output=True,
   )
