@@ -59,6 +59,6 @@ static size_t encode_op(cachette__redis_node *node, cachette__buffer *output,
 
 size_t cachette__redis_encode(void *owner, cachette__request *base, cachette__buffer *output) {
   cachette__redis_request *request = (cachette__redis_request *)base;
-  return request->clear != NULL ? cachette__redis_clear_encode(owner, request->clear, output)
-                                : encode_op(owner, output, request);
+  return request->job != NULL ? request->job->type->encode(request->job, owner, output)
+                              : encode_op(owner, output, request);
 }

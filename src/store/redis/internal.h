@@ -3,17 +3,17 @@
  * The internal header of the Redis store.
  *
  * An op becomes one request in the node's pipeline, with one reply for each of its commands. A
- * clear by pattern sends one command at a time, each as a separate request.
+ * clear by pattern sends one command at a time, each as a separate request: a job (job.h).
  *
  * A file calls only those below it:
  *
  *     redis.c      the vtable: open, submit, detach, close
- *     node.c       one server: the callbacks of its pipeline
+ *     clear.c      clears by pattern: SCAN, then UNLINK, until the cursor is 0 again
+ *     node.c       one server: its ops, and the callbacks of its pipeline
  *     replies.c    replies become results
  *     commands.c   an op becomes commands
  *     handshake.c  the first commands on a new connection
  *     retry.c      resends requests that the server refused temporarily
- *     clear.c      clears by pattern: SCAN, then UNLINK, until the cursor is 0 again
  *     counter.c    increments, with and without transactions
  *     request.c    which items a request includes, and how it completes
  *     errors.c     a server's error becomes ours
@@ -27,6 +27,7 @@
 #include "../../net/pipeline.h"
 #include "../../net/url.h"
 #include "../store.h"
+#include "job.h"
 #include "resp.h"
 #include "writer.h"
 
@@ -64,34 +65,13 @@ enum { CACHETTE__REDIS_RESEND = -1000 };
 
 typedef struct cachette__redis_node cachette__redis_node;
 
-/* A clear by pattern; see clear.c. */
-typedef struct cachette__redis_clear {
-  cachette__redis_node *node;
-  cachette_op *op; /* NULL: detached */
-  size_t item;     /* the index of the namespace being cleared */
-  bool unlinking;  /* the command in flight is UNLINK; else SCAN */
-  bool legacy;     /* DEL instead of UNLINK */
-  bool answered;   /* the server replied to one of its commands */
-  bool refused;    /* the server refused UNLINK: resend the same keys with DEL */
-  bool postponed;  /* the server refused a command temporarily */
-  bool in_keys;    /* parsing the reply to SCAN: after the cursor */
-  bool in_key;     /* and within a key */
-  char cursor[24];
-  size_t cursor_size;
-  cachette__buffer pattern, keys; /* keys: as bulk strings, ready to send */
-  size_t key_count;
-  size_t key_start; /* the offset in `keys` of the key being received */
-  int code;         /* 0, or the error to fail with when the reply is complete */
-  char message[256];
-} cachette__redis_clear;
-
 /* A request in the pipeline: one or more commands. */
 typedef struct cachette__redis_request {
   cachette__request base;
-  cachette_op *op;              /* NULL: detached, or the request of a clear */
-  cachette__redis_clear *clear; /* NULL: the request of an op */
-  size_t item;                  /* the index of the item whose reply comes next */
-  int64_t ttl_ms;               /* the remaining TTL of a counter before it was incremented */
+  cachette_op *op;          /* NULL: detached, or the request of a job */
+  cachette__redis_job *job; /* NULL: the request of an op */
+  size_t item;              /* the index of the item whose reply comes next */
+  int64_t ttl_ms;           /* the remaining TTL of a counter before it was incremented */
   unsigned step;      /* the index of the next reply to the item, or to the op if it has no items */
   unsigned phase;     /* of an increment; see counter.c */
   int code;           /* 0, or the error of an op without items */
@@ -188,9 +168,9 @@ bool cachette__redis_error_is_transient(cachette__redis_node *node, const char *
 
 /* ---- request.c ---- */
 
-/* Returns the op that waits for a request, or NULL if it was detached. */
-static inline cachette_op *cachette__redis_op(const cachette__redis_request *request) {
-  return request->clear != NULL ? request->clear->op : request->op;
+/* Returns whether a caller waits for a request. */
+static inline bool cachette__redis_is_awaited(const cachette__redis_request *request) {
+  return request->job != NULL ? request->job->awaited : request->op != NULL;
 }
 
 /* Returns whether a request has commands for this item. */
@@ -218,9 +198,9 @@ static inline void cachette__redis_reset_item(const cachette__redis_request *req
 /* Removes the status RESEND from the items of an op that fails. */
 void cachette__redis_forget_resends(cachette_op *op);
 
-/* Appends a request for `op`, or for `clear` (the other is NULL), to the pipeline. `bytes` is the
+/* Appends a request for `op`, or for `job` (the other is NULL), to the pipeline. `bytes` is the
  * size of its keys and values. Errors, with `*reason`: as cachette__pipeline_reserve(). */
-int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
+int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
                          size_t bytes, const char **reason);
 
 /* Completes an op after all of its replies. */
@@ -271,34 +251,6 @@ bool cachette__redis_counter_is_adding(const cachette__redis_request *request);
 bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request);
 bool cachette__redis_counter_is_done(const cachette__redis_request *request);
 
-/* ---- clear.c ---- */
-
-/* Starts a clear by pattern, which completes the op. */
-void cachette__redis_clear_start(cachette__redis_node *node, cachette_op *op);
-
-/* Returns whether an op needs a clear by pattern. */
-bool cachette__redis_clears(const cachette__redis_node *node, const cachette_op *op);
-
-/* Encodes the next command. Returns the number of its replies, 1; 0: out of memory. */
-size_t cachette__redis_clear_encode(cachette__redis_node *node, cachette__redis_clear *clear,
-                                    cachette__buffer *output);
-
-/* Takes a token of the reply. Returns false if the reply does not match the command. */
-bool cachette__redis_clear_take(cachette__redis_node *node, cachette__redis_request *request,
-                                const cachette__resp_token *token);
-
-/* Called after the reply: sends the next command, or completes the op. */
-void cachette__redis_clear_continue(cachette__redis_node *node, cachette__redis_clear *clear);
-
-/* Restarts the current namespace, as a cursor is valid on one server only. False: out of memory. */
-bool cachette__redis_clear_restart(cachette__redis_clear *clear);
-
-/* Detaches the op of a clear by pattern. */
-void cachette__redis_clear_detach(cachette_op *op);
-
-/* Fails the op, unless it was detached, and frees the clear, which has no request in flight. */
-void cachette__redis_clear_fail(cachette__redis_clear *clear, int code, const char *message);
-
 /* ---- retry.c ---- */
 
 void cachette__redis_retry_init(cachette__redis_node *node, uv_loop_t *loop);
@@ -312,7 +264,7 @@ void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_reque
 /* Resets the back-off: a request that was refused before has succeeded. */
 void cachette__redis_retry_reset(cachette__redis_node *node);
 
-/* Returns why the server refused a pending op, or NULL if it did not. */
+/* Returns why the server refused a pending op of the node, or NULL if it did not. */
 const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *node,
                                                    const cachette_op *op);
 
@@ -355,5 +307,18 @@ void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
  * it is not called, and the memory may be freed at once. */
 void cachette__redis_node_close(cachette__redis_node *node, bool forked,
                                 void (*closed)(void *owner), void *owner);
+
+/* Sends an op. It fails at once if the server is down. */
+void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op);
+
+/* Releases a pending op of the node; see cachette__store_vtable. */
+void cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op);
+
+/* Returns why a pending op of the node has no result, or NULL if the reason is unknown. */
+const cachette_error *cachette__redis_node_reason(cachette__redis_node *node,
+                                                  const cachette_op *op);
+
+/* Closes the connection if the server is silent. `op` was sent, and nobody awaits it any more. */
+void cachette__redis_node_check_silence(cachette__redis_node *node, const cachette_op *op);
 
 #endif

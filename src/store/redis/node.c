@@ -2,6 +2,7 @@
 /* One server: the callbacks of its pipeline. */
 #include <string.h>
 
+#include "../../base/error.h"
 #include "internal.h"
 
 /* If at least this many bytes of a value are missing, they are read directly into its buffer. */
@@ -80,13 +81,13 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
 /* ---- Requests ---- */
 
 static bool is_awaited(const cachette__request *base) {
-  return cachette__redis_op(request_of(base)) != NULL;
+  return cachette__redis_is_awaited(request_of(base));
 }
 
 static bool is_idempotent(const cachette__request *base) {
   const cachette__redis_request *request = request_of(base);
   const cachette_op *op = request->op;
-  if (request->clear != NULL) return !request->clear->answered;
+  if (request->job != NULL) return request->job->idempotent;
   if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_is_idempotent(request);
   return cachette__is_idempotent(op->verb, op->flags);
 }
@@ -104,8 +105,8 @@ static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
     op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply was incomplete */
   request->refused = request->postponed = request->in_multi = false;
   request->code = CACHETTE_OK;
-  bool restarts = request->clear != NULL && request->clear->op != NULL && !was_sent;
-  return !restarts || cachette__redis_clear_restart(request->clear);
+  cachette__redis_job *job = request->job;
+  return job == NULL || was_sent || job->type->restart(job);
 }
 
 static void complete_op(cachette__redis_node *node, cachette__redis_request *request) {
@@ -121,24 +122,24 @@ static void complete_op(cachette__redis_node *node, cachette__redis_request *req
 static void on_completed(void *owner, cachette__request *base) {
   cachette__redis_node *node = owner;
   cachette__redis_request *request = (cachette__redis_request *)base;
-  if (request->clear != NULL) request->clear->postponed = request->postponed;
+  if (request->job != NULL) {
+    request->job->type->completed(request->job, node, request);
+    return;
+  }
   if (request->postponed) {
     cachette__redis_retry_add(node, request);
     return;
   }
   if (request->was_postponed) cachette__redis_retry_reset(node);
-  if (request->clear != NULL)
-    cachette__redis_clear_continue(node, request->clear);
-  else if (request->op != NULL)
-    complete_op(node, request);
+  if (request->op != NULL) complete_op(node, request);
 }
 
 static void on_failed(void *owner, cachette__request *base, int code, const char *message) {
   const cachette__redis_request *request = request_of(base);
   cachette_op *op = request->op;
   (void)owner;
-  if (request->clear != NULL)
-    cachette__redis_clear_fail(request->clear, code, message);
+  if (request->job != NULL)
+    request->job->type->failed(request->job, code, message);
   else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
     cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
   else if (op != NULL)
@@ -159,6 +160,65 @@ static const cachette__protocol protocol = {
     .completed = on_completed,
     .failed = on_failed,
 };
+
+/* ---- Ops ---- */
+
+static size_t count_bytes(const cachette_op *op) {
+  size_t bytes = 0;
+  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
+    bytes += op->items[i].key.size + (op->verb == CACHETTE_PUT ? op->items[i].value.size : 0);
+  return bytes;
+}
+
+void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op) {
+  const cachette_error *reason;
+  const char *refusal;
+  int code = cachette__link_connect(&node->pipeline.link, &reason);
+  if (code < 0) {
+    cachette__op_fail(op, code, NULL, "%s", reason->message);
+    return;
+  }
+  code = cachette__redis_push(node, op, NULL, count_bytes(op), &refusal);
+  if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
+}
+
+/* Returns whether an item has no result: it is the one whose reply comes next, a later one that the
+ * request includes, or one to be resent. */
+static bool is_pending(const cachette__redis_request *request, const cachette_op *op, size_t item) {
+  if (op->items[item].status == CACHETTE__REDIS_RESEND || item == request->item) return true;
+  return item > request->item && !request->partial;
+}
+
+static void mark_timed_out(const cachette__redis_request *request, cachette_op *op) {
+  if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT) return;
+  for (size_t i = 0; i < op->count; i++) {
+    if (!is_pending(request, op, i)) continue;
+    if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, &op->items[i]);
+    op->items[i].status = CACHETTE_ETIMEDOUT;
+  }
+}
+
+void cachette__redis_node_check_silence(cachette__redis_node *node, const cachette_op *op) {
+  int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
+  cachette__pipeline_abandoned(&node->pipeline, op->priv.deadline_ms, waited);
+}
+
+void cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op) {
+  if (cachette__redis_retry_detach(node, op)) return;
+  cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, op->priv.below);
+  if (request == cachette__pipeline_head(&node->pipeline)) node->value = NULL;
+  bool was_sent = request->base.replies > 0;
+  request->op = NULL;
+  if (was_sent) mark_timed_out(request, op);
+  cachette__redis_forget_resends(op);
+  if (was_sent || node->pipeline.draining) cachette__redis_node_check_silence(node, op);
+}
+
+const cachette_error *cachette__redis_node_reason(cachette__redis_node *node,
+                                                  const cachette_op *op) {
+  const cachette_error *reason = cachette__redis_retry_reason(node, op);
+  return reason != NULL ? reason : cachette__link_hint(&node->pipeline.link);
+}
 
 /* ---- Init and close ---- */
 

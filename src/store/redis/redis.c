@@ -2,10 +2,9 @@
 /* The store: ops become requests of its node. */
 #include "redis.h"
 
-#include <string.h>
-
 #include "../../base/alloc.h"
 #include "../../base/error.h"
+#include "clear.h"
 #include "internal.h"
 
 /* The store of a handle. */
@@ -16,77 +15,28 @@ typedef struct cachette__redis {
 
 /* ---- Ops ---- */
 
-static size_t count_bytes(const cachette_op *op) {
-  size_t bytes = 0;
-  for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
-    bytes += op->items[i].key.size + (op->verb == CACHETTE_PUT ? op->items[i].value.size : 0);
-  return bytes;
-}
-
 static void redis_submit(cachette__store *store, cachette_op *op) {
   cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server removes expired entries itself */
+  if (op->verb == CACHETTE_FLUSH_EXPIRED) /* the server removes expired entries itself */
     cachette__op_complete(op, CACHETTE_OK);
-    return;
-  }
-  const cachette_error *reason;
-  int code = cachette__link_connect(&node->pipeline.link, &reason);
-  if (code < 0) {
-    cachette__op_fail(op, code, NULL, "%s", reason->message);
-    return;
-  }
-  if (cachette__redis_clears(node, op)) {
+  else if (cachette__redis_clears(node->settings, op))
     cachette__redis_clear_start(node, op);
-    return;
-  }
-  const char *refusal;
-  code = cachette__redis_push(node, op, NULL, count_bytes(op), &refusal);
-  if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
-}
-
-/* Returns whether an item has no result: it is the one whose reply comes next, a later one that the
- * request includes, or one to be resent. */
-static bool is_pending(const cachette__redis_request *request, const cachette_op *op, size_t item) {
-  if (op->items[item].status == CACHETTE__REDIS_RESEND || item == request->item) return true;
-  return item > request->item && !request->partial;
-}
-
-static void mark_timed_out(const cachette__redis_request *request, cachette_op *op) {
-  if (!cachette__has_items(op->verb) || op->verb == CACHETTE_INCREMENT) return;
-  for (size_t i = 0; i < op->count; i++) {
-    if (!is_pending(request, op, i)) continue;
-    if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, &op->items[i]);
-    op->items[i].status = CACHETTE_ETIMEDOUT;
-  }
-}
-
-/* Closes the connection if the server is silent. */
-static void check_silence(cachette__redis_node *node, const cachette_op *op) {
-  int64_t waited = op->timeout_ms > 0 ? op->timeout_ms : node->settings->timeout_ms;
-  cachette__pipeline_abandoned(&node->pipeline, op->priv.deadline_ms, waited);
+  else
+    cachette__redis_node_submit(node, op);
 }
 
 static void redis_detach(cachette__store *store, cachette_op *op) {
   cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (cachette__redis_retry_detach(node, op)) return;
-  if (cachette__redis_clears(node, op)) {
+  if (cachette__redis_clears(node->settings, op))
     cachette__redis_clear_detach(op);
-    check_silence(node, op);
-    return;
-  }
-  cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, op->priv.below);
-  if (request == cachette__pipeline_head(&node->pipeline)) node->value = NULL;
-  bool was_sent = request->base.replies > 0;
-  request->op = NULL;
-  if (was_sent) mark_timed_out(request, op);
-  cachette__redis_forget_resends(op);
-  if (was_sent || node->pipeline.draining) check_silence(node, op);
+  else
+    cachette__redis_node_detach(node, op);
 }
 
 static const cachette_error *redis_reason(cachette__store *store, const cachette_op *op) {
   cachette__redis_node *node = &((cachette__redis *)store)->node;
-  const cachette_error *reason = cachette__redis_retry_reason(node, op);
-  return reason != NULL ? reason : cachette__link_hint(&node->pipeline.link);
+  return cachette__redis_clears(node->settings, op) ? cachette__redis_clear_reason(op)
+                                                    : cachette__redis_node_reason(node, op);
 }
 
 static void redis_stats(cachette__store *store, cachette_stats *stats) {

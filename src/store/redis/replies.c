@@ -171,10 +171,10 @@ bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token
   cachette__redis_request *request = cachette__pipeline_head(pipeline);
   if (request == NULL) return false; /* no reply is expected */
   bool ok = true;
-  if (request->clear != NULL)
-    ok = cachette__redis_clear_take(node, request, token);
-  else if (request->op != NULL)
+  if (request->op != NULL)
     ok = take_op_reply(node, request, token);
+  else if (request->job != NULL && request->job->awaited)
+    ok = request->job->type->take(request->job, node, token);
   if (pipeline->link.stream != stream)
     return true; /* the connection was closed, so the request is gone */
   if (!ok || !token->last) return ok;

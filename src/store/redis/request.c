@@ -12,12 +12,12 @@ void cachette__redis_forget_resends(cachette_op *op) {
     if (op->items[i].status == CACHETTE__REDIS_RESEND) op->items[i].status = CACHETTE_MISS;
 }
 
-int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_clear *clear,
+int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
                          size_t bytes, const char **reason) {
   cachette__redis_request *slot;
   int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, reason);
   if (code < 0) return code;
-  *slot = (cachette__redis_request){.op = op, .clear = clear};
+  *slot = (cachette__redis_request){.op = op, .job = job};
   if (op != NULL) op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
   cachette__pipeline_push(&node->pipeline, bytes);
   return CACHETTE_OK;

@@ -43,8 +43,8 @@ static void fail_items(const cachette__redis_request *request, const cachette_er
 static void fail(const cachette__redis_request *request, const cachette_error *reason) {
   cachette_error copy = *reason; /* a completion callback may change the original */
   cachette_op *op = request->op;
-  if (request->clear != NULL) {
-    cachette__redis_clear_fail(request->clear, copy.code, copy.message);
+  if (request->job != NULL) {
+    request->job->type->failed(request->job, copy.code, copy.message);
   } else if (op != NULL && cachette__has_items(op->verb)) {
     fail_items(request, &copy);
     cachette__redis_complete(op, CACHETTE_OK);
@@ -58,14 +58,13 @@ static void fail(const cachette__redis_request *request, const cachette_error *r
 /* Prepares a request to be resent. Returns false if out of memory. */
 static bool prepare(cachette__redis_request *request) {
   cachette_op *op = request->op;
+  cachette__redis_job *job = request->job;
   if (op != NULL && op->verb == CACHETTE_INCREMENT)
     cachette__redis_counter_rewind(request);
   else if (op != NULL)
     request->partial = cachette__has_items(op->verb);
-  if (request->clear != NULL && request->postponed &&
-      !cachette__redis_clear_restart(request->clear))
-    return false;
-  request->was_postponed |= request->postponed;
+  if (job != NULL && job->postponed && !job->type->restart(job)) return false;
+  request->was_postponed |= request->postponed || (job != NULL && job->postponed);
   request->refused = request->postponed = request->in_multi = false;
   request->code = CACHETTE_OK;
   request->base = (cachette__request){.resent = request->base.resent};
@@ -118,14 +117,16 @@ static bool may_wait(const cachette__redis_node *node, const cachette__redis_req
                      int64_t now) {
   const cachette__redis_retry *retry = &node->retry;
   if (retry->fails_fast && now - retry->since_ms > node->settings->timeout_ms) return false;
-  return cachette__redis_op(request)->priv.deadline_ms > retry->due_ms;
+  int64_t deadline_ms =
+      request->job != NULL ? request->job->deadline_ms : request->op->priv.deadline_ms;
+  return deadline_ms > retry->due_ms;
 }
 
 void cachette__redis_retry_add(cachette__redis_node *node, cachette__redis_request *request) {
   cachette__redis_retry *retry = &node->retry;
   int64_t now = cachette__machine_now();
-  if (cachette__redis_op(request) == NULL) {
-    fail(request, &retry->reason); /* frees the clear if there is one */
+  if (!cachette__redis_is_awaited(request)) {
+    fail(request, &retry->reason); /* the job may free itself */
     return;
   }
   if (request->op != NULL && request->op->verb == CACHETTE_INCREMENT)
@@ -150,7 +151,7 @@ static void resend_all(cachette__redis_node *node, const cachette_error *reason)
   cachette__redis_retry *retry = &node->retry;
   while (retry->begin < retry->end) {
     cachette__redis_request request = retry->waiting[retry->begin++];
-    if (cachette__redis_op(&request) == NULL || reason != NULL ||
+    if (!cachette__redis_is_awaited(&request) || reason != NULL ||
         cachette__redis_resend(node, &request) < 0)
       fail(&request, reason != NULL ? reason : &retry->reason);
   }
@@ -187,14 +188,9 @@ static bool is_waiting(const cachette__redis_retry *retry, const cachette_op *op
 const cachette_error *cachette__redis_retry_reason(const cachette__redis_node *node,
                                                    const cachette_op *op) {
   uintptr_t below = op->priv.below;
-  bool was_postponed;
-  if (cachette__redis_clears(node, op)) {
-    was_postponed = ((const cachette__redis_clear *)below)->postponed;
-  } else {
-    const cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, below);
-    was_postponed = is_waiting(&node->retry, op) || request->was_postponed;
-  }
-  return was_postponed ? &node->retry.reason : NULL;
+  if (is_waiting(&node->retry, op)) return &node->retry.reason;
+  const cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, below);
+  return request->was_postponed ? &node->retry.reason : NULL;
 }
 
 bool cachette__redis_retry_detach(cachette__redis_node *node, cachette_op *op) {
