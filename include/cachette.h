@@ -365,7 +365,7 @@ struct cachette_op {
     size_t place;
     uintptr_t below;
     unsigned state;
-    void *more; /* reserved */
+    void *node;
   } priv;
 };
 

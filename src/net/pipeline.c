@@ -267,6 +267,7 @@ static size_t prepare_resend(cachette__pipeline *self, bool resend) {
     bool may_send =
         !was_sent || (!request->resent && is_awaited && protocol->is_idempotent(request));
     bool rewound = protocol->rewind(self->owner, request, was_sent);
+    request->resendable = is_awaited && may_send && rewound;
     request->will_fail = !resend || (is_awaited && (!may_send || !rewound));
     request->resent |= was_sent;
     request->replies = 0;

@@ -41,6 +41,7 @@ typedef struct cachette__request {
   size_t replies;    /* still expected; also 0 while it is unsent */
   bool resent;       /* it was sent before, over a connection that was lost */
   bool will_fail;    /* set when the connection is lost: the request fails and is not resent */
+  bool resendable;   /* set when the connection is lost: it is safe to send it elsewhere */
 } cachette__request;
 
 typedef union cachette__request_slot {

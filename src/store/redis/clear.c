@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clears by pattern: SCAN, then UNLINK of the keys found, one batch after another, so that other
- * clients do not wait long. Only one command of a clear is in flight; other ops run in between.
+ * clients do not wait long. Only one request of a clear is in flight; other ops run in between.
  *
- *     SCAN cursor -> keys? -> UNLINK keys -> cursor 0? -> next pattern, or done
+ *     SCAN cursor -> keys? -> UNLINK keys -> cursor 0? -> next pattern -> next primary, or done
  *
  * SCAN finds all keys that exist from its first command to its last. A key that is put during the
  * clear may or may not be removed. https://redis.io/docs/latest/commands/scan/
+ *
+ * In a cluster, the primaries are scanned one after another. A command must not name keys of
+ * several slots, so there is one UNLINK a key, all in one write. A node may list keys of slots that
+ * it no longer has, or does not have yet. It redirects their UNLINK; the router deletes them where
+ * they live, with a child op. If slots have moved meanwhile, the nodes that gained some are scanned
+ * again.
  */
 #include "clear.h"
 
@@ -15,35 +21,48 @@
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 
+enum { NO_NODE = CACHETTE__REDIS_NO_NODE, MAX_PASSES = 5 };
+
 typedef struct clear {
   cachette__redis_job job; /* must be first */
-  cachette__redis_node *node;
-  cachette_op *op; /* NULL: detached */
-  size_t item;     /* the index of the namespace being cleared */
-  bool unlinking;  /* the command in flight is UNLINK; else SCAN */
-  bool legacy;     /* DEL instead of UNLINK */
-  bool refused;    /* the server refused UNLINK: resend the same keys with DEL */
-  bool in_keys;    /* parsing the reply to SCAN: after the cursor */
-  bool in_key;     /* and within a key */
+  cachette__redis_router *router;
+  cachette__redis_node *node; /* the server being scanned */
+  cachette_op *op;            /* NULL: detached */
+
+  cachette__redis_map *map; /* that this pass is based on; NULL: one server */
+  bool *todo;               /* which of its nodes are still to be scanned */
+  unsigned passes;
+
+  cachette__frame frame; /* of the child op */
+  cachette_op child;     /* waits for the map, or deletes foreign keys */
+  cachette_item *child_items;
+  cachette_error child_error;
+  bool child_pending;
+
+  size_t item;    /* the index of the namespace being cleared */
+  bool unlinking; /* the commands in flight are UNLINK; else SCAN */
+  bool each;      /* they are one a key */
+  bool legacy;    /* DEL instead of UNLINK */
+  bool refused;   /* the server refused UNLINK: resend the same keys with DEL */
+  bool in_keys;   /* parsing the reply to SCAN: after the cursor */
+  bool in_key;    /* and within a key */
   char cursor[24];
   size_t cursor_size;
   cachette__buffer pattern, keys; /* keys: as bulk strings, ready to send */
   size_t key_count;
-  size_t key_start; /* the offset in `keys` of the key being received */
-  int code;         /* 0, or the error to fail with when the reply is complete */
+  size_t key_start;         /* the offset in `keys` of the key being received */
+  size_t replied;           /* how many replies to UNLINK are complete */
+  cachette__buffer foreign; /* which keys were redirected: their indexes, each a size_t */
+  int code;                 /* 0, or the error to fail with when the reply is complete */
   char message[256];
 } clear;
 
 static clear *clear_of(cachette__redis_job *job) { return (clear *)job; }
 
-bool cachette__redis_clears(const cachette__redis_settings *settings, const cachette_op *op) {
-  return op->verb == CACHETTE_CLEAR_NAMESPACE ||
-         (op->verb == CACHETTE_FLUSH && settings->prefix.size > 0);
-}
-
 static void begin_batch(clear *self) {
   self->unlinking = false;
   self->keys.begin = self->keys.end = 0;
+  self->foreign.begin = self->foreign.end = 0;
   self->key_count = 0;
   self->in_keys = self->in_key = false;
 }
@@ -57,7 +76,7 @@ static bool begin_item(clear *self) {
   self->cursor_size = 1;
   self->pattern.begin = self->pattern.end = 0;
   bool one = op->verb == CACHETTE_CLEAR_NAMESPACE;
-  return cachette__redis_pattern(&self->pattern, self->node->settings->prefix,
+  return cachette__redis_pattern(&self->pattern, self->router->settings->prefix,
                                  one ? op->items[self->item].key : none,
                                  one ? cachette_str(":") : none);
 }
@@ -65,6 +84,10 @@ static bool begin_item(clear *self) {
 static void free_clear(clear *self) {
   cachette__buffer_deinit(&self->pattern);
   cachette__buffer_deinit(&self->keys);
+  cachette__buffer_deinit(&self->foreign);
+  cachette__redis_map_release(self->map);
+  cachette__free(self->todo);
+  cachette__free(self->child_items);
   cachette__free(self);
 }
 
@@ -75,23 +98,41 @@ static bool on_restart(cachette__redis_job *job) {
   return self->op == NULL || begin_item(self);
 }
 
+/* ---- The op ---- */
+
 void cachette__redis_clear_detach(cachette_op *op) {
   clear *self = (clear *)op->priv.below;
   self->op = NULL;
+  if (self->child_pending) {
+    cachette__redis_fanout_detach(&self->child);
+    free_clear(self);
+    return;
+  }
   self->job.awaited = false;
   cachette__redis_node_check_silence(self->node, op);
 }
 
 const cachette_error *cachette__redis_clear_reason(const cachette_op *op) {
   const clear *self = (const clear *)op->priv.below;
+  if (self->child_pending) return cachette__redis_fanout_reason(&self->child);
   if (self->job.postponed) return &self->node->retry.reason;
   return cachette__link_hint(&self->node->pipeline.link);
+}
+
+const char *cachette__redis_clear_server(const cachette_op *op) {
+  const clear *self = (const clear *)op->priv.below;
+  if (self->child_pending) return cachette__redis_fanout_server(&self->child);
+  return self->node->pipeline.name;
 }
 
 /* Fails the op, unless it was detached, and frees the clear, which has no request in flight. */
 static void fail(clear *self, int code, const char *message) {
   if (self->op != NULL) cachette__op_fail(self->op, code, NULL, "%s", message);
   free_clear(self); /* last, since `message` may point into it */
+}
+
+static void fail_memory(clear *self) {
+  fail(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
 }
 
 static void on_failed(cachette__redis_job *job, int code, const char *message) {
@@ -104,11 +145,55 @@ static void finish(clear *self) {
   if (op != NULL) cachette__op_complete(op, CACHETTE_OK);
 }
 
+/* ---- Commands ---- */
+
 /* Sends the next command. Its request owns the clear while it is in the pipeline. */
 static void push(clear *self) {
   const char *reason;
-  int code = cachette__redis_push(self->node, NULL, &self->job, self->pattern.end, &reason);
+  int code = cachette__redis_push(self->node, NULL, &self->job, 0, self->pattern.end, &reason);
   if (code < 0) fail(self, code, reason);
+}
+
+/* Returns the size of the bulk string at `at`, and sets `key` to its text. */
+static size_t read_bulk(const char *at, cachette_slice *key) {
+  const char *digit = at + 1;
+  size_t size = 0;
+  for (; *digit != '\r'; digit++) size = 10 * size + (size_t)(*digit - '0');
+  *key = (cachette_slice){digit + 2, size};
+  return (size_t)(digit + 2 - at) + size + 2;
+}
+
+static bool append(cachette__buffer *output, const char *bytes, size_t size) {
+  char *at = cachette__buffer_reserve(output, size);
+  if (at == NULL) return false;
+  memcpy(at, bytes, size);
+  output->end += size;
+  return true;
+}
+
+/* One UNLINK a key. */
+static bool encode_each(const clear *self, cachette__buffer *output, cachette_slice word) {
+  const char *at = self->keys.data + self->keys.begin;
+  for (size_t i = 0; i < self->key_count; i++) {
+    cachette_slice key;
+    size_t size = read_bulk(at, &key);
+    if (!cachette__redis_head(output, 2, word) || !append(output, at, size)) return false;
+    at += size;
+  }
+  return true;
+}
+
+static size_t encode_unlink(clear *self, const cachette__redis_node *node,
+                            cachette__buffer *output) {
+  cachette_slice word = cachette_str(node->unlink_refused ? "DEL" : "UNLINK");
+  self->legacy = node->unlink_refused;
+  self->each = self->router->mode == CACHETTE__REDIS_CLUSTER;
+  self->replied = 0;
+  self->foreign.begin = self->foreign.end = 0;
+  if (self->each) return encode_each(self, output, word) ? self->key_count : 0;
+  bool ok = cachette__redis_head(output, self->key_count + 1, word) &&
+            append(output, self->keys.data + self->keys.begin, cachette__buffer_size(&self->keys));
+  return ok ? 1 : 0;
 }
 
 static size_t on_encode(cachette__redis_job *job, cachette__redis_node *node,
@@ -117,22 +202,14 @@ static size_t on_encode(cachette__redis_job *job, cachette__redis_node *node,
   cachette_slice pattern = {self->pattern.data + self->pattern.begin,
                             cachette__buffer_size(&self->pattern)};
   cachette_slice cursor = {self->cursor, self->cursor_size};
-  if (!self->unlinking) return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
-  size_t size = cachette__buffer_size(&self->keys);
-  self->legacy = node->unlink_refused;
-  if (!cachette__redis_head(output, self->key_count + 1,
-                            cachette_str(node->unlink_refused ? "DEL" : "UNLINK")))
-    return 0;
-  char *at = cachette__buffer_reserve(output, size);
-  if (at == NULL) return 0;
-  memcpy(at, self->keys.data + self->keys.begin, size);
-  output->end += size;
-  return 1;
+  if (self->unlinking) return encode_unlink(self, node, output);
+  return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
 }
 
 /* ---- Replies ---- */
 
 static void fail_later(clear *self, int code, const char *message) {
+  if (self->code < 0) return;
   self->code = code;
   memcpy(self->message, message, strnlen(message, sizeof self->message - 1));
 }
@@ -181,28 +258,55 @@ static bool take_scanned(clear *self, const cachette__resp_token *token) {
   return token->depth == 2 && take_key(self, token);
 }
 
+static void count(clear *self, int64_t number) {
+  cachette_op *op = self->op;
+  if (op == NULL || number <= 0) return;
+  op->number += number;
+  if (op->verb == CACHETTE_CLEAR_NAMESPACE) op->items[self->item].status = CACHETTE_HIT;
+}
+
 static bool take_unlinked(clear *self, const cachette__resp_token *token) {
   if (token->type != CACHETTE__RESP_INTEGER) return false;
-  cachette_op *op = self->op;
-  if (op == NULL || token->number <= 0) return true;
-  op->number += token->number;
-  if (op->verb == CACHETTE_CLEAR_NAMESPACE) op->items[self->item].status = CACHETTE_HIT;
+  count(self, token->number);
+  self->replied++;
   return true;
 }
 
+/* Notes that the router has to delete this key, or all of them. */
+static void note_foreign(clear *self) {
+  size_t index = self->each ? self->replied : 0;
+  do {
+    char *at = cachette__buffer_reserve(&self->foreign, sizeof index);
+    if (at == NULL) {
+      fail_later(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+      return;
+    }
+    memcpy(at, &index, sizeof index);
+    self->foreign.end += sizeof index;
+  } while (!self->each && ++index < self->key_count);
+}
+
 static void take_error(clear *self, cachette__redis_node *node) {
+  const char *command = !self->unlinking ? "SCAN" : self->legacy ? "DEL" : "UNLINK";
   char message[256];
-  if (cachette__redis_error_is_transient(node, "SCAN")) {
+  if (self->unlinking && cachette__redis_error_is(node, "CROSSSLOT"))
+    cachette__redis_router_join(self->router); /* a server that does not know HELLO */
+  bool is_routed = self->router->mode != CACHETTE__REDIS_PLAIN;
+  if (self->unlinking && is_routed &&
+      (cachette__redis_error_is(node, "CROSSSLOT") ||
+       cachette__redis_redirect(self->router, node, command) < 0)) {
+    note_foreign(self);
+    return;
+  }
+  if (cachette__redis_error_is_transient(node, command)) {
     self->job.postponed = true;
     return;
   }
   self->job.idempotent = false;
-  self->refused = self->unlinking && !self->legacy && cachette__redis_error_is_refusal(node);
-  if (self->refused) {
-    node->unlink_refused = true;
+  if (self->unlinking && !self->legacy && cachette__redis_error_is_refusal(node)) {
+    self->refused = node->unlink_refused = true;
     return;
   }
-  const char *command = !self->unlinking ? "SCAN" : self->legacy ? "DEL" : "UNLINK";
   int code = cachette__redis_explain_error(node, command, (cachette_slice){NULL, 0}, message,
                                            sizeof message);
   fail_later(self, code, message);
@@ -214,11 +318,158 @@ static bool on_take(cachette__redis_job *job, cachette__redis_node *node,
   job->postponed = false;
   if (token->type == CACHETTE__RESP_ERROR) {
     if (token->end) take_error(self, node);
+    if (token->end) self->replied++;
     return true;
   }
   job->idempotent = false; /* the server replied, so a resent clear would count too little */
   return self->unlinking ? take_unlinked(self, token) : take_scanned(self, token);
 }
+
+/* ---- The child op ---- */
+
+static void proceed(clear *self);
+static void begin_pass(clear *self);
+
+static void on_child_done(cachette__frame *frame, cachette_op *child) {
+  clear *self = (clear *)((char *)frame - offsetof(clear, frame));
+  bool was_ping = child->verb == CACHETTE_PING;
+  self->child_pending = false;
+  bool failed = child->status < 0;
+  for (size_t i = 0; !was_ping && i < child->count; i++) failed |= child->items[i].status < 0;
+  if (failed) {
+    fail(self, self->child_error.code, self->child_error.message);
+  } else if (was_ping) {
+    begin_pass(self);
+  } else {
+    count(self, child->number);
+    begin_batch(self);
+    proceed(self);
+  }
+}
+
+static void submit_child(clear *self, enum cachette_verb verb, size_t items) {
+  self->child = (cachette_op){.verb = verb,
+                              .items = self->child_items,
+                              .count = items,
+                              .timeout_ms = self->op->timeout_ms,
+                              .error = &self->child_error};
+  self->frame.done = on_child_done;
+  self->child.priv.frame = &self->frame;
+  self->child.priv.now_ms = self->op->priv.now_ms;
+  self->child.priv.deadline_ms = self->op->priv.deadline_ms;
+  self->child_pending = true;
+  cachette__redis_fanout_start(self->router, &self->child);
+}
+
+/* Deletes the keys that the server has redirected. */
+static void delete_foreign(clear *self) {
+  size_t foreign = cachette__buffer_size(&self->foreign) / sizeof(size_t), found = 0, index;
+  size_t prefix = self->router->settings->prefix.size;
+  const char *at = self->keys.data + self->keys.begin;
+  cachette__free(self->child_items);
+  self->child_items = cachette__calloc(foreign, sizeof *self->child_items);
+  if (self->child_items == NULL) {
+    fail_memory(self);
+    return;
+  }
+  for (size_t i = 0; i < self->key_count && found < foreign; i++) {
+    cachette_slice key;
+    at += read_bulk(at, &key);
+    memcpy(&index, self->foreign.data + self->foreign.begin + found * sizeof index, sizeof index);
+    if (index != i) continue;
+    self->child_items[found++].key =
+        (cachette_slice){(const char *)key.data + prefix, key.size - prefix};
+  }
+  submit_child(self, CACHETTE_CLEAR, foreign);
+}
+
+/* ---- Servers ---- */
+
+static void scan(clear *self, cachette__redis_node *node) {
+  const cachette_error *reason;
+  int code = cachette__link_connect(&node->pipeline.link, &reason);
+  self->node = node;
+  self->item = 0;
+  if (code < 0)
+    fail(self, code, reason->message);
+  else if (begin_item(self))
+    push(self);
+  else
+    fail_memory(self);
+}
+
+/* Returns whether a node of the router's map has a slot that another one had in the map of this
+ * pass. */
+static bool has_gained(const clear *self, unsigned node) {
+  const cachette__redis_map *now = self->router->map, *then = self->map;
+  const cachette__redis_map_node *found = &now->nodes[node];
+  unsigned old = cachette__redis_map_find(then, cachette_str(found->host), found->port);
+  for (unsigned slot = 0; slot < CACHETTE__REDIS_SLOTS; slot++)
+    if (now->owner[slot] == node && (old == NO_NODE || then->owner[slot] != old)) return true;
+  return false;
+}
+
+/* Chooses the primaries to scan: in the first pass all, then those that have gained slots. Returns
+ * how many there are; -1: out of memory. */
+static int choose_primaries(clear *self) {
+  cachette__redis_map *map = self->router->map;
+  bool *todo = cachette__calloc(map->node_count + 1u, sizeof *todo);
+  int chosen = 0;
+  if (todo == NULL) return -1;
+  for (unsigned i = 0; i < map->node_count; i++) {
+    todo[i] = cachette__redis_map_is_primary(map, i) && (self->map == NULL || has_gained(self, i));
+    chosen += todo[i];
+  }
+  cachette__free(self->todo);
+  self->todo = todo;
+  cachette__redis_map_release(self->map);
+  self->map = cachette__redis_map_retain(map);
+  return chosen;
+}
+
+static void scan_next(clear *self);
+
+static void begin_pass(clear *self) {
+  int chosen = self->map == self->router->map ? 0 : choose_primaries(self);
+  if (chosen < 0)
+    fail_memory(self);
+  else if (chosen == 0 || ++self->passes > MAX_PASSES)
+    finish(self);
+  else
+    scan_next(self);
+}
+
+/* Scans the next primary of this pass. */
+static void scan_next(clear *self) {
+  cachette__redis_router *router = self->router;
+  unsigned next = 0;
+  while (next < self->map->node_count && !self->todo[next]) next++;
+  if (next == self->map->node_count) {
+    begin_pass(self);
+    return;
+  }
+  self->todo[next] = false;
+  const cachette__redis_map_node *node = &self->map->nodes[next];
+  size_t place = cachette__redis_place_at(router, node->host, node->port, node->tls_name);
+  cachette__redis_node *found =
+      place != CACHETTE__REDIS_NO_PLACE ? cachette__redis_place_open(router, place) : NULL;
+  if (found != NULL)
+    scan(self, found);
+  else
+    fail_memory(self);
+}
+
+/* Starts with the servers that the router knows, as soon as it does. */
+static void begin(clear *self) {
+  if (self->router->mode == CACHETTE__REDIS_PLAIN)
+    scan(self, self->router->plain);
+  else if (self->router->has_map)
+    begin_pass(self);
+  else
+    submit_child(self, CACHETTE_PING, 0);
+}
+
+/* ---- The next command ---- */
 
 /* Moves on to the next batch or namespace. Returns false after the last one. */
 static bool advance(clear *self) {
@@ -236,32 +487,38 @@ static bool advance(clear *self) {
 /* Sends the next command, or completes the op. */
 static void proceed(clear *self) {
   bool more = true;
-  if (self->op == NULL || self->code < 0) {
-    fail(self, self->code, self->message);
-    return;
-  }
   if (self->refused)
     self->refused = false; /* resends the same keys with DEL */
   else if (!self->unlinking && self->key_count > 0)
     self->unlinking = true;
   else
     more = advance(self);
-  if (!more)
-    finish(self);
-  else if (self->code < 0)
+  if (self->code < 0)
     fail(self, self->code, self->message);
-  else
+  else if (more)
     push(self);
+  else if (self->map != NULL)
+    scan_next(self);
+  else
+    finish(self);
 }
 
 static void on_completed(cachette__redis_job *job, cachette__redis_node *node,
                          cachette__redis_request *request) {
+  clear *self = clear_of(job);
   if (job->postponed) {
     cachette__redis_retry_add(node, request);
     return;
   }
   if (request->was_postponed) cachette__redis_retry_reset(node);
-  proceed(clear_of(job));
+  if (self->op == NULL || self->code < 0)
+    fail(self, self->code, self->message);
+  else if (self->map == NULL && self->router->mode != CACHETTE__REDIS_PLAIN)
+    begin(self); /* the server has turned out to be one of several */
+  else if (!self->refused && cachette__buffer_size(&self->foreign) > 0)
+    delete_foreign(self);
+  else
+    proceed(self);
 }
 
 static const cachette__redis_job_type clear_type = {
@@ -272,13 +529,7 @@ static const cachette__redis_job_type clear_type = {
     .failed = on_failed,
 };
 
-void cachette__redis_clear_start(cachette__redis_node *node, cachette_op *op) {
-  const cachette_error *reason;
-  int code = cachette__link_connect(&node->pipeline.link, &reason);
-  if (code < 0) {
-    cachette__op_fail(op, code, NULL, "%s", reason->message);
-    return;
-  }
+void cachette__redis_clear_start(cachette__redis_router *router, cachette_op *op) {
   clear *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
@@ -288,11 +539,9 @@ void cachette__redis_clear_start(cachette__redis_node *node, cachette_op *op) {
                                     .deadline_ms = op->priv.deadline_ms,
                                     .awaited = true,
                                     .idempotent = true};
-  self->node = node;
+  self->router = router;
   self->op = op;
+  op->priv.node = NULL;
   op->priv.below = (uintptr_t)self;
-  if (begin_item(self))
-    push(self);
-  else
-    fail(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+  begin(self);
 }

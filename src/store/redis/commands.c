@@ -21,6 +21,20 @@ static bool encode_item(cachette__redis_node *node, cachette__buffer *output, co
   }
 }
 
+/* The same with an ASKING before each command. Not inlined, as it is rare. */
+static __attribute__((noinline)) bool encode_asking_item(cachette__redis_node *node,
+                                                         cachette__buffer *output,
+                                                         const cachette__redis_request *request,
+                                                         const cachette_item *item) {
+  const cachette_op *op = request->op;
+  cachette__redis_key key = {node->settings->prefix, item->key};
+  if (!cachette__redis_ask(request, output)) return false;
+  if (op->verb != CACHETTE_FETCH || !(op->flags & CACHETTE_WITH_TTL))
+    return encode_item(node, output, op, item);
+  return cachette__redis_get(output, key) && cachette__redis_ask(request, output) &&
+         cachette__redis_pttl(output, key);
+}
+
 /* DBSIZE counts the keys, then FLUSHDB removes them. */
 static bool encode_flush(const cachette__redis_node *node, cachette__buffer *output) {
   const cachette_slice size = cachette_str("DBSIZE");
@@ -37,10 +51,14 @@ static size_t encode_items(cachette__redis_node *node, cachette__buffer *output,
     if (cachette__redis_includes(request, i)) request->item = i; /* ends at the first one */
   for (size_t i = request->item; i < op->count; i++) {
     if (!cachette__redis_includes(request, i)) continue;
-    if (!encode_item(node, output, op, &op->items[i])) return 0;
+    const cachette_item *item = &op->items[i];
+    if (!(request->asking ? encode_asking_item(node, output, request, item)
+                          : encode_item(node, output, op, item)))
+      return 0;
     count++;
   }
   cachette__redis_reset_item(request);
+  if (request->asking) count *= 2;
   return count * cachette__redis_item_replies(op);
 }
 
@@ -49,6 +67,7 @@ static size_t encode_op(cachette__redis_node *node, cachette__buffer *output,
   const cachette_op *op = request->op;
   bool flush = op->verb == CACHETTE_FLUSH;
   request->step = 0;
+  request->asked = false;
   request->legacy = flush ? node->async_flush_refused : node->unlink_refused;
   if (op->verb == CACHETTE_INCREMENT) return cachette__redis_counter_encode(node, request, output);
   if (cachette__has_items(op->verb)) return encode_items(node, output, request);

@@ -66,8 +66,10 @@ static size_t encode_transaction(cachette__redis_node *node, cachette__buffer *o
     const cachette_item *item = &request->op->items[i];
     if (!cachette__redis_includes(request, i)) continue;
     cachette__redis_key key = {node->settings->prefix, item->key};
-    if (!cachette__redis_increment(output, key, item->amount, item->ttl_ms)) return 0;
-    replies += 4;
+    if (!cachette__redis_ask(request, output) || /* it holds until EXEC */
+        !cachette__redis_increment(output, key, item->amount, item->ttl_ms))
+      return 0;
+    replies += request->asking ? 5 : 4;
   }
   cachette__redis_reset_item(request);
   return replies;
@@ -79,15 +81,38 @@ static bool encode_create(cachette__buffer *output, cachette__redis_key key,
   char digits[24];
   snprintf(digits, sizeof digits, "%" PRId64, item->amount);
   cachette__redis_reset_item(request);
-  return cachette__redis_set(output, key, cachette_str(digits), item->ttl_ms, true);
+  return cachette__redis_ask(request, output) &&
+         cachette__redis_set(output, key, cachette_str(digits), item->ttl_ms, true);
+}
+
+/* Encodes the commands of a phase without a transaction. Returns their number; 0: out of memory. */
+static size_t encode_single(cachette__buffer *output, cachette__redis_key key,
+                            const cachette__redis_request *request) {
+  const cachette_item *item = item_of(request);
+  switch (request->phase) {
+    case CREATE:
+      return encode_create(output, key, request) ? 1 : 0;
+    case ADD:
+      return cachette__redis_ask(request, output) && cachette__redis_pttl(output, key) &&
+                     cachette__redis_ask(request, output) &&
+                     cachette__redis_incrby(output, key, item->amount)
+                 ? 2
+                 : 0;
+    case READ_TTL:
+      return cachette__redis_ask(request, output) && cachette__redis_pttl(output, key) ? 1 : 0;
+    default:
+      return cachette__redis_ask(request, output) &&
+                     cachette__redis_pexpire(output, key, item->ttl_ms)
+                 ? 1
+                 : 0;
+  }
 }
 
 size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redis_request *request,
                                       cachette__buffer *output) {
   request->phase = choose_phase(node, request);
   if (request->phase <= CREATE) request->item = next_item(request, request->item);
-  const cachette_item *item = item_of(request);
-  cachette__redis_key key = {node->settings->prefix, item->key};
+  cachette__redis_key key = {node->settings->prefix, item_of(request)->key};
   switch (request->phase) {
     case PROBE_EXEC:
       return cachette__redis_head(output, 1, cachette_str("EXEC")) ? 1 : 0;
@@ -98,16 +123,8 @@ size_t cachette__redis_counter_encode(cachette__redis_node *node, cachette__redi
                  : 0;
     case TRANSACTION:
       return encode_transaction(node, output, request);
-    case CREATE:
-      return encode_create(output, key, request) ? 1 : 0;
-    case ADD:
-      return cachette__redis_pttl(output, key) && cachette__redis_incrby(output, key, item->amount)
-                 ? 2
-                 : 0;
-    case READ_TTL:
-      return cachette__redis_pttl(output, key) ? 1 : 0;
     default:
-      return cachette__redis_pexpire(output, key, item->ttl_ms) ? 1 : 0;
+      return encode_single(output, key, request) * (request->asking ? 2 : 1);
   }
 }
 
@@ -213,7 +230,8 @@ static void abandon_connection(cachette__redis_node *node, cachette__redis_reque
 }
 
 static void take_probe_error(cachette__redis_node *node, cachette__redis_request *request) {
-  if (cachette__redis_error_is_transient(node, "EXEC")) {
+  if (node->upper->redirect(node->router, node, "EXEC") < 0 ||
+      cachette__redis_error_is_transient(node, "EXEC")) {
     request->postponed = true;
   } else if (request->phase == PROBE_EXEC) {
     bool is_permitted = strstr(node->error, "without MULTI") != NULL;
@@ -233,6 +251,21 @@ static void retry_without_transaction(cachette__redis_node *node,
   request->refused = true;
 }
 
+/*
+ * EXEC failed. A cluster redirects the commands as they are queued, and then EXEC is aborted; or it
+ * redirects EXEC itself, if the slot has moved in between, and always if the server is Valkey 9. It
+ * has discarded the transaction then.
+ */
+static void take_exec_error(cachette__redis_node *node, cachette__redis_request *request) {
+  int status = 0;
+  if (cachette__redis_error_is(node, "EXECABORT"))
+    retry_without_transaction(node, request);
+  else if ((status = node->upper->redirect(node->router, node, "EXEC")) == 0)
+    abandon_connection(node, request);
+  if (status < 0 && item_of(request)->status >= 0) item_of(request)->status = status;
+  request->returns |= status < 0;
+}
+
 static void take_transaction_error(cachette__redis_node *node, cachette__redis_request *request,
                                    unsigned depth) {
   cachette_item *item = item_of(request);
@@ -242,10 +275,7 @@ static void take_transaction_error(cachette__redis_node *node, cachette__redis_r
   } else if (request->step < 3 || depth > 0) {
     cachette__redis_item_error(node, request, item, request->step == 1 ? "SET" : "INCRBY");
   } else if (request->in_multi) {
-    if (cachette__redis_error_is(node, "EXECABORT"))
-      retry_without_transaction(node, request);
-    else
-      abandon_connection(node, request);
+    take_exec_error(node, request);
   }
 }
 
@@ -317,6 +347,10 @@ void cachette__redis_counter_rewind(cachette__redis_request *request) {
   }
   if (request->phase == TRANSACTION || (request->postponed && request->phase < READ_TTL))
     request->phase = START;
+}
+
+size_t cachette__redis_counter_first_undone(const cachette__redis_request *request) {
+  return request->phase >= READ_TTL ? request->item + 1 : request->item;
 }
 
 bool cachette__redis_counter_is_transaction(const cachette__redis_request *request) {

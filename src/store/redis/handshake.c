@@ -13,6 +13,10 @@
  * opened at once, with MINIMAL. MINIMAL is used for a limited time only, since a server that is
  * shutting down closes connections too. The name is optional: an error of CLIENT SETNAME is
  * ignored.
+ *
+ * If replicas may be read, READONLY follows, without which a replica in a cluster serves nothing.
+ * Servers outside a cluster refuse it, which is ignored. The reply to HELLO tells whether the
+ * server is a node of a cluster.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +24,7 @@
 #include "../../base/clock.h"
 #include "internal.h"
 
-enum { HELLO, AUTH, SETNAME, SELECT, PING };
+enum { HELLO, AUTH, SETNAME, SELECT, READONLY, PING };
 
 enum { MINIMAL_MS = 60 * 1000 }; /* after which HELLO is tried again */
 
@@ -29,7 +33,8 @@ enum { MINIMAL_MS = 60 * 1000 }; /* after which HELLO is tried again */
 /* ---- Sending ---- */
 
 static const char *const names[] = {
-    [HELLO] = "HELLO", [AUTH] = "AUTH", [SETNAME] = "CLIENT", [SELECT] = "SELECT", [PING] = "PING"};
+    [HELLO] = "HELLO",   [AUTH] = "AUTH",         [SETNAME] = "CLIENT",
+    [SELECT] = "SELECT", [READONLY] = "READONLY", [PING] = "PING"};
 
 /* Fills the words of a step's command, one of which may be in `digits`. Returns their number. */
 static size_t choose_words(const cachette__redis_node *node, int step, cachette_slice *words,
@@ -75,6 +80,8 @@ static void send_steps(cachette__redis_node *node) {
     ok = add_step(node, AUTH);
   if (node->handshake != CACHETTE__REDIS_MINIMAL) ok = ok && add_step(node, SETNAME);
   if (node->settings->database != 0) ok = ok && add_step(node, SELECT);
+  if (node->routed && node->settings->read_from != CACHETTE__REDIS_PRIMARY)
+    ok = ok && add_step(node, READONLY);
   if (node->step_count == 0) ok = add_step(node, PING);
   if (ok)
     cachette__pipeline_flush(&node->pipeline);
@@ -90,7 +97,7 @@ void cachette__redis_handshake_start(cachette__redis_node *node) {
   /* The server closes the connection at an unknown command, so avoid all new commands. */
   node->unlink_refused = node->async_flush_refused = is_minimal;
   if (is_minimal) node->multi = CACHETTE__MULTI_REFUSED;
-  node->omits_user = false;
+  node->omits_user = node->is_mode = false;
   send_steps(node);
 }
 
@@ -129,6 +136,7 @@ static bool take_error(cachette__redis_node *node, int step) {
     node->omits_user = node->restarts = true;
     return true;
   }
+  if (step == READONLY) return true;
   bool is_minor = step == SETNAME || step == PING;
   if (is_minor && cachette__redis_error_is_refusal(node)) return true;
   if (step == PING && cachette__redis_error_is(node, "MISCONF"))
@@ -137,7 +145,21 @@ static bool take_error(cachette__redis_node *node, int step) {
   return false;
 }
 
+/* Takes a token of the reply to HELLO, which is a list of names and values. */
+static void take_hello(cachette__redis_node *node, const cachette__resp_token *token) {
+  size_t max = sizeof node->word - 1, size = token->bytes.size;
+  if (token->offset > max) return;
+  if (token->offset + size > max) size = max - token->offset;
+  if (size > 0) memcpy(node->word + token->offset, token->bytes.data, size);
+  node->word[token->offset + size] = '\0';
+  if (!token->end) return;
+  if (node->is_mode && strcmp(node->word, "cluster") == 0) node->upper->joined(node->router, node);
+  node->is_mode = strcmp(node->word, "mode") == 0;
+}
+
 void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__resp_token *token) {
+  bool is_text = token->type == CACHETTE__RESP_BULK || token->type == CACHETTE__RESP_SIMPLE;
+  if (is_text && token->depth == 1 && node->steps[node->answered] == HELLO) take_hello(node, token);
   if (!token->last) return;
   bool is_error = token->type == CACHETTE__RESP_ERROR && token->depth == 0;
   if (is_error && !take_error(node, node->steps[node->answered])) return;

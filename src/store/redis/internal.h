@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The internal header of the Redis store.
+ * The internal header of a node of the Redis store, which is one server. What is above it, and
+ * chooses the node of an op, is in router.h.
  *
  * An op becomes one request in the node's pipeline, with one reply for each of its commands. A
  * clear by pattern sends one command at a time, each as a separate request: a job (job.h).
  *
  * A file calls only those below it:
  *
- *     redis.c      the vtable: open, submit, detach, close
- *     clear.c      clears by pattern: SCAN, then UNLINK, until the cursor is 0 again
  *     node.c       one server: its ops, and the callbacks of its pipeline
  *     replies.c    replies become results
  *     commands.c   an op becomes commands
@@ -27,11 +26,27 @@
 #include "../../net/pipeline.h"
 #include "../../net/url.h"
 #include "../store.h"
+#include "address_map.h"
+#include "cluster/topology.h"
 #include "job.h"
 #include "resp.h"
 #include "writer.h"
 
 /* ---- settings.c ---- */
+
+/* What the servers are; see router.h. */
+enum cachette__redis_mode {
+  CACHETTE__REDIS_PLAIN,
+  CACHETTE__REDIS_CLUSTER,
+  CACHETTE__REDIS_SENTINEL /* the map has one shard, which owns all slots */
+};
+
+/* Where fetches and checks of existence go. */
+enum cachette__redis_read_from {
+  CACHETTE__REDIS_PRIMARY,
+  CACHETTE__REDIS_REPLICA,
+  CACHETTE__REDIS_PREFER_REPLICA /* to the primary if no replica serves them */
+};
 
 /* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__redis_settings {
@@ -41,8 +56,14 @@ typedef struct cachette__redis_settings {
   int database;
   cachette__tls *tls; /* NULL: no TLS */
   cachette__target target;
-  char *key_prefix;      /* NULL: none */
-  cachette_slice prefix; /* the same; empty: none */
+  enum cachette__redis_mode mode;
+  const cachette__target *seeds; /* the servers in the URL, at least one */
+  size_t seed_count;
+  enum cachette__redis_read_from read_from;
+  cachette__redis_address_map address_map;
+  cachette__redis_topology *topology; /* what the handles know of their cluster; not immutable */
+  char *key_prefix;                   /* NULL: none */
+  cachette_slice prefix;              /* the same; empty: none */
   int64_t timeout_ms;
   char plain_advice[64], tls_advice[64]; /* what to do if only one side uses TLS */
 } cachette__redis_settings;
@@ -60,10 +81,36 @@ bool cachette__valkey_warn(const cachette_options *options, cachette_error *warn
 
 /* ---- Structs ---- */
 
-/* The status of an item that has to be resent. Callers never see it. */
-enum { CACHETTE__REDIS_RESEND = -1000 };
+/*
+ * The status of an item that needs another try. Callers never see it. Only RESEND stays within the
+ * node; with the others the node gives the op back to the router.
+ */
+enum {
+  CACHETTE__REDIS_RESEND = -1000,    /* with an older command, or to this server a little later */
+  CACHETTE__REDIS_POSTPONED = -1001, /* a little later, maybe to another server */
+  CACHETTE__REDIS_MOVED = -1002,     /* at once: the router knows now where */
+  CACHETTE__REDIS_ASK = -1003        /* at once, after ASKING, to place ASK - status */
+};
 
 typedef struct cachette__redis_node cachette__redis_node;
+
+/* What a node tells the router above it. `owner` is the node's. The callbacks run inside the node's
+ * own functions; only take_back() may complete ops or close nodes. */
+typedef struct cachette__redis_upper {
+  /* An error reply, in `node->error`: returns POSTPONED, MOVED or ASK - place for the item if it
+   * was refused for a reason that the router can do something about; else 0. */
+  int (*redirect)(void *owner, cachette__redis_node *node, const char *command);
+
+  /* Takes back an op; its items without a result are marked. `was_sent`: it was sent, and the
+   * connection was lost before all replies came. It is safe to resend once. */
+  void (*take_back)(void *owner, cachette__redis_node *node, cachette_op *op, bool was_sent);
+
+  /* The server says that it is a node of a cluster. */
+  void (*joined)(void *owner, cachette__redis_node *node);
+
+  /* The connection was lost, or could not be opened. */
+  void (*lost)(void *owner, cachette__redis_node *node);
+} cachette__redis_upper;
 
 /* A request in the pipeline: one or more commands. */
 typedef struct cachette__redis_request {
@@ -82,6 +129,10 @@ typedef struct cachette__redis_request {
   bool refused;       /* a command was refused: resend with the older one */
   bool postponed;     /* a command was refused temporarily: resend later */
   bool was_postponed; /* it was postponed before */
+  bool asking;        /* each command follows an ASKING */
+  bool asked;         /* the ASKING before the next reply was answered */
+  bool returns;       /* an item was redirected: give the op back to the router */
+  bool is_part;       /* the op is a part of another one, for this server */
 } cachette__redis_request;
 
 /* Requests that the server refused temporarily; see retry.c. */
@@ -116,6 +167,10 @@ enum cachette__redis_multi {
 /* One server. */
 struct cachette__redis_node {
   const cachette__redis_settings *settings;
+  const cachette__redis_upper *upper;
+  void *router; /* the owner for `upper` */
+  size_t place; /* the router's index of this server */
+  bool routed;  /* the router knows other servers: refused and lost ops go back to it */
   cachette__events *events;
   cachette__pipeline pipeline;
   cachette__redis_retry retry;
@@ -129,10 +184,12 @@ struct cachette__redis_node {
 
   enum cachette__redis_handshake handshake;
   int64_t minimal_until_ms; /* MINIMAL: when to try HELLO again */
-  int steps[4]; /* of the handshake, in the order sent; their number, and how many are answered */
+  int steps[6]; /* of the handshake, in the order sent; their number, and how many are answered */
   int step_count, answered;
   bool restarts;   /* send the handshake again, in another form */
   bool omits_user; /* AUTH with the password only */
+  char word[16];   /* the last word of the reply to HELLO, if it is short; NUL-terminated */
+  bool is_mode;    /* the next word of it is the server's mode */
 
   cachette__resp parser;
   char *value;     /* the buffer of the value being received, or NULL */
@@ -195,19 +252,40 @@ static inline void cachette__redis_reset_item(const cachette__redis_request *req
   item->status = CACHETTE_MISS;
 }
 
-/* Removes the status RESEND from the items of an op that fails. */
+/* Removes the internal statuses from the items of an op that fails. */
 void cachette__redis_forget_resends(cachette_op *op);
+
+/* How a request is sent. */
+enum {
+  CACHETTE__REDIS_ASKING = 1, /* send ASKING before each command */
+  CACHETTE__REDIS_RESENT = 2, /* it was sent to another server before, and the reply was lost */
+  CACHETTE__REDIS_PART = 4    /* the op is a part of another one, for this server */
+};
 
 /* Appends a request for `op`, or for `job` (the other is NULL), to the pipeline. `bytes` is the
  * size of its keys and values. Errors, with `*reason`: as cachette__pipeline_reserve(). */
 int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
-                         size_t bytes, const char **reason);
+                         unsigned flags, size_t bytes, const char **reason);
+
+/* Returns whether the next reply to the item, or to the op, comes after that to an ASKING. */
+bool cachette__redis_expects_asking(const cachette__redis_request *request);
+
+/* Marks the items that need another try as POSTPONED. `lost`: the connection was lost, so that
+ * those that the request includes have no result. */
+void cachette__redis_mark_postponed(const cachette__redis_request *request, bool lost);
 
 /* Completes an op after all of its replies. */
 void cachette__redis_complete(cachette_op *op, int code);
 
 /* Fails the whole op. */
 void cachette__redis_fail(cachette_op *op, int code, const char *message);
+
+/* Appends an ASKING if the request needs one before each command. Returns false if out of memory.
+ */
+static inline bool cachette__redis_ask(const cachette__redis_request *request,
+                                       cachette__buffer *output) {
+  return !request->asking || cachette__redis_head(output, 1, cachette_str("ASKING"));
+}
 
 /* Handles an error reply for an item: the item fails, or is marked to be resent. */
 void cachette__redis_item_error(cachette__redis_node *node, cachette__redis_request *request,
@@ -237,6 +315,9 @@ bool cachette__redis_counter_continues(cachette__redis_request *request);
 
 /* Prepares a request to be resent for the items that are not incremented yet. */
 void cachette__redis_counter_rewind(cachette__redis_request *request);
+
+/* Returns the index of the first item that is not incremented yet. */
+size_t cachette__redis_counter_first_undone(const cachette__redis_request *request);
 
 /* Returns whether the request is a transaction for each item. */
 bool cachette__redis_counter_is_transaction(const cachette__redis_request *request);
@@ -299,20 +380,22 @@ bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token
 
 /* ---- node.c ---- */
 
-/* Opens no connection. `settings` and `events` must outlive the node. */
+/* Opens no connection. `node` is all zero, but for the fields from `settings` to `routed`. `target`
+ * and `events` must outlive the node. */
 void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
-                               const cachette__redis_settings *settings, cachette__events *events);
+                               const cachette__target *target, cachette__events *events);
 
 /* Closes a node. `closed(owner)` is called from the loop when its memory may be freed; if `forked`,
  * it is not called, and the memory may be freed at once. */
 void cachette__redis_node_close(cachette__redis_node *node, bool forked,
                                 void (*closed)(void *owner), void *owner);
 
-/* Sends an op. It fails at once if the server is down. */
-void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op);
+/* Sends an op. It fails at once if the server is down. `flags`: as for cachette__redis_push(). */
+void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op, unsigned flags);
 
-/* Releases a pending op of the node; see cachette__store_vtable. */
-void cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op);
+/* Releases a pending op of the node; see cachette__store_vtable. Returns whether it was sent: then
+ * items may have results, and the others have timed out. */
+bool cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op);
 
 /* Returns why a pending op of the node has no result, or NULL if the reason is unknown. */
 const cachette_error *cachette__redis_node_reason(cachette__redis_node *node,

@@ -71,6 +71,7 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
   cachette__redis_node *node = owner;
   (void)error;
   if (was_ready) node->events->lost(node->events);
+  node->upper->lost(node->router, node);
   node->value = NULL;
   bool again = cachette__redis_handshake_lost(node);
   if (again) cachette__link_forgive(&node->pipeline.link);
@@ -103,20 +104,37 @@ static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
   if (op != NULL && request->partial && base->replies > 0 &&
       !cachette__redis_counter_is_adding(request))
     op->items[request->item].status = CACHETTE__REDIS_RESEND; /* its reply was incomplete */
-  request->refused = request->postponed = request->in_multi = false;
+  request->refused = request->postponed = request->in_multi = request->asked = false;
   request->code = CACHETTE_OK;
   cachette__redis_job *job = request->job;
-  return job == NULL || was_sent || job->type->restart(job);
+  return job == NULL || (was_sent && !job->idempotent) || job->type->restart(job);
+}
+
+static void take_back(cachette__redis_node *node, const cachette__redis_request *request,
+                      bool lost) {
+  cachette__redis_mark_postponed(request, lost);
+  node->upper->take_back(node->router, node, request->op, lost && request->base.resent);
+}
+
+/* Returns whether the router has to send the op to another server, too. An op without items is for
+ * all servers; this one may have turned out to be one of several. */
+static bool must_return(const cachette__redis_node *node, const cachette__redis_request *request) {
+  if (request->returns) return true;
+  return node->routed && !request->is_part && !cachette__has_items(request->op->verb) &&
+         request->code == CACHETTE_OK;
 }
 
 static void complete_op(cachette__redis_node *node, cachette__redis_request *request) {
   cachette_op *op = request->op;
   int code = CACHETTE_OK;
   bool counts = op->verb == CACHETTE_INCREMENT;
-  if (!(counts ? cachette__redis_counter_continues(request) : request->refused))
+  if (counts ? cachette__redis_counter_continues(request) : request->refused)
+    code = cachette__redis_resend(node, request);
+  else if (must_return(node, request))
+    take_back(node, request, false);
+  else
     cachette__redis_complete(op, request->code);
-  else if ((code = cachette__redis_resend(node, request)) < 0)
-    cachette__redis_fail(op, code, cachette_strerror(code));
+  if (code < 0) cachette__redis_fail(op, code, cachette_strerror(code));
 }
 
 static void on_completed(void *owner, cachette__request *base) {
@@ -124,24 +142,31 @@ static void on_completed(void *owner, cachette__request *base) {
   cachette__redis_request *request = (cachette__redis_request *)base;
   if (request->job != NULL) {
     request->job->type->completed(request->job, node, request);
-    return;
-  }
-  if (request->postponed) {
+  } else if (request->postponed && (request->op == NULL || !node->routed)) {
     cachette__redis_retry_add(node, request);
-    return;
+  } else if (request->postponed) {
+    take_back(node, request, false);
+  } else {
+    if (request->was_postponed) cachette__redis_retry_reset(node);
+    if (request->op != NULL) complete_op(node, request);
   }
-  if (request->was_postponed) cachette__redis_retry_reset(node);
-  if (request->op != NULL) complete_op(node, request);
+}
+
+/* Returns whether the router may send a failed request to another server, or later. */
+static bool may_return(const cachette__redis_node *node, const cachette__request *base, int code) {
+  return node->routed && base->resendable && code == CACHETTE_EUNAVAILABLE;
 }
 
 static void on_failed(void *owner, cachette__request *base, int code, const char *message) {
+  cachette__redis_node *node = owner;
   const cachette__redis_request *request = request_of(base);
   cachette_op *op = request->op;
-  (void)owner;
   if (request->job != NULL)
     request->job->type->failed(request->job, code, message);
   else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
     cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
+  else if (op != NULL && may_return(node, base, code))
+    take_back(node, request, true);
   else if (op != NULL)
     cachette__redis_fail(op, code, message);
 }
@@ -170,7 +195,7 @@ static size_t count_bytes(const cachette_op *op) {
   return bytes;
 }
 
-void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op) {
+void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op, unsigned flags) {
   const cachette_error *reason;
   const char *refusal;
   int code = cachette__link_connect(&node->pipeline.link, &reason);
@@ -178,14 +203,14 @@ void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op) {
     cachette__op_fail(op, code, NULL, "%s", reason->message);
     return;
   }
-  code = cachette__redis_push(node, op, NULL, count_bytes(op), &refusal);
+  code = cachette__redis_push(node, op, NULL, flags, count_bytes(op), &refusal);
   if (code < 0) cachette__op_fail(op, code, NULL, "%s", refusal);
 }
 
 /* Returns whether an item has no result: it is the one whose reply comes next, a later one that the
  * request includes, or one to be resent. */
 static bool is_pending(const cachette__redis_request *request, const cachette_op *op, size_t item) {
-  if (op->items[item].status == CACHETTE__REDIS_RESEND || item == request->item) return true;
+  if (op->items[item].status <= CACHETTE__REDIS_RESEND || item == request->item) return true;
   return item > request->item && !request->partial;
 }
 
@@ -203,8 +228,8 @@ void cachette__redis_node_check_silence(cachette__redis_node *node, const cachet
   cachette__pipeline_abandoned(&node->pipeline, op->priv.deadline_ms, waited);
 }
 
-void cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op) {
-  if (cachette__redis_retry_detach(node, op)) return;
+bool cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op) {
+  if (cachette__redis_retry_detach(node, op)) return false;
   cachette__redis_request *request = cachette__pipeline_at(&node->pipeline, op->priv.below);
   if (request == cachette__pipeline_head(&node->pipeline)) node->value = NULL;
   bool was_sent = request->base.replies > 0;
@@ -212,6 +237,7 @@ void cachette__redis_node_detach(cachette__redis_node *node, cachette_op *op) {
   if (was_sent) mark_timed_out(request, op);
   cachette__redis_forget_resends(op);
   if (was_sent || node->pipeline.draining) cachette__redis_node_check_silence(node, op);
+  return was_sent;
 }
 
 const cachette_error *cachette__redis_node_reason(cachette__redis_node *node,
@@ -223,11 +249,10 @@ const cachette_error *cachette__redis_node_reason(cachette__redis_node *node,
 /* ---- Init and close ---- */
 
 void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
-                               const cachette__redis_settings *settings, cachette__events *events) {
-  node->settings = settings;
+                               const cachette__target *target, cachette__events *events) {
   node->events = events;
-  cachette__pipeline_init(&node->pipeline, loop, &settings->target, &protocol, node,
-                          settings->timeout_ms);
+  cachette__pipeline_init(&node->pipeline, loop, target, &protocol, node,
+                          node->settings->timeout_ms);
   cachette__redis_retry_init(node, loop);
   node->open_handles = 2; /* the pipeline's and the timer */
 }

@@ -4,39 +4,37 @@
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
-#include "clear.h"
-#include "internal.h"
+#include "router.h"
 
 /* The store of a handle. */
 typedef struct cachette__redis {
   cachette__store base;
-  cachette__redis_node node;
+  cachette__redis_router router;
 } cachette__redis;
+
+static cachette__redis_router *router_of(cachette__store *store) {
+  return &((cachette__redis *)store)->router;
+}
 
 /* ---- Ops ---- */
 
 static void redis_submit(cachette__store *store, cachette_op *op) {
-  cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (op->verb == CACHETTE_FLUSH_EXPIRED) /* the server removes expired entries itself */
+  cachette__redis_router *router = router_of(store);
+  bool has_keys = op->verb >= CACHETTE_FETCH && op->verb <= CACHETTE_CLEAR;
+  if (has_keys && router->mode == CACHETTE__REDIS_PLAIN) /* the common case, so it is quick */
+    cachette__redis_node_submit(router->plain, op, 0);
+  else if (op->verb == CACHETTE_FLUSH_EXPIRED) /* the server removes expired entries itself */
     cachette__op_complete(op, CACHETTE_OK);
-  else if (cachette__redis_clears(node->settings, op))
-    cachette__redis_clear_start(node, op);
   else
-    cachette__redis_node_submit(node, op);
+    cachette__redis_router_submit(router, op);
 }
 
 static void redis_detach(cachette__store *store, cachette_op *op) {
-  cachette__redis_node *node = &((cachette__redis *)store)->node;
-  if (cachette__redis_clears(node->settings, op))
-    cachette__redis_clear_detach(op);
-  else
-    cachette__redis_node_detach(node, op);
+  cachette__redis_router_detach(router_of(store), op);
 }
 
 static const cachette_error *redis_reason(cachette__store *store, const cachette_op *op) {
-  cachette__redis_node *node = &((cachette__redis *)store)->node;
-  return cachette__redis_clears(node->settings, op) ? cachette__redis_clear_reason(op)
-                                                    : cachette__redis_node_reason(node, op);
+  return cachette__redis_router_reason(router_of(store), op);
 }
 
 static void redis_stats(cachette__store *store, cachette_stats *stats) {
@@ -45,15 +43,14 @@ static void redis_stats(cachette__store *store, cachette_stats *stats) {
 }
 
 static const char *redis_server(const cachette__store *store, const cachette_op *op) {
-  (void)op;
-  return ((const cachette__redis *)store)->node.pipeline.name;
+  return cachette__redis_router_server(&((const cachette__redis *)store)->router, op);
 }
 
 /* ---- Open and close ---- */
 
 static void redis_close(cachette__store *store, bool forked) {
   cachette__redis *self = (cachette__redis *)store;
-  cachette__redis_node_close(&self->node, forked, cachette__free, self);
+  cachette__redis_router_close(&self->router, forked, cachette__free, self);
   if (forked) cachette__free(self);
 }
 
@@ -72,8 +69,11 @@ static int open_store(const cachette__store_context *context, const cachette__st
   cachette__redis *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = vtable;
-  cachette__redis_node_init(&self->node, context->loop,
-                            (const cachette__redis_settings *)context->settings, context->events);
+  int code = cachette__redis_router_init(&self->router, context, error);
+  if (code < 0) {
+    cachette__free(self);
+    return code;
+  }
   *store = &self->base;
   return CACHETTE_OK;
 }

@@ -61,7 +61,8 @@ static bool take_count(cachette_item *item, const cachette__resp_token *token) {
 /* Takes the replies to DBSIZE and FLUSHDB. */
 static bool take_flushed(cachette__redis_request *request, const cachette__resp_token *token) {
   if (request->step == 1) {
-    request->postponed = false; /* if DBSIZE was refused, do not resend FLUSHDB */
+    request->postponed = request->returns =
+        false; /* if DBSIZE was refused, do not resend FLUSHDB */
     return token->type == CACHETTE__RESP_SIMPLE;
   }
   request->op->number = token->number;
@@ -133,6 +134,8 @@ static void take_error(cachette__redis_node *node, cachette__redis_request *requ
     cachette__redis_counter_error(node, request, depth);
   } else if (cachette__has_items(op->verb)) {
     cachette__redis_item_error(node, request, &op->items[request->item], command_of(request));
+  } else if (node->upper->redirect(node->router, node, command_of(request)) < 0) {
+    request->returns = true;
   } else if (cachette__redis_error_is_transient(node, command_of(request))) {
     request->postponed = true;
   } else if (op->verb == CACHETTE_PING) {
@@ -156,6 +159,7 @@ static bool take_op_reply(cachette__redis_node *node, cachette__redis_request *r
 static void advance(cachette__redis_request *request) {
   const cachette_op *op = request->op;
   request->step++;
+  request->asked = false;
   if (!cachette__has_items(op->verb) || request->step < cachette__redis_item_replies(op)) return;
   if (op->verb == CACHETTE_INCREMENT && !cachette__redis_counter_is_transaction(request)) return;
   request->step = 0;
@@ -165,20 +169,29 @@ static void advance(cachette__redis_request *request) {
   cachette__redis_reset_item(request);
 }
 
+/* Takes a token of the reply to an ASKING. An error does not matter: the command after it gets one,
+ * too. */
+static void take_asking(cachette__redis_request *request, const cachette__resp_token *token) {
+  request->asked = token->last;
+}
+
 bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token *token) {
   cachette__pipeline *pipeline = &node->pipeline;
   const void *stream = pipeline->link.stream;
   cachette__redis_request *request = cachette__pipeline_head(pipeline);
   if (request == NULL) return false; /* no reply is expected */
   bool ok = true;
-  if (request->op != NULL)
+  bool is_asking = request->asking && cachette__redis_expects_asking(request);
+  if (is_asking)
+    take_asking(request, token);
+  else if (request->op != NULL)
     ok = take_op_reply(node, request, token);
   else if (request->job != NULL && request->job->awaited)
     ok = request->job->type->take(request->job, node, token);
   if (pipeline->link.stream != stream)
     return true; /* the connection was closed, so the request is gone */
   if (!ok || !token->last) return ok;
-  if (request->op != NULL) advance(request);
+  if (request->op != NULL && !is_asking) advance(request);
   cachette__pipeline_replied(pipeline);
   return true;
 }

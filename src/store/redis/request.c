@@ -9,18 +9,47 @@ _Static_assert(sizeof(cachette__redis_request) <= CACHETTE__PIPELINE_SLOT, "it f
 
 void cachette__redis_forget_resends(cachette_op *op) {
   for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
-    if (op->items[i].status == CACHETTE__REDIS_RESEND) op->items[i].status = CACHETTE_MISS;
+    if (op->items[i].status <= CACHETTE__REDIS_RESEND) op->items[i].status = CACHETTE_MISS;
+}
+
+void cachette__redis_mark_postponed(const cachette__redis_request *request, bool lost) {
+  cachette_op *op = request->op;
+  bool counts = op->verb == CACHETTE_INCREMENT;
+  size_t first = counts ? cachette__redis_counter_first_undone(request) : 0;
+  for (size_t i = first; cachette__has_items(op->verb) && i < op->count; i++) {
+    cachette_item *item = &op->items[i];
+    bool includes = cachette__redis_includes(request, i) && item->status > CACHETTE__REDIS_RESEND;
+    if (item->status == CACHETTE__REDIS_RESEND || (includes && (lost || counts))) {
+      if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
+      item->status = CACHETTE__REDIS_POSTPONED;
+    }
+  }
 }
 
 int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
-                         size_t bytes, const char **reason) {
+                         unsigned flags, size_t bytes, const char **reason) {
   cachette__redis_request *slot;
   int code = cachette__pipeline_reserve(&node->pipeline, bytes, (void **)&slot, reason);
   if (code < 0) return code;
   *slot = (cachette__redis_request){.op = op, .job = job};
-  if (op != NULL) op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  if (flags != 0) {
+    slot->base.resent = flags & CACHETTE__REDIS_RESENT;
+    slot->asking = flags & CACHETTE__REDIS_ASKING;
+    slot->is_part = flags & CACHETTE__REDIS_PART;
+  }
+  if (op != NULL) {
+    op->priv.node = node;
+    op->priv.below = (uintptr_t)cachette__pipeline_number(&node->pipeline);
+  }
   cachette__pipeline_push(&node->pipeline, bytes);
   return CACHETTE_OK;
+}
+
+bool cachette__redis_expects_asking(const cachette__redis_request *request) {
+  if (!request->asking || request->asked || request->op == NULL) return false;
+  if (request->op->verb != CACHETTE_INCREMENT) return true;
+  if (cachette__redis_counter_is_probe(request)) return false;
+  return request->step == 0 || !cachette__redis_counter_is_transaction(request);
 }
 
 /* ---- Completing ---- */
@@ -58,7 +87,11 @@ void cachette__redis_item_error(cachette__redis_node *node, cachette__redis_requ
   cachette_op *op = request->op;
   if (item->status < 0) return; /* keep the first error */
   if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-  if (cachette__redis_error_is_transient(node, command)) {
+  int status = node->upper->redirect(node->router, node, command);
+  if (status < 0) {
+    item->status = status;
+    request->returns = true;
+  } else if (cachette__redis_error_is_transient(node, command)) {
     request->postponed = true;
     item->status = CACHETTE__REDIS_RESEND;
   } else if (op->verb == CACHETTE_CLEAR && !request->legacy &&

@@ -120,11 +120,17 @@ static int read_options(cachette__redis_settings *settings, const cachette_optio
   settings->target.connect_timeout_ms =
       cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
   add_advice(settings);
-  return CACHETTE_OK;
+  settings->seeds = &settings->target;
+  settings->seed_count = 1;
+  settings->topology = cachette__redis_topology_new();
+  return settings->topology != NULL ? CACHETTE_OK
+                                    : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
 static void free_settings(cachette__settings *base) {
   cachette__redis_settings *settings = (cachette__redis_settings *)base;
+  cachette__redis_topology_free(settings->topology);
+  cachette__redis_address_map_deinit(&settings->address_map);
   cachette__url_deinit(&settings->url);
   cachette__tls_free(settings->tls);
   cachette__free(settings->key_prefix);
