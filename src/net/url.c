@@ -93,19 +93,30 @@ static const char *parse_user(span user, cachette__url *url) {
   return problem == NULL && has_password ? decode(password, &url->password) : problem;
 }
 
-static const char *parse_port(span port, cachette__url *url) {
+static const char *parse_port(span port, int *to) {
   int number = 0;
+  *to = -1;
   if (port.begin == port.end) return NULL; /* an empty port counts as none; RFC 3986, 3.2.3 */
   for (const char *at = port.begin; at < port.end; at++) {
     if (*at < '0' || *at > '9' || span_size(port) > 5) return "its port is not a number";
     number = number * 10 + (*at - '0');
   }
   if (number < 1 || number > 65535) return "its port is not between 1 and 65535";
-  url->port = number;
+  *to = number;
   return NULL;
 }
 
-static const char *parse_host(span host, cachette__url *url) {
+/* Checks a host that was decoded. It appears in messages, so characters that no host has are
+ * refused: they could mislead, or come from credentials whose @ was percent-encoded. */
+static bool is_host(const char *host, bool is_numeric) {
+  const char *delimiters = is_numeric ? "@/?#[]" : "@/?#[]:,%";
+  for (const unsigned char *at = (const unsigned char *)host; *at != '\0'; at++)
+    if (*at <= ' ' || *at == 0x7f || strchr(delimiters, *at) != NULL) return false;
+  return true;
+}
+
+/* Sets `*name` even if there is a problem: the caller frees it. */
+static const char *parse_host(span host, char **name, int *port_number) {
   span port = {host.end, host.end};
   bool is_numeric = host.begin < host.end && *host.begin == '[';
   if (is_numeric) {
@@ -118,16 +129,42 @@ static const char *parse_host(span host, cachette__url *url) {
     port = split_at(&host, find(host, ':'));
     if (find(port, ':') != NULL) return "an IPv6 address must be in brackets";
   }
-  const char *problem = parse_port(port, url);
+  const char *problem = parse_port(port, port_number);
   if (problem != NULL || host.begin == host.end) return problem;
-  problem = decode(host, &url->host);
+  problem = decode(host, name);
   if (problem != NULL) return problem;
-  /* The host appears in messages, so characters that no host has are refused: they could mislead,
-   * or come from credentials whose @ was percent-encoded. */
-  const char *delimiters = is_numeric ? "@/?#[]" : "@/?#[]:,%";
-  for (const unsigned char *at = (unsigned char *)url->host; *at != '\0'; at++)
-    if (*at <= ' ' || *at == 0x7f || strchr(delimiters, *at) != NULL)
-      return "its host contains an invalid character";
+  return is_host(*name, is_numeric) ? NULL : "its host contains an invalid character";
+}
+
+const char *cachette__url_parse_host(cachette_slice text, char **host, int *port) {
+  const char *begin = text.data;
+  char *name = NULL;
+  int number = -1;
+  const char *problem = parse_host((span){begin, begin + text.size}, &name, &number);
+  if (problem != NULL) {
+    cachette__free(name);
+    return problem;
+  }
+  *host = name;
+  *port = number;
+  return NULL;
+}
+
+/* Parses the hosts of a list. A list without any host is empty. */
+static const char *parse_hosts(span list, cachette__url *url) {
+  size_t count = 1;
+  for (const char *at = list.begin; at < list.end; at++) count += *at == ',';
+  url->hosts = cachette__calloc(count, sizeof *url->hosts);
+  if (url->hosts == NULL) return out_of_memory;
+  for (size_t i = 0; i < count; i++) {
+    span rest = split_at(&list, find(list, ','));
+    cachette__url_host *host = &url->hosts[url->host_count++];
+    const char *problem = parse_host(list, &host->host, &host->port);
+    if (problem != NULL) return problem;
+    if (host->host == NULL && count > 1) return "a host of its list is empty";
+    if (host->host == NULL) url->host_count = 0;
+    list = rest;
+  }
   return NULL;
 }
 
@@ -171,20 +208,22 @@ static const char *split_url(const char *text, parts *to) {
   return NULL;
 }
 
-static const char *parse_parts(const char *text, cachette__url *url) {
+static const char *parse_parts(const char *text, bool has_list, cachette__url *url) {
   parts url_parts;
   const char *problem = split_url(text, &url_parts);
   if (problem == NULL) problem = parse_scheme(url_parts.scheme, url);
   if (problem == NULL && url_parts.user.begin != NULL) problem = parse_user(url_parts.user, url);
-  if (problem == NULL) problem = parse_host(url_parts.host, url);
+  if (problem == NULL)
+    problem = has_list ? parse_hosts(url_parts.host, url)
+                       : parse_host(url_parts.host, &url->host, &url->port);
   if (problem == NULL) problem = decode(url_parts.path, &url->path);
   return problem == NULL ? parse_parameters(url_parts.query, url) : problem;
 }
 
-int cachette__url_parse(const char *text, const char *option, const char *example,
-                        cachette__url *url, cachette_error *error) {
+static int parse(const char *text, bool has_list, const char *option, const char *example,
+                 cachette__url *url, cachette_error *error) {
   *url = (cachette__url){.port = -1};
-  const char *problem = parse_parts(text, url);
+  const char *problem = parse_parts(text, has_list, url);
   if (problem == NULL) return CACHETTE_OK;
   cachette__url_deinit(url);
   if (problem == out_of_memory) return cachette__fail(error, CACHETTE_ENOMEM, option, NULL);
@@ -193,6 +232,16 @@ int cachette__url_parse(const char *text, const char *option, const char *exampl
   return cachette__fail(error, CACHETTE_ECONFIG, option,
                         "The \"%s\" value \"%s\" is not valid: %s. It looks like %s.", option,
                         redacted, problem, example);
+}
+
+int cachette__url_parse(const char *text, const char *option, const char *example,
+                        cachette__url *url, cachette_error *error) {
+  return parse(text, false, option, example, url, error);
+}
+
+int cachette__url_parse_hosts(const char *text, const char *option, const char *example,
+                              cachette__url *url, cachette_error *error) {
+  return parse(text, true, option, example, url, error);
 }
 
 /* ---- Redaction ---- */
@@ -213,6 +262,16 @@ static size_t host_size(const char *text, const char *ends) {
     at += 1 + digits;
   }
   return strchr(ends, *at) != NULL ? (size_t)(at - text) : 0; /* matches the NUL, too */
+}
+
+/* The same for a list of hosts. */
+static size_t hosts_size(const char *text) {
+  for (const char *at = text;;) {
+    size_t size = host_size(at, ",/?#");
+    if (size == 0) return 0;
+    at += size;
+    if (*at++ != ',') return (size_t)(at - 1 - text);
+  }
 }
 
 /* How much of a path is not redacted: all of a number, or of a socket's path, for which there is no
@@ -237,7 +296,8 @@ void cachette__url_redact(const char *text, char *redacted, size_t size) {
   const char *at_sign = strrchr(rest, '@');
   bool is_unambiguous = at_sign == NULL || strpbrk(rest, "/?#@") == at_sign;
   if (at_sign != NULL && is_unambiguous) rest = at_sign + 1;
-  size_t visible = is_unambiguous ? host_size(rest, "/?#") : 0;
+  bool has_list = find((span){text, delimiter}, '+') != NULL;
+  size_t visible = !is_unambiguous ? 0 : has_list ? hosts_size(rest) : host_size(rest, "/?#");
   bool is_hidden = !is_unambiguous || (visible == 0 && *rest != '/');
   if (!is_hidden) visible += path_size(rest + visible, visible > 0);
   const char *suffix = is_hidden               ? "***"
@@ -284,6 +344,8 @@ void cachette__url_deinit(cachette__url *url) {
   wipe(url->user);
   wipe(url->password);
   wipe(url->host);
+  for (size_t i = 0; i < url->host_count; i++) wipe(url->hosts[i].host);
+  cachette__free(url->hosts);
   wipe(url->path);
   for (size_t i = 0; i < url->parameter_count; i++) {
     wipe(url->parameters[i].name);

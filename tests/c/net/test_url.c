@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* URLs are parsed, refused with a reason, and redacted. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "net/url.h"
 #include "nomem.h"
 #include "support.h"
@@ -180,6 +182,136 @@ static void a_malformed_url_is_refused_with_the_reason(void **state) {
   }
 }
 
+/* ---- Several hosts ---- */
+
+static const struct {
+  const char *text, *hosts; /* each with its port, -1 if it has none */
+} lists[] = {
+    {"redis+cluster://host", "host:-1"},
+    {"redis+cluster://a:7000,b:7001,c", "a:7000 b:7001 c:-1"},
+    {"redis+cluster://[::1]:1,[2001:db8::7],10.0.0.1:2", "::1:1 2001:db8::7:-1 10.0.0.1:2"},
+    {"redis+cluster://user:secret@a:1,b:2/0?db=0", "a:1 b:2"},
+    {"redis+cluster://user:a,b:1@c:2,d", "c:2 d:-1"},
+    {"redis+cluster://a:,h%6Fst:", "a:-1 host:-1"},
+    {"redis+cluster://a,a", "a:-1 a:-1"},
+    {"redis+cluster://", ""},
+    {"redis+cluster://:1/0", ""},
+    {"redis+cluster:///path", ""},
+    {"redis+cluster://user:secret@/0", ""},
+};
+
+static void a_list_of_hosts_is_split(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(lists); i++) {
+    char hosts[256] = "";
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    int code = cachette__url_parse_hosts(lists[i].text, "redis_url", example, &url, &error);
+    if (code != CACHETTE_OK) fail_msg("%s: %s", lists[i].text, error.message);
+    for (size_t k = 0; k < url.host_count; k++)
+      snprintf(hosts + strlen(hosts), sizeof hosts - strlen(hosts), "%s%s:%d", k > 0 ? " " : "",
+               url.hosts[k].host, url.hosts[k].port);
+    assert_string_equal(hosts, lists[i].hosts);
+    assert_null(url.host);
+    assert_int_equal(url.port, -1);
+    cachette__url_deinit(&url);
+    assert_null(url.hosts);
+  }
+}
+
+static const struct {
+  const char *text, *words;
+} list_errors[] = {
+    {"redis+cluster://a,,b", "host of its list is empty"},
+    {"redis+cluster://,a", "host of its list is empty"},
+    {"redis+cluster://a,", "host of its list is empty"},
+    {"redis+cluster://,", "host of its list is empty"},
+    {"redis+cluster://a,:1", "host of its list is empty"},
+    {"redis+cluster://a,b:0", "between 1 and 65535"},
+    {"redis+cluster://a,b:c", "port is not a number"},
+    {"redis+cluster://a,::1", "brackets"},
+    {"redis+cluster://a,[::1", "not closed"},
+    {"redis+cluster://a,[::1]2", "its host is not followed by a port"},
+    {"redis+cluster://a%2Cb", "invalid character"},
+    {"redis+cluster://a, b", "space"},
+    {"redis+cluster://a,b%40c", "invalid character"},
+    {"redis+cluster://user:secret@a,user:secret2@b:x", "port is not a number"},
+};
+
+static void a_malformed_list_is_refused_with_the_reason(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(list_errors); i++) {
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    int code = cachette__url_parse_hosts(list_errors[i].text, "redis_url", example, &url, &error);
+    if (code != CACHETTE_ECONFIG || strstr(error.message, list_errors[i].words) == NULL)
+      fail_msg("\"%s\": %d, %s", list_errors[i].text, code, error.message);
+    assert_string_equal(error.subject, "redis_url");
+    assert_non_null(strstr(error.message, example));
+    assert_null(strstr(error.message, "secret"));
+  }
+  for (size_t i = 0; i < LENGTH(errors); i++) { /* the errors of one host are those of a list */
+    cachette__url url;
+    cachette_error error = {.code = 0};
+    int code = cachette__url_parse_hosts(errors[i].text, "redis_url", example, &url, &error);
+    assert_int_equal(code, CACHETTE_ECONFIG);
+    if (strstr(error.message, errors[i].words) == NULL)
+      fail_msg("\"%s\": %s", errors[i].text, error.message);
+  }
+}
+
+static void one_host_is_no_list(void **state) {
+  (void)state;
+  cachette__url url;
+  cachette_error error = {.code = 0};
+  assert_int_equal(cachette__url_parse("redis://a,b", "redis_url", example, &url, &error),
+                   CACHETTE_ECONFIG);
+  assert_non_null(strstr(error.message, "invalid character"));
+}
+
+static const struct {
+  const char *text, *host;
+  int port;
+  const char *words; /* of the problem; NULL: it is valid */
+} single_hosts[] = {
+    {"a:1", "a", 1, NULL},
+    {"[::1]:65535", "::1", 65535, NULL},
+    {"a", "a", -1, NULL},
+    {"", NULL, -1, NULL},
+    {":1", NULL, 1, NULL},
+    {"a:0", NULL, -1, "between 1 and 65535"},
+    {"a:x", NULL, -1, "not a number"},
+    {"::1", NULL, -1, "brackets"},
+    {"[::1", NULL, -1, "not closed"},
+    {"a,b:1", NULL, -1, "invalid character"},
+    {"a b:1", NULL, -1, "invalid character"},
+    {"a%0Ab:1", NULL, -1, "invalid character"},
+};
+
+static void a_single_host_is_parsed(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LENGTH(single_hosts); i++) {
+    size_t size = strlen(single_hosts[i].text);
+    char *text = malloc(size > 0 ? size : 1); /* detects reads beyond its end */
+    assert_non_null(text);
+    memcpy(text, single_hosts[i].text, size);
+    char *host = NULL;
+    int port = 0;
+    const char *problem = cachette__url_parse_host((cachette_slice){text, size}, &host, &port);
+    free(text);
+    if (single_hosts[i].words != NULL) {
+      assert_non_null(problem);
+      assert_non_null(strstr(problem, single_hosts[i].words));
+      assert_null(host);
+      continue;
+    }
+    assert_null(problem);
+    expect_text(host, single_hosts[i].host);
+    assert_int_equal(port, single_hosts[i].port);
+    cachette__free(host);
+  }
+}
+
 /* ---- Redaction ---- */
 
 static const struct {
@@ -218,6 +350,19 @@ static const struct {
     {"redis://[::1]secret", "redis://***"},
     {"redis://a:1:secret", "redis://***"},
     {"redis://", "redis://***"},
+    /* Several hosts. */
+    {"redis+cluster://a:1,b,[::1]:3/0", "redis+cluster://a:1,b,[::1]:3/0"},
+    {"redis+cluster://user:secret@a:1,b:2", "redis+cluster://***@a:1,b:2"},
+    {"redis+sentinel://:secret@a:1,b:2/name/0", "redis+sentinel://***@a:1,b:2/***"},
+    {"redis+cluster://a,b?password=secret", "redis+cluster://a,b?***"},
+    {"redis+cluster://a,user:secret", "redis+cluster://***"},
+    {"redis+cluster://a,user:secret@b", "redis+cluster://***@b"},
+    {"redis+cluster://user:secret@a,user:secret@b", "redis+cluster://***"},
+    {"redis+cluster://a,,secret", "redis+cluster://***"},
+    {"redis+cluster://a,", "redis+cluster://***"},
+    {"redis+cluster://user:secret,secret", "redis+cluster://***"},
+    {"redis+cluster://user:123456,b", "redis+cluster://***"},
+    {"redis://user:1,secret", "redis://***"},
     /* Not a URL: any part could be a secret. */
     {"", "***"},
     {"secret", "***"},
@@ -287,6 +432,10 @@ static void no_message_contains_a_secret(void **state) {
     if (cachette__url_parse(redactions[i].text, "redis_url", example, &url, &error) == CACHETTE_OK)
       cachette__url_deinit(&url);
     assert_null(strstr(error.message, "secret"));
+    if (cachette__url_parse_hosts(redactions[i].text, "redis_url", example, &url, &error) ==
+        CACHETTE_OK)
+      cachette__url_deinit(&url);
+    assert_null(strstr(error.message, "secret"));
   }
 }
 
@@ -330,10 +479,22 @@ static int parse_and_free(void *data) {
   return code;
 }
 
+static int parse_list_and_free(void *data) {
+  static const char text[] = "redis+cluster://user:secret@a:1,b:2,c/0";
+  cachette__url url;
+  (void)data;
+  int code = cachette__url_parse_hosts(text, "redis_url", example, &url, NULL);
+  assert_true(code == CACHETTE_OK || code == CACHETTE_ENOMEM);
+  if (code == CACHETTE_OK) cachette__url_deinit(&url);
+  return code;
+}
+
 static void each_failing_allocation_is_handled(void **state) {
   (void)state;
   /* Scheme, user, password, host, path, and two parameters of a name and a value each. */
   assert_int_equal(nomem_each_needed(parse_and_free, NULL), 9);
+  /* Scheme, user, password, the list, three hosts, path. */
+  assert_int_equal(nomem_each_needed(parse_list_and_free, NULL), 8);
 }
 
 static void a_freed_url_is_empty(void **state) {
@@ -353,6 +514,10 @@ int main(void) {
       cmocka_unit_test(parameters_are_names_and_values),
       cmocka_unit_test(parameters_up_to_the_capacity_are_read),
       cmocka_unit_test(a_malformed_url_is_refused_with_the_reason),
+      cmocka_unit_test(a_list_of_hosts_is_split),
+      cmocka_unit_test(a_malformed_list_is_refused_with_the_reason),
+      cmocka_unit_test(one_host_is_no_list),
+      cmocka_unit_test(a_single_host_is_parsed),
       cmocka_unit_test(secrets_are_redacted),
       cmocka_unit_test(a_url_with_several_hosts_is_checked),
       cmocka_unit_test(no_message_contains_a_secret),
