@@ -54,9 +54,20 @@
   X(memory_name, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
     "Name of an in-memory store; caches in one process with the same name share entries")          \
   X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
-    "URL of the Redis server: redis://[[user]:password@]host[:port][/db]; rediss:// for TLS")      \
+    "URL of the Redis server: redis://[[user]:password@]host[:port][/db]; rediss:// for TLS; "     \
+    "redis+cluster://host,host and redis+sentinel://host,host/name[/db] for several servers")      \
   X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
-    "URL of the Valkey server: valkey://[[user]:password@]host[:port][/db]; valkeys:// for TLS")   \
+    "URL of the Valkey server: valkey://[[user]:password@]host[:port][/db]; valkeys:// for TLS; "  \
+    "valkey+cluster://host,host and valkey+sentinel://host,host/name[/db] for several servers")    \
+  X(read_from, CHOICE, "primary", "primary|replica|prefer_replica", 0, 0, "", SHOWN,               \
+    "Servers that Redis and Valkey reads go to, in a cluster or behind sentinels")                 \
+  X(address_map, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
+    "Addresses to use instead of those that Redis nodes announce: host:port=host:port, with "      \
+    "commas between pairs")                                                                        \
+  X(sentinel_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                        \
+    "User name for sentinels that require one")                                                    \
+  X(sentinel_password, STRING, NULL, NULL, 0, 0, "", SECRET,                                       \
+    "Password for sentinels that require one; the URL has that of the servers")                    \
   X(memcached_host, STRING, NULL, NULL, 0, 0, "memcached", SHOWN,                                  \
     "memcached servers, joined by commas: host[:port[:weight]], [v6]:port or /socket")             \
   X(memcached_username, STRING, NULL, NULL, 0, 0, "", SHOWN,                                       \

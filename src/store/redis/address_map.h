@@ -23,6 +23,14 @@ typedef struct cachette__redis_address_map {
   size_t count;
 } cachette__redis_address_map;
 
+/*
+ * Parses the option: pairs of host:port=host:port, separated by commas, with IPv6 addresses in
+ * brackets. Empty text is an empty map. Free the map with cachette__redis_address_map_deinit().
+ * Errors, after which there is nothing to free: ECONFIG, ENOMEM.
+ */
+int cachette__redis_address_map_parse(const char *text, cachette__redis_address_map *map,
+                                      cachette_error *error);
+
 /* Returns the address to use instead of this one; NULL: it is not in the map, use it as it is. The
  * map owns the result. `host` has no brackets; letters match in either case. */
 const cachette__redis_address *cachette__redis_address_map_find(

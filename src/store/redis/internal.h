@@ -17,6 +17,7 @@
  *     request.c    which items a request includes, and how it completes
  *     errors.c     a server's error becomes ours
  *     settings.c   the options
+ *     address_map.c  other addresses than those that nodes announce
  *     writer.c     encodes commands
  *     resp.c       parses replies
  */
@@ -34,11 +35,11 @@
 
 /* ---- settings.c ---- */
 
-/* What the servers are; see router.h. */
+/* What the URL's hosts are; see router.h. */
 enum cachette__redis_mode {
-  CACHETTE__REDIS_PLAIN,
-  CACHETTE__REDIS_CLUSTER,
-  CACHETTE__REDIS_SENTINEL /* the map has one shard, which owns all slots */
+  CACHETTE__REDIS_PLAIN,   /* one server; it may turn out to be a node of a cluster */
+  CACHETTE__REDIS_CLUSTER, /* nodes of a cluster, to start with */
+  CACHETTE__REDIS_SENTINEL /* sentinels; the map has one shard, which owns all slots */
 };
 
 /* Where fetches and checks of existence go. */
@@ -51,26 +52,30 @@ enum cachette__redis_read_from {
 /* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__redis_settings {
   cachette__settings base;
-  cachette__url url;           /* owns the strings of the address */
-  const char *user, *password; /* NULL: none */
-  int database;
-  cachette__tls *tls; /* NULL: no TLS */
-  cachette__target target;
+  cachette__url url; /* owns the strings of the addresses */
   enum cachette__redis_mode mode;
-  const cachette__target *seeds; /* the servers in the URL, at least one */
+  bool is_secure;              /* TLS */
+  const char *user, *password; /* of the servers; NULL: none */
+  int database;                /* 0 in a cluster */
+  cachette__tls *tls;          /* NULL: no TLS */
+  cachette__target target;     /* the first server or sentinel of the URL */
+  cachette__target *seeds;     /* all of them, at least one */
   size_t seed_count;
   enum cachette__redis_read_from read_from;
   cachette__redis_address_map address_map;
+  const char *sentinel_name;               /* of the primary; NULL unless the mode is SENTINEL */
+  char *sentinel_user, *sentinel_password; /* NULL: none */
   cachette__redis_topology *topology; /* what the handles know of their cluster; not immutable */
   char *key_prefix;                   /* NULL: none */
   cachette_slice prefix;              /* the same; empty: none */
   int64_t timeout_ms;
-  char plain_advice[64], tls_advice[64]; /* what to do if only one side uses TLS */
+  char plain_advice[96], tls_advice[96]; /* what to do if only one side uses TLS */
 } cachette__redis_settings;
 
 /*
- * Reads the options. `url` is the option with the server's URL: redis://, rediss://, valkey://,
- * valkeys:// or unix://. Errors: ECONFIG, ENOMEM, and those of cachette__tls_new().
+ * Reads the options. `url` is the option with the server's URL: redis://, rediss://, valkey:// or
+ * valkeys://, each also with +cluster or +sentinel before the colon; or unix://. Errors: ECONFIG,
+ * ENOMEM, and those of cachette__tls_new().
  */
 int cachette__redis_settings_new(const cachette_options *options, enum cachette__option url,
                                  cachette__settings **settings, cachette_error *error);

@@ -519,6 +519,7 @@ static void set_all_text_options(void) {
   const cachette_option_info *table = cachette_option_table(&count);
   for (size_t i = 0; i < count; i++)
     if (table[i].type == CACHETTE_OPTION_STRING) set(table[i].name, "redis://given-to-all");
+  set("address_map", "given:1=given:2");
   set("memcached_host", "given");
   set("table_name", "given");
   set("region", "eu-central-1");

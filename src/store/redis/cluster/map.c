@@ -122,6 +122,12 @@ static bool read_host(cachette_slice host, char copy[CACHETTE__REDIS_HOST_MAX + 
   return strspn(copy, valid) == host.size;
 }
 
+/* The address of the seed is in no other node's certificate. */
+static const char *seed_name(const cachette__redis_map_source *source) {
+  const char *name = source->seed_name;
+  return name != NULL && !is_numeric(name) ? name : NULL;
+}
+
 int cachette__redis_map_locate(cachette__redis_map *map, const cachette__redis_map_source *source,
                                cachette_slice host, int64_t port, const char *announced) {
   char name[CACHETTE__REDIS_HOST_MAX + 1], announced_name[CACHETTE__REDIS_HOST_MAX + 1];
@@ -133,7 +139,7 @@ int cachette__redis_map_locate(cachette__redis_map *map, const cachette__redis_m
     if (tls_name == NULL) tls_name = source->tls_name;
   }
   if (port < 1 || port > 65535 || !read_host(host, name)) return CACHETTE_EINVAL;
-  if (tls_name == NULL) tls_name = is_numeric(name) ? source->seed_name : name;
+  if (tls_name == NULL) tls_name = is_numeric(name) ? seed_name(source) : name;
   const cachette__redis_address *used = NULL;
   if (source->address_map != NULL)
     used = cachette__redis_address_map_find(source->address_map, host, (uint16_t)port);

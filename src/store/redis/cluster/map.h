@@ -50,8 +50,9 @@ typedef struct cachette__redis_map {
 typedef struct cachette__redis_map_source {
   const char
       *host; /* of the node that sent the reply, as we connected to it; NULL: a Unix socket */
-  const char *tls_name;  /* the name that its certificate must have; NULL: `host` */
-  const char *seed_name; /* the name for a node that announces none; NULL: its address */
+  const char *tls_name; /* the name that its certificate must have; NULL: `host` */
+  const char
+      *seed_name; /* for a node that announces no name; NULL or an address: its own address */
   const cachette__redis_address_map *address_map; /* NULL: empty */
 } cachette__redis_map_source;
 

@@ -50,6 +50,19 @@ static void a_plain_url_of_a_node_serves_the_whole_cluster(void **state) {
   cachette_close(handle);
 }
 
+static void one_seed_that_answers_is_enough(void **state) {
+  (void)state;
+  char url[128];
+  snprintf(url, sizeof url, "redis+cluster://127.0.0.1:1,127.0.0.1:%d", cluster.nodes[1].port);
+  cachette *handle =
+      open_cache(options_with("backend", "redis", "redis_url", url, "timeout", "10", NULL));
+  put_text(handle, "seeds", "value", 0);
+  assert_true(has_text(handle, "seeds", "value"));
+  struct probe probe;
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_CLEAR, "seeds"), CACHETTE_OK);
+  cachette_close(handle);
+}
+
 static void many_keys_are_grouped_by_node(void **state) {
   (void)state;
   cachette *handle = open_node(1, "app:");
@@ -197,6 +210,7 @@ static void foreign_keys_are_cleared_once_where_they_live(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_plain_url_of_a_node_serves_the_whole_cluster),
+      cmocka_unit_test(one_seed_that_answers_is_enough),
       cmocka_unit_test(many_keys_are_grouped_by_node),
       cmocka_unit_test(ping_and_flush_reach_all_primaries),
       cmocka_unit_test(a_slot_that_has_moved_is_followed),

@@ -106,6 +106,7 @@ static const cachette__redis_map_source plain = {.host = "asked"};
 static const cachette__redis_map_source mapped = {.host = "10.0.0.1", .address_map = &address_map};
 static const cachette__redis_map_source secure = {
     .host = "10.0.0.9", .tls_name = "asked.example", .seed_name = "seed.example"};
+static const cachette__redis_map_source numeric = {.host = "10.0.0.9", .seed_name = "10.0.0.9"};
 static const cachette__redis_map_source over_unix = {.host = NULL};
 
 struct reader {
@@ -255,6 +256,7 @@ static const struct {
     {&plain, "[[0 5 [10.0.0.1 1 id {}]]]", "10.0.0.1:1 | 0-5:0"},
     {&secure, "[[0 5 [10.0.0.1 1 id {}] [::1 2 id {}] [n.example 3 id {}]]]",
      "10.0.0.1:1=seed.example ::1:2=seed.example<0 n.example:3<0 | 0-5:0"},
+    {&numeric, "[[0 5 [10.0.0.1 1 id] [_ 2 id]]]", "10.0.0.1:1 10.0.0.9:2<0 | 0-5:0"},
     {&secure, "[[0 5 [10.0.0.1 1 id {ip x hostname n.example}]]]", "10.0.0.1:1=n.example | 0-5:0"},
     {&secure, "[[0 5 [_ 1 id {hostname n.example}]]]", "10.0.0.9:1=n.example | 0-5:0"},
     {&secure, "[[0 5 [a 1 id {hostname ''}] [b 1 id {hostname ?}] [c 1 id {hostname _}]]]",
