@@ -239,6 +239,7 @@ static const struct {
     {&plain, "[[0 5 [a 1 id {}]]]", "a:1 | 0-5:0"},
     {&plain, "[[0 5 [a 1 id {new [1 [hostname x]] hostname n} more [1 {a b}]]]]", "a:1=n | 0-5:0"},
     {&plain, "[[0 5 [a 1 [hostname x] {hostname n}] [b 2 _ _ _]]]", "a:1=n b:2<0 | 0-5:0"},
+    {&plain, "[[0 5 [a 1 id [hostname]] [b 2 id [hostname n]]]]", "a:1 b:2=n<0 | 0-5:0"},
     {&plain, "[[0 5]]", "|"},
     /* The address of the node that was asked. */
     {&plain, "[[0 5 [_ 1 id]]]", "asked:1 | 0-5:0"},
@@ -501,7 +502,12 @@ static void an_address_that_is_none_is_refused(void **state) {
     assert_int_equal(cachette__redis_map_locate(map, &plain, cachette_str(addresses[i].host),
                                                 addresses[i].port, NULL),
                      CACHETTE_EINVAL);
+  char host[CACHETTE__REDIS_HOST_MAX + 1];
+  memset(host, 'h', sizeof host);
+  cachette_slice longest = {host, CACHETTE__REDIS_HOST_MAX}, longer = {host, sizeof host};
+  assert_int_equal(cachette__redis_map_locate(map, &plain, longer, 1, NULL), CACHETTE_EINVAL);
   assert_int_equal(map->node_count, 6);
+  assert_int_equal(cachette__redis_map_locate(map, &plain, longest, 1, NULL), 6);
   cachette__redis_map_release(map);
 }
 
