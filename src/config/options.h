@@ -55,10 +55,10 @@
     "Name of an in-memory store; caches in one process with the same name share entries")          \
   X(redis_url, STRING, NULL, NULL, 0, 0, "redis", SHOWN_URL,                                       \
     "URL of the Redis server: redis://[[user]:password@]host[:port][/db]; rediss:// for TLS; "     \
-    "redis+cluster://host,host and redis+sentinel://host,host/name[/db] for several servers")      \
+    "redis+cluster:// and redis+sentinel:// for several servers")                                  \
   X(valkey_url, STRING, NULL, NULL, 0, 0, "valkey", SHOWN_URL,                                     \
     "URL of the Valkey server: valkey://[[user]:password@]host[:port][/db]; valkeys:// for TLS; "  \
-    "valkey+cluster://host,host and valkey+sentinel://host,host/name[/db] for several servers")    \
+    "valkey+cluster:// and valkey+sentinel:// for several servers")                                \
   X(read_from, CHOICE, "primary", "primary|replica|prefer_replica", 0, 0, "", SHOWN,               \
     "Servers that Redis and Valkey reads go to, in a cluster or behind sentinels")                 \
   X(address_map, STRING, NULL, NULL, 0, 0, "", SHOWN,                                              \
