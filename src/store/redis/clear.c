@@ -290,7 +290,7 @@ static void take_error(clear *self, cachette__redis_node *node) {
   const char *command = !self->unlinking ? "SCAN" : self->legacy ? "DEL" : "UNLINK";
   char message[256];
   if (self->unlinking && cachette__redis_error_is(node, "CROSSSLOT"))
-    cachette__redis_router_join(self->router); /* a server that does not know HELLO */
+    node->upper->joined(self->router, node); /* a server that does not know HELLO */
   bool is_routed = self->router->mode != CACHETTE__REDIS_PLAIN;
   if (self->unlinking && is_routed &&
       (cachette__redis_error_is(node, "CROSSSLOT") ||

@@ -50,16 +50,11 @@ struct cachette__redis_fanout {
   int code;           /* of the last part that failed as a whole */
   bool again;         /* no items: a part has to be repeated */
   bool is_waiting;    /* in the list */
+  bool was_refused;   /* an item had to wait, for the reason of the router */
   bool was_sent;      /* a server has executed it, maybe, and the connection was lost */
 };
 
 /* ---- The list of those that wait ---- */
-
-static void on_timer(uv_timer_t *timer) {
-  cachette__redis_router *router = timer->data;
-  router->is_timer_set = false;
-  cachette__redis_fanout_resume_all(router);
-}
 
 static void set_timer(cachette__redis_router *router) {
   if (router->is_timer_set) return;
@@ -71,18 +66,14 @@ static void set_timer(cachette__redis_router *router) {
   router->is_timer_set = true;
   router->pauses++;
   uv_update_time(router->loop);
-  uv_timer_start(&router->timer, on_timer, MIN_PAUSE_MS + random % (bound - MIN_PAUSE_MS + 1), 0);
-}
-
-void cachette__redis_fanout_resume_soon(cachette__redis_router *router) {
-  router->is_timer_set = true;
-  uv_timer_start(&router->timer, on_timer, 0, 0);
+  uv_timer_start(&router->timer, router->on_timer,
+                 MIN_PAUSE_MS + random % (bound - MIN_PAUSE_MS + 1), 0);
 }
 
 static void wait(cachette__redis_fanout *fanout) {
   cachette__redis_router *router = fanout->router;
   cachette__redis_fanout *last = router->waiting != NULL ? router->waiting->previous : fanout;
-  fanout->is_waiting = true;
+  fanout->is_waiting = fanout->was_refused = true;
   fanout->batch = router->batch;
   fanout->previous = last; /* the first one's `previous` is the last one */
   fanout->next = NULL;
@@ -254,6 +245,7 @@ static void add_item(part *self, size_t index) {
 
 static unsigned flags_of(const part *self) {
   return (unsigned)CACHETTE__REDIS_PART | (self->route.asking ? CACHETTE__REDIS_ASKING : 0u) |
+         (self->route.waiting ? CACHETTE__REDIS_WAITING : 0u) |
          (self->fanout->was_sent ? CACHETTE__REDIS_RESENT : 0u);
 }
 
@@ -272,7 +264,8 @@ static void submit_parts(cachette__redis_fanout *fanout) {
 /* ---- A round ---- */
 
 static bool is_same(cachette__redis_route a, cachette__redis_route b) {
-  return a.place == b.place && a.asking == b.asking && a.probing == b.probing;
+  return a.place == b.place && a.asking == b.asking && a.probing == b.probing &&
+         a.waiting == b.waiting;
 }
 
 /* Chooses the place of an item. Returns false if it has none. */
@@ -388,7 +381,8 @@ static void end_round(cachette__redis_fanout *fanout) {
   proceed(fanout);
 }
 
-void cachette__redis_fanout_resume_all(cachette__redis_router *router) {
+/* Starts the next round of all fan-outs that wait. */
+static void resume_all(cachette__redis_router *router) {
   unsigned batch = ++router->batch;
   while (router->waiting != NULL && router->waiting->batch != batch) {
     cachette__redis_fanout *fanout = router->waiting;
@@ -396,6 +390,12 @@ void cachette__redis_fanout_resume_all(cachette__redis_router *router) {
     start_round(fanout);
   }
   if (router->waiting == NULL) router->pauses = 0;
+}
+
+void cachette__redis_fanout_on_timer(uv_timer_t *timer) {
+  cachette__redis_router *router = timer->data;
+  router->is_timer_set = false;
+  resume_all(router);
 }
 
 /* ---- Starting and detaching ---- */
@@ -454,7 +454,7 @@ void cachette__redis_fanout_detach(cachette_op *op) {
 const cachette_error *cachette__redis_fanout_reason(const cachette_op *op) {
   const cachette__redis_fanout *fanout = (const cachette__redis_fanout *)op->priv.below;
   const cachette_error *reason = NULL;
-  if (fanout->is_waiting) return &fanout->router->reason;
+  if (fanout->was_refused) return &fanout->router->reason;
   for (const part *each = fanout->parts; each != NULL && reason == NULL; each = each->next)
     if (each->pending) reason = cachette__redis_node_reason(each->op.priv.node, &each->op);
   return reason;

@@ -264,20 +264,14 @@ void cachette__redis_forget_resends(cachette_op *op);
 enum {
   CACHETTE__REDIS_ASKING = 1, /* send ASKING before each command */
   CACHETTE__REDIS_RESENT = 2, /* it was sent to another server before, and the reply was lost */
-  CACHETTE__REDIS_PART = 4    /* the op is a part of another one, for this server */
+  CACHETTE__REDIS_PART = 4,   /* the op is a part of another one, for this server */
+  CACHETTE__REDIS_WAITING = 8 /* the server is down; wait for the attempt to connect to it */
 };
 
 /* Appends a request for `op`, or for `job` (the other is NULL), to the pipeline. `bytes` is the
  * size of its keys and values. Errors, with `*reason`: as cachette__pipeline_reserve(). */
 int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
                          unsigned flags, size_t bytes, const char **reason);
-
-/* Returns whether the next reply to the item, or to the op, comes after that to an ASKING. */
-bool cachette__redis_expects_asking(const cachette__redis_request *request);
-
-/* Marks the items that need another try as POSTPONED. `lost`: the connection was lost, so that
- * those that the request includes have no result. */
-void cachette__redis_mark_postponed(const cachette__redis_request *request, bool lost);
 
 /* Completes an op after all of its replies. */
 void cachette__redis_complete(cachette_op *op, int code);

@@ -110,9 +110,25 @@ static bool on_rewind(void *owner, cachette__request *base, bool was_sent) {
   return job == NULL || (was_sent && !job->idempotent) || job->type->restart(job);
 }
 
+/* Marks the items that need another try as POSTPONED. `lost`: the connection was lost, so that
+ * those that the request includes have no result. */
+static void mark_postponed(const cachette__redis_request *request, bool lost) {
+  cachette_op *op = request->op;
+  bool counts = op->verb == CACHETTE_INCREMENT;
+  size_t first = counts ? cachette__redis_counter_first_undone(request) : 0;
+  for (size_t i = first; cachette__has_items(op->verb) && i < op->count; i++) {
+    cachette_item *item = &op->items[i];
+    bool includes = cachette__redis_includes(request, i) && item->status > CACHETTE__REDIS_RESEND;
+    if (item->status == CACHETTE__REDIS_RESEND || (includes && (lost || counts))) {
+      if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
+      item->status = CACHETTE__REDIS_POSTPONED;
+    }
+  }
+}
+
 static void take_back(cachette__redis_node *node, const cachette__redis_request *request,
                       bool lost) {
-  cachette__redis_mark_postponed(request, lost);
+  mark_postponed(request, lost);
   node->upper->take_back(node->router, node, request->op, lost && request->base.resent);
 }
 
@@ -198,7 +214,8 @@ static size_t count_bytes(const cachette_op *op) {
 void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op, unsigned flags) {
   const cachette_error *reason;
   const char *refusal;
-  int code = cachette__link_connect(&node->pipeline.link, &reason);
+  int code =
+      flags & CACHETTE__REDIS_WAITING ? 0 : cachette__link_connect(&node->pipeline.link, &reason);
   if (code < 0) {
     cachette__op_fail(op, code, NULL, "%s", reason->message);
     return;

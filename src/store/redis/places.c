@@ -141,7 +141,7 @@ cachette__redis_node *cachette__redis_place_open(cachette__redis_router *router,
   cachette__redis_node *node = cachette__calloc(1, sizeof *node);
   if (node == NULL) return NULL;
   node->settings = router->settings;
-  node->upper = &cachette__redis_router_upper;
+  node->upper = router->upper;
   node->router = router;
   node->place = index;
   node->routed = router->mode != CACHETTE__REDIS_PLAIN;
@@ -151,18 +151,23 @@ cachette__redis_node *cachette__redis_place_open(cachette__redis_router *router,
   return node;
 }
 
-bool cachette__redis_place_is_up(cachette__redis_router *router, size_t index) {
+enum cachette__redis_state cachette__redis_place_state(cachette__redis_router *router,
+                                                       size_t index) {
   cachette__redis_place *place = &router->places[index];
   cachette__redis_node *node = place->node;
   const cachette_error *reason;
-  if (node != NULL && node->pipeline.link.down_until != 0 &&
-      node->pipeline.link.state != CACHETTE__LINK_READY) {
-    cachette__link_connect(&node->pipeline.link, &reason);
-    if (place->down_since_ms == 0) place->down_since_ms = cachette__machine_now();
-    return false;
+  if (node == NULL || node->pipeline.link.down_until == 0 ||
+      node->pipeline.link.state == CACHETTE__LINK_READY) {
+    place->down_since_ms = 0;
+    return CACHETTE__REDIS_UP;
   }
-  place->down_since_ms = 0;
-  return true;
+  if (place->down_since_ms == 0) place->down_since_ms = cachette__machine_now();
+  return cachette__link_connect(&node->pipeline.link, &reason) < 0 ? CACHETTE__REDIS_DOWN
+                                                                   : CACHETTE__REDIS_TRIED;
+}
+
+bool cachette__redis_place_is_up(cachette__redis_router *router, size_t index) {
+  return cachette__redis_place_state(router, index) == CACHETTE__REDIS_UP;
 }
 
 /* A node that was removed: it takes its strings with it. */
@@ -178,7 +183,7 @@ static void on_node_closed(void *owner) {
   free_place(&self->place);
   cachette__free(self->node);
   cachette__free(self);
-  cachette__redis_router_release(router);
+  router->released(router);
 }
 
 static bool is_idle(const cachette__redis_node *node) {
@@ -213,7 +218,7 @@ static void on_last_closed(void *owner) {
   cachette__redis_node *node = owner;
   cachette__redis_router *router = node->router;
   cachette__free(node);
-  cachette__redis_router_release(router);
+  router->released(router);
 }
 
 void cachette__redis_places_close(cachette__redis_router *router, bool forked) {

@@ -24,15 +24,6 @@ enum {
   DEAF_MS = 1000 /* how long a replica that refused a read gets no other */
 };
 
-cachette__redis_map *cachette__redis_own_map(cachette__redis_router *router) {
-  if (!cachette__redis_map_is_shared(router->map)) return router->map;
-  cachette__redis_map *map = cachette__redis_map_copy(router->map);
-  if (map == NULL) return NULL;
-  cachette__redis_map_release(router->map);
-  router->map = map;
-  return map;
-}
-
 /* ---- MOVED and ASK ---- */
 
 typedef struct redirection {
@@ -126,8 +117,8 @@ int cachette__redis_redirect(void *owner, cachette__redis_node *node, const char
   cachette__redis_router *router = owner;
   bool is_moved = cachette__redis_error_is(node, "MOVED");
   bool is_ask = cachette__redis_error_is(node, "ASK");
-  if (router->mode == CACHETTE__REDIS_PLAIN && (is_moved || is_ask))
-    cachette__redis_router_join(router);
+  bool is_cluster = is_moved || is_ask || cachette__redis_error_is(node, "CLUSTERDOWN");
+  if (router->mode == CACHETTE__REDIS_PLAIN && is_cluster) node->upper->joined(router, node);
   if (router->mode == CACHETTE__REDIS_PLAIN) return 0;
   if (is_moved) return take_moved(router, node);
   if (is_ask) return take_ask(router, node);

@@ -169,6 +169,14 @@ static void advance(cachette__redis_request *request) {
   cachette__redis_reset_item(request);
 }
 
+/* Returns whether the next reply to the item comes after that to an ASKING. */
+static bool expects_asking(const cachette__redis_request *request) {
+  if (!request->asking || request->asked || request->op == NULL) return false;
+  if (request->op->verb != CACHETTE_INCREMENT) return true;
+  if (cachette__redis_counter_is_probe(request)) return false;
+  return request->step == 0 || !cachette__redis_counter_is_transaction(request);
+}
+
 /* Takes a token of the reply to an ASKING. An error does not matter: the command after it gets one,
  * too. */
 static void take_asking(cachette__redis_request *request, const cachette__resp_token *token) {
@@ -181,7 +189,7 @@ bool cachette__redis_take(cachette__redis_node *node, const cachette__resp_token
   cachette__redis_request *request = cachette__pipeline_head(pipeline);
   if (request == NULL) return false; /* no reply is expected */
   bool ok = true;
-  bool is_asking = request->asking && cachette__redis_expects_asking(request);
+  bool is_asking = request->asking && expects_asking(request);
   if (is_asking)
     take_asking(request, token);
   else if (request->op != NULL)

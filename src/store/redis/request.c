@@ -12,20 +12,6 @@ void cachette__redis_forget_resends(cachette_op *op) {
     if (op->items[i].status <= CACHETTE__REDIS_RESEND) op->items[i].status = CACHETTE_MISS;
 }
 
-void cachette__redis_mark_postponed(const cachette__redis_request *request, bool lost) {
-  cachette_op *op = request->op;
-  bool counts = op->verb == CACHETTE_INCREMENT;
-  size_t first = counts ? cachette__redis_counter_first_undone(request) : 0;
-  for (size_t i = first; cachette__has_items(op->verb) && i < op->count; i++) {
-    cachette_item *item = &op->items[i];
-    bool includes = cachette__redis_includes(request, i) && item->status > CACHETTE__REDIS_RESEND;
-    if (item->status == CACHETTE__REDIS_RESEND || (includes && (lost || counts))) {
-      if (op->verb == CACHETTE_FETCH) cachette__item_drop(op, item);
-      item->status = CACHETTE__REDIS_POSTPONED;
-    }
-  }
-}
-
 int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__redis_job *job,
                          unsigned flags, size_t bytes, const char **reason) {
   cachette__redis_request *slot;
@@ -43,13 +29,6 @@ int cachette__redis_push(cachette__redis_node *node, cachette_op *op, cachette__
   }
   cachette__pipeline_push(&node->pipeline, bytes);
   return CACHETTE_OK;
-}
-
-bool cachette__redis_expects_asking(const cachette__redis_request *request) {
-  if (!request->asking || request->asked || request->op == NULL) return false;
-  if (request->op->verb != CACHETTE_INCREMENT) return true;
-  if (cachette__redis_counter_is_probe(request)) return false;
-  return request->step == 0 || !cachette__redis_counter_is_transaction(request);
 }
 
 /* ---- Completing ---- */

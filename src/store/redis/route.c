@@ -4,8 +4,9 @@
  *
  * If the owner is down, the item goes to one of its replicas. A replica sends it back with MOVED
  * until it is promoted; then it executes it. So ops find the new primary as soon as there is one,
- * without asking anybody for the map. That goes on for the time-out of an op. After that an op
- * fails at once, but for one at a time.
+ * without asking anybody for the map. If there is no replica, an op waits for each new attempt to
+ * connect to the owner. All that goes on for the time-out of an op. After that ops fail at once,
+ * but for one at a time.
  */
 #include "../../base/clock.h"
 #include "../../base/error.h"
@@ -56,19 +57,24 @@ static void take_reason(cachette__redis_router *router, size_t place) {
   router->reason = router->places[place].node->pipeline.link.reason;
 }
 
-/* The owner is down: chooses one of its replicas, which may have taken over. */
+/* The owner is down: chooses one of its replicas, which may have taken over. `tried`: the op may
+ * wait for the owner instead. */
 static cachette__redis_route probe(cachette__redis_router *router, unsigned owner, size_t place,
-                                   bool may_probe) {
+                                   bool may_probe, bool tried) {
   cachette__redis_place *down = &router->places[place];
   int64_t now = cachette__machine_now();
   bool is_late = now - down->down_since_ms > router->settings->timeout_ms;
   take_reason(router, place);
   cachette__redis_router_refresh(router, NO_PLACE);
   cachette__redis_route route = {.place = NO_PLACE, .is_futile = is_late};
-  if (!may_probe || (is_late && now - down->probed_ms < PROBE_MS)) return route;
-  down->probed_ms = now;
-  route.place = find_replica(router, owner, false);
-  route.probing = true;
+  bool is_due = may_probe && (!is_late || now - down->probed_ms >= PROBE_MS);
+  if (is_due) {
+    route.place = find_replica(router, owner, false);
+    route.probing = route.place != NO_PLACE;
+  }
+  if (route.probing) router->places[place].probed_ms = now;
+  route.waiting = !route.probing && tried;
+  if (route.waiting) route.place = place;
   return route;
 }
 
@@ -81,8 +87,9 @@ static cachette__redis_route to_primary(cachette__redis_router *router, unsigned
     cachette__fail(&router->reason, CACHETTE_ENOMEM, NULL, NULL);
     return nowhere;
   }
-  if (cachette__redis_place_is_up(router, place)) return (cachette__redis_route){.place = place};
-  return probe(router, owner, place, may_probe);
+  enum cachette__redis_state state = cachette__redis_place_state(router, place);
+  if (state == CACHETTE__REDIS_UP) return (cachette__redis_route){.place = place};
+  return probe(router, owner, place, may_probe, state == CACHETTE__REDIS_TRIED);
 }
 
 static cachette__redis_route to_replica(cachette__redis_router *router, unsigned owner) {

@@ -55,34 +55,7 @@ const char *cachette__redis_router_server(const cachette__redis_router *router,
   return ((const cachette__redis_node *)op->priv.node)->pipeline.name;
 }
 
-/* ---- What nodes tell ---- */
-
-static void on_take_back(void *owner, cachette__redis_node *node, cachette_op *op, bool was_sent) {
-  (void)node;
-  cachette__redis_fanout_take_back(owner, op, was_sent);
-}
-
-static void on_joined(void *owner, cachette__redis_node *node) {
-  (void)node;
-  cachette__redis_router_join(owner);
-}
-
-static void on_lost(void *owner, cachette__redis_node *node) {
-  cachette__redis_router *router = owner;
-  if (router->mode == CACHETTE__REDIS_PLAIN) return;
-  router->reason = node->pipeline.link.reason;
-  if (router->places[node->place].map_node != CACHETTE__REDIS_NO_NODE)
-    cachette__redis_router_refresh(router, CACHETTE__REDIS_NO_PLACE);
-}
-
-const cachette__redis_upper cachette__redis_router_upper = {
-    .redirect = cachette__redis_redirect,
-    .take_back = on_take_back,
-    .joined = on_joined,
-    .lost = on_lost,
-};
-
-/* ---- The map ---- */
+/* ---- Several servers ---- */
 
 /* The name for messages about all servers. */
 static void name_servers(cachette__redis_router *router) {
@@ -113,41 +86,35 @@ static bool begin_routing(cachette__redis_router *router, enum cachette__redis_m
   return true;
 }
 
-void cachette__redis_router_join(cachette__redis_router *router) {
+/* ---- What nodes tell ---- */
+
+static void on_take_back(void *owner, cachette__redis_node *node, cachette_op *op, bool was_sent) {
+  (void)node;
+  cachette__redis_fanout_take_back(owner, op, was_sent);
+}
+
+/* A plain router turns into that of a cluster, which its only server belongs to. */
+static void on_joined(void *owner, cachette__redis_node *node) {
+  cachette__redis_router *router = owner;
   if (router->mode != CACHETTE__REDIS_PLAIN) return;
   if (begin_routing(router, CACHETTE__REDIS_CLUSTER))
-    cachette__redis_router_refresh(router, router->plain->place);
+    cachette__redis_router_refresh(router, node->place);
 }
 
-void cachette__redis_router_refresh(cachette__redis_router *router, size_t place) {
-  router->finder->refresh(router, place);
+static void on_lost(void *owner, cachette__redis_node *node) {
+  cachette__redis_router *router = owner;
+  if (router->mode == CACHETTE__REDIS_PLAIN) return;
+  router->reason = node->pipeline.link.reason;
+  if (router->places[node->place].map_node != CACHETTE__REDIS_NO_NODE)
+    cachette__redis_router_refresh(router, CACHETTE__REDIS_NO_PLACE);
 }
 
-/* The fan-outs go on in the next turn of the loop: this may be called while one starts. */
-static void resume(cachette__redis_router *router) {
-  if (router->waiting != NULL) cachette__redis_fanout_resume_soon(router);
-}
-
-void cachette__redis_router_set_map(cachette__redis_router *router, cachette__redis_map *map) {
-  cachette__redis_map *old = router->map;
-  router->map = map;
-  if (!cachette__redis_places_link(router)) {
-    router->map = old;
-    cachette__redis_map_release(map);
-    return;
-  }
-  cachette__redis_map_release(old);
-  router->has_map = true;
-  router->finding_failed = false;
-  cachette__redis_places_sweep(router);
-  resume(router);
-}
-
-void cachette__redis_router_fail(cachette__redis_router *router, const cachette_error *error) {
-  router->reason = *error;
-  router->finding_failed = true;
-  resume(router);
-}
+static const cachette__redis_upper upper = {
+    .redirect = cachette__redis_redirect,
+    .take_back = on_take_back,
+    .joined = on_joined,
+    .lost = on_lost,
+};
 
 /* ---- Open and close ---- */
 
@@ -156,6 +123,9 @@ int cachette__redis_router_init(cachette__redis_router *router,
   router->settings = (const cachette__redis_settings *)context->settings;
   router->loop = context->loop;
   router->events = context->events;
+  router->upper = &upper;
+  router->released = cachette__redis_router_release;
+  router->on_timer = cachette__redis_fanout_on_timer;
   bool ok = true;
   for (size_t i = 0; i < router->settings->seed_count && ok; i++)
     ok = cachette__redis_place_add_seed(router, &router->settings->seeds[i]) !=
@@ -175,18 +145,6 @@ int cachette__redis_router_init(cachette__redis_router *router,
   return CACHETTE_OK;
 }
 
-static void deinit(cachette__redis_router *router) {
-  cachette__redis_map_release(router->map);
-  cachette__free(router->map_places);
-  cachette__redis_places_deinit(router);
-}
-
-void cachette__redis_router_release(cachette__redis_router *router) {
-  if (--router->open_handles > 0) return;
-  deinit(router);
-  router->closed(router->owner);
-}
-
 static void on_timer_closed(uv_handle_t *handle) { cachette__redis_router_release(handle->data); }
 
 void cachette__redis_router_close(cachette__redis_router *router, bool forked,
@@ -197,7 +155,7 @@ void cachette__redis_router_close(cachette__redis_router *router, bool forked,
   if (router->finder != NULL) router->finder->close(router, forked);
   cachette__redis_places_close(router, forked);
   if (forked)
-    deinit(router);
+    cachette__redis_router_deinit(router);
   else
     uv_close((uv_handle_t *)&router->timer, on_timer_closed);
 }

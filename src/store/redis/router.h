@@ -26,6 +26,7 @@
  *     fanout.c                 ops on several nodes, or that need several tries
  *     redirect.c               what an error reply means for the map and for the item
  *     route.c                  which place an item goes to
+ *     servers.c                the map that is used
  *     places.c                 the table of places
  *     node.c ...               see internal.h
  */
@@ -91,7 +92,12 @@ struct cachette__redis_router {
   bool finding_failed;                  /* there is no map, and `reason` tells why */
   cachette_error reason;                /* why ops wait: the last refusal */
 
+  const cachette__redis_upper *upper; /* for the nodes */
+  void (*released)(
+      cachette__redis_router *); /* a node is closed: cachette__redis_router_release() */
+
   uv_timer_t timer; /* for the next round of the fan-outs that wait */
+  uv_timer_cb on_timer;
   bool is_timer_set;
   unsigned pauses;                 /* in a row */
   unsigned batch;                  /* how often the fan-outs that wait were resumed */
@@ -123,17 +129,21 @@ const cachette_error *cachette__redis_router_reason(cachette__redis_router *rout
 const char *cachette__redis_router_server(const cachette__redis_router *router,
                                           const cachette_op *op);
 
-/* The callbacks that nodes get. */
-extern const cachette__redis_upper cachette__redis_router_upper;
-
-/* A libuv handle that belongs to the router is closed. */
-void cachette__redis_router_release(cachette__redis_router *router);
-
-/* Turns a plain router into that of a cluster, which its only server belongs to. */
-void cachette__redis_router_join(cachette__redis_router *router);
+/* ---- servers.c ---- */
 
 /* Asks the finder to look for the servers again; `place`: the one to ask first, or NO_PLACE. */
-void cachette__redis_router_refresh(cachette__redis_router *router, size_t place);
+static inline void cachette__redis_router_refresh(cachette__redis_router *router, size_t place) {
+  router->finder->refresh(router, place);
+}
+
+/* Returns the map, which no other handle shares then; NULL: out of memory. */
+cachette__redis_map *cachette__redis_own_map(cachette__redis_router *router);
+
+/* A libuv handle that belongs to the router is closed. The last one ends the router. */
+void cachette__redis_router_release(cachette__redis_router *router);
+
+/* Frees what the router has; there are no nodes any more. */
+void cachette__redis_router_deinit(cachette__redis_router *router);
 
 /* Uses another map, which may be shared, and takes over the reference. All fan-outs that wait go
  * on. It keeps the map that it has if memory is out. Not from inside a callback of a node's
@@ -165,8 +175,18 @@ bool cachette__redis_places_link(cachette__redis_router *router);
 /* Returns the node of a place, which is created if it has none; NULL: out of memory. */
 cachette__redis_node *cachette__redis_place_open(cachette__redis_router *router, size_t place);
 
-/* Returns whether the server of a place is not known to be down. If it is, and another attempt is
- * due, this starts it. */
+/* Whether a place may be sent an op. */
+enum cachette__redis_state {
+  CACHETTE__REDIS_UP,    /* its server is not known to be down */
+  CACHETTE__REDIS_TRIED, /* it is, and this call has started an attempt that an op may wait for */
+  CACHETTE__REDIS_DOWN
+};
+
+/* Returns the state of a place. If it is down and another attempt is due, this starts it. */
+enum cachette__redis_state cachette__redis_place_state(cachette__redis_router *router,
+                                                       size_t place);
+
+/* Returns whether that is UP. */
 bool cachette__redis_place_is_up(cachette__redis_router *router, size_t place);
 
 /* Removes the places that no map has and no request uses. */
@@ -189,6 +209,7 @@ typedef struct cachette__redis_route {
   size_t place;   /* NO_PLACE: nowhere now, and `router->reason` tells why */
   bool asking;    /* the place takes it only after ASKING */
   bool probing;   /* its primary is down: if this replica takes it, it has taken over */
+  bool waiting;   /* the place is down, and an attempt to connect to it has just started */
   bool is_futile; /* do not wait for a place */
 } cachette__redis_route;
 
@@ -215,9 +236,6 @@ void cachette__redis_route_promote(cachette__redis_router *router, size_t place)
 /* What an error reply means for the map; see cachette__redis_upper. */
 int cachette__redis_redirect(void *owner, cachette__redis_node *node, const char *command);
 
-/* Returns the map, which no other handle shares then; NULL: out of memory. */
-cachette__redis_map *cachette__redis_own_map(cachette__redis_router *router);
-
 /* ---- fanout.c ---- */
 
 /* Starts a fan-out for an op that is new. */
@@ -233,11 +251,8 @@ void cachette__redis_fanout_detach(cachette_op *op);
 const cachette_error *cachette__redis_fanout_reason(const cachette_op *op);
 const char *cachette__redis_fanout_server(const cachette_op *op);
 
-/* The same in the next turn of the loop. */
-void cachette__redis_fanout_resume_soon(cachette__redis_router *router);
-
 /* Starts the next round of all fan-outs that wait. */
-void cachette__redis_fanout_resume_all(cachette__redis_router *router);
+void cachette__redis_fanout_on_timer(uv_timer_t *timer);
 
 /* Returns whether the status of an item asks for another try. */
 static inline bool cachette__redis_is_unfinished(int status) {

@@ -105,6 +105,7 @@ void redis_cluster_move(struct redis_cluster *self, int slot, int from, int to, 
   if (keys >= 0) return;
   redis_cluster_do(self, to, "CLUSTER SETSLOT %d NODE %s", slot, self->ids[to]);
   redis_cluster_do(self, from, "CLUSTER SETSLOT %d NODE %s", slot, self->ids[to]);
+  redis_cluster_wait_owner(self, slot, to);
 }
 
 /* ---- Life cycle ---- */

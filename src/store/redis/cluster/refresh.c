@@ -42,7 +42,8 @@ typedef struct refresh {
   size_t servers[MAX_SERVERS];
   size_t server_count, asked;
   struct question *question; /* to the current server, or NULL */
-  cachette_error error;      /* of the last server that did not answer */
+  cachette_error error;      /* of the last server that sent no map */
+  bool answered;             /* a server has sent a map, even if it could not be used */
 } refresh;
 
 /* A CLUSTER SLOTS in the pipeline of a node. It may come back late, when nobody waits for it. */
@@ -144,7 +145,11 @@ static void give_up(refresh *self) {
   const cachette_error error = self->error;
   self->wanted = true;
   stop(self);
-  if (!router->has_map) cachette__redis_router_fail(router, &error);
+  if (router->has_map) return;
+  if (self->answered)
+    router->reason = error; /* the cluster is being made, so it is worth waiting */
+  else
+    cachette__redis_router_fail(router, &error);
 }
 
 static void catch_up(cachette__redis_router *router) {
@@ -156,6 +161,7 @@ static void catch_up(cachette__redis_router *router) {
 }
 
 static void take_map(refresh *self, cachette__redis_map *map, const char *name) {
+  self->answered = true;
   unsigned server = (unsigned)self->servers[self->asked - 1];
   enum cachette__redis_offer offer = cachette__redis_topology_offer(self->topology, map, server);
   if (offer == CACHETTE__REDIS_ACCEPTED) {
@@ -332,7 +338,7 @@ static void on_timer(uv_timer_t *timer) {
     return;
   }
   self->running = true;
-  self->wanted = false;
+  self->wanted = self->answered = false;
   choose_servers(self);
   ask_next(self);
 }

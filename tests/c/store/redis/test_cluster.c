@@ -177,6 +177,7 @@ static void a_namespace_is_cleared_on_all_nodes(void **state) {
   (void)state;
   for (int i = 0; i < 2; i++) {
     cachette *handle = open_node(i, i == 0 ? NULL : "app:");
+    count_of(handle, CACHETTE_FLUSH, "unused");
     put_many(handle, "ns:%d", 300);
     put_many(handle, "other:%d", 10);
     cachette_close(handle);
