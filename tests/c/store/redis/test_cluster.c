@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis store on a cluster of three nodes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -208,6 +209,78 @@ static void foreign_keys_are_cleared_once_where_they_live(void **state) {
   cachette_close(handle);
 }
 
+static void a_database_other_than_0_is_an_error_that_says_why(void **state) {
+  (void)state;
+  char url[160];
+  struct probe probe;
+  snprintf(url, sizeof url, "%s/1", cluster.nodes[0].url);
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", url, NULL));
+  assert_int_equal(probe_run(handle, &probe, CACHETTE_FETCH, "key"), CACHETTE_EUNSUPPORTED);
+  assert_non_null(strstr(probe.error.message, "only the database 0"));
+  cachette_close(handle);
+}
+
+/* Returns how often the nodes were asked for the map since the last reset. */
+static int count_map_requests(void) {
+  int count = 0;
+  for (int i = 0; i < cluster.count; i++) {
+    char reply[16384];
+    redis_server_command(&cluster.nodes[i], "INFO commandstats", reply, sizeof reply);
+    const char *at = strstr(reply, "cmdstat_cluster|slots:calls=");
+    if (at != NULL) count += atoi(strchr(at, '=') + 1);
+    redis_cluster_do(&cluster, i, "CONFIG RESETSTAT");
+  }
+  return count;
+}
+
+/* All of them see a slot move, and move back. */
+static void many_handles_share_their_map_requests(void **state) {
+  (void)state;
+  enum { HANDLES = 100 };
+  static cachette *handles[HANDLES];
+  char url[128];
+  snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%d,127.0.0.1:%d", cluster.nodes[0].port,
+           cluster.nodes[1].port);
+  cachette_options *options =
+      options_with("backend", "redis", "redis_url", url, "timeout", "10", NULL);
+  count_map_requests();
+  int64_t start = monotonic_ms();
+  for (int i = 0; i < HANDLES; i++) {
+    cachette_error error;
+    if (cachette_open(options, &handles[i], &error) < 0) fail_msg("%s", error.message);
+    put_text(handles[i], "moves", "value", 0);
+  }
+  int slot = redis_cluster_slot(&cluster, "moves"), from = redis_cluster_owner(&cluster, "moves");
+  int to = (from + 1) % 3;
+  redis_cluster_move(&cluster, slot, from, to, -1);
+  for (int i = 0; i < HANDLES; i++) assert_true(has_text(handles[i], "moves", "value"));
+  redis_cluster_move(&cluster, slot, to, from, -1);
+  for (int i = 0; i < HANDLES; i++) assert_true(has_text(handles[i], "moves", "value"));
+  int64_t seconds = (monotonic_ms() - start) / 1000 + 1;
+  assert_in_range(count_map_requests(), 1, 5 * seconds);
+  for (int i = 0; i < HANDLES; i++) cachette_close(handles[i]);
+  cachette_options_free(options);
+}
+
+static void a_cluster_of_one_node_is_served(void **state) {
+  (void)state;
+  static const char *const schemes[] = {"redis", "redis+cluster"};
+  struct redis_cluster one;
+  redis_cluster_start(&one, 1, 0);
+  for (size_t i = 0; i < LENGTH(schemes); i++) {
+    char url[64];
+    snprintf(url, sizeof url, "%s://127.0.0.1:%d", schemes[i], one.nodes[0].port);
+    cachette *handle = open_cache(options_with("backend", "redis", "redis_url", url, NULL));
+    put_many(handle, "ns:%d", 20);
+    assert_int_equal(count_of(handle, CACHETTE_PING, "unused"), 0);
+    assert_int_equal(count_of(handle, CACHETTE_CLEAR_NAMESPACE, "ns"), 20);
+    put_many(handle, "other:%d", 20);
+    assert_int_equal(count_of(handle, CACHETTE_FLUSH, "unused"), 20);
+    cachette_close(handle);
+  }
+  redis_cluster_remove(&one);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_plain_url_of_a_node_serves_the_whole_cluster),
@@ -216,6 +289,9 @@ int main(void) {
       cmocka_unit_test(ping_and_flush_reach_all_primaries),
       cmocka_unit_test(a_slot_that_has_moved_is_followed),
       cmocka_unit_test(a_slot_that_is_moving_is_served_by_both_nodes),
+      cmocka_unit_test(a_database_other_than_0_is_an_error_that_says_why),
+      cmocka_unit_test(many_handles_share_their_map_requests),
+      cmocka_unit_test(a_cluster_of_one_node_is_served),
       cmocka_unit_test(a_namespace_is_cleared_on_all_nodes),
       cmocka_unit_test(foreign_keys_are_cleared_once_where_they_live),
   };
