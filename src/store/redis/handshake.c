@@ -145,21 +145,37 @@ static bool take_error(cachette__redis_node *node, int step) {
   return false;
 }
 
-/* Takes a token of the reply to HELLO, which is a list of names and values. */
-static void take_hello(cachette__redis_node *node, const cachette__resp_token *token) {
+/* The server is in a cluster. Returns false if the URL names a database other than 0. That is
+ * refused as Redis would; Valkey has more of them if its "cluster-databases" says so. */
+static bool join(cachette__redis_node *node) {
+  if (node->settings->database == 0) {
+    node->upper->joined(node->router, node);
+    return true;
+  }
+  snprintf(node->error, sizeof node->error, "ERR SELECT is not allowed in cluster mode");
+  refuse(node, SELECT);
+  return false;
+}
+
+/* Takes a token of the reply to HELLO, which is a list of names and values. Returns false if the
+ * handshake has failed. */
+static bool take_hello(cachette__redis_node *node, const cachette__resp_token *token) {
   size_t max = sizeof node->word - 1, size = token->bytes.size;
-  if (token->offset > max) return;
+  if (token->offset > max) return true;
   if (token->offset + size > max) size = max - token->offset;
   if (size > 0) memcpy(node->word + token->offset, token->bytes.data, size);
   node->word[token->offset + size] = '\0';
-  if (!token->end) return;
-  if (node->is_mode && strcmp(node->word, "cluster") == 0) node->upper->joined(node->router, node);
+  if (!token->end) return true;
+  if (node->is_mode && strcmp(node->word, "cluster") == 0) return join(node);
   node->is_mode = strcmp(node->word, "mode") == 0;
+  return true;
 }
 
 void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__resp_token *token) {
   bool is_text = token->type == CACHETTE__RESP_BULK || token->type == CACHETTE__RESP_SIMPLE;
-  if (is_text && token->depth == 1 && node->steps[node->answered] == HELLO) take_hello(node, token);
+  if (is_text && token->depth == 1 && node->steps[node->answered] == HELLO &&
+      !take_hello(node, token))
+    return;
   if (!token->last) return;
   bool is_error = token->type == CACHETTE__RESP_ERROR && token->depth == 0;
   if (is_error && !take_error(node, node->steps[node->answered])) return;

@@ -72,10 +72,19 @@ static bool has_address(const cachette__redis_place *place, const char *host, ui
          strcasecmp(target->host, host) == 0;
 }
 
+/* Returns whether the certificate of the place must have this name. Without TLS any name will do.
+ */
+static bool has_tls_name(const cachette__redis_place *place, const char *name) {
+  const char *own = place->target->tls_name;
+  if (place->target->tls == NULL || own == name) return true;
+  return own != NULL && name != NULL && strcmp(own, name) == 0;
+}
+
 size_t cachette__redis_place_at(cachette__redis_router *router, const char *host, uint16_t port,
                                 const char *tls_name) {
   for (size_t i = 0; i < router->place_count; i++)
-    if (has_address(&router->places[i], host, port)) return i;
+    if (has_address(&router->places[i], host, port) && has_tls_name(&router->places[i], tls_name))
+      return i;
   cachette__target target = router->settings->target;
   target.path = NULL;
   target.host = host;
@@ -115,8 +124,10 @@ bool cachette__redis_places_link(cachette__redis_router *router) {
     if (!place->in_use || place->target->host == NULL) continue;
     unsigned node = cachette__redis_map_find(router->map, cachette_str(place->target->host),
                                              place->target->port);
+    if (node == CACHETTE__REDIS_NO_NODE || !has_tls_name(place, router->map->nodes[node].tls_name))
+      continue;
     place->map_node = (uint16_t)node;
-    if (node != CACHETTE__REDIS_NO_NODE) router->map_places[node] = (uint16_t)i;
+    router->map_places[node] = (uint16_t)i;
   }
   return true;
 }
