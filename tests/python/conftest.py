@@ -49,7 +49,7 @@ def host_of(request: pytest.FixtureRequest) -> str:
 REDIS_BACKENDS = ['redis', 'valkey', 'redis+cluster', 'valkey+cluster', 'redis+sentinel']
 
 # Those that the library does not support yet. They run if CACHETTE_TEST_BACKENDS names them.
-UNSUPPORTED = ['redis+cluster', 'valkey+cluster', 'redis+sentinel']
+UNSUPPORTED = ['redis+sentinel']
 
 # Each backend with its settings. Tests of the calls run on all of them, or on those in
 # CACHETTE_TEST_BACKENDS. A server starts when it is first needed.

@@ -24,6 +24,7 @@ class Gate:
     self.reply_prefix = 0
     self.held = threading.Event()
     self.waiting = 0  # connections, or directions of a connection
+    self._frozen = 0  # so many connections, the oldest ones
     self._released = threading.Event()
     self._sockets: List[socket.socket] = []
     self._server = socket.create_server(('127.0.0.1', 0))
@@ -33,6 +34,11 @@ class Gate:
   def open(self) -> None:
     self.hold_request = self.hold_reply = None
     self._released.set()
+
+  def freeze(self) -> None:
+    """Forwards nothing more on current connections, and leaves them open, as if the other end were
+    gone without a word. New ones work."""
+    self._frozen = len(self._sockets)
 
   def close_connections(self) -> None:
     """Closes all current connections."""
@@ -58,22 +64,30 @@ class Gate:
       while True:
         client, _ = self._server.accept()
         server = socket.create_connection(self.target)
+        number = len(self._sockets)
         self._sockets += [client, server]
         hold_replies = threading.Event()  # set when the replies of this connection are held
         for forward in (self._forward_requests, self._forward_replies):
-          threading.Thread(target=forward, args=(client, server, hold_replies), daemon=True).start()
+          threading.Thread(
+            target=forward, args=(number, client, server, hold_replies), daemon=True
+          ).start()
 
   def _wait(self) -> None:
     self.waiting += 1
     self.held.set()
     self._released.wait()
 
+  def _wait_if_frozen(self, number: int) -> None:
+    if number < self._frozen:
+      self._released.wait()
+
   def _forward_requests(
-    self, client: socket.socket, server: socket.socket, hold_replies: threading.Event
+    self, number: int, client: socket.socket, server: socket.socket, hold_replies: threading.Event
   ) -> None:
     with contextlib.suppress(OSError):
       while True:
         data = client.recv(65536)
+        self._wait_if_frozen(number)
         text = data.decode('latin-1')
         if self.hold_request is not None and re.search(self.hold_request, text):
           self._wait()
@@ -85,11 +99,12 @@ class Gate:
         server.sendall(data)
 
   def _forward_replies(
-    self, client: socket.socket, server: socket.socket, hold_replies: threading.Event
+    self, number: int, client: socket.socket, server: socket.socket, hold_replies: threading.Event
   ) -> None:
     with contextlib.suppress(OSError):
       while True:
         data = server.recv(65536)
+        self._wait_if_frozen(number)
         if hold_replies.is_set():
           client.sendall(data[: self.reply_prefix])
           data = data[self.reply_prefix :]

@@ -3,6 +3,7 @@
 
 import abc
 import contextlib
+import functools
 import os
 import random
 import shutil
@@ -11,7 +12,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, Type, TypeVar
 
@@ -38,7 +41,9 @@ def find_free_ports(count: int) -> List[int]:
   return ports
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_until(
+  condition: Callable[[], object], what: str, seconds: float = 60, pause: float = 0.02
+) -> None:
   """Waits until a condition is true. An OSError counts as false."""
   deadline = time.monotonic() + seconds
   while True:
@@ -47,7 +52,12 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) 
         return
     if time.monotonic() > deadline:
       raise RuntimeError(f'waited {seconds} s in vain: {what}')
-    time.sleep(0.02)
+    time.sleep(pause)
+
+
+# To the kernel, the parent is the thread that started the server. Threads other than the main one
+# may end before the server, so this one starts it instead.
+_launcher = ThreadPoolExecutor(1)
 
 
 def _die_with_parent() -> None:
@@ -99,13 +109,16 @@ class Server(abc.ABC):
   def launch(self) -> None:
     """Starts the server without waiting."""
     with open(os.path.join(self.directory, 'output'), 'ab') as output:
-      self.process = subprocess.Popen(
+      start = functools.partial(
+        subprocess.Popen,
         [*self.command(), *self.settings],
         stdout=output,
         stderr=output,
         env=self.env,
         preexec_fn=_die_with_parent,
       )
+      is_main = threading.current_thread() is threading.main_thread()
+      self.process = start() if is_main else _launcher.submit(start).result()
 
   def wait_until_listening(self) -> None:
     assert self.process is not None

@@ -59,6 +59,11 @@ class ClusterNode(RedisServer):
   def is_primary(self) -> bool:
     return self.info('role') == 'master'
 
+  def follows(self, primary: 'ClusterNode') -> bool:
+    """Whether this is a replica of another node, and has its data."""
+    is_up = self.info('master_link_status') == 'up'
+    return is_up and self.info('master_port') == str(primary.port)
+
   @property
   def address(self) -> str:
     return f'127.0.0.1:{self.port}'
@@ -119,7 +124,9 @@ class RedisCluster:
 
   def _form(self, primaries: int, password: Optional[str]) -> None:
     """Makes one cluster of the nodes, as `redis-cli --cluster create` does, but sooner."""
-    for epoch, node in enumerate(self.nodes, 1):
+    # A replica has the epoch of its primary. If it had a higher one before, Valkey may take what it
+    # says about its role for old news, for ever.
+    for epoch, node in enumerate([*self.nodes[primaries:], *self.nodes[:primaries]], 1):
       node.password = password
       node.wait_until_listening()
       node.id = node.call('cluster', 'myid')
@@ -130,10 +137,16 @@ class RedisCluster:
       node.call('cluster', 'addslotsrange', first, end - 1)
     for index, replica in enumerate(self.nodes[primaries:]):
       primary = self.nodes[index % primaries]
-      wait_until(lambda: primary.id in replica.call('cluster', 'nodes'), 'nodes know each other')
-      with contextlib.suppress(ReplyError):
-        replica.call('cluster', 'replicate', primary.id)
+      wait_until(lambda: self._replicate(replica, primary), 'nodes know each other')
     self.wait_until_up()
+
+  @staticmethod
+  def _replicate(replica: ClusterNode, primary: ClusterNode) -> bool:
+    try:
+      replica.call('cluster', 'replicate', primary.id)
+    except ReplyError:  # it does not know the primary yet
+      return False
+    return True
 
   def meet(self) -> None:
     """Introduces each node to each other one, by its present address."""
@@ -170,9 +183,15 @@ class RedisCluster:
     return [node for node in self.running() if not node.is_primary]
 
   def replica_of(self, primary: ClusterNode) -> ClusterNode:
-    """A running replica of a primary."""
-    port = str(primary.port)
-    return next(node for node in self.replicas() if node.info('master_port') == port)
+    """A running replica of a primary, which has its data. Waits for one."""
+    found: List[ClusterNode] = []
+
+    def find() -> bool:
+      found[:] = [node for node in self.replicas() if node.follows(primary)]
+      return bool(found)
+
+    wait_until(find, f'{primary} has a replica')
+    return found[0]
 
   def slots_of(self, node: ClusterNode) -> Set[int]:
     """The slots that a node says it has."""
@@ -202,7 +221,11 @@ class RedisCluster:
   def wait_until_up(self) -> None:
     """Waits until all running nodes know each other, all slots are served, and each replica has the
     data of its primary: one that has not never takes over."""
-    wait_until(self._is_up, 'the cluster is up')
+    try:
+      wait_until(self._is_up, 'the cluster is up')
+    except RuntimeError as error:
+      views = [str(node.call('cluster', 'nodes')) for node in self.running()]
+      raise RuntimeError('\n'.join([str(error), *views])) from None
 
   def _is_up(self) -> bool:
     running = self.running()
@@ -257,10 +280,10 @@ class RedisCluster:
     """Runs a command on each primary."""
     return [node.call(*words) for node in self.primaries()]
 
-  def count(self, command: str) -> int:
-    """How many times the nodes together executed a command, such as `cluster|slots`."""
+  def count(self, command: str, nodes: Optional[Sequence[ClusterNode]] = None) -> int:
+    """How many times all nodes or some executed a command, such as `cluster|slots`."""
     total = 0
-    for node in self.running():
+    for node in self.running() if nodes is None else nodes:
       value = node.info(f'cmdstat_{command}', 'commandstats')
       total += int(value.split(',')[0].partition('=')[2] or 0)
     return total
@@ -273,9 +296,13 @@ class RedisCluster:
       for name, value in names.items():
         node.call('config', 'set', name.replace('_', '-'), value)
 
-  def wait_for_takeover(self, replica: ClusterNode) -> float:
-    """Waits until a replica has taken over. Returns when."""
-    wait_until(lambda: replica.is_primary and self.slots_of(replica), f'{replica} takes over')
+  def wait_for_takeover(self, replica: ClusterNode, pause: float = 0.02) -> float:
+    """Waits until a replica has taken over, with pauses between the questions. Returns when."""
+
+    def has_taken_over() -> bool:
+      return replica.is_primary and bool(self.slots_of(replica))
+
+    wait_until(has_taken_over, f'{replica} takes over', pause=pause)
     return time.monotonic()
 
   def lose(self, primary: ClusterNode) -> float:

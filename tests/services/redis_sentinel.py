@@ -3,6 +3,7 @@
 
 import os
 import random
+import time
 from typing import Any, List, Optional, Tuple
 
 from services.process import find_free_ports, wait_until
@@ -140,15 +141,21 @@ class RedisSentinel:
 
   # ---- State
 
+  def _named(self, name: str) -> List[int]:
+    """The ports of the primary that the running sentinels name."""
+    running = [each for each in self.sentinels if each.process is not None]
+    command = ('sentinel', 'get-master-addr-by-name', name)
+    return [int(each.call(*command)[1]) for each in running]
+
+  def _primary_of(self, name: str) -> DataServer:
+    ports = self._named(name)
+    port = max(ports, key=ports.count)
+    return next(each for each in [*self.servers, *self.others] if each.port == port)
+
   @property
   def primary(self) -> DataServer:
-    """The running server that most sentinels name."""
-    named = []
-    for sentinel in self.sentinels:
-      if sentinel.process is not None:
-        named.append(sentinel.call('sentinel', 'get-master-addr-by-name', NAME)[1])
-    port = int(max(named, key=named.count))
-    return next(server for server in self.servers if server.port == port)
+    """The server that most sentinels name."""
+    return self._primary_of(NAME)
 
   @property
   def replicas(self) -> List[DataServer]:
@@ -193,29 +200,35 @@ class RedisSentinel:
     """Runs a command on the primary, and returns the reply as redis-cli prints it."""
     return self.primary.execute(*words)
 
-  def fail_over(self) -> DataServer:
-    """Lets a replica take over from the primary, and waits for it. Returns the new primary."""
-    old = self.primary
-    wait_until(self._fail_over, 'a failover is accepted')
-    self.wait_for_takeover(old)
-    return self.primary
+  def fail_over(self, name: str = NAME) -> float:
+    """Lets a replica take over from the primary of a name. Returns when it has."""
+    old = self._primary_of(name)
+    wait_until(lambda: self._fail_over(name), 'a failover is accepted')
+    return self.wait_for_takeover(old, name)
 
-  def _fail_over(self) -> bool:
+  def _fail_over(self, name: str) -> bool:
     try:
-      self.sentinels[0].call('sentinel', 'failover', NAME)
+      self.sentinels[0].call('sentinel', 'failover', name)
     except ReplyError:  # one is in progress, or no replica is good
       return False
     return True
 
-  def wait_for_takeover(self, old: DataServer) -> None:
-    """Waits until the sentinels agree on another primary, which is one."""
+  def wait_for_takeover(self, old: DataServer, name: str = NAME) -> float:
+    """Waits until the sentinels agree on another primary, which is one. Returns when it was."""
+    servers = self.servers if name == NAME else self.others
 
-    def is_over() -> bool:
-      running = [each for each in self.sentinels if each.process is not None]
-      ports = {each.call('sentinel', 'get-master-addr-by-name', NAME)[1] for each in running}
-      return ports != {str(old.port)} and len(ports) == 1 and self.primary.is_primary
+    def is_one() -> bool:
+      return any(
+        each.is_primary for each in servers if each is not old and each.process is not None
+      )
 
-    wait_until(is_over, f'another takes over from {old}')
+    wait_until(is_one, f'another takes over from {old}')
+    moment = time.monotonic()
+    wait_until(
+      lambda: len(set(self._named(name))) == 1 and self._primary_of(name) is not old,
+      'the sentinels agree',
+    )
+    return moment
 
   def remove(self) -> None:
     for server in self._all():
