@@ -147,15 +147,15 @@ class RedisSentinel:
     command = ('sentinel', 'get-master-addr-by-name', name)
     return [int(each.call(*command)[1]) for each in running]
 
-  def _primary_of(self, name: str) -> DataServer:
+  def primary_of(self, name: str) -> DataServer:
+    """The server that most sentinels name."""
     ports = self._named(name)
     port = max(ports, key=ports.count)
     return next(each for each in [*self.servers, *self.others] if each.port == port)
 
   @property
   def primary(self) -> DataServer:
-    """The server that most sentinels name."""
-    return self._primary_of(NAME)
+    return self.primary_of(NAME)
 
   @property
   def replicas(self) -> List[DataServer]:
@@ -202,7 +202,7 @@ class RedisSentinel:
 
   def fail_over(self, name: str = NAME) -> float:
     """Lets a replica take over from the primary of a name. Returns when it has."""
-    old = self._primary_of(name)
+    old = self.primary_of(name)
     wait_until(lambda: self._fail_over(name), 'a failover is accepted')
     return self.wait_for_takeover(old, name)
 
@@ -225,7 +225,7 @@ class RedisSentinel:
     wait_until(is_one, f'another takes over from {old}')
     moment = time.monotonic()
     wait_until(
-      lambda: len(set(self._named(name))) == 1 and self._primary_of(name) is not old,
+      lambda: len(set(self._named(name))) == 1 and self.primary_of(name) is not old,
       'the sentinels agree',
     )
     return moment
