@@ -20,6 +20,7 @@
 
 #include "../../base/alloc.h"
 #include "../../base/error.h"
+#include "batch.h"
 
 enum { NO_NODE = CACHETTE__REDIS_NO_NODE, MAX_PASSES = 5 };
 
@@ -31,60 +32,33 @@ typedef struct clear {
 
   cachette__redis_map *map; /* that this pass is based on; NULL: one server */
   bool *todo;               /* which of its nodes are still to be scanned */
+  unsigned map_node;        /* its node that is being scanned */
   unsigned passes;
 
   cachette__frame frame; /* of the child op */
-  cachette_op child;     /* waits for the map, or deletes foreign keys */
+  cachette_op child;     /* waits for the map or for servers, or deletes foreign keys */
   cachette_item *child_items;
   cachette_error child_error;
   bool child_pending;
 
-  size_t item;    /* the index of the namespace being cleared */
-  bool unlinking; /* the commands in flight are UNLINK; else SCAN */
-  bool each;      /* they are one a key */
-  bool legacy;    /* DEL instead of UNLINK */
-  bool refused;   /* the server refused UNLINK: resend the same keys with DEL */
-  bool in_keys;   /* parsing the reply to SCAN: after the cursor */
-  bool in_key;    /* and within a key */
-  char cursor[24];
-  size_t cursor_size;
-  cachette__buffer pattern, keys; /* keys: as bulk strings, ready to send */
-  size_t key_count;
-  size_t key_start;         /* the offset in `keys` of the key being received */
-  size_t replied;           /* how many replies to UNLINK are complete */
-  cachette__buffer foreign; /* which keys were redirected: their indexes, each a size_t */
-  int code;                 /* 0, or the error to fail with when the reply is complete */
-  char message[256];
+  size_t item; /* the index of the namespace being cleared */
+  cachette__redis_batch batch;
 } clear;
 
 static clear *clear_of(cachette__redis_job *job) { return (clear *)job; }
-
-static void begin_batch(clear *self) {
-  self->unlinking = false;
-  self->keys.begin = self->keys.end = 0;
-  self->foreign.begin = self->foreign.end = 0;
-  self->key_count = 0;
-  self->in_keys = self->in_key = false;
-}
 
 /* Starts with the pattern of the current namespace, or of all keys with the prefix. */
 static bool begin_item(clear *self) {
   const cachette_op *op = self->op;
   const cachette_slice none = {"", 0};
-  begin_batch(self);
-  self->cursor[0] = '0';
-  self->cursor_size = 1;
-  self->pattern.begin = self->pattern.end = 0;
   bool one = op->verb == CACHETTE_CLEAR_NAMESPACE;
-  return cachette__redis_pattern(&self->pattern, self->router->settings->prefix,
-                                 one ? op->items[self->item].key : none,
-                                 one ? cachette_str(":") : none);
+  return cachette__redis_batch_start(&self->batch, self->router->settings->prefix,
+                                     one ? op->items[self->item].key : none,
+                                     one ? cachette_str(":") : none);
 }
 
 static void free_clear(clear *self) {
-  cachette__buffer_deinit(&self->pattern);
-  cachette__buffer_deinit(&self->keys);
-  cachette__buffer_deinit(&self->foreign);
+  cachette__redis_batch_deinit(&self->batch);
   cachette__redis_map_release(self->map);
   cachette__free(self->todo);
   cachette__free(self->child_items);
@@ -94,7 +68,7 @@ static void free_clear(clear *self) {
 /* A cursor is valid on one server only, so the current namespace is scanned again. */
 static bool on_restart(cachette__redis_job *job) {
   clear *self = clear_of(job);
-  self->refused = false;
+  self->batch.refused = false;
   return self->op == NULL || begin_item(self);
 }
 
@@ -135,8 +109,16 @@ static void fail_memory(clear *self) {
   fail(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
 }
 
+static void wait(clear *self);
+
+/* If a SCAN was lost, nothing was. The lost reply to an UNLINK would be missing in the count. */
 static void on_failed(cachette__redis_job *job, int code, const char *message) {
-  fail(clear_of(job), code, message);
+  clear *self = clear_of(job);
+  bool is_down = code == CACHETTE_EUNAVAILABLE && self->map != NULL;
+  if (self->op != NULL && is_down && !self->batch.unlinking)
+    wait(self);
+  else
+    fail(self, code, message);
 }
 
 static void finish(clear *self) {
@@ -150,113 +132,19 @@ static void finish(clear *self) {
 /* Sends the next command. Its request owns the clear while it is in the pipeline. */
 static void push(clear *self) {
   const char *reason;
-  int code = cachette__redis_push(self->node, NULL, &self->job, 0, self->pattern.end, &reason);
+  int code =
+      cachette__redis_push(self->node, NULL, &self->job, 0, self->batch.pattern.end, &reason);
   if (code < 0) fail(self, code, reason);
-}
-
-/* Returns the size of the bulk string at `at`, and sets `key` to its text. */
-static size_t read_bulk(const char *at, cachette_slice *key) {
-  const char *digit = at + 1;
-  size_t size = 0;
-  for (; *digit != '\r'; digit++) size = 10 * size + (size_t)(*digit - '0');
-  *key = (cachette_slice){digit + 2, size};
-  return (size_t)(digit + 2 - at) + size + 2;
-}
-
-static bool append(cachette__buffer *output, const char *bytes, size_t size) {
-  char *at = cachette__buffer_reserve(output, size);
-  if (at == NULL) return false;
-  memcpy(at, bytes, size);
-  output->end += size;
-  return true;
-}
-
-/* One UNLINK a key. */
-static bool encode_each(const clear *self, cachette__buffer *output, cachette_slice word) {
-  const char *at = self->keys.data + self->keys.begin;
-  for (size_t i = 0; i < self->key_count; i++) {
-    cachette_slice key;
-    size_t size = read_bulk(at, &key);
-    if (!cachette__redis_head(output, 2, word) || !append(output, at, size)) return false;
-    at += size;
-  }
-  return true;
-}
-
-static size_t encode_unlink(clear *self, const cachette__redis_node *node,
-                            cachette__buffer *output) {
-  cachette_slice word = cachette_str(node->unlink_refused ? "DEL" : "UNLINK");
-  self->legacy = node->unlink_refused;
-  self->each = self->router->mode == CACHETTE__REDIS_CLUSTER;
-  self->replied = 0;
-  self->foreign.begin = self->foreign.end = 0;
-  if (self->each) return encode_each(self, output, word) ? self->key_count : 0;
-  bool ok = cachette__redis_head(output, self->key_count + 1, word) &&
-            append(output, self->keys.data + self->keys.begin, cachette__buffer_size(&self->keys));
-  return ok ? 1 : 0;
 }
 
 static size_t on_encode(cachette__redis_job *job, cachette__redis_node *node,
                         cachette__buffer *output) {
   clear *self = clear_of(job);
-  cachette_slice pattern = {self->pattern.data + self->pattern.begin,
-                            cachette__buffer_size(&self->pattern)};
-  cachette_slice cursor = {self->cursor, self->cursor_size};
-  if (self->unlinking) return encode_unlink(self, node, output);
-  return cachette__redis_scan(output, cursor, pattern) ? 1 : 0;
+  bool each = self->router->mode == CACHETTE__REDIS_CLUSTER;
+  return cachette__redis_batch_encode(&self->batch, node, output, each);
 }
 
 /* ---- Replies ---- */
-
-static void fail_later(clear *self, int code, const char *message) {
-  if (self->code < 0) return;
-  self->code = code;
-  memcpy(self->message, message, strnlen(message, sizeof self->message - 1));
-}
-
-static bool take_cursor(clear *self, const cachette__resp_token *token) {
-  if (token->type != CACHETTE__RESP_BULK || token->size > sizeof self->cursor || token->size == 0)
-    return false;
-  memcpy(self->cursor + token->offset, token->bytes.data, token->bytes.size);
-  if (token->end) {
-    self->cursor_size = token->size;
-    self->in_keys = true;
-  }
-  return true;
-}
-
-/* Appends a key as a bulk string of the next UNLINK. */
-static bool take_key(clear *self, const cachette__resp_token *token) {
-  if (token->type != CACHETTE__RESP_BULK) return false;
-  if (self->code < 0) return true;
-  cachette__buffer *keys = &self->keys;
-  if (!self->in_key) {
-    /* Reserves space for the whole key; its bytes are copied as they arrive. */
-    char *at = cachette__buffer_reserve(keys, token->size + 32);
-    if (at == NULL) {
-      fail_later(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
-      return true;
-    }
-    at = cachette__redis_bulk_head(at, token->size);
-    keys->end = (size_t)(at - keys->data) + token->size + 2;
-    self->key_start = (size_t)(at - keys->data) - keys->begin;
-    memcpy(at + token->size, "\r\n", 2);
-    self->key_count++;
-    self->in_key = true;
-  }
-  if (token->bytes.size > 0)
-    memcpy(keys->data + keys->begin + self->key_start + token->offset, token->bytes.data,
-           token->bytes.size);
-  if (token->end) self->in_key = false;
-  return true;
-}
-
-static bool take_scanned(clear *self, const cachette__resp_token *token) {
-  if (token->type == CACHETTE__RESP_ARRAY)
-    return (token->depth == 0 && token->number == 2) || (token->depth == 1 && self->in_keys);
-  if (token->depth == 1) return !self->in_keys && take_cursor(self, token);
-  return token->depth == 2 && take_key(self, token);
-}
 
 static void count(clear *self, int64_t number) {
   cachette_op *op = self->op;
@@ -265,37 +153,16 @@ static void count(clear *self, int64_t number) {
   if (op->verb == CACHETTE_CLEAR_NAMESPACE) op->items[self->item].status = CACHETTE_HIT;
 }
 
-static bool take_unlinked(clear *self, const cachette__resp_token *token) {
-  if (token->type != CACHETTE__RESP_INTEGER) return false;
-  count(self, token->number);
-  self->replied++;
-  return true;
-}
-
-/* Notes that the router has to delete this key, or all of them. */
-static void note_foreign(clear *self) {
-  size_t index = self->each ? self->replied : 0;
-  do {
-    char *at = cachette__buffer_reserve(&self->foreign, sizeof index);
-    if (at == NULL) {
-      fail_later(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
-      return;
-    }
-    memcpy(at, &index, sizeof index);
-    self->foreign.end += sizeof index;
-  } while (!self->each && ++index < self->key_count);
-}
-
 static void take_error(clear *self, cachette__redis_node *node) {
-  const char *command = !self->unlinking ? "SCAN" : self->legacy ? "DEL" : "UNLINK";
+  const char *command = !self->batch.unlinking ? "SCAN" : self->batch.legacy ? "DEL" : "UNLINK";
   char message[256];
-  if (self->unlinking && cachette__redis_error_is(node, "CROSSSLOT"))
+  if (self->batch.unlinking && cachette__redis_error_is(node, "CROSSSLOT"))
     node->upper->joined(self->router, node); /* a server that does not know HELLO */
   bool is_routed = self->router->mode != CACHETTE__REDIS_PLAIN;
-  if (self->unlinking && is_routed &&
+  if (self->batch.unlinking && is_routed &&
       (cachette__redis_error_is(node, "CROSSSLOT") ||
        cachette__redis_redirect(self->router, node, command) < 0)) {
-    note_foreign(self);
+    cachette__redis_batch_note_foreign(&self->batch);
     return;
   }
   if (cachette__redis_error_is_transient(node, command)) {
@@ -303,13 +170,13 @@ static void take_error(clear *self, cachette__redis_node *node) {
     return;
   }
   self->job.idempotent = false;
-  if (self->unlinking && !self->legacy && cachette__redis_error_is_refusal(node)) {
-    self->refused = node->unlink_refused = true;
+  if (self->batch.unlinking && !self->batch.legacy && cachette__redis_error_is_refusal(node)) {
+    self->batch.refused = node->unlink_refused = true;
     return;
   }
   int code = cachette__redis_explain_error(node, command, (cachette_slice){NULL, 0}, message,
                                            sizeof message);
-  fail_later(self, code, message);
+  cachette__redis_batch_fail(&self->batch, code, message);
 }
 
 static bool on_take(cachette__redis_job *job, cachette__redis_node *node,
@@ -318,17 +185,21 @@ static bool on_take(cachette__redis_job *job, cachette__redis_node *node,
   job->postponed = false;
   if (token->type == CACHETTE__RESP_ERROR) {
     if (token->end) take_error(self, node);
-    if (token->end) self->replied++;
+    if (token->end) self->batch.replied++;
     return true;
   }
   job->idempotent = false; /* the server replied, so a resent clear would count too little */
-  return self->unlinking ? take_unlinked(self, token) : take_scanned(self, token);
+  bool is_valid = cachette__redis_batch_take(&self->batch, token);
+  count(self, self->batch.removed);
+  self->batch.removed = 0;
+  return is_valid;
 }
 
 /* ---- The child op ---- */
 
 static void proceed(clear *self);
 static void begin_pass(clear *self);
+static void scan_next(clear *self);
 
 static void on_child_done(cachette__frame *frame, cachette_op *child) {
   clear *self = (clear *)((char *)frame - offsetof(clear, frame));
@@ -338,17 +209,20 @@ static void on_child_done(cachette__frame *frame, cachette_op *child) {
   for (size_t i = 0; !was_ping && i < child->count; i++) failed |= child->items[i].status < 0;
   if (failed) {
     fail(self, self->child_error.code, self->child_error.message);
+  } else if (was_ping && self->map != NULL) {
+    scan_next(self);
   } else if (was_ping) {
     begin_pass(self);
   } else {
     count(self, child->number);
-    begin_batch(self);
+    cachette__redis_batch_begin(&self->batch);
     proceed(self);
   }
 }
 
-static void submit_child(clear *self, enum cachette_verb verb, size_t items) {
+static void submit_child(clear *self, enum cachette_verb verb, unsigned flags, size_t items) {
   self->child = (cachette_op){.verb = verb,
+                              .flags = flags,
                               .items = self->child_items,
                               .count = items,
                               .timeout_ms = self->op->timeout_ms,
@@ -361,26 +235,24 @@ static void submit_child(clear *self, enum cachette_verb verb, size_t items) {
   cachette__redis_fanout_start(self->router, &self->child);
 }
 
+/* The server is down: scans it again when all primaries answer, or the one that takes over. */
+static void wait(clear *self) {
+  self->todo[self->map_node] = true;
+  submit_child(self, CACHETTE_PING, CACHETTE__REDIS_PATIENT, 0);
+}
+
 /* Deletes the keys that the server has redirected. */
 static void delete_foreign(clear *self) {
-  size_t foreign = cachette__buffer_size(&self->foreign) / sizeof(size_t), found = 0, index;
-  size_t prefix = self->router->settings->prefix.size;
-  const char *at = self->keys.data + self->keys.begin;
+  size_t foreign = cachette__redis_batch_count_foreign(&self->batch);
   cachette__free(self->child_items);
   self->child_items = cachette__calloc(foreign, sizeof *self->child_items);
   if (self->child_items == NULL) {
     fail_memory(self);
     return;
   }
-  for (size_t i = 0; i < self->key_count && found < foreign; i++) {
-    cachette_slice key;
-    at += read_bulk(at, &key);
-    memcpy(&index, self->foreign.data + self->foreign.begin + found * sizeof index, sizeof index);
-    if (index != i) continue;
-    self->child_items[found++].key =
-        (cachette_slice){(const char *)key.data + prefix, key.size - prefix};
-  }
-  submit_child(self, CACHETTE_CLEAR, foreign);
+  cachette__redis_batch_list_foreign(&self->batch, self->child_items,
+                                     self->router->settings->prefix.size);
+  submit_child(self, CACHETTE_CLEAR, 0, foreign);
 }
 
 /* ---- Servers ---- */
@@ -390,7 +262,10 @@ static void scan(clear *self, cachette__redis_node *node) {
   int code = cachette__link_connect(&node->pipeline.link, &reason);
   self->node = node;
   self->item = 0;
-  if (code < 0)
+  if (code < 0 && self->map != NULL) {
+    self->router->reason = *reason;
+    wait(self);
+  } else if (code < 0)
     fail(self, code, reason->message);
   else if (begin_item(self))
     push(self);
@@ -427,8 +302,6 @@ static int choose_primaries(clear *self) {
   return chosen;
 }
 
-static void scan_next(clear *self);
-
 static void begin_pass(clear *self) {
   int chosen = self->map == self->router->map ? 0 : choose_primaries(self);
   if (chosen < 0)
@@ -439,16 +312,27 @@ static void begin_pass(clear *self) {
     scan_next(self);
 }
 
+/* Returns whether a node of this pass is to be scanned. If another one has taken over from it, that
+ * one has gained slots, so the next pass scans it. */
+static bool is_todo(const clear *self, unsigned node) {
+  const cachette__redis_map *now = self->router->map;
+  const cachette__redis_map_node *then = &self->map->nodes[node];
+  if (!self->todo[node] || now == self->map) return self->todo[node];
+  unsigned found = cachette__redis_map_find(now, cachette_str(then->host), then->port);
+  return found != NO_NODE && cachette__redis_map_is_primary(now, found);
+}
+
 /* Scans the next primary of this pass. */
 static void scan_next(clear *self) {
   cachette__redis_router *router = self->router;
   unsigned next = 0;
-  while (next < self->map->node_count && !self->todo[next]) next++;
+  while (next < self->map->node_count && !is_todo(self, next)) next++;
   if (next == self->map->node_count) {
     begin_pass(self);
     return;
   }
   self->todo[next] = false;
+  self->map_node = next;
   const cachette__redis_map_node *node = &self->map->nodes[next];
   size_t place = cachette__redis_place_at(router, node->host, node->port, node->tls_name);
   cachette__redis_node *found =
@@ -466,35 +350,35 @@ static void begin(clear *self) {
   else if (self->router->has_map)
     begin_pass(self);
   else
-    submit_child(self, CACHETTE_PING, 0);
+    submit_child(self, CACHETTE_PING, 0, 0);
 }
 
 /* ---- The next command ---- */
 
 /* Moves on to the next batch or namespace. Returns false after the last one. */
 static bool advance(clear *self) {
-  bool scanned = self->cursor_size == 1 && self->cursor[0] == '0';
-  if (!scanned) {
-    begin_batch(self);
+  if (!cachette__redis_batch_is_last(&self->batch)) {
+    cachette__redis_batch_begin(&self->batch);
     return true;
   }
   size_t items = self->op->verb == CACHETTE_CLEAR_NAMESPACE ? self->op->count : 1;
   if (++self->item == items) return false;
-  if (!begin_item(self)) fail_later(self, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
+  if (!begin_item(self))
+    cachette__redis_batch_fail(&self->batch, CACHETTE_ENOMEM, cachette_strerror(CACHETTE_ENOMEM));
   return true;
 }
 
 /* Sends the next command, or completes the op. */
 static void proceed(clear *self) {
   bool more = true;
-  if (self->refused)
-    self->refused = false; /* resends the same keys with DEL */
-  else if (!self->unlinking && self->key_count > 0)
-    self->unlinking = true;
+  if (self->batch.refused)
+    self->batch.refused = false; /* resends the same keys with DEL */
+  else if (!self->batch.unlinking && self->batch.key_count > 0)
+    self->batch.unlinking = true;
   else
     more = advance(self);
-  if (self->code < 0)
-    fail(self, self->code, self->message);
+  if (self->batch.code < 0)
+    fail(self, self->batch.code, self->batch.message);
   else if (more)
     push(self);
   else if (self->map != NULL)
@@ -511,11 +395,11 @@ static void on_completed(cachette__redis_job *job, cachette__redis_node *node,
     return;
   }
   if (request->was_postponed) cachette__redis_retry_reset(node);
-  if (self->op == NULL || self->code < 0)
-    fail(self, self->code, self->message);
+  if (self->op == NULL || self->batch.code < 0)
+    fail(self, self->batch.code, self->batch.message);
   else if (self->map == NULL && self->router->mode != CACHETTE__REDIS_PLAIN)
     begin(self); /* the server has turned out to be one of several */
-  else if (!self->refused && cachette__buffer_size(&self->foreign) > 0)
+  else if (!self->batch.refused && cachette__redis_batch_count_foreign(&self->batch) > 0)
     delete_foreign(self);
   else
     proceed(self);

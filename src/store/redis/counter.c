@@ -279,6 +279,20 @@ static void take_transaction_error(cachette__redis_node *node, cachette__redis_r
   }
 }
 
+/* The counter was incremented. If its TTL cannot be set here, the router sets it elsewhere. */
+static void take_ttl_error(cachette__redis_node *node, cachette__redis_request *request) {
+  const char *command = request->phase == READ_TTL ? "PTTL" : "PEXPIRE";
+  int status = node->upper->redirect(node->router, node, command);
+  if (status < 0) {
+    item_of(request)->status = CACHETTE__REDIS_COUNTED + status;
+    request->returns = true;
+  } else if (cachette__redis_error_is_transient(node, command)) {
+    request->postponed = true;
+  } else {
+    request->ttl_ms = NO_EXPIRY; /* unknown: set the TTL to be safe */
+  }
+}
+
 void cachette__redis_counter_error(cachette__redis_node *node, cachette__redis_request *request,
                                    unsigned depth) {
   cachette_item *item = item_of(request);
@@ -304,11 +318,9 @@ void cachette__redis_counter_error(cachette__redis_node *node, cachette__redis_r
       else
         cachette__redis_item_error(node, request, item, "INCRBY");
       return;
-    case READ_TTL:
-      request->ttl_ms = NO_EXPIRY; /* unknown: set the TTL to be safe */
-      return;
     default:
-      return; /* the counter was incremented in any case */
+      take_ttl_error(node, request);
+      return;
   }
 }
 
@@ -368,6 +380,10 @@ bool cachette__redis_counter_is_adding(const cachette__redis_request *request) {
 bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request) {
   return request->phase == START || request->phase >= READ_TTL ||
          cachette__redis_counter_is_probe(request);
+}
+
+bool cachette__redis_counter_is_expiring(const cachette__redis_request *request) {
+  return request->phase >= READ_TTL;
 }
 
 bool cachette__redis_counter_is_done(const cachette__redis_request *request) {

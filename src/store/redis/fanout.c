@@ -124,6 +124,10 @@ static void fail(cachette__redis_fanout *fanout, cachette_item *item) {
   const cachette_error reason = fanout->router->reason;
   char subject[64] = "";
   if (item != NULL) cachette__key_text(item->key, subject, sizeof subject);
+  if (item != NULL && cachette__redis_is_counted(item->status)) {
+    item->status = CACHETTE_MISS; /* only setting its TTL failed */
+    return;
+  }
   fanout->code = cachette__fail(fanout->op->error, reason.code, subject, "%s", reason.message);
   if (item != NULL) item->status = fanout->code;
 }
@@ -156,14 +160,25 @@ static void take_failure(part *self, int code) {
   }
 }
 
+/* The counter `to` is incremented, whether or not its TTL could be set. */
+static void take_expiry(const cachette_item *from, cachette_item *to) {
+  bool again = cachette__redis_is_unfinished(from->status);
+  to->status = again ? CACHETTE__REDIS_COUNTED + from->status : CACHETTE_MISS;
+}
+
 /* Copies the results of the items to the op. */
 static void take_items(const part *self) {
   cachette_op *op = self->fanout->op;
   for (size_t i = 0; cachette__has_items(op->verb) && i < self->op.count; i++) {
     const cachette_item *from = &self->items[i];
     cachette_item *to = &op->items[self->indexes[i]];
+    if (self->route.expiring) {
+      take_expiry(from, to);
+      continue;
+    }
     to->status = from->status;
-    if (op->verb == CACHETTE_INCREMENT && from->status >= 0) to->amount = from->amount;
+    bool is_counted = from->status >= 0 || cachette__redis_is_counted(from->status);
+    if (op->verb == CACHETTE_INCREMENT && is_counted) to->amount = from->amount;
     if (op->verb != CACHETTE_FETCH) continue;
     to->value = from->value;
     if (op->flags & CACHETTE_WITH_TTL) to->ttl_ms = from->ttl_ms;
@@ -194,7 +209,8 @@ static void on_part_done(cachette__frame *frame, cachette_op *child) {
   cachette_op *op = fanout->op;
   const cachette_error *error = &self->error;
   self->pending = false;
-  if (error->code < 0) cachette__fail(op->error, error->code, error->subject, "%s", error->message);
+  if (error->code < 0 && !self->route.expiring)
+    cachette__fail(op->error, error->code, error->subject, "%s", error->message);
   if (child->status < 0)
     take_failure(self, child->status);
   else if (shows_promotion(self, child->status))
@@ -221,8 +237,8 @@ static part *add_part(cachette__redis_fanout *fanout, cachette__redis_route rout
   if (self == NULL) return NULL;
   *self = (part){.frame = {.done = on_part_done}, .fanout = fanout, .route = route};
   self->indexes = (size_t *)((char *)self + head);
-  self->op = (cachette_op){.verb = op->verb,
-                           .flags = op->flags,
+  self->op = (cachette_op){.verb = route.expiring ? CACHETTE_TOUCH : op->verb,
+                           .flags = route.expiring ? 0 : op->flags,
                            .items = self->items,
                            .timeout_ms = op->timeout_ms,
                            .alloc = op->alloc != NULL ? on_alloc : NULL,
@@ -265,7 +281,7 @@ static void submit_parts(cachette__redis_fanout *fanout) {
 
 static bool is_same(cachette__redis_route a, cachette__redis_route b) {
   return a.place == b.place && a.asking == b.asking && a.probing == b.probing &&
-         a.waiting == b.waiting;
+         a.waiting == b.waiting && a.expiring == b.expiring;
 }
 
 /* Chooses the place of an item. Returns false if it has none. */
@@ -273,11 +289,12 @@ static bool choose(cachette__redis_fanout *fanout, cachette_item *item,
                    cachette__redis_route *route) {
   if (!cachette__redis_is_unfinished(item->status)) return false;
   *route = cachette__redis_route_item(fanout->router, fanout->op, item);
+  route->expiring = cachette__redis_is_counted(item->status);
   if (route->place != NO_PLACE) return true;
   if (route->is_futile)
     fail(fanout, item);
   else
-    item->status = CACHETTE__REDIS_POSTPONED;
+    item->status = CACHETTE__REDIS_POSTPONED + (route->expiring ? CACHETTE__REDIS_COUNTED : 0);
   return false;
 }
 
@@ -311,11 +328,13 @@ static bool divide_items(cachette__redis_fanout *fanout) {
   return ok;
 }
 
-/* Adds a part for each primary. If one is down, there is no round: a ping fails, and others wait.
+/* Adds a part for each primary. If one is down, there is no round: a ping fails, and others wait. A
+ * ping does not show whether a replica has taken over, as every server answers it.
  * Returns false if out of memory. */
 static bool divide_primaries(cachette__redis_fanout *fanout) {
   cachette__redis_router *router = fanout->router;
   bool is_ping = fanout->op->verb == CACHETTE_PING;
+  bool is_patient = fanout->op->flags & CACHETTE__REDIS_PATIENT;
   fanout->again = !router->has_map;
   for (unsigned i = 0; router->has_map && i < router->map->node_count; i++) {
     if (!cachette__redis_map_is_primary(router->map, i)) continue;
@@ -323,7 +342,7 @@ static bool divide_primaries(cachette__redis_fanout *fanout) {
     if (route.place == NO_PLACE) {
       free_parts(fanout);
       fanout->again = true;
-      if (is_ping || route.is_futile) fail_unfinished(fanout);
+      if ((is_ping && !is_patient) || route.is_futile) fail_unfinished(fanout);
       return true;
     }
     if (add_part(fanout, route, 0) == NULL) return false;
@@ -354,7 +373,7 @@ static size_t count_unfinished(const cachette__redis_fanout *fanout, size_t *red
   *redirected = 0;
   if (!cachette__has_items(op->verb)) return fanout->again && fanout->code == 0;
   for (size_t i = 0; i < op->count; i++) {
-    int status = op->items[i].status;
+    int status = cachette__redis_uncounted(op->items[i].status);
     count += cachette__redis_is_unfinished(status);
     *redirected += status <= CACHETTE__REDIS_MOVED;
   }
@@ -418,7 +437,11 @@ void cachette__redis_fanout_start(cachette__redis_router *router, cachette_op *o
   if (fanout == NULL) return;
   for (size_t i = 0; cachette__has_items(op->verb) && i < op->count; i++)
     op->items[i].status = CACHETTE__REDIS_POSTPONED;
-  start_round(fanout);
+  fanout->again = op->flags & CACHETTE__REDIS_PATIENT;
+  if (fanout->again)
+    wait(fanout);
+  else
+    start_round(fanout);
 }
 
 void cachette__redis_fanout_take_back(cachette__redis_router *router, cachette_op *op,

@@ -94,8 +94,21 @@ enum {
   CACHETTE__REDIS_RESEND = -1000,    /* with an older command, or to this server a little later */
   CACHETTE__REDIS_POSTPONED = -1001, /* a little later, maybe to another server */
   CACHETTE__REDIS_MOVED = -1002,     /* at once: the router knows now where */
-  CACHETTE__REDIS_ASK = -1003        /* at once, after ASKING, to place ASK - status */
+  CACHETTE__REDIS_ASK = -1003,       /* at once, after ASKING, to place ASK - status */
+
+  /* A counter that is incremented, but whose TTL is still to be set: COUNTED + one of the others,
+   * as if the item were to be touched. */
+  CACHETTE__REDIS_COUNTED = -100000
 };
+
+static inline bool cachette__redis_is_counted(int status) {
+  return status < CACHETTE__REDIS_COUNTED;
+}
+
+/* Returns the status without COUNTED. */
+static inline int cachette__redis_uncounted(int status) {
+  return cachette__redis_is_counted(status) ? status - CACHETTE__REDIS_COUNTED : status;
+}
 
 typedef struct cachette__redis_node cachette__redis_node;
 
@@ -326,6 +339,9 @@ bool cachette__redis_counter_is_probe(const cachette__redis_request *request);
 
 /* Returns whether the current item exists and is being incremented without a transaction. */
 bool cachette__redis_counter_is_adding(const cachette__redis_request *request);
+
+/* Returns whether the current item is incremented, and its TTL is being set. */
+bool cachette__redis_counter_is_expiring(const cachette__redis_request *request);
 
 /* Return whether it is safe to resend the request, and whether all items are incremented. */
 bool cachette__redis_counter_is_idempotent(const cachette__redis_request *request);

@@ -124,6 +124,8 @@ static void mark_postponed(const cachette__redis_request *request, bool lost) {
       item->status = CACHETTE__REDIS_POSTPONED;
     }
   }
+  if (counts && cachette__redis_counter_is_expiring(request) && request->item < op->count)
+    op->items[request->item].status = CACHETTE__REDIS_COUNTED + CACHETTE__REDIS_POSTPONED;
 }
 
 static void take_back(cachette__redis_node *node, const cachette__redis_request *request,
@@ -179,10 +181,10 @@ static void on_failed(void *owner, cachette__request *base, int code, const char
   cachette_op *op = request->op;
   if (request->job != NULL)
     request->job->type->failed(request->job, code, message);
-  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
-    cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
   else if (op != NULL && may_return(node, base, code))
     take_back(node, request, true);
+  else if (op != NULL && op->verb == CACHETTE_INCREMENT && cachette__redis_counter_is_done(request))
+    cachette__redis_complete(op, CACHETTE_OK); /* only setting the last TTL failed */
   else if (op != NULL)
     cachette__redis_fail(op, code, message);
 }

@@ -182,18 +182,28 @@ bool cachette__redis_place_is_up(cachette__redis_router *router, size_t index) {
 }
 
 /* A node that was removed: it takes its strings with it. */
-typedef struct removed {
+typedef struct cachette__redis_removed {
   cachette__redis_router *router;
   cachette__redis_node *node;
   cachette__redis_place place;
+  struct cachette__redis_removed *previous, *next;
 } removed;
+
+static void free_removed(removed *self) {
+  if (self->previous != NULL)
+    self->previous->next = self->next;
+  else
+    self->router->removed = self->next;
+  if (self->next != NULL) self->next->previous = self->previous;
+  free_place(&self->place);
+  cachette__free(self->node);
+  cachette__free(self);
+}
 
 static void on_node_closed(void *owner) {
   removed *self = owner;
   cachette__redis_router *router = self->router;
-  free_place(&self->place);
-  cachette__free(self->node);
-  cachette__free(self);
+  free_removed(self);
   router->released(router);
 }
 
@@ -213,7 +223,9 @@ void cachette__redis_places_sweep(cachette__redis_router *router) {
     }
     removed *self = cachette__malloc(sizeof *self);
     if (self == NULL) continue; /* the next time */
-    *self = (removed){router, place->node, *place};
+    *self = (removed){router, place->node, *place, NULL, router->removed};
+    if (self->next != NULL) self->next->previous = self;
+    router->removed = self;
     if (is_needed) { /* a seed: only its connection is closed */
       self->place = (cachette__redis_place){.in_use = false};
       place->node = NULL;
@@ -238,6 +250,10 @@ void cachette__redis_places_close(cachette__redis_router *router, bool forked) {
     if (node == NULL) continue;
     cachette__redis_node_close(node, forked, on_last_closed, node);
     if (forked) cachette__free(node);
+  }
+  while (forked && router->removed != NULL) {
+    cachette__free(router->removed->node->pipeline.ring); /* a loop that does not run here has it */
+    free_removed(router->removed);
   }
 }
 

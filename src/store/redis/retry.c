@@ -26,7 +26,8 @@
 static bool needs_resend(const cachette__redis_request *request, size_t item) {
   const cachette_op *op = request->op;
   if (op->verb == CACHETTE_INCREMENT)
-    return item >= request->item && cachette__redis_includes(request, item);
+    return item >= cachette__redis_counter_first_undone(request) &&
+           cachette__redis_includes(request, item);
   return op->items[item].status == CACHETTE__REDIS_RESEND;
 }
 

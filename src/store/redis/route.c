@@ -112,15 +112,16 @@ cachette__redis_route cachette__redis_route_primary(cachette__redis_router *rout
 }
 
 /* Returns the place of an ASK if it is still there. */
-static size_t asked_place(const cachette__redis_router *router, const cachette_item *item) {
-  size_t place = (size_t)(CACHETTE__REDIS_ASK - item->status);
+static size_t asked_place(const cachette__redis_router *router, int status) {
+  size_t place = (size_t)(CACHETTE__REDIS_ASK - status);
   return place < router->place_count && router->places[place].in_use ? place : NO_PLACE;
 }
 
 cachette__redis_route cachette__redis_route_item(cachette__redis_router *router,
                                                  const cachette_op *op, const cachette_item *item) {
-  if (item->status <= CACHETTE__REDIS_ASK) {
-    size_t place = asked_place(router, item);
+  int status = cachette__redis_uncounted(item->status);
+  if (status <= CACHETTE__REDIS_ASK) {
+    size_t place = asked_place(router, status);
     if (place != NO_PLACE && cachette__redis_place_is_up(router, place))
       return (cachette__redis_route){.place = place, .asking = true};
   }

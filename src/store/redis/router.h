@@ -23,6 +23,7 @@
  *     router.c                 the router's life, and which way an op goes
  *     cluster/refresh.c        asks the servers for the map of the slots
  *     clear.c                  clears by pattern
+ *     batch.c                  finds and deletes keys with the same beginning, on one server
  *     fanout.c                 ops on several nodes, or that need several tries
  *     redirect.c               what an error reply means for the map and for the item
  *     route.c                  which place an item goes to
@@ -78,7 +79,8 @@ struct cachette__redis_router {
   enum cachette__redis_mode mode;
   cachette__redis_node *plain; /* PLAIN: the node of all keys */
 
-  cachette__redis_place *places; /* [count] of `capacity` entries */
+  cachette__redis_place *places;           /* [count] of `capacity` entries */
+  struct cachette__redis_removed *removed; /* a list of nodes that are being closed */
   size_t place_count, place_capacity;
   size_t turn; /* for taking turns between replicas */
 
@@ -210,6 +212,7 @@ typedef struct cachette__redis_route {
   bool asking;    /* the place takes it only after ASKING */
   bool probing;   /* its primary is down: if this replica takes it, it has taken over */
   bool waiting;   /* the place is down, and an attempt to connect to it has just started */
+  bool expiring;  /* only the TTL of a counter is to be set */
   bool is_futile; /* do not wait for a place */
 } cachette__redis_route;
 
@@ -237,6 +240,9 @@ void cachette__redis_route_promote(cachette__redis_router *router, size_t place)
 int cachette__redis_redirect(void *owner, cachette__redis_node *node, const char *command);
 
 /* ---- fanout.c ---- */
+
+/* A flag of a ping that waits: it starts after a pause, and ends when all primaries answer. */
+enum { CACHETTE__REDIS_PATIENT = 1 << 30 };
 
 /* Starts a fan-out for an op that is new. */
 void cachette__redis_fanout_start(cachette__redis_router *router, cachette_op *op);

@@ -264,6 +264,42 @@ static void waiting_ops_end_with_their_handle(void **state) {
   server_continue(cluster.nodes[primary].pid);
 }
 
+/* A clear, or a flush, waits for the replica that takes over from a dead primary. */
+static void check_clear(enum cachette_verb verb, const char *prefix) {
+  settle();
+  cachette *handle = open_cache(options_with("backend", "redis", "redis_url", cluster.nodes[1].url,
+                                             "timeout", "20", "key_prefix", prefix, NULL));
+  char key[3][32];
+  for (int i = 0; i < 3; i++) {
+    snprintf(key[i], sizeof key[i], "ns:{%s}", keys[i]);
+    put_text(handle, key[i], "value", 600000);
+  }
+  int dead = primary_of(0);
+  redis_cluster_wait(&cluster, dead == 0 ? 3 : 0, "KEYS *ns:{*", "ns:{");
+  redis_server_kill(&cluster.nodes[dead]);
+  for (int i = 0; i < 10; i++, usleep(10000)) /* so that the loss is known */
+    assert_true(has_text(handle, key[1], "value"));
+  struct probe probe;
+  int status = probe_run(handle, &probe, verb, "ns");
+  if (status < 0) fail_msg("%s", probe.error.message);
+  if (prefix != NULL) assert_int_equal(probe.op.number, 3);
+  for (int i = 0; i < 3; i++) assert_false(has_text(handle, key[i], "value"));
+  cachette_close(handle);
+  redis_cluster_restart(&cluster, dead);
+  wait_for_replica(dead);
+}
+
+static void a_clear_waits_for_the_replica_that_takes_over(void **state) {
+  (void)state;
+  check_clear(CACHETTE_CLEAR_NAMESPACE, "app:");
+}
+
+static void a_flush_waits_for_the_replica_that_takes_over(void **state) {
+  (void)state;
+  check_clear(CACHETTE_FLUSH, "app:");
+  check_clear(CACHETTE_FLUSH, NULL);
+}
+
 /* Returns how many GETs a node has executed. */
 static int count_gets(int node) {
   char reply[16384];
@@ -340,6 +376,8 @@ int main(void) {
       cmocka_unit_test(a_manual_failover_fails_no_op),
       cmocka_unit_test(cancelled_ops_give_no_wrong_answer),
       cmocka_unit_test(waiting_ops_end_with_their_handle),
+      cmocka_unit_test(a_clear_waits_for_the_replica_that_takes_over),
+      cmocka_unit_test(a_flush_waits_for_the_replica_that_takes_over),
       cmocka_unit_test(a_primary_that_hangs_is_replaced),
       cmocka_unit_test(a_shard_that_is_down_fails_at_once),
   };

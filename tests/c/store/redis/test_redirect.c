@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "nomem.h"
 #include "peer.h"
 #include "support.h"
 
@@ -112,6 +113,7 @@ static cachette *handle;
 static int start_nodes(void **state) {
   (void)state;
   step = 0;
+  handle = NULL;
   for (int i = 0; i < NODES; i++) {
     memset(&nodes[i], 0, sizeof nodes[i]);
     peer_start(&nodes[i].peer, serve);
@@ -235,6 +237,57 @@ static void exec_may_be_redirected(void **state) {
   assert_int_equal(nodes[0].opened, 1);
 }
 
+/* Without transactions, a counter that has just expired gets its TTL in a step of its own. The
+ * server with its slot changes at the command `moved_at`, which is redirected by `redirection`. */
+static const char *moved_at, *redirection;
+
+static void reply_moved_counter(struct node *node, const struct command *command, char *reply) {
+  static bool counted;
+  static int expiries;
+  if (step == 0) counted = false, expiries = 0, step = 1;
+  if (is(command, "EXEC"))
+    snprintf(reply, REPLY, "-ERR unknown command\r\n");
+  else if (is(command, "SET"))
+    snprintf(reply, REPLY, "$-1\r\n");
+  else if (counted && index_of(node) == 0 && is(command, moved_at))
+    snprintf(reply, REPLY, "-%s 12539 127.0.0.1:%d\r\n", redirection, port(1));
+  else if (is(command, "PTTL"))
+    snprintf(reply, REPLY, ":%d\r\n", counted ? -1 : -2);
+  else if (is(command, "INCRBY"))
+    snprintf(reply, REPLY, ":%d\r\n", counted ? 10 : 5), counted = true;
+  else if (is(command, "PEXPIRE"))
+    snprintf(reply, REPLY, ":1\r\n"), expiries += index_of(node) == 1;
+  if (expiries > 0) step = 2;
+}
+
+static void check_moved_counter(const char *at, const char *word) {
+  script = reply_moved_counter;
+  moved_at = at;
+  redirection = word;
+  open_first("30");
+  int64_t sum = 0;
+  cachette_error error;
+  int status = increment(handle, "key", 5, &sum, &error);
+  if (status < 0) fail_msg("%s", error.message);
+  assert_int_equal(sum, 5);
+  assert_int_equal(step, 2);
+}
+
+static void a_counter_gets_its_ttl_if_its_slot_moves_meanwhile(void **state) {
+  (void)state;
+  check_moved_counter("PTTL", "MOVED");
+}
+
+static void a_counter_gets_its_ttl_if_it_moves_when_that_is_set(void **state) {
+  (void)state;
+  check_moved_counter("PEXPIRE", "MOVED");
+}
+
+static void a_counter_gets_its_ttl_from_the_server_that_imports_it(void **state) {
+  (void)state;
+  check_moved_counter("PEXPIRE", "ASK");
+}
+
 /* ---- Refusals ---- */
 
 static void reply_refusals(struct node *node, const struct command *command, char *reply) {
@@ -337,6 +390,160 @@ static void without_a_map_ops_fail_with_the_reason(void **state) {
   assert_non_null(strstr(probe.error.message, "127.0.0.1:"));
 }
 
+/* At first all nodes share the slots; after step 1 the last one has them all. */
+static void reply_fewer(struct node *node, const struct command *command, char *reply) {
+  static const int all[] = {0, 1, 2}, last[] = {2};
+  (void)node;
+  if (is(command, "CLUSTER") && step == 0) write_map(reply, "127.0.0.1", all, 3, 16383);
+  if (is(command, "CLUSTER") && step > 0) write_map(reply, "127.0.0.1", last, 1, 16383);
+  if (is(command, "GET") && step == 1) {
+    step++;
+    snprintf(reply, REPLY, "-CLUSTERDOWN The cluster is down\r\n");
+  }
+}
+
+/* What a child cannot free: two connections that the loop of its parent is closing, and what is
+ * created once. */
+enum { LEFT = 8 };
+
+struct closing {
+  cachette_options *options;
+  long blocks; /* that there were before */
+};
+
+static void close_and_count(void *data) {
+  struct closing *self = data;
+  cachette_close(handle);
+  cachette_options_free(self->options);
+  child_assert(failing_allocator_live() - self->blocks <= LEFT);
+}
+
+/* Another handle finds out that nodes are gone, so that this one removes them at its next op. */
+static void a_child_frees_a_node_that_its_parent_is_closing(void **state) {
+  (void)state;
+  char url[64];
+  struct closing closing = {NULL, failing_allocator_live()};
+  script = reply_fewer;
+  snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%d", port(0));
+  cachette_options *options =
+      options_with("backend", "redis", "redis_url", url, "timeout", "10", NULL);
+  cachette *other = NULL;
+  assert_int_equal(cachette_open(options, &other, NULL), CACHETTE_OK);
+  assert_int_equal(cachette_open(options, &handle, NULL), CACHETTE_OK);
+  assert_true(has_text(handle, "c", "value"));
+  assert_true(has_text(other, "a", "value"));
+  step = 1;
+  for (bool asked = false; !asked;) {
+    assert_true(has_text(other, "a", "value"));
+    pthread_mutex_lock(&lock);
+    asked = nodes[2].slots_asked > 0;
+    pthread_mutex_unlock(&lock);
+  }
+  assert_true(has_text(other, "a", "value")); /* after the map, on the same connection */
+  cachette_close(other);
+  closing.options = options;
+  struct probe probe;
+  probe_init(&probe, CACHETTE_FETCH, "c");
+  probe_submit(handle, &probe);
+  run_in_child(close_and_count, &closing);
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  cachette_op_deinit(&probe.op);
+  cachette_options_free(options);
+}
+
+/* ---- Clears ---- */
+
+/* Returns whether a command has a word. */
+static bool has(const struct command *command, const char *word) {
+  for (int i = 1; i < command->count; i++)
+    if (strcmp(command->words[i], word) == 0) return true;
+  return false;
+}
+
+/* The first node lists a key that it redirects. So the second one has gained a slot meanwhile, with
+ * a key that nobody has listed yet. */
+static void reply_scans(struct node *node, const struct command *command, char *reply) {
+  static const char *const keys[] = {"ns:1", "ns:2"};
+  int index = index_of(node);
+  if (is(command, "SCAN") && index < 2)
+    snprintf(reply, REPLY, "*2\r\n$1\r\n0\r\n*1\r\n$4\r\n%s\r\n", keys[index]);
+  else if (is(command, "UNLINK") && index == 0)
+    snprintf(reply, REPLY, "-MOVED 14076 127.0.0.1:%d\r\n", port(1));
+  else if (is(command, "UNLINK"))
+    snprintf(reply, REPLY, ":1\r\n"), step |= has(command, "ns:1") ? 1 : 2;
+}
+
+static void a_node_that_gains_slots_during_a_clear_is_scanned_too(void **state) {
+  (void)state;
+  script = reply_scans;
+  open_first("30");
+  struct probe probe;
+  int status = probe_run(handle, &probe, CACHETTE_CLEAR_NAMESPACE, "ns");
+  if (status < 0) fail_msg("%s", probe.error.message);
+  assert_int_equal(probe.op.number, 2);
+  assert_int_equal(step, 3);
+}
+
+/* ---- Out of memory ---- */
+
+/* The first node redirects to the second one, which is handing the slot over to the third one. */
+static void reply_both(struct node *node, const struct command *command, char *reply) {
+  static bool asking, in_multi[NODES], queued;
+  int index = index_of(node);
+  int slot = has(command, "ns:1") ? 14076 : has(command, "ns:2") ? 1695 : 12539;
+  bool is_keyed = is(command, "GET") || is(command, "INCRBY") || is(command, "UNLINK");
+  if (is(command, "HELLO")) {
+    in_multi[index] = false;
+  } else if (is(command, "SCAN")) {
+    reply_scans(node, command, reply);
+  } else if (is(command, "MULTI")) {
+    in_multi[index] = true, queued = false;
+  } else if (is(command, "EXEC")) {
+    const char *text = !in_multi[index] ? "-ERR EXEC without MULTI"
+                       : !queued        ? "*0"
+                                        : "*2\r\n+OK\r\n:5";
+    snprintf(reply, REPLY, "%s\r\n", in_multi[index] && queued && index < 2 ? "-EXECABORT" : text);
+    in_multi[index] = false;
+  } else if (is_keyed && index == 0) {
+    queued = in_multi[0];
+    snprintf(reply, REPLY, "-MOVED %d 127.0.0.1:%d\r\n", slot, port(1));
+  } else if (is_keyed && index == 1) {
+    queued = in_multi[1];
+    snprintf(reply, REPLY, "-ASK %d 127.0.0.1:%d\r\n", slot, port(2));
+  } else if (is_keyed && in_multi[2]) {
+    queued = true;
+    snprintf(reply, REPLY, "+QUEUED\r\n");
+  } else if (is(command, "SET") && in_multi[index]) {
+    snprintf(reply, REPLY, "+QUEUED\r\n");
+  } else if (is(command, "GET")) {
+    must(asking);
+    snprintf(reply, REPLY, "$%zu\r\n%s\r\n", strlen(NOMEM_VALUE), NOMEM_VALUE);
+  } else if (is_keyed) {
+    snprintf(reply, REPLY, ":1\r\n");
+  }
+  if (index == 2) asking = is(command, "ASKING");
+}
+
+static void each_failing_allocation_is_handled(void **state) {
+  (void)state;
+  static const struct nomem_call calls[] = {
+      {CACHETTE_FETCH, .keys = {"key"}},
+      {CACHETTE_INCREMENT, .keys = {"key"}, .amount = 5},
+      {CACHETTE_CLEAR_NAMESPACE, .keys = {"ns"}},
+  };
+  char url[64];
+  script = reply_both;
+  snprintf(url, sizeof url, "redis://127.0.0.1:%d", port(0));
+  cachette_options *options =
+      options_with("backend", "redis", "redis_url", url, "timeout", "5", NULL);
+  struct nomem_store store = {
+      options, calls, LENGTH(calls), {CACHETTE_EUNAVAILABLE, CACHETTE_EBACKEND}};
+  assert_int_equal(nomem_use_store(&store), 0);
+  assert_true(nomem_each(nomem_use_store, &store) > 40);
+  cachette_options_free(options);
+  handle = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_nodes, stop_nodes)
 
 int main(void) {
@@ -346,11 +553,18 @@ int main(void) {
       TEST(a_redirection_without_a_host_means_the_same_host),
       TEST(redirections_that_are_not_valid_are_tried_again),
       TEST(exec_may_be_redirected),
+      TEST(a_counter_gets_its_ttl_if_its_slot_moves_meanwhile),
+      TEST(a_counter_gets_its_ttl_if_it_moves_when_that_is_set),
+      TEST(a_counter_gets_its_ttl_from_the_server_that_imports_it),
       TEST(temporary_refusals_are_tried_again),
       TEST(at_the_deadline_the_reason_names_the_node),
       TEST(a_null_host_is_the_node_that_was_asked),
       TEST(an_empty_map_or_half_a_map_replaces_no_good_one),
       TEST(without_a_map_ops_fail_with_the_reason),
+      TEST(a_child_frees_a_node_that_its_parent_is_closing),
+      TEST(a_node_that_gains_slots_during_a_clear_is_scanned_too),
+      TEST(each_failing_allocation_is_handled),
   };
+  failing_allocator_install();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
