@@ -8,6 +8,7 @@
  * again, until the op times out. A key that is put during the clear may or may not be removed.
  * https://github.com/memcached/memcached/blob/master/doc/protocol.txt
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "../../base/alloc.h"
@@ -280,6 +281,24 @@ static void take_error(cachette__mc_clear *clear, cachette_slice line) {
   fail_later(clear, code, message);
 }
 
+/* The server does not list its keys: it does not know the command, as Amazon's serverless caches,
+ * or it was started with -X or without the crawler. */
+static void take_refusal(cachette__mc_clear *clear, cachette_slice line) {
+  char message[256], text[40];
+  bool flush = clear->part->fanout->verb == CACHETTE_FLUSH;
+  if (cachette__begins(line, 0, cachette_str("SERVER_ERROR"))) {
+    take_error(clear, line);
+    return;
+  }
+  cachette__key_text(line, text, sizeof text);
+  snprintf(message, sizeof message,
+           "%.80s cannot %s: it does not list its keys, and answers \"lru_crawler metadump\" with "
+           "%s.",
+           clear->part->node->pipeline.name,
+           flush ? "clear the keys with the \"key_prefix\"" : "clear a namespace", text);
+  fail_later(clear, CACHETTE_EUNSUPPORTED, message);
+}
+
 static void take_deleted(cachette__mc_clear *clear, const cachette__meta_token *token) {
   key_head head;
   memcpy(&head, clear->keys.data + clear->keys.begin, sizeof head);
@@ -299,7 +318,7 @@ bool cachette__mc_clear_take(cachette__mc_clear *clear, const cachette__meta_tok
   if (clear->deleting) {
     take_deleted(clear, token);
   } else if (token->type == CACHETTE__META_ERROR) {
-    take_error(clear, token->line);
+    take_refusal(clear, token->line);
   } else if (cachette__begins(token->line, 0, cachette_str("BUSY"))) {
     clear->busy = true;
   } else if (!cachette__begins(token->line, 0, cachette_str("END"))) {

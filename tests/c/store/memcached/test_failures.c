@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "memcached_cluster.h"
+#include "peer.h"
 #include "server.h"
 
 static void a_server_that_is_down_fails_only_its_keys(void **state) {
@@ -107,6 +108,55 @@ static void a_server_is_not_closed_for_the_silence_of_another(void **state) {
   cachette_close(handle);
 }
 
+/* ---- Servers that do not list their keys ---- */
+
+static void expect_no_clear(const char *host, const char *line) {
+  struct probe probe;
+  for (int with_prefix = 0; with_prefix < 2; with_prefix++) {
+    cachette *handle = open_on(host, "key_prefix", with_prefix ? "app:" : NULL);
+    enum cachette_verb verb = with_prefix ? CACHETTE_FLUSH : CACHETTE_CLEAR_NAMESPACE;
+    for (int i = 0; i < 2; i++) {
+      assert_int_equal(probe_run(handle, &probe, verb, "ns"), CACHETTE_EUNSUPPORTED);
+      assert_non_null(strstr(probe.error.message, host));
+      assert_non_null(strstr(probe.error.message, with_prefix ? "cannot clear the keys with the"
+                                                              : "cannot clear a namespace"));
+      if (strstr(probe.error.message, line) == NULL) fail_msg("%s", probe.error.message);
+    }
+    cachette_close(handle);
+  }
+}
+
+/* Amazon's serverless caches do not know the command. */
+static void serve_without_crawler(peer *self, int fd) {
+  char line[256];
+  size_t size = 0;
+  (void)self;
+  while (size < sizeof line && recv(fd, &line[size], 1, 0) == 1) {
+    if (line[size++] != '\n') continue;
+    const char *reply = strncmp(line, "version", 7) == 0 ? "VERSION 1.6.22\r\n" : "ERROR\r\n";
+    if (!peer_write(fd, reply, strlen(reply))) return;
+    size = 0;
+  }
+}
+
+static void a_server_without_the_crawler_refuses_to_clear_with_the_reason(void **state) {
+  (void)state;
+  peer serverless;
+  char host[32];
+  peer_start(&serverless, serve_without_crawler);
+  snprintf(host, sizeof host, "127.0.0.1:%u", serverless.port);
+  expect_no_clear(host, "answers \"lru_crawler metadump\" with ERROR.");
+  peer_stop(&serverless);
+  static const char *const settings[][3] = {{"-X", NULL}, {"-o", "no_lru_crawler", NULL}};
+  static const char *const lines[] = {"metadump not allowed", "lru crawler disabled"};
+  for (size_t i = 0; i < LENGTH(settings); i++) {
+    struct memcached_server server;
+    memcached_server_start(&server, settings[i]);
+    expect_no_clear(server.host, lines[i]);
+    memcached_server_kill(&server);
+  }
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, cluster_empty)
 
 int main(void) {
@@ -114,6 +164,7 @@ int main(void) {
       TEST(a_server_that_is_down_fails_only_its_keys),
       TEST(a_server_that_hangs_delays_ops_by_one_timeout_only),
       TEST(a_server_is_not_closed_for_the_silence_of_another),
+      TEST(a_server_without_the_crawler_refuses_to_clear_with_the_reason),
   };
   return cmocka_run_group_tests(tests, cluster_start, cluster_kill);
 }
