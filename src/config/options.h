@@ -78,6 +78,8 @@
     "Authentication with memcached; auto is ascii with a user name, none without")                 \
   X(memcached_tls, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                        \
     "TLS connections to memcached, configured by the tls_* options")                               \
+  X(memcached_discovery, BOOLEAN, "false", NULL, 0, 1, "", SHOWN,                                  \
+    "Whether memcached_host is a configuration endpoint, which is asked for the servers")          \
   X(table_name, STRING, "cachette", NULL, 0, 0, "mongodb|dynamodb", SHOWN,                         \
     "DynamoDB table or MongoDB collection for the entries")                                        \
   X(region, STRING, NULL, NULL, 0, 0, "", SHOWN,                                                   \

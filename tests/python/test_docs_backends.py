@@ -169,12 +169,19 @@ def refusals_of_redis(server: RedisServer, new_client: Callable[..., Any]) -> Wa
 
 @contextlib.contextmanager
 def memcached(tmp_path: pathlib.Path) -> Iterator[Ways]:
-  with MemcachedServer() as server:
+  with MemcachedServer() as server, MemcachedServer('-X') as silent:
     cache = new_cache(backend='memcached', memcached_host=server.host, timeout=0.5)
+    no_list = new_cache(backend='memcached', memcached_host=silent.host)
+    discovery: Dict[str, Any] = {'backend': 'memcached', 'memcached_discovery': True}
+    no_endpoint = new_cache(**discovery, memcached_host=server.host)
+    down = new_cache(**discovery, memcached_host='127.0.0.1:1')
     yield {
       **server_errors(server, cache),
       'the value is too large': lambda: put_too_much(cache, 2_000_000),
       'the namespace is too long to be cleared': lambda: cache.clear(namespace='n' * 121),
+      'the endpoint does not announce servers': lambda: no_endpoint.fetch('key'),
+      'the endpoint is down': lambda: down.fetch('key'),
+      'the server does not list its keys': lambda: no_list.clear(namespace='ns'),
       **tls_mistakes(server, tmp_path, memcached_with),
     }
 

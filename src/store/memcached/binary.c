@@ -215,7 +215,8 @@ int cachette__binary_read(cachette__binary *parser, cachette_slice bytes, size_t
   token->has_opaque = true;
   token->opaque = (uint32_t)get(text + 12, 4);
   token->cas = get(text + 16, 8);
-  bool is_get = head.verb == CACHETTE__BINARY_GET || head.verb == CACHETTE__BINARY_TOUCH_GET;
+  bool is_get = head.verb == CACHETTE__BINARY_GET || head.verb == CACHETTE__BINARY_TOUCH_GET ||
+                head.verb == CACHETTE__BINARY_CONFIG;
   if (is_get && head.status == STATUS_OK)
     return begin_value(parser, &head, bytes, used, token, reason);
   if (head.body > CACHETTE__BINARY_BODY_MAX) return fail(reason, "an answer is too long");

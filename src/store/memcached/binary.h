@@ -23,7 +23,8 @@ enum cachette__binary_verb {
   CACHETTE__BINARY_NOOP = 0x0a,
   CACHETTE__BINARY_STAT = 0x10,
   CACHETTE__BINARY_TOUCH_GET = 0x1d, /* sets the expiry, and replies as GET does */
-  CACHETTE__BINARY_AUTH = 0x21
+  CACHETTE__BINARY_AUTH = 0x21,
+  CACHETTE__BINARY_CONFIG = 0x60 /* of ElastiCache; replies as GET does */
 };
 
 enum {

@@ -178,12 +178,17 @@ static bool encode_part(cachette__mc_part *part) {
   return true;
 }
 
+static bool encode_config(cachette__mc_node *node) {
+  return cachette__mc_encode_line(node, "config get cluster");
+}
+
 const cachette__mc_protocol cachette__mc_text_protocol = {
     .read = read_token,
     .encode_login = encode_login,
     .encode_setup = encode_setup,
     .after_login = CACHETTE__MC_VERSION,
     .encode = encode_part,
+    .encode_config = encode_config,
     .encode_read = encode_read,
     .encode_write = encode_write,
 };

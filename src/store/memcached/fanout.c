@@ -8,18 +8,18 @@
 
 /* ---- Dividing ---- */
 
-static size_t find_node(const cachette__memcached_settings *settings, cachette_slice key) {
+static size_t find_node(const cachette__mc_fanout *fanout, cachette_slice key) {
   cachette__memcached_key made;
-  if (settings->hosts.count == 1) return 0;
-  cachette__memcached_key_make(settings->prefix, key, &made);
-  return cachette__memcached_choose(&settings->hosts, (cachette_slice){made.raw, made.size});
+  if (fanout->part_count == 1) return 0;
+  cachette__memcached_key_make(fanout->store->settings->prefix, key, &made);
+  return cachette__memcached_choose(fanout->list->hosts, (cachette_slice){made.raw, made.size});
 }
 
 /* Sorts the items by node. `order` and `nodes` have space for one entry per item. */
 static void divide(cachette__mc_fanout *fanout, size_t *order, size_t *nodes) {
   const cachette_op *op = fanout->op;
   for (size_t i = 0; i < op->count; i++) {
-    nodes[i] = find_node(fanout->store->settings, op->items[i].key);
+    nodes[i] = find_node(fanout, op->items[i].key);
     fanout->parts[nodes[i]].count++;
   }
   for (size_t i = 0; i < fanout->part_count; i++) {
@@ -34,20 +34,24 @@ static void divide(cachette__mc_fanout *fanout, size_t *order, size_t *nodes) {
 }
 
 cachette__mc_fanout *cachette__mc_fanout_new(cachette__memcached *store, cachette_op *op,
-                                             cachette__mc_node **nodes) {
+                                             bool clears) {
+  cachette__mc_list *list = store->list;
   bool everywhere = !cachette__has_items(op->verb) || op->verb == CACHETTE_CLEAR_NAMESPACE;
-  size_t count = everywhere ? 0 : op->count, parts = store->settings->hosts.count;
+  size_t count = everywhere ? 0 : op->count, parts = list->hosts->count;
   size_t head = sizeof(cachette__mc_fanout) + parts * sizeof(cachette__mc_part);
   cachette__mc_fanout *fanout = cachette__malloc(head + 2 * count * sizeof(size_t));
   if (fanout == NULL) return NULL;
+  list->references++;
   *fanout = (cachette__mc_fanout){.store = store,
+                                  .list = list,
                                   .op = op,
                                   .verb = op->verb,
                                   .everywhere = everywhere,
                                   .references = 1,
                                   .part_count = parts};
   for (size_t i = 0; i < parts; i++)
-    fanout->parts[i] = (cachette__mc_part){.fanout = fanout, .node = nodes[i]};
+    fanout->parts[i] =
+        (cachette__mc_part){.fanout = fanout, .node = list->nodes[clears ? parts + i : i]};
   size_t *order = (size_t *)((char *)fanout + head);
   if (count > 0) divide(fanout, order, order + count);
   return fanout;
@@ -137,6 +141,7 @@ void cachette__mc_fanout_release(cachette__mc_fanout *fanout) {
     cachette__mc_touched_free(&fanout->parts[i]);
     cachette__free(fanout->parts[i].counters);
   }
+  cachette__mc_list_release(fanout->list);
   cachette__free(fanout);
   if (op != NULL) cachette__op_complete(op, status);
 }

@@ -35,10 +35,11 @@ static unsigned read_number(const char **at, const char *end, unsigned max) {
   return *at > begin && number <= max ? number : 0;
 }
 
-static bool is_name(const char *text, size_t size) {
-  for (size_t i = 0; i < size; i++)
+bool cachette__memcached_is_name(cachette_slice name) {
+  const char *text = name.data;
+  for (size_t i = 0; i < name.size; i++)
     if ((unsigned char)text[i] <= ' ' || strchr("/?#@[]%", text[i]) != NULL) return false;
-  return size > 0;
+  return name.size > 0;
 }
 
 /* Reads what follows a host: nothing, a port, or a port and a weight. */
@@ -76,7 +77,7 @@ static const char *read_host(const char *text, size_t size, cachette__memcached_
   }
   size_t length = (size_t)(after - name);
   if (memchr(text, '/', size) != NULL) return "it must not be a URL: remove the scheme and //";
-  if (!is_name(name, length)) return "it has no host";
+  if (!cachette__memcached_is_name((cachette_slice){name, length})) return "it has no host";
   const char *problem = read_tail(after + (*text == '['), end, host);
   if (problem != NULL) return problem;
   host->host = cachette__strndup(name, length);
@@ -129,39 +130,86 @@ static bool is_listed(const cachette__memcached_hosts *hosts, uint64_t hash) {
   return false;
 }
 
-int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts *hosts,
+cachette__memcached_hosts *cachette__memcached_hosts_new(size_t capacity) {
+  cachette__memcached_hosts *hosts =
+      cachette__calloc(1, sizeof *hosts + capacity * sizeof *hosts->list);
+  if (hosts != NULL) atomic_init(&hosts->references, 1);
+  return hosts;
+}
+
+bool cachette__memcached_hosts_add(cachette__memcached_hosts *hosts, cachette_slice name,
+                                   cachette_slice address, uint16_t port) {
+  cachette__memcached_host *host = &hosts->list[hosts->count];
+  *host = (cachette__memcached_host){.port = port, .weight = 1};
+  host->host = cachette__strndup(name.data, name.size);
+  if (host->host == NULL) return false;
+  host->hash = hash_name(host);
+  if (is_listed(hosts, host->hash)) {
+    cachette__free(host->host);
+    return true;
+  }
+  hosts->count++; /* from now on it is released with the others */
+  if (address.size == 0) return true;
+  host->address = cachette__strndup(address.data, address.size);
+  return host->address != NULL;
+}
+
+cachette__memcached_hosts *cachette__memcached_hosts_retain(cachette__memcached_hosts *hosts) {
+  if (hosts != NULL) atomic_fetch_add_explicit(&hosts->references, 1, memory_order_relaxed);
+  return hosts;
+}
+
+void cachette__memcached_hosts_release(cachette__memcached_hosts *hosts) {
+  if (hosts == NULL) return;
+  if (atomic_fetch_sub_explicit(&hosts->references, 1, memory_order_acq_rel) > 1) return;
+  for (size_t i = 0; i < hosts->count; i++) {
+    cachette__free(hosts->list[i].host);
+    cachette__free(hosts->list[i].address);
+    cachette__free(hosts->list[i].path);
+  }
+  cachette__free(hosts);
+}
+
+static bool is_same(const char *one, const char *other) {
+  return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+bool cachette__memcached_host_equals(const cachette__memcached_host *one,
+                                     const cachette__memcached_host *other) {
+  return one->hash == other->hash && one->port == other->port && is_same(one->host, other->host) &&
+         is_same(one->address, other->address) && is_same(one->path, other->path);
+}
+
+/* Reads one server and adds it. Returns the same as read_host(). */
+static const char *add_host(cachette__memcached_hosts *hosts, const char *text, size_t size) {
+  cachette__memcached_host *host = &hosts->list[hosts->count];
+  const char *problem = read_host(text, size, host);
+  if (problem != NULL) return problem;
+  host->hash = hash_name(host);
+  bool is_double = is_listed(hosts, host->hash);
+  hosts->count++;
+  return is_double ? "a server is listed twice" : NULL;
+}
+
+int cachette__memcached_hosts_parse(const char *text, cachette__memcached_hosts **hosts,
                                     cachette_error *error) {
   size_t capacity = 1;
   for (const char *at = text; *at != '\0'; at++) capacity += *at == ',';
-  *hosts = (cachette__memcached_hosts){.list = cachette__calloc(capacity, sizeof *hosts->list)};
-  if (hosts->list == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  cachette__memcached_hosts *result = cachette__memcached_hosts_new(capacity);
+  if (result == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   for (const char *at = text;; at++) {
     while (*at == ' ') at++;
     size_t size = strcspn(at, ","), length = size;
     while (length > 0 && at[length - 1] == ' ') length--;
-    cachette__memcached_host *host = &hosts->list[hosts->count];
-    const char *problem = read_host(at, length, host);
-    if (problem == NULL) {
-      host->hash = hash_name(host);
-      if (is_listed(hosts, host->hash)) problem = "a server is listed twice";
-      hosts->count++;
-    }
+    const char *problem = add_host(result, at, length);
     if (problem != NULL) {
-      int code = *problem == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
-                                  : fail(text, at, length, problem, error);
-      cachette__memcached_hosts_deinit(hosts);
-      return code;
+      cachette__memcached_hosts_release(result);
+      return *problem == '\0' ? cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL)
+                              : fail(text, at, length, problem, error);
     }
     at += size;
-    if (*at == '\0') return CACHETTE_OK;
+    if (*at != '\0') continue;
+    *hosts = result;
+    return CACHETTE_OK;
   }
-}
-
-void cachette__memcached_hosts_deinit(cachette__memcached_hosts *hosts) {
-  for (size_t i = 0; i < hosts->count; i++) {
-    cachette__free(hosts->list[i].host);
-    cachette__free(hosts->list[i].path);
-  }
-  cachette__free(hosts->list);
-  *hosts = (cachette__memcached_hosts){.list = NULL};
 }

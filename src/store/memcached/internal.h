@@ -9,6 +9,8 @@
  * A file calls only those below it:
  *
  *     memcached.c             the vtable: open, submit, detach, close
+ *     discovery.c             asks the endpoints for the servers; ops that wait for the first list
+ *     nodes.c                 makes the nodes of a list of servers
  *     node.c                  one server: the callbacks of its pipeline
  *     handshake.c             the first commands on a new connection
  *     replies.c               replies become results
@@ -19,7 +21,10 @@
  *     touch.c                 the second round of a touch under SASL
  *     errors.c                a server's error becomes ours
  *     fanout.c                the parts of an op, and its failures
+ *     list.c                  references to nodes, and their end
  *     settings.c              the options
+ *     published.c             the list of servers that handles share
+ *     cluster_config.c        the parser of a list of servers
  *     binary.c  meta.c        parsers of the two protocols
  *     key.c  hosts.c          keys on the wire; which server has a key
  */
@@ -29,24 +34,29 @@
 #include "../../net/pipeline.h"
 #include "../store.h"
 #include "binary.h"
+#include "cluster_config.h"
 #include "hosts.h"
 #include "key.h"
 #include "meta.h"
+#include "published.h"
 
 typedef struct cachette__memcached cachette__memcached;
 typedef struct cachette__mc_node cachette__mc_node;
 typedef struct cachette__mc_fanout cachette__mc_fanout;
 typedef struct cachette__mc_clear cachette__mc_clear;
+typedef struct cachette__mc_list cachette__mc_list;
+typedef struct cachette__mc_discovery cachette__mc_discovery;
 
 /* ---- settings.c ---- */
 
 /* The options of the store. Immutable after creation, so threads and handles may share it. */
 typedef struct cachette__memcached_settings {
   cachette__settings base;
-  cachette__memcached_hosts hosts;
-  cachette__tls *tls;        /* NULL: no TLS */
-  char *username, *password; /* NULL: none */
-  bool sasl;                 /* authenticate by SASL, and speak the binary protocol */
+  cachette__memcached_hosts *hosts;  /* the servers; or the endpoints, if `published` is not NULL */
+  cachette__mc_published *published; /* the servers that were discovered; NULL: no discovery */
+  cachette__tls *tls;                /* NULL: no TLS */
+  char *username, *password;         /* NULL: none */
+  bool sasl;                         /* authenticate by SASL, and speak the binary protocol */
   char *key_prefix;
   cachette_slice prefix; /* the same; empty: none */
   int64_t timeout_ms, connect_timeout_ms;
@@ -58,6 +68,36 @@ int cachette__memcached_settings_new(const cachette_options *options, cachette__
 
 /* Warns if a TLS file is given but not used. The vtable's `warn`. */
 bool cachette__memcached_warn(const cachette_options *options, cachette_error *warning);
+
+/* ---- list.c ---- */
+
+/* The nodes of a list of servers. Immutable, so that an op keeps its nodes while the store gets
+ * others. A node closes when no list has it any more. */
+struct cachette__mc_list {
+  cachette__memcached *store;
+  size_t references;
+  cachette__memcached_hosts *hosts;
+  cachette__mc_node *nodes[]; /* one for each host, then one more for each host, for clears */
+};
+
+/* Drops a reference to a list; the last one frees it, and drops its references to nodes. NULL is
+ * allowed. */
+void cachette__mc_list_release(cachette__mc_list *list);
+
+/* Drops a reference to a node. The last one closes it: requests in its pipeline fail. */
+void cachette__mc_node_release(cachette__mc_node *node);
+
+/* Frees a node whose pipeline is closed, or was never started. */
+void cachette__mc_node_free(cachette__mc_node *node);
+
+/* Closes all nodes of a store that is being closed. */
+void cachette__mc_nodes_close(cachette__memcached *store, bool forked);
+
+/* A libuv handle, or a node, is closed. The last one frees the store. */
+void cachette__mc_handle_closed(cachette__memcached *store);
+
+/* Frees a store without open handles. */
+void cachette__mc_store_free(cachette__memcached *store);
 
 /* ---- fanout.c ---- */
 
@@ -113,6 +153,7 @@ typedef struct cachette__mc_part {
  * one for each request, one for each clear, and one while the op is being submitted. */
 struct cachette__mc_fanout {
   cachette__memcached *store;
+  cachette__mc_list *list;
   cachette_op *op; /* NULL: detached */
   enum cachette_verb verb;
   bool everywhere; /* the op goes to every node, regardless of its keys */
@@ -124,17 +165,28 @@ struct cachette__mc_fanout {
   cachette__mc_part parts[];
 };
 
-/* A request in the pipeline: the commands of a part. */
+/* A `config get cluster`. It must stay valid until a callback is called, which may close the node.
+ */
+typedef struct cachette__mc_question cachette__mc_question;
+struct cachette__mc_question {
+  cachette__cluster_config config; /* the reply */
+  void (*answered)(cachette__mc_question *question);
+  void (*failed)(cachette__mc_question *question, int code, const char *message);
+};
+
+/* A request in the pipeline: the commands of a part, or a question. Both NULL: it has failed. */
 typedef struct cachette__mc_request {
   cachette__request base;
-  cachette__mc_part *part; /* NULL: it has failed */
+  cachette__mc_part *part;
+  cachette__mc_question *question;
 } cachette__mc_request;
 
 _Static_assert(sizeof(cachette__mc_request) <= CACHETTE__PIPELINE_SLOT, "it fits into a slot");
 
-/* Creates the parts of an op. `nodes` has one node for each host. Returns NULL if out of memory. */
+/* Creates the parts of an op. `clears`: it needs the nodes for clears. Returns NULL if out of
+ * memory. */
 cachette__mc_fanout *cachette__mc_fanout_new(cachette__memcached *store, cachette_op *op,
-                                             cachette__mc_node **nodes);
+                                             bool clears);
 
 /* Releases a reference. The last one completes the op and frees the fan-out. */
 void cachette__mc_fanout_release(cachette__mc_fanout *fanout);
@@ -223,6 +275,9 @@ typedef struct cachette__mc_protocol {
 
   /* Encodes a part's commands; for an increment, those of the first round. */
   bool (*encode)(cachette__mc_part *part);
+
+  /* Encodes `config get cluster`. */
+  bool (*encode_config)(cachette__mc_node *node);
 
   /* Encode reading a counter, after creating it with 0 if `create` and it does not exist; and
    * writing a counter that was read. */
@@ -346,8 +401,15 @@ void cachette__mc_handshake_lost(cachette__mc_node *node, bool was_ready);
 
 struct cachette__mc_node {
   cachette__memcached *store;
+  cachette__memcached_hosts *hosts; /* a reference, since the target has its strings */
+  const cachette__memcached_host *host;
   const cachette__mc_protocol *protocol;
   cachette__target target;
+
+  size_t references;
+  bool is_open;                     /* its pipeline is initialized, and not being closed */
+  bool is_listed;                   /* it is in the list that the store uses */
+  cachette__mc_node *before, *next; /* in the store's list of all nodes */
 
   uint32_t next_command, next_reply; /* numbers, per connection */
   enum cachette__mc_step step;       /* of the handshake */
@@ -362,11 +424,51 @@ struct cachette__mc_node {
   cachette__pipeline pipeline;
 };
 
-/* Creates a node, without libuv handles until cachette__mc_node_start(). Returns NULL if out of
- * memory. Free it with cachette__free() after its pipeline is closed. */
+/* Creates a node for a host, with one reference. It has no libuv handles until
+ * cachette__mc_node_start(), which may be called again. Returns NULL if out of memory. */
 cachette__mc_node *cachette__mc_node_new(cachette__memcached *store,
-                                         const cachette__memcached_host *host);
+                                         cachette__memcached_hosts *hosts, size_t index);
 void cachette__mc_node_start(cachette__mc_node *node);
+
+/* Asks a node for the servers of its cluster. Call cachette__link_connect() first. Errors, with
+ * `*reason`: as cachette__pipeline_reserve(). */
+int cachette__mc_node_ask(cachette__mc_node *node, cachette__mc_question *question,
+                          const char **reason);
+
+/* ---- nodes.c ---- */
+
+/* Makes a list of the nodes of these hosts, without starting them. Servers that the store's list
+ * has already keep their nodes. Takes over the reference to `hosts`. Returns NULL if out of memory.
+ */
+cachette__mc_list *cachette__mc_list_new(cachette__memcached *store,
+                                         cachette__memcached_hosts *hosts);
+
+/* Starts the nodes of a list and uses it for all ops from now on. Takes over the reference. */
+void cachette__mc_list_use(cachette__memcached *store, cachette__mc_list *list);
+
+/* Writes a name for all of these servers to the store, for messages. */
+void cachette__mc_name_servers(cachette__memcached *store, const cachette__memcached_hosts *hosts);
+
+/* ---- discovery.c ---- */
+
+/* Starts to discover the servers. Returns false if out of memory. The store has a timer more then,
+ * but no list yet. */
+bool cachette__mc_discovery_start(cachette__memcached *store);
+void cachette__mc_discovery_close(cachette__mc_discovery *self, bool forked);
+
+/* Takes the servers that another handle has found. It is cheap. */
+void cachette__mc_discovery_catch_up(cachette__mc_discovery *self);
+
+/* Keeps an op until there is a list, or fails it. */
+void cachette__mc_discovery_wait(cachette__mc_discovery *self, cachette_op *op);
+
+/* Returns whether an op waits for the first list; and releases it. */
+bool cachette__mc_discovery_has(const cachette_op *op);
+void cachette__mc_discovery_detach(cachette__mc_discovery *self, cachette_op *op);
+
+/* Why an op waits; and the name of the endpoint that it waits for. */
+const cachette_error *cachette__mc_discovery_reason(cachette__mc_discovery *self);
+const char *cachette__mc_discovery_server(const cachette__mc_discovery *self);
 
 /* ---- memcached.c ---- */
 
@@ -375,11 +477,16 @@ struct cachette__memcached {
   uv_loop_t *loop;
   cachette__events *events;
   const cachette__memcached_settings *settings;
-  cachette__mc_node **nodes; /* one for each host, then one more for each host, for clears */
-  char name[160];            /* of the servers, for messages */
-  uv_timer_t timer;          /* runs while clears wait for a busy server */
+  cachette__mc_list *list;           /* NULL: not discovered yet */
+  cachette__mc_node *nodes;          /* all that are not freed, also those that are in no list */
+  cachette__mc_discovery *discovery; /* NULL: the options list the servers */
+  void (*submit)(cachette__memcached *store, cachette_op *op); /* for ops that waited */
+  void (*node_lost)(cachette__mc_discovery *discovery);        /* for node.c */
+  char name[160];                                              /* of the servers, for messages */
+  uv_timer_t timer; /* runs while clears wait for a busy server */
   cachette__mc_clear *waiting;
-  size_t open_handles;
+  size_t open_handles; /* timers and nodes */
+  bool closing;
 };
 
 #endif

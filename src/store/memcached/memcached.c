@@ -2,8 +2,6 @@
 /* The store: ops fan out to the nodes that have their keys. */
 #include "memcached.h"
 
-#include <stdio.h>
-
 #include "../../base/alloc.h"
 #include "../../base/error.h"
 #include "internal.h"
@@ -24,16 +22,9 @@ static void send_part(cachette__mc_part *part, bool clears) {
   }
 }
 
-static void memcached_submit(cachette__store *store, cachette_op *op) {
-  cachette__memcached *self = (cachette__memcached *)store;
-  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server removes expired entries itself */
-    cachette__op_complete(op, CACHETTE_OK);
-    return;
-  }
+static void fan_out(cachette__memcached *self, cachette_op *op) {
   bool clears = cachette__mc_clears(self, op);
-  if (clears && cachette__mc_clear_refuse(self, op)) return;
-  cachette__mc_node **nodes = self->nodes + (clears ? self->settings->hosts.count : 0);
-  cachette__mc_fanout *fanout = cachette__mc_fanout_new(self, op, nodes);
+  cachette__mc_fanout *fanout = cachette__mc_fanout_new(self, op, clears);
   if (fanout == NULL) {
     cachette__op_fail(op, CACHETTE_ENOMEM, NULL, NULL);
     return;
@@ -44,8 +35,26 @@ static void memcached_submit(cachette__store *store, cachette_op *op) {
   cachette__mc_fanout_release(fanout);
 }
 
+static void memcached_submit(cachette__store *store, cachette_op *op) {
+  cachette__memcached *self = (cachette__memcached *)store;
+  if (op->verb == CACHETTE_FLUSH_EXPIRED) { /* the server removes expired entries itself */
+    cachette__op_complete(op, CACHETTE_OK);
+    return;
+  }
+  if (cachette__mc_clears(self, op) && cachette__mc_clear_refuse(self, op)) return;
+  if (self->discovery != NULL) cachette__mc_discovery_catch_up(self->discovery);
+  if (self->list != NULL)
+    fan_out(self, op);
+  else
+    cachette__mc_discovery_wait(self->discovery, op);
+}
+
 static void memcached_detach(cachette__store *store, cachette_op *op) {
   const cachette__memcached *self = (cachette__memcached *)store;
+  if (cachette__mc_discovery_has(op)) {
+    cachette__mc_discovery_detach(self->discovery, op);
+    return;
+  }
   cachette__mc_fanout *fanout = (cachette__mc_fanout *)op->priv.below;
   int64_t waited_ms = op->timeout_ms > 0 ? op->timeout_ms : self->settings->timeout_ms;
   for (size_t i = 0; i < fanout->part_count; i++) {
@@ -66,7 +75,8 @@ static void memcached_stats(cachette__store *store, cachette_stats *stats) {
 static const cachette_error *memcached_reason(cachette__store *store, const cachette_op *op) {
   const cachette__mc_fanout *fanout = (const cachette__mc_fanout *)op->priv.below;
   const cachette_error *hint = NULL;
-  (void)store;
+  if (cachette__mc_discovery_has(op))
+    return cachette__mc_discovery_reason(((cachette__memcached *)store)->discovery);
   for (size_t i = 0; i < fanout->part_count && hint == NULL; i++)
     if (cachette__mc_part_is_used(&fanout->parts[i]))
       hint = cachette__link_hint(&fanout->parts[i].node->pipeline.link);
@@ -74,6 +84,8 @@ static const cachette_error *memcached_reason(cachette__store *store, const cach
 }
 
 static const char *memcached_server(const cachette__store *store, const cachette_op *op) {
+  if (op != NULL && cachette__mc_discovery_has(op))
+    return cachette__mc_discovery_server(((const cachette__memcached *)store)->discovery);
   const cachette__mc_fanout *fanout = op != NULL ? (cachette__mc_fanout *)op->priv.below : NULL;
   for (size_t i = 0; fanout != NULL && i < fanout->part_count; i++)
     if (fanout->parts[i].pending) return fanout->parts[i].node->pipeline.name;
@@ -82,54 +94,29 @@ static const char *memcached_server(const cachette__store *store, const cachette
 
 /* ---- Open and close ---- */
 
-static size_t node_count(const cachette__memcached *self) {
-  return 2 * self->settings->hosts.count;
-}
-
-static void free_store(cachette__memcached *self) {
-  for (size_t i = 0; self->nodes != NULL && i < node_count(self); i++)
-    cachette__free(self->nodes[i]);
-  cachette__free(self->nodes);
-  cachette__free(self);
-}
-
-static void on_part_closed(cachette__memcached *self) {
-  if (--self->open_handles == 0) free_store(self);
-}
-
-static void on_node_closed(void *owner) { on_part_closed(((cachette__mc_node *)owner)->store); }
-
-static void on_timer_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
+static void on_timer_closed(uv_handle_t *handle) { cachette__mc_handle_closed(handle->data); }
 
 static void memcached_close(cachette__store *store, bool forked) {
   cachette__memcached *self = (cachette__memcached *)store;
+  self->closing = true;
   cachette__mc_clear_close(self);
-  for (size_t i = 0; i < node_count(self); i++)
-    cachette__pipeline_close(&self->nodes[i]->pipeline, forked, on_node_closed);
+  cachette__mc_nodes_close(self, forked);
+  if (self->discovery != NULL) cachette__mc_discovery_close(self->discovery, forked);
+  cachette__mc_list_release(self->list);
   if (forked)
-    free_store(self);
+    cachette__mc_store_free(self);
   else
     uv_close((uv_handle_t *)&self->timer, on_timer_closed);
 }
 
-static bool create_nodes(cachette__memcached *self) {
-  const cachette__memcached_hosts *hosts = &self->settings->hosts;
-  self->nodes = cachette__calloc(node_count(self), sizeof *self->nodes);
-  for (size_t i = 0; self->nodes != NULL && i < node_count(self); i++) {
-    self->nodes[i] = cachette__mc_node_new(self, &hosts->list[i % hosts->count]);
-    if (self->nodes[i] == NULL) return false;
-  }
-  return self->nodes != NULL;
-}
-
-/* Sets the name for messages about all servers. */
-static void name_servers(cachette__memcached *self) {
-  const char *first = self->nodes[0]->pipeline.name;
-  size_t others = self->settings->hosts.count - 1;
-  if (others == 0)
-    snprintf(self->name, sizeof self->name, "%s", first);
-  else
-    snprintf(self->name, sizeof self->name, "memcached (%.100s and %zu more)", first, others);
+/* Gets the servers: those of the options, or a discovery that looks for them. */
+static bool get_servers(cachette__memcached *self) {
+  cachette__memcached_hosts *hosts = self->settings->hosts;
+  cachette__mc_name_servers(self, hosts);
+  if (self->settings->published != NULL) return cachette__mc_discovery_start(self);
+  cachette__mc_list *list = cachette__mc_list_new(self, cachette__memcached_hosts_retain(hosts));
+  if (list != NULL) cachette__mc_list_use(self, list);
+  return list != NULL;
 }
 
 static int memcached_open(const cachette__store_context *context, cachette__store **store,
@@ -140,15 +127,14 @@ static int memcached_open(const cachette__store_context *context, cachette__stor
   self->loop = context->loop;
   self->events = context->events;
   self->settings = (const cachette__memcached_settings *)context->settings;
-  if (!create_nodes(self)) {
-    free_store(self);
+  self->submit = fan_out;
+  if (!get_servers(self)) {
+    cachette__mc_store_free(self);
     return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   }
-  for (size_t i = 0; i < node_count(self); i++) cachette__mc_node_start(self->nodes[i]);
-  name_servers(self);
   uv_timer_init(self->loop, &self->timer);
   self->timer.data = self;
-  self->open_handles = node_count(self) + 1; /* with the timer */
+  self->open_handles++;
   *store = &self->base;
   return CACHETTE_OK;
 }

@@ -5,11 +5,15 @@
 
 void cachette__meta_init(cachette__meta *parser) { *parser = (cachette__meta){.size = 0}; }
 
+/* `CONFIG cluster 0 SIZE` precedes the value of `config get cluster`, which ElastiCache adds. */
+#define CONFIG "CONFIG"
+
 static const struct {
   const char *word;
   enum cachette__meta_type type;
 } words[] = {
     {"VA", CACHETTE__META_VALUE},
+    {CONFIG, CACHETTE__META_VALUE},
     {"HD", CACHETTE__META_HEADER},
     {"EN", CACHETTE__META_MISS},
     {"NF", CACHETTE__META_MISS},
@@ -101,15 +105,24 @@ static int read_value(cachette__meta *parser, cachette_slice bytes, size_t *used
   return part > 0 ? CACHETTE__META_TOKEN : CACHETTE__META_MORE;
 }
 
+/* Returns where the size is in the line before a value. */
+static size_t size_offset(cachette_slice line) {
+  size_t word = word_size(line, 0), at = word + 1;
+  if (word != sizeof CONFIG - 1) return at;
+  for (int i = 0; i < 2; i++) at += at < line.size ? word_size(line, at) + 1 : 0;
+  return at;
+}
+
 /* Reads the line before a value, and as much of the value as has arrived. */
 static int begin_value(cachette__meta *parser, cachette_slice rest, size_t *used,
                        cachette__meta_token *token, const char **reason) {
   const char *text = token->line.data;
   int64_t size;
-  size_t digits = token->line.size > 3 ? word_size(token->line, 3) : 0;
-  if (!read_number(text + 3, digits, false, CACHETTE__META_VALUE_MAX, &size))
+  size_t at = size_offset(token->line);
+  size_t digits = token->line.size > at ? word_size(token->line, at) : 0;
+  if (digits == 0 || !read_number(text + at, digits, false, CACHETTE__META_VALUE_MAX, &size))
     return fail(reason, "the size of a value is invalid");
-  if (!read_flags(token, 3 + digits + 1)) return fail(reason, "a flag is not a number");
+  if (!read_flags(token, at + digits + 1)) return fail(reason, "a flag is not a number");
   parser->size = (size_t)size;
   parser->offset = 0;
   parser->tail = 2;

@@ -4,7 +4,8 @@
  * It does no I/O. https://docs.memcached.org/protocols/meta/
  *
  * The input is bytes as they arrive; the output is tokens, which are views into those bytes. A line
- * is one token. The value after a `VA` is returned in parts, so the parser has no buffer.
+ * is one token. The value after a `VA` or `CONFIG` is returned in parts, so the parser has no
+ * buffer.
  */
 #ifndef CACHETTE_MEMCACHED_META_H
 #define CACHETTE_MEMCACHED_META_H
@@ -12,7 +13,7 @@
 #include "cachette.h"
 
 enum cachette__meta_type {
-  CACHETTE__META_VALUE,      /* VA: a value, in parts */
+  CACHETTE__META_VALUE,      /* VA, CONFIG: a value, in parts */
   CACHETTE__META_HEADER,     /* HD: done, or found */
   CACHETTE__META_MISS,       /* EN, NF: no such entry */
   CACHETTE__META_NOT_STORED, /* NS, EX */

@@ -206,6 +206,12 @@ static bool encode_setup(cachette__mc_node *node) {
   return append(node, &command);
 }
 
+static bool encode_config(cachette__mc_node *node) {
+  const cachette__binary_command command = {.verb = CACHETTE__BINARY_CONFIG,
+                                            .key = cachette_str("cluster")};
+  return append(node, &command);
+}
+
 static bool encode_part(cachette__mc_part *part) {
   cachette__mc_node *node = part->node;
   const cachette_op *op = part->fanout->op;
@@ -225,6 +231,7 @@ const cachette__mc_protocol cachette__mc_binary_protocol = {
     .encode_setup = encode_setup,
     .after_login = CACHETTE__MC_SETTINGS,
     .encode = encode_part,
+    .encode_config = encode_config,
     .encode_read = encode_read,
     .encode_write = encode_write,
 };

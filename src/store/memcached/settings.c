@@ -33,6 +33,20 @@ static int read_user(cachette__memcached_settings *self, const cachette_options 
   return CACHETTE_OK;
 }
 
+/* The hosts are endpoints: their weights would mean nothing. */
+static int prepare_discovery(cachette__memcached_settings *self, cachette_error *error) {
+  const cachette__memcached_hosts *hosts = self->hosts;
+  for (size_t i = 0; i < hosts->count; i++)
+    if (hosts->list[i].weight != 1)
+      return cachette__fail(error, CACHETTE_ECONFIG, "memcached_host",
+                            "With \"memcached_discovery\", the \"memcached_host\" is the "
+                            "configuration endpoint, which has no weight. Write host:port.");
+  int64_t each_ms = self->timeout_ms + self->connect_timeout_ms;
+  self->published = cachette__mc_published_new((int64_t)hosts->count * each_ms + 1000);
+  if (self->published == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
+  return CACHETTE_OK;
+}
+
 static int read_all(cachette__memcached_settings *self, const cachette_options *options,
                     cachette_error *error) {
   const char *hosts = cachette__options_text(options, CACHETTE__OPTION_memcached_host);
@@ -49,12 +63,14 @@ static int read_all(cachette__memcached_settings *self, const cachette_options *
   }
   self->timeout_ms = cachette__options_number(options, CACHETTE__OPTION_timeout);
   self->connect_timeout_ms = cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
-  return CACHETTE_OK;
+  bool discovers = cachette__options_number(options, CACHETTE__OPTION_memcached_discovery) != 0;
+  return discovers ? prepare_discovery(self, error) : CACHETTE_OK;
 }
 
 static void free_settings(cachette__settings *base) {
   cachette__memcached_settings *self = (cachette__memcached_settings *)base;
-  cachette__memcached_hosts_deinit(&self->hosts);
+  cachette__memcached_hosts_release(self->hosts);
+  cachette__mc_published_free(self->published);
   cachette__tls_free(self->tls);
   if (self->password != NULL) cachette__wipe(self->password, strlen(self->password));
   cachette__free(self->username);

@@ -290,16 +290,16 @@ static void long_keys_are_hashed_and_keep_their_prefix(void **state) {
 enum { KEYS = 100000 };
 
 static void count_keys(const char *text, size_t *counts, size_t *choices) {
-  cachette__memcached_hosts hosts;
+  cachette__memcached_hosts *hosts;
   assert_int_equal(cachette__memcached_hosts_parse(text, &hosts, NULL), 0);
-  for (size_t i = 0; i < hosts.count; i++) counts[i] = 0;
+  for (size_t i = 0; i < hosts->count; i++) counts[i] = 0;
   for (int i = 0; i < KEYS; i++) {
     char key[24];
     snprintf(key, sizeof key, "user:%d", i);
-    choices[i] = cachette__memcached_choose(&hosts, cachette_str(key));
+    choices[i] = cachette__memcached_choose(hosts, cachette_str(key));
     counts[choices[i]]++;
   }
-  cachette__memcached_hosts_deinit(&hosts);
+  cachette__memcached_hosts_release(hosts);
 }
 
 static void keys_are_spread_by_weight(void **state) {

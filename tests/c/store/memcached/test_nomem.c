@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Each allocation of the memcached store fails in turn. */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "memcached_endpoint.h"
 #include "memcached_server.h"
 #include "nomem.h"
+#include "store/memcached/published.h"
 #include "support.h"
 
 static struct memcached_server servers[2], with_sasl;
@@ -78,11 +82,71 @@ static void each_failing_allocation_is_handled_with_sasl(void **state) {
             LENGTH(calls) - 1);
 }
 
+/* ---- Discovery ---- */
+
+static struct endpoint endpoint;
+
+static void each_failing_allocation_is_handled_with_discovery(void **state) {
+  (void)state;
+  endpoint_start(&endpoint);
+  endpoint_announce(&endpoint, 1, servers[0].host, servers[1].host, NULL);
+  fail_each(options_with("backend", "memcached", "memcached_host", endpoint.host, "timeout", "5",
+                         "memcached_discovery", "true", NULL),
+            LENGTH(calls));
+  endpoint_stop(&endpoint);
+}
+
+static int put_or_fail(cachette *handle, const char *key) {
+  cachette_error error = {.message = ""};
+  cachette_slice text = cachette_str(key);
+  int code = cachette_put(handle, text, text, 0, &error);
+  if (code == CACHETTE_ENOMEM || code == CACHETTE_EUNAVAILABLE) {
+    assert_true(strlen(error.message) > 0);
+  } else if (code < 0) {
+    fail_msg("%d: %s", code, error.message);
+  }
+  return code;
+}
+
+/* The list changes while the handle is in use, until it has been asked for twice more. */
+static int change_servers(void *data) {
+  cachette_options *options = data;
+  cachette *handle;
+  endpoint_announce(&endpoint, 1, servers[0].host, NULL);
+  int code = cachette_open(options, &handle, NULL);
+  cachette_options_set_clock(options, NULL, NULL);
+  if (code < 0) return code;
+  int failed = put_or_fail(handle, "before") < 0;
+  endpoint_announce(&endpoint, 2, servers[1].host, servers[0].host, NULL);
+  int64_t end = monotonic_ms() + 20000;
+  for (int asked = endpoint.asked; endpoint.asked < asked + 2 && monotonic_ms() < end;) {
+    cachette_process(handle);
+    usleep(500);
+  }
+  failed += put_or_fail(handle, "after") < 0;
+  cachette_close(handle);
+  return failed;
+}
+
+static void each_failing_allocation_is_handled_when_the_servers_change(void **state) {
+  (void)state;
+  cachette__mc_discovery_period_ms = 20;
+  endpoint_start(&endpoint);
+  cachette_options *options = options_with("backend", "memcached", "memcached_host", endpoint.host,
+                                           "timeout", "5", "memcached_discovery", "true", NULL);
+  assert_int_equal(change_servers(options), 0);
+  assert_true(nomem_each(change_servers, options) > 40);
+  cachette_options_free(options);
+  endpoint_stop(&endpoint);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_failing_allocation_is_handled),
       cmocka_unit_test(each_failing_allocation_is_handled_with_a_prefix),
       cmocka_unit_test(each_failing_allocation_is_handled_with_sasl),
+      cmocka_unit_test(each_failing_allocation_is_handled_with_discovery),
+      cmocka_unit_test(each_failing_allocation_is_handled_when_the_servers_change),
   };
   failing_allocator_install();
   return cmocka_run_group_tests(tests, start_servers, kill_servers);
