@@ -83,6 +83,7 @@ static void start_locked(cachette__mc_published *self, const void *owner, int64_
   self->owner_fork = cachette__fork_generation;
   self->owned_until_ms = now + self->lease_ms;
   self->begun_ms = now;
+  if (self->hosts == NULL) return; /* only a failure sets a pause: a fork may end this request */
   self->pause_ms =
       self->pause_ms == 0 ? cachette__mc_discovery_period_ms / FIRST_PAUSE : 2 * self->pause_ms;
   if (self->pause_ms > longest) self->pause_ms = longest;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "memcached_endpoint.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 /* Sends the reply to `config get cluster`. Returns false if the connection is to be closed. */
 static bool answer(struct endpoint *self, int fd, bool is_text) {
   char bytes[4096];
@@ -58,8 +61,7 @@ static bool serve_line(struct endpoint *self, int fd, const char *line) {
   return peer_write(fd, "STORED\r\n", 8);
 }
 
-static void serve(peer *base, int fd) {
-  struct endpoint *self = base->data;
+static void serve_connection(struct endpoint *self, int fd) {
   char line[1024], first;
   size_t size = 0;
   if (recv(fd, &first, 1, MSG_PEEK) != 1) return;
@@ -75,6 +77,36 @@ static void serve(peer *base, int fd) {
   }
 }
 
+struct connection {
+  struct endpoint *endpoint;
+  int fd;
+};
+
+static void *run_connection(void *data) {
+  const struct connection self = *(struct connection *)data;
+  sigset_t signals; /* as in the thread of a peer */
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  must(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
+  free(data);
+  serve_connection(self.endpoint, self.fd);
+  close(self.fd);
+  self.endpoint->open--;
+  return NULL;
+}
+
+/* The peer serves one connection after another, and a client may hold one while another asks. */
+static void serve(peer *base, int fd) {
+  struct connection *connection = malloc(sizeof *connection);
+  pthread_t thread;
+  must(connection != NULL);
+  *connection = (struct connection){base->data, dup(fd)};
+  must(connection->fd >= 0);
+  connection->endpoint->open++;
+  must(pthread_create(&thread, NULL, run_connection, connection) == 0);
+  must(pthread_detach(thread) == 0);
+}
+
 void endpoint_start(struct endpoint *self) {
   *self = (struct endpoint){.is_silent = false};
   must(pthread_mutex_init(&self->mutex, NULL) == 0);
@@ -85,6 +117,7 @@ void endpoint_start(struct endpoint *self) {
 
 void endpoint_stop(struct endpoint *self) {
   peer_stop(&self->peer);
+  while (self->open > 0) usleep(1000);
   pthread_mutex_destroy(&self->mutex);
 }
 

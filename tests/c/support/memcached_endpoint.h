@@ -16,10 +16,13 @@ struct endpoint {
   bool hangs_up;    /* it closes the connection after `raw` */
   bool is_silent;   /* it does not answer the command */
   atomic_int asked; /* how often it was asked */
+  atomic_int open;  /* connections, each in a thread */
 };
 
 /* Starts an endpoint that announces no servers yet. */
 void endpoint_start(struct endpoint *endpoint);
+
+/* Waits until the connections are closed, and stops the endpoint. */
 void endpoint_stop(struct endpoint *endpoint);
 
 /* Announces these servers, which are host:port of numeric addresses, NULL-terminated. */
