@@ -179,6 +179,12 @@ void cachette__pipeline_push(cachette__pipeline *self, size_t bytes) {
   flush(self, quiet);
 }
 
+void cachette__pipeline_resume(cachette__pipeline *self) {
+  cachette__pipeline_ready(self);
+  encode_all(self);
+  send_now(self);
+}
+
 /* ---- Receiving ---- */
 
 void cachette__pipeline_replied(cachette__pipeline *self) {

@@ -181,6 +181,9 @@ static inline void cachette__pipeline_ready(cachette__pipeline *self) {
   cachette__link_ready(&self->link);
 }
 
+/* The same outside the callbacks of the protocol: also sends the requests that wait. */
+void cachette__pipeline_resume(cachette__pipeline *self);
+
 /* Reports that a reply to the request at the head is complete. */
 void cachette__pipeline_replied(cachette__pipeline *self);
 

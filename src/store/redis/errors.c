@@ -57,6 +57,23 @@ static const struct known {
      "has reached its \"maxclients\" limit"},
 };
 
+/* What sentinels mean instead, which have other credentials. */
+static const char missing[] =
+    "is a sentinel that requires a password, which is not that of the primary; set "
+    "\"sentinel_password\"";
+static const char wrong[] =
+    "is a sentinel that refuses the user name or the password; correct \"sentinel_username\" and "
+    "\"sentinel_password\"";
+static const char useless[] = "is a sentinel that has no password; remove \"sentinel_password\"";
+static const struct known known_of_sentinels[] = {
+    {"NOAUTH", CACHETTE_EBACKEND, NONE, missing},
+    {"ERR operation not permitted", CACHETTE_EBACKEND, NONE, missing},
+    {"WRONGPASS", CACHETTE_EBACKEND, NONE, wrong},
+    {"ERR invalid password", CACHETTE_EBACKEND, NONE, wrong},
+    {"ERR Client sent", CACHETTE_EBACKEND, NONE, useless},
+    {"ERR AUTH <password> called", CACHETTE_EBACKEND, NONE, useless},
+};
+
 static bool begins_with(const char *text, const char *words) {
   size_t size = strlen(words);
   return strncmp(text, words, size) == 0 && (text[size] == ' ' || text[size] == '\0');
@@ -75,6 +92,9 @@ static void copy_redacted(const cachette__redis_node *node, char *words, size_t 
 }
 
 static const struct known *find_known(const cachette__redis_node *node) {
+  size_t count = sizeof known_of_sentinels / sizeof *known_of_sentinels;
+  for (size_t i = 0; node->settings->is_of_sentinels && i < count; i++)
+    if (begins_with(node->error, known_of_sentinels[i].words)) return &known_of_sentinels[i];
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (begins_with(node->error, known[i].words)) return &known[i];
   return NULL;

@@ -182,6 +182,8 @@ void cachette__redis_handshake_take(cachette__redis_node *node, const cachette__
   if (++node->answered < node->step_count) return;
   if (node->restarts)
     send_steps(node);
+  else if (node->upper->admit != NULL && !node->upper->admit(node->router, node))
+    node->is_held = true;
   else
     cachette__pipeline_ready(&node->pipeline);
 }

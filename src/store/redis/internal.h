@@ -31,6 +31,7 @@
 #include "cluster/topology.h"
 #include "job.h"
 #include "resp.h"
+#include "sentinel/agreement.h"
 #include "writer.h"
 
 /* ---- settings.c ---- */
@@ -65,7 +66,11 @@ typedef struct cachette__redis_settings {
   cachette__redis_address_map address_map;
   const char *sentinel_name;               /* of the primary; NULL unless the mode is SENTINEL */
   char *sentinel_user, *sentinel_password; /* NULL: none */
+  const char *url_option;                  /* the name of the option with the URL */
+  struct cachette__redis_settings *of_sentinels; /* for connections to them. NULL: none */
+  bool is_of_sentinels;                          /* these are they */
   cachette__redis_topology *topology; /* what the handles know of their cluster; not immutable */
+  cachette__redis_agreement *agreement; /* the same about their primary; NULL: no sentinels */
   char *key_prefix;                   /* NULL: none */
   cachette_slice prefix;              /* the same; empty: none */
   int64_t timeout_ms;
@@ -128,6 +133,13 @@ typedef struct cachette__redis_upper {
 
   /* The connection was lost, or could not be opened. */
   void (*lost)(void *owner, cachette__redis_node *node);
+
+  /* The handshake of a new connection is done. Returns whether it may be used; else later, after
+   * cachette__redis_node_admit(). NULL: it may. */
+  bool (*admit)(void *owner, cachette__redis_node *node);
+
+  /* A token of a push. NULL: pushes are ignored. */
+  void (*pushed)(void *owner, cachette__redis_node *node, const cachette__resp_token *token);
 } cachette__redis_upper;
 
 /* A request in the pipeline: one or more commands. */
@@ -208,6 +220,7 @@ struct cachette__redis_node {
   bool omits_user; /* AUTH with the password only */
   char word[16];   /* the last word of the reply to HELLO, if it is short; NUL-terminated */
   bool is_mode;    /* the next word of it is the server's mode */
+  bool is_held;    /* the handshake is done, but the connection may not be used yet */
 
   cachette__resp parser;
   char *value;     /* the buffer of the value being received, or NULL */
@@ -404,6 +417,9 @@ void cachette__redis_node_init(cachette__redis_node *node, uv_loop_t *loop,
  * it is not called, and the memory may be freed at once. */
 void cachette__redis_node_close(cachette__redis_node *node, bool forked,
                                 void (*closed)(void *owner), void *owner);
+
+/* Permits the use of a connection that is held. Does nothing if there is none. */
+void cachette__redis_node_admit(cachette__redis_node *node);
 
 /* Sends an op. It fails at once if the server is down. `flags`: as for cachette__redis_push(). */
 void cachette__redis_node_submit(cachette__redis_node *node, cachette_op *op, unsigned flags);

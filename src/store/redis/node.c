@@ -33,6 +33,7 @@ static void gather_error(cachette__redis_node *node, const cachette__resp_token 
 /* Returns false if the reply does not match what was sent. */
 static bool take(cachette__redis_node *node, const cachette__resp_token *token) {
   if (token->type == CACHETTE__RESP_ERROR) gather_error(node, token);
+  if (token->push && node->upper->pushed != NULL) node->upper->pushed(node->router, node, token);
   if (token->push || token->attribute) return true;
   if (node->pipeline.link.state != CACHETTE__LINK_OPENING) return cachette__redis_take(node, token);
   cachette__redis_handshake_take(node, token);
@@ -73,6 +74,7 @@ static bool on_lost(void *owner, bool was_ready, const cachette_error *error) {
   if (was_ready) node->events->lost(node->events);
   node->upper->lost(node->router, node);
   node->value = NULL;
+  node->is_held = false;
   bool again = cachette__redis_handshake_lost(node);
   if (again) cachette__link_forgive(&node->pipeline.link);
   node->multi = CACHETTE__MULTI_UNKNOWN;
@@ -203,6 +205,12 @@ static const cachette__protocol protocol = {
     .completed = on_completed,
     .failed = on_failed,
 };
+
+void cachette__redis_node_admit(cachette__redis_node *node) {
+  if (!node->is_held) return;
+  node->is_held = false;
+  cachette__pipeline_resume(&node->pipeline);
+}
 
 /* ---- Ops ---- */
 

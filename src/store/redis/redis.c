@@ -66,11 +66,6 @@ static int valkey_settings(const cachette_options *options, cachette__settings *
 
 static int open_store(const cachette__store_context *context, const cachette__store_vtable *vtable,
                       cachette__store **store, cachette_error *error) {
-  const cachette__redis_settings *settings = (const cachette__redis_settings *)context->settings;
-  if (settings->mode == CACHETTE__REDIS_SENTINEL)
-    return cachette__fail(error, CACHETTE_EUNSUPPORTED, NULL,
-                          "URLs that begin with \"%s://\" are not supported yet.",
-                          settings->url.scheme);
   cachette__redis *self = cachette__calloc(1, sizeof *self);
   if (self == NULL) return cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
   self->base.vtable = vtable;

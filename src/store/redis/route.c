@@ -58,7 +58,8 @@ static void take_reason(cachette__redis_router *router, size_t place) {
 }
 
 /* The owner is down: chooses one of its replicas, which may have taken over. `tried`: the op may
- * wait for the owner instead. */
+ * wait for the owner instead. Outside a cluster the sentinels tell which one has; and a replica may
+ * be an old primary, which takes writes that are lost then. */
 static cachette__redis_route probe(cachette__redis_router *router, unsigned owner, size_t place,
                                    bool may_probe, bool tried) {
   cachette__redis_place *down = &router->places[place];
@@ -67,6 +68,7 @@ static cachette__redis_route probe(cachette__redis_router *router, unsigned owne
   take_reason(router, place);
   cachette__redis_router_refresh(router, NO_PLACE);
   cachette__redis_route route = {.place = NO_PLACE, .is_futile = is_late};
+  may_probe = may_probe && router->mode == CACHETTE__REDIS_CLUSTER;
   bool is_due = may_probe && (!is_late || now - down->probed_ms >= PROBE_MS);
   if (is_due) {
     route.place = find_replica(router, owner, false);
@@ -139,8 +141,7 @@ cachette__redis_route cachette__redis_route_item(cachette__redis_router *router,
   }
   if (is_read(op) && router->settings->read_from != CACHETTE__REDIS_PRIMARY)
     return to_replica(router, owner);
-  /* Outside a cluster, a replica answers reads although it is not the primary. */
-  return to_primary(router, owner, !is_read(op) || router->mode == CACHETTE__REDIS_CLUSTER);
+  return to_primary(router, owner, true);
 }
 
 /* ---- The direct way ---- */

@@ -9,6 +9,7 @@
 #include "../../base/error.h"
 #include "clear.h"
 #include "cluster/refresh.h"
+#include "sentinel/watch.h"
 
 /* ---- Ops ---- */
 
@@ -74,7 +75,12 @@ static bool begin_routing(cachette__redis_router *router, enum cachette__redis_m
   router->map = cachette__redis_map_new();
   if (router->map == NULL) return false;
   router->mode = mode;
-  if (!cachette__redis_places_link(router) || !cachette__redis_refresh_start(router)) {
+  bool ok = cachette__redis_places_link(router);
+  if (ok && mode == CACHETTE__REDIS_SENTINEL)
+    ok = cachette__redis_watch_start(router);
+  else
+    ok = ok && cachette__redis_refresh_start(router);
+  if (!ok) {
     cachette__redis_map_release(router->map);
     router->map = NULL;
     router->mode = CACHETTE__REDIS_PLAIN;
@@ -109,11 +115,18 @@ static void on_lost(void *owner, cachette__redis_node *node) {
     cachette__redis_router_refresh(router, CACHETTE__REDIS_NO_PLACE);
 }
 
+static bool on_admit(void *owner, cachette__redis_node *node) {
+  cachette__redis_router *router = owner;
+  if (router->finder == NULL || router->finder->admit == NULL) return true;
+  return router->finder->admit(router, node);
+}
+
 static const cachette__redis_upper upper = {
     .redirect = cachette__redis_redirect,
     .take_back = on_take_back,
     .joined = on_joined,
     .lost = on_lost,
+    .admit = on_admit,
 };
 
 /* ---- Open and close ---- */
@@ -126,8 +139,8 @@ int cachette__redis_router_init(cachette__redis_router *router,
   router->upper = &upper;
   router->released = cachette__redis_router_release;
   router->on_timer = cachette__redis_fanout_on_timer;
-  bool ok = true;
-  for (size_t i = 0; i < router->settings->seed_count && ok; i++)
+  bool ok = true, has_seeds = router->settings->mode != CACHETTE__REDIS_SENTINEL;
+  for (size_t i = 0; i < router->settings->seed_count && ok && has_seeds; i++)
     ok = cachette__redis_place_add_seed(router, &router->settings->seeds[i]) !=
          CACHETTE__REDIS_NO_PLACE;
   if (ok && router->settings->mode == CACHETTE__REDIS_PLAIN)

@@ -22,6 +22,7 @@
  *     redis.c                  the vtable
  *     router.c                 the router's life, and which way an op goes
  *     cluster/refresh.c        asks the servers for the map of the slots
+ *     sentinel/watch.c         asks the sentinels for the primary
  *     clear.c                  clears by pattern
  *     batch.c                  finds and deletes keys with the same beginning, on one server
  *     fanout.c                 ops on several nodes, or that need several tries
@@ -66,6 +67,9 @@ typedef struct cachette__redis_finder {
 
   /* Takes what another handle has found since. Called often, so it must be cheap. May be NULL. */
   void (*catch_up)(cachette__redis_router *router);
+
+  /* Returns whether a new connection may be used now; see cachette__redis_upper. May be NULL. */
+  bool (*admit)(cachette__redis_router *router, cachette__redis_node *node);
 
   /* Stops looking, and frees what it has. `forked`: as for a store. It closes its libuv handles and
    * calls cachette__redis_router_release() for each from the loop, if not `forked`. */

@@ -212,6 +212,22 @@ static bool make_seeds(cachette__redis_settings *settings) {
   return true;
 }
 
+/* The settings for connections to the sentinels. False: out of memory. */
+static bool make_sentinel_settings(cachette__redis_settings *settings) {
+  settings->agreement = cachette__redis_agreement_new();
+  cachette__redis_settings *copy = cachette__malloc(sizeof *copy);
+  if (copy != NULL) {
+    *copy = *settings;
+    copy->is_of_sentinels = true;
+    copy->user = settings->sentinel_user;
+    copy->password = settings->sentinel_password;
+    copy->database = 0;
+    copy->read_from = CACHETTE__REDIS_PRIMARY;
+  }
+  settings->of_sentinels = copy;
+  return settings->agreement != NULL && copy != NULL;
+}
+
 static int read_options(cachette__redis_settings *settings, const cachette_options *options,
                         enum cachette__option url, cachette_error *error) {
   int code = read_url(settings, cachette__options_text(options, url),
@@ -228,8 +244,10 @@ static int read_options(cachette__redis_settings *settings, const cachette_optio
   settings->target.connect_timeout_ms =
       cachette__options_number(options, CACHETTE__OPTION_connect_timeout);
   add_advice(settings);
+  settings->url_option = cachette_option_table(NULL)[url].name;
   settings->topology = cachette__redis_topology_new();
   bool ok = settings->topology != NULL && make_seeds(settings);
+  if (settings->mode == CACHETTE__REDIS_SENTINEL) ok = ok && make_sentinel_settings(settings);
   return ok ? CACHETTE_OK : cachette__fail(error, CACHETTE_ENOMEM, NULL, NULL);
 }
 
@@ -241,6 +259,8 @@ static void free_secret(char *secret) {
 static void free_settings(cachette__settings *base) {
   cachette__redis_settings *settings = (cachette__redis_settings *)base;
   cachette__redis_topology_free(settings->topology);
+  cachette__redis_agreement_free(settings->agreement);
+  cachette__free(settings->of_sentinels);
   cachette__free(settings->seeds);
   cachette__url_deinit(&settings->url);
   cachette__tls_free(settings->tls);
