@@ -155,9 +155,12 @@ static void give_up(refresh *self) {
 static void catch_up(cachette__redis_router *router) {
   refresh *self = refresh_of(router);
   if (cachette__redis_topology_version(self->topology) == self->version) return;
-  cachette__redis_map *map = cachette__redis_topology_map(self->topology, &self->version);
-  self->wanted = false;
+  unsigned version;
+  cachette__redis_map *map = cachette__redis_topology_map(self->topology, &version);
   cachette__redis_router_set_map(router, map);
+  if (router->map != map) return; /* out of memory; the next op tries again */
+  self->version = version;
+  self->wanted = false;
 }
 
 static void take_map(refresh *self, cachette__redis_map *map, const char *name) {

@@ -3,8 +3,8 @@
 #include "watch.h"
 
 #include "../../../base/alloc.h"
-#include "../../../base/clock.h"
 #include "../../../base/error.h"
+#include "role.h"
 
 enum {
   NO_NODE = CACHETTE__REDIS_NO_NODE,
@@ -21,18 +21,6 @@ enum {
 
 static cachette__redis_watch *watch_of(const cachette__redis_router *router) {
   return router->found;
-}
-
-/* ---- The timer ---- */
-
-static void on_timer(uv_timer_t *timer);
-
-void cachette__redis_watch_set_timer(cachette__redis_watch *self, int64_t delay_ms) {
-  int64_t due_ms = cachette__machine_now() + delay_ms;
-  if (self->router->closing || (self->due_ms != 0 && self->due_ms <= due_ms)) return;
-  self->due_ms = due_ms;
-  uv_update_time(self->timer.loop);
-  uv_timer_start(&self->timer, on_timer, (uint64_t)delay_ms, 0);
 }
 
 /* ---- The primary ---- */
@@ -65,8 +53,11 @@ static void catch_up(cachette__redis_router *router) {
   if (cachette__redis_agreement_version(self->agreement) == self->version) return;
   size_t place = find_primary(router);
   cachette__redis_node *old = place != NO_PLACE ? router->places[place].node : NULL;
-  cachette__redis_router_set_map(
-      router, cachette__redis_agreement_map(self->agreement, &self->version));
+  unsigned version;
+  cachette__redis_map *map = cachette__redis_agreement_map(self->agreement, &version);
+  cachette__redis_router_set_map(router, map);
+  if (router->map != map) return; /* out of memory; the next op tries again */
+  self->version = version;
   self->wanted = false;
   if (old != NULL && router->places[place].node == old && find_primary(router) != place)
     retire(self, place, old);
@@ -152,7 +143,7 @@ static int64_t consider(cachette__redis_watch *self, int64_t now) {
   self->is_watcher = cachette__redis_agreement_watch(self->agreement, self, now);
   int64_t age = choose_age(self);
   if (age < 0) {
-    cachette__redis_round_rest(self);
+    cachette__redis_members_close(&self->members, false);
     return PERIOD_MS;
   }
   int64_t wait = cachette__redis_agreement_begin(self->agreement, self, now, age);
@@ -181,7 +172,7 @@ static void on_timer(uv_timer_t *timer) {
   if (next > 0) cachette__redis_watch_set_timer(self, next);
 }
 
-void cachette__redis_watch_ended(cachette__redis_watch *self) {
+static void on_ended(cachette__redis_watch *self) {
   catch_up(self->router);
   cachette__redis_watch_set_timer(self, 0);
 }
@@ -210,7 +201,8 @@ static void on_timer_closed(uv_handle_t *handle) {
 static void on_close(cachette__redis_router *router, bool forked) {
   cachette__redis_watch *self = watch_of(router);
   if (!forked) cachette__redis_agreement_leave(self->agreement, self);
-  cachette__redis_round_close(self, forked);
+  if (self->role != NULL) cachette__redis_role_abandon(self->role);
+  cachette__redis_members_close(&self->members, forked);
   if (forked)
     cachette__free(self);
   else
@@ -231,6 +223,8 @@ bool cachette__redis_watch_start(cachette__redis_router *router) {
   self->agreement = router->settings->agreement;
   uv_timer_init(router->loop, &self->timer);
   self->timer.data = self;
+  self->on_timer = on_timer;
+  self->ended = on_ended;
   router->open_handles++;
   router->found = self;
   router->finder = &finder;

@@ -12,8 +12,13 @@
  * new connection to the primary is held until the sentinels have named it again just now. If no
  * sentinel answers, the last primary known is used.
  *
- *     watch.c      when to ask, and the life of the finder
+ * A file calls only those below it:
+ *
+ *     watch.c      when to ask, and what a new primary means
  *     round.c      asks the sentinels, and decides
+ *     members.c    which sentinels there are
+ *     role.c       asks the server that they name for its role
+ *     shard.c      what a sentinel tells becomes a map
  *     sentinel.c   one sentinel
  *     report.c     parses what it tells
  *     vote.c       counts the votes
@@ -22,18 +27,19 @@
 #ifndef CACHETTE_REDIS_SENTINEL_WATCH_H
 #define CACHETTE_REDIS_SENTINEL_WATCH_H
 
+#include "../../../base/clock.h"
 #include "agreement.h"
-#include "sentinel.h"
+#include "members.h"
 
-enum {
-  CACHETTE__REDIS_MAX_SENTINELS = 64,  /* maximum number of sentinels */
-  CACHETTE__REDIS_ANSWER_MS = 2000 /* the maximum time for one to answer, and for ROLE */
-};
+struct cachette__redis_role_check;
 
-typedef struct cachette__redis_watch {
+typedef struct cachette__redis_watch cachette__redis_watch;
+struct cachette__redis_watch {
   cachette__redis_router *router;
   cachette__redis_agreement *agreement;
   uv_timer_t timer;
+  uv_timer_cb on_timer;
+  void (*ended)(cachette__redis_watch *self); /* a round is over, see the agreement */
   int64_t due_ms;   /* when it fires; 0: it is stopped */
   bool wanted;      /* the primary may have changed */
   bool is_urgent;   /* a sentinel says that it has */
@@ -48,25 +54,25 @@ typedef struct cachette__redis_watch {
   int64_t retired_ms;
 
   /* The round: see round.c. */
-  cachette__redis_sentinel *sentinels[CACHETTE__REDIS_MAX_SENTINELS];
-  size_t sentinel_count;
+  cachette__redis_members members;
   bool is_running;
   bool is_asking;          /* the sentinels; else the server that they name */
   int64_t started_ms;      /* of the current step */
   int64_t role_failed_ms;  /* since when the server named is no primary, without a break; 0: it is */
-  struct role_check *role; /* NULL: none */
-} cachette__redis_watch;
+  struct cachette__redis_role_check *role; /* NULL: none */
+};
 
 /* Becomes the router's finder. Returns false if out of memory. */
 bool cachette__redis_watch_start(cachette__redis_router *router);
 
-/* ---- watch.c, for round.c ---- */
-
 /* Sees to it that the timer fires in `delay_ms` at the latest. */
-void cachette__redis_watch_set_timer(cachette__redis_watch *self, int64_t delay_ms);
-
-/* The round is over, and its result is in the agreement. */
-void cachette__redis_watch_ended(cachette__redis_watch *self);
+static inline void cachette__redis_watch_set_timer(cachette__redis_watch *self, int64_t delay_ms) {
+  int64_t due_ms = cachette__machine_now() + delay_ms;
+  if (self->router->closing || (self->due_ms != 0 && self->due_ms <= due_ms)) return;
+  self->due_ms = due_ms;
+  uv_update_time(self->timer.loop);
+  uv_timer_start(&self->timer, self->on_timer, (uint64_t)delay_ms, 0);
+}
 
 /* ---- round.c ---- */
 
@@ -78,11 +84,5 @@ void cachette__redis_round_check(cachette__redis_watch *self, int64_t now_ms);
 
 /* Returns after how many milliseconds to do so again. There is a round. */
 int64_t cachette__redis_round_next(const cachette__redis_watch *self, int64_t now_ms);
-
-/* Closes the connections to the sentinels. There is no round. */
-void cachette__redis_round_rest(cachette__redis_watch *self);
-
-/* Ends it all. */
-void cachette__redis_round_close(cachette__redis_watch *self, bool forked);
 
 #endif

@@ -165,6 +165,52 @@ static void sentinels_that_die_later_do_not_matter(void **state) {
   cachette_close(handle);
 }
 
+/* Returns how many connections the sentinels have accepted, and commands that they have executed. */
+static void count_load(long *connections, long *commands) {
+  char reply[16384];
+  *connections = *commands = 0;
+  for (int i = 0; i < SENTINELS; i++) {
+    redis_server_command(&all.sentinels[i], "INFO stats", reply, sizeof reply);
+    const char *accepted = strstr(reply, "total_connections_received:");
+    const char *executed = strstr(reply, "total_commands_processed:");
+    assert_non_null(accepted);
+    assert_non_null(executed);
+    *connections += strtol(strchr(accepted, ':') + 1, NULL, 10);
+    *commands += strtol(strchr(executed, ':') + 1, NULL, 10);
+  }
+}
+
+/* The handles of one options object: one of them asks for all. */
+static void many_handles_share_what_the_sentinels_say(void **state) {
+  (void)state;
+  enum { HANDLES = 200 };
+  static cachette *handles[HANDLES];
+  char reply[64];
+  long connections, commands, connections_after, commands_after;
+  cachette_error error;
+  cachette_options *options =
+      options_with("backend", "redis", "redis_url", all.url, "timeout", "20", NULL);
+  count_load(&connections, &commands);
+  int64_t start = monotonic_ms();
+  for (int i = 0; i < HANDLES; i++) {
+    if (cachette_open(options, &handles[i], &error) < 0) fail_msg("%s", error.message);
+    assert_int_equal(put(handles[i], "key", NULL), CACHETTE_OK);
+  }
+  for (int round = 0; round < 2; round++) {
+    int primary = redis_sentinels_primary(&all, 0);
+    redis_server_command(&all.servers[primary], "CLIENT KILL TYPE normal", reply, sizeof reply);
+    for (int i = 0; i < HANDLES; i++)
+      if (put(handles[i], "key", &error) < 0) fail_msg("%s", error.message);
+  }
+  int64_t tenths = (monotonic_ms() - start) / 100 + 1; /* of a second */
+  count_load(&connections_after, &commands_after);
+  print_message("%d handles in %d ms: %ld connections, %ld commands\n", HANDLES, (int)tenths * 100,
+                connections_after - connections, commands_after - commands);
+  assert_in_range(connections_after - connections, SENTINELS, 10 + 5 * SENTINELS * tenths);
+  for (int i = 0; i < HANDLES; i++) cachette_close(handles[i]);
+  cachette_options_free(options);
+}
+
 /* ---- Failover ---- */
 
 /* Many ops at once, some of which are increments, which must not count twice. Those in flight when
@@ -338,7 +384,8 @@ static void waiting_ops_end_with_their_handle(void **state) {
   cachette_close(unused);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc > 1) cmocka_set_test_filter(argv[1]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ops_go_to_the_primary),
       cmocka_unit_test(the_database_is_chosen),
@@ -349,6 +396,7 @@ int main(void) {
       cmocka_unit_test(reads_go_to_replicas),
       cmocka_unit_test(waiting_ops_end_with_their_handle),
       cmocka_unit_test(sentinels_that_die_later_do_not_matter),
+      cmocka_unit_test(many_handles_share_what_the_sentinels_say),
       cmocka_unit_test(a_manual_failover_fails_only_increments),
       cmocka_unit_test(writes_go_on_after_the_primary_dies),
       cmocka_unit_test(an_old_primary_that_is_back_gets_no_writes),

@@ -299,8 +299,8 @@ static void each_failing_allocation_is_handled(void **state) {
                    "sentinel_username", "su", "sentinel_password", "sp", "key_prefix", "x:", NULL);
   /* The settings; the URL's scheme, user, password, list, two hosts and path; user name and
    * password of the sentinels; the map and its four hosts; the prefix; the topology and the
-   * targets. */
-  assert_int_equal(nomem_each_needed(read_all, options), 1 + 7 + 2 + 5 + 1 + 2);
+   * targets; what the handles share about the primary, and the settings of the sentinels. */
+  assert_int_equal(nomem_each_needed(read_all, options), 1 + 7 + 2 + 5 + 1 + 2 + 2);
   cachette_options_free(options);
 }
 
