@@ -48,9 +48,6 @@ def host_of(request: pytest.FixtureRequest) -> str:
 # Redis and Valkey alone, as a cluster, and behind sentinels.
 REDIS_BACKENDS = ['redis', 'valkey', 'redis+cluster', 'valkey+cluster', 'redis+sentinel']
 
-# Those that the library does not support yet. They run if CACHETTE_TEST_BACKENDS names them.
-UNSUPPORTED = ['redis+sentinel']
-
 # Each backend with its settings. Tests of the calls run on all of them, or on those in
 # CACHETTE_TEST_BACKENDS. A server starts when it is first needed.
 BACKENDS: Dict[str, Callable[[pytest.FixtureRequest], Dict[str, Any]]] = {
@@ -141,9 +138,7 @@ def pickle_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 if sys.platform == 'darwin':
   del BACKENDS['mongodb']  # Homebrew has only version 2 of its driver
 
-CHOSEN_BACKENDS = os.environ.get(
-  'CACHETTE_TEST_BACKENDS', ','.join(name for name in BACKENDS if name not in UNSUPPORTED)
-).split(',')
+CHOSEN_BACKENDS = os.environ.get('CACHETTE_TEST_BACKENDS', ','.join(BACKENDS)).split(',')
 
 
 def settings_for(name: str, request: pytest.FixtureRequest) -> Dict[str, Any]:

@@ -69,10 +69,10 @@ typedef struct cachette__redis_settings {
   const char *url_option;                  /* the name of the option with the URL */
   struct cachette__redis_settings *of_sentinels; /* for connections to them. NULL: none */
   bool is_of_sentinels;                          /* these are they */
-  cachette__redis_topology *topology; /* what the handles know of their cluster; not immutable */
+  cachette__redis_topology *topology;   /* what the handles know of their cluster; not immutable */
   cachette__redis_agreement *agreement; /* the same about their primary; NULL: no sentinels */
-  char *key_prefix;                   /* NULL: none */
-  cachette_slice prefix;              /* the same; empty: none */
+  char *key_prefix;                     /* NULL: none */
+  cachette_slice prefix;                /* the same; empty: none */
   int64_t timeout_ms;
   char plain_advice[96], tls_advice[96]; /* what to do if only one side uses TLS */
 } cachette__redis_settings;

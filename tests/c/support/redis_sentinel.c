@@ -52,8 +52,8 @@ void redis_sentinels_start(struct redis_sentinels *self) {
   const char *const fast[] = {"--repl-diskless-sync-delay", "0", NULL};
   redis_server_start(&self->servers[0], fast);
   snprintf(port, sizeof port, "%d", self->servers[0].port);
-  const char *const replica[] = {"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1",
-                                 port, NULL};
+  const char *const replica[] = {
+      "--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", port, NULL};
   for (int i = 1; i < WATCHED; i++) redis_server_start(&self->servers[i], replica);
   for (int i = 0; i < SENTINELS; i++) {
     struct redis_server *server = &self->sentinels[i];

@@ -43,8 +43,7 @@ static void learn_from(cachette__redis_members *self, const cachette__redis_sent
     target.tls_name = node->tls_name;
     if (!is_member(self, &target, peers->rows[i].id)) {
       size_t last = self->count;
-      if (add(self, &target, false) && last < self->count)
-        self->all[last]->is_listed = true;
+      if (add(self, &target, false) && last < self->count) self->all[last]->is_listed = true;
     }
   }
   cachette__redis_map_release(map);
@@ -64,9 +63,9 @@ static void forget_others(cachette__redis_members *self) {
   size_t kept = 0;
   for (size_t i = 0; i < self->count; i++) {
     cachette__redis_sentinel *sentinel = self->all[i];
-    bool is_needed = sentinel->is_seed || sentinel->is_pending ||
-                     ((sentinel->is_listed || sentinel->error.code == CACHETTE_OK) &&
-                      !is_duplicate(self, i));
+    bool is_needed =
+        sentinel->is_seed || sentinel->is_pending ||
+        ((sentinel->is_listed || sentinel->error.code == CACHETTE_OK) && !is_duplicate(self, i));
     if (is_needed)
       self->all[kept++] = sentinel;
     else

@@ -46,9 +46,9 @@ typedef struct cachette__redis_rows {
 } cachette__redis_rows;
 
 typedef struct cachette__redis_report {
-  cachette__redis_announced primary;   /* its `id` is that of the sentinel */
-  uint64_t epoch;                      /* of the configuration that made it the primary */
-  bool is_unknown;                     /* the sentinel watches no primary of this name */
+  cachette__redis_announced primary;    /* its `id` is that of the sentinel */
+  uint64_t epoch;                       /* of the configuration that made it the primary */
+  bool is_unknown;                      /* the sentinel watches no primary of this name */
   cachette__redis_rows peers, replicas; /* only replicas that are healthy */
 
   /* Private: the state of the parser. */

@@ -85,8 +85,7 @@ static void on_role(void *owner, cachette__redis_map *map, uint64_t epoch,
 
 static void ask_role(cachette__redis_watch *self, cachette__redis_map *map, uint64_t epoch) {
   cachette_error error;
-  int code =
-      cachette__redis_role_ask(self->router, map, epoch, on_role, self, &self->role, &error);
+  int code = cachette__redis_role_ask(self->router, map, epoch, on_role, self, &self->role, &error);
   if (code < 0) {
     retry(self, &error);
     return;
@@ -128,10 +127,9 @@ static void add_vote(ballots *ballot, const cachette__redis_sentinel *sentinel) 
   int candidate = cachette__redis_shard_locate(ballot->map, sentinel, &sentinel->report.primary);
   if (candidate < 0) return;
   ballot->voters[ballot->votes_given] = sentinel;
-  ballot->votes[ballot->votes_given++] =
-      (cachette__redis_vote){.candidate = (unsigned)candidate,
-                             .epoch = sentinel->report.epoch,
-                             .id = sentinel->report.primary.id};
+  ballot->votes[ballot->votes_given++] = (cachette__redis_vote){.candidate = (unsigned)candidate,
+                                                                .epoch = sentinel->report.epoch,
+                                                                .id = sentinel->report.primary.id};
 }
 
 static void collect(const cachette__redis_watch *self, ballots *ballot) {
@@ -280,7 +278,8 @@ void cachette__redis_round_check(cachette__redis_watch *self, int64_t now) {
   if (self->is_running && !self->is_asking && passed >= answer_ms(self) && self->role != NULL) {
     cachette_error error;
     cachette__fail(&error, CACHETTE_EUNAVAILABLE, NULL,
-                   "%s, the primary that the sentinels name, does not answer.", cachette__redis_role_server(self->role));
+                   "%s, the primary that the sentinels name, does not answer.",
+                   cachette__redis_role_server(self->role));
     cachette__redis_role_abandon(self->role);
     self->role = NULL;
     retry(self, &error);

@@ -35,7 +35,8 @@ static size_t on_encode(cachette__redis_job *job, cachette__redis_node *node,
                                     settings->read_from != CACHETTE__REDIS_PRIMARY);
 }
 
-/* An error before the confirmation of SUBSCRIBE is the reply to it: one more comes than expected. */
+/* An error before the confirmation of SUBSCRIBE is the reply to it: one more comes than expected.
+ */
 static bool take_refusal(cachette__redis_sentinel *self, const cachette__resp_token *token) {
   bool subscribes = self->node.handshake == CACHETTE__REDIS_HELLO && !self->is_subscribed;
   if (!subscribes || self->is_refused) return false;

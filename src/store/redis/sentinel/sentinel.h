@@ -26,12 +26,12 @@ struct cachette__redis_sentinel {
   bool is_seed;          /* it is in the URL */
   bool is_listed;        /* another sentinel knows it */
 
-  bool is_pending;     /* the job is in the pipeline */
-  bool has_answered;   /* in this round: `report` is complete, or `error` tells why not */
-  int64_t asked_ms;    /* when the job was pushed */
-  bool is_subscribed;  /* to events */
-  bool is_refused;     /* it does not permit that on this connection */
-  bool works;          /* it has answered over this connection */
+  bool is_pending;      /* the job is in the pipeline */
+  bool has_answered;    /* in this round: `report` is complete, or `error` tells why not */
+  int64_t asked_ms;     /* when the job was pushed */
+  bool is_subscribed;   /* to events */
+  bool is_refused;      /* it does not permit that on this connection */
+  bool works;           /* it has answered over this connection */
   cachette_error error; /* code 0: `report` is its answer */
   cachette__redis_report report;
   cachette__redis_news news;
@@ -39,10 +39,9 @@ struct cachette__redis_sentinel {
 
 /* Adds a sentinel, without connecting. `copies`: the strings of the target are copied. NULL: out of
  * memory. */
-cachette__redis_sentinel *cachette__redis_sentinel_new(cachette__redis_router *router,
-                                                       const cachette__target *target, bool copies,
-                                                       const cachette__redis_sentinel_events *events,
-                                                       void *owner);
+cachette__redis_sentinel *cachette__redis_sentinel_new(
+    cachette__redis_router *router, const cachette__target *target, bool copies,
+    const cachette__redis_sentinel_events *events, void *owner);
 
 /* Asks it, and subscribes to its events. `answered` follows, unless it has answered already when
  * this returns. Does nothing if it is still pending. */

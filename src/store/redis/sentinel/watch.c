@@ -9,14 +9,14 @@
 enum {
   NO_NODE = CACHETTE__REDIS_NO_NODE,
   NO_PLACE = CACHETTE__REDIS_NO_PLACE,
-  RENEW_MS = 1000,           /* the watcher's lease */
-  PERIOD_MS = 10 * 1000,     /* between two rounds if there is no trouble */
-  MIN_PAUSE_MS = 100,        /* between two rounds in trouble */
-  MAX_PAUSE_MS = 1000,       /* the same, after some time */
-  LEAVE_MS = 500,            /* for so long, the watcher is left to ask */
-  FRESH_MS = 500,            /* for so long a result permits new connections to the primary */
-  CALM_MS = 5000,            /* without trouble; after that the pause is short again */
-  RETIRE_MS = 250            /* how long the old primary may take to answer what was sent */
+  RENEW_MS = 1000,       /* the watcher's lease */
+  PERIOD_MS = 10 * 1000, /* between two rounds if there is no trouble */
+  MIN_PAUSE_MS = 100,    /* between two rounds in trouble */
+  MAX_PAUSE_MS = 1000,   /* the same, after some time */
+  LEAVE_MS = 500,        /* for so long, the watcher is left to ask */
+  FRESH_MS = 500,        /* for so long a result permits new connections to the primary */
+  CALM_MS = 5000,        /* without trouble; after that the pause is short again */
+  RETIRE_MS = 250        /* how long the old primary may take to answer what was sent */
 };
 
 static cachette__redis_watch *watch_of(const cachette__redis_router *router) {
@@ -39,8 +39,9 @@ static cachette__redis_node *primary_node(const cachette__redis_router *router) 
 /* The old primary gets no more requests. It may answer those that it has. */
 static void retire(cachette__redis_watch *self, size_t place, cachette__redis_node *node) {
   cachette_error reason;
-  cachette__fail(&reason, CACHETTE_EUNAVAILABLE, NULL, "%s is not the primary of \"%.64s\" any more.",
-                 node->pipeline.name, self->router->settings->sentinel_name);
+  cachette__fail(&reason, CACHETTE_EUNAVAILABLE, NULL,
+                 "%s is not the primary of \"%.64s\" any more.", node->pipeline.name,
+                 self->router->settings->sentinel_name);
   cachette__pipeline_drain(&node->pipeline, &reason);
   self->retired = node;
   self->retired_place = place;
@@ -72,10 +73,9 @@ static int64_t drop_retired(cachette__redis_watch *self, int64_t now) {
   bool is_there = self->retired_place < router->place_count &&
                   router->places[self->retired_place].node == node &&
                   find_primary(router) != self->retired_place;
-  bool is_answering = is_there && node->pipeline.link.state == CACHETTE__LINK_READY &&
-                      node->pipeline.draining;
-  if (is_answering && now - self->retired_ms < RETIRE_MS)
-    return self->retired_ms + RETIRE_MS - now;
+  bool is_answering =
+      is_there && node->pipeline.link.state == CACHETTE__LINK_READY && node->pipeline.draining;
+  if (is_answering && now - self->retired_ms < RETIRE_MS) return self->retired_ms + RETIRE_MS - now;
   self->retired = NULL;
   if (is_there && (is_answering || node->pipeline.link.state == CACHETTE__LINK_OPENING))
     cachette__link_fail(&node->pipeline.link, true, CACHETTE_EUNAVAILABLE,

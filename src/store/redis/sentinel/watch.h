@@ -40,13 +40,13 @@ struct cachette__redis_watch {
   uv_timer_t timer;
   uv_timer_cb on_timer;
   void (*ended)(cachette__redis_watch *self); /* a round is over, see the agreement */
-  int64_t due_ms;   /* when it fires; 0: it is stopped */
-  bool wanted;      /* the primary may have changed */
-  bool is_urgent;   /* a sentinel says that it has */
-  bool is_watcher;  /* the handle has the lease */
-  int64_t since_ms; /* since when `wanted` */
-  unsigned tries;   /* how often it was wanted in a row */
-  unsigned version; /* of the map that the router has */
+  int64_t due_ms;                             /* when it fires; 0: it is stopped */
+  bool wanted;                                /* the primary may have changed */
+  bool is_urgent;                             /* a sentinel says that it has */
+  bool is_watcher;                            /* the handle has the lease */
+  int64_t since_ms;                           /* since when `wanted` */
+  unsigned tries;                             /* how often it was wanted in a row */
+  unsigned version;                           /* of the map that the router has */
 
   /* The old primary, which answers what was sent, for a short time. */
   cachette__redis_node *retired; /* NULL: none; else the node of the place */
@@ -56,9 +56,9 @@ struct cachette__redis_watch {
   /* The round: see round.c. */
   cachette__redis_members members;
   bool is_running;
-  bool is_asking;          /* the sentinels; else the server that they name */
-  int64_t started_ms;      /* of the current step */
-  int64_t role_failed_ms;  /* since when the server named is no primary, without a break; 0: it is */
+  bool is_asking;         /* the sentinels; else the server that they name */
+  int64_t started_ms;     /* of the current step */
+  int64_t role_failed_ms; /* since when the server named is no primary, without a break; 0: it is */
   struct cachette__redis_role_check *role; /* NULL: none */
 };
 

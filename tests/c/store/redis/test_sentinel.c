@@ -47,7 +47,9 @@ static bool server_has(int server, const char *command, const char *text) {
   return strstr(reply, text) != NULL;
 }
 
-static bool took_sets(int server) { return server_has(server, "INFO commandstats", "cmdstat_set:"); }
+static bool took_sets(int server) {
+  return server_has(server, "INFO commandstats", "cmdstat_set:");
+}
 
 /* ---- Which server ---- */
 
@@ -165,7 +167,8 @@ static void sentinels_that_die_later_do_not_matter(void **state) {
   cachette_close(handle);
 }
 
-/* Returns how many connections the sentinels have accepted, and commands that they have executed. */
+/* Returns how many connections the sentinels have accepted, and commands that they have executed.
+ */
 static void count_load(long *connections, long *commands) {
   char reply[16384];
   *connections = *commands = 0;

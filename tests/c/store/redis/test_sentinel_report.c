@@ -16,11 +16,14 @@ static const char resp2[] =
     "*2\r\n$8\r\n10.0.0.1\r\n$4\r\n6379\r\n"
     "*6\r\n$2\r\nip\r\n$8\r\n10.0.0.9\r\n$5\r\nflags\r\n$6\r\nmaster\r\n"
     "$12\r\nconfig-epoch\r\n$2\r\n17\r\n"
-    "$40\r\n" ID "\r\n"
-    "*1\r\n*6\r\n$2\r\nip\r\n$8\r\n10.0.0.2\r\n$4\r\nport\r\n$5\r\n26379\r\n$5\r\nrunid\r\n$40\r\n" ID
+    "$40\r\n" ID
+    "\r\n"
+    "*1\r\n*6\r\n$2\r\nip\r\n$8\r\n10.0.0.2\r\n$4\r\nport\r\n$5\r\n26379\r\n$5\r\nrunid\r\n$"
+    "40\r\n" ID
     "\r\n"
     "*3\r\n"
-    "*10\r\n$2\r\nip\r\n$8\r\n10.0.0.3\r\n$4\r\nport\r\n$4\r\n6380\r\n$5\r\nflags\r\n$5\r\nslave\r\n"
+    "*10\r\n$2\r\nip\r\n$8\r\n10.0.0.3\r\n$4\r\nport\r\n$4\r\n6380\r\n$5\r\nflags\r\n$"
+    "5\r\nslave\r\n"
     "$13\r\nrole-reported\r\n$5\r\nslave\r\n$18\r\nmaster-link-status\r\n$2\r\nok\r\n"
     "*6\r\n$2\r\nip\r\n$8\r\n10.0.0.4\r\n$4\r\nport\r\n$4\r\n6380\r\n$5\r\nflags\r\n"
     "$25\r\ns_down,slave,disconnected\r\n"
@@ -30,8 +33,10 @@ static const char resp3[] =
     "*2\r\n$8\r\n10.0.0.1\r\n$4\r\n6379\r\n"
     "%3\r\n$2\r\nip\r\n$8\r\n10.0.0.9\r\n$5\r\nflags\r\n$6\r\nmaster\r\n"
     "$12\r\nconfig-epoch\r\n$2\r\n17\r\n"
-    "$40\r\n" ID "\r\n"
-    "*1\r\n%3\r\n$2\r\nip\r\n$8\r\n10.0.0.2\r\n$4\r\nport\r\n$5\r\n26379\r\n$5\r\nrunid\r\n$40\r\n" ID
+    "$40\r\n" ID
+    "\r\n"
+    "*1\r\n%3\r\n$2\r\nip\r\n$8\r\n10.0.0.2\r\n$4\r\nport\r\n$5\r\n26379\r\n$5\r\nrunid\r\n$"
+    "40\r\n" ID
     "\r\n"
     "*3\r\n"
     "%5\r\n$2\r\nip\r\n$8\r\n10.0.0.3\r\n$4\r\nport\r\n$4\r\n6380\r\n$5\r\nflags\r\n$5\r\nslave\r\n"
@@ -109,8 +114,8 @@ static void an_unknown_name_is_told(void **state) {
 static void texts_that_are_too_long_are_not_used(void **state) {
   (void)state;
   char text[1200];
-  int size = snprintf(text, sizeof text, "*2\r\n$600\r\n%0600d\r\n$1\r\n1\r\n*0\r\n$300\r\n%0300d\r\n",
-                      0, 0);
+  int size = snprintf(text, sizeof text,
+                      "*2\r\n$600\r\n%0600d\r\n$1\r\n1\r\n*0\r\n$300\r\n%0300d\r\n", 0, 0);
   cachette__redis_report report = {.step = 0};
   cachette__resp_init(&parser);
   feed(&report, text, (size_t)size);

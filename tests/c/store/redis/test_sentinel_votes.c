@@ -47,7 +47,8 @@ static void answer_master(const struct opinion *opinion, char *reply) {
   if (opinion->primary < 0)
     snprintf(reply, REPLY, "-ERR No such master with that name\r\n");
   else
-    snprintf(reply, REPLY, "*4\r\n$5\r\nflags\r\n$6\r\nmaster\r\n$12\r\nconfig-epoch\r\n$%zu\r\n%s\r\n",
+    snprintf(reply, REPLY,
+             "*4\r\n$5\r\nflags\r\n$6\r\nmaster\r\n$12\r\nconfig-epoch\r\n$%zu\r\n%s\r\n",
              strlen(text), text);
 }
 
@@ -79,7 +80,8 @@ static void play_sentinel(struct redis_peer *self, const struct redis_command *c
     answer_sentinel(opinion, command, reply);
   } else if (redis_command_is(command, 0, "HELLO")) {
     snprintf(reply, REPLY, "%s",
-             opinion->is_old ? "-ERR unknown command 'HELLO'\r\n" : "%1\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n");
+             opinion->is_old ? "-ERR unknown command 'HELLO'\r\n"
+                             : "%1\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n");
   } else if (redis_command_is(command, 0, "SUBSCRIBE")) {
     opinion->subscribed++;
     snprintf(reply, REPLY, "%s",
@@ -105,15 +107,16 @@ static void play_server(struct redis_peer *self, const struct redis_command *com
 }
 
 static const char master[] = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
-static const char slave[] = "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:0\r\n";
+static const char slave[] =
+    "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:0\r\n";
 
 /* Sends all sentinels' connections an event. */
 static void push_event(const char *name) {
   char text[128], event[256];
   snprintf(text, sizeof text, "%s 127.0.0.1 1 127.0.0.1 2", name);
   int size = snprintf(event, sizeof event,
-                      ">3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$%zu\r\n%s\r\n", strlen(text),
-                      text);
+                      ">3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$%zu\r\n%s\r\n",
+                      strlen(text), text);
   redis_peer_lock();
   for (int i = 0; i < PEERS; i++)
     if (sentinels[i].fd >= 0) peer_write(sentinels[i].fd, event, (size_t)size);
@@ -339,7 +342,8 @@ static void announce(int teller, const char *host, int announced_port, int id) {
   char text[16];
   snprintf(text, sizeof text, "%d", announced_port);
   snprintf(opinions[teller].peers, sizeof opinions[teller].peers,
-           "*1\r\n*6\r\n$2\r\nip\r\n$%zu\r\n%s\r\n$4\r\nport\r\n$%zu\r\n%s\r\n$5\r\nrunid\r\n$40\r\n%040d\r\n",
+           "*1\r\n*6\r\n$2\r\nip\r\n$%zu\r\n%s\r\n$4\r\nport\r\n$%zu\r\n%s\r\n$5\r\nrunid\r\n$"
+           "40\r\n%040d\r\n",
            strlen(host), host, strlen(text), text, id);
 }
 
