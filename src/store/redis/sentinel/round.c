@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A round: all sentinels are asked at once. It is over when most of those that are known agree, or
- * when all have answered, or a little after the first answer. A sentinel that stays silent for long
- * is disconnected.
+ * A round: all sentinels are asked at once. It is over when all have answered, or most of them and
+ * the others do not for a moment; at once if most of them name a new primary. A sentinel that stays
+ * silent for long is disconnected.
  */
 #include <stdio.h>
 
@@ -16,7 +16,8 @@
 enum {
   NO_NODE = CACHETTE__REDIS_NO_NODE,
   ANSWER_MS = 2000, /* the maximum time for one to answer, and for ROLE */
-  GRACE_MS = 300    /* how long the others may take once one has answered */
+  GRACE_MS = 300,   /* how long the others may take once most have answered */
+  DOUBT_MS = 3000   /* sentinels tell each other of a failover in two seconds */
 };
 
 static int64_t answer_ms(const cachette__redis_watch *self) {
@@ -174,6 +175,20 @@ static bool is_credible(const cachette__redis_watch *self, const cachette__redis
          outcome->epoch >= cachette__redis_agreement_epoch(self->agreement);
 }
 
+/* Returns whether a sentinel names another server, and knows of a later failover. Then the others
+ * will hear of it in a moment. For how long that may be is limited: it may be wrong. */
+static bool is_doubtful(cachette__redis_watch *self, const ballots *ballot,
+                        const cachette__redis_outcome *outcome) {
+  int64_t now = cachette__machine_now();
+  bool has_later = false;
+  for (size_t i = 0; i < ballot->votes_given; i++)
+    has_later |=
+        ballot->votes[i].candidate != outcome->candidate && ballot->votes[i].epoch > outcome->epoch;
+  if (!has_later) self->doubted_ms = 0;
+  if (has_later && self->doubted_ms == 0) self->doubted_ms = now;
+  return has_later && now - self->doubted_ms < DOUBT_MS;
+}
+
 /* The sentinel whose report has the details: one that voted for it. */
 static const cachette__redis_sentinel *find_voter(const ballots *ballot, unsigned candidate) {
   const cachette__redis_sentinel *best = NULL;
@@ -194,7 +209,8 @@ static void decide(cachette__redis_watch *self, const ballots *ballot,
   } else if (ballot->votes_given == 0) {
     explain_silence(self, &ballot->error, &error);
     fail(self, &error);
-  } else if (outcome->candidate == NO_NODE || !is_credible(self, outcome)) {
+  } else if (outcome->candidate == NO_NODE || is_doubtful(self, ballot, outcome) ||
+             !is_credible(self, outcome)) {
     cachette__fail(&error, CACHETTE_EUNAVAILABLE, NULL,
                    "The sentinels do not agree on the primary of \"%.64s\".",
                    self->router->settings->sentinel_name);
@@ -202,6 +218,18 @@ static void decide(cachette__redis_watch *self, const ballots *ballot,
   } else {
     choose(self, find_voter(ballot, outcome->candidate), outcome->epoch);
   }
+}
+
+/* Returns whether the answers that came suffice. At once if most of all sentinels name a new
+ * primary; else the others may know of a later failover. */
+static bool is_enough(const cachette__redis_watch *self, const ballots *ballot,
+                      const cachette__redis_outcome *outcome) {
+  int64_t passed = cachette__machine_now() - self->started_ms;
+  bool is_new =
+      self->router->has_map && outcome->epoch > cachette__redis_agreement_epoch(self->agreement);
+  if (ballot->pending == 0 || passed >= answer_ms(self)) return true;
+  if (is_new && 2 * outcome->votes > self->members.count) return true;
+  return passed >= GRACE_MS && 2 * ballot->votes_given > self->members.count;
 }
 
 /* Counts the votes, and ends the round if that is possible. */
@@ -214,11 +242,7 @@ static void count(cachette__redis_watch *self) {
   collect(self, &ballot);
   const cachette__redis_outcome outcome =
       cachette__redis_count_votes(ballot.votes, ballot.votes_given);
-  int64_t passed = cachette__machine_now() - self->started_ms;
-  bool is_clear = outcome.candidate != NO_NODE && 2 * outcome.votes > self->members.count;
-  bool is_over = ballot.pending == 0 || passed >= answer_ms(self) ||
-                 (ballot.votes_given > 0 && passed >= GRACE_MS);
-  if (is_clear || is_over) decide(self, &ballot, &outcome);
+  if (is_enough(self, &ballot, &outcome)) decide(self, &ballot, &outcome);
   cachette__redis_map_release(ballot.map);
 }
 

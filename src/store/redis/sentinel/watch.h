@@ -59,6 +59,7 @@ struct cachette__redis_watch {
   bool is_asking;         /* the sentinels; else the server that they name */
   int64_t started_ms;     /* of the current step */
   int64_t role_failed_ms; /* since when the server named is no primary, without a break; 0: it is */
+  int64_t doubted_ms; /* since when one names another server than most, of a later epoch; or 0 */
   struct cachette__redis_role_check *role; /* NULL: none */
 };
 

@@ -14,6 +14,7 @@ enum { PEERS = 3, SERVERS = 2, REPLY = REDIS_PEER_REPLY };
 static struct opinion {
   int primary; /* the index of the server; -1: it knows no such primary */
   int epoch;
+  bool is_late;         /* its first answer takes 50 ms */
   bool is_silent;       /* it reads commands, and does not answer */
   bool is_old;          /* it knows version 2 of the protocol only */
   bool refuses_channel; /* to anybody */
@@ -59,7 +60,7 @@ static void answer_id(int index, char *reply) {
 static void answer_sentinel(struct opinion *opinion, const struct redis_command *command,
                             char *reply) {
   if (redis_command_is(command, 1, "GET-MASTER-ADDR-BY-NAME")) {
-    opinion->asked++;
+    if (opinion->asked++ == 0 && opinion->is_late) usleep(50000);
     answer_address(opinion, reply);
   } else if (redis_command_is(command, 1, "MASTER")) {
     answer_master(opinion, reply);
@@ -210,6 +211,40 @@ static void the_majority_decides(void **state) {
   expect_put_at(0);
   assert_int_equal(asked_roles[0], 1);
   assert_int_equal(asked_roles[1], 0);
+}
+
+/* One sentinel knows of a failover that the others will hear of in a moment. */
+static void a_later_failover_is_waited_for(void **state) {
+  (void)state;
+  opinions[0].primary = opinions[0].epoch = 1;
+  open_sentinels(3, "20", "");
+  struct probe probe;
+  probe_init(&probe, CACHETTE_PUT, "key");
+  probe.item.value = cachette_str("value");
+  probe_submit(handle, &probe);
+  process_until(&opinions[2].asked, 2);
+  set_opinion(1, 1, 1);
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  assert_int_equal(sets[0], 0);
+  assert_int_equal(sets[1], 1);
+  cachette_op_deinit(&probe.op);
+}
+
+/* The same when most have answered, and the one that knows is late. */
+static void the_last_answer_is_waited_for(void **state) {
+  (void)state;
+  opinions[2].primary = opinions[2].epoch = 1;
+  opinions[2].is_late = true;
+  open_sentinels(3, "20", "");
+  struct probe probe;
+  probe_init(&probe, CACHETTE_PUT, "key");
+  probe.item.value = cachette_str("value");
+  probe_submit(handle, &probe);
+  process_until(&opinions[0].asked, 2);
+  set_opinion(1, 1, 1);
+  assert_int_equal(probe_wait(handle, &probe), CACHETTE_OK);
+  assert_int_equal(sets[0], 0);
+  cachette_op_deinit(&probe.op);
 }
 
 static void the_highest_epoch_decides_a_tie(void **state) {
@@ -409,6 +444,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_peers, stop_peers)
   const struct CMUnitTest tests[] = {
       TEST(the_majority_decides),
+      TEST(a_later_failover_is_waited_for),
+      TEST(the_last_answer_is_waited_for),
       TEST(the_highest_epoch_decides_a_tie),
       TEST(a_sentinel_with_an_older_epoch_is_not_believed),
       TEST(a_named_server_must_be_a_primary),
