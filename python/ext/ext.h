@@ -62,6 +62,11 @@ static inline PyObject *Py_NewRef(PyObject *object) {
   Py_INCREF(object);
   return object;
 }
+
+static inline PyObject *Py_XNewRef(PyObject *object) {
+  Py_XINCREF(object);
+  return object;
+}
 #endif
 
 typedef struct config_object config_object;
