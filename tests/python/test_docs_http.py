@@ -74,6 +74,32 @@ def test_curl_shows_what_the_guide_says(tmp_path: pathlib.Path) -> None:
       assert without_times(done.stdout) == without_times(shown), commands
 
 
+def test_curl_purges_as_the_page_says(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  page = read_blocks('docs/http/purge.md')
+  (app,) = [each for each in page if 'purge_app(' in each.code]
+  (command,) = [each.code for each in page if each.language == 'sh']
+  code = f"{app.code}\n\n@app.get('/products/{{name}}')\ndef get_product(name: str):\n  return name\n"
+  code = code.replace('CacheMiddleware)', 'CacheMiddleware, policy=Policy(default_ttl=60))')
+  code = code.replace('import CacheMiddleware,', 'import CacheMiddleware, Policy,')
+  (tmp_path / 'app.py').write_text(code, encoding='utf-8')
+  monkeypatch.setenv('PURGE_TOKEN', 'secret')
+  with serve('app:app', str(tmp_path)) as port:
+    command = command.replace('https://example.com', f'http://127.0.0.1:{port}')
+    command = command.replace('curl', "curl --silent --fail --write-out '%{http_code}'")
+
+    def is_hit() -> bool:
+      status, fields, _ = get(port, '/products/tea')
+      assert status == 200
+      return ';hit' in fields['cache-status']
+
+    assert [is_hit(), is_hit()] == [False, True]
+    printed = subprocess.check_output(['sh', '-c', command], encoding='utf-8', timeout=60)
+    assert printed.endswith('200')
+    assert [is_hit(), is_hit()] == [False, True]
+
+
 # ---- The applications
 
 
