@@ -212,6 +212,7 @@ static bool read_counter(cachette_slice slice, long long *number) {
 static PyObject *load(ext_state *state, config_object *config, PyObject *bytes, PyObject *returns) {
   if (config->textual && returns != NULL && returns != Py_None)
     return PyObject_CallMethodObjArgs(returns, state->str_load, config->codec, bytes, NULL);
+  if (config->loads == (PyObject *)&PyBytes_Type) return Py_NewRef(bytes); /* as bytes() does */
   return PyObject_CallFunctionObjArgs(config->loads, bytes, NULL);
 }
 

@@ -42,14 +42,14 @@ static inline void cachette__http_put_number(cachette__http_output *output, uint
   cachette__http_put(output, (cachette_slice){bytes, width});
 }
 
-/* Begins content that is preceded by its size in 4 bytes. Returns the offset for
- * cachette__http_put_end(). */
+/* Begins content that is preceded by its size in 4 bytes, which cachette__http_put_end() writes.
+ * Returns the offset for it. */
 static inline size_t cachette__http_put_begin(cachette__http_output *output) {
-  cachette__http_put_number(output, 0, 4);
+  output->size += 4;
   return output->size;
 }
 
-/* Ends such content: writes its size. */
+/* Ends such content. */
 static inline void cachette__http_put_end(cachette__http_output *output, size_t begin) {
   size_t end = output->size;
   output->size = begin - 4;

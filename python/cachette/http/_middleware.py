@@ -129,7 +129,8 @@ class CacheMiddleware:
   async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
     shared = self._shared
     seen = shared.number
-    found: Any = self._begin(scope, send, shared)
+    begin = self._begin  # a call of self._begin() looks for a method first
+    found: Any = begin(scope, send, shared)
     if type(found) is not tuple:
       if type(found) is HttpSend:
         if CURRENT.get() is None:
