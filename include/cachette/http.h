@@ -682,6 +682,13 @@ CACHETTE_API int cachette_http_uri_key(const cachette_http_policy *policy, cache
 /* ---- Requests without an exchange ---- */
 
 /*
+ * Returns whether a request with a method makes nothing invalid, as an exchange finds itself: GET,
+ * HEAD, OPTIONS, TRACE (RFC 9110, 9.2.1), QUERY (RFC 10008), and PROPFIND, REPORT and SEARCH of
+ * WebDAV. All others may, unknown ones among them (RFC 9111, 4.4). Methods have case.
+ */
+CACHETTE_API bool cachette_http_is_safe(cachette_slice method);
+
+/*
  * The directives of a request (RFC 9111, 5.2.1), for a cache inside an application that obeys them
  * too. An exchange finds them itself.
  *

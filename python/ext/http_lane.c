@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 
+#include "arguments.h"
 #include "cache.h"
 #include "http_exchange.h"
 #include "http_find.h"
@@ -194,21 +195,20 @@ static int kind_of(const http_lane *self, ext_state *state, PyObject *scope) {
 
 /* ---- Methods that the policy leaves out ---- */
 
-/* Returns whether a method makes nothing invalid. */
-static bool is_safe(PyObject *method) {
-  static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"};
-  for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
-    if (PyUnicode_CompareWithASCIIString(method, safe[i]) == 0) return true;
-  return false;
+/* Returns whether the method of a scope makes nothing invalid. May set an exception. */
+static bool is_safe(ext_state *state, PyObject *scope) {
+  cachette_slice method;
+  PyObject *name = PyDict_GetItemWithError(scope, state->str_method);
+  return name != NULL && PyUnicode_Check(name) && read_text("the scope's method", name, &method) &&
+         cachette_http_is_safe(method);
 }
 
 /* Makes the `send` of the application, marks the scope, and counts. */
 static PyObject *pass_on(http_lane *self, ext_state *state, PyObject *const *args) {
   PyObject *scope = args[0], *send = args[1], *shared = args[2], *passed = NULL;
   http_exchange *exchange = NULL;
-  PyObject *method = PyDict_GetItemWithError(scope, state->str_method);
-  bool is_unsafe = method != NULL && !(PyUnicode_Check(method) && is_safe(method));
-  if (is_unsafe) exchange = http_exchange_new(state, self->policy, scope, Py_None);
+  if (!is_safe(state, scope) && !PyErr_Occurred())
+    exchange = http_exchange_new(state, self->policy, scope, Py_None);
   if (!PyErr_Occurred()) passed = http_send_new(state, shared, send, exchange);
   Py_XDECREF((PyObject *)exchange);
   if (passed == NULL || (PyDict_SetItem(scope, self->mark, Py_True) == 0 &&

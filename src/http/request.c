@@ -17,17 +17,27 @@ static bool is_same(cachette_slice text, cachette_slice other) {
 static bool is(cachette_slice text, const char *word) { return is_same(text, cachette_str(word)); }
 
 /* Methods have case (RFC 9110, 9.1): "get" is an unknown one, and thus unsafe. */
-static enum cachette__http_method method_of(const cachette_http_policy *policy,
-                                            cachette_slice method) {
+static enum cachette__http_method known_method(cachette_slice method) {
   static const char *const safe[] = {"OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH"};
   if (is(method, "GET")) return CACHETTE__HTTP_GET;
   if (is(method, "HEAD")) return CACHETTE__HTTP_HEAD;
   if (is(method, "QUERY")) return CACHETTE__HTTP_QUERY;
-  if (is(method, "POST") && policy->cache_post) return CACHETTE__HTTP_POST;
+  if (is(method, "POST")) return CACHETTE__HTTP_POST;
   for (size_t i = 0; i < sizeof safe / sizeof *safe; i++) {
     if (is(method, safe[i])) return CACHETTE__HTTP_SAFE;
   }
   return CACHETTE__HTTP_UNSAFE;
+}
+
+static enum cachette__http_method method_of(const cachette_http_policy *policy,
+                                            cachette_slice method) {
+  enum cachette__http_method known = known_method(method);
+  return known != CACHETTE__HTTP_POST || policy->cache_post ? known : CACHETTE__HTTP_UNSAFE;
+}
+
+bool cachette_http_is_safe(cachette_slice method) {
+  enum cachette__http_method known = known_method(method);
+  return known != CACHETTE__HTTP_POST && known != CACHETTE__HTTP_UNSAFE;
 }
 
 /* Fields with which a client tells the application that the request is another one. */

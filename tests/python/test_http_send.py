@@ -141,6 +141,23 @@ async def test_only_a_success_makes_what_is_stored_invalid(
   assert (await get(cached)).is_hit != forgets
 
 
+@pytest.mark.parametrize(
+  'method, forgets',
+  [
+    *((method, False) for method in ('OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH')),
+    *((method, True) for method in ('POST', 'PATCH', 'MKCOL', 'M-SEARCH', 'search')),
+  ],
+)
+@in_loop
+async def test_only_unsafe_methods_make_what_is_stored_invalid(
+  wrap: Wrap, method: str, forgets: bool
+) -> None:
+  cached = wrap(App(FRESH))
+  await get(cached)
+  assert (await send_body(cached, method)).cache_status == 'cachette;fwd=method'
+  assert (await get(cached)).is_hit != forgets
+
+
 @in_loop
 async def test_location_and_the_uri_are_both_forgotten(wrap: Wrap) -> None:
   app = App(FRESH)

@@ -139,6 +139,20 @@ static void post_is_cached_only_if_the_policy_says_so(void **state) {
   check_bypass(&policy, cases, LENGTH(cases));
 }
 
+static void safe_methods_are_known_without_a_request(void **state) {
+  (void)state;
+  static const char *const safe[] = {"GET",   "HEAD",     "QUERY",  "OPTIONS",
+                                     "TRACE", "PROPFIND", "REPORT", "SEARCH"};
+  static const char *const unsafe[] = {"",       "POST",  "PUT",      "DELETE", "PATCH",
+                                       "get",    "GE",    "GETS",     "PURGE",  "MKCOL",
+                                       "OPTION", "MERGE", "M-SEARCH", "SEARCH "};
+  for (size_t i = 0; i < LENGTH(safe); i++)
+    if (!cachette_http_is_safe(cachette_str(safe[i]))) fail_msg("%s", safe[i]);
+  for (size_t i = 0; i < LENGTH(unsafe); i++)
+    if (cachette_http_is_safe(cachette_str(unsafe[i]))) fail_msg("%s", unsafe[i]);
+  assert_false(cachette_http_is_safe((cachette_slice){NULL, 0}));
+}
+
 static void a_body_on_its_way_counts_as_one(void **state) {
   (void)state;
   cachette__http_asked asked;
@@ -495,6 +509,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(requests_pass_for_a_reason),
       cmocka_unit_test(post_is_cached_only_if_the_policy_says_so),
+      cmocka_unit_test(safe_methods_are_known_without_a_request),
       cmocka_unit_test(a_body_on_its_way_counts_as_one),
       cmocka_unit_test(control_characters_in_the_target_are_malformed),
       cmocka_unit_test(a_target_of_more_than_16_megabytes_passes),
