@@ -688,6 +688,14 @@ CACHETTE_API int cachette_http_uri_key(const cachette_http_policy *policy, cache
  */
 CACHETTE_API bool cachette_http_is_safe(cachette_slice method);
 
+/* Returns whether a response with a status to an unsafe request makes anything invalid, which is
+ * the URI of the request at least: 200 to 399 (RFC 9111, 4.4). */
+CACHETTE_API bool cachette_http_status_invalidates(int status);
+
+/* Returns whether such a response with a field of a name may make more invalid: the URIs in
+ * Location and Content-Location, and the groups in Cache-Group-Invalidation (RFC 9875, 3). */
+CACHETTE_API bool cachette_http_field_invalidates(cachette_slice name);
+
 /*
  * The directives of a request (RFC 9111, 5.2.1), for a cache inside an application that obeys them
  * too. An exchange finds them itself.

@@ -15,7 +15,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "http_message.h"
@@ -101,27 +100,18 @@ static int receive(http_send *self, PyObject *status, PyObject *headers, PyObjec
   return action != NULL ? 0 : -1;
 }
 
-/* Whether a status may make anything invalid (RFC 9111, 4.4). */
+/* Whether a status may make anything invalid. */
 static bool is_success(PyObject *status) {
   if (!PyLong_CheckExact(status)) return true; /* receive() says what is wrong */
   int overflow;
   long number = PyLong_AsLongAndOverflow(status, &overflow);
-  return overflow == 0 && number >= 200 && number <= 399;
+  return overflow == 0 && number == (int)number && cachette_http_status_invalidates((int)number);
 }
 
-/* Whether a field names other URIs, or groups, that a response makes invalid. */
+/* Whether a field may make more invalid than the URI of the request. */
 static bool names_others(PyObject *name) {
-  const char *text = PyBytes_AS_STRING(name);
-  switch (PyBytes_GET_SIZE(name)) {
-    case sizeof "location" - 1:
-      return strcasecmp(text, "location") == 0;
-    case sizeof "content-location" - 1:
-      return strcasecmp(text, "content-location") == 0;
-    case sizeof "cache-group-invalidation" - 1:
-      return strcasecmp(text, "cache-group-invalidation") == 0;
-    default:
-      return false;
-  }
+  cachette_slice text = {PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)};
+  return cachette_http_field_invalidates(text);
 }
 
 /* Returns whether all lines are pairs of bytes, and none names others. Then the response need not

@@ -13,6 +13,11 @@ enum {
   LINES_MAX = 64,   /* of Cache-Group-Invalidation; with more, the field is ignored */
 };
 
+/* Fields with another URI. */
+static const enum cachette__http_name others[] = {CACHETTE__HTTP_LOCATION,
+                                                  CACHETTE__HTTP_CONTENT_LOCATION};
+enum { OTHERS = sizeof others / sizeof *others };
+
 /* What a walk is about. */
 typedef struct walk {
   const cachette_http_policy *policy;
@@ -30,11 +35,20 @@ static bool is_same(cachette_slice left, cachette_slice right) {
   return left.size == right.size && memcmp(left.data, right.data, left.size) == 0;
 }
 
+bool cachette_http_status_invalidates(int status) { return status >= 200 && status <= 399; }
+
+bool cachette_http_field_invalidates(cachette_slice name) {
+  enum cachette__http_name known = cachette__http_name_of(name);
+  if (known == CACHETTE__HTTP_CACHE_GROUP_INVALIDATION) return true;
+  for (size_t i = 0; i < OTHERS; i++)
+    if (known == others[i]) return true;
+  return false;
+}
+
 bool cachette__http_invalidates(const cachette__http_asked *asked,
                                 const cachette__http_answered *answered) {
-  int status = answered->response->status;
   bool is_unsafe = asked->method == CACHETTE__HTTP_UNSAFE || asked->method == CACHETTE__HTTP_POST;
-  return is_unsafe && status >= 200 && status <= 399;
+  return is_unsafe && cachette_http_status_invalidates(answered->response->status);
 }
 
 /* ---- URIs ---- */
@@ -125,8 +139,6 @@ bool cachette__http_invalidated_item(const cachette_http_policy *policy,
                                      const unsigned char digest[CACHETTE_HTTP_KEY_SIZE],
                                      size_t index, unsigned char key[CACHETTE_HTTP_KEY_SIZE],
                                      char *space, size_t capacity, cachette_slice *tag) {
-  static const enum cachette__http_name others[] = {CACHETTE__HTTP_LOCATION,
-                                                    CACHETTE__HTTP_CONTENT_LOCATION};
   const walk self = {policy, asked, answered, canonical, digest, key, space, capacity, tag};
   unsigned char bytes[URI_MAX];
   cachette_slice uri = cachette__http_key_uri(canonical);
@@ -136,7 +148,7 @@ bool cachette__http_invalidated_item(const cachette_http_policy *policy,
     return true;
   }
   index--;
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+  for (size_t i = 0; i < OTHERS; i++) {
     if (!find_other(&self, others[i], bytes, &uri)) continue;
     if (index == 0) {
       fill_uri(&self, uri, true);

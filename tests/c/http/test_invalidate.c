@@ -3,6 +3,7 @@
  * has it. */
 #include "http/invalidate.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,24 @@ static void an_unsafe_request_invalidates_uris_and_groups(void **state) {
   for (size_t i = 0; i < LENGTH(rows); i++) expect_items(&rows[i]);
 }
 
+static void what_invalidates_is_known_without_an_exchange(void **state) {
+  (void)state;
+  static const int statuses[] = {200, 207, 304, 399};
+  static const int errors[] = {INT_MIN, -200, 0, 100, 199, 400, 599, INT_MAX};
+  static const char *const fields[] = {"location", "LOCATION", "Content-Location",
+                                       "cache-group-invalidation"};
+  static const char *const harmless[] = {"", "locatio", "locations", "content-type",
+                                         "cache-groups"};
+  for (size_t i = 0; i < LENGTH(statuses); i++)
+    if (!cachette_http_status_invalidates(statuses[i])) fail_msg("%d", statuses[i]);
+  for (size_t i = 0; i < LENGTH(errors); i++)
+    if (cachette_http_status_invalidates(errors[i])) fail_msg("%d", errors[i]);
+  for (size_t i = 0; i < LENGTH(fields); i++)
+    if (!cachette_http_field_invalidates(cachette_str(fields[i]))) fail_msg("%s", fields[i]);
+  for (size_t i = 0; i < LENGTH(harmless); i++)
+    if (cachette_http_field_invalidates(cachette_str(harmless[i]))) fail_msg("%s", harmless[i]);
+}
+
 /* ---- Tags of URIs ---- */
 
 static size_t tag_size(const struct scene *scene, size_t index, size_t capacity) {
@@ -320,6 +339,7 @@ static void a_very_long_location_is_left_out(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_unsafe_request_invalidates_uris_and_groups),
+      cmocka_unit_test(what_invalidates_is_known_without_an_exchange),
       cmocka_unit_test(a_cached_post_leaves_the_answers_to_others),
       cmocka_unit_test(a_tag_that_does_not_fit_is_left_out),
       cmocka_unit_test(policies_count_for_uris_that_a_response_names),
