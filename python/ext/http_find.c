@@ -61,7 +61,7 @@ static int fetch(http_exchange *self, ext_state *state, PyObject **result) {
   return *result != NULL ? 1 : -1;
 }
 
-/* ---- Index records ---- */
+/* ---- Time ---- */
 
 double http_lane_now(const http_lane *lane) {
   PyObject *time = PyObject_CallObject(lane->clock, NULL);
@@ -69,6 +69,13 @@ double http_lane_now(const http_lane *lane) {
   Py_XDECREF(time);
   return PyErr_Occurred() ? -1 : seconds;
 }
+
+int64_t http_lane_now_ms(const http_lane *lane) {
+  int64_t stopped_ms = atomic_load(&lane->config->stopped_ms);
+  return stopped_ms != 0 ? stopped_ms : http_now_ms();
+}
+
+/* ---- Index records ---- */
 
 /* Keeps an index record, so that for a second it is not fetched. */
 static bool remember(const http_exchange *self, PyObject *record) {
@@ -95,11 +102,6 @@ static bool follow(http_exchange *self, ext_state *state, PyObject *index) {
 }
 
 /* ---- The result ---- */
-
-static int64_t now_of(const http_lane *lane) {
-  int64_t stopped_ms = atomic_load(&lane->config->stopped_ms);
-  return stopped_ms != 0 ? stopped_ms : http_now_ms();
-}
 
 static void count(http_counters *counters, const cachette_http_exchange *exchange) {
   if (counters == NULL) return;
@@ -140,7 +142,8 @@ static PyObject *decide(http_exchange *self, ext_state *state, PyObject *record)
   PyObject *result = NULL;
   http_known *known = http_known_find(self->lane, self->exchange.key, record);
   if (known != NULL) Py_SETREF(record, Py_NewRef(known->record)); /* its head points into this */
-  if (!http_decide_record(self, record, known != NULL ? &known->head : NULL, now_of(self->lane)))
+  if (!http_decide_record(self, record, known != NULL ? &known->head : NULL,
+                          http_lane_now_ms(self->lane)))
     Py_DECREF(record);
   else if (self->exchange.action != CACHETTE_HTTP_VARIANT)
     result = make_result(self, state, record, known);

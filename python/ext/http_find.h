@@ -16,6 +16,9 @@ int http_find_step(http_exchange *self, ext_state *state, PyObject **result);
 /* Returns the time of the lane's clock in seconds, or a negative number with an exception set. */
 double http_lane_now(const http_lane *lane);
 
+/* Returns the time in milliseconds since 1970, or that of the stopped clock. */
+int64_t http_lane_now_ms(const http_lane *lane);
+
 /* The methods and slots that an awaitable has. */
 #if PY_VERSION_HEX >= 0x030A0000
 PySendResult http_find_send(http_exchange *self, PyObject *value, PyObject **result);

@@ -246,9 +246,8 @@ static PyObject *find_index(const http_lane *self, PyObject *key, double now) {
 
 /* Begins with what is known of a key. Returns false with an exception set. */
 static bool begin_known(http_exchange *exchange, ext_state *state, PyObject *index) {
-  int64_t stopped_ms = atomic_load(&exchange->lane->config->stopped_ms);
   Py_INCREF(index);
-  bool ok = http_decide_record(exchange, index, NULL, stopped_ms != 0 ? stopped_ms : http_now_ms());
+  bool ok = http_decide_record(exchange, index, NULL, http_lane_now_ms(exchange->lane));
   Py_DECREF(index);
   if (!ok) return false;
   if (exchange->exchange.action != CACHETTE_HTTP_VARIANT) {

@@ -15,7 +15,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "http_message.h"
 #include "http_passed.h"
@@ -282,12 +281,6 @@ static PyObject *call(PyObject *callable, PyObject *const *args, size_t flags, P
 
 static PyObject *or_null(PyObject *object) { return object != Py_None ? Py_NewRef(object) : NULL; }
 
-static int64_t clock_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool check(const ext_state *state, PyObject *const *arguments) {
   PyObject *exchange = arguments[2], *added = arguments[3];
   if (exchange != Py_None && Py_TYPE(exchange) != state->http_exchange_type)
@@ -358,7 +351,7 @@ PyObject *http_send_vectorcall(PyObject *type, PyObject *const *args, size_t cou
   self->exchange = (http_exchange *)or_null(arguments[2]);
   self->added = or_null(arguments[3]);
   self->trial = or_null(arguments[4]);
-  self->requested_ms = self->trial != NULL ? clock_ms() : 0;
+  self->requested_ms = self->trial != NULL ? http_now_ms() : 0;
   if (self->trial != NULL && arguments[5] != Py_None &&
       !use_lane(self, state, (http_lane *)(void *)arguments[5]))
     Py_CLEAR(self);
