@@ -49,10 +49,7 @@ static bool set(PyObject *message, PyObject *name, PyObject *value) {
 
 PyObject *http_hit_headers(http_exchange *self, bool cache_status) {
   PyObject *headers = http_list_answer(self, false);
-  Py_ssize_t count = headers != NULL ? PyList_GET_SIZE(headers) : 0;
-  if (cache_status || count == 0) return headers;
-  if (PyList_SetSlice(headers, count - 1, count, NULL) < 0) Py_CLEAR(headers); /* the last one */
-  return headers;
+  return cache_status || headers == NULL ? headers : http_without_status(headers);
 }
 
 static PyObject *make_start(http_exchange *self, ext_state *state, bool cache_status) {

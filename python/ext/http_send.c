@@ -137,15 +137,14 @@ static PyObject *add(http_send *self, PyObject *status, PyObject *headers) {
   return Py_NewRef(headers);
 }
 
-/* Removes our Cache-Status, which is the last field, if the policy wants none. */
+/* Removes our Cache-Status if the policy wants none. Steals the list, which may be NULL. */
 static PyObject *with_or_without_status(http_send *self, const ext_state *state, PyObject *list) {
   if (list == NULL) return NULL;
   PyObject *wanted = PyObject_GetAttr(self->shared, state->str_cache_status);
   int keep = wanted != NULL ? PyObject_IsTrue(wanted) : -1;
   Py_XDECREF(wanted);
-  Py_ssize_t size = PyList_GET_SIZE(list);
-  if (keep < 0 || (keep == 0 && size > 0 && PyList_SetSlice(list, size - 1, size, NULL) < 0))
-    Py_CLEAR(list);
+  if (keep == 0) return http_without_status(list);
+  if (keep < 0) Py_CLEAR(list);
   return list;
 }
 

@@ -169,6 +169,12 @@ PyObject *http_list_answer(http_exchange *self, bool collapsed) {
   return make_list(self, &listing);
 }
 
+PyObject *http_without_status(PyObject *headers) {
+  Py_ssize_t count = PyList_GET_SIZE(headers);
+  if (count > 0 && PyList_SetSlice(headers, count - 1, count, NULL) < 0) Py_CLEAR(headers);
+  return headers;
+}
+
 PyObject *http_answer_received(http_exchange *self) {
   struct listing listing = {&self->exchange, &self->received->response, false, false};
   cachette_http_field lines[LINES];

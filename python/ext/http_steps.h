@@ -29,6 +29,10 @@ PyObject *http_answer(http_exchange *self, PyObject *const *args, Py_ssize_t cou
 /* Returns the headers of an answer from the record. */
 PyObject *http_list_answer(http_exchange *self, bool collapsed);
 
+/* Removes our Cache-Status, which is the last field of an answer. Steals the list, and returns it;
+ * or NULL with an exception set. */
+PyObject *http_without_status(PyObject *headers);
+
 /* Returns the headers of an answer to the response that was received last. There must be one. */
 PyObject *http_answer_received(http_exchange *self);
 
