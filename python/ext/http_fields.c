@@ -121,13 +121,8 @@ static PyObject *make_pair(const cachette_http_field *field) {
   return NULL;
 }
 
-/*
- * Answers have the same lines again and again. So the pairs that were made last are kept, in a
- * table in which a new pair replaces the one that has its place.
- */
-enum { KEPT_SIZE = 128 }; /* bytes of a line; longer ones are not kept */
-
-static uint64_t mix(uint64_t hash, cachette_slice text) {
+/* The size counts, too: else a text and the same with a NUL at its end would have one hash. */
+uint64_t http_mix(uint64_t hash, cachette_slice text) {
   const char *bytes = text.data;
   uint64_t word = 0;
   size_t left = text.size;
@@ -136,11 +131,17 @@ static uint64_t mix(uint64_t hash, cachette_slice text) {
     hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
     hash ^= hash >> 32;
   }
-  word = text.size;
+  word = 0;
   if (left > 0) memcpy(&word, bytes, left);
-  hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+  hash = (hash ^ word ^ (uint64_t)text.size << 56) * UINT64_C(0x9e3779b97f4a7c15);
   return hash ^ hash >> 32;
 }
+
+/*
+ * Answers have the same lines again and again. So the pairs that were made last are kept, in a
+ * table in which a new pair replaces the one that has its place.
+ */
+enum { KEPT_SIZE = 128 }; /* bytes of a line; longer ones are not kept */
 
 static bool is_same(PyObject *bytes, cachette_slice text) {
   return (size_t)PyBytes_GET_SIZE(bytes) == text.size &&
@@ -150,7 +151,7 @@ static bool is_same(PyObject *bytes, cachette_slice text) {
 /* Returns the place of a line in the table of pairs, or NULL if it is not to be kept. */
 static PyObject **place_of(ext_state *state, const cachette_http_field *field) {
   if (field->name.size + field->value.size > KEPT_SIZE) return NULL;
-  return &state->http_pairs[mix(mix(0, field->name), field->value) % HTTP_PAIRS];
+  return &state->http_pairs[http_mix(http_mix(0, field->name), field->value) % HTTP_PAIRS];
 }
 
 static bool is_lower(PyObject *bytes, cachette_slice name) {

@@ -36,6 +36,9 @@ PyObject *http_fields_list(ext_state *state, const cachette_http_field *fields, 
 PyObject *http_fields_list_from(ext_state *state, const cachette_http_field *lines, size_t count,
                                 const http_fields *source);
 
+/* Continues a hash with a text. It begins with 0, or with another number. */
+uint64_t http_mix(uint64_t hash, cachette_slice text);
+
 /* Forgets the pairs that http_fields_list() has kept. */
 void http_pairs_clear(ext_state *state);
 

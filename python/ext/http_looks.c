@@ -201,23 +201,6 @@ size_t http_asked_write(const ext_state *state, const cachette_http_policy *poli
 
 /* ---- Responses ---- */
 
-uint64_t http_looks_mix(uint64_t hash, cachette_slice text) {
-  const char *bytes = text.data;
-  uint64_t word = 0;
-  size_t left = text.size;
-  for (; left >= sizeof word; bytes += sizeof word, left -= sizeof word) {
-    memcpy(&word, bytes, sizeof word);
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    hash ^= hash >> 32;
-  }
-  word = text.size;
-  if (left > 0) memcpy(&word, bytes, left);
-  hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-  hash ^= hash >> 32;
-  hash = (hash ^ text.size) * UINT64_C(0x9e3779b97f4a7c15);
-  return hash ^ hash >> 32;
-}
-
 /* Returns whether a name can be sent as it is: a token in lower case. */
 static bool is_plain_name(cachette_slice name) {
   const unsigned char *bytes = name.data;
@@ -244,7 +227,7 @@ static bool is_targeted(const cachette_http_policy *policy, cachette_slice name)
 
 bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *headers,
                      cachette_slice control, uint64_t *hash) {
-  *hash = http_looks_mix((uint64_t)status, control);
+  *hash = http_mix((uint64_t)status, control);
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++) {
     PyObject *pair = PyList_GET_ITEM(headers, i);
     PyObject *first = PyTuple_CheckExact(pair) ? member_of(pair, 0) : NULL;
@@ -255,8 +238,8 @@ bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *
     enum kind kind = kind_of(of_responses, name);
     if (kind == NO_MATTER && is_targeted(policy, name)) kind = WHOLE;
     if (kind == BARS) return false;
-    if (kind != NO_MATTER) *hash = http_looks_mix(*hash, name);
-    if (kind == WHOLE) *hash = http_looks_mix(*hash, value);
+    if (kind != NO_MATTER) *hash = http_mix(*hash, name);
+    if (kind == WHOLE) *hash = http_mix(*hash, value);
   }
   return true;
 }

@@ -26,7 +26,4 @@ size_t http_asked_write(const ext_state *state, const cachette_http_policy *poli
 bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *headers,
                      cachette_slice control, uint64_t *hash);
 
-/* Hashes bytes, after those that `hash` is of. */
-uint64_t http_looks_mix(uint64_t hash, cachette_slice text);
-
 #endif

@@ -45,7 +45,7 @@ static bool is_of(const entry *entry, cachette_slice asked, uint64_t hash) {
 }
 
 const http_remembered *http_unstored_find(const http_unstored *self, cachette_slice asked) {
-  uint64_t hash = http_looks_mix(0, asked);
+  uint64_t hash = http_mix(0, asked);
   const entry *set = &self->entries[hash % SETS * WAYS];
   for (size_t i = 0; i < WAYS; i++)
     if (is_of(&set[i], asked, hash)) return !set[i].is_suspended ? &set[i].known : NULL;
@@ -66,7 +66,7 @@ static entry *place_of(entry *set, cachette_slice asked, uint64_t hash) {
 void http_unstored_add(http_unstored *self, cachette_slice asked,
                        const unsigned char key[CACHETTE_HTTP_KEY_SIZE],
                        const http_remembered *known, double now) {
-  uint64_t hash = http_looks_mix(0, asked);
+  uint64_t hash = http_mix(0, asked);
   entry *place = place_of(&self->entries[hash % SETS * WAYS], asked, hash);
   bool is_same = is_of(place, asked, hash);
   if (is_same && place->is_suspended && place->known.until > now) return;
