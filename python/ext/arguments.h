@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments of calls: keys and times to live. */
+/* Arguments of calls: texts, bytes, keys and times to live. */
 #ifndef CACHETTE_EXT_ARGUMENTS_H
 #define CACHETTE_EXT_ARGUMENTS_H
 
@@ -8,6 +8,11 @@
 /* Sets `*slice` to the UTF-8 of a str, which lives as long as the str. `what` names the argument in
  * the error. Returns false with an exception set. */
 bool read_text(const char *what, PyObject *text, cachette_slice *slice);
+
+/* Returns the content of a bytes object, which lives as long as the object. */
+static inline cachette_slice bytes_slice(PyObject *bytes) {
+  return (cachette_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+}
 
 /* Same as read_text() for a key, but also checks its size. For calls that do not send an op at
  * once: the library checks the keys of an op itself. */

@@ -42,7 +42,7 @@ static bool set_data(call *self, PyObject *data) {
   if (PyUnicode_Check(data)) {
     if (!read_text("data", data, &self->item.value)) return false;
   } else if (PyBytes_Check(data)) {
-    self->item.value = (cachette_slice){PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+    self->item.value = bytes_slice(data);
   } else {
     PyErr_SetString(PyExc_TypeError, "data must be what encode() gave");
     return false;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "arguments.h"
 #include "codec.h"
 #include "control.h"
 #include "errors.h"
@@ -171,7 +172,7 @@ static PyObject *config_decode(config_object *self, PyObject *const *args, Py_ss
     return NULL;
   }
   if (PyUnicode_Check(args[1])) return Py_NewRef(args[1]);
-  cachette_slice slice = {PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1])};
+  cachette_slice slice = bytes_slice(args[1]);
   return decode(state, self, args[0], slice, args[1], args[2]);
 }
 

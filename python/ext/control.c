@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "arguments.h"
+
 #include <structmember.h>
 
 /* A server's clock may tick between a put and a fetch, and some servers round TTLs up to seconds.
@@ -86,10 +88,6 @@ static int keep(PyObject *header, PyObject **kept) {
   return code;
 }
 
-static cachette_slice slice_of(PyObject *bytes) {
-  return (cachette_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
-}
-
 static PyObject *control_new(ext_state *state, const cachette_http_directives *asked) {
   control *self = PyObject_New(control, state->control_type);
   if (self == NULL) return NULL;
@@ -106,8 +104,8 @@ static PyObject *parse(ext_state *state, PyObject *kept) {
   if (list == NULL) return PyErr_NoMemory();
   for (size_t i = 0; i < count; i++) {
     PyObject *pair = PyList_GET_ITEM(kept, (Py_ssize_t)i);
-    list[i].name = slice_of(PyTuple_GET_ITEM(pair, 0));
-    list[i].value = slice_of(PyTuple_GET_ITEM(pair, 1));
+    list[i].name = bytes_slice(PyTuple_GET_ITEM(pair, 0));
+    list[i].value = bytes_slice(PyTuple_GET_ITEM(pair, 1));
   }
   bool found = cachette_http_request_directives((cachette_http_fields){list, count}, &asked);
   PyMem_Free(list);

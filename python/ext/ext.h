@@ -42,7 +42,7 @@
  *     future         what a task waits on
  *     signature      the calls and their parameters
  *     flights        functions of cachette._flights
- *     arguments      keys and times to live
+ *     arguments      texts, bytes, keys and times to live
  *     errors         errors of libcachette as exceptions
  *
  * A Cache has no state: its class has the Config. So a request handler can create one at almost no

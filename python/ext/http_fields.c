@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "arguments.h"
+
 /* ---- From Python ---- */
 
 static bool is_pair_of_bytes(PyObject *item) {
@@ -50,8 +52,8 @@ static void add_pair(http_fields *fields, PyObject *pair) {
   while (text < end && is_blank(*text)) text++;
   while (end > text && is_blank(end[-1])) end--;
   fields->owners[fields->count] = pair;
-  fields->list[fields->count++] = (cachette_http_field){
-      {PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)}, {text, (size_t)(end - text)}};
+  fields->list[fields->count++] =
+      (cachette_http_field){bytes_slice(name), {text, (size_t)(end - text)}};
 }
 
 static bool allocate(http_fields *fields, size_t capacity) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "arguments.h"
+
 /* ---- Names ---- */
 
 enum kind {
@@ -87,10 +89,6 @@ static enum kind kind_of(const known *names, cachette_slice name) {
   return NO_MATTER;
 }
 
-static cachette_slice slice_of(PyObject *bytes) {
-  return (cachette_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
-}
-
 /* ---- Requests ---- */
 
 typedef struct output {
@@ -121,7 +119,7 @@ static PyObject *get(PyObject *scope, PyObject *name) {
 static bool put_value(output *output, char tag, PyObject *value) {
   cachette_slice text;
   if (value == NULL) return !PyErr_Occurred();
-  if (PyBytes_CheckExact(value)) return put(output, tag, slice_of(value));
+  if (PyBytes_CheckExact(value)) return put(output, tag, bytes_slice(value));
   if (!PyUnicode_CheckExact(value)) return false;
   Py_ssize_t size;
   text.data = PyUnicode_AsUTF8AndSize(value, &size);
@@ -181,7 +179,7 @@ static bool put_fields(output *output, const cachette_http_policy *policy, PyObj
     PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
     PyObject *name = member_of(pair, 0), *value = member_of(pair, 1);
     if (name == NULL || value == NULL ||
-        !put_field(output, policy, slice_of(name), slice_of(value)))
+        !put_field(output, policy, bytes_slice(name), bytes_slice(value)))
       return false;
   }
   return true;
@@ -233,7 +231,7 @@ bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *
     PyObject *first = PyTuple_CheckExact(pair) ? member_of(pair, 0) : NULL;
     PyObject *second = first != NULL ? member_of(pair, 1) : NULL;
     if (second == NULL) return false;
-    cachette_slice name = slice_of(first), value = slice_of(second);
+    cachette_slice name = bytes_slice(first), value = bytes_slice(second);
     if (!is_plain_name(name) || !is_plain_value(value)) return false;
     enum kind kind = kind_of(of_responses, name);
     if (kind == NO_MATTER && is_targeted(policy, name)) kind = WHOLE;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "http_find.h"
 #include "http_message.h"
 #include "http_record.h"
@@ -72,9 +73,10 @@ static bool is_lasting(enum cachette_http_reason reason) {
   }
 }
 
-static cachette_slice slice_of(PyObject *bytes) {
-  if (bytes == NULL || !PyBytes_Check(bytes)) return (cachette_slice){NULL, 0};
-  return (cachette_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+/* Returns the directives of a route, which has none if they are not bytes. */
+static cachette_slice slice_of(PyObject *control) {
+  bool is_bytes = control != NULL && PyBytes_Check(control);
+  return is_bytes ? bytes_slice(control) : (cachette_slice){NULL, 0};
 }
 
 /* Finds how long to remember: as long as `unshared` does, whose 30 seconds may have begun before.
@@ -99,7 +101,7 @@ static int remember(http_lane *lane, PyObject *key, const http_exchange *exchang
   known->reason =
       PyUnicode_InternFromString(cachette_http_reason_token(exchange->exchange.not_stored));
   if (known->reason == NULL) return -1;
-  http_unstored_add(lane->unstored, slice_of(key), exchange->exchange.index_key, known, now);
+  http_unstored_add(lane->unstored, bytes_slice(key), exchange->exchange.index_key, known, now);
   Py_DECREF(known->reason);
   return 0;
 }

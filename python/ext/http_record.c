@@ -60,7 +60,7 @@ static bool read_record(PyObject *record, cachette_slice *slice) {
     PyErr_Format(PyExc_TypeError, "record must be bytes, not %.100s", Py_TYPE(record)->tp_name);
     return false;
   }
-  *slice = (cachette_slice){PyBytes_AS_STRING(record), (size_t)PyBytes_GET_SIZE(record)};
+  *slice = bytes_slice(record);
   return true;
 }
 

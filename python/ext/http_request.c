@@ -10,7 +10,7 @@ bool http_read_bytes(const char *what, PyObject *bytes, cachette_slice *slice) {
     PyErr_Format(PyExc_TypeError, "%s must be bytes, not %.100s", what, Py_TYPE(bytes)->tp_name);
     return false;
   }
-  *slice = (cachette_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+  *slice = bytes_slice(bytes);
   return true;
 }
 

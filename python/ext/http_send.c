@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "http_message.h"
 #include "http_passed.h"
 #include "http_record.h"
@@ -109,8 +110,7 @@ static bool is_success(PyObject *status) {
 
 /* Whether a field may make more invalid than the URI of the request. */
 static bool names_others(PyObject *name) {
-  cachette_slice text = {PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)};
-  return cachette_http_field_invalidates(text);
+  return cachette_http_field_invalidates(bytes_slice(name));
 }
 
 /* Returns whether all lines are pairs of bytes, and none names others. Then the response need not
