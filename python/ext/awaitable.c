@@ -96,6 +96,15 @@ PyObject *awaitable_raise(PyObject *type, PyObject *value) {
   return NULL;
 }
 
+/* An exception is made, since a tuple or an exception as the value would be taken apart. */
+PyObject *awaitable_stop(PyObject *result) {
+  PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+  if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
+  Py_XDECREF(stop);
+  Py_DECREF(result);
+  return NULL;
+}
+
 /* ---- Iteration ---- */
 
 /* `await` uses the slot am_await, so code that iterates over a call forgot to await it. */

@@ -33,6 +33,9 @@ bool awaitable_read_throw(PyObject *args, PyObject **type, PyObject **value);
 /* Raises the exception that awaitable_read_throw() returned. Returns NULL. */
 PyObject *awaitable_raise(PyObject *type, PyObject *value);
 
+/* Raises StopIteration with a result, which it steals. Returns NULL. */
+PyObject *awaitable_stop(PyObject *result);
+
 /* The `__iter__` and `__await__` of both types. */
 PyObject *awaitable_iter(PyObject *self);
 PyObject *awaitable_await(PyObject *self, PyObject *ignored);

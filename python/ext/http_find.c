@@ -203,12 +203,7 @@ PySendResult http_find_send(http_exchange *self, PyObject *value, PyObject **res
 PyObject *http_find_next(http_exchange *self) {
   PyObject *result;
   int code = step(self, &result);
-  if (code <= 0) return result;
-  PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
-  if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-  Py_XDECREF(stop);
-  Py_DECREF(result);
-  return NULL;
+  return code <= 0 ? result : awaitable_stop(result);
 }
 
 PyObject *http_find_method_send(http_exchange *self, PyObject *Py_UNUSED(value)) {

@@ -226,12 +226,7 @@ static PySendResult pending_am_send(pending *self, PyObject *value, PyObject **r
 static PyObject *pending_next(pending *self) {
   PyObject *result;
   int code = pending_step(self, &result);
-  if (code <= 0) return result;
-  PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
-  if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-  Py_XDECREF(stop);
-  Py_DECREF(result);
-  return NULL;
+  return code <= 0 ? result : awaitable_stop(result);
 }
 
 static PyObject *pending_send(pending *self, PyObject *value) {

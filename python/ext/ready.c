@@ -136,20 +136,14 @@ static PyObject *take_result(ready *self) {
   return NULL;
 }
 
-PyObject *ready_take(PyObject *awaitable) { return take_result((ready *)awaitable); }
+PyObject *ready_take(PyObject *object) { return take_result((ready *)object); }
 
 /* Raises StopIteration with the result. */
 static PyObject *ready_next(ready *self) {
   PyObject *result = take_result(self);
   if (result == NULL) return NULL;
-  if (result != Py_None) { /* without an exception, the interpreter takes None */
-    PyObject *exception = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
-    if (exception != NULL) {
-      PyErr_SetObject(PyExc_StopIteration, exception);
-      Py_DECREF(exception);
-    }
-  }
-  Py_DECREF(result);
+  if (result != Py_None) return awaitable_stop(result);
+  Py_DECREF(result); /* without an exception, the interpreter takes None */
   return NULL;
 }
 

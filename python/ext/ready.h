@@ -18,7 +18,7 @@ PyObject *ready_new(ext_state *state, enum call_kind kind, PyObject *result);
 PyObject *ready_fail(ext_state *state, enum call_kind kind);
 
 /* Awaits a Ready: returns its result, or NULL with an exception set. */
-PyObject *ready_take(PyObject *awaitable);
+PyObject *ready_take(PyObject *object);
 
 /* Frees all objects of the free list and releases their type. Later objects are not reused. */
 void ready_freelist_clear(ext_state *state);
