@@ -91,13 +91,13 @@ static enum kind kind_of(const known *names, cachette_slice name) {
 
 /* ---- Requests ---- */
 
-typedef struct output {
+typedef struct asked_bytes {
   unsigned char *bytes;
   size_t size; /* 0: it does not fit, or is barred */
-} output;
+} asked_bytes;
 
 /* Puts a part: what it is, its size, and its bytes. */
-static bool put(output *output, char tag, cachette_slice text) {
+static bool put(asked_bytes *output, char tag, cachette_slice text) {
   enum { HEAD = 3 };
   if (output->size + HEAD + text.size > HTTP_ASKED_MAX) return false;
   unsigned char *to = output->bytes + output->size;
@@ -116,7 +116,7 @@ static PyObject *get(PyObject *scope, PyObject *name) {
 }
 
 /* Puts a value of the scope that is a str, or bytes. One that is absent has no part. */
-static bool put_value(output *output, char tag, PyObject *value) {
+static bool put_value(asked_bytes *output, char tag, PyObject *value) {
   cachette_slice text;
   if (value == NULL) return !PyErr_Occurred();
   if (PyBytes_CheckExact(value)) return put(output, tag, bytes_slice(value));
@@ -127,7 +127,7 @@ static bool put_value(output *output, char tag, PyObject *value) {
   return text.data != NULL && put(output, tag, text);
 }
 
-static bool put_target(output *output, const ext_state *state, PyObject *scope) {
+static bool put_target(asked_bytes *output, const ext_state *state, PyObject *scope) {
   PyObject *path = get(scope, state->str_raw_path);
   bool is_raw = path != NULL;
   if (!is_raw) path = get(scope, state->str_path);
@@ -143,13 +143,14 @@ static bool has_cookie(cachette_slice value) {
 }
 
 /* If only some cookies are credentials, or cookies are part of the key, all of them count. */
-static bool put_cookies(output *output, const cachette_http_policy *policy, cachette_slice value) {
+static bool put_cookies(asked_bytes *output, const cachette_http_policy *policy,
+                        cachette_slice value) {
   if (policy->key_cookie_count > 0 || policy->session_cookie_count > 0)
     return put(output, 'c', value);
   return !has_cookie(value) || put(output, 'c', (cachette_slice){NULL, 0});
 }
 
-static bool put_field(output *output, const cachette_http_policy *policy, cachette_slice name,
+static bool put_field(asked_bytes *output, const cachette_http_policy *policy, cachette_slice name,
                       cachette_slice value) {
   switch (kind_of(of_requests, name)) {
     case NO_MATTER:
@@ -173,7 +174,7 @@ static PyObject *member_of(PyObject *pair, Py_ssize_t index) {
   return PyBytes_CheckExact(member) ? member : NULL;
 }
 
-static bool put_fields(output *output, const cachette_http_policy *policy, PyObject *headers) {
+static bool put_fields(asked_bytes *output, const cachette_http_policy *policy, PyObject *headers) {
   if (headers == NULL || !(PyList_CheckExact(headers) || PyTuple_CheckExact(headers))) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(headers); i++) {
     PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
@@ -187,7 +188,7 @@ static bool put_fields(output *output, const cachette_http_policy *policy, PyObj
 
 size_t http_asked_write(const ext_state *state, const cachette_http_policy *policy, PyObject *scope,
                         unsigned char bytes[HTTP_ASKED_MAX]) {
-  output output = {bytes, 0};
+  asked_bytes output = {bytes, 0};
   bool ok = PyDict_Check(scope) && put_value(&output, 'm', get(scope, state->str_method)) &&
             put_value(&output, 's', get(scope, state->str_scheme)) &&
             put_target(&output, state, scope) &&
@@ -224,8 +225,8 @@ static bool is_targeted(const cachette_http_policy *policy, cachette_slice name)
 }
 
 bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *headers,
-                     cachette_slice control, uint64_t *hash) {
-  *hash = http_mix((uint64_t)status, control);
+                     cachette_slice directives, uint64_t *hash) {
+  *hash = http_mix((uint64_t)status, directives);
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); i++) {
     PyObject *pair = PyList_GET_ITEM(headers, i);
     PyObject *first = PyTuple_CheckExact(pair) ? member_of(pair, 0) : NULL;

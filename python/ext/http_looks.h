@@ -24,6 +24,6 @@ size_t http_asked_write(const ext_state *state, const cachette_http_policy *poli
  * lower case, or is about the connection. Sets no exception.
  */
 bool http_looks_hash(const cachette_http_policy *policy, long status, PyObject *headers,
-                     cachette_slice control, uint64_t *hash);
+                     cachette_slice directives, uint64_t *hash);
 
 #endif

@@ -74,9 +74,9 @@ static bool is_lasting(enum cachette_http_reason reason) {
 }
 
 /* Returns the directives of a route, which has none if they are not bytes. */
-static cachette_slice slice_of(PyObject *control) {
-  bool is_bytes = control != NULL && PyBytes_Check(control);
-  return is_bytes ? bytes_slice(control) : (cachette_slice){NULL, 0};
+static cachette_slice slice_of(PyObject *directives) {
+  bool is_bytes = directives != NULL && PyBytes_Check(directives);
+  return is_bytes ? bytes_slice(directives) : (cachette_slice){NULL, 0};
 }
 
 /* Finds how long to remember: as long as `unshared` does, whose 30 seconds may have begun before.
@@ -107,12 +107,12 @@ static int remember(http_lane *lane, PyObject *key, const http_exchange *exchang
 }
 
 int http_passed_remember(http_lane *lane, PyObject *key, const http_exchange *exchange,
-                         PyObject *headers, PyObject *control, PyObject *line) {
+                         PyObject *headers, PyObject *directives, PyObject *line) {
   int status = exchange->received->response.status;
   http_remembered known = {.line = line};
   if (key == Py_None || lane->clock == NULL || status >= 500 ||
       !is_lasting(exchange->exchange.not_stored) ||
-      !http_looks_hash(&lane->policy->policy, status, headers, slice_of(control), &known.looks))
+      !http_looks_hash(&lane->policy->policy, status, headers, slice_of(directives), &known.looks))
     return 0;
   return remember(lane, key, exchange, &known);
 }
@@ -195,31 +195,31 @@ static int differ(http_passed *self, const ext_state *state, int status, PyObjec
   return http_passed_count(self->lane, state, state->str_remembered);
 }
 
-/* Asks the box what counts instead of the response's fields. Sets `*control` to a new reference, or
- * to NULL. Returns 1; 0 if the response gets a Vary; -1 with an exception set. */
+/* Asks the box what counts instead of the response's fields. Sets `*directives` to a new reference,
+ * or to NULL. Returns 1; 0 if the response gets a Vary; -1 with an exception set. */
 static int ask_route(const http_passed *self, const ext_state *state, PyObject *status,
-                     PyObject *headers, PyObject **control) {
-  *control = NULL;
+                     PyObject *headers, PyObject **directives) {
+  *directives = NULL;
   if (self->box == NULL) return 1;
   int varies = add_vary(self, state, headers);
   if (varies != 0) return varies < 0 ? -1 : 0;
-  *control = PyObject_CallMethodOneArg(self->box, state->str_directives, status);
-  return *control != NULL ? 1 : -1;
+  *directives = PyObject_CallMethodOneArg(self->box, state->str_directives, status);
+  return *directives != NULL ? 1 : -1;
 }
 
 /* Adds the fields that a response gets. */
 static int complete(http_passed *self, const ext_state *state, PyObject *status,
                     PyObject *headers) {
-  PyObject *control;
+  PyObject *directives;
   uint64_t looks;
   int number;
   if (!http_read_status(status, &number)) return -1;
-  int is_same = ask_route(self, state, status, headers, &control);
+  int is_same = ask_route(self, state, status, headers, &directives);
   if (is_same > 0)
-    is_same =
-        http_looks_hash(&self->lane->policy->policy, number, headers, slice_of(control), &looks) &&
-        looks == self->known.looks;
-  Py_XDECREF(control);
+    is_same = http_looks_hash(&self->lane->policy->policy, number, headers, slice_of(directives),
+                              &looks) &&
+              looks == self->known.looks;
+  Py_XDECREF(directives);
   if (is_same <= 0) return is_same < 0 ? -1 : differ(self, state, number, headers);
   if (self->known.line != NULL && PyList_Append(headers, self->known.line) < 0) return -1;
   return http_passed_count(self->lane, state, self->known.reason);

@@ -21,13 +21,13 @@ PyObject *http_passed_key(const http_lane *lane, const ext_state *state, PyObjec
 
 /*
  * Remembers a response that could not be stored, unless that may differ from one to the next.
- *   key      of http_passed_key(), or None
- *   headers  those of the application, a list
- *   control  the directives of the route, bytes or None
- *   line     the line of Cache-Status that was sent, or NULL
+ *   key         of http_passed_key(), or None
+ *   headers     those of the application, a list
+ *   directives  those of the route, bytes or None
+ *   line        the line of Cache-Status that was sent, or NULL
  * Returns 0, or -1 with an exception set.
  */
 int http_passed_remember(http_lane *lane, PyObject *key, const http_exchange *exchange,
-                         PyObject *headers, PyObject *control, PyObject *line);
+                         PyObject *headers, PyObject *directives, PyObject *line);
 
 #endif

@@ -87,11 +87,11 @@ static PyObject *send_start(http_send *self, const ext_state *state, PyObject *s
 /* ---- Which fields it gets ---- */
 
 /* Hands the response to the exchange. Returns 0, or -1 with an exception set. */
-static int receive(http_send *self, PyObject *status, PyObject *headers, PyObject *control) {
+static int receive(http_send *self, PyObject *status, PyObject *headers, PyObject *directives) {
   PyObject *size = PyLong_FromLong(-1), *requested = PyLong_FromLongLong(self->requested_ms);
   PyObject *action = NULL;
   if (size != NULL && requested != NULL) {
-    PyObject *arguments[] = {status, headers, size, requested, control};
+    PyObject *arguments[] = {status, headers, size, requested, directives};
     action = http_receive(self->exchange, arguments, 5, NULL);
   }
   Py_XDECREF(size);
@@ -175,21 +175,21 @@ static PyObject *fields_of(http_send *self, const ext_state *state, PyObject *st
 
 /* ---- A trial ---- */
 
-/* What a route wants: directives that count instead of the response's. Sets `*control` to a new
+/* What a route wants: directives that count instead of the response's. Sets `*directives` to a new
  * reference. Returns 1, or 0 if the fields change, too; -1 with an exception set. */
 static int ask_route(http_send *self, const ext_state *state, PyObject *status,
-                     PyObject **control) {
+                     PyObject **directives) {
   PyObject *used = PyObject_GetAttr(self->trial, state->str_is_used);
   int is_used = used != NULL ? PyObject_IsTrue(used) : -1;
   Py_XDECREF(used);
-  *control = is_used == 0 ? Py_NewRef(Py_None) : NULL;
+  *directives = is_used == 0 ? Py_NewRef(Py_None) : NULL;
   if (is_used <= 0) return is_used == 0 ? 1 : -1;
   PyObject *vary = PyObject_GetAttr(self->trial, state->str_vary);
   int varies = vary != NULL ? PyObject_IsTrue(vary) : -1;
   Py_XDECREF(vary);
   if (varies != 0) return varies < 0 ? -1 : 0;
-  *control = PyObject_CallMethodOneArg(self->trial, state->str_directives, status);
-  return *control != NULL ? 1 : -1;
+  *directives = PyObject_CallMethodOneArg(self->trial, state->str_directives, status);
+  return *directives != NULL ? 1 : -1;
 }
 
 /* Counts why the response is not stored. */
@@ -206,11 +206,12 @@ static int note(http_send *self, const ext_state *state) {
 }
 
 /* Lets the lane remember that the response is not stored. Steals the fields that are sent. */
-static PyObject *remember(http_send *self, PyObject *headers, PyObject *control, PyObject *fields) {
+static PyObject *remember(http_send *self, PyObject *headers, PyObject *directives,
+                          PyObject *fields) {
   if (self->lane == NULL || fields == NULL) return fields;
   Py_ssize_t count = PyList_GET_SIZE(fields);
   bool has_line = self->lane->cache_status && count > 0;
-  if (http_passed_remember(self->lane, self->key, self->exchange, headers, control,
+  if (http_passed_remember(self->lane, self->key, self->exchange, headers, directives,
                            has_line ? PyList_GET_ITEM(fields, count - 1) : NULL) < 0)
     Py_CLEAR(fields);
   return fields;
@@ -219,18 +220,18 @@ static PyObject *remember(http_send *self, PyObject *headers, PyObject *control,
 /* Returns the fields of a response that is not stored; None if it may be. */
 static PyObject *try_to_pass(http_send *self, const ext_state *state, PyObject *start,
                              PyObject *headers) {
-  PyObject *status = http_message_get(start, state->str_status), *control = NULL;
-  int passes = status != NULL ? ask_route(self, state, status, &control) : -1;
-  if (passes > 0 && receive(self, status, headers, control) < 0) passes = -1;
+  PyObject *status = http_message_get(start, state->str_status), *directives = NULL;
+  int passes = status != NULL ? ask_route(self, state, status, &directives) : -1;
+  if (passes > 0 && receive(self, status, headers, directives) < 0) passes = -1;
   Py_XDECREF(status);
   PyObject *fields = NULL;
   if (passes == 0 || (passes > 0 && self->exchange->exchange.action != CACHETTE_HTTP_PASS)) {
     fields = Py_NewRef(Py_None);
   } else if (passes > 0 && note(self, state) == 0) {
     fields = with_or_without_status(self, state, http_answer_received(self->exchange));
-    fields = remember(self, headers, control, fields);
+    fields = remember(self, headers, directives, fields);
   }
-  Py_XDECREF(control);
+  Py_XDECREF(directives);
   return fields;
 }
 

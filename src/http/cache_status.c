@@ -9,25 +9,25 @@
 
 /* The parameters are written as text, and not as items of a structured field, because each answer
  * has this field. What is written are constants that are tokens, and numbers. */
-typedef struct line {
+typedef struct status_line {
   char *text;
   size_t capacity, size; /* `size` counts what did not fit, too */
-} line;
+} status_line;
 
-static void put(line *line, const char *text) {
+static void put(status_line *line, const char *text) {
   size_t size = strlen(text);
   if (line->size < line->capacity && size <= line->capacity - line->size)
     memcpy(line->text + line->size, text, size);
   line->size += size;
 }
 
-static void add_token(line *line, const char *key, const char *token) {
+static void add_token(status_line *line, const char *key, const char *token) {
   put(line, key);
   put(line, token);
 }
 
 /* Numbers have at most 15 digits (RFC 9651, 3.3.1). */
-static void add_number(line *line, const char *key, int64_t number) {
+static void add_number(status_line *line, const char *key, int64_t number) {
   char digits[24];
   size_t at = sizeof digits;
   uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
@@ -64,7 +64,7 @@ static const char *forward_token(enum cachette_http_reason reason, const char **
   }
 }
 
-static void add_forwarded(line *line, const cachette_http_exchange *exchange, int status,
+static void add_forwarded(status_line *line, const cachette_http_exchange *exchange, int status,
                           enum cachette_http_reason collapsed, const char **detail) {
   bool is_forwarded = exchange->forwarded != CACHETTE_HTTP_BECAUSE_NONE;
   add_token(line, ";fwd=", forward_token(is_forwarded ? exchange->forwarded : collapsed, detail));
@@ -98,7 +98,7 @@ static size_t write_name(cachette_slice name, char *text, size_t capacity) {
 size_t cachette__http_status_write(const cachette_http_exchange *exchange, cachette_slice name,
                                    int status, enum cachette_http_reason collapsed, char *text,
                                    size_t capacity) {
-  line line = {text, capacity, write_name(name, text, capacity)};
+  status_line line = {text, capacity, write_name(name, text, capacity)};
   if (line.size == 0) return 0;
   const char *detail = "";
   if (exchange->not_stored != CACHETTE_HTTP_BECAUSE_NONE)
