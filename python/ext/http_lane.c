@@ -161,7 +161,7 @@ static PyObject *lane_link(http_lane *self, PyObject *const *args, Py_ssize_t co
   Py_RETURN_NONE;
 }
 
-/* ---- Begin ---- */
+/* ---- Which scopes are for the lane ---- */
 
 /* Returns whether the class still has the configuration that the lane was linked for: 1, 0, or -1
  * with an exception set. */
