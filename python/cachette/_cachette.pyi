@@ -208,6 +208,9 @@ HTTP_STORE: int
 HTTP_FRESHEN: int
 HTTP_REFETCH: int
 
+HTTP_UNSHARED_SECONDS: int
+"""How long it is remembered that requests of a key cannot share a response."""
+
 @final
 class HttpPolicy:
   """What the HTTP cache may do: the members of struct cachette_http_policy. It cannot be changed.

@@ -27,8 +27,6 @@
 
 #include <structmember.h>
 
-static const double remembered_seconds = 30;
-
 typedef struct http_passed {
   PyObject_HEAD vectorcallfunc vectorcall;
   http_lane *lane;
@@ -79,11 +77,11 @@ static cachette_slice slice_of(PyObject *directives) {
   return is_bytes ? bytes_slice(directives) : (cachette_slice){NULL, 0};
 }
 
-/* Finds how long to remember: as long as `unshared` does, whose 30 seconds may have begun before.
+/* Finds how long to remember: as long as `unshared` does, which may have begun before.
  * Returns false with an exception set. */
 static bool find_end(const http_lane *lane, const http_exchange *exchange, double now,
                      double *until) {
-  *until = now + remembered_seconds;
+  *until = now + HTTP_UNSHARED_SECONDS;
   if (PyDict_GET_SIZE(lane->unshared) == 0) return true;
   PyObject *key = http_key_text(exchange->exchange.index_key);
   PyObject *end = key != NULL ? PyDict_GetItemWithError(lane->unshared, key) : NULL;

@@ -5,13 +5,15 @@
  * Such a request is passed on at once: neither the store nor the rules are asked. So it must be
  * certain that this does no harm: the memory is for requests that nothing is stored for, or that
  * may not have what is stored, and an entry is forgotten when a response is stored after all, or
- * after 30 seconds. It has at most 1,024 entries, in sets of 4: a new one replaces the oldest of
- * its set.
+ * after HTTP_UNSHARED_SECONDS. It has at most 1,024 entries, in sets of 4: a new one replaces the
+ * oldest of its set.
  */
 #ifndef CACHETTE_EXT_HTTP_UNSTORED_H
 #define CACHETTE_EXT_HTTP_UNSTORED_H
 
 #include "http_looks.h"
+
+enum { HTTP_UNSHARED_SECONDS = 30 }; /* for which it is known that responses cannot be shared */
 
 typedef struct http_unstored http_unstored;
 

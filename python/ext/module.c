@@ -14,6 +14,7 @@
 #include "http_policy.h"
 #include "http_record.h"
 #include "http_send.h"
+#include "http_unstored.h"
 #include "lease.h"
 #include "loop_handle.h"
 #include "method.h"
@@ -212,6 +213,8 @@ static int create_http_types(PyObject *module, ext_state *state) {
       PyModule_AddType(module, state->http_lane_type) < 0 ||
       PyModule_AddType(module, state->http_counters_type) < 0 ||
       PyModule_AddType(module, state->http_epochs_type) < 0)
+    return -1;
+  if (PyModule_AddIntConstant(module, "HTTP_UNSHARED_SECONDS", HTTP_UNSHARED_SECONDS) < 0)
     return -1;
   return http_add_actions(module);
 }

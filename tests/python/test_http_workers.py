@@ -123,7 +123,7 @@ def test_event_loops_in_threads_share_numbers_marks_and_what_is_not_shared(
 ) -> None:
   monkeypatch.setattr(_shared, 'MAX_MARKS', 20)
   monkeypatch.setattr(_shared, 'MAX_UNSHARED', 20)
-  monkeypatch.setattr(_shared, 'UNSHARED_SECONDS', 0.0001)
+  monkeypatch.setattr(_shared, 'HTTP_UNSHARED_SECONDS', 0.0001)
   shared = _shared.Shared(make_class(), Policy())
 
   def work(name: int) -> List[int]:

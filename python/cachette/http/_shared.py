@@ -27,6 +27,7 @@ from .._cachette import (
   HTTP_HIT,
   HTTP_REVALIDATE,
   HTTP_STALE,
+  HTTP_UNSHARED_SECONDS,
   HTTP_VARIANT,
   HttpExchange,
   HttpLane,
@@ -49,7 +50,6 @@ logger = getLogger('cachette.http')
 
 MARK = 'cachette.http'  # in a scope whose request a middleware serves already
 
-UNSHARED_SECONDS = 30  # how long it is remembered that requests of a key cannot share a response
 MAX_UNSHARED = 10_000
 MAX_MARKS = 10_000
 MAX_LOGGED = 1_000
@@ -195,7 +195,7 @@ class Shared:
       for each in [each for each, end in list(self.unshared.items()) if end <= now]:
         self.unshared.pop(each, None)  # the lane has the same dict
     if len(self.unshared) < MAX_UNSHARED:
-      self.unshared[key] = now + UNSHARED_SECONDS
+      self.unshared[key] = now + HTTP_UNSHARED_SECONDS
 
   def is_unshared(self, key: str) -> bool:
     end = self.unshared.get(key)
