@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -160,6 +161,14 @@ def name_of(backend: Dict[str, Any]) -> str:
 
 # For tests of calls that complete without an event loop.
 inmemory_only = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
+
+
+def id_of(value: object) -> str:
+  """A parameter in the name of a test: its repr, but the same in each process. So an object has no
+  address, and the items of a set have an order."""
+  if isinstance(value, (set, frozenset)):
+    return f'{type(value).__name__}({sorted(value, key=repr)})'
+  return re.sub(r' at 0x[0-9a-f]+', '', repr(value))
 
 
 def expected_counter(backend: Dict[str, Any], number: int) -> int:
