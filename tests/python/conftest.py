@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type
 
@@ -190,18 +191,28 @@ def clear_aws_environment(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -
   monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
 
+_test_began = time.monotonic()
+
+
+def pytest_runtest_call() -> None:
+  global _test_began
+  _test_began = time.monotonic()
+
+
 class about:
-  """Equal to the remaining seconds of a TTL that was just set: a server's clock may tick in
-  between."""
+  """Equal to the remaining seconds of a TTL that was set after `since`, by default in this test: a
+  server's clock may tick in between, and a busy machine may take seconds for a call."""
 
-  def __init__(self, seconds: int) -> None:
+  def __init__(self, seconds: int, since: Optional[float] = None) -> None:
     self.seconds = seconds
+    passed = time.monotonic() - (_test_began if since is None else since)
+    self.least = seconds - 1 - int(passed)
 
-  def __eq__(self, deselected: object) -> bool:
-    return type(deselected) is int and self.seconds - 1 <= deselected <= self.seconds
+  def __eq__(self, left: object) -> bool:
+    return type(left) is int and self.least <= left <= self.seconds
 
   def __repr__(self) -> str:
-    return f'{self.seconds} or one less'
+    return f'{self.least} to {self.seconds}'
 
 
 def short_ttl(backend: Dict[str, Any]) -> Tuple[float, float]:

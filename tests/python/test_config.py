@@ -479,6 +479,7 @@ def test_the_defaults_are_inmemory_vanilla_and_a_minute() -> None:
 def test_subclasses_with_a_configuration_are_independent_caches() -> None:
   async def main() -> None:
     one, two = configured([])(), configured([('ttl', 7)])()
+    await Cachette().flush()
     await one.put('key', 'one')
     await two.put('key', 'two')
     assert await one.fetch_with_ttl('key') == (about(60), 'one')
