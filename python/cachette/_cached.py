@@ -59,6 +59,7 @@ def _tuple_of(exclude: Any) -> Any:
 
 _COROUTINE = """\
   _cachette_failed = False
+  _cachette_count = _cachette_finished.count
   try:
     _cachette_value = await _cachette_fetch(_cachette_key, _cachette_missing{more})
   except _cachette_error as _cachette_caught:
@@ -67,7 +68,10 @@ _COROUTINE = """\
     if _cachette_value is not _cachette_missing:
       return _cachette_value
   return await _cachette_miss(
-    _cachette_key, _cachette_failed, _cachette_partial(_cachette_function, {call})
+    _cachette_key,
+    _cachette_failed,
+    _cachette_count,
+    _cachette_partial(_cachette_function, {call}),
   )
 """
 
@@ -83,14 +87,15 @@ def _wrap_coroutine(cls: Any, plan: Plan, ttl: Any, returns: Optional[Returns]) 
   cache = cast(Any, Cache.__new__(cls))  # a cache has no state, so one instance is enough
   function = plan.function
 
-  async def miss(key: str, failed: bool, call: Callable[[], Any]) -> Any:
-    return await _flights.compute(cache, key, call, ttl, failed, returns)
+  async def miss(key: str, failed: bool, count: int, call: Callable[[], Any]) -> Any:
+    return await _flights.compute(cache, key, call, ttl, failed, count, returns)
 
   is_plain = returns is None and ttl is None
   fetch = cache.fetch if is_plain else partial(fetch_as, cls)
   more = '' if is_plain else ', _cachette_returns, _cachette_ttl'
   plan.bind(fetch=fetch, missing=_flights.MISSING, error=CachetteError, returns=returns, ttl=ttl)
-  plan.bind(record=_flights.record_failure, miss=miss, partial=partial, function=function)
+  plan.bind(record=_flights.record_failure, finished=_flights.finished, miss=miss)
+  plan.bind(partial=partial, function=function)
   plan.bind(**{'class': cls})
   wrapper = plan.compile('async def', _COROUTINE.format(call=plan.call, more=more))
   wrapper.key = make_key = _compile_key(plan)

@@ -7,9 +7,11 @@ import functools
 import inspect
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type
 
@@ -162,6 +164,14 @@ def name_of(backend: Dict[str, Any]) -> str:
 inmemory_only = pytest.mark.parametrize('backend', ['inmemory'], indirect=True)
 
 
+def id_of(value: object) -> str:
+  """A parameter in the name of a test: its repr, but the same in each process. So an object has no
+  address, and the items of a set have an order."""
+  if isinstance(value, (set, frozenset)):
+    return f'{type(value).__name__}({sorted(value, key=repr)})'
+  return re.sub(r' at 0x[0-9a-f]+', '', repr(value))
+
+
 def expected_counter(backend: Dict[str, Any], number: int) -> int:
   """The value of a counter on this backend: memcached's counters stop at zero."""
   return max(number, 0) if backend['backend'] == 'memcached' else number
@@ -181,18 +191,28 @@ def clear_aws_environment(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -
   monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
 
 
+_test_began = time.monotonic()
+
+
+def pytest_runtest_call() -> None:
+  global _test_began
+  _test_began = time.monotonic()
+
+
 class about:
-  """Equal to the remaining seconds of a TTL that was just set: a server's clock may tick in
-  between."""
+  """Equal to the remaining seconds of a TTL that was set after `since`, by default in this test: a
+  server's clock may tick in between, and a busy machine may take seconds for a call."""
 
-  def __init__(self, seconds: int) -> None:
+  def __init__(self, seconds: int, since: Optional[float] = None) -> None:
     self.seconds = seconds
+    passed = time.monotonic() - (_test_began if since is None else since)
+    self.least = seconds - 1 - int(passed)
 
-  def __eq__(self, deselected: object) -> bool:
-    return type(deselected) is int and self.seconds - 1 <= deselected <= self.seconds
+  def __eq__(self, left: object) -> bool:
+    return type(left) is int and self.least <= left <= self.seconds
 
   def __repr__(self) -> str:
-    return f'{self.seconds} or one less'
+    return f'{self.least} to {self.seconds}'
 
 
 def short_ttl(backend: Dict[str, Any]) -> Tuple[float, float]:

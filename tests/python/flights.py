@@ -129,4 +129,4 @@ async def until_waiting(cache: Cachette, key: str, count: int) -> None:
 
 
 def assert_no_flights() -> bool:
-  return not _loops.under_way and not _threads.under_way and not _loops.fetches
+  return not _loops.under_way and not _threads.under_way

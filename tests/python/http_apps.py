@@ -243,8 +243,11 @@ def make_litestar_inside(shop: Shop, settings: Settings) -> Any:
 
 def _make_litestar(shop: Shop, settings: Settings, middleware: List[Any]) -> Any:
   import litestar
-  from litestar import Request, Response, get, post
+  from litestar import Request, Response, get, params, post
   from litestar.response import Stream
+
+  # Old releases have no FromPath; new ones warn without it.
+  Number = getattr(params, 'FromPath', {int: int})[int]
 
   def respond(text: str, status: int, fields: Dict[str, str]) -> Any:
     return Response(text or None, status_code=status, headers=fields, media_type='text/plain')
@@ -255,11 +258,11 @@ def _make_litestar(shop: Shop, settings: Settings, middleware: List[Any]) -> Any
 
   @get('/items/{number:int}', media_type='text/plain')
   @cache_response(60, swr=30, sie=3600, tags=TAGS)
-  async def item(number: int) -> str:
+  async def item(number: Number) -> str:
     return await shop.run(f'item {number}')
 
   @post('/items/{number:int}', media_type='text/plain', status_code=200)
-  async def change(number: int) -> str:
+  async def change() -> str:
     return await shop.run('change')
 
   @get('/plain', media_type='text/plain', sync_to_thread=True)

@@ -14,6 +14,7 @@ import pytest
 from cachette import Cachette, CodecError, _fallbacks, _flights, cached
 from cachette._flights import _threads
 from conftest import MakeClass, about
+from services.gate import Gate
 from services.process import find_free_port
 
 
@@ -142,6 +143,38 @@ def test_a_thousand_concurrent_calls_run_the_function_once(cls: Any) -> None:
 
   run(main())
   assert runs == [5]
+
+
+@pytest.mark.parametrize('call', ['cached', 'get_or_set'])
+def test_a_miss_that_returns_after_the_flight_of_another_call(mongodb: str, call: str) -> None:
+  """MongoDB has several connections, so the miss of one call may come after the put of another."""
+  runs: List[int] = []
+
+  async def compute(number: int) -> int:
+    runs.append(number)
+    return number
+
+  async def main(gate: Gate) -> List[int]:
+    class Several(Cachette):
+      pass
+
+    url = f'mongodb://127.0.0.1:{gate.port}'
+    Several.load_config({'backend': 'mongodb', 'mongodb_url': url, 'codec': 'pickle'})
+    load = Several.cached(key=f'{call}:{{number}}')(compute)
+    if call == 'get_or_set':
+      load = lambda number: Several().get_or_set(f'{call}:{number}', lambda: compute(number))  # noqa: E731
+    await load(0)
+    gate.hold_reply = f'{call}:5'
+    late = asyncio.ensure_future(load(5))
+    await asyncio.to_thread(gate.held.wait)
+    gate.hold_reply = None
+    values = [await load(5)]
+    gate.open()
+    return [*values, await late]
+
+  with Gate('127.0.0.1', int(mongodb.rpartition(':')[2])) as gate:
+    assert run(main(gate)) == [5, 5]
+  assert runs == [0, 5]
 
 
 def test_an_exception_is_raised_and_not_cached(cls: Any) -> None:

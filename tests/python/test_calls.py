@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import pytest
 from cachette import BackendError, Cachette, CodecError
-from conftest import MakeClass, about, allowed_size, inmemory_only
+from conftest import MakeClass, about, allowed_size, id_of, inmemory_only
 
 HUNDRED_YEARS = 100 * 365.25 * 24 * 3600
 
@@ -281,7 +281,7 @@ def test_a_key_that_is_empty_too_long_or_not_utf8_is_a_value_error(
   assert run(cache.flush()) == 0
 
 
-@pytest.mark.parametrize('key', [5, b'key', None, ['key'], object()], ids=repr)
+@pytest.mark.parametrize('key', [5, b'key', None, ['key'], object()], ids=id_of)
 def test_a_key_that_is_not_a_str_is_a_type_error(cache: Cachette, key: Any) -> None:
   for call in list(calls_with_key(cache, key))[: 4 if key is None else None]:
     with pytest.raises(TypeError, match='key must be a str'):

@@ -2,6 +2,7 @@
 """cachette 0.1.8 and this package read each other's data on the same server."""
 
 import asyncio
+import fcntl
 import os
 import pickle
 import subprocess
@@ -57,9 +58,11 @@ PACKAGES = ['cachette==0.1.8', 'redis==8.1.0', 'motor==3.3.2', 'pymongo==4.6.3',
 def old_package() -> str:
   """A folder with the old package and the clients that it needs."""
   folder = os.path.join(ROOT, 'build', 'cachette-0.1.8')
-  if not os.path.isdir(os.path.join(folder, 'dns')):
-    install = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', folder]
-    subprocess.run([sys.executable, *install, *PACKAGES], check=True)
+  with open(f'{folder}.lock', 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)  # another process may install them at the same time
+    if not os.path.isdir(os.path.join(folder, 'dns')):
+      install = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', folder]
+      subprocess.run([sys.executable, *install, *PACKAGES], check=True)
   return folder
 
 

@@ -17,7 +17,7 @@ import pydantic_settings
 import pytest
 from cachette import BackendError, Cachette, CachetteError, ConfigError
 from cachette._cachette import load, options
-from conftest import about, count_descriptors, linux_only, run_python
+from conftest import about, count_descriptors, id_of, linux_only, run_python
 
 TTL = 'The "ttl" value must between 1 or 3600 seconds.'  # the messages are those of 0.1.x
 LONGER = ' The ttl of a single call, such as put(key, value, ttl), may be longer.'
@@ -388,7 +388,7 @@ def test_the_repr_and_stats_do_not_contain_the_password() -> None:
     [None],
     object(),
   ],
-  ids=repr,
+  ids=id_of,
 )
 def test_an_invalid_configuration_object_is_a_type_error(settings: Any) -> None:
   with pytest.raises(TypeError, match='must be a list of .* tuples, a mapping, or a settings'):
@@ -479,6 +479,7 @@ def test_the_defaults_are_inmemory_vanilla_and_a_minute() -> None:
 def test_subclasses_with_a_configuration_are_independent_caches() -> None:
   async def main() -> None:
     one, two = configured([])(), configured([('ttl', 7)])()
+    await Cachette().flush()
     await one.put('key', 'one')
     await two.put('key', 'two')
     assert await one.fetch_with_ttl('key') == (about(60), 'one')

@@ -697,7 +697,7 @@ WITHOUT: Dict[str, str] = {
     from litestar import Litestar, get
     @get('/covered/{number:int}')
     @cache_response(60)
-    async def handler(number: int) -> str: return 'x'
+    async def handler() -> str: return 'x'
     app = Litestar([handler], lifespan=[Cachette.lifespan])
   """,
   'quart': """

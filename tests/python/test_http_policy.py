@@ -15,7 +15,7 @@ from cachette import http
 from cachette._cachette import HttpPolicy
 from cachette.http import Policy
 from cachette.http._policy import _members
-from conftest import run_python
+from conftest import id_of, run_python
 
 timedelta = datetime.timedelta
 
@@ -186,7 +186,7 @@ BAD = {
 
 def each_of(cases: Dict[str, Any]) -> Any:
   rows = [(name, *row) for name, rows in cases.items() for row in rows]
-  return [pytest.param(*row, id=f'{row[0]}-{str(row[1])[:30]!r}') for row in rows]
+  return [pytest.param(*row, id=f'{row[0]}-{id_of(row[1])[:30]}') for row in rows]
 
 
 def test_the_cases_are_of_all_options() -> None:

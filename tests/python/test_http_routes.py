@@ -121,18 +121,19 @@ def make_starlette() -> Any:
 def make_litestar() -> Any:
   litestar = pytest.importorskip('litestar')
   from litestar.middleware import DefineMiddleware
+  from litestar.params import FromPath
 
   text = {'media_type': litestar.MediaType.TEXT}
 
   @litestar.get('/async/{number:int}', **text)
   @decorate
-  async def get_async(number: int) -> str:
+  async def get_async(number: FromPath[int]) -> str:
     """Gets one."""
     return bump(number)
 
   @litestar.get('/sync/{number:int}', sync_to_thread=True, **text)
   @decorate
-  def get_sync(number: int) -> str:
+  def get_sync(number: FromPath[int]) -> str:
     return bump(number)
 
   @litestar.get('/never', **text)
@@ -146,7 +147,7 @@ def make_litestar() -> Any:
 
   @litestar.get('/fails/{number:int}')
   @decorate
-  async def fails(number: int) -> str:
+  async def fails(number: FromPath[int]) -> str:
     raise litestar.exceptions.NotFoundException
 
   return litestar.Litestar(
@@ -349,15 +350,16 @@ def test_a_dependency_of_fastapi() -> None:
 def test_a_hook_of_litestar() -> None:
   litestar = pytest.importorskip('litestar')
   from litestar.middleware import DefineMiddleware
+  from litestar.params import FromPath
 
   hook = cache_control(60, tags=['item:{number}'])
 
   @litestar.get('/items/{number:int}', before_request=hook)
-  async def item(number: int) -> int:
+  async def item(number: FromPath[int]) -> int:
     return number
 
   @litestar.get('/guarded/{number:int}', guards=[hook])
-  async def guarded(number: int) -> int:
+  async def guarded(number: FromPath[int]) -> int:
     return number
 
   app = litestar.Litestar([item, guarded], middleware=[DefineMiddleware(Recorder)])

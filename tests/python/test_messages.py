@@ -18,7 +18,7 @@ import pytest
 from cachette import Cachette, CodecError
 from cachette._cachette import options
 from cachette._sync import SyncCalls
-from conftest import on_pythons, run_python
+from conftest import id_of, on_pythons, run_python
 
 
 @dataclasses.dataclass
@@ -76,7 +76,7 @@ def test_load_config_works_as_a_decorator() -> None:
   assert get_config() == {'ttl': 7} and own._config.get('ttl') == '7'
 
 
-@pytest.mark.parametrize('settings', [None, 5, 'redis', b'redis', [1], object()], ids=repr)
+@pytest.mark.parametrize('settings', [None, 5, 'redis', b'redis', [1], object()], ids=id_of)
 def test_the_error_of_load_config_lists_what_it_accepts(settings: Any) -> None:
   for function in (settings, lambda: settings):
     with pytest.raises(TypeError, match='must be a list of .* tuples, a mapping, or a settings'):

@@ -72,7 +72,9 @@ def test_loops_threads_and_blocking_calls_use_one_file(folder: pathlib.Path) -> 
 
 
 def test_a_configuration_returns_the_resolved_path(folder: pathlib.Path) -> None:
-  assert configured(pickle_path='cache')._config.get('pickle_path') == str(folder / 'cache')
+  assert configured(backend='file', pickle_path='cache')._config.get('pickle_path') == str(
+    folder / 'cache'
+  )
   assert configured(tls_ca_file='a/b')._config.get('tls_ca_file') == str(folder / 'a/b')
   assert configured(tls_ca_file='/a/b')._config.get('tls_ca_file') == '/a/b'
   assert configured(tls_ca_file=None)._config.get('tls_ca_file') is None

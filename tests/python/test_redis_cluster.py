@@ -495,6 +495,8 @@ def test_primaries_are_read_from_when_the_replicas_are_gone(one_kind: str) -> No
         node.kill()
       for key in keys:
         assert await preferring.fetch(key) == 'value'
+      is_alone = lambda: all(len(row) == 3 for row in primary.call('cluster', 'slots'))  # noqa: E731
+      wait_until(is_alone, 'the primary lists no replica')
       with pytest.raises(BackendError, match=f'{primary.address} has no replica'):
         await demanding.fetch(keys[0])
 

@@ -20,7 +20,7 @@ import pydantic
 import pytest
 from cachette import Cachette, CodecError
 from cachette._cachette import has_odd_key
-from conftest import MakeClass, inmemory_only
+from conftest import MakeClass, id_of, inmemory_only
 
 
 class User(pydantic.BaseModel):
@@ -231,7 +231,7 @@ ADVICE: List[Tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(('codec', 'value', 'advice'), ADVICE, ids=lambda each: repr(each)[:40])
+@pytest.mark.parametrize(('codec', 'value', 'advice'), ADVICE, ids=lambda each: id_of(each)[:40])
 def test_the_error_names_the_part_and_gives_advice(codec: str, value: Any, advice: str) -> None:
   message = refusal(codec, value)
   assert f'. {advice}' in message

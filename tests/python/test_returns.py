@@ -35,7 +35,7 @@ from typing import (
 import pydantic
 import pytest
 from cachette import Cachette, CodecError
-from conftest import MakeClass, inmemory_only, run_python
+from conftest import MakeClass, id_of, inmemory_only, run_python
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from typing_extensions import Annotated, Literal, TypedDict
 
@@ -175,7 +175,7 @@ if sys.version_info >= (3, 10):
     (dict[str, int] | None, {'a': 1}),
     (tuple[int, ...], (1, 2)),
   ]
-values = pytest.mark.parametrize('kind, value', VALUES, ids=lambda each: str(each)[:40])
+values = pytest.mark.parametrize('kind, value', VALUES, ids=lambda each: id_of(each)[:40])
 
 
 def same(one: Any, other: Any) -> bool:
@@ -477,7 +477,7 @@ WRONG: List[Tuple[Any, Any]] = [
 
 @CODECS
 @inmemory_only
-@pytest.mark.parametrize('kind, value', WRONG, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize('kind, value', WRONG, ids=lambda each: id_of(each)[:40])
 def test_a_value_of_another_type_is_stored_unchanged_and_logged_once(
   make_class: MakeClass, caplog: pytest.LogCaptureFixture, codec: str, kind: Any, value: Any
 ) -> None:

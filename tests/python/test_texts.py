@@ -20,7 +20,7 @@ from conftest import run_python
 TABLE = {row['name']: row for row in options()}
 
 # These tests set options of backends without a backend; the warnings about that are tested below.
-pytestmark = pytest.mark.filterwarnings('ignore:.*no "backend":UserWarning')
+pytestmark = pytest.mark.filterwarnings('ignore:.*"backend" is not:UserWarning')
 
 # Each kind of option with values, and the text by which the option then displays them.
 GOOD = {

@@ -17,7 +17,7 @@ import pandas
 import pytest
 from cachette import Cachette, testing
 from cachette._cachette import options
-from conftest import MakeClass, about, run_python
+from conftest import MakeClass, about, id_of, run_python
 
 Fraction = fractions.Fraction
 Decimal = decimal.Decimal
@@ -87,7 +87,7 @@ WRONG = [
 
 
 def displayed(value: Any) -> str:
-  return f'{type(value).__name__}-{str(value)[:30]}'
+  return f'{type(value).__name__}-{id_of(value)[:30]}'
 
 
 # ---- In calls

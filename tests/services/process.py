@@ -3,9 +3,10 @@
 
 import abc
 import contextlib
+import fcntl
 import functools
+import itertools
 import os
-import random
 import shutil
 import signal
 import socket
@@ -16,29 +17,42 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Callable, Dict, List, Optional, Type, TypeVar
+from typing import Callable, Dict, Iterator, List, Optional, Type, TypeVar
 
 Self = TypeVar('Self', bound='Server')
 
 
+def _claim_ports() -> Iterator[int]:
+  """The ports of this process, again and again. Processes that run tests at the same time
+  have different ones, so none takes a port that another has found free and not used yet.
+
+  They are below those that the system gives to clients: a server that is started again finds its
+  port free, and nobody who tries it meanwhile connects to himself.
+  """
+  for start in range(12000, 32000, PORTS):
+    path = os.path.join(tempfile.gettempdir(), f'cachette-ports-{start}-{os.getuid()}')
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)  # held until the process ends
+    with contextlib.suppress(OSError):
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      return itertools.cycle(range(start, start + PORTS))
+    os.close(lock)
+  raise RuntimeError('too many processes run tests')
+
+
+PORTS = 500  # for each process
+_ports = _claim_ports()
+
+
 def find_free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    port: int = probe.getsockname()[1]
-    return port
+  while True:
+    port = next(_ports)
+    with socket.socket() as probe, contextlib.suppress(OSError):
+      probe.bind(('127.0.0.1', port))
+      return port
 
 
 def find_free_ports(count: int) -> List[int]:
-  """Several free ports. They are below those that the system gives to clients: a server that is
-  started again finds its port free, and nobody who tries it meanwhile connects to himself."""
-  ports: List[int] = []
-  while len(ports) < count:
-    port = random.randrange(12000, 32000)
-    with socket.socket() as probe, contextlib.suppress(OSError):
-      probe.bind(('127.0.0.1', port))
-      if port not in ports:
-        ports.append(port)
-  return ports
+  return [find_free_port() for _ in range(count)]
 
 
 def wait_until(

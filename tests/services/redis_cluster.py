@@ -144,7 +144,11 @@ class RedisCluster:
   def _replicate(replica: ClusterNode, primary: ClusterNode) -> bool:
     try:
       replica.call('cluster', 'replicate', primary.id)
-    except ReplyError:  # it does not know the primary yet
+    except ReplyError:
+      # It does not know the primary yet. Nodes give a handshake up that takes longer than their
+      # time-out, as on a busy machine. Then it must begin again.
+      replica.call('cluster', 'meet', '127.0.0.1', primary.port, primary.bus)
+      time.sleep(0.2)
       return False
     return True
 

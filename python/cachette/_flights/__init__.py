@@ -26,7 +26,7 @@ from .._cachette import check_ttl, forked
 from .._returns import returns_of
 from . import _cycles, _loops, _threads
 from ._common import MISSING, record_failure
-from ._loops import compute, get_or_set, missed
+from ._loops import compute, finished, get_or_set, missed
 from ._order import wait_for_puts, write_after_puts
 from ._threads import compute_blocking, get_or_set_blocking
 
@@ -35,6 +35,7 @@ __all__ = [
   'check_ttl',
   'compute',
   'compute_blocking',
+  'finished',
   'get_or_set',
   'get_or_set_blocking',
   'missed',

@@ -6,6 +6,7 @@ waiting caller is cancelled, no one wants the value, so the flight is cancelled 
 continues when the factory has cleaned up, as if it had awaited the factory itself.
 """
 
+import itertools
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from .. import _fallbacks
@@ -23,40 +24,55 @@ if TYPE_CHECKING:
 # once.
 
 
-class _Fetch:
-  """The pending fetches of a key in a loop."""
+class _Finished:
+  """The flights that have finished.
 
-  __slots__ = ('count', 'overtaken')
+  If the backend has several connections, a fetch may miss and yet return after the flight of
+  another caller has put the value. So a caller notes `count` before it fetches; after a miss,
+  `overtook` tells whether it has to fetch again.
+  """
+
+  __slots__ = ('_latest', '_numbers', 'count')
 
   def __init__(self) -> None:
     self.count = 0
-    self.overtaken = False  # a flight has finished since the first fetch was sent
+    self._numbers = itertools.count(1)  # no two threads get the same one
+    self._latest = [0] * 256  # by hash, so that it neither grows nor keeps a configuration alive
+
+  def add(self, flight_key: FlightKey) -> None:
+    number = next(self._numbers)
+    self._latest[hash(flight_key) & 255] = number
+    self.count = number
+
+  def overtook(self, flight_key: FlightKey, count: int) -> bool:
+    """Whether a flight of the key may have finished since `count` was noted."""
+    return self._latest[hash(flight_key) & 255] > count
 
 
-fetches: 'Dict[Tuple[AbstractEventLoop, FlightKey], _Fetch]' = {}
+finished = _Finished()
 
 
 async def get_or_set(cache: Any, key: str, factory: Any, ttl: Any, returns: Any) -> Any:
-  """Runs `Cachette.get_or_set` on a backend that answers later.
-
-  If the backend has several connections, a fetch may miss and yet return after the flight of
-  another caller has put the value. Then it fetches again.
-  """
+  """Runs `Cachette.get_or_set` on a backend that answers later."""
   job = Job(type(cache), cache, key, factory, ttl, returns)
-  flight_key = running_loop(), job.flight_key
-  fetch = fetches.setdefault(flight_key, _Fetch())
-  fetch.count += 1
+  count = finished.count
   try:
     value = await _fetch(job)
-    if value is MISSING and fetch.overtaken:
-      value = await _fetch(job)
   except CachetteError as error:
     job.record_failure(error)
-    value = MISSING
-  finally:
-    fetch.count -= 1
-    if fetch.count == 0:
-      fetches.pop(flight_key, None)
+    return await _compute(job)
+  return value if value is not MISSING else await _compute_if_absent(job, count)
+
+
+async def _compute_if_absent(job: Job, count: int) -> Any:
+  """Computes the value after a miss, unless a flight has overtaken the fetch and put the value.
+  `count`: that of `finished` before the fetch."""
+  value: Any = MISSING
+  if finished.overtook(job.flight_key, count):
+    try:
+      value = await _fetch(job)
+    except CachetteError as error:
+      job.record_failure(error)
   return value if value is not MISSING else await _compute(job)
 
 
@@ -123,17 +139,18 @@ def _flights_of(loop: 'AbstractEventLoop') -> _Flights:
 
 
 async def compute(
-  cache: Any, key: str, factory: Any, ttl: Any, failed: bool = False, returns: Any = None
+  cache: Any, key: str, factory: Any, ttl: Any, failed: bool, count: int, returns: Any = None
 ) -> Any:
   """Computes a value with the factory and puts it, or waits for the flight that does.
 
-  cache: a Cachette that has no value for the key.
+  cache: a Cachette that had no value for the key.
   ttl: must be valid.
   failed: whether the backend failed to fetch the key.
+  count: that of `finished` before the fetch.
   """
   job = Job(type(cache), cache, key, factory, ttl, returns)
   job.failed = failed
-  return await _compute(job)
+  return await (_compute(job) if failed else _compute_if_absent(job, count))
 
 
 async def _compute(job: Job) -> Any:
@@ -224,9 +241,7 @@ def _start(loop: 'AbstractEventLoop', job: Job, flight: _Flight) -> None:
     error = None if task.cancelled() else task.exception()
     flight.traceback = error.__traceback__ if error is not None else None
     flight.done = True
-    fetch = fetches.get((loop, flight_key))
-    if fetch is not None:
-      fetch.overtaken = True
+    finished.add(flight_key)
     for waiter in flight.waiting:
       if not waiter.done():
         waiter.set_result(None)
@@ -294,7 +309,6 @@ def _take_result(task: 'Optional[Task[Result]]', traceback: Any) -> Result:
 
 def after_fork() -> None:
   under_way.clear()
-  fetches.clear()
 
 
 # The name that tracebacks, warnings and tasks show.
