@@ -150,4 +150,4 @@ def test_no_fetch_returns_a_value_older_than_an_answered_write(
     assert not thread.is_alive()
   if errors:
     raise errors[0]
-  assert not _loops.under_way and not _threads.under_way and not _loops.fetches
+  assert not _loops.under_way and not _threads.under_way
