@@ -80,7 +80,9 @@ def test_curl_purges_as_the_page_says(
   page = read_blocks('docs/http/purge.md')
   (app,) = [each for each in page if 'purge_app(' in each.code]
   (command,) = [each.code for each in page if each.language == 'sh']
-  code = f"{app.code}\n\n@app.get('/products/{{name}}')\ndef get_product(name: str):\n  return name\n"
+  code = (
+    f"{app.code}\n\n@app.get('/products/{{name}}')\ndef get_product(name: str):\n  return name\n"
+  )
   code = code.replace('CacheMiddleware)', 'CacheMiddleware, policy=Policy(default_ttl=60))')
   code = code.replace('import CacheMiddleware,', 'import CacheMiddleware, Policy,')
   (tmp_path / 'app.py').write_text(code, encoding='utf-8')
